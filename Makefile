@@ -1,0 +1,47 @@
+# rmap-diff. `make fuzz` and `make test` do all their set-up by themselves; a second call does none of it again.
+#
+#   make fuzz [TIME=60] [KERNEL=NAME] [TARGET=differential] [SANITIZER=address|none]
+#   make test [SEED=FILE|none]
+#   make kernels [KERNELS="6.1 6.12 7.2 7"]
+#   make kernel NAME=mine TREE=PATH|URL|REFERENCE [REV=v6.19] [PATCHES="a.mbox b.patch"]
+
+SHELL := /bin/bash
+
+TIME ?= 60
+TARGET ?= differential
+SANITIZER ?= address
+KERNEL ?=
+# The references that are brought where none is asked for: before the series, and the newest after it.
+KERNELS ?= 6.12 7
+# The mail of the seed patch ("[PATCH v3 2/9] mm/rmap: eliminate partial anon_vma tear-down in anon_vma_fork()").
+SEED ?= $(firstword $(wildcard ../shared/seed/*.txt))
+
+kernels_tool := cargo run -q --release -p rmap-extract --bin kernels --
+
+.PHONY: help setup kernels kernel test fuzz bench seeds
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+setup:
+	@scripts/setup
+
+kernels: setup
+	@$(kernels_tool) fetch $(KERNELS)
+
+kernel: setup
+	@[ -n "$(NAME)" ] && [ -n "$(TREE)" ] || { echo 'make kernel: NAME= and TREE= are needed: make kernel NAME=mine TREE=~/linux [REV=v6.19] [PATCHES="a.mbox"]' >&2; exit 2; }
+	@$(kernels_tool) add --name "$(NAME)" --tree "$(TREE)" $(if $(REV),--rev "$(REV)") $(foreach patch,$(PATCHES),--patch "$(patch)")
+
+# A reference named by KERNEL that is not there is fetched if it is a version.
+fuzz: kernels
+	@[ -z "$(KERNEL)" ] || $(kernels_tool) ensure "$(KERNEL)"
+	@scripts/fuzz "$(TARGET)" "$(TIME)" "$(SANITIZER)" "$(KERNEL)"
+
+test: setup
+	@$(kernels_tool) fetch 6.1 6.12 7.2 7
+	@SEED="$(SEED)" scripts/test
+
+bench: kernels
+	@cargo bench

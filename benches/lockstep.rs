@@ -1,0 +1,120 @@
+//! What an operation costs on the compiled C alone, on the port alone, and on both in lockstep with all
+//! checks, on one mix with 16 processes, at three numbers of live VMAs.
+//!
+//! `cargo bench` prints a table a reference. Only ratios of one run mean anything: machines are shared and noisy.
+
+use std::time::{Duration, Instant};
+
+use rmap_diff::check::Lockstep;
+use rmap_diff::kernel::{self, Kernel, Reference, SlabMode};
+use rmap_diff::mm::{Outcome, SmallDriver};
+use rmap_diff::port::Port;
+use rmap_diff::rmap::{MAX_PROCESSES, MmId, Rmap};
+use rmap_diff::trace::{Op, OpKind, Rng};
+
+/// Live VMAs, of 16 processes together.
+const SIZES: [u64; 3] = [64, 1024, 16384];
+
+/// Each side is timed this often, in turn; the fastest counts.
+const REPEATS: usize = 5;
+
+/// The first page of the VMAs that start as one and are split apart.
+const SPLIT_AREA: u64 = 0x1000;
+/// The first page of those that are mapped one by one.
+const SINGLE_AREA: u64 = 0x100_000;
+
+/// Half of each process's VMAs are pieces of one split VMA (one anon_vma, one deep tree), half
+/// are on their own; every process is a fork of the first.
+fn setup(vmas: u64) -> Vec<Op> {
+    let half = vmas / MAX_PROCESSES as u64 / 2;
+    let p0 = MmId(0);
+    let mut ops: Vec<Op> = vec![OpKind::Map { mm: p0, start: SPLIT_AREA, end: SPLIT_AREA + 2 * half }.into()];
+    ops.push(OpKind::Fault { mm: p0, page: SPLIT_AREA }.into());
+    for i in 0..half {
+        let hole = SPLIT_AREA + 2 * i + 1;
+        ops.push(OpKind::Unmap { mm: p0, start: hole, end: hole + 1 }.into());
+    }
+    for i in 0..half {
+        let page = SINGLE_AREA + 2 * i;
+        ops.push(OpKind::Map { mm: p0, start: page, end: page + 1 }.into());
+        ops.push(OpKind::Fault { mm: p0, page }.into());
+    }
+    ops.extend((1..MAX_PROCESSES as u8).map(|child| Op::from(OpKind::Fork { parent: p0, child: MmId(child) })));
+    ops
+}
+
+/// Operations that keep the number of VMAs: a VMA goes and comes back, faulted; now and then a process exits
+/// and is forked again.
+fn steady(vmas: u64, count: usize, rng: &mut Rng) -> Vec<Op> {
+    let half = (vmas / MAX_PROCESSES as u64 / 2) as u32;
+    let mut ops = Vec::with_capacity(count + 4);
+    while ops.len() < count {
+        let mm = MmId(rng.below(MAX_PROCESSES as u32) as u8);
+        if rng.below(200) == 0 {
+            let parent = MmId((mm.0 + 1 + rng.below(MAX_PROCESSES as u32 - 1) as u8) % MAX_PROCESSES as u8);
+            ops.push(OpKind::Exit { mm }.into());
+            ops.push(OpKind::Fork { parent, child: mm }.into());
+            continue;
+        }
+        let area = if rng.below(2) == 0 { SPLIT_AREA } else { SINGLE_AREA };
+        let page = area + 2 * u64::from(rng.below(half));
+        ops.push(OpKind::Unmap { mm, start: page, end: page + 1 }.into());
+        ops.push(OpKind::Map { mm, start: page, end: page + 1 }.into());
+        ops.push(OpKind::Fault { mm, page }.into());
+    }
+    ops
+}
+
+/// Time of the steady operations; `end` is called after each.
+fn time<R: Rmap>(rmap: &mut R, setup: &[Op], steady: &[Op], mut end: impl FnMut(&mut R)) -> Duration {
+    let mut driver = SmallDriver::new();
+    for op in setup {
+        assert_eq!(driver.apply(rmap, op), Outcome::Done, "{op}");
+        end(rmap);
+    }
+    let begun = Instant::now();
+    for op in steady {
+        assert_eq!(driver.apply(rmap, op), Outcome::Done, "{op}");
+        end(rmap);
+    }
+    begun.elapsed()
+}
+
+fn measure(reference: &'static Reference, vmas: u64) {
+    let setup = setup(vmas);
+    let count = if vmas > 10_000 { 6_000 } else { 30_000 };
+    let steady = steady(vmas, count, &mut Rng::new(vmas));
+    let mut best = [Duration::MAX; 3];
+    for _ in 0..REPEATS {
+        let mut kernel = Kernel::new(reference, SlabMode::Reuse);
+        best[0] = best[0].min(time(&mut kernel, &setup, &steady, |_| {}));
+        let mut port = Port::new(reference.revision);
+        best[1] = best[1].min(time(&mut port, &setup, &steady, |_| {}));
+        let mut both = Lockstep::new(Kernel::new(reference, SlabMode::Reuse), Port::new(reference.revision));
+        best[2] = best[2].min(time(&mut both, &setup, &steady, |both| both.end_operation()));
+        assert!(both.finding().is_none(), "{:?}", both.finding());
+    }
+    let [c, port, both] = best.map(|time| time.as_nanos() as f64 / steady.len() as f64);
+    println!(
+        "{:<12} {vmas:>7} {c:>10.0} {port:>10.0} {both:>10.0} {:>10.2} {:>22.2}",
+        reference.name,
+        port / c,
+        both / (c + port)
+    );
+}
+
+fn main() {
+    // `cargo test` runs benches too, with --test: there is nothing to test here.
+    if std::env::args().any(|arg| arg == "--test") {
+        return;
+    }
+    println!(
+        "{:<12} {:>7} {:>10} {:>10} {:>10} {:>10} {:>22}",
+        "kernel", "VMAs", "C ns/op", "port ns/op", "both ns/op", "port / C", "lockstep / (C + port)"
+    );
+    for reference in kernel::references() {
+        for vmas in SIZES {
+            measure(reference, vmas);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Cuts the anon_vma code out of every reference of the kernel cache and compiles it.
+//!
+//! Reads the cache, never the network. The extractor, the cache and the detection of the revision
+//! are the crate in `build/`; here is what belongs to this build alone: the compiler, its
+//! instrumentation, the bindings, the table of references.
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use rmap_extract::{cache, extract, manifest};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    println!("cargo::rerun-if-changed=csrc");
+    for variable in ["RMAP_CACHE", "XDG_CACHE_HOME", "RMAP_CLANG"] {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
+    println!("cargo::rustc-check-cfg=cfg(rmap_sanitize_address)");
+    if env::var_os("CARGO_FEATURE_PORT_ONLY").is_some() {
+        return ExitCode::SUCCESS;
+    }
+    match build() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            for line in error.to_string().lines() {
+                println!("cargo::error={line}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<()> {
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let csrc = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("csrc");
+    let cache_dir = cache::cache_dir()?;
+    println!("cargo::rerun-if-changed={}", cache_dir.display());
+
+    bindgen::Builder::default()
+        .header(csrc.join("rmap_abi.h").display().to_string())
+        .allowlist_item("(rmap|RMAP)_.*")
+        .rustified_enum("rmap_.*")
+        .derive_default(false)
+        .layout_tests(false)
+        .generate()?
+        .write_to_file(out.join("abi.rs"))?;
+
+    let references = cache::references()?;
+    let manifest = manifest::Manifest::load(&csrc.join("manifest.toml"))?;
+    let compiler = Compiler::choose()?;
+    let mut table = String::from("pub(super) static REFERENCES: &[Reference] = &[\n");
+    for (number, reference) in references.iter().enumerate() {
+        let dir = out.join("references").join(&reference.name);
+        let cut = extract::extract(reference, &manifest)?;
+        cut.write(&dir, &stubs(&csrc)?)?;
+        let ops = format!("rmap_ops_{number}");
+        compiler.compile(&csrc, &dir, &ops);
+        let patches: Vec<String> = reference.note.patches.iter().map(|patch| patch.to_string()).collect();
+        writeln!(
+            table,
+            "    Reference {{\n        name: {:?},\n        version: {:?},\n        revision: {},\n        origin: {:?},\n        \
+             patches: &{:?},\n        extract: include_str!({:?}),\n        pieces: include_str!({:?}),\n        ops: || {{\n            \
+             unsafe extern \"C\" {{ static {ops}: abi::rmap_ops; }}\n            \
+             // SAFETY: a constant table of the reference's object file, never written.\n            \
+             unsafe {{ &{ops} }}\n        }},\n    }},",
+            reference.name,
+            cut.version.to_string(),
+            cut.revision.to_rust_expr(),
+            reference.note.origin,
+            patches,
+            dir.join("extract.txt"),
+            dir.join("pieces.json"),
+        )?;
+    }
+    table.push_str("];\n");
+    fs::write(out.join("references.rs"), table)?;
+    Ok(())
+}
+
+/// What stands in for the kernel around the cut text: the first comment of each file of csrc/.
+fn stubs(csrc: &Path) -> Result<String> {
+    let mut files = Vec::new();
+    for dir in ["include/asm", "include/linux", "stubs"] {
+        for entry in fs::read_dir(csrc.join(dir))? {
+            files.push(entry?.path());
+        }
+    }
+    files.sort();
+    let mut list = String::new();
+    for file in files {
+        let text = fs::read_to_string(&file)?;
+        let about: Vec<&str> = text
+            .lines()
+            .skip(1)
+            .skip_while(|line| !line.starts_with("/*"))
+            .take_while(|line| !line.starts_with('#'))
+            .map(|line| line.trim_matches(['/', '*', ' ']))
+            .filter(|line| !line.is_empty())
+            .collect();
+        writeln!(list, "csrc/{}: {}", file.strip_prefix(csrc)?.display(), about.join(" "))?;
+    }
+    Ok(list)
+}
+
+/// The C compiler, and the instrumentation that the Rust of this build has.
+struct Compiler {
+    /// clang, where the C must be instrumented; else the `cc` crate's choice.
+    clang: Option<PathBuf>,
+    flags: Vec<&'static str>,
+}
+
+impl Compiler {
+    fn choose() -> Result<Compiler> {
+        let fuzzing = env::var_os("CARGO_CFG_FUZZING").is_some();
+        let sanitizers = env::var("CARGO_CFG_SANITIZE").unwrap_or_default();
+        let rustflags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+        let mut flags = Vec::new();
+        if fuzzing {
+            flags.push("-fsanitize=fuzzer-no-link");
+        }
+        for sanitizer in sanitizers.split(',').filter(|s| !s.is_empty()) {
+            match sanitizer {
+                "address" => {
+                    flags.push("-fsanitize=address");
+                    println!("cargo::rustc-cfg=rmap_sanitize_address");
+                }
+                other => {
+                    return Err(format!(
+                        "the C cannot be built for -Zsanitizer={other}: use SANITIZER=address or SANITIZER=none"
+                    )
+                    .into());
+                }
+            }
+        }
+        if rustflags.contains("instrument-coverage") {
+            flags.extend(["-fprofile-instr-generate", "-fcoverage-mapping"]);
+        }
+        let clang = if flags.is_empty() { None } else { Some(find_clang()?) };
+        Ok(Compiler { clang, flags })
+    }
+
+    fn compile(&self, csrc: &Path, dir: &Path, ops: &str) {
+        let mut build = cc::Build::new();
+        if let Some(clang) = &self.clang {
+            build.compiler(clang);
+        }
+        for flag in &self.flags {
+            build.flag(flag);
+        }
+        build
+            .file(csrc.join("reference.c"))
+            .include(csrc.join("include"))
+            .include(csrc)
+            .include(dir)
+            .include(dir.join("include"))
+            .define("RMAP_OPS", ops)
+            .flag("-std=gnu11")
+            .flag("-fno-strict-aliasing")
+            .flag("-fwrapv")
+            .flag("-fno-omit-frame-pointer")
+            .opt_level(2)
+            .debug(true)
+            .warnings(false)
+            .flag_if_supported("-Wno-unused-function")
+            .cargo_metadata(true)
+            .compile(ops);
+    }
+}
+
+/// A clang whose LLVM is that of rustc: the two must agree on how counters are laid out.
+fn find_clang() -> Result<PathBuf> {
+    let rustc = env::var("RUSTC")?;
+    let version = Command::new(&rustc).arg("-vV").output()?;
+    let version = String::from_utf8_lossy(&version.stdout);
+    let major = version
+        .lines()
+        .find_map(|line| line.strip_prefix("LLVM version: "))
+        .and_then(|v| v.split('.').next())
+        .ok_or("rustc -vV names no LLVM version")?
+        .to_owned();
+    let candidates = match env::var("RMAP_CLANG") {
+        Ok(clang) => vec![clang],
+        Err(_) => vec![format!("clang-{major}"), format!("/usr/lib/llvm-{major}/bin/clang"), "clang".to_owned()],
+    };
+    for clang in &candidates {
+        let Ok(output) = Command::new(clang).arg("--version").output() else { continue };
+        let text = String::from_utf8_lossy(&output.stdout);
+        if text.split("version ").nth(1).is_some_and(|v| v.starts_with(&format!("{major}."))) {
+            return Ok(PathBuf::from(clang));
+        }
+    }
+    Err(format!(
+        "an instrumented build needs clang {major}, the LLVM of this rustc; tried {}. Run `scripts/setup`, install \
+         clang-{major}, or name it in RMAP_CLANG. Without it the C would run bare and the fuzzer would not see into it.",
+        candidates.join(", ")
+    )
+    .into())
+}

@@ -1,0 +1,143 @@
+//! Writes an extract: what stands around the kernel's text so that a compiler can read it, and
+//! the listing that a person reads.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::{Extract, ExtractError, Piece, VERBATIM};
+use crate::syntax::{Condition, Kind};
+
+pub fn write(extract: &Extract, out: &Path, stubs: &str) -> Result<(), ExtractError> {
+    // A header that an older tree had and this one has not must not be found.
+    for sub in ["include", "lib", "mm"] {
+        match fs::remove_dir_all(out.join(sub)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&out.join(sub))(error)),
+            _ => {}
+        }
+    }
+    for (path, text) in files(extract, stubs)? {
+        let path = out.join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(failed(parent))?;
+        }
+        fs::write(&path, text).map_err(failed(&path))?;
+    }
+    Ok(())
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> ExtractError {
+    let path = path.display().to_string();
+    move |error| ExtractError::Write { path, error }
+}
+
+fn files(extract: &Extract, stubs: &str) -> Result<BTreeMap<String, String>, ExtractError> {
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    for piece in &extract.pieces {
+        if piece.kind == Kind::Whole {
+            files.insert(piece.into.clone(), piece.text.clone());
+        } else {
+            files.entry(piece.into.clone()).or_default().push_str(&framed(piece));
+        }
+    }
+    for renamed in &extract.renames {
+        if let Some(piece) = extract.pieces.iter().find(|piece| piece.file == renamed.file) {
+            let text = format!("#line 1 \"{}\"\n{}", piece.file, piece.text);
+            files.insert(renamed.into.clone(), with_names_changed(&renamed.names, &text));
+        }
+    }
+    for prototype in &extract.prototypes {
+        let text = under_conditions(&prototype.conditions, &prototype.text);
+        files.entry(prototype.into.clone()).or_default().push_str(&text);
+    }
+    files.insert("revision.h".to_owned(), revision_header(extract));
+    files.insert("extract.txt".to_owned(), listing(extract, stubs));
+    let json = serde_json::to_string_pretty(&extract.pieces)
+        .map_err(|error| failed(Path::new("pieces.json"))(io::Error::other(error)))?;
+    files.insert("pieces.json".to_owned(), json);
+    Ok(files)
+}
+
+/// A piece with its line marker, its renaming and its conditionals.
+fn framed(piece: &Piece) -> String {
+    let text = format!("#line {} \"{}\"\n{}\n", piece.first_line, piece.file, piece.text);
+    let names = if piece.wrapped { std::slice::from_ref(&piece.symbol) } else { &[] };
+    under_conditions(&piece.conditions, &with_names_changed(names, &text))
+}
+
+fn with_names_changed(names: &[String], text: &str) -> String {
+    let mut out = String::new();
+    for name in names {
+        let _ = writeln!(out, "#define {name} {VERBATIM}{name}");
+    }
+    out.push_str(text);
+    if !text.ends_with('\n') {
+        out.push('\n');
+    }
+    for name in names {
+        let _ = writeln!(out, "#undef {name}");
+    }
+    out
+}
+
+fn under_conditions(conditions: &[Condition], text: &str) -> String {
+    let mut out = String::new();
+    for condition in conditions {
+        out.push_str(&condition.directive);
+        out.push('\n');
+        if condition.otherwise {
+            out.push_str("#else\n");
+        }
+    }
+    out.push_str(text);
+    out.push_str(&"#endif\n".repeat(conditions.len()));
+    out
+}
+
+fn revision_header(extract: &Extract) -> String {
+    let mut out = format!("#define RMAP_VERSION \"{}\"\n", extract.version);
+    for fact in &extract.facts {
+        let _ = writeln!(out, "#define {fact} 1");
+    }
+    out
+}
+
+/// What `rmap-diff kernels --show` prints.
+pub fn listing(extract: &Extract, stubs: &str) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "reference  {}", extract.name);
+    let _ = writeln!(out, "version    {}", extract.version);
+    let _ = writeln!(out, "origin     {}", extract.origin);
+    for patch in &extract.patches {
+        let _ = writeln!(out, "patch      {patch}");
+    }
+    let _ = writeln!(out, "\nBehaviour, as found in the source");
+    for (name, value) in extract.revision.fields() {
+        let _ = writeln!(out, "  {name:<26} {value}");
+    }
+    let _ = writeln!(out, "\nTaken from the tree, byte for byte");
+    for piece in &extract.pieces {
+        let kind = format!("{:?}", piece.kind).to_lowercase();
+        let place = format!("{}:{}-{}", piece.file, piece.first_line, piece.last_line);
+        let symbol = if piece.kind == Kind::Whole { "" } else { &piece.symbol };
+        let wrapped = if piece.wrapped { " (observed by a wrapper)" } else { "" };
+        let line = format!("  {place:<44} {kind:<12} {symbol}{wrapped}");
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    let _ = writeln!(out, "\nCalled by it and provided by stand-ins");
+    for call in &extract.open_calls {
+        let _ = writeln!(out, "  {call}");
+    }
+    if !stubs.is_empty() {
+        let _ = writeln!(out, "\nStand-ins\n{}", stubs.trim_end());
+    }
+    let _ = writeln!(out, "\nThe text");
+    for piece in &extract.pieces {
+        let _ = writeln!(out, "\n=== {}:{}-{} {}", piece.file, piece.first_line, piece.last_line, piece.symbol);
+        out.push_str(piece.text.trim_end_matches('\n'));
+        out.push('\n');
+    }
+    out
+}

@@ -1,0 +1,247 @@
+//! The evidence for each field of the revision.
+
+use std::path::Path;
+
+use super::evidence::{Body, function};
+use super::{Revision, RevisionError};
+use crate::syntax::SourceFile;
+
+/// Reads the files that tell, and asks for each field.
+pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
+    let read = |path: &str| {
+        let there = tree.join(path).is_file();
+        there.then(|| SourceFile::read(tree, path)).transpose()
+    };
+    let rmap = SourceFile::read(tree, "mm/rmap.c")?;
+    let interval_tree = SourceFile::read(tree, "mm/interval_tree.c")?;
+    // mm/vma.c was part of mm/mmap.c before 6.11.
+    let vma: Vec<SourceFile> = [read("mm/vma.c")?, read("mm/mmap.c")?].into_iter().flatten().collect();
+    let vma: Vec<&SourceFile> = vma.iter().collect();
+
+    let find = |field, name| required(field, &[&rmap], "mm/rmap.c", name);
+    let prepare = find("prepare_asserts_mmap_lock", "__anon_vma_prepare")?;
+    let clone = find("clone_and_unlink_assert", "anon_vma_clone")?;
+    let fork = find("fork_preallocates", "anon_vma_fork")?;
+    let unlink = find("clone_and_unlink_assert", "unlink_anon_vmas")?;
+    let cleanup = function(&[&rmap], "cleanup_partial_anon_vmas");
+
+    let chains_preallocated = chains_preallocated(&clone)?;
+    Ok(Revision {
+        prepare_asserts_mmap_lock: asserts(&rmap, &prepare),
+        clone_and_unlink_assert: both(
+            "clone_and_unlink_assert",
+            (&clone, asserts(&rmap, &clone)),
+            (&unlink, asserts(&rmap, &unlink)),
+            "mmap_assert_locked() or mmap_assert_write_locked() in both or in neither",
+        )?,
+        fork_preallocates: fork_preallocates(&fork)?,
+        unfaulted_skipped: both(
+            "unfaulted_skipped",
+            (&clone, clone.skips_unfaulted(parameter(&clone, 1))),
+            (&unlink, unlink.skips_unfaulted(parameter(&unlink, 0))),
+            "an early return for a NULL anon_vma in both or in neither",
+        )?,
+        one_root_lock: both(
+            "one_root_lock",
+            (&clone, locks_once(&clone)?),
+            (&unlink, locks_once(&unlink)?),
+            "the same way of locking the root in both",
+        )?,
+        chains_preallocated,
+        cleanup_clears_anon_vma: cleanup_clears(&clone, cleanup.as_ref(), chains_preallocated)?,
+        reuse_only_on_fork: reuse_only_on_fork(&clone)?,
+        keyed_by_anon_pgoff: keyed_by_anon_pgoff(&interval_tree)?,
+        munmap_splits_first_below: munmap_splits_first_below(&vma)?,
+    })
+}
+
+fn required<'f>(
+    field: &'static str,
+    files: &[&'f SourceFile],
+    shown: &str,
+    name: &str,
+) -> Result<Body<'f>, RevisionError> {
+    function(files, name).ok_or_else(|| RevisionError::NoFunction {
+        field,
+        functions: format!("{name}()"),
+        files: shown.to_owned(),
+    })
+}
+
+fn unclear(field: &'static str, body: &Body, found: &str, wanted: &'static str) -> RevisionError {
+    let (function, file) = (body.name.clone(), body.file.to_owned());
+    RevisionError::Unclear { field, function, file, found: found.to_owned(), wanted }
+}
+
+fn parameter<'b>(body: &'b Body, number: usize) -> &'b str {
+    body.parameters.get(number).map_or("", String::as_str)
+}
+
+/// Two functions that must agree.
+fn both(
+    field: &'static str,
+    (first, in_first): (&Body, bool),
+    (second, in_second): (&Body, bool),
+    wanted: &'static str,
+) -> Result<bool, RevisionError> {
+    if in_first == in_second {
+        return Ok(in_first);
+    }
+    let (with, without) = if in_first { (first, second) } else { (second, first) };
+    let found = format!("{}() has it and {}() has not", with.name, without.name);
+    Err(unclear(field, with, &found, wanted))
+}
+
+/// Whether a function, or one of the same file that it calls, asserts the mmap lock. What is
+/// called on an error path or by way of another entry point does not count.
+fn asserts(rmap: &SourceFile, body: &Body) -> bool {
+    let here = |body: &Body| !body.calls(|word| word.starts_with("mmap_assert_")).is_empty();
+    let entry_points = ["unlink_anon_vmas", "anon_vma_clone", "anon_vma_fork", "__anon_vma_prepare"];
+    let called = body.calls(|word| !entry_points.contains(&word)).into_iter();
+    here(body) || called.filter_map(|at| function(&[rmap], body.words[at])).any(|callee| here(&callee))
+}
+
+/// 2/9: the allocations before the clone, or after it.
+fn fork_preallocates(fork: &Body) -> Result<bool, RevisionError> {
+    let field = "fork_preallocates";
+    let wanted = "anon_vma_alloc() and anon_vma_chain_alloc() both before or both after anon_vma_clone()";
+    let place = |name| {
+        let found = format!("no call of {name}()");
+        fork.first_call(name).ok_or_else(|| unclear(field, fork, &found, wanted))
+    };
+    let clone = place("anon_vma_clone")?;
+    let (anon_vma, chain) = (place("anon_vma_alloc")? < clone, place("anon_vma_chain_alloc")? < clone);
+    if anon_vma != chain {
+        return Err(unclear(field, fork, "one allocation is before the clone and one after it", wanted));
+    }
+    let again = fork.calls(|word| word == "anon_vma_alloc").len() > 1;
+    if again {
+        return Err(unclear(field, fork, "anon_vma_alloc() is called more than once", wanted));
+    }
+    Ok(anon_vma)
+}
+
+/// 4/9: the root's lock through the VMA's own anon_vma, or through each that is met.
+fn locks_once(body: &Body) -> Result<bool, RevisionError> {
+    let field = "one_root_lock";
+    let wanted = "lock_anon_vma_root() inside the loop, or anon_vma_lock_write() outside of every loop";
+    let loops = body.loops();
+    let inside = |at: &usize| loops.iter().any(|range| range.contains(at));
+    let each = body.calls(|word| word == "lock_anon_vma_root");
+    let once = body.calls(|word| word == "anon_vma_lock_write");
+    match (each.iter().any(inside), once.iter().any(|at| !inside(at)), once.iter().any(inside)) {
+        (true, false, false) => Ok(false),
+        (false, true, false) if each.is_empty() => Ok(true),
+        (false, false, _) => Err(unclear(field, body, "neither way of locking is there", wanted)),
+        _ => Err(unclear(field, body, "both ways of locking are there", wanted)),
+    }
+}
+
+fn links(word: &str) -> bool {
+    word == "anon_vma_chain_link" || (word.starts_with("anon_") && word.ends_with("_tree_insert"))
+}
+
+/// 8/9: chain entries allocated in a loop of their own, or in the loop that links them.
+fn chains_preallocated(clone: &Body) -> Result<bool, RevisionError> {
+    let field = "chains_preallocated";
+    let wanted = "a loop that calls anon_vma_chain_alloc(), and the tree insert in the same loop or in a later one";
+    let loops = clone.loops();
+    let loop_with = |places: Vec<usize>| loops.iter().position(|range| places.iter().any(|at| range.contains(at)));
+    let allocating = loop_with(clone.calls(|word| word == "anon_vma_chain_alloc"));
+    let linking = loop_with(clone.calls(links));
+    let preallocated = match (allocating, linking) {
+        (Some(a), Some(l)) if a == l => false,
+        (Some(a), Some(l)) if a < l => true,
+        _ => return Err(unclear(field, clone, "no such loops", wanted)),
+    };
+    let cleans = clone.first_call("cleanup_partial_anon_vmas").is_some();
+    let unlinks = clone.first_call("unlink_anon_vmas").is_some();
+    let wanted = "cleanup_partial_anon_vmas() after a failure if all is allocated first, else unlink_anon_vmas()";
+    match (preallocated, cleans, unlinks) {
+        (true, true, false) | (false, false, true) => Ok(preallocated),
+        (_, false, false) => Err(unclear(field, clone, "a failure is not cleaned up", wanted)),
+        _ => Err(unclear(field, clone, "a failure is cleaned up in the way of another generation", wanted)),
+    }
+}
+
+/// 3a206a8649f8: what was cloned into is left without an anon_vma.
+fn cleanup_clears(clone: &Body, cleanup: Option<&Body>, preallocated: bool) -> Result<bool, RevisionError> {
+    let clears = |body: &Body, vma: &str| body.sequence(&[vma, "->", "anon_vma", "=", "NULL", ";"]).is_some();
+    match (preallocated, cleanup) {
+        (false, _) => Ok(false),
+        (true, Some(cleanup)) => Ok(clears(cleanup, parameter(cleanup, 0)) || clears(clone, parameter(clone, 0))),
+        (true, None) => Err(RevisionError::NoFunction {
+            field: "cleanup_clears_anon_vma",
+            functions: "cleanup_partial_anon_vmas()".to_owned(),
+            files: clone.file.to_owned(),
+        }),
+    }
+}
+
+/// 9/9: the operation as third parameter, and reuse under it.
+fn reuse_only_on_fork(clone: &Body) -> Result<bool, RevisionError> {
+    let wanted = "two parameters and the reuse decided by num_children, or a third and the reuse under VMA_OP_FORK";
+    let by_operation = clone.mentions("VMA_OP_FORK");
+    let here = clone.mentions("num_children");
+    let helper = clone.first_call("maybe_reuse_anon_vma").is_some();
+    match (clone.parameters.len(), by_operation) {
+        (2, false) if here || helper => Ok(false),
+        (3, true) if here || helper => Ok(true),
+        (count, _) => {
+            let found =
+                format!("{count} parameters, VMA_OP_FORK {}, reuse {}", there(by_operation), there(here || helper));
+            Err(unclear("reuse_only_on_fork", clone, &found, wanted))
+        }
+    }
+}
+
+fn there(is: bool) -> &'static str {
+    if is { "there" } else { "not there" }
+}
+
+/// 7.3: the key of a chain entry in the interval tree.
+fn keyed_by_anon_pgoff(interval_tree: &SourceFile) -> Result<bool, RevisionError> {
+    let field = "keyed_by_anon_pgoff";
+    let wanted = "vma_start_anon_pgoff()/vma_last_anon_pgoff(), or vm_pgoff, vma_start_pgoff()/vma_last_pgoff()";
+    let key = |function_name: &str, anon: &str, plain: &str| {
+        let body = required(field, &[interval_tree], "mm/interval_tree.c", function_name)?;
+        match (body.mentions(anon), body.mentions(plain) || body.mentions("vm_pgoff")) {
+            (true, false) => Ok((body, true)),
+            (false, true) => Ok((body, false)),
+            (true, true) => Err(unclear(field, &body, "both keys are there", wanted)),
+            (false, false) => Err(unclear(field, &body, "neither key is there", wanted)),
+        }
+    };
+    let (start, by_start) = key("avc_start_pgoff", "vma_start_anon_pgoff", "vma_start_pgoff")?;
+    let (last, by_last) = key("avc_last_pgoff", "vma_last_anon_pgoff", "vma_last_pgoff")?;
+    both(field, (&start, by_start), (&last, by_last), "the same key at both ends")
+}
+
+/// 6.2: which half is the new VMA when munmap splits the first and the last.
+fn munmap_splits_first_below(files: &[&SourceFile]) -> Result<bool, RevisionError> {
+    let field = "munmap_splits_first_below";
+    let wanted = "two calls of __split_vma() that end in a literal, 1 then 0 or 0 then 1";
+    let names = ["vms_gather_munmap_vmas", "do_vmi_align_munmap", "do_mas_align_munmap", "__do_munmap"];
+    // The oldest name may be a mere caller in a newer tree: the one that splits is meant.
+    let bodies = names.into_iter().filter_map(|name| function(files, name));
+    let Some(body) = bodies.into_iter().find(|body| body.first_call("__split_vma").is_some()) else {
+        return Err(RevisionError::NoFunction {
+            field,
+            functions: format!("that calls __split_vma() among {}", names.join("(), ") + "()"),
+            files: "mm/vma.c, mm/mmap.c".to_owned(),
+        });
+    };
+    let last_words =
+        body.calls(|word| word == "__split_vma").into_iter().map(|at| body.words[body.closing(at + 1) - 1]);
+    let below: Vec<Option<bool>> = last_words
+        .map(|word| match word {
+            "1" | "true" => Some(true),
+            "0" | "false" => Some(false),
+            _ => None,
+        })
+        .collect();
+    match below[..] {
+        [Some(first), Some(last)] if first != last => Ok(first),
+        _ => Err(unclear(field, &body, &format!("{} calls, new_below {below:?}", below.len()), wanted)),
+    }
+}

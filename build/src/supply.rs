@@ -1,0 +1,198 @@
+//! How a reference comes into being: fetched from the distribution's packages, or added from any
+//! tree, with patches on top. It enters the cache only if the extractor can cut it and its
+//! revision can be told.
+
+use std::path::{Path, PathBuf};
+
+use crate::cache::{AppliedPatch, Cache, CacheError, Note, Reference};
+use crate::debian::{self, Apt, DebianError, Wanted};
+use crate::extract::{self, Extract, ExtractError};
+use crate::manifest::{Manifest, ManifestError};
+use crate::patch::{self, PatchError};
+use crate::source::{self, SourceError};
+
+/// A reference could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SupplyError {
+    /// The cache.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The distribution.
+    #[error(transparent)]
+    Debian(#[from] DebianError),
+    /// The tree.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A patch.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
+    /// The manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The tree cannot be cut, or its revision cannot be told.
+    #[error(transparent)]
+    Extract(#[from] ExtractError),
+}
+
+/// Cuts a tree and tells its revision, or says why not.
+pub fn examine(tree: &Path) -> Result<Extract, SupplyError> {
+    source::check(&tree.display().to_string(), tree)?;
+    Ok(extract::extract_tree(tree, &Manifest::builtin()?)?)
+}
+
+/// A tree to add.
+#[derive(Clone, Debug, Default)]
+pub struct Addition {
+    /// The new reference's name.
+    pub name: String,
+    /// A directory, a tarball, a git repository (path or URL), or `ref:NAME`, a reference of the
+    /// cache; plain `NAME` where no such path exists.
+    pub tree: String,
+    /// The revision, of a git repository.
+    pub rev: Option<String>,
+    /// Patches, whole mail messages or mailboxes, applied in this order.
+    pub patches: Vec<PathBuf>,
+}
+
+/// Adds a tree. `say` hears what a person may want to know on the way.
+pub fn add(cache: &Cache, addition: &Addition, say: &mut dyn FnMut(&str)) -> Result<Reference, SupplyError> {
+    // Everything that can be known to be wrong without work comes first.
+    crate::cache::check_name(&addition.name)?;
+    let series = patch::read_all(&addition.patches)?;
+    let staging = cache.stage(&addition.name)?;
+    let tree = staging.tree();
+    let (origin, mut patches) = bring(cache, addition, &tree, &staging.scratch()?)?;
+    for file in &series {
+        let applied = file.apply(&tree, &staging.scratch()?)?;
+        for path in &applied.left_out {
+            say(&format!("{}: {path}: left out, no reference holds it", file.name));
+        }
+        for hunk in &applied.fuzzy {
+            say(&format!("{}: {hunk}", file.name));
+        }
+        patches.push(AppliedPatch { name: file.name.clone(), subject: file.subject() });
+    }
+    let examined = examine(&tree)?;
+    let note =
+        Note { name: addition.name.clone(), version: examined.version.to_string(), origin, package: None, patches };
+    Ok(staging.install(&note)?)
+}
+
+fn bring(
+    cache: &Cache,
+    addition: &Addition,
+    to: &Path,
+    scratch: &Path,
+) -> Result<(String, Vec<AppliedPatch>), SupplyError> {
+    let given = addition.tree.as_str();
+    let name = given.strip_prefix("ref:").unwrap_or(given);
+    let is_reference = given.starts_with("ref:")
+        || (!Path::new(given).exists() && crate::cache::check_name(name).is_ok() && cache.dir().join(name).is_dir());
+    if is_reference {
+        let base = cache.load(name)?;
+        if let Some(rev) = &addition.rev {
+            let (tree, rev) = (given.to_owned(), rev.clone());
+            return Err(SourceError::NoRevisions { tree, rev, is: "a reference of the cache" }.into());
+        }
+        source::copy_needed(&base.tree(), to)?;
+        source::check(given, to)?;
+        return Ok((base.note.origin, base.note.patches));
+    }
+    match source::bring(given, addition.rev.as_deref(), to, scratch) {
+        Ok(origin) => Ok((origin, Vec::new())),
+        Err(SourceError::NotFound { tree, .. }) => {
+            let also = format!(", and no reference of that name in {}", cache.dir().display());
+            Err(SourceError::NotFound { tree, also }.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What became of one version that was to be fetched.
+#[derive(Debug)]
+pub enum Fetched {
+    /// It was there already.
+    Present(Reference),
+    /// It is new.
+    New(Reference),
+    /// It could not be had.
+    Failed(SupplyError),
+}
+
+/// Fetches kernel versions (`6.12`, or `7` for the newest 7.x) from the distribution's packages.
+/// One that fails does not keep the others from being fetched. What is there stays, unless
+/// `refresh` says otherwise; if all is there, the network is not asked.
+pub fn fetch(cache: &Cache, versions: &[String], refresh: bool, say: &mut dyn FnMut(&str)) -> Vec<(String, Fetched)> {
+    let mut apt = None;
+    let mut results = Vec::new();
+    for version in versions {
+        let result = fetch_one(cache, version, refresh, &mut apt, say);
+        results.push((version.clone(), result.unwrap_or_else(Fetched::Failed)));
+    }
+    results
+}
+
+fn fetch_one(
+    cache: &Cache,
+    version: &str,
+    refresh: bool,
+    apt: &mut Option<Apt>,
+    say: &mut dyn FnMut(&str),
+) -> Result<Fetched, SupplyError> {
+    let wanted = Wanted::parse(version)?;
+    if !refresh && let Some(reference) = present(cache, &wanted)? {
+        return Ok(Fetched::Present(reference));
+    }
+    if apt.is_none() {
+        std::fs::create_dir_all(cache.dir()).map_err(|error| CacheError::Io {
+            path: cache.dir().to_owned(),
+            cache: cache.dir().to_owned(),
+            error,
+        })?;
+        *apt = Some(Apt::new(cache.dir())?);
+    }
+    let Some(apt) = apt else { return Err(CacheError::NoPlace.into()) };
+    say(&format!("{version}: asking the package archive"));
+    let package = debian::find(apt, &wanted)?;
+    if !refresh && let Ok(reference) = cache.load(&package.kernel) {
+        return Ok(Fetched::Present(reference));
+    }
+    say(&format!("{version}: fetching {} {}", package.name, package.version));
+    let staging = cache.stage(&package.kernel)?;
+    let tree = staging.tree();
+    let origin = debian::bring(apt, &package, &tree, &staging.scratch()?)?;
+    let examined = examine(&tree)?;
+    let note = Note {
+        name: package.kernel.clone(),
+        version: examined.version.to_string(),
+        origin,
+        package: Some(package.name),
+        patches: Vec::new(),
+    };
+    Ok(Fetched::New(staging.install(&note)?))
+}
+
+/// The reference that answers a wish, without asking the network.
+fn present(cache: &Cache, wanted: &Wanted) -> Result<Option<Reference>, CacheError> {
+    let mut references = cache.references()?;
+    Ok(match wanted {
+        Wanted::Exactly(version) => references.into_iter().find(|reference| reference.name == *version),
+        Wanted::Newest(major) => {
+            references.retain(|reference| reference.note.package.is_some() && reference.version().major == *major);
+            references.pop()
+        }
+    })
+}
+
+/// The names of the default set that are in the cache: 6.12, and the newest 7.x, fetched or added
+/// under its plain number.
+pub fn default_set(cache: &Cache) -> Result<Vec<String>, CacheError> {
+    let references = cache.references()?;
+    let plain = |reference: &&Reference| {
+        let version = reference.version();
+        version.major == 7 && reference.name == format!("{}.{}", version.major, version.minor)
+    };
+    let before = references.iter().find(|reference| reference.name == "6.12");
+    let after = references.iter().rev().find(plain);
+    Ok(before.into_iter().chain(after).map(|reference| reference.name.clone()).collect())
+}

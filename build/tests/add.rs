@@ -1,0 +1,382 @@
+//! Adding trees: from a directory, a tarball, git, another reference; with patches on top. And
+//! that whatever goes wrong leaves the cache as it was. On small trees of our own making.
+#![allow(missing_docs)]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{edit, listing, new_tree, old_tree, run, write};
+use rmap_extract::cache::{Cache, Reference};
+use rmap_extract::supply::{self, Addition, SupplyError};
+
+struct World {
+    dir: tempfile::TempDir,
+    cache: Cache,
+    said: Vec<String>,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        old_tree(&dir.path().join("linux"), "6.1.2");
+        let cache = Cache::at(dir.path().join("cache"));
+        Self { dir, cache, said: Vec::new() }
+    }
+
+    fn path(&self, sub: &str) -> PathBuf {
+        self.dir.path().join(sub)
+    }
+
+    fn add(&mut self, name: &str, tree: &str, rev: Option<&str>, patches: &[&str]) -> Result<Reference, SupplyError> {
+        let local = self.path(tree);
+        let tree = if local.exists() { local.display().to_string() } else { tree.to_owned() };
+        let addition = Addition {
+            name: name.to_owned(),
+            tree,
+            rev: rev.map(str::to_owned),
+            patches: patches.iter().map(|patch| self.path(patch)).collect(),
+        };
+        self.said.clear();
+        supply::add(&self.cache, &addition, &mut |text| self.said.push(text.to_owned()))
+    }
+
+    /// Adding must fail, say these things, and leave the cache as it was.
+    fn refuses(&mut self, name: &str, tree: &str, rev: Option<&str>, patches: &[&str], says: &[&str]) {
+        let before = listing(self.cache.dir());
+        let said = self.add(name, tree, rev, patches).unwrap_err().to_string();
+        for text in says {
+            assert!(said.contains(text), "`{text}` wanted: {said}");
+        }
+        assert_eq!(listing(self.cache.dir()), before, "{said}");
+    }
+
+    /// A patch from what an edit changes in the tree `linux`, which stays as it is.
+    fn patch(&self, to: &str, file: &str, from: &str, into: &str) -> String {
+        let edited = self.path("edited");
+        let _ = fs::remove_dir_all(&edited);
+        old_tree(&edited, "6.1.2");
+        edit(&edited, file, from, into);
+        let before = fs::read_to_string(self.path("linux").join(file)).unwrap();
+        let after = fs::read_to_string(edited.join(file)).unwrap();
+        let text = diff(file, &before, &after);
+        fs::write(self.path(to), &text).unwrap();
+        text
+    }
+}
+
+/// A diff of one hunk with three lines of context.
+fn diff(file: &str, before: &str, after: &str) -> String {
+    let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
+    let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+    let most = old.len().min(new.len()) - head;
+    let tail = old.iter().rev().zip(new.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
+    let (start, end) = (head.saturating_sub(3), (tail.saturating_sub(3)));
+    let (old_end, new_end) = (old.len() - end, new.len() - end);
+    let mut text = format!("--- a/{file}\n+++ b/{file}\n");
+    text += &format!("@@ -{},{} +{},{} @@\n", start + 1, old_end - start, start + 1, new_end - start);
+    old[start..head].iter().for_each(|line| text += &format!(" {line}\n"));
+    old[head..old.len() - tail].iter().for_each(|line| text += &format!("-{line}\n"));
+    new[head..new.len() - tail].iter().for_each(|line| text += &format!("+{line}\n"));
+    old[old.len() - tail..old_end].iter().for_each(|line| text += &format!(" {line}\n"));
+    text
+}
+
+const CTOR: &str = "\tconstruct(data);\n";
+
+fn ctor(reference: &Reference) -> String {
+    let text = fs::read_to_string(reference.tree().join("mm/rmap.c")).unwrap();
+    let at = text.find("anon_vma_ctor(void *data)\n{\n").unwrap();
+    text[at..].lines().nth(2).unwrap().trim().to_owned()
+}
+
+fn is_complete(reference: &Reference) {
+    let tree = reference.tree();
+    assert!(tree.join("mm/rmap.c").is_file() && tree.join("tools/testing/vma/vma.c").is_file());
+    assert!(!tree.join("drivers").exists() && !tree.join("arch").exists());
+    assert!(fs::read_to_string(tree.join("Makefile")).unwrap().contains("VERSION"));
+    assert_eq!(fs::read_dir(&reference.dir).unwrap().count(), 2);
+    let stray =
+        listing(&reference.dir).into_keys().find(|path| path.extension().is_some_and(|e| e == "orig" || e == "rej"));
+    assert_eq!(stray, None);
+}
+
+#[test]
+fn a_directory_is_added_with_what_is_needed_of_it() {
+    let mut world = World::new();
+    let reference = world.add("mine", "linux", None, &[]).unwrap();
+    is_complete(&reference);
+    assert_eq!(reference.note.version, "6.1.2");
+    assert!(reference.note.origin.starts_with("directory /"), "{}", reference.note.origin);
+}
+
+#[test]
+fn a_tarball_is_added_packed_or_not_with_a_top_directory_or_without() {
+    let mut world = World::new();
+    let (top, linux) = (world.dir.path().to_owned(), world.path("linux"));
+    run(&top, "tar", &["-cf", "plain.tar", "linux"]);
+    run(&top, "tar", &["-czf", "gz.tgz", "linux"]);
+    run(&linux, "tar", &["-czf", "../flat.tar.gz", "."]);
+    run(&linux, "tar", &["-cf", "../names.tar", "arch", "drivers", "include", "lib", "mm", "tools", "Makefile"]);
+    for (number, tarball) in ["plain.tar", "gz.tgz", "flat.tar.gz", "names.tar"].into_iter().enumerate() {
+        let reference = world.add(&format!("t{number}"), tarball, None, &[]).unwrap();
+        is_complete(&reference);
+        assert!(reference.note.origin.starts_with("tarball /"), "{}", reference.note.origin);
+    }
+    fs::write(world.path("junk.tar"), "not an archive at all").unwrap();
+    world.refuses("x", "junk.tar", None, &[], &["junk.tar"]);
+    let whole = fs::read(world.path("gz.tgz")).unwrap();
+    fs::write(world.path("short.tgz"), &whole[..whole.len() / 2]).unwrap();
+    world.refuses("x", "short.tgz", None, &[], &["short.tgz"]);
+    run(&linux, "tar", &["-czf", "../other.tgz", "drivers", "arch"]);
+    world.refuses("x", "other.tgz", None, &[], &["other.tgz: no mm/rmap.c"]);
+    world.refuses("x", "plain.tar", Some("v1"), &[], &["revision `v1`", "git repository"]);
+}
+
+fn git_world() -> (World, PathBuf, String) {
+    let world = World::new();
+    let linux = world.path("linux");
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false"];
+        run(&linux, "git", &[&identity, arguments].concat())
+    };
+    git(&["init", "-q", "-b", "main"]);
+    git(&["add", "."]);
+    git(&["commit", "-qm", "one"]);
+    git(&["tag", "-a", "v1", "-m", "tag"]);
+    edit(&linux, "mm/rmap.c", CTOR, "\tsecond(data);\n");
+    git(&["commit", "-qam", "two"]);
+    git(&["branch", "topic"]);
+    let second = git(&["rev-parse", "HEAD"]);
+    edit(&linux, "mm/rmap.c", "\tsecond(data);\n", "\tthird(data);\n");
+    git(&["commit", "-qam", "three"]);
+    edit(&linux, "mm/rmap.c", "\tthird(data);\n", "\tuncommitted(data);\n");
+    (world, linux, second)
+}
+
+#[test]
+fn git_is_added_by_path_or_url_at_a_tag_a_branch_a_commit() {
+    let (mut world, linux, second) = git_world();
+    let url = format!("file://{}", linux.display());
+    let bare = world.path("bare.git");
+    run(world.dir.path(), "git", &["clone", "-q", "--bare", &url, bare.to_str().unwrap()]);
+    // A server that can leave blobs out; the others cannot.
+    let filtering = world.path("filtering.git");
+    run(world.dir.path(), "git", &["clone", "-q", "--bare", &url, filtering.to_str().unwrap()]);
+    run(&filtering, "git", &["config", "uploadpack.allowFilter", "true"]);
+    run(&filtering, "git", &["config", "uploadpack.allowAnySHA1InWant", "true"]);
+    let filtering = format!("file://{}", filtering.display());
+
+    let cases = [
+        ("linux", None, "uncommitted(data);"),
+        ("linux", Some("v1"), "construct(data);"),
+        ("linux", Some("HEAD~1"), "second(data);"),
+        (url.as_str(), Some("v1"), "construct(data);"),
+        (url.as_str(), Some("topic"), "second(data);"),
+        (url.as_str(), Some(second.as_str()), "second(data);"),
+        (url.as_str(), None, "third(data);"),
+        (filtering.as_str(), Some("v1"), "construct(data);"),
+        (filtering.as_str(), Some(second.as_str()), "second(data);"),
+        ("bare.git", None, "third(data);"),
+        ("bare.git", Some(&second[..12]), "second(data);"),
+    ];
+    for (tree, rev, wanted) in cases {
+        let reference = world.add("g", tree, rev, &[]).unwrap_or_else(|error| panic!("{tree} {rev:?}: {error}"));
+        is_complete(&reference);
+        assert_eq!(ctor(&reference), wanted, "{tree} {rev:?}");
+        let origin = &reference.note.origin;
+        assert!(rev.is_none_or(|rev| origin.contains(&format!("at {rev} (commit "))), "{origin}");
+    }
+    for tree in ["linux", &url, "bare.git"] {
+        world.refuses("g", tree, Some("v9"), &[], &["no revision `v9`"]);
+        world.refuses("g", tree, Some("--upload-pack=x"), &[], &["not a revision's name"]);
+    }
+    world.refuses("g", "file:///not/there.git", Some("v1"), &[], &["no revision `v1`", "not/there"]);
+}
+
+#[test]
+fn a_tree_that_is_none_is_refused() {
+    let mut world = World::new();
+    write(&world.path("empty"), "Makefile", "VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 0\n");
+    world.refuses("x", "empty", None, &[], &["no mm/rmap.c"]);
+    world.refuses("x", "nothing-there", None, &[], &["nothing-there: no such directory", "no reference of that name"]);
+    world.refuses("x", "linux", Some("v1"), &[], &["a directory without git"]);
+    world.refuses("../x", "linux", None, &[], &["`../x` is no name"]);
+    world.refuses("x", "ref:6.99", None, &[], &["no reference `6.99`"]);
+}
+
+#[test]
+fn a_broken_tree_is_refused_with_the_reason() {
+    let mut world = World::new();
+    world.add("x", "linux", None, &[]).unwrap();
+    edit(&world.path("linux"), "mm/rmap.c", "same_vma) {\n\t\tmine", "same_vma)\n\t\tmine");
+    world.refuses("x", "linux", None, &[], &["mm/rmap.c:", "anon_vma_clone", "brace"]);
+}
+
+#[test]
+fn a_patch_that_gives_a_new_behaviour_halfway_is_refused() {
+    let mut world = World::new();
+    world.patch(
+        "half.patch",
+        "mm/rmap.c",
+        "\tlist_for_each_entry_safe",
+        "\tmmap_assert_locked(vma->vm_mm);\n\tlist_for_each_entry_safe",
+    );
+    world.refuses("x", "linux", None, &["half.patch"], &["cannot tell `clone_and_unlink_assert`"]);
+}
+
+#[test]
+fn patches_go_on_top_of_each_other_and_of_a_reference() {
+    let mut world = World::new();
+    world.add("base", "linux", None, &[]).unwrap();
+    world.patch("one.patch", "mm/rmap.c", CTOR, "\tfirst(data);\n");
+    edit(&world.path("linux"), "mm/rmap.c", CTOR, "\tfirst(data);\n");
+    let before = fs::read_to_string(world.path("linux/mm/rmap.c")).unwrap();
+    let two = diff("mm/rmap.c", &before, &before.replace("\tfirst(data);\n", "\tsecond(data);\n"));
+    fs::write(
+        world.path("two.patch"),
+        format!("From: n\nSubject: [PATCH 2/2] a long\n subject\n\n---\n{two}-- \n2.50\n"),
+    )
+    .unwrap();
+
+    let patched = world.add("patched", "base", None, &["one.patch", "two.patch"]).unwrap();
+    assert_eq!(ctor(&patched), "second(data);");
+    is_complete(&patched);
+    let shown: Vec<_> = patched.note.patches.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["one.patch", "two.patch: [PATCH 2/2] a long subject"]);
+    let base = world.cache.load("base").unwrap();
+    assert_eq!((ctor(&base).as_str(), base.note.patches.len()), ("construct(data);", 0));
+
+    let again = world.add("again", "ref:patched", None, &[]).unwrap();
+    assert_eq!((again.note.patches.len(), again.note.origin == base.note.origin), (2, true));
+    world.refuses("patched", "base", None, &["two.patch"], &["two.patch", "mm/rmap.c: hunk 1 of 1 (line "]);
+    world.refuses("patched", "again", None, &["two.patch"], &["already applied"]);
+}
+
+#[test]
+fn a_mailbox_of_two_messages_is_applied_in_order() {
+    let mut world = World::new();
+    let one = world.patch("one.patch", "mm/rmap.c", CTOR, "\tfirst(data);\n");
+    let two = one.replace("+\tfirst", "+\tsecond").replace("-\tconstruct", "-\tfirst");
+    let message = |number: u8, text: &str| {
+        format!(
+            "From 0123 Mon Sep 17 00:00:00 2001\nSubject: [PATCH {number}/2] m{number}\n\nText.\n---\n mm/rmap.c | 2 +-\n\n{text}-- \n2.50\n\n"
+        )
+    };
+    fs::write(world.path("series.mbox"), message(1, &one) + &message(2, &two)).unwrap();
+    let reference = world.add("m", "linux", None, &["series.mbox"]).unwrap();
+    assert_eq!(ctor(&reference), "second(data);");
+    assert_eq!(reference.note.patches[0].subject, "[PATCH 1/2] m1 (and 1 more)");
+}
+
+#[test]
+fn fuzz_and_offset_are_allowed_and_told_and_other_files_are_left_out() {
+    let mut world = World::new();
+    let text = world.patch("fuzzy.patch", "mm/rmap.c", CTOR, "\tfirst(data);\n");
+    let (hunk, other) = (text.replace(" void __init anon", " void __init other_anon"), "drivers/a/b.c");
+    assert_ne!(hunk, text);
+    let unneeded = format!("--- a/{other}\n+++ b/{other}\n@@ -1 +1 @@\n-int unneeded;\n+int still;\n");
+    fs::write(world.path("fuzzy.patch"), format!("{unneeded}{hunk}")).unwrap();
+    edit(
+        &world.path("linux"),
+        "mm/rmap.c",
+        "static struct kmem_cache *anon_vma_cachep",
+        "\n\n\nstatic struct kmem_cache *anon_vma_cachep",
+    );
+    let reference = world.add("f", "linux", None, &["fuzzy.patch"]).unwrap();
+    assert_eq!(ctor(&reference), "first(data);");
+    is_complete(&reference);
+    assert!(world.said.iter().any(|said| said.contains("drivers/a/b.c: left out")), "{:?}", world.said);
+    assert!(world.said.iter().any(|said| said.contains("mm/rmap.c: hunk 1 with fuzz")), "{:?}", world.said);
+
+    fs::write(world.path("outside.patch"), unneeded).unwrap();
+    world.refuses("f", "linux", None, &["outside.patch"], &["only what no reference holds", "drivers/a/b.c"]);
+}
+
+#[test]
+fn a_patch_that_does_not_apply_names_file_and_hunk() {
+    let mut world = World::new();
+    world.add("x", "linux", None, &[]).unwrap();
+    let good = world.patch("good.patch", "mm/rmap.c", "return 1;", "return 2;");
+    let bad = world.patch("bad.patch", "mm/rmap.c", CTOR, "\tfirst(data);\n").replace("construct", "deconstruct");
+    let good_hunk = good.split_once("@@").map(|(_, rest)| format!("@@{rest}")).unwrap();
+    fs::write(world.path("bad.patch"), bad + &good_hunk).unwrap();
+    world.refuses(
+        "x",
+        "linux",
+        None,
+        &["bad.patch"],
+        &["bad.patch", "mm/rmap.c: hunk 1 of 2 (line ", "does not apply"],
+    );
+
+    fs::write(world.path("none.txt"), "Subject: no patch\n\nhello\n").unwrap();
+    world.refuses("x", "linux", None, &["none.txt"], &["none.txt: no diff in it"]);
+    world.refuses("x", "linux", None, &["not-there.patch"], &["not-there.patch"]);
+    let gone = good.replace("mm/rmap.c", "mm/gone.c");
+    fs::write(world.path("gone.patch"), gone).unwrap();
+    world.refuses("x", "linux", None, &["gone.patch"], &["mm/gone.c: not in the tree"]);
+    let cut: String = good.lines().take(5).map(|line| format!("{line}\n")).collect();
+    fs::write(world.path("cut.patch"), cut).unwrap();
+    world.refuses("x", "linux", None, &["cut.patch"], &["cut.patch:6: mm/rmap.c: hunk 1 is cut short"]);
+}
+
+#[test]
+fn a_patch_may_add_a_file() {
+    let mut world = World::new();
+    let text = "--- /dev/null\n+++ b/mm/added.h\n@@ -0,0 +1 @@\n+int added;\n";
+    fs::write(world.path("new.patch"), text).unwrap();
+    let reference = world.add("n", "linux", None, &["new.patch"]).unwrap();
+    assert_eq!(fs::read_to_string(reference.tree().join("mm/added.h")).unwrap(), "int added;\n");
+    world.refuses("n", "ref:n", None, &["new.patch"], &["mm/added.h: already applied"]);
+}
+
+fn kernels(cache: &Path, arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_kernels")).args(arguments).env("RMAP_CACHE", cache).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.success(), text)
+}
+
+#[test]
+fn the_command_adds_lists_checks_and_removes() {
+    let world = World::new();
+    let cache = world.cache.dir();
+    let linux = world.path("linux").display().to_string();
+    let (good, said) = kernels(cache, &["list"]);
+    assert!(!good && said.contains("make kernels"), "{said}");
+    assert_eq!(kernels(cache, &["default"]), (true, String::new()));
+    world.patch("a.patch", "mm/rmap.c", CTOR, "\tfirst(data);\n");
+    let patch = world.path("a.patch").display().to_string();
+    let (good, said) = kernels(cache, &["add", "--name", "6.12", "--tree", &linux, "--patch", &patch]);
+    assert!(good && said.contains("6.12: added (6.1.2)"), "{said}");
+    let (good, said) = kernels(cache, &["list"]);
+    assert!(good && said.contains("6.12") && said.contains("+ a.patch"), "{said}");
+    assert_eq!(kernels(cache, &["default"]), (true, "6.12\n".to_owned()));
+    // What is there is not asked of the network.
+    let (good, said) = kernels(cache, &["fetch", "6.12"]);
+    assert!(good && said == "6.12: present (6.1.2)\n", "{said}");
+    assert_eq!(kernels(cache, &["ensure", "6.12"]), (true, String::new()));
+    let (good, said) = kernels(cache, &["ensure", "mine"]);
+    assert!(!good && said.contains("make kernel NAME=mine"), "{said}");
+    let (good, said) = kernels(cache, &["check", "6.12"]);
+    assert!(good && said.contains("fork_preallocates: false") && said.contains("anon_vma_fork"), "{said}");
+    let (good, said) = kernels(cache, &["fetch", "v6"]);
+    assert!(!good && said.contains("`v6` is no kernel version") && said.contains("make kernel NAME"), "{said}");
+    assert!(kernels(cache, &["remove", "6.12"]).0 && !kernels(cache, &["remove", "6.12"]).0);
+}
+
+#[test]
+fn the_default_set_is_what_bears_its_plain_number() {
+    let mut world = World::new();
+    for (name, version) in
+        [("mine", "7.9.1"), ("7.2", "7.2.5"), ("7.10", "7.10.0"), ("7.3-patched", "7.3.4"), ("7.99", "7.3.4")]
+    {
+        let tree = world.path(name);
+        new_tree(&tree, version);
+        world.add(name, name, None, &[]).unwrap();
+    }
+    assert_eq!(supply::default_set(&world.cache).unwrap(), ["7.10"]);
+    world.add("6.12", "linux", None, &[]).unwrap();
+    assert_eq!(supply::default_set(&world.cache).unwrap(), ["6.12", "7.10"]);
+}

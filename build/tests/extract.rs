@@ -1,0 +1,243 @@
+//! What is cut, what comes along, and what is refused. On small trees of our own making.
+#![allow(missing_docs)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{edit, new_tree, old_tree, write};
+use rmap_extract::extract::{Extract, ExtractError, extract_tree};
+use rmap_extract::manifest::Manifest;
+use rmap_extract::syntax::{Kind, SyntaxError};
+
+fn cut(tree: &Path) -> Result<Extract, ExtractError> {
+    extract_tree(tree, &Manifest::builtin().unwrap())
+}
+
+fn old() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    old_tree(dir.path(), "6.1.2");
+    dir
+}
+
+fn new() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    new_tree(dir.path(), "7.3.4");
+    dir
+}
+
+#[test]
+fn every_piece_is_the_trees_own_text_at_its_lines() {
+    for dir in [old(), new()] {
+        let extract = cut(dir.path()).unwrap();
+        assert!(extract.pieces.len() > 25);
+        for piece in &extract.pieces {
+            let file = fs::read_to_string(dir.path().join(&piece.file)).unwrap();
+            let lines: Vec<&str> = file.split_inclusive('\n').collect();
+            let text: String = lines[piece.first_line - 1..piece.last_line].concat();
+            assert_eq!(text.trim_end(), piece.text.trim_end(), "{} {}", piece.file, piece.symbol);
+        }
+    }
+}
+
+#[test]
+fn each_generation_is_found_where_it_keeps_its_definitions() {
+    let (old_dir, new_dir) = (old(), new());
+    let (old, new) = (cut(old_dir.path()).unwrap(), cut(new_dir.path()).unwrap());
+    let file = |extract: &Extract, symbol| extract.piece(symbol).map(|piece| piece.file.clone()).unwrap_or_default();
+    assert_eq!(file(&old, "get_anon_vma"), "include/linux/rmap.h");
+    assert_eq!(file(&new, "get_anon_vma"), "mm/internal.h");
+    assert_eq!(file(&old, "find_mergeable_anon_vma"), "mm/mmap.c");
+    assert_eq!(file(&new, "find_mergeable_anon_vma"), "mm/vma.c");
+    assert_eq!(file(&old, "vma_operation"), "");
+    assert_eq!(old.facts, Vec::<String>::new());
+    assert!(
+        new.facts.contains(&"RMAP_ANON_RMAP_TREE".to_owned()) && new.facts.contains(&"RMAP_VMA_OPERATION".to_owned())
+    );
+    assert!(new.open_calls.contains(&"complain".to_owned()) && !new.open_calls.contains(&"anon_vma_alloc".to_owned()));
+}
+
+#[test]
+fn what_is_written_renames_the_entry_points_and_gives_the_rest_internal_linkage() {
+    let dir = old();
+    let out = tempfile::tempdir().unwrap();
+    fs::create_dir_all(out.path().join("include/linux")).unwrap();
+    fs::write(out.path().join("include/linux/stale.h"), "").unwrap();
+    cut(dir.path()).unwrap().write(out.path(), "slab: counts").unwrap();
+    let read = |path: &str| fs::read_to_string(out.path().join(path)).unwrap();
+
+    assert_eq!(read("lib/rbtree.c"), fs::read_to_string(dir.path().join("lib/rbtree.c")).unwrap());
+    assert!(!out.path().join("include/linux/stale.h").exists());
+    assert_eq!(read("rbtree_prototypes.h"), "static void rb_erase(struct rb_node *node);\n");
+
+    let prototypes = read("rmap_prototypes.h");
+    for line in [
+        "static void anon_vma_interval_tree_insert(struct anon_vma_chain *link);",
+        "static void verbatim_anon_vma_interval_tree_insert(struct anon_vma_chain *link);",
+        "#ifdef CONFIG_DEBUG_VM_RB\nstatic void anon_vma_interval_tree_verify(struct anon_vma_chain *link);\n#endif",
+        "static int verbatim___anon_vma_prepare(struct vm_area_struct *vma);",
+        "static void __init anon_vma_init(void);",
+    ] {
+        assert!(prototypes.contains(line), "{line}\n{prototypes}");
+    }
+    assert!(!prototypes.contains("avc_start_pgoff") && !prototypes.contains("anon_vma_ctor"), "{prototypes}");
+
+    let rmap = read("rmap.c");
+    let line = 1 + common::OLD_RMAP.lines().position(|line| line.starts_with("int anon_vma_fork")).unwrap();
+    let fork = format!("#define anon_vma_fork verbatim_anon_vma_fork\n#line {line} \"mm/rmap.c\"\nint anon_vma_fork(");
+    assert!(rmap.contains(&fork) && rmap.contains("}\n#undef anon_vma_fork\n"), "{rmap}");
+    assert!(!rmap.contains("something_else"));
+    let tree = read("interval_tree.c");
+    assert!(
+        tree.starts_with("#define anon_vma_interval_tree_insert verbatim_") && tree.ends_with("_remove\n"),
+        "{tree}"
+    );
+    assert!(read("revision.h").contains("#define RMAP_VERSION \"6.1.2\"\n"));
+    assert!(read("extract.txt").contains("slab: counts"));
+    assert!(read("pieces.json").contains("\"symbol\": \"anon_vma_fork\""));
+}
+
+#[test]
+fn a_helper_that_a_patch_adds_comes_along_with_what_it_needs() {
+    let dir = old();
+    let call = "anon_vma_clone(vma, parent)";
+    edit(dir.path(), "mm/rmap.c", &format!("if ({call})"), &format!("if (helper() || {call})"));
+    let helpers = "\
+#define LIMIT 3
+static int budget;
+static int helper(void);
+
+#ifdef CONFIG_X
+static int deeper(void) { return LIMIT; }
+#else
+static int deeper(void) { return 0; }
+#endif
+
+int helper(void)
+{
+	return deeper() + budget;
+}
+
+int anon_vma_fork(";
+    edit(dir.path(), "mm/rmap.c", "int anon_vma_fork(", helpers);
+    let extract = cut(dir.path()).unwrap();
+    for (symbol, kind) in [("helper", Kind::Function), ("LIMIT", Kind::Macro), ("budget", Kind::Variable)] {
+        assert_eq!(extract.piece(symbol).map(|piece| piece.kind), Some(kind), "{symbol}");
+    }
+    let out = tempfile::tempdir().unwrap();
+    extract.write(out.path(), "").unwrap();
+    let rmap = fs::read_to_string(out.path().join("rmap.c")).unwrap();
+    assert!(rmap.contains("static int helper(void);\n"), "{rmap}");
+    assert!(rmap.contains("#ifdef CONFIG_X\n#line") && rmap.contains("#ifdef CONFIG_X\n#else\n#line"), "{rmap}");
+}
+
+#[test]
+fn a_local_name_pulls_in_no_definition_of_that_name() {
+    let dir = old();
+    edit(dir.path(), "mm/rmap.c", "static void anon_vma_ctor", "static int root = 1;\n\nstatic void anon_vma_ctor");
+    assert_eq!(cut(dir.path()).unwrap().piece("root"), None);
+}
+
+fn refusal(dir: &tempfile::TempDir) -> (ExtractError, String) {
+    let error = cut(dir.path()).unwrap_err();
+    let said = error.to_string();
+    (error, said)
+}
+
+#[test]
+fn a_missing_function_is_named_with_its_file_and_what_to_do() {
+    let dir = old();
+    edit(dir.path(), "mm/rmap.c", "__put_anon_vma(", "__put_it(");
+    let (error, said) = refusal(&dir);
+    assert!(matches!(error, ExtractError::Missing { .. }), "{said}");
+    assert!(
+        said.contains("mm/rmap.c") && said.contains("__put_anon_vma") && said.contains("csrc/manifest.toml"),
+        "{said}"
+    );
+}
+
+#[test]
+fn none_of_two_names_is_an_error_that_names_both() {
+    let dir = old();
+    edit(dir.path(), "mm/rmap.c", "anon_vma_chain_assign", "anon_vma_chain_other");
+    let (_, said) = refusal(&dir);
+    assert!(said.contains("anon_vma_chain_assign or anon_vma_chain_link"), "{said}");
+}
+
+#[test]
+fn a_missing_whole_file_is_an_error() {
+    let dir = old();
+    fs::remove_file(dir.path().join("lib/rbtree.c")).unwrap();
+    let (error, said) = refusal(&dir);
+    assert!(matches!(error, ExtractError::MissingFile { .. }) && said.starts_with("lib/rbtree.c: "), "{said}");
+}
+
+#[test]
+fn a_lost_brace_is_refused_wherever_it_was() {
+    let braces = [
+        // the end of a function that is cut
+        ("mm/rmap.c", "\tgive(anon_vma_cachep, anon_vma);\n}\n", "\tgive(anon_vma_cachep, anon_vma);\n"),
+        // inside one
+        ("mm/rmap.c", "same_vma) {\n\t\tmine", "same_vma)\n\t\tmine"),
+        ("mm/rmap.c", "\t\tanon_vma_chain_free(link);\n\t}\n", "\t\tanon_vma_chain_free(link);\n"),
+        // one too many
+        (
+            "mm/rmap.c",
+            "\tunlock_anon_vma_root(root);\n\treturn 0;\n",
+            "\tunlock_anon_vma_root(root);\n\t}\n\treturn 0;\n",
+        ),
+        // a function's beginning
+        ("mm/rmap.c", "anon_vma_ctor(void *data)\n{\n", "anon_vma_ctor(void *data)\n"),
+        (
+            "mm/mmap.c",
+            "struct vm_area_struct *b)\n{\n\treturn anon",
+            "struct vm_area_struct *b)\n\tif (a) {\n\treturn anon",
+        ),
+        // a file taken whole, and a header
+        ("lib/rbtree.c", "\tforget(node);\n}\n", "\tforget(node);\n"),
+        ("include/linux/rmap.h", "\ttouch(anon_vma);\n}\n", "\ttouch(anon_vma);\n"),
+    ];
+    for (file, from, to) in braces {
+        let dir = old();
+        edit(dir.path(), file, from, to);
+        let (error, said) = refusal(&dir);
+        let fits = matches!(
+            error,
+            ExtractError::Swallowed { .. }
+                | ExtractError::Syntax(SyntaxError::BrokenBraces { .. })
+                | ExtractError::Missing { .. }
+        );
+        assert!(fits && said.contains(file), "{from}: {said}");
+        assert!(said.contains("brace"), "{from}: {said}");
+    }
+}
+
+#[test]
+fn a_symbol_defined_twice_is_refused_with_both_places() {
+    let dir = old();
+    let twice = "static void anon_vma_ctor(void *data)\n{\n}\n\nint something_else";
+    edit(dir.path(), "mm/rmap.c", "int something_else", twice);
+    let (error, said) = refusal(&dir);
+    assert!(matches!(error, ExtractError::Twice { .. }) && said.matches("mm/rmap.c:").count() == 2, "{said}");
+
+    let dir = old();
+    write(dir.path(), "mm/internal.h", "static inline void get_anon_vma(struct anon_vma *anon_vma)\n{\n}\n");
+    let (_, said) = refusal(&dir);
+    assert!(said.contains("include/linux/rmap.h:") && said.contains("mm/internal.h:1"), "{said}");
+}
+
+#[test]
+fn a_tree_without_a_version_is_refused() {
+    let dir = old();
+    edit(dir.path(), "Makefile", "PATCHLEVEL = 1", "PATCHLEVEL = one");
+    assert!(refusal(&dir).1.contains("PATCHLEVEL"));
+    fs::remove_file(dir.path().join("Makefile")).unwrap();
+    assert!(refusal(&dir).1.contains("Makefile"));
+}
+
+#[test]
+fn a_manifest_that_is_wrong_says_where() {
+    let said = Manifest::parse("m.toml", "wrap = []\nwhat = 1\n").unwrap_err().to_string();
+    assert!(said.contains("m.toml") && said.contains("line 2") && said.contains("what"), "{said}");
+}

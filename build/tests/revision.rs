@@ -1,0 +1,183 @@
+//! Each field of the revision is told by itself, comments say nothing, and what cannot be told
+//! is refused. On small trees of our own making.
+#![allow(missing_docs)]
+
+mod common;
+
+use std::path::Path;
+
+use common::{edit, new_tree, old_tree};
+use rmap_extract::revision::{Revision, RevisionError};
+
+fn old() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    old_tree(dir.path(), "6.1.2");
+    dir
+}
+
+fn new() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    new_tree(dir.path(), "7.3.4");
+    dir
+}
+
+/// The fields that are true.
+fn detect(tree: &Path) -> Vec<&'static str> {
+    let fields = Revision::detect(tree).unwrap().fields();
+    fields.into_iter().filter(|(_, value)| *value).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn the_oldest_generation_has_nothing_and_the_newest_all() {
+    assert_eq!(detect(old().path()), Vec::<&str>::new());
+    assert_eq!(detect(new().path()).len(), Revision::default().fields().len());
+}
+
+#[test]
+fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
+    let alloc = "\tmine = anon_vma_alloc();\n\tlink = anon_vma_chain_alloc(GFP_KERNEL);\n";
+    let clone = "\tif (anon_vma_clone(vma, parent))\n\t\treturn -ENOMEM;\n";
+    let loop_start = "\tlist_for_each_entry(link, &from->anon_vma_chain, same_vma) {\n";
+    let unlink_start = "\tlist_for_each_entry_safe(link, next, &vma->anon_vma_chain, same_vma) {\n";
+    let lock = "\t\troot = lock_anon_vma_root(root, link->anon_vma);\n";
+    let rmap = "mm/rmap.c";
+    type Edit = (&'static str, String, String);
+    let cases: &[(&str, &[Edit])] = &[
+        (
+            "prepare_asserts_mmap_lock",
+            &[(
+                rmap,
+                "\tvma->anon_vma = find".into(),
+                "\tmmap_assert_locked(vma->vm_mm);\n\tvma->anon_vma = find".into(),
+            )],
+        ),
+        (
+            "clone_and_unlink_assert",
+            &[
+                (rmap, loop_start.into(), format!("\tmmap_assert_write_locked(from->vm_mm);\n{loop_start}")),
+                (rmap, unlink_start.into(), format!("\tmmap_assert_locked(vma->vm_mm);\n{unlink_start}")),
+            ],
+        ),
+        ("fork_preallocates", &[(rmap, format!("{clone}{alloc}"), format!("{alloc}{clone}"))]),
+        (
+            "unfaulted_skipped",
+            &[
+                (rmap, loop_start.into(), format!("\tif (!from->anon_vma)\n\t\treturn 0;\n{loop_start}")),
+                (
+                    rmap,
+                    unlink_start.into(),
+                    format!("\tif (vma->anon_vma == NULL) {{\n\t\treturn;\n\t}}\n{unlink_start}"),
+                ),
+            ],
+        ),
+        (
+            "one_root_lock",
+            &[
+                (rmap, lock.into(), String::new()),
+                (rmap, loop_start.into(), format!("\tanon_vma_lock_write(from->anon_vma);\n{loop_start}")),
+                (rmap, unlink_start.into(), format!("\tanon_vma_lock_write(vma->anon_vma);\n{unlink_start}")),
+            ],
+        ),
+        (
+            "munmap_splits_first_below",
+            &[
+                ("mm/mmap.c", "vma->start, 0".into(), "vma->start, 1".into()),
+                ("mm/mmap.c", "vma->end, 1".into(), "vma->end, 0".into()),
+            ],
+        ),
+    ];
+    for (field, edits) in cases {
+        let dir = old();
+        for (file, from, to) in *edits {
+            edit(dir.path(), file, from, to);
+        }
+        assert_eq!(detect(dir.path()), [*field]);
+    }
+}
+
+#[test]
+fn each_behaviour_missing_from_a_new_tree_clears_its_field_alone() {
+    let cases = [
+        ("cleanup_clears_anon_vma", "mm/rmap.c", "\tvma->anon_vma = NULL;\n", "\tforget(vma);\n"),
+        ("keyed_by_anon_pgoff", "mm/interval_tree.c", "_anon_pgoff(", "_pgoff("),
+        ("prepare_asserts_mmap_lock", "mm/rmap.c", "\tmmap_assert_locked(vma->vm_mm);\n\tvma->", "\tvma->"),
+    ];
+    for (field, file, from, to) in cases {
+        let dir = new();
+        edit(dir.path(), file, from, to);
+        let found = Revision::detect(dir.path()).unwrap().fields();
+        let cleared: Vec<_> = found.iter().filter(|(_, value)| !value).map(|(name, _)| *name).collect();
+        assert_eq!(cleared, [field]);
+    }
+}
+
+#[test]
+fn the_operation_without_its_reuse_rule_is_another_field_than_the_rest() {
+    let dir = new();
+    edit(dir.path(), "mm/rmap.c", ", enum vma_operation why)", ")");
+    edit(dir.path(), "mm/rmap.c", "\t\tif (why == VMA_OP_FORK)\n\t", "\t");
+    let found = Revision::detect(dir.path()).unwrap();
+    assert!(!found.reuse_only_on_fork && found.chains_preallocated && found.fork_preallocates);
+}
+
+#[test]
+fn comments_and_strings_say_nothing() {
+    let dir = old();
+    let noise = "\n{\n\t/* mmap_assert_locked(mm); anon_vma_alloc(); anon_vma_clone(); */\n\tsay(\"if (!from->anon_vma) return\");\n";
+    for name in [
+        "struct vm_area_struct *from)",
+        "struct vm_area_struct *parent)",
+        "unlink_anon_vmas(struct vm_area_struct *vma)",
+    ] {
+        edit(dir.path(), "mm/rmap.c", &format!("{name}\n{{\n"), &format!("{name}{noise}"));
+    }
+    assert_eq!(detect(dir.path()), Vec::<&str>::new());
+}
+
+#[test]
+fn what_cannot_be_told_is_refused_with_the_behaviour_and_what_was_looked_for() {
+    let rmap = "mm/rmap.c";
+    let cases: &[(&str, bool, &str, &str, &str)] = &[
+        // half of a patch
+        ("clone_and_unlink_assert", true, rmap, "\tmmap_assert_locked(vma->vm_mm);\n\tif", "\tif"),
+        ("unfaulted_skipped", true, rmap, "\tif (!active)\n\t\treturn 0;\n", ""),
+        (
+            "one_root_lock",
+            true,
+            rmap,
+            "\tanon_vma_lock_write(active);\n\tlist_for_each_entry_safe",
+            "\tlist_for_each_entry_safe",
+        ),
+        ("fork_preallocates", true, rmap, "*link = anon_vma_chain_alloc(GFP_KERNEL);\n\n\tif", "*link = NULL;\n\n\tif"),
+        ("keyed_by_anon_pgoff", true, "mm/interval_tree.c", "vma_last_anon_pgoff(", "vma_last_pgoff("),
+        ("munmap_splits_first_below", true, "mm/vma.c", "vma->end, 0", "vma->end, 1"),
+        ("munmap_splits_first_below", true, "mm/vma.c", "vms_gather_munmap_vmas", "somewhere_else"),
+        // the way of another generation
+        ("chains_preallocated", false, rmap, "\tunlink_anon_vmas(to);\n", "\tcleanup_partial_anon_vmas(to);\n"),
+        (
+            "chains_preallocated",
+            false,
+            rmap,
+            "\t\tanon_vma_interval_tree_insert(mine, &link->anon_vma->rb_root);\n",
+            "",
+        ),
+        ("reuse_only_on_fork", true, rmap, "\t\tif (why == VMA_OP_FORK)\n\t", "\t"),
+        ("fork_preallocates", false, rmap, "\tif (anon_vma_clone(vma, parent))\n\t\treturn -ENOMEM;\n", ""),
+        ("one_root_lock", false, rmap, "\t\troot = lock_anon_vma_root(root, link->anon_vma);\n", ""),
+    ];
+    for (wanted, from_new, file, from, to) in cases {
+        let dir = if *from_new { new() } else { old() };
+        edit(dir.path(), file, from, to);
+        let error = Revision::detect(dir.path()).unwrap_err();
+        let said = error.to_string();
+        let field = match error {
+            RevisionError::Unclear { field, .. } | RevisionError::NoFunction { field, .. } => field,
+            RevisionError::Syntax(_) => "",
+        };
+        assert_eq!(field, *wanted, "{from}: {said}");
+        assert!(
+            said.contains("cannot tell") && (said.contains("looked for") || said.contains("no function")),
+            "{said}"
+        );
+    }
+}

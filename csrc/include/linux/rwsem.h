@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Stand-in, observing. Every rwsem of the cut code is that of an anon_vma. One task: a lock
+ * already held can never be had. Rules: no lock twice, no unlock without a lock, no lock of a
+ * freed anon_vma, none held when a call returns.
+ */
+#ifndef _LINUX_RWSEM_H
+#define _LINUX_RWSEM_H
+
+#include <linux/compiler.h>
+#include "stubs/world.h"
+
+struct rw_semaphore {
+	uint32_t writers;
+	uint32_t readers;
+};
+
+static bool observe_lock(struct rw_semaphore *sem, enum event_kind kind);
+static void observe_unlock(struct rw_semaphore *sem, enum event_kind kind);
+static bool observe_trylock(struct rw_semaphore *sem, bool write);
+
+static inline void init_rwsem(struct rw_semaphore *sem)
+{
+	sem->writers = sem->readers = 0;
+}
+
+static inline int rwsem_is_locked(struct rw_semaphore *sem)
+{
+	return sem->writers || sem->readers;
+}
+
+static inline void down_write(struct rw_semaphore *sem)
+{
+	if (observe_lock(sem, EVENT_DOWN_WRITE))
+		sem->writers++;
+}
+
+static inline void up_write(struct rw_semaphore *sem)
+{
+	observe_unlock(sem, EVENT_UP_WRITE);
+}
+
+static inline void down_read(struct rw_semaphore *sem)
+{
+	if (observe_lock(sem, EVENT_DOWN_READ))
+		sem->readers++;
+}
+
+static inline void up_read(struct rw_semaphore *sem)
+{
+	observe_unlock(sem, EVENT_UP_READ);
+}
+
+static inline int down_write_trylock(struct rw_semaphore *sem)
+{
+	return observe_trylock(sem, true);
+}
+
+static inline int down_read_trylock(struct rw_semaphore *sem)
+{
+	return observe_trylock(sem, false);
+}
+
+#endif

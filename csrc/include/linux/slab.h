@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Stand-in, observing: see stubs/slab_object.h. SLAB_TYPESAFE_BY_RCU: in reuse mode a freed
+ * object keeps its contents and the constructor does not run again, as in the kernel.
+ */
+#ifndef _LINUX_SLAB_H
+#define _LINUX_SLAB_H
+
+#include <linux/gfp.h>
+#include <linux/sched.h>
+#include "stubs/slab_object.h"
+
+#define SLAB_TYPESAFE_BY_RCU 1u
+#define SLAB_PANIC 2u
+#define SLAB_ACCOUNT 4u
+#define SLAB_HWCACHE_ALIGN 8u
+
+/* Tells the observers of locks and touched objects; defined where struct anon_vma is known. */
+static void anon_vma_allocated(struct anon_vma *anon_vma);
+static bool anon_vma_is_locked(const struct anon_vma *anon_vma);
+
+static struct kmem_cache *kmem_cache_define(enum cache_id id, const char *name, size_t size, void (*ctor)(void *))
+{
+	struct kmem_cache *cache = &kmem_caches[id];
+	size_t notes = id == CACHE_ANON_VMA ? sizeof(struct anon_vma_notes) : 0;
+
+	*cache = (struct kmem_cache) {
+		.name = name, .size = (size + 7) & ~(size_t)7, .id = id, .ctor = ctor,
+	};
+	cache->stride = (sizeof(struct slab_object) + cache->size + notes + 15) & ~(size_t)15;
+	return cache;
+}
+
+static struct kmem_cache *kmem_cache_create(const char *name, size_t size, unsigned int align,
+					    unsigned int flags, void (*ctor)(void *))
+{
+	if (!strcmp(name, "anon_vma"))
+		return kmem_cache_define(CACHE_ANON_VMA, name, size, ctor);
+	if (!strcmp(name, "anon_vma_chain"))
+		return kmem_cache_define(CACHE_AVC, name, size, ctor);
+	if (!strcmp(name, "vm_area_struct"))
+		return kmem_cache_define(CACHE_VMA, name, size, ctor);
+	fprintf(stderr, "rmap-diff: the tree creates a slab cache that the stubs do not know: %s\n", name);
+	abort();
+}
+
+#define KMEM_CACHE(structure, flags) kmem_cache_create(#structure, sizeof(struct structure), 0, flags, NULL)
+
+static void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
+{
+	struct rmap_world *w = current_world;
+	struct slab *slab = &w->slabs[cache->id];
+	struct slab_object *object;
+
+	if (gfp & __GFP_DIRECT_RECLAIM)
+		may_block();
+	if (attempt_fails(w)) {
+		record(EVENT_ALLOC, cache->id, gfp, RMAP_NONE, 0);
+		return NULL;
+	}
+	if (unlikely(!slab->free))
+		slab_chunk_add(slab, cache);
+	object = slab->free;
+	slab->free = object->next;
+	object->state = OBJECT_LIVE;
+	object->serial = slab->next_serial++;
+	object->next = NULL;
+	object->prev = slab->live_last;
+	if (slab->live_last)
+		slab->live_last->next = object;
+	else
+		slab->live_first = object;
+	slab->live_last = object;
+	slab->nr_live++;
+	if (gfp & __GFP_ZERO)
+		memset(body_of(object), 0, cache->size);
+	record(EVENT_ALLOC, cache->id, gfp, object->serial, 0);
+	if (cache->id == CACHE_ANON_VMA)
+		anon_vma_allocated(body_of(object));
+	return body_of(object);
+}
+
+static void kmem_cache_free(struct kmem_cache *cache, void *body)
+{
+	struct rmap_world *w = current_world;
+	struct slab *slab = &w->slabs[cache->id];
+	struct slab_object *object = object_of(body);
+
+	if (unlikely(object->magic != SLAB_OBJECT_MAGIC || object->cache != cache->id)) {
+		broken_rule(RULE_FOREIGN_FREE, RMAP_NONE);
+		return;
+	}
+	if (unlikely(object->state != OBJECT_LIVE)) {
+		broken_rule(RULE_DOUBLE_FREE, object->serial);
+		return;
+	}
+	if (cache->id == CACHE_ANON_VMA && unlikely(anon_vma_is_locked(body)))
+		broken_rule(RULE_FREED_WHILE_LOCKED, object->serial);
+	record(EVENT_FREE, cache->id, 0, object->serial, 0);
+	if (object->prev)
+		object->prev->next = object->next;
+	else
+		slab->live_first = object->next;
+	if (object->next)
+		object->next->prev = object->prev;
+	else
+		slab->live_last = object->prev;
+	slab->nr_live--;
+	object->state = OBJECT_FREE;
+	if (w->slab_mode == RMAP_SLAB_POISON) {
+		memset(body, POISON_FREE, cache->size);
+		__asan_poison_memory_region(body, cache->size);
+		object->next = slab->quarantine;
+		slab->quarantine = object;
+	} else {
+		object->next = slab->free;
+		slab->free = object;
+	}
+}
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Stand-in, observing: a spinlock knows its mm; none may be taken twice or be held over a sleep. */
+#ifndef _LINUX_SPINLOCK_H
+#define _LINUX_SPINLOCK_H
+
+#include "stubs/world.h"
+
+typedef struct {
+	uint32_t mm;
+	uint32_t held;
+} spinlock_t;
+
+static inline void spin_lock(spinlock_t *lock)
+{
+	if (lock->held) {
+		broken_rule(RULE_SELF_DEADLOCK, lock->mm);
+		return;
+	}
+	lock->held = 1;
+	current_world->nr_spinlocks++;
+	record(EVENT_SPIN_LOCK, 0, 0, lock->mm, 0);
+}
+
+static inline void spin_unlock(spinlock_t *lock)
+{
+	if (!lock->held) {
+		broken_rule(RULE_UNBALANCED_UNLOCK, lock->mm);
+		return;
+	}
+	lock->held = 0;
+	current_world->nr_spinlocks--;
+	record(EVENT_SPIN_UNLOCK, 0, 0, lock->mm, 0);
+}
+
+#endif

@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One reference: the text cut from one kernel tree, between the stubs that it needs and the
+ * table that it exports. Compiled once a reference, with the directory that the extractor wrote
+ * in the include path and RMAP_OPS as the name of the table, the only symbol that is not static.
+ *
+ * The verbatim text is compiled under its own names, except the entry points: a renaming macro
+ * around their definitions gives these the prefix verbatim_, and the wrappers here have their
+ * names, so that every call is observed, whoever makes it.
+ */
+#define CONFIG_64BIT 1
+#define CONFIG_MMU 1
+#define CONFIG_PER_VMA_LOCK 1
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include "revision.h"
+
+#include <linux/types.h>
+
+struct rb_root;
+struct rb_node;
+struct rb_root_cached;
+struct rb_augment_callbacks;
+struct rb_node_linked;
+struct rb_root_linked;
+#include "rbtree_prototypes.h"
+#include <linux/rbtree_augmented.h>
+
+#include <linux/mm.h>
+#include "structs.h"
+#include "vma_inlines.h"
+#include "rmap_prototypes.h"
+#include "inlines.h"
+#include "stubs/observe.h"
+#include "stubs/state.h"
+
+#include "lib/rbtree.c"
+#include "interval_tree.c"
+
+#ifdef RMAP_ANON_RMAP_TREE
+static void anon_rmap_tree_insert(struct anon_vma_chain *avc, struct anon_vma *anon_vma)
+{
+	observe_tree_insert(avc, anon_vma);
+	verbatim_anon_rmap_tree_insert(avc, anon_vma);
+}
+
+static void anon_rmap_tree_remove(struct anon_vma_chain *avc, struct anon_vma *anon_vma)
+{
+	observe_tree_remove(avc, anon_vma);
+	verbatim_anon_rmap_tree_remove(avc, anon_vma);
+}
+#else
+static void anon_vma_interval_tree_insert(struct anon_vma_chain *avc, struct rb_root_cached *root)
+{
+	observe_tree_insert(avc, container_of(root, struct anon_vma, rb_root));
+	verbatim_anon_vma_interval_tree_insert(avc, root);
+}
+
+static void anon_vma_interval_tree_remove(struct anon_vma_chain *avc, struct rb_root_cached *root)
+{
+	observe_tree_remove(avc, container_of(root, struct anon_vma, rb_root));
+	verbatim_anon_vma_interval_tree_remove(avc, root);
+}
+#endif
+
+#include "rmap.c"
+
+static int __anon_vma_prepare(struct vm_area_struct *vma)
+{
+	observe_enter(FUNCTION_PREPARE, vma, NULL);
+	return observe_exit(FUNCTION_PREPARE, vma, verbatim___anon_vma_prepare(vma));
+}
+
+#ifdef RMAP_VMA_OPERATION
+static int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src, enum vma_operation operation)
+{
+	observe_enter(FUNCTION_CLONE, dst, src);
+	return observe_exit(FUNCTION_CLONE, dst, verbatim_anon_vma_clone(dst, src, operation));
+}
+
+static const enum vma_operation vma_operations[] = {
+	VMA_OP_SPLIT, VMA_OP_MERGE_UNFAULTED, VMA_OP_REMAP, VMA_OP_FORK,
+};
+#define CLONE(dst, src, operation) anon_vma_clone(dst, src, vma_operations[operation])
+#else
+static int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src)
+{
+	observe_enter(FUNCTION_CLONE, dst, src);
+	return observe_exit(FUNCTION_CLONE, dst, verbatim_anon_vma_clone(dst, src));
+}
+#define CLONE(dst, src, operation) anon_vma_clone(dst, src)
+#endif
+
+static int anon_vma_fork(struct vm_area_struct *vma, struct vm_area_struct *pvma)
+{
+	observe_enter(FUNCTION_FORK, vma, pvma);
+	return observe_exit(FUNCTION_FORK, vma, verbatim_anon_vma_fork(vma, pvma));
+}
+
+static void unlink_anon_vmas(struct vm_area_struct *vma)
+{
+	observe_enter(FUNCTION_UNLINK, vma, NULL);
+	verbatim_unlink_anon_vmas(vma);
+	observe_exit(FUNCTION_UNLINK, vma, 0);
+}
+
+/* The VMA slab (vm_area_alloc, vm_area_dup, vm_area_free) and the VMA's range: ours. */
+
+static void vma_set_range(struct vm_area_struct *vma, const struct rmap_call *call)
+{
+	vma->vm_start = call->start << PAGE_SHIFT;
+	vma->vm_end = call->end << PAGE_SHIFT;
+	vma->vm_pgoff = call->pgoff;
+	vma->__vm_anon_pgoff_lo = (uint32_t)call->pgoff;
+	vma->__vm_anon_pgoff_hi = (uint32_t)(call->pgoff >> 32);
+}
+
+static struct vm_area_struct *vma_born(struct vm_area_struct *vma, const struct rmap_call *call)
+{
+	struct rmap_world *w = current_world;
+	uint32_t serial = serial_of(vma);
+
+	vma->vm_mm = &w->mms[call->mm % MAX_PROCESSES];
+	vma_set_range(vma, call);
+	INIT_LIST_HEAD(&vma->anon_vma_chain);
+	vma->attached = false;
+	w->vmas = grow(w->vmas, &w->max_vmas, serial + 1, sizeof(*w->vmas));
+	w->vmas[serial] = vma;
+	return vma;
+}
+
+static struct vm_area_struct *vm_area_alloc(const struct rmap_call *call)
+{
+	struct vm_area_struct *vma = kmem_cache_alloc(&kmem_caches[CACHE_VMA], GFP_KERNEL);
+
+	if (!vma)
+		return NULL;
+	memset(vma, 0, sizeof(*vma));
+	vma->vm_flags = VM_READ | VM_WRITE;
+	return vma_born(vma, call);
+}
+
+static struct vm_area_struct *vm_area_dup(const struct vm_area_struct *orig, const struct rmap_call *call)
+{
+	struct vm_area_struct *vma = kmem_cache_alloc(&kmem_caches[CACHE_VMA], GFP_KERNEL);
+
+	if (!vma)
+		return NULL;
+	*vma = *orig;
+	return vma_born(vma, call);
+}
+
+static void vm_area_free(struct vm_area_struct *vma)
+{
+	current_world->vmas[serial_of(vma)] = NULL;
+	kmem_cache_free(&kmem_caches[CACHE_VMA], vma);
+}
+
+static void pre_update_vma(struct vm_area_struct *vma)
+{
+	if (!vma->anon_vma)
+		return;
+	anon_vma_lock_write(vma->anon_vma);
+#ifdef RMAP_ANON_RMAP_TREE
+	anon_rmap_tree_pre_update_vma(vma);
+#else
+	anon_vma_interval_tree_pre_update_vma(vma);
+#endif
+}
+
+static void post_update_vma(struct vm_area_struct *vma)
+{
+	if (!vma->anon_vma)
+		return;
+#ifdef RMAP_ANON_RMAP_TREE
+	anon_rmap_tree_post_update_vma(vma);
+#else
+	anon_vma_interval_tree_post_update_vma(vma);
+#endif
+	anon_vma_unlock_write(vma->anon_vma);
+}
+
+/* The VMA of that serial; a freed or unknown one ends the call. */
+static struct vm_area_struct *given(uint32_t serial)
+{
+	struct rmap_world *w = current_world;
+	struct vm_area_struct *vma = NULL;
+
+	if (serial < w->slabs[CACHE_VMA].next_serial)
+		vma = w->vmas[serial];
+	if (unlikely(!vma)) {
+		broken_rule(RULE_USE_AFTER_FREE, serial);
+		escape_call();
+	}
+	w->given[w->nr_given++] = vma;
+	return vma;
+}
+
+static struct vm_area_struct *given_or_null(uint32_t serial)
+{
+	return serial == RMAP_NONE ? NULL : given(serial);
+}
+
+static int32_t dispatch(struct rmap_world *w, const struct rmap_call *call)
+{
+	struct mm_struct *mm = &w->mms[call->mm % MAX_PROCESSES];
+	struct vm_area_struct *vma, *other;
+
+	switch ((enum rmap_call_kind)call->kind) {
+	case RMAP_MMAP_WRITE_LOCK:
+		mm->mmap_lock = MMAP_WRITE_LOCKED;
+		return 0;
+	case RMAP_MMAP_READ_LOCK:
+		mm->mmap_lock = MMAP_READ_LOCKED;
+		return 0;
+	case RMAP_MMAP_UNLOCK:
+		mm->mmap_lock = MMAP_UNLOCKED;
+		return 0;
+	case RMAP_VM_AREA_ALLOC:
+		vma = vm_area_alloc(call);
+		if (!vma)
+			return -ENOMEM;
+		w->given[w->nr_given++] = vma;
+		return serial_of(vma);
+	case RMAP_VM_AREA_DUP:
+		vma = vm_area_dup(given(call->vma), call);
+		if (!vma)
+			return -ENOMEM;
+		w->given[w->nr_given++] = vma;
+		return serial_of(vma);
+	case RMAP_VM_AREA_FREE:
+		vm_area_free(given(call->vma));
+		return 0;
+	case RMAP_VMA_SET_RANGE:
+		vma_set_range(given(call->vma), call);
+		return 0;
+	case RMAP_VMA_MARK_ATTACHED:
+		given(call->vma)->attached = true;
+		return 0;
+	case RMAP_VMA_MARK_DETACHED:
+		given(call->vma)->attached = false;
+		return 0;
+	case RMAP_ANON_VMA_PREPARE:
+		w->iterator_vma = given(call->vma);
+		w->iterator_prev = given_or_null(call->other);
+		w->iterator_next = given_or_null(call->third);
+		return anon_vma_prepare(w->iterator_vma);
+	case RMAP_ANON_VMA_CLONE:
+		vma = given(call->vma);
+		other = given(call->other);
+		return CLONE(vma, other, call->operation % 4);
+	case RMAP_ANON_VMA_FORK:
+		vma = given(call->vma);
+		other = given(call->other);
+		return anon_vma_fork(vma, other);
+	case RMAP_UNLINK_ANON_VMAS:
+		unlink_anon_vmas(given(call->vma));
+		return 0;
+	case RMAP_PRE_UPDATE_VMA:
+		w->updating = true;
+		pre_update_vma(given(call->vma));
+		return 0;
+	case RMAP_POST_UPDATE_VMA:
+		w->updating = false;
+		post_update_vma(given(call->vma));
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/* A wild pointer followed by the code under test ends the call, as an oops ends the task. */
+
+static struct sigaction former_handlers[2];
+
+static void fault_handler(int signal, siginfo_t *info, void *context)
+{
+	struct rmap_world *w = current_world;
+	struct sigaction *former;
+
+	if (w && w->in_call) {
+		snprintf(w->warning, sizeof(w->warning), "%s at address %p",
+			 signal == SIGSEGV ? "invalid access" : "bus error", info->si_addr);
+		siglongjmp(w->escape, 2);
+	}
+	former = &former_handlers[signal == SIGBUS];
+	if (former->sa_flags & SA_SIGINFO)
+		former->sa_sigaction(signal, info, context);
+	else
+		sigaction(signal, former, NULL);	/* and the fault comes again */
+}
+
+static void start_reference(void)
+{
+	anon_vma_init();
+	kmem_cache_define(CACHE_VMA, "vm_area_struct", sizeof(struct vm_area_struct), NULL);
+#ifndef STUBS_ASAN
+	struct sigaction action = { .sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
+
+	sigaction(SIGSEGV, &action, &former_handlers[0]);
+	sigaction(SIGBUS, &action, &former_handlers[1]);
+#else
+	(void)fault_handler;
+#endif
+}
+
+static void world_clear(struct rmap_world *w)
+{
+	for (uint32_t i = 0; i < MAX_PROCESSES; i++)
+		w->mms[i] = (struct mm_struct) { .id = i, .page_table_lock = { .mm = i } };
+	w->attempts = w->nr_events = w->nr_held = w->nr_spinlocks = w->rcu_depth = 0;
+	w->nr_touched = w->nr_given = w->nr_words = 0;
+	w->updating = false;
+	w->fail = (struct rmap_fail) { 0 };
+	w->warning[0] = '\0';
+}
+
+static struct rmap_world *reference_create(uint32_t slab_mode)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct rmap_world *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->mms = calloc(MAX_PROCESSES, sizeof(*w->mms));
+	if (!w->mms) {
+		free(w);
+		return NULL;
+	}
+	pthread_once(&once, start_reference);
+	w->slab_mode = slab_mode;
+	world_clear(w);
+	return w;
+}
+
+static void reference_reset(struct rmap_world *w)
+{
+	current_world = w;
+	for (int i = 0; i < NR_CACHES; i++)
+		slab_reset(&w->slabs[i], &kmem_caches[i]);
+	world_clear(w);
+}
+
+static void reference_destroy(struct rmap_world *w)
+{
+	current_world = w;
+	for (int i = 0; i < NR_CACHES; i++)
+		slab_destroy(&w->slabs[i], &kmem_caches[i]);
+	current_world = NULL;
+	free(w->mms);
+	free(w->events);
+	free(w->touched);
+	free(w->vmas);
+	free(w->words);
+	free(w);
+}
+
+static void reference_begin_operation(struct rmap_world *w, const struct rmap_fail *fail)
+{
+	w->fail = *fail;
+	w->attempts = 0;
+}
+
+static uint32_t reference_attempts(const struct rmap_world *w)
+{
+	return w->attempts;
+}
+
+/* Nothing is held on return, but between the two halves of an update. */
+static void check_return(struct rmap_world *w)
+{
+	if (unlikely(w->nr_held) && !w->updating) {
+		struct anon_vma *anon_vma = container_of(w->held[0], struct anon_vma, rwsem);
+
+		broken_rule(RULE_LOCK_HELD_ON_RETURN, serial_of(anon_vma));
+	}
+	if (unlikely(w->rcu_depth))
+		broken_rule(RULE_RCU_HELD_ON_RETURN, RMAP_NONE);
+}
+
+static int32_t reference_call(struct rmap_world *w, const struct rmap_call *call)
+{
+	int32_t result;
+
+	current_world = w;
+	w->nr_events = w->nr_touched = w->nr_given = 0;
+	w->epoch++;
+	switch (sigsetjmp(w->escape, 0)) {
+	case 0:
+		w->in_call = true;
+		result = dispatch(w, call);
+		check_return(w);
+		break;
+	case 1:
+		result = -EFAULT;
+		break;
+	default:
+		record(EVENT_OOPS, 0, 0, RMAP_NONE, RMAP_NONE);
+		result = -EFAULT;
+	}
+	w->in_call = false;
+	return result;
+}
+
+static const struct rmap_event *reference_events(const struct rmap_world *w, uint32_t *count)
+{
+	*count = w->nr_events;
+	return w->events;
+}
+
+static const uint64_t *tell(struct rmap_world *w, uint32_t *count, void (*teller)(struct rmap_world *))
+{
+	current_world = w;
+	w->nr_words = 0;
+	if (!sigsetjmp(w->escape, 0)) {
+		w->in_call = true;
+		teller(w);
+	} else {
+		/* A pointer in the state is wild: an unknown record, which no reader takes. */
+		put_word(UINT64_MAX);
+	}
+	w->in_call = false;
+	*count = w->nr_words;
+	return w->words;
+}
+
+static const uint64_t *reference_touched(struct rmap_world *w, uint32_t *count)
+{
+	return tell(w, count, tell_touched);
+}
+
+static const uint64_t *reference_state(struct rmap_world *w, uint32_t *count)
+{
+	return tell(w, count, tell_everything);
+}
+
+static void reference_live(const struct rmap_world *w, uint32_t counts[3])
+{
+	for (int i = 0; i < NR_CACHES; i++)
+		counts[i] = w->slabs[i].nr_live;
+}
+
+static const char *reference_last_warning(const struct rmap_world *w)
+{
+	return w->warning;
+}
+
+const struct rmap_ops RMAP_OPS = {
+	.abi_version = RMAP_ABI_VERSION,
+	.create = reference_create,
+	.destroy = reference_destroy,
+	.reset = reference_reset,
+	.begin_operation = reference_begin_operation,
+	.attempts = reference_attempts,
+	.call = reference_call,
+	.events = reference_events,
+	.touched = reference_touched,
+	.state = reference_state,
+	.live = reference_live,
+	.last_warning = reference_last_warning,
+#if defined(__has_feature)
+#if __has_feature(coverage_sanitizer)
+	.instrumented = 1,
+#endif
+#endif
+};

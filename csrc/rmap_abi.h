@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The C interface of a subject: what one side of the comparison must offer.
+ * Read by bindgen for the compiled kernel references; a port in C, or in any
+ * language with a C interface, can be compared by exporting the same table.
+ *
+ * Version 1. Only integers and pointers to integers cross it; objects are
+ * named by birth serial (the nth successful allocation of their cache since
+ * the last reset, from 0). The numbers of calls, events, rules and the words
+ * of a state stream are documented in src/rmap.rs and src/rmap/.
+ */
+#ifndef RMAP_ABI_H
+#define RMAP_ABI_H
+
+#include <stdint.h>
+
+#define RMAP_ABI_VERSION 1
+#define RMAP_FAIL_MAX 4
+#define RMAP_NONE UINT32_MAX
+
+/* One observed event; see EventKind in src/rmap/event.rs. */
+struct rmap_event {
+	uint8_t kind;
+	uint8_t arg;
+	uint16_t flags;
+	uint32_t object;
+	uint32_t other;
+};
+
+/* Which allocation attempts of an operation fail; see Fail in src/rmap/fail.rs. */
+struct rmap_fail {
+	uint16_t list[RMAP_FAIL_MAX];
+	uint16_t from;
+};
+
+enum rmap_call_kind {
+	RMAP_MMAP_WRITE_LOCK,	/* mm */
+	RMAP_MMAP_READ_LOCK,	/* mm */
+	RMAP_MMAP_UNLOCK,	/* mm */
+	RMAP_VM_AREA_ALLOC,	/* mm, range */
+	RMAP_VM_AREA_DUP,	/* vma, mm, range */
+	RMAP_VM_AREA_FREE,	/* vma */
+	RMAP_VMA_SET_RANGE,	/* vma, range */
+	RMAP_VMA_MARK_ATTACHED,	/* vma */
+	RMAP_VMA_MARK_DETACHED,	/* vma */
+	RMAP_ANON_VMA_PREPARE,	/* vma, other = prev, third = next */
+	RMAP_ANON_VMA_CLONE,	/* vma = dst, other = src, operation */
+	RMAP_ANON_VMA_FORK,	/* vma, other = pvma */
+	RMAP_UNLINK_ANON_VMAS,	/* vma */
+	RMAP_PRE_UPDATE_VMA,	/* vma */
+	RMAP_POST_UPDATE_VMA,	/* vma */
+};
+
+/* One call of the interface; see Call in src/rmap.rs. Absent VMAs are RMAP_NONE; start, end and pgoff are pages. */
+struct rmap_call {
+	uint32_t kind;
+	uint32_t mm;
+	uint32_t vma;
+	uint32_t other;
+	uint32_t third;
+	uint32_t operation;
+	uint64_t start;
+	uint64_t end;
+	uint64_t pgoff;
+};
+
+/* How the slab treats freed objects. */
+enum rmap_slab_mode {
+	RMAP_SLAB_REUSE,	/* the next allocation gets the last freed object */
+	RMAP_SLAB_POISON,	/* freed objects are poisoned and kept until the reset */
+};
+
+struct rmap_world;
+
+/* What a subject exports. Every pointer returned is valid until the next call on the same world. */
+struct rmap_ops {
+	uint32_t abi_version;
+	/* A fresh world, or NULL when memory is out. */
+	struct rmap_world *(*create)(uint32_t slab_mode);
+	void (*destroy)(struct rmap_world *world);
+	/* Frees every object, restarts the serials. */
+	void (*reset)(struct rmap_world *world);
+	/* Restarts the count of allocation attempts. */
+	void (*begin_operation)(struct rmap_world *world, const struct rmap_fail *fail);
+	uint32_t (*attempts)(const struct rmap_world *world);
+	/* 0 or a serial, or a negative errno. */
+	int32_t (*call)(struct rmap_world *world, const struct rmap_call *call);
+	/* Events of the last call. */
+	const struct rmap_event *(*events)(const struct rmap_world *world, uint32_t *count);
+	/* State streams: what the last call touched, and everything. */
+	const uint64_t *(*touched)(struct rmap_world *world, uint32_t *count);
+	const uint64_t *(*state)(struct rmap_world *world, uint32_t *count);
+	/* Live objects a cache: vm_area_struct, anon_vma, anon_vma_chain. */
+	void (*live)(const struct rmap_world *world, uint32_t counts[3]);
+	/* Condition and place of the last WARN, BUG or oops; empty if none. */
+	const char *(*last_warning)(const struct rmap_world *world);
+	/* 1 if compiled with the fuzzer's coverage counters. */
+	uint32_t instrumented;
+};
+
+#endif /* RMAP_ABI_H */

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Tells the state in the words documented in src/rmap/state.rs. */
+#ifndef STUBS_STATE_H
+#define STUBS_STATE_H
+
+enum { STREAM_VMA = 0x11, STREAM_ANON_VMA = 0x22, STREAM_TREE = 0x33, STREAM_PATHS = 0x44 };
+enum { NODE_BLACK = 1, NODE_LEFT = 2, NODE_RIGHT = 4, NODE_LEFT_BLACK = 8, NODE_RIGHT_BLACK = 16 };
+enum { WHOLE_TREE_MAX = 8 };
+
+static struct anon_vma_chain *avc_of(struct rb_node *node)
+{
+	return node ? rb_entry(node, struct anon_vma_chain, rb) : NULL;
+}
+
+static uint64_t optional_serial(const void *body)
+{
+	return body ? (uint64_t)serial_of(body) + 1 : 0;
+}
+
+static void tell_vma(struct vm_area_struct *vma)
+{
+	struct rmap_world *w = current_world;
+	struct anon_vma_chain *avc;
+	uint32_t count_at, n = 0;
+
+	put_word(STREAM_VMA);
+	put_word(serial_of(vma));
+	put_word(vma->vm_mm->id);
+	put_word(vma->attached);
+	put_word(vma->vm_start >> PAGE_SHIFT);
+	put_word(vma->vm_end >> PAGE_SHIFT);
+	put_word(vma->vm_pgoff);
+	put_word(optional_serial(vma->anon_vma));
+	count_at = w->nr_words;
+	put_word(0);
+	list_for_each_entry(avc, &vma->anon_vma_chain, same_vma) {
+		put_word(serial_of(avc));
+		put_word(serial_of(avc->anon_vma));
+		put_word(serial_of(avc->vma));
+		n++;
+	}
+	w->words[count_at] = n;
+}
+
+static uint64_t node_bits(struct rb_node *node)
+{
+	return (rb_is_black(node) ? NODE_BLACK : 0) | (node->rb_left ? NODE_LEFT : 0) |
+	       (node->rb_right ? NODE_RIGHT : 0);
+}
+
+static void tell_node(struct rb_node *node, uint64_t more_bits)
+{
+	struct anon_vma_chain *avc = avc_of(node);
+
+	put_word(serial_of(avc) | (uint64_t)serial_of(avc->vma) << 32);
+	put_word(node_bits(node) | more_bits | (uint64_t)avc->rb_subtree_last << 8);
+}
+
+static uint32_t tell_subtree(struct rb_node *node)
+{
+	if (!node)
+		return 0;
+	tell_node(node, 0);
+	return 1 + tell_subtree(node->rb_left) + tell_subtree(node->rb_right);
+}
+
+static void tell_whole_tree(struct anon_vma *anon_vma)
+{
+	uint32_t count_at, n;
+
+	put_word(STREAM_TREE);
+	count_at = current_world->nr_words;
+	put_word(0);
+	n = tell_subtree(anon_vma->rb_root.rb_root.rb_node);
+	current_world->words[count_at] = n;
+}
+
+static void tell_path(struct rb_node *node)
+{
+	uint32_t count_at = current_world->nr_words, n = 0;
+
+	put_word(0);
+	for (; node; node = rb_parent(node), n++) {
+		struct anon_vma_chain *left = avc_of(node->rb_left), *right = avc_of(node->rb_right);
+
+		tell_node(node, (left && rb_is_black(&left->rb) ? NODE_LEFT_BLACK : 0) |
+				(right && rb_is_black(&right->rb) ? NODE_RIGHT_BLACK : 0));
+		put_word(optional_serial(left) | optional_serial(right) << 32);
+		put_word(left ? left->rb_subtree_last : 0);
+		put_word(right ? right->rb_subtree_last : 0);
+	}
+	current_world->words[count_at] = n;
+}
+
+static void tell_changed_paths(struct anon_vma *anon_vma)
+{
+	struct anon_vma_notes *notes = notes_of(anon_vma);
+	uint32_t n = notes->tree_epoch == current_world->epoch ? notes->nr_marks : 0;
+
+	put_word(STREAM_PATHS);
+	put_word(notes->tree_nodes);
+	put_word(n);
+	for (uint32_t i = 0; i < n; i++)
+		tell_path(&notes->marks[i]->rb);
+}
+
+static void tell_anon_vma(struct anon_vma *anon_vma, bool whole)
+{
+	put_word(STREAM_ANON_VMA);
+	put_word(serial_of(anon_vma));
+	put_word(serial_of(anon_vma->root));
+	put_word(serial_of(anon_vma->parent));
+	put_word((int64_t)anon_vma->refcount.counter);
+	put_word(anon_vma->num_children);
+	put_word(anon_vma->num_active_vmas);
+	put_word(optional_serial(avc_of(anon_vma->rb_root.rb_leftmost)));
+	if (whole || notes_of(anon_vma)->tree_nodes <= WHOLE_TREE_MAX)
+		tell_whole_tree(anon_vma);
+	else
+		tell_changed_paths(anon_vma);
+}
+
+static void tell_touched(struct rmap_world *w)
+{
+	struct anon_vma_chain *avc;
+	uint32_t n;
+
+	for (uint32_t i = 0; i < w->nr_given; i++)
+		if (is_live(w->given[i]))
+			tell_vma(w->given[i]);
+	for (uint32_t i = 0; i < w->nr_given; i++) {
+		struct vm_area_struct *vma = w->given[i];
+
+		if (!is_live(vma))
+			continue;
+		if (vma->anon_vma)
+			touch(vma->anon_vma);
+		list_for_each_entry(avc, &vma->anon_vma_chain, same_vma)
+			touch(avc->anon_vma);
+	}
+	n = w->nr_touched;
+	for (uint32_t i = 0; i < n; i++) {
+		struct touched_anon_vma *at = &w->touched[i];
+
+		if (is_live(at->anon_vma) && serial_of(at->anon_vma) == at->serial) {
+			touch(at->anon_vma->root);
+			touch(w->touched[i].anon_vma->parent);
+		}
+	}
+	for (uint32_t i = 0; i < w->nr_touched; i++) {
+		struct touched_anon_vma *at = &w->touched[i];
+
+		if (is_live(at->anon_vma) && serial_of(at->anon_vma) == at->serial)
+			tell_anon_vma(at->anon_vma, false);
+	}
+}
+
+static void tell_everything(struct rmap_world *w)
+{
+	struct slab_object *object;
+
+	for (object = w->slabs[CACHE_VMA].live_first; object; object = object->next)
+		tell_vma(body_of(object));
+	for (object = w->slabs[CACHE_ANON_VMA].live_first; object; object = object->next)
+		tell_anon_vma(body_of(object), true);
+}
+
+#endif /* STUBS_STATE_H */

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A world: everything that one side owns. No stub keeps state anywhere else, so that several
+ * worlds (and, later, several tasks) never share any by accident.
+ *
+ * The world of the running call is found through the thread-local current_world, which the
+ * functions of the exported table set on entry.
+ */
+#ifndef STUBS_WORLD_H
+#define STUBS_WORLD_H
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rmap_abi.h"
+
+#define MAX_PROCESSES 16
+#define MARKS_MAX 4
+#define HELD_MAX 8
+
+/* Numbers of src/rmap/event.rs. */
+enum event_kind {
+	EVENT_ALLOC = 1, EVENT_FREE, EVENT_DOWN_WRITE, EVENT_UP_WRITE, EVENT_DOWN_READ,
+	EVENT_UP_READ, EVENT_TRYLOCK, EVENT_SPIN_LOCK, EVENT_SPIN_UNLOCK, EVENT_GET, EVENT_PUT,
+	EVENT_ENTER, EVENT_EXIT, EVENT_TREE_INSERT, EVENT_TREE_REMOVE, EVENT_WARN, EVENT_BUG,
+	EVENT_OOPS, EVENT_RULE,
+};
+
+enum rule {
+	RULE_SLEEP_IN_ATOMIC = 1, RULE_TREE_UNLOCKED, RULE_DOUBLE_FREE, RULE_FOREIGN_FREE,
+	RULE_UNBALANCED_UNLOCK, RULE_SELF_DEADLOCK, RULE_LOCK_HELD_ON_RETURN,
+	RULE_RCU_HELD_ON_RETURN, RULE_MMAP_LOCK_NOT_HELD, RULE_FREED_WHILE_LOCKED,
+	RULE_REF_UNDERFLOW, RULE_USE_AFTER_FREE,
+};
+
+enum cache_id { CACHE_VMA, CACHE_ANON_VMA, CACHE_AVC, NR_CACHES };
+enum function_id { FUNCTION_PREPARE, FUNCTION_CLONE, FUNCTION_FORK, FUNCTION_UNLINK };
+enum { ENTER_HAS_ANON_VMA = 1, ENTER_HAS_CHAIN = 2 };
+
+struct slab_object;
+struct vm_area_struct;
+struct anon_vma;
+struct rw_semaphore;
+struct mm_struct;
+
+/* One cache of one world: its objects live in birth order, and its freed ones. */
+struct slab {
+	struct slab_object *live_first, *live_last;
+	struct slab_object *free;	/* for the next allocations */
+	struct slab_object *quarantine;	/* poisoned until the reset */
+	struct slab_chunk *chunks;
+	uint32_t nr_live;
+	uint32_t next_serial;
+};
+
+/* An anon_vma met in the running call: where, and under which serial. */
+struct touched_anon_vma {
+	struct anon_vma *anon_vma;
+	uint32_t serial;
+};
+
+struct rmap_world {
+	uint32_t slab_mode;
+	struct slab slabs[NR_CACHES];
+	struct mm_struct *mms;			/* MAX_PROCESSES of them */
+
+	struct rmap_fail fail;			/* of this operation */
+	uint32_t attempts;			/* of this operation */
+
+	struct rmap_event *events;		/* of this call */
+	uint32_t nr_events, max_events;
+
+	struct rw_semaphore *held[HELD_MAX];	/* anon_vma rwsems, in order of taking */
+	uint32_t nr_held;
+	uint32_t nr_spinlocks;
+	uint32_t rcu_depth;
+	bool updating;				/* between the halves of a VMA's update */
+
+	uint32_t epoch;				/* of this call: stamps what it touched */
+	struct vm_area_struct *given[3];	/* VMAs of this call */
+	uint32_t nr_given;
+	struct touched_anon_vma *touched;
+	uint32_t nr_touched, max_touched;
+
+	struct vm_area_struct **vmas;		/* by serial; NULL once freed */
+	uint32_t max_vmas;
+	/* What the VMA iterator of this call finds. */
+	struct vm_area_struct *iterator_vma, *iterator_prev, *iterator_next;
+
+	uint64_t *words;			/* a state stream */
+	uint32_t nr_words, max_words;
+
+	char warning[256];
+	sigjmp_buf escape;			/* where BUG and oops end the call */
+	volatile bool in_call;
+};
+
+static _Thread_local struct rmap_world *current_world;
+
+/* Doubles a buffer until it holds need elements. Memory out is the host's trouble: abort. */
+static void *grow(void *buffer, uint32_t *max, uint32_t need, size_t size)
+{
+	uint32_t n = *max ? *max : 64;
+
+	if (need <= *max)
+		return buffer;
+	while (n < need)
+		n *= 2;
+	buffer = realloc(buffer, n * size);
+	if (!buffer) {
+		fprintf(stderr, "rmap-diff: out of memory\n");
+		abort();
+	}
+	*max = n;
+	return buffer;
+}
+
+static inline void record(enum event_kind kind, uint8_t arg, uint16_t flags, uint32_t object, uint32_t other)
+{
+	struct rmap_world *w = current_world;
+
+	if (__builtin_expect(w->nr_events == w->max_events, 0))
+		w->events = grow(w->events, &w->max_events, w->nr_events + 1, sizeof(*w->events));
+	w->events[w->nr_events++] = (struct rmap_event) { kind, arg, flags, object, other };
+}
+
+static void broken_rule(enum rule rule, uint32_t object)
+{
+	record(EVENT_RULE, rule, 0, object, 0);
+}
+
+static inline void put_word(uint64_t word)
+{
+	struct rmap_world *w = current_world;
+
+	if (__builtin_expect(w->nr_words == w->max_words, 0))
+		w->words = grow(w->words, &w->max_words, w->nr_words + 1, sizeof(*w->words));
+	w->words[w->nr_words++] = word;
+}
+
+/* Ends the call: BUG, a wild pointer, a freed object. Never returns. */
+static _Noreturn void escape_call(void)
+{
+	siglongjmp(current_world->escape, 1);
+}
+
+#endif /* STUBS_WORLD_H */

@@ -1,0 +1,27 @@
+//! Lockstep, comparison, invariants: what finds a defect, and what it is called.
+//!
+//! - [`Lockstep`] makes each call on both sides and compares them; [`Solo`] watches one side.
+//! - [`oracle`] knows the invariants, each side by itself.
+//! - [`Finding`] is what a run stops for, with a signature that survives renaming.
+//! - [`run_trace`] is the loop that the command, the fuzz targets and the tests share.
+//!
+//! Nothing here prints; that is [`crate::report`].
+
+mod call;
+mod divergence;
+mod lockstep;
+pub mod oracle;
+mod run;
+mod state_diff;
+mod violation;
+
+#[cfg(test)]
+mod tests;
+
+pub use call::{CallText, call_name};
+pub use divergence::{Difference, Divergence, Finding, FindingKind, Phase, Who};
+pub use lockstep::{Lockstep, LockstepStats, Nobody, STOPPED, Solo};
+pub use oracle::{Broken, Oracle};
+pub use run::{RunResult, RunStats, play_trace, run_trace, end_trace};
+pub use state_diff::{FieldDiff, diff_states, tree_text};
+pub use violation::{Invariant, Object, Violation};

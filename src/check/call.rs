@@ -1,0 +1,68 @@
+//! How a [`Call`] is written in a report and in a signature.
+
+use std::fmt;
+
+use crate::rmap::{Call, VmaOperation};
+
+/// The kernel function that a call stands for, as a signature names it.
+pub fn call_name(call: &Call) -> &'static str {
+    match call {
+        Call::MmapWriteLock { .. } => "mmap_write_lock",
+        Call::MmapReadLock { .. } => "mmap_read_lock",
+        Call::MmapUnlock { .. } => "mmap_unlock",
+        Call::VmAreaAlloc { .. } => "vm_area_alloc",
+        Call::VmAreaDup { .. } => "vm_area_dup",
+        Call::VmAreaFree { .. } => "vm_area_free",
+        Call::VmaSetRange { .. } => "vma_set_range",
+        Call::VmaMarkAttached { .. } => "vma_mark_attached",
+        Call::VmaMarkDetached { .. } => "vma_mark_detached",
+        Call::AnonVmaPrepare { .. } => "anon_vma_prepare",
+        Call::AnonVmaClone { .. } => "anon_vma_clone",
+        Call::AnonVmaFork { .. } => "anon_vma_fork",
+        Call::UnlinkAnonVmas { .. } => "unlink_anon_vmas",
+        Call::PreUpdateVma { .. } => "vma_prepare",
+        Call::PostUpdateVma { .. } => "vma_complete",
+    }
+}
+
+/// A call in the kernel's notation: `anon_vma_fork(vma3, vma1)`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CallText(pub Call);
+
+impl fmt::Display for CallText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}(", call_name(&self.0))?;
+        match self.0 {
+            Call::MmapWriteLock { mm } | Call::MmapReadLock { mm } | Call::MmapUnlock { mm } => write!(f, "{mm}")?,
+            Call::VmAreaAlloc { mm, range } => write!(f, "{mm}, {range}")?,
+            Call::VmAreaDup { orig, mm, range } => write!(f, "{orig}, {mm}, {range}")?,
+            Call::VmaSetRange { vma, range } => write!(f, "{vma}, {range}")?,
+            Call::VmAreaFree { vma }
+            | Call::VmaMarkAttached { vma }
+            | Call::VmaMarkDetached { vma }
+            | Call::UnlinkAnonVmas { vma }
+            | Call::PreUpdateVma { vma }
+            | Call::PostUpdateVma { vma } => write!(f, "{vma}")?,
+            Call::AnonVmaPrepare { vma, prev, next } => {
+                write!(f, "{vma}")?;
+                if let Some(prev) = prev {
+                    write!(f, ", prev {prev}")?;
+                }
+                if let Some(next) = next {
+                    write!(f, ", next {next}")?;
+                }
+            }
+            Call::AnonVmaClone { dst, src, operation } => {
+                let operation = match operation {
+                    VmaOperation::Split => "VMA_OP_SPLIT",
+                    VmaOperation::MergeUnfaulted => "VMA_OP_MERGE_UNFAULTED",
+                    VmaOperation::Remap => "VMA_OP_REMAP",
+                    VmaOperation::Fork => "VMA_OP_FORK",
+                };
+                write!(f, "{dst}, {src}, {operation}")?;
+            }
+            Call::AnonVmaFork { vma, pvma } => write!(f, "{vma}, {pvma}")?,
+        }
+        f.write_str(")")
+    }
+}

@@ -1,0 +1,229 @@
+//! What a run stops for: the sides disagree, or one breaks an invariant.
+
+use std::fmt;
+
+use super::call::call_name;
+use super::state_diff::FieldDiff;
+use super::violation::Violation;
+use crate::rmap::{Cache, Call, Event, EventKind, Function, Gfp, Rule, StateError, errno_name};
+
+/// Which side.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Who {
+    /// The kernel's compiled C.
+    Reference,
+    /// The Rust port.
+    Port,
+    /// Both alike.
+    Both,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Who::Reference => "reference",
+            Who::Port => "port",
+            Who::Both => "both sides",
+        })
+    }
+}
+
+/// When it was found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// A call returned.
+    Call,
+    /// An operation had ended.
+    EndOfOperation,
+    /// The whole state was compared.
+    WholeState,
+    /// Every process had exited.
+    LastExit,
+}
+
+impl Phase {
+    /// As a report says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Call => "after the call",
+            Phase::EndOfOperation => "at the end of the operation",
+            Phase::WholeState => "when the whole state was looked at",
+            Phase::LastExit => "after the last exit",
+        }
+    }
+}
+
+/// What differs first, in the order in which it is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Difference {
+    /// The event lists, and perhaps the rest as a consequence.
+    Events,
+    /// The return value.
+    Return,
+    /// The touched state.
+    Touched,
+    /// The whole state.
+    WholeState,
+    /// How many objects are left at the end.
+    Live,
+}
+
+/// The sides disagree.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Divergence {
+    /// What differs.
+    pub what: Difference,
+    /// What the reference and the port returned from the call.
+    pub returned: [i32; 2],
+    /// What the reference and the port did in the call.
+    pub events: [Vec<Event>; 2],
+    /// The first event in which the lists differ.
+    pub first_event: Option<usize>,
+    /// Fields of the whole states that differ after the call.
+    pub fields: Vec<FieldDiff>,
+    /// What the reference and the port say of a WARN, BUG or oops.
+    pub warnings: [Option<String>; 2],
+}
+
+/// What was found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FindingKind {
+    /// The sides disagree.
+    Divergence(Divergence),
+    /// A side breaks invariants; at least one.
+    Violation {
+        /// Which side.
+        side: Who,
+        /// What it breaks; the first gives the signature.
+        violations: Vec<Violation>,
+    },
+    /// A side tells a state that cannot be read.
+    Undecodable {
+        /// Which side.
+        side: Who,
+        /// Why not.
+        error: StateError,
+    },
+}
+
+/// Why a run stopped, and where.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// The operation, from 1; 0 before the first.
+    pub operation: u64,
+    /// It was found in the exits that end a run, after the last operation of the trace.
+    pub teardown: bool,
+    /// When.
+    pub phase: Phase,
+    /// The call at which it was found, or that is to blame, if one is known.
+    pub call: Option<Call>,
+    /// The calls of the operation so far.
+    pub calls: Vec<Call>,
+    /// What.
+    pub kind: FindingKind,
+}
+
+impl Finding {
+    /// One line that is the same for the same defect found another way: no serials, pages, or counts.
+    pub fn signature(&self) -> String {
+        let place = match (self.phase, &self.call) {
+            (_, Some(call)) => call_name(call),
+            (Phase::LastExit, None) => "last exit",
+            (Phase::WholeState, None) => "whole state",
+            (_, None) => "operation",
+        };
+        match &self.kind {
+            FindingKind::Divergence(divergence) => divergence.signature(place),
+            FindingKind::Violation { violations, .. } => match violations.first() {
+                Some(first) => format!("violate {} {} after {place}", first.invariant, first.what),
+                None => format!("violate nothing after {place}"),
+            },
+            FindingKind::Undecodable { error, .. } => format!("undecodable state: {} after {place}", error.what),
+        }
+    }
+
+    /// Which side it concerns.
+    pub fn side(&self) -> Who {
+        match self.kind {
+            FindingKind::Divergence(_) => Who::Both,
+            FindingKind::Violation { side, .. } | FindingKind::Undecodable { side, .. } => side,
+        }
+    }
+}
+
+impl Divergence {
+    fn signature(&self, place: &str) -> String {
+        match self.what {
+            Difference::Events => {
+                let at = self.first_event.unwrap_or(0);
+                let [a, b] = [0, 1].map(|side| event_class(self.events[side].get(at)));
+                if a == b {
+                    format!("differ {place} events: {a} vs {b} of another object")
+                } else {
+                    format!("differ {place} events: {a} vs {b}")
+                }
+            }
+            Difference::Return => {
+                let [a, b] = self.returned.map(return_class);
+                let other = if a == b { "another " } else { "" };
+                format!("differ {place} return: {a} vs {other}{b}")
+            }
+            Difference::Touched | Difference::WholeState | Difference::Live => {
+                let mut classes: Vec<String> = self.fields.iter().map(FieldDiff::class).collect();
+                classes.sort_unstable();
+                classes.dedup();
+                let what = if self.what == Difference::Touched { " state" } else { "" };
+                format!("differ {place}{what}: {}", classes.join(", "))
+            }
+        }
+    }
+}
+
+/// A return value without what depends on how objects are numbered.
+fn return_class(ret: i32) -> String {
+    match ret {
+        0 => "0".to_string(),
+        1.. => "serial".to_string(),
+        errno => format!("-{}", errno_name(errno)),
+    }
+}
+
+/// An event without what depends on how objects are numbered.
+fn event_class(event: Option<&Event>) -> String {
+    let Some(event) = event else { return "nothing".to_string() };
+    let Some(kind) = event.kind() else { return "unknown event".to_string() };
+    let cache = Cache::from_u8(event.arg).map_or("?", Cache::name);
+    let function = Function::from_u8(event.arg).map_or("?", Function::name);
+    match kind {
+        EventKind::Alloc => {
+            let fails = if event.object == Event::NONE { " fails" } else { "" };
+            format!("alloc {cache} {}{fails}", Gfp::name(event.flags))
+        }
+        EventKind::Free => format!("free {cache}"),
+        EventKind::Trylock => {
+            let mode = if event.arg == 1 { "write" } else { "read" };
+            format!("trylock {mode} {}", if event.flags == 1 { "taken" } else { "busy" })
+        }
+        EventKind::Put if event.flags == 1 => "put to zero".to_string(),
+        EventKind::Enter => {
+            let has = |flag, name| if event.flags & flag != 0 { name } else { "" };
+            format!("enter {function}{}{}", has(Event::HAS_ANON_VMA, " anon_vma"), has(Event::HAS_CHAIN, " chain"))
+        }
+        EventKind::Exit if event.flags == 0 => format!("exit {function} 0"),
+        EventKind::Exit => format!("exit {function} -{}", errno_name(i32::from(event.flags))),
+        EventKind::Rule => format!("rule {}", Rule::from_u8(event.arg).map_or("?", Rule::name)),
+        EventKind::DownWrite
+        | EventKind::UpWrite
+        | EventKind::DownRead
+        | EventKind::UpRead
+        | EventKind::SpinLock
+        | EventKind::SpinUnlock
+        | EventKind::Get
+        | EventKind::Put
+        | EventKind::TreeInsert
+        | EventKind::TreeRemove
+        | EventKind::Warn
+        | EventKind::Bug
+        | EventKind::Oops => kind.name().to_string(),
+    }
+}

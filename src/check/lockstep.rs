@@ -1,0 +1,416 @@
+//! Two sides as one: every call is made on the reference, then on the port, and compared.
+//!
+//! A call costs both sides' work, the comparison of three slices, and the oracle. Since equal
+//! streams tell equal states, the oracle looks at the reference's only: what it says holds for both.
+
+use super::divergence::{Difference, Divergence, Finding, FindingKind, Phase, Who};
+use super::oracle::{self, Broken, Oracle};
+use super::state_diff::{FieldDiff, diff_states};
+use super::violation::Violation;
+use crate::rmap::{Call, Event, EventKind, Fail, Revision, Rmap, Side, Snapshot, StateError};
+
+/// What every call returns once something was found: `-EFAULT`.
+pub const STOPPED: i32 = -14;
+
+/// The whole state is looked at after this many operations, and then whenever their number has doubled.
+const FIRST_WHOLE_STATE: u64 = 64;
+
+/// How much was done since the last reset.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+pub struct LockstepStats {
+    /// Operations begun.
+    pub operations: u64,
+    /// Calls made, on each side.
+    pub calls: u64,
+    /// Events recorded, on each side.
+    pub events: u64,
+    /// How often the whole state was looked at.
+    pub whole_states: u64,
+}
+
+/// The side that is not there: [`Solo`] runs without a second one.
+pub enum Nobody {}
+
+impl Rmap for Nobody {
+    fn revision(&self) -> Revision {
+        match *self {}
+    }
+    fn begin_operation(&mut self, _: &Fail) {
+        match *self {}
+    }
+    fn attempts(&self) -> u32 {
+        match *self {}
+    }
+    fn call(&mut self, _: Call) -> i32 {
+        match *self {}
+    }
+}
+
+impl Side for Nobody {
+    fn events(&self) -> &[Event] {
+        match *self {}
+    }
+    fn touched(&mut self, _: &mut Vec<u64>) {
+        match *self {}
+    }
+    fn state(&mut self, _: &mut Vec<u64>) {
+        match *self {}
+    }
+    fn live(&self) -> [u32; 3] {
+        match *self {}
+    }
+    fn reset(&mut self) {
+        match *self {}
+    }
+    fn last_warning(&self) -> Option<String> {
+        match *self {}
+    }
+}
+
+/// One side under the oracle alone.
+pub type Solo<S> = Lockstep<S, Nobody>;
+
+/// A reference and a port, compared at every call, with the oracle looking on.
+///
+/// The first thing found stops it: from then on every call returns [`STOPPED`] and reaches no
+/// side, until [`Lockstep::reset`].
+pub struct Lockstep<C, P> {
+    reference: C,
+    port: Option<P>,
+    who: Who,
+    oracle: Oracle,
+    words: [Vec<u64>; 2],
+    finding: Option<Box<Finding>>,
+    stats: LockstepStats,
+    next_whole_state: u64,
+    /// An operation was begun and not ended.
+    open: bool,
+    /// The number of the trace's last operation, once the exits that end a run have begun.
+    teardown: Option<u64>,
+}
+
+impl<C: Side, P: Side> Lockstep<C, P> {
+    /// Two sides of the same revision, both empty.
+    pub fn new(reference: C, port: P) -> Self {
+        Self::with(reference, Some(port), Who::Both)
+    }
+
+    fn with(reference: C, port: Option<P>, who: Who) -> Self {
+        Lockstep {
+            reference,
+            port,
+            who,
+            oracle: Oracle::new(),
+            words: [Vec::new(), Vec::new()],
+            finding: None,
+            stats: LockstepStats::default(),
+            next_whole_state: FIRST_WHOLE_STATE,
+            open: false,
+            teardown: None,
+        }
+    }
+
+    /// The reference; in a [`Solo`] the only side.
+    pub fn reference(&mut self) -> &mut C {
+        &mut self.reference
+    }
+
+    /// The port; absent in a [`Solo`].
+    pub fn port(&mut self) -> Option<&mut P> {
+        self.port.as_mut()
+    }
+
+    /// What was found, if anything.
+    pub fn finding(&self) -> Option<&Finding> {
+        self.finding.as_deref()
+    }
+
+    /// Takes what was found. The lockstep stays stopped only until its next reset, so reset it.
+    pub fn take_finding(&mut self) -> Option<Finding> {
+        self.finding.take().map(|finding| *finding)
+    }
+
+    /// How much was done since the last reset.
+    pub fn stats(&self) -> LockstepStats {
+        self.stats
+    }
+
+    /// The oracle, as it follows the sides.
+    pub fn oracle(&self) -> &Oracle {
+        &self.oracle
+    }
+
+    /// Empties both worlds and forgets what was found.
+    pub fn reset(&mut self) {
+        self.reference.reset();
+        if let Some(port) = &mut self.port {
+            port.reset();
+        }
+        self.oracle.reset();
+        self.finding = None;
+        self.stats = LockstepStats::default();
+        self.next_whole_state = FIRST_WHOLE_STATE;
+        self.open = false;
+        self.teardown = None;
+    }
+
+    /// The operation is over: what it changed is checked, and at growing intervals everything. The
+    /// beginning of the next operation says the same.
+    pub fn end_operation(&mut self) {
+        if self.finding.is_some() || !std::mem::take(&mut self.open) {
+            return;
+        }
+        if let Err(broken) = self.oracle.end_operation() {
+            return self.broken(Phase::EndOfOperation, self.who, broken);
+        }
+        if self.stats.operations >= self.next_whole_state {
+            self.next_whole_state = self.stats.operations * 2;
+            self.look_at_whole_state();
+        }
+    }
+
+    /// The trace is over: everything is compared and checked.
+    pub fn finish(&mut self) {
+        self.end_operation();
+        if self.finding.is_none() {
+            self.look_at_whole_state();
+        }
+    }
+
+    /// What follows are the exits that end a run.
+    pub fn begin_teardown(&mut self) {
+        self.end_operation();
+        self.teardown.get_or_insert(self.stats.operations);
+    }
+
+    /// Every process has exited: nothing may be left.
+    pub fn finish_empty(&mut self) {
+        self.end_operation();
+        if self.finding.is_some() {
+            return;
+        }
+        let live = self.reference.live();
+        if let Some(other) = self.port.as_ref().map(Side::live).filter(|&other| other != live) {
+            let names = ["vm_area_struct", "anon_vma", "anon_vma_chain"];
+            let fields = (0..3)
+                .filter(|&i| live[i] != other[i])
+                .map(|i| FieldDiff {
+                    object: None,
+                    field: names[i],
+                    reference: live[i].to_string(),
+                    port: other[i].to_string(),
+                })
+                .collect();
+            let divergence = self.divergence(Difference::Live, [0, 0], fields);
+            return self.found(Phase::LastExit, None, FindingKind::Divergence(divergence));
+        }
+        if let Err(broken) = self.oracle.end_of_world(live) {
+            self.broken(Phase::LastExit, self.who, broken);
+        }
+    }
+
+    fn look_at_whole_state(&mut self) {
+        self.stats.whole_states += 1;
+        self.read_states();
+        if self.port.is_some() && self.words[0] != self.words[1] {
+            let fields = self.decoded_diff();
+            let divergence = self.divergence(Difference::WholeState, [0, 0], fields);
+            return self.found(Phase::WholeState, None, FindingKind::Divergence(divergence));
+        }
+        let broken = match Snapshot::decode(&self.words[0]) {
+            Err(error) => Broken::Undecodable(error),
+            Ok(snapshot) => match oracle::full(&snapshot) {
+                violations if violations.is_empty() => return,
+                violations => Broken::Violations(violations),
+            },
+        };
+        self.broken(Phase::WholeState, self.who, broken);
+    }
+
+    fn read_states(&mut self) {
+        let [ours, theirs] = &mut self.words;
+        ours.clear();
+        theirs.clear();
+        self.reference.state(ours);
+        if let Some(port) = &mut self.port {
+            port.state(theirs);
+        }
+    }
+
+    /// The fields in which the states differ that were read last.
+    fn decoded_diff(&self) -> Vec<FieldDiff> {
+        let [reference, port] = [0, 1].map(|side| Snapshot::decode(&self.words[side]));
+        match (reference, port) {
+            (Ok(reference), Ok(port)) => diff_states(&reference, &port),
+            (reference, port) => {
+                let text = |state: Result<Snapshot, StateError>| match state {
+                    Ok(_) => "readable".to_string(),
+                    Err(error) => error.to_string(),
+                };
+                vec![FieldDiff { object: None, field: "stream", reference: text(reference), port: text(port) }]
+            }
+        }
+    }
+
+    fn divergence(&self, what: Difference, returned: [i32; 2], fields: Vec<FieldDiff>) -> Divergence {
+        let in_call = matches!(what, Difference::Events | Difference::Return | Difference::Touched);
+        let events = match &self.port {
+            Some(port) if in_call => [self.reference.events().to_vec(), port.events().to_vec()],
+            _ => [Vec::new(), Vec::new()],
+        };
+        let first_event = (events[0] != events[1]).then(|| {
+            let same = events[0].iter().zip(&events[1]).take_while(|(a, b)| a == b);
+            same.count()
+        });
+        let warnings = match &self.port {
+            Some(port) if in_call => [
+                self.reference.last_warning().filter(|_| warns(&events[0])),
+                port.last_warning().filter(|_| warns(&events[1])),
+            ],
+            _ => [None, None],
+        };
+        Divergence { what, returned, events, first_event, fields, warnings }
+    }
+
+    #[cold]
+    fn diverged(&mut self, call: Call, returned: [i32; 2], readable: bool) {
+        let events_differ = self.port.as_ref().is_some_and(|port| port.events() != self.reference.events());
+        let what = match () {
+            () if events_differ => Difference::Events,
+            () if returned[0] != returned[1] => Difference::Return,
+            () => Difference::Touched,
+        };
+        let mut fields = Vec::new();
+        if readable {
+            let touched = self.words[0].iter().zip(&self.words[1]).take_while(|(a, b)| a == b).count();
+            let told = [0, 1].map(|side| self.words[side].get(touched).map_or("nothing".into(), |w| format!("{w:#x}")));
+            self.read_states();
+            fields = self.decoded_diff();
+            if fields.is_empty() && what == Difference::Touched {
+                let [reference, port] = told;
+                fields.push(FieldDiff { object: None, field: "touched", reference, port });
+            }
+        }
+        let divergence = self.divergence(what, returned, fields);
+        self.found_in_call(call, FindingKind::Divergence(divergence));
+    }
+
+    #[cold]
+    fn warned(&mut self, call: Call) {
+        let warning = self.reference.last_warning();
+        let violations: Vec<Violation> = self
+            .reference
+            .events()
+            .iter()
+            .filter_map(|event| oracle::event_violation(event, warning.as_deref()))
+            .map(|violation| violation.after(call))
+            .collect();
+        self.found_in_call(call, FindingKind::Violation { side: self.who, violations });
+    }
+
+    #[cold]
+    fn broken(&mut self, phase: Phase, side: Who, broken: Broken) {
+        let (call, kind) = match broken {
+            Broken::Violations(violations) => {
+                (violations.first().and_then(|v| v.after), FindingKind::Violation { side, violations })
+            }
+            Broken::Undecodable(error) => {
+                let call = self.oracle.calls().last().copied().filter(|_| phase == Phase::Call);
+                (call, FindingKind::Undecodable { side, error })
+            }
+        };
+        self.found(phase, call, kind);
+    }
+
+    /// A call that the oracle has not seen is the finding.
+    fn found_in_call(&mut self, call: Call, kind: FindingKind) {
+        self.found(Phase::Call, Some(call), kind);
+        if let Some(finding) = &mut self.finding {
+            finding.calls.push(call);
+        }
+    }
+
+    fn found(&mut self, phase: Phase, call: Option<Call>, kind: FindingKind) {
+        let calls = self.oracle.calls().to_vec();
+        let operation = self.teardown.unwrap_or(self.stats.operations);
+        let teardown = self.teardown.is_some();
+        self.finding = Some(Box::new(Finding { operation, teardown, phase, call, calls, kind }));
+    }
+}
+
+impl<S: Side> Solo<S> {
+    /// One side alone; `who` says which, for the report.
+    pub fn solo(side: S, who: Who) -> Self {
+        Self::with(side, None, who)
+    }
+}
+
+/// Whether the call ended in the middle, so that the side's state cannot be trusted to be readable.
+fn ended_early(events: &[Event]) -> bool {
+    events.iter().any(|e| e.kind == EventKind::Bug as u8 || e.kind == EventKind::Oops as u8)
+}
+
+fn warns(events: &[Event]) -> bool {
+    events.iter().any(Event::is_violation)
+}
+
+impl<C: Side, P: Side> Rmap for Lockstep<C, P> {
+    fn revision(&self) -> Revision {
+        self.reference.revision()
+    }
+
+    fn begin_operation(&mut self, fail: &Fail) {
+        self.end_operation();
+        if self.finding.is_some() {
+            return;
+        }
+        self.open = true;
+        self.stats.operations += 1;
+        self.oracle.begin_operation();
+        self.reference.begin_operation(fail);
+        if let Some(port) = &mut self.port {
+            port.begin_operation(fail);
+        }
+    }
+
+    fn attempts(&self) -> u32 {
+        self.reference.attempts()
+    }
+
+    fn call(&mut self, call: Call) -> i32 {
+        if self.finding.is_some() {
+            return STOPPED;
+        }
+        let [ours, theirs] = &mut self.words;
+        let ret = self.reference.call(call);
+        let warned = warns(self.reference.events());
+        let mut readable = !(warned && ended_early(self.reference.events()));
+        ours.clear();
+        if readable {
+            self.reference.touched(ours);
+        }
+        if let Some(port) = &mut self.port {
+            let other = port.call(call);
+            readable &= !ended_early(port.events());
+            theirs.clear();
+            if readable {
+                port.touched(theirs);
+            }
+            if ret != other || self.reference.events() != port.events() || (readable && ours != theirs) {
+                self.diverged(call, [ret, other], readable);
+                return STOPPED;
+            }
+        }
+        self.stats.calls += 1;
+        self.stats.events += self.reference.events().len() as u64;
+        if warned {
+            self.warned(call);
+            return STOPPED;
+        }
+        if let Err(broken) = self.oracle.observe_clean(call, ret, self.reference.events(), &self.words[0]) {
+            self.broken(Phase::Call, self.who, broken);
+            return STOPPED;
+        }
+        ret
+    }
+}

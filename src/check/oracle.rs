@@ -1,0 +1,262 @@
+//! The invariants, checked on a side by itself.
+//!
+//! Two layers say the same. [`full`] looks at a decoded [`Snapshot`](crate::rmap::Snapshot): plain,
+//! slow, the authority. [`Oracle`] follows a side call by call from what it tells (events and
+//! touched state), keeps counts of its own, and checks at the end of each operation the objects
+//! that the operation changed: O(touched). Both are written from the documentation of the data
+//! structure and know nothing of the code that they judge, nor of other sides.
+//!
+//! Inside an operation much may be broken for a while, so I1 to I8 are asked at its end only. What a
+//! single call promises (I10) and its locks (I11) are asked when it returns.
+
+mod contract;
+mod full;
+mod locks;
+mod model;
+mod quiescent;
+mod tree;
+mod words;
+
+pub use full::full;
+
+use self::locks::Locks;
+use self::model::{Model, VmaRecord};
+use super::violation::{Invariant, Violation};
+use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, Rule, StateError, VmaId};
+
+/// Why the oracle stops.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Broken {
+    /// Invariants are broken; at least one.
+    Violations(Vec<Violation>),
+    /// The side tells what cannot be read.
+    Undecodable(StateError),
+}
+
+/// Follows one side and checks the invariants of what changed.
+#[derive(Default)]
+pub struct Oracle {
+    model: Model,
+    locks: Locks,
+    calls: Vec<Call>,
+    violations: Vec<Violation>,
+}
+
+impl Oracle {
+    /// Of an empty world.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The world is empty again. Keeps its memory.
+    pub fn reset(&mut self) {
+        self.model.reset();
+        self.locks.reset();
+        self.calls.clear();
+        self.violations.clear();
+    }
+
+    /// The calls of the current operation so far.
+    pub fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
+    /// An operation begins.
+    pub fn begin_operation(&mut self) {
+        self.calls.clear();
+    }
+
+    /// A call was made: what it returned, what it did, and what it touched.
+    pub fn observe(&mut self, call: Call, ret: i32, events: &[Event], touched: &[u64]) -> Result<(), Broken> {
+        if events.iter().any(Event::is_violation) {
+            self.calls.push(call);
+            self.violations.extend(events.iter().filter_map(|event| event_violation(event, None)));
+            return self.verdict(call);
+        }
+        self.observe_clean(call, ret, events, touched)
+    }
+
+    /// The same, after the caller has seen that no event is a violation by itself.
+    pub(super) fn observe_clean(
+        &mut self,
+        call: Call,
+        ret: i32,
+        events: &[Event],
+        touched: &[u64],
+    ) -> Result<(), Broken> {
+        let number = self.calls.len() as u32;
+        self.calls.push(call);
+        if touched.is_empty() && events.is_empty() && self.locks.is_idle() {
+            // A lock of an mm: nothing that is looked at here.
+            return Ok(());
+        }
+        let applied = match call {
+            Call::VmAreaDup { .. }
+            | Call::VmAreaFree { .. }
+            | Call::VmaSetRange { .. }
+            | Call::VmaMarkAttached { .. }
+            | Call::VmaMarkDetached { .. } => self.model.apply_vmas(touched, number),
+            Call::UnlinkAnonVmas { vma } => {
+                let had_anon_vma = self.model.vma(vma.0).is_some_and(|v| v.anon_vma().is_some());
+                let applied = self.model.apply(touched, number, None, |_| {});
+                self.note(contract::check_unlink(&self.model, vma, had_anon_vma));
+                applied
+            }
+            Call::AnonVmaPrepare { .. } | Call::AnonVmaClone { .. } | Call::AnonVmaFork { .. } => {
+                self.note(contract::check_reuse(&self.model, &call, ret, touched));
+                let violations = &mut self.violations;
+                let thawed = |thawed| violations.push(contract::thawed(&thawed));
+                let applied = self.model.apply(touched, number, contract::frozen(&call, ret), thawed);
+                self.note(contract::check_result(&self.model, &call, ret));
+                applied
+            }
+            _ => self.model.apply(touched, number, None, |_| {}),
+        };
+        if let Err(error) = applied {
+            return Err(Broken::Undecodable(error));
+        }
+        let balance = self.events(number, events);
+        if ret < 0 && balance != 0 && contract::frozen(&call, ret).is_some() {
+            let detail = format!("the failed call allocated {balance} more than it freed");
+            self.violations.push(Violation::new(Invariant::I10, "failed call leaks", [], detail));
+        }
+        self.locks.call_ends(&call, &mut self.violations);
+        self.verdict(call)
+    }
+
+    #[inline]
+    fn note(&mut self, found: contract::Found) {
+        if let Some(violation) = found {
+            self.violations.push(*violation);
+        }
+    }
+
+    /// Locks and frees. Returns how many anon_vmas and chain entries were allocated more than
+    /// freed.
+    fn events(&mut self, number: u32, events: &[Event]) -> i32 {
+        const ALLOC: u8 = EventKind::Alloc as u8;
+        const FREE: u8 = EventKind::Free as u8;
+        const VMA: u8 = Cache::Vma as u8;
+        let graves = self.model.graveyard.len();
+        let mut balance = 0;
+        for event in events {
+            match (event.kind, event.arg) {
+                (FREE, VMA) => {
+                    let attached = self.model.free_vma(event.object, number);
+                    if attached > 0 {
+                        let vma = VmaId(event.object);
+                        let detail = format!("{vma} is freed with {attached} chain entries");
+                        let what = "VMA freed while attached";
+                        self.violations.push(Violation::new(Invariant::I4, what, [vma.into()], detail));
+                    }
+                }
+                (FREE, cache) => {
+                    balance -= 1;
+                    if cache == Cache::AnonVma as u8 {
+                        self.model.free_anon_vma(event.object, number);
+                    }
+                }
+                (ALLOC, cache) => {
+                    balance += i32::from(cache != VMA && event.object != Event::NONE);
+                    self.locks.allocation(event, &mut self.violations);
+                }
+                _ => self.locks.event(event, &self.model, &mut self.violations),
+            }
+        }
+        for &slot in &self.model.graveyard[graves..] {
+            let dead = &self.model.anons[slot as usize];
+            let (what, count) = match (dead.attached, dead.children + dead.descendants) {
+                (0, 0) => continue,
+                (0, children) => ("anon_vma freed with children", children),
+                (attached, _) => ("anon_vma freed while attached", attached),
+            };
+            let id = AnonVmaId(dead.serial);
+            let detail = format!("{id} is freed, but {count} still name it");
+            self.violations.push(Violation::new(Invariant::I4, what, [id.into()], detail));
+        }
+        balance
+    }
+
+    /// The operation is over: the state is quiescent. Checks what it changed.
+    pub fn end_operation(&mut self) -> Result<(), Broken> {
+        self.locks.operation_ends(&mut self.violations);
+        if self.locks.is_idle() {
+            quiescent::Quiescent::new(&mut self.model, &self.calls, &mut self.violations).check();
+        }
+        self.verdict_now()
+    }
+
+    /// I12, after the last exit: nothing that was told is left. `live` is what the side counts:
+    /// VMAs, anon_vmas, chain entries.
+    pub fn end_of_world(&mut self, live: [u32; 3]) -> Result<(), Broken> {
+        let (vmas, anon_vmas) = self.model.live();
+        if live != [0; 3] {
+            let [vma, anon_vma, avc] = live;
+            let what = match live {
+                [0, 0, _] => "anon_vma_chain left",
+                [0, ..] => "anon_vma left",
+                _ => "vm_area_struct left",
+            };
+            let detail = format!(
+                "still live after the last exit: {vma} vm_area_struct, {anon_vma} anon_vma, {avc} anon_vma_chain"
+            );
+            self.violations.push(Violation::new(Invariant::I12, what, [], detail));
+        } else if vmas + anon_vmas != 0 {
+            let detail = format!("{vmas} VMAs and {anon_vmas} anon_vmas were never seen to be freed");
+            self.violations.push(Violation::new(Invariant::I12, "free not seen", [], detail));
+        }
+        self.verdict_now()
+    }
+
+    /// `vma->anon_vma` as last told, for tests of the drivers.
+    pub fn anon_vma_of(&self, vma: VmaId) -> Option<AnonVmaId> {
+        self.model.vma(vma.0).and_then(VmaRecord::anon_vma).map(AnonVmaId)
+    }
+
+    #[inline]
+    fn verdict(&mut self, call: Call) -> Result<(), Broken> {
+        if self.violations.is_empty() {
+            return Ok(());
+        }
+        for violation in &mut self.violations {
+            violation.after = Some(call);
+        }
+        self.verdict_now()
+    }
+
+    #[inline]
+    fn verdict_now(&mut self) -> Result<(), Broken> {
+        if self.violations.is_empty() { Ok(()) } else { Err(Broken::Violations(std::mem::take(&mut self.violations))) }
+    }
+}
+
+/// The violation that an event is by itself: a broken rule, a WARN, a BUG, an oops. `warning` is what the side
+/// says of the last of them.
+pub fn event_violation(event: &Event, warning: Option<&str>) -> Option<Violation> {
+    let kind = event.kind().filter(|_| event.is_violation())?;
+    let what = match kind {
+        EventKind::Rule => Rule::from_u8(event.arg).map_or("unknown rule", Rule::name).to_string(),
+        _ => match warning {
+            Some(text) => format!("{kind} {}", without_numbers(text)),
+            None => kind.name().to_string(),
+        },
+    };
+    let detail = match warning {
+        Some(text) => format!("{event}: {text}"),
+        None => event.to_string(),
+    };
+    Some(Violation::new(Invariant::I11, what, [], detail))
+}
+
+/// Numbers differ from run to run and from tree to tree; a signature must not.
+fn without_numbers(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '0'..='9' if out.ends_with('N') => {}
+            '0'..='9' => out.push('N'),
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,157 @@
+//! I10: what a call promises to have done, or not to have done.
+
+use super::model::{Frozen, Model, NONE, Thawed, VmaRecord};
+use super::words::{Record, Records};
+use crate::check::violation::{Invariant, Object, Violation};
+use crate::rmap::{AnonVmaId, Call, VmaId};
+
+/// Small, for it is nearly always `None`.
+pub(super) type Found = Option<Box<Violation>>;
+
+#[cold]
+fn broken<const N: usize>(what: &'static str, objects: [Object; N], detail: String) -> Found {
+    Some(Box::new(Violation::new(Invariant::I10, what, objects, detail)))
+}
+
+/// What must stay as it is, if `call` returned `ret`.
+pub(super) fn frozen(call: &Call, ret: i32) -> Option<Frozen> {
+    if ret >= 0 {
+        return None;
+    }
+    match call {
+        Call::AnonVmaClone { dst, .. } => Some(Frozen { except: dst.0 }),
+        Call::AnonVmaFork { vma, .. } => Some(Frozen { except: vma.0 }),
+        Call::AnonVmaPrepare { .. } => Some(Frozen { except: NONE }),
+        _ => None,
+    }
+}
+
+/// A failed call changed something.
+pub(super) fn thawed(thawed: &Thawed) -> Violation {
+    let (what, object, text): (_, Object, _) = match *thawed {
+        Thawed::Vma(id) => ("failed call changed a VMA", VmaId(id).into(), "is not as it was before the failed call"),
+        Thawed::AnonVma(id) => {
+            ("failed call changed an anon_vma", AnonVmaId(id).into(), "is not as it was before the failed call")
+        }
+        Thawed::NewAnonVma(id) => {
+            ("failed call left an anon_vma", AnonVmaId(id).into(), "was made by a call that failed, and is live")
+        }
+    };
+    Violation::new(Invariant::I10, what, [object], format!("{object} {text}"))
+}
+
+/// `vma->anon_vma` of a VMA as a stream tells it.
+fn told_anon_vma(stream: &[u64], vma: VmaId) -> Option<u32> {
+    for record in Records::new(stream) {
+        match record {
+            Record::Vma(told) if told[0] == u64::from(vma.0) => return told[6].checked_sub(1).map(|a| a as u32),
+            Record::Vma(_) => {}
+            // VMAs come first.
+            Record::AnonVma(..) => return None,
+        }
+    }
+    None
+}
+
+/// Before the stream of a successful call is taken in: whether an anon_vma is reused that must
+/// not be.
+pub(super) fn check_reuse(model: &Model, call: &Call, ret: i32, stream: &[u64]) -> Found {
+    let (dst, src) = match *call {
+        Call::AnonVmaFork { vma, pvma } => (vma, pvma),
+        // The destination of a clone keeps the anon_vma that its caller gave it.
+        Call::AnonVmaClone { dst, src, .. } if model.vma(dst.0)?.anon_vma().is_none() => (dst, src),
+        _ => return None,
+    };
+    if ret < 0 {
+        return None;
+    }
+    let reused = told_anon_vma(stream, dst)?;
+    // One that was not there before is the fork's own.
+    let record = model.anon_vma(reused)?;
+    let source = model.vma(src.0).and_then(VmaRecord::anon_vma);
+    if matches!(call, Call::AnonVmaClone { .. }) && source == Some(reused) {
+        return None;
+    }
+    let holds_it_already = model.vma(dst.0).and_then(VmaRecord::anon_vma) == Some(reused);
+    let active = record.active - u32::from(holds_it_already);
+    let (what, why) = if record.told[0] == u64::from(reused) {
+        ("reuse of a root", "it is a root".to_string())
+    } else if active > 0 {
+        ("reuse of an anon_vma with VMAs", format!("it is the anon_vma of {active} VMAs"))
+    } else if record.children > 1 {
+        ("reuse of an anon_vma with children", format!("it has {} children", record.children))
+    } else {
+        return None;
+    };
+    let (dst, reused) = (VmaId(dst.0), AnonVmaId(reused));
+    broken(what, [dst.into(), reused.into()], format!("{dst} reuses {reused}, but {why}"))
+}
+
+/// After the stream of an unlink was taken in. `had_anon_vma` says whether the VMA had one before.
+pub(super) fn check_unlink(model: &Model, vma: VmaId, had_anon_vma: bool) -> Found {
+    let record = model.vma(vma.0)?;
+    // A chain without an anon_vma is left alone by some kernels: that VMA was broken before (I1).
+    if record.anon_vma().is_none() && (record.slots.is_empty() || !had_anon_vma) {
+        return None;
+    }
+    let detail = format!("{vma} has {} after it was unlinked", has(record));
+    broken("unlink left something", [vma.into()], detail)
+}
+
+/// After the stream of a prepare, clone or fork was taken in.
+pub(super) fn check_result(model: &Model, call: &Call, ret: i32) -> Found {
+    match *call {
+        Call::AnonVmaClone { dst, src, .. } if ret >= 0 => same_set(model, dst, src, false),
+        Call::AnonVmaFork { vma, pvma } if ret >= 0 => same_set(model, vma, pvma, true),
+        Call::AnonVmaClone { dst: vma, .. } | Call::AnonVmaFork { vma, .. } => {
+            let record = model.vma(vma.0)?;
+            let what = match (record.slots.is_empty(), record.anon_vma()) {
+                (true, None) => return None,
+                (true, Some(_)) => "failed call left vma->anon_vma",
+                (false, _) => "failed call left a chain",
+            };
+            let detail = format!("the call failed, but {vma} has {}", has(record));
+            broken(what, [vma.into()], detail)
+        }
+        Call::AnonVmaPrepare { vma, .. } if ret >= 0 => {
+            let record = model.vma(vma.0)?;
+            if record.anon_vma().is_some() && !record.slots.is_empty() {
+                return None;
+            }
+            let detail = format!("the call succeeded, but {vma} has {}", has(record));
+            broken("prepare without effect", [vma.into()], detail)
+        }
+        _ => None,
+    }
+}
+
+fn has(record: &VmaRecord) -> String {
+    let anon_vma = record.anon_vma().map_or("no anon_vma".to_string(), |a| AnonVmaId(a).to_string());
+    format!("{anon_vma} and {} chain entries", record.slots.len())
+}
+
+/// The destination's chain set is the source's, and its own anon_vma if `may_add` and it is not
+/// the source's.
+fn same_set(model: &Model, dst: VmaId, src: VmaId, may_add: bool) -> Found {
+    let (record, source) = (model.vma(dst.0)?, model.vma(src.0)?);
+    let (own, ours, theirs) = (record.anon_slot, &record.slots[..], &source.slots[..]);
+    if ours == theirs && (!may_add || theirs.contains(&own) || (theirs.is_empty() && own == NONE)) {
+        return None;
+    }
+    let stamp = model.new_stamp();
+    for &slot in theirs {
+        model.anons[slot as usize].stamp.set(stamp);
+    }
+    let is_new = |slot: u32| model.anons[slot as usize].stamp.get() != stamp;
+    let adds = may_add && !theirs.is_empty() && own != NONE && is_new(own);
+    let strange = ours.iter().any(|&slot| is_new(slot) && !(adds && slot == own));
+    if !strange && ours.len() == theirs.len() + usize::from(adds) {
+        return None;
+    }
+    let serials = |slots: &[u32]| -> String {
+        let names: Vec<String> = slots.iter().map(|&s| AnonVmaId(model.anons[s as usize].serial).to_string()).collect();
+        names.join(" ")
+    };
+    let detail = format!("the chain of {dst} is [{}], the source {src} has [{}]", serials(ours), serials(theirs));
+    broken("destination's chain is not the source's", [dst.into(), src.into()], detail)
+}

@@ -1,0 +1,236 @@
+//! The whole state against I1 to I8: slow, plain, and the authority.
+
+use super::tree::{self, Key};
+use crate::check::violation::{Invariant, Object, Violation};
+use crate::rmap::{AnonVmaId, AnonVmaState, AvcId, Node, Snapshot, VmaState};
+
+/// Everything that I1 to I8 say of a quiescent state. No anon_vma is pinned from outside: the
+/// calls of the seam take no reference that outlives them.
+pub fn full(snapshot: &Snapshot) -> Vec<Violation> {
+    let mut checker = Checker::new(snapshot);
+    for vma in &snapshot.vmas {
+        checker.vma(vma);
+    }
+    checker.same_anon_vma_same_chain();
+    for (at, anon_vma) in snapshot.anon_vmas.iter().enumerate() {
+        checker.anon_vma(at, anon_vma);
+    }
+    checker.violations
+}
+
+/// What the state itself says of an anon_vma, counted from the objects that name it.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    attached: u64,
+    active: u64,
+    children: u64,
+    descendants: i64,
+}
+
+struct Checker<'a> {
+    snapshot: &'a Snapshot,
+    /// Of each anon_vma, in the snapshot's order.
+    counts: Vec<Counts>,
+    /// Every node of every tree, sorted.
+    nodes: Vec<(AvcId, AnonVmaId)>,
+    violations: Vec<Violation>,
+}
+
+impl<'a> Checker<'a> {
+    fn new(snapshot: &'a Snapshot) -> Self {
+        let mut counts = vec![Counts::default(); snapshot.anon_vmas.len()];
+        let mut count = |id: AnonVmaId, add: fn(&mut Counts)| {
+            if let Some(at) = position(snapshot, id) {
+                add(&mut counts[at]);
+            }
+        };
+        for vma in &snapshot.vmas {
+            if let Some(anon_vma) = vma.anon_vma {
+                count(anon_vma, |counts| counts.active += 1);
+            }
+            for link in &vma.chain {
+                count(link.anon_vma, |counts| counts.attached += 1);
+            }
+        }
+        let mut nodes = Vec::new();
+        for anon_vma in &snapshot.anon_vmas {
+            count(anon_vma.parent, |counts| counts.children += 1);
+            if anon_vma.root != anon_vma.id {
+                count(anon_vma.root, |counts| counts.descendants += 1);
+            }
+            nodes.extend(anon_vma.tree.iter().map(|node| (node.avc, anon_vma.id)));
+        }
+        nodes.sort_unstable();
+        Checker { snapshot, counts, nodes, violations: Vec::new() }
+    }
+
+    fn fail(&mut self, invariant: Invariant, what: &'static str, objects: &[Object], detail: String) {
+        self.violations.push(Violation::new(invariant, what, objects.iter().copied(), detail));
+    }
+
+    fn vma(&mut self, vma: &'a VmaState) {
+        let id = vma.id;
+        let on_chain = |anon_vma: AnonVmaId| vma.chain.iter().any(|link| link.anon_vma == anon_vma);
+        let mut roots: Option<(AnonVmaId, AnonVmaId)> = None;
+        for (at, link) in vma.chain.iter().enumerate() {
+            let objects = [id.into(), link.avc.into(), link.anon_vma.into()];
+            if link.vma != id {
+                let detail = format!("{} is on the chain of {id}, but its vma is {}", link.avc, link.vma);
+                self.fail(Invariant::I2, "avc->vma", &objects, detail);
+            }
+            if vma.chain[..at].iter().any(|other| other.anon_vma == link.anon_vma) {
+                let detail = format!("{} is on the chain of {id} twice", link.anon_vma);
+                self.fail(Invariant::I2, "anon_vma twice on a chain", &objects, detail);
+            }
+            let Some(anon_vma) = self.snapshot.anon_vma(link.anon_vma) else {
+                let detail = format!("{} of {id} names {}, which is not live", link.avc, link.anon_vma);
+                self.fail(Invariant::I2, "chain names a dead anon_vma", &objects, detail);
+                continue;
+            };
+            let first = roots.get_or_insert((anon_vma.root, anon_vma.root)).0;
+            if first != anon_vma.root {
+                roots = Some((first, anon_vma.root));
+            }
+            if self.nodes.binary_search(&(link.avc, link.anon_vma)).is_err() {
+                let detail = format!("{} of {id} is not in the tree of {}", link.avc, link.anon_vma);
+                self.fail(Invariant::I2, "avc not in its tree", &objects, detail);
+            }
+        }
+        if let Some((first, other)) = roots.filter(|(first, other)| first != other) {
+            let detail = format!("the chain of {id} has anon_vmas of the roots {first} and {other}");
+            self.fail(Invariant::I3, "several roots on a chain", &[id.into()], detail);
+        }
+        for link in &vma.chain {
+            let Some(anon_vma) = self.snapshot.anon_vma(link.anon_vma) else { continue };
+            if !on_chain(anon_vma.parent) {
+                let detail = format!("{id} is attached to {} but not to its parent {}", anon_vma.id, anon_vma.parent);
+                self.fail(Invariant::I4, "not attached to the parent", &[id.into(), anon_vma.id.into()], detail);
+            }
+        }
+        let Some(own) = vma.anon_vma else {
+            if !vma.chain.is_empty() {
+                let detail = format!("{id} has no anon_vma, but {} chain entries", vma.chain.len());
+                self.fail(Invariant::I1, "chain without anon_vma", &[id.into()], detail);
+            }
+            return;
+        };
+        if vma.chain.is_empty() {
+            let detail = format!("{id} has {own}, but an empty chain");
+            self.fail(Invariant::I1, "anon_vma without chain", &[id.into(), own.into()], detail);
+            return;
+        }
+        if !on_chain(own) {
+            let detail = format!("{own} of {id} is not on its chain");
+            self.fail(Invariant::I1, "anon_vma not on the chain", &[id.into(), own.into()], detail);
+        }
+        if let Some(state) = self.snapshot.anon_vma(own).filter(|a| !on_chain(a.root)) {
+            let detail = format!("the root {} of {own} is not on the chain of {id}", state.root);
+            self.fail(Invariant::I1, "root not on the chain", &[id.into(), state.root.into()], detail);
+        }
+    }
+
+    fn same_anon_vma_same_chain(&mut self) {
+        let snapshot = self.snapshot;
+        // Of each anon_vma, the first VMA that has it.
+        let mut first: Vec<Option<&VmaState>> = vec![None; snapshot.anon_vmas.len()];
+        for vma in &snapshot.vmas {
+            let Some((own, at)) = vma.anon_vma.and_then(|own| Some((own, position(snapshot, own)?))) else { continue };
+            let other = *first[at].get_or_insert(vma);
+            let [chain, want] = [vma, other].map(|vma| vma.chain.iter().map(|link| link.anon_vma));
+            if chain.clone().eq(want.clone()) {
+                continue;
+            }
+            let [chain, want] = [chain, want].map(|ids| {
+                let mut ids: Vec<AnonVmaId> = ids.collect();
+                ids.sort_unstable();
+                ids
+            });
+            if chain != want {
+                let [chain, want] = [chain, want].map(|ids| list(&ids));
+                let (id, other) = (vma.id, other.id);
+                let detail = format!("{id} and {other} both have {own}, but the chains {chain} and {want}");
+                let objects = [id.into(), other.into(), own.into()];
+                self.fail(Invariant::I7, "same anon_vma, different chains", &objects, detail);
+            }
+        }
+    }
+
+    fn anon_vma(&mut self, at: usize, anon_vma: &'a AnonVmaState) {
+        let id = anon_vma.id;
+        let (is_root, own_parent) = (anon_vma.root == id, anon_vma.parent == id);
+        if is_root != own_parent {
+            let detail = format!("{id} has the root {} and the parent {}", anon_vma.root, anon_vma.parent);
+            self.fail(Invariant::I3, "root and parent", &[id.into()], detail);
+        }
+        for (name, other) in [("root", anon_vma.root), ("parent", anon_vma.parent)] {
+            match self.snapshot.anon_vma(other) {
+                None => {
+                    let detail = format!("the {name} {other} of {id} is not live");
+                    self.fail(Invariant::I3, "dead root or parent", &[id.into(), other.into()], detail);
+                }
+                Some(state) if state.root != anon_vma.root => {
+                    let detail = format!("{id} has the root {}, its {name} {other} has {}", anon_vma.root, state.root);
+                    self.fail(Invariant::I3, "root of the parent", &[id.into(), other.into()], detail);
+                }
+                Some(_) => {}
+            }
+        }
+        let counts = self.counts[at];
+        self.membership(anon_vma, counts.attached);
+        if anon_vma.num_active_vmas != counts.active {
+            let detail = format!(
+                "{id} has num_active_vmas {}, it is the anon_vma of {}",
+                anon_vma.num_active_vmas, counts.active
+            );
+            self.fail(Invariant::I5, "num_active_vmas", &[id.into()], detail);
+        }
+        if anon_vma.num_children != counts.children {
+            let detail =
+                format!("{id} has num_children {}, it is the parent of {}", anon_vma.num_children, counts.children);
+            self.fail(Invariant::I5, "num_children", &[id.into()], detail);
+        }
+        let want = 1 + if is_root { counts.descendants } else { 0 };
+        if anon_vma.refcount != want {
+            let detail = format!("{id} has refcount {}, {want} are accounted for", anon_vma.refcount);
+            self.fail(Invariant::I6, "refcount", &[id.into()], detail);
+        }
+        let snapshot = self.snapshot;
+        let key =
+            |node: &Node| snapshot.vma(node.vma).map(|v| Key { first: v.range.pgoff, last: v.range.last_pgoff() });
+        if let Err(fault) = tree::check_whole(anon_vma.tree.iter().copied(), anon_vma.leftmost, key) {
+            let objects = std::iter::once(id.into()).chain(fault.avc.map(Into::into));
+            let detail = format!("tree of {id}: {}", fault.detail);
+            self.violations.push(Violation::new(Invariant::I8, fault.what, objects, detail));
+        }
+    }
+
+    fn membership(&mut self, anon_vma: &'a AnonVmaState, attached: u64) {
+        let id = anon_vma.id;
+        for node in &anon_vma.tree {
+            let owner = self.snapshot.vma(node.vma);
+            if !owner.is_some_and(|v| v.chain.iter().any(|link| link.avc == node.avc && link.anon_vma == id)) {
+                let detail = format!("{} of {} is in the tree of {id}, but on no chain", node.avc, node.vma);
+                let objects = [id.into(), node.avc.into(), node.vma.into()];
+                self.fail(Invariant::I4, "tree holds an unattached VMA", &objects, detail);
+            }
+        }
+        if anon_vma.tree.len() as u64 != attached {
+            let detail = format!("the tree of {id} has {} nodes, {attached} VMAs are attached", anon_vma.tree.len());
+            self.fail(Invariant::I4, "tree size", &[id.into()], detail);
+        }
+        if attached == 0 {
+            let detail = format!("{id} is live with refcount {}, but no VMA is attached", anon_vma.refcount);
+            self.fail(Invariant::I4, "live without a VMA", &[id.into()], detail);
+        }
+    }
+}
+
+/// Where in the snapshot an anon_vma is, if it is live.
+fn position(snapshot: &Snapshot, id: AnonVmaId) -> Option<usize> {
+    snapshot.anon_vmas.binary_search_by_key(&id, |anon_vma| anon_vma.id).ok()
+}
+
+fn list(ids: &[AnonVmaId]) -> String {
+    let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    format!("[{}]", names.join(" "))
+}

@@ -1,0 +1,454 @@
+//! What the oracle knows of a side: the last record told of each object, and counts of its own.
+//!
+//! Records live in slots that are used again, found by serial through a hash map: serials grow
+//! without end in a long run, memory goes with the objects alive. A chain entry keeps the slot of
+//! its anon_vma, so that a check of a chain costs no lookup.
+
+use std::cell::Cell;
+
+use rustc_hash::FxHashMap;
+
+use super::tree::Key;
+use super::words::{self, ANON_VMA_HEAD, Record, Records};
+use crate::rmap::StateError;
+
+/// No slot, no serial.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// A VMA. Everything of it is as last told but the list links.
+#[derive(Default)]
+pub(super) struct VmaRecord {
+    pub(super) serial: u32,
+    pub(super) live: bool,
+    pub(super) dirty: bool,
+    /// Every word of its record after the tag.
+    pub(super) told: Vec<u64>,
+    /// The slot of the anon_vma of each chain entry, in list order.
+    pub(super) slots: Vec<u32>,
+    /// The slot of `vma->anon_vma`.
+    pub(super) anon_slot: u32,
+    /// The VMAs with the same `vma->anon_vma` form a list.
+    pub(super) previous: u32,
+    pub(super) next: u32,
+    /// The last call that changed it, as an index into the operation's calls.
+    pub(super) call: u32,
+}
+
+impl VmaRecord {
+    /// Whether one of its chain entries is `avc`, of the anon_vma in that slot.
+    pub(super) fn holds(&self, avc: u32, anon_slot: u32) -> bool {
+        let at = self.slots.iter().position(|&slot| slot == anon_slot);
+        at.is_some_and(|at| self.told[words::VMA_HEAD + 3 * at] == u64::from(avc))
+    }
+
+    /// `vma->anon_vma` by serial.
+    pub(super) fn anon_vma(&self) -> Option<u32> {
+        self.told.get(6).filter(|&&w| w != 0).map(|&w| (w - 1) as u32)
+    }
+
+    /// Its interval in the trees.
+    pub(super) fn key(&self) -> Key {
+        let [start, end, first] = [self.told[3], self.told[4], self.told[5]];
+        Key { first, last: first.wrapping_add(end.wrapping_sub(start)).wrapping_sub(1) }
+    }
+
+    /// Its chain: avc, anon_vma, vma by serial.
+    pub(super) fn chain(&self) -> impl ExactSizeIterator<Item = [u32; 3]> + '_ {
+        self.told.get(words::VMA_HEAD..).unwrap_or(&[]).chunks_exact(3).map(|w| [w[0] as u32, w[1] as u32, w[2] as u32])
+    }
+}
+
+/// An anon_vma: as last told, and what the records of others say of it.
+#[derive(Default)]
+pub(super) struct AnonVmaRecord {
+    pub(super) serial: u32,
+    /// It has been told, and not been freed since.
+    pub(super) known: bool,
+    pub(super) dirty: bool,
+    /// Its tree was told in this operation, or an interval in it has changed.
+    pub(super) tree_dirty: bool,
+    /// The words of its record: root, parent, refcount, num_children, num_active_vmas,
+    /// leftmost + 1.
+    pub(super) told: [u64; ANON_VMA_HEAD - 1],
+    /// Its tree with the tag; after the operation only if it was told whole.
+    pub(super) tree: Vec<u64>,
+    pub(super) tree_len: u64,
+    pub(super) root_slot: u32,
+    pub(super) parent_slot: u32,
+    /// Chain entries that name it.
+    pub(super) attached: u32,
+    /// VMAs whose anon_vma it is.
+    pub(super) active: u32,
+    /// Live anon_vmas whose parent it is, itself included if it is its own.
+    pub(super) children: u32,
+    /// Live anon_vmas whose root it is, without itself.
+    pub(super) descendants: u32,
+    /// First of the VMAs whose anon_vma it is.
+    pub(super) first: u32,
+    /// Mark of the last chain check that met it.
+    pub(super) stamp: Cell<u64>,
+    /// See [`VmaRecord::call`].
+    pub(super) call: u32,
+}
+
+/// What must not change in a failed call.
+#[derive(Clone, Copy)]
+pub(super) struct Frozen {
+    /// But this VMA may.
+    pub(super) except: u32,
+}
+
+/// Something changed that had to stay.
+pub(super) enum Thawed {
+    Vma(u32),
+    AnonVma(u32),
+    NewAnonVma(u32),
+}
+
+/// All records.
+#[derive(Default)]
+pub(super) struct Model {
+    vma_slots: FxHashMap<u32, u32>,
+    anon_slots: FxHashMap<u32, u32>,
+    pub(super) vmas: Vec<VmaRecord>,
+    pub(super) anons: Vec<AnonVmaRecord>,
+    free_vmas: Vec<u32>,
+    free_anons: Vec<u32>,
+    pub(super) dirty_vmas: Vec<u32>,
+    pub(super) dirty_anons: Vec<u32>,
+    /// Slots of anon_vmas freed in this operation.
+    pub(super) graveyard: Vec<u32>,
+    /// The last mark given out.
+    stamp: Cell<u64>,
+}
+
+impl Model {
+    /// A mark that no anon_vma has, to make a set of some with.
+    pub(super) fn new_stamp(&self) -> u64 {
+        self.stamp.set(self.stamp.get() + 1);
+        self.stamp.get()
+    }
+
+    /// Forgets everything but the memory it has.
+    pub(super) fn reset(&mut self) {
+        for (_, slot) in self.vma_slots.drain() {
+            self.vmas[slot as usize].live = false;
+            self.free_vmas.push(slot);
+        }
+        for (_, slot) in self.anon_slots.drain() {
+            self.free_anons.push(slot);
+        }
+        self.free_anons.append(&mut self.graveyard);
+        self.dirty_vmas.clear();
+        self.dirty_anons.clear();
+    }
+
+    /// How many VMAs and anon_vmas are known.
+    pub(super) fn live(&self) -> (usize, usize) {
+        (self.vma_slots.len(), self.anon_slots.len())
+    }
+
+    /// The live VMA of that serial.
+    pub(super) fn vma(&self, serial: u32) -> Option<&VmaRecord> {
+        self.vma_slots.get(&serial).map(|&slot| &self.vmas[slot as usize])
+    }
+
+    /// The live anon_vma of that serial.
+    pub(super) fn anon_vma(&self, serial: u32) -> Option<&AnonVmaRecord> {
+        self.anon_slots.get(&serial).map(|&slot| &self.anons[slot as usize]).filter(|a| a.known)
+    }
+
+    fn vma_slot(&mut self, serial: u32) -> u32 {
+        if let Some(&slot) = self.vma_slots.get(&serial) {
+            return slot;
+        }
+        let slot = self.free_vmas.pop().unwrap_or_else(|| {
+            self.vmas.push(VmaRecord::default());
+            (self.vmas.len() - 1) as u32
+        });
+        let record = &mut self.vmas[slot as usize];
+        record.told.clear();
+        record.slots.clear();
+        (record.serial, record.live, record.dirty, record.anon_slot) = (serial, true, false, NONE);
+        (record.previous, record.next) = (NONE, NONE);
+        self.vma_slots.insert(serial, slot);
+        slot
+    }
+
+    fn anon_slot(&mut self, serial: u32) -> u32 {
+        if let Some(&slot) = self.anon_slots.get(&serial) {
+            return slot;
+        }
+        let slot = self.free_anons.pop().unwrap_or_else(|| {
+            self.anons.push(AnonVmaRecord::default());
+            (self.anons.len() - 1) as u32
+        });
+        let record = &mut self.anons[slot as usize];
+        let mut tree = std::mem::take(&mut record.tree);
+        tree.clear();
+        *record = AnonVmaRecord {
+            serial,
+            tree,
+            root_slot: NONE,
+            parent_slot: NONE,
+            first: NONE,
+            stamp: Cell::new(record.stamp.get()),
+            ..AnonVmaRecord::default()
+        };
+        self.anon_slots.insert(serial, slot);
+        slot
+    }
+
+    fn touch_anon(&mut self, slot: u32, call: u32) -> &mut AnonVmaRecord {
+        let record = &mut self.anons[slot as usize];
+        record.call = call;
+        if !record.dirty {
+            record.dirty = true;
+            self.dirty_anons.push(slot);
+        }
+        record
+    }
+
+    /// Takes in what a side told after call number `call` of the operation. With `frozen`, what
+    /// was known before must be told unchanged: `thawed` is called for the rest.
+    pub(super) fn apply(
+        &mut self,
+        stream: &[u64],
+        call: u32,
+        frozen: Option<Frozen>,
+        mut thawed: impl FnMut(Thawed),
+    ) -> Result<(), StateError> {
+        let mut records = Records::new(stream);
+        for record in &mut records {
+            match record {
+                Record::Vma(told) => {
+                    let serial = told[0] as u32;
+                    if self.apply_vma(serial, told, call) && frozen.is_some_and(|f| f.except != serial) {
+                        thawed(Thawed::Vma(serial));
+                    }
+                }
+                Record::AnonVma(head, tree) => {
+                    let serial = head[0] as u32;
+                    if frozen.is_some() {
+                        match self.anon_vma(serial) {
+                            None => thawed(Thawed::NewAnonVma(serial)),
+                            Some(before) if !same_anon_vma(before, head, tree) => thawed(Thawed::AnonVma(serial)),
+                            Some(_) => {}
+                        }
+                    }
+                    self.apply_anon_vma(serial, head, tree, call);
+                }
+            }
+        }
+        records.end()
+    }
+
+    /// The same for a call that is no rmap call: it can change the VMAs that it was given, which
+    /// come first, and nothing else that is told.
+    pub(super) fn apply_vmas(&mut self, stream: &[u64], call: u32) -> Result<(), StateError> {
+        let mut records = Records::new(stream);
+        for record in &mut records {
+            match record {
+                Record::Vma(told) => self.apply_vma(told[0] as u32, told, call),
+                Record::AnonVma(..) => return Ok(()),
+            };
+        }
+        records.end()
+    }
+
+    /// Returns whether it changed.
+    fn apply_vma(&mut self, serial: u32, told: &[u64], call: u32) -> bool {
+        let slot = self.vma_slot(serial);
+        let record = &mut self.vmas[slot as usize];
+        if record.told.get(3..) == Some(&told[3..]) {
+            // No invariant speaks of the rest: mm, attached.
+            let same = record.told[..3] == told[..3];
+            record.told[..3].copy_from_slice(&told[..3]);
+            return !same;
+        }
+        let moved = record.told.get(3..6).is_some_and(|range| range != &told[3..6]);
+        let same_chain = record.told.get(7..) == Some(&told[7..]);
+        record.call = call;
+        if !record.dirty {
+            record.dirty = true;
+            self.dirty_vmas.push(slot);
+        }
+        record.told.clear();
+        record.told.extend_from_slice(told);
+
+        if !same_chain || moved {
+            let mut slots = std::mem::take(&mut self.vmas[slot as usize].slots);
+            for &anon in &slots {
+                let anon = self.touch_anon(anon, call);
+                anon.attached -= 1;
+                anon.tree_dirty |= moved;
+            }
+            slots.clear();
+            for link in told[words::VMA_HEAD..].chunks_exact(3) {
+                let anon = self.anon_slot(link[1] as u32);
+                slots.push(anon);
+                let anon = self.touch_anon(anon, call);
+                anon.attached += 1;
+                anon.tree_dirty |= moved;
+            }
+            self.vmas[slot as usize].slots = slots;
+        }
+        let anon_slot = match told[6] {
+            0 => NONE,
+            anon => self.anon_slot((anon - 1) as u32),
+        };
+        if anon_slot != self.vmas[slot as usize].anon_slot {
+            self.leave_list(slot, call);
+            self.join_list(slot, anon_slot, call);
+        }
+        true
+    }
+
+    fn leave_list(&mut self, slot: u32, call: u32) {
+        let record = &mut self.vmas[slot as usize];
+        let (anon, previous, next) = (record.anon_slot, record.previous, record.next);
+        (record.anon_slot, record.previous, record.next) = (NONE, NONE, NONE);
+        if anon == NONE {
+            return;
+        }
+        if previous == NONE {
+            self.anons[anon as usize].first = next;
+        } else {
+            self.vmas[previous as usize].next = next;
+        }
+        if next != NONE {
+            self.vmas[next as usize].previous = previous;
+        }
+        self.touch_anon(anon, call).active -= 1;
+    }
+
+    fn join_list(&mut self, slot: u32, anon: u32, call: u32) {
+        if anon == NONE {
+            return;
+        }
+        let record = self.touch_anon(anon, call);
+        record.active += 1;
+        let next = std::mem::replace(&mut record.first, slot);
+        if next != NONE {
+            self.vmas[next as usize].previous = slot;
+        }
+        let record = &mut self.vmas[slot as usize];
+        (record.anon_slot, record.previous, record.next) = (anon, NONE, next);
+    }
+
+    fn apply_anon_vma(&mut self, serial: u32, head: &[u64; ANON_VMA_HEAD], tree: &[u64], call: u32) {
+        let slot = self.anon_slot(serial);
+        let told = &head[1..];
+        let record = &mut self.anons[slot as usize];
+        if record.known && record.told == *told && record.tree == tree {
+            return;
+        }
+        let same_line = record.known && record.told[..2] == told[..2];
+        if record.tree != tree {
+            record.tree.clear();
+            record.tree.extend_from_slice(tree);
+            record.tree_len = words::tree_len(tree);
+            record.tree_dirty = true;
+        }
+        // A moved leftmost needs the tree to be seen again as well.
+        record.tree_dirty |= record.told[5] != told[5];
+        record.told.copy_from_slice(told);
+        self.touch_anon(slot, call);
+        if !same_line {
+            self.leave_parents(slot, call);
+            self.join_parents(slot, call);
+        }
+    }
+
+    fn leave_parents(&mut self, slot: u32, call: u32) {
+        let record = &self.anons[slot as usize];
+        let (root, parent) = (record.root_slot, record.parent_slot);
+        if parent != NONE {
+            self.touch_anon(parent, call).children -= 1;
+        }
+        if root != NONE && root != slot {
+            self.touch_anon(root, call).descendants -= 1;
+        }
+        let record = &mut self.anons[slot as usize];
+        (record.known, record.root_slot, record.parent_slot) = (false, NONE, NONE);
+    }
+
+    fn join_parents(&mut self, slot: u32, call: u32) {
+        let told = self.anons[slot as usize].told;
+        let (root, parent) = (self.anon_slot(told[0] as u32), self.anon_slot(told[1] as u32));
+        self.touch_anon(parent, call).children += 1;
+        if root != slot {
+            self.touch_anon(root, call).descendants += 1;
+        }
+        let record = &mut self.anons[slot as usize];
+        (record.known, record.root_slot, record.parent_slot) = (true, root, parent);
+    }
+
+    /// A VMA is freed. Returns how many chain entries it had still.
+    pub(super) fn free_vma(&mut self, serial: u32, call: u32) -> usize {
+        let Some(slot) = self.vma_slots.remove(&serial) else { return 0 };
+        let slots = std::mem::take(&mut self.vmas[slot as usize].slots);
+        for &anon in &slots {
+            self.touch_anon(anon, call).attached -= 1;
+        }
+        let attached = slots.len();
+        self.leave_list(slot, call);
+        let record = &mut self.vmas[slot as usize];
+        (record.slots, record.live) = (slots, false);
+        self.free_vmas.push(slot);
+        attached
+    }
+
+    /// An anon_vma is freed. Its slot stays until the end of the operation.
+    pub(super) fn free_anon_vma(&mut self, serial: u32, call: u32) {
+        let Some(slot) = self.anon_slots.remove(&serial) else { return };
+        self.leave_parents(slot, call);
+        self.graveyard.push(slot);
+    }
+
+    /// A slot that was named for a while, but never told, and is not named any more.
+    pub(super) fn forget_unknown(&mut self, slot: u32) {
+        let serial = self.anons[slot as usize].serial;
+        if self.anon_slots.get(&serial) == Some(&slot) {
+            self.anon_slots.remove(&serial);
+            self.free_anons.push(slot);
+        }
+    }
+
+    /// After the freed of this operation have been looked at: their slots are free again.
+    pub(super) fn bury(&mut self) {
+        self.free_anons.append(&mut self.graveyard);
+    }
+}
+
+/// Whether a record tells the same anon_vma: counters, and the same nodes in the same order. Shape
+/// and colours may differ, for an insertion that is taken back may leave another balance.
+fn same_anon_vma(before: &AnonVmaRecord, head: &[u64; ANON_VMA_HEAD], tree: &[u64]) -> bool {
+    if before.told != head[1..] || before.tree_len != words::tree_len(tree) {
+        return false;
+    }
+    before.tree == tree
+        || !words::is_whole(&before.tree)
+        || !words::is_whole(tree)
+        || in_order(&before.tree) == in_order(tree)
+}
+
+/// The entries of a tree told whole, in order.
+fn in_order(tree: &[u64]) -> Vec<u32> {
+    let mut entries = Vec::new();
+    // Nodes whose left side is being walked, and whether a right side follows them.
+    let mut open = Vec::new();
+    for node in words::whole_nodes(tree) {
+        open.push((node.avc.0, node.right));
+        if node.left {
+            continue;
+        }
+        while let Some((avc, right)) = open.pop() {
+            entries.push(avc);
+            if right {
+                break;
+            }
+        }
+    }
+    entries
+}

@@ -1,0 +1,8 @@
+//! The checks against planted faults: what holds passes, and each fault is caught.
+
+mod calls;
+mod fake;
+mod invariants;
+mod lockstep;
+mod paths;
+mod world;

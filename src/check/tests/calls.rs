@@ -1,0 +1,254 @@
+//! I10 to I12: what calls promise, locks and warnings, and that nothing is left.
+
+use super::world::{build, encode};
+use crate::check::Invariant::{self, I4, I10, I11, I12};
+use crate::check::oracle::{Broken, Oracle, event_violation};
+use crate::rmap::{Cache, Call, Event, EventKind, Gfp, MmId, Rule, Snapshot, VmaId, VmaOperation, VmaRange};
+
+const ANY: Call = Call::MmapUnlock { mm: MmId(0) };
+const FORK: Call = Call::AnonVmaFork { vma: VmaId(9), pvma: VmaId(1) };
+const CLONE: Call = Call::AnonVmaClone { dst: VmaId(9), src: VmaId(1), operation: VmaOperation::Split };
+const ENOMEM: i32 = -12;
+
+/// A parent, a child, and a grandchild whose VMA is gone: anon_vma 2 may be reused.
+fn before() -> Snapshot {
+    build(
+        &[(0, 0, 1, 9, Some(0), &[0]), (1, 1, 1, 9, Some(3), &[3, 2, 0]), (2, 2, 1, 9, None, &[])],
+        &[[0, 0, 0], [2, 0, 0], [3, 0, 2]],
+    )
+}
+
+/// The same with VMA 9, its anon_vma, chain, and that anon_vma's parent if it is new.
+fn after(anon_vma: Option<u32>, chain: &[u32], parent: u32) -> Snapshot {
+    let mut anon_vmas = vec![[0, 0, 0], [2, 0, 0], [3, 0, 2]];
+    if anon_vma == Some(7) {
+        anon_vmas.push([7, 0, parent]);
+    }
+    build(
+        &[
+            (0, 0, 1, 9, Some(0), &[0]),
+            (1, 1, 1, 9, Some(3), &[3, 2, 0]),
+            (2, 2, 1, 9, None, &[]),
+            (9, 3, 1, 9, anon_vma, chain),
+        ],
+        &anon_vmas,
+    )
+}
+
+fn started(state: &Snapshot) -> Oracle {
+    let mut oracle = Oracle::new();
+    oracle.begin_operation();
+    assert_eq!(oracle.observe(ANY, 0, &[], &encode(state)), Ok(()));
+    assert_eq!(oracle.end_operation(), Ok(()));
+    oracle.begin_operation();
+    oracle
+}
+
+fn call(call: Call, ret: i32, events: &[Event], state: &Snapshot) -> Result<(), Broken> {
+    started(&before()).observe(call, ret, events, &encode(state))
+}
+
+#[track_caller]
+fn assert_broken(result: Result<(), Broken>, invariant: Invariant, what: &str) {
+    match &result {
+        Err(Broken::Violations(violations)) => {
+            assert!(
+                violations.iter().any(|v| v.invariant == invariant && v.what == what),
+                "{invariant} {what} is not in {violations:#?}"
+            );
+        }
+        other => panic!("{invariant} {what}: {other:?}"),
+    }
+}
+
+fn event(kind: EventKind, arg: u8, flags: u16, object: u32, other: u32) -> Event {
+    Event::new(kind, arg, flags, object, other)
+}
+
+#[test]
+fn good_calls_pass() {
+    // A fork with an anon_vma of its own, a fork that reuses, a clone, and failures of each.
+    assert_eq!(call(FORK, 0, &[], &after(Some(7), &[7, 3, 2, 0], 3)), Ok(()));
+    assert_eq!(call(FORK, 0, &[], &after(Some(2), &[0, 2, 3], 0)), Ok(()));
+    assert_eq!(call(CLONE, 0, &[], &after(Some(3), &[3, 2, 0], 0)), Ok(()));
+    for failing in [FORK, CLONE] {
+        assert_eq!(call(failing, ENOMEM, &[], &after(None, &[], 0)), Ok(()));
+    }
+    // A fork of what has never been faulted.
+    let unfaulted = Call::AnonVmaFork { vma: VmaId(9), pvma: VmaId(2) };
+    assert_eq!(call(unfaulted, 0, &[], &after(None, &[], 0)), Ok(()));
+}
+
+#[test]
+fn a_destination_without_the_sources_chain_is_caught() {
+    let what = "destination's chain is not the source's";
+    assert_broken(call(FORK, 0, &[], &after(Some(7), &[7, 3, 2], 3)), I10, what);
+    assert_broken(call(FORK, 0, &[], &after(None, &[], 0)), I10, what);
+    assert_broken(call(CLONE, 0, &[], &after(Some(3), &[3, 0], 0)), I10, what);
+    assert_broken(call(CLONE, 0, &[], &after(Some(7), &[7, 3, 2, 0], 3)), I10, what);
+    let unfaulted = Call::AnonVmaFork { vma: VmaId(9), pvma: VmaId(2) };
+    assert_broken(call(unfaulted, 0, &[], &after(Some(0), &[0], 0)), I10, what);
+}
+
+#[test]
+fn wrong_reuse_is_caught() {
+    assert_broken(call(FORK, 0, &[], &after(Some(0), &[3, 2, 0], 0)), I10, "reuse of a root");
+    assert_broken(call(FORK, 0, &[], &after(Some(3), &[3, 2, 0], 0)), I10, "reuse of an anon_vma with VMAs");
+
+    let vmas: &[super::world::VmaSpec<'_>] = &[
+        (0, 0, 1, 9, Some(0), &[0]),
+        (1, 1, 1, 9, Some(3), &[3, 2, 0]),
+        (2, 2, 1, 9, Some(4), &[4, 2, 0]),
+        (9, 3, 1, 9, Some(2), &[3, 2, 0]),
+    ];
+    let anon_vmas = [[0, 0, 0], [2, 0, 0], [3, 0, 2], [4, 0, 2]];
+    let mut oracle = started(&build(&vmas[..3], &anon_vmas));
+    let result = oracle.observe(FORK, 0, &[], &encode(&build(vmas, &anon_vmas)));
+    assert_broken(result, I10, "reuse of an anon_vma with children");
+}
+
+#[test]
+fn a_failed_call_that_changed_something_is_caught() {
+    let mut state = after(None, &[], 0);
+    state.anon_vmas[1].num_children += 1;
+    assert_broken(call(FORK, ENOMEM, &[], &state), I10, "failed call changed an anon_vma");
+    let mut state = after(None, &[], 0);
+    state.vmas[1].chain.reverse();
+    assert_broken(call(FORK, ENOMEM, &[], &state), I10, "failed call changed a VMA");
+    assert_broken(call(FORK, ENOMEM, &[], &after(Some(7), &[], 3)), I10, "failed call left an anon_vma");
+    assert_broken(call(FORK, ENOMEM, &[], &after(Some(3), &[], 0)), I10, "failed call left vma->anon_vma");
+    assert_broken(call(CLONE, ENOMEM, &[], &after(None, &[3], 0)), I10, "failed call left a chain");
+    let leak = [event(EventKind::Alloc, Cache::Avc as u8, Gfp::KERNEL, 5, 0)];
+    assert_broken(call(CLONE, ENOMEM, &leak, &after(None, &[], 0)), I10, "failed call leaks");
+    let prepare = Call::AnonVmaPrepare { vma: VmaId(2), prev: None, next: None };
+    let mut state = before();
+    state.vmas[2].anon_vma = state.vmas[0].anon_vma;
+    assert_broken(call(prepare, ENOMEM, &[], &state), I10, "failed call changed a VMA");
+}
+
+#[test]
+fn another_balance_after_a_failure_is_no_change() {
+    // The same two nodes, one or the other on top.
+    let mut state = before();
+    let tree = &mut state.anon_vmas[0].tree;
+    assert_eq!(tree.len(), 2);
+    let order = if tree[0].left { [1, 0] } else { [0, 1] };
+    let [first, second] = order.map(|i| tree[i]);
+    let (mut top, mut below) = if tree[0].left { (first, second) } else { (second, first) };
+    (top.black, top.left, top.right) = (true, !tree[0].left, !tree[0].right);
+    (below.black, below.left, below.right) = (false, false, false);
+    *tree = vec![top, below];
+    assert_eq!(super::super::oracle::full(&state), []);
+    assert_eq!(call(CLONE, ENOMEM, &[], &state), Ok(()));
+}
+
+#[test]
+fn prepare_and_unlink_do_what_they_say() {
+    let prepare = Call::AnonVmaPrepare { vma: VmaId(2), prev: None, next: None };
+    assert_broken(call(prepare, 0, &[], &before()), I10, "prepare without effect");
+    let unlink = Call::UnlinkAnonVmas { vma: VmaId(1) };
+    assert_broken(call(unlink, 0, &[], &before()), I10, "unlink left something");
+    assert_eq!(call(Call::UnlinkAnonVmas { vma: VmaId(2) }, 0, &[], &before()), Ok(()));
+}
+
+#[test]
+fn a_vma_freed_while_attached_is_caught() {
+    let free = [event(EventKind::Free, Cache::Vma as u8, 0, 1, 0)];
+    let result = call(Call::VmAreaFree { vma: VmaId(1) }, 0, &free, &before());
+    assert_broken(result, I4, "VMA freed while attached");
+}
+
+#[test]
+fn an_anon_vma_freed_too_early_is_caught() {
+    let free = |anon_vma| [event(EventKind::Free, Cache::AnonVma as u8, 0, anon_vma, 0)];
+    assert_broken(call(ANY, 0, &free(2), &before()), I4, "anon_vma freed while attached");
+    // Nothing is attached to it any more, but a child is left.
+    let mut state = before();
+    state.vmas[1].chain.remove(1);
+    assert_broken(call(ANY, 0, &free(2), &state), I4, "anon_vma freed with children");
+}
+
+#[test]
+fn a_freed_anon_vma_that_a_vma_names_is_caught() {
+    let mut oracle = started(&before());
+    let mut state = before();
+    state.vmas[2].anon_vma = Some(crate::rmap::AnonVmaId(3));
+    state.vmas[1].anon_vma = None;
+    state.vmas[1].chain.clear();
+    let free = [event(EventKind::Free, Cache::AnonVma as u8, 0, 3, 0)];
+    assert_eq!(oracle.observe(ANY, 0, &free, &encode(&state)), Ok(()));
+    assert_broken(oracle.end_operation(), Invariant::I1, "dead anon_vma");
+}
+
+#[test]
+fn a_broken_rule_or_a_warning_is_a_violation() {
+    for kind in [EventKind::Warn, EventKind::Bug, EventKind::Oops] {
+        assert_broken(call(ANY, 0, &[event(kind, 0, 0, 0, 0)], &before()), I11, kind.name());
+    }
+    for &rule in Rule::ALL {
+        let events = [event(EventKind::Rule, rule as u8, 0, Event::NONE, 0)];
+        assert_broken(call(ANY, 0, &events, &before()), I11, rule.name());
+    }
+    let warn = event(EventKind::Warn, 0, 0, 0, 0);
+    let [a, b] =
+        ["vma->x at mm/rmap.c:12", "vma->x at mm/rmap.c:345"].map(|w| event_violation(&warn, Some(w)).unwrap());
+    assert_eq!(a.what, b.what);
+    assert_ne!(a.detail, b.detail);
+}
+
+#[test]
+fn lock_rules_are_kept_by_the_oracle_itself() {
+    let down = event(EventKind::DownWrite, 0, 0, 0, 0);
+    let up = event(EventKind::UpWrite, 0, 0, 0, 0);
+    let alloc = event(EventKind::Alloc, Cache::Avc as u8, Gfp::KERNEL, 5, 0);
+    let nowait = event(EventKind::Alloc, Cache::Avc as u8, Gfp::NOWAIT_NOWARN, 5, 0);
+    let insert = event(EventKind::TreeInsert, 0, 0, 2, 5);
+    let read = event(EventKind::DownRead, 0, 0, 0, 0);
+    let read_up = event(EventKind::UpRead, 0, 0, 0, 0);
+    let on_events = |events: &[Event]| call(ANY, 0, events, &before());
+
+    assert_eq!(on_events(&[down, nowait, insert, up, alloc]), Ok(()));
+    assert_broken(on_events(&[down]), I11, "lock held on return");
+    assert_broken(on_events(&[up]), I11, "unlock of a lock not held");
+    assert_broken(on_events(&[down, read_up, up]), I11, "unlock of a lock not held");
+    assert_broken(on_events(&[down, down, up, up]), I11, "lock already held");
+    assert_broken(on_events(&[down, alloc, up]), I11, "sleeping allocation under a lock");
+    assert_broken(on_events(&[insert]), I11, "tree changed unlocked");
+    // Read-locked is not enough, and the anon_vma's own lock is not its root's.
+    assert_broken(on_events(&[read, insert, read_up]), I11, "tree changed unlocked");
+    let [own, own_up] = [EventKind::DownWrite, EventKind::UpWrite].map(|kind| event(kind, 0, 0, 2, 0));
+    assert_broken(on_events(&[own, insert, own_up]), I11, "tree changed unlocked");
+    let spin = event(EventKind::SpinLock, 0, 0, 0, 0);
+    assert_broken(on_events(&[spin]), I11, "lock held on return");
+}
+
+#[test]
+fn the_lock_stays_held_between_the_halves_of_an_update_only() {
+    let [pre, post] = [Call::PreUpdateVma { vma: VmaId(0) }, Call::PostUpdateVma { vma: VmaId(0) }];
+    let [down, up] = [EventKind::DownWrite, EventKind::UpWrite].map(|kind| [event(kind, 0, 0, 0, 0)]);
+    let words = encode(&before());
+    let set = Call::VmaSetRange { vma: VmaId(0), range: VmaRange { start: 1, end: 9, pgoff: 1 } };
+
+    let mut oracle = started(&before());
+    assert_eq!(oracle.observe(pre, 0, &down, &words), Ok(()));
+    assert_eq!(oracle.observe(set, 0, &[], &words), Ok(()));
+    assert_eq!(oracle.observe(post, 0, &up, &words), Ok(()));
+    assert_eq!(oracle.end_operation(), Ok(()));
+
+    let mut oracle = started(&before());
+    assert_eq!(oracle.observe(pre, 0, &down, &words), Ok(()));
+    assert_broken(oracle.observe(post, 0, &[], &words), I11, "lock held on return");
+
+    let mut oracle = started(&before());
+    assert_eq!(oracle.observe(pre, 0, &down, &words), Ok(()));
+    assert_broken(oracle.end_operation(), I11, "lock held after the operation");
+}
+
+#[test]
+fn what_is_left_at_the_end_is_caught() {
+    assert_broken(Oracle::new().end_of_world([0, 0, 1]), I12, "anon_vma_chain left");
+    assert_broken(Oracle::new().end_of_world([0, 2, 1]), I12, "anon_vma left");
+    assert_broken(Oracle::new().end_of_world([1, 0, 0]), I12, "vm_area_struct left");
+    assert_broken(started(&before()).end_of_world([0, 0, 0]), I12, "free not seen");
+    assert_eq!(Oracle::new().end_of_world([0; 3]), Ok(()));
+}

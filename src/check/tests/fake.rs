@@ -1,0 +1,166 @@
+//! A side of a few lines that can be told to go wrong at a call.
+
+use super::world::{build, encode};
+use crate::rmap::{Cache, Call, Event, EventKind, Fail, Gfp, Revision, Rmap, Side, Snapshot};
+
+/// What goes wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    Return,
+    ExtraEvent,
+    OtherLock,
+    Counter,
+    UntoldCounter,
+    Warn,
+    Oops,
+}
+
+/// A VMA of the fake.
+#[derive(Clone, Copy)]
+struct FakeVma {
+    mm: u8,
+    start: u64,
+    end: u64,
+    anon_vma: Option<u32>,
+}
+
+/// Maps, faults and frees VMAs, each with an anon_vma of its own.
+#[derive(Default)]
+pub struct FakeSide {
+    /// Every VMA ever born; `None` once freed.
+    vmas: Vec<Option<FakeVma>>,
+    anon_vmas: u32,
+    events: Vec<Event>,
+    /// Calls made since the start, from 1.
+    pub calls: u64,
+    /// At which call it goes wrong, and how.
+    pub fault: Option<(u64, Fault)>,
+    bump: bool,
+    touched: Option<usize>,
+    /// How often a state was asked for.
+    pub states: u64,
+}
+
+impl FakeSide {
+    pub fn with_fault(at: u64, fault: Fault) -> FakeSide {
+        FakeSide { fault: Some((at, fault)), ..FakeSide::default() }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let live = || self.vmas.iter().zip(0..).filter_map(|(vma, id)| Some((id, (*vma)?)));
+        let chains: Vec<Vec<u32>> = live().map(|(_, vma)| vma.anon_vma.into_iter().collect()).collect();
+        let specs: Vec<_> =
+            live().zip(&chains).map(|((id, v), chain)| (id, v.mm, v.start, v.end, v.anon_vma, &chain[..])).collect();
+        let anon_vmas: Vec<_> = live().filter_map(|(_, vma)| vma.anon_vma).map(|a| [a, a, a]).collect();
+        let mut state = build(&specs, &anon_vmas);
+        if self.bump
+            && let Some(last) = state.anon_vmas.last_mut()
+        {
+            last.num_children += 1;
+        }
+        state
+    }
+
+    fn record(&mut self, kind: EventKind, arg: u8, flags: u16, object: u32) {
+        self.events.push(Event::new(kind, arg, flags, object, 0));
+    }
+}
+
+impl Rmap for FakeSide {
+    fn revision(&self) -> Revision {
+        Revision::default()
+    }
+
+    fn begin_operation(&mut self, _: &Fail) {}
+
+    fn attempts(&self) -> u32 {
+        0
+    }
+
+    fn call(&mut self, call: Call) -> i32 {
+        self.calls += 1;
+        self.events.clear();
+        self.touched = None;
+        let mut ret = 0;
+        match call {
+            Call::VmAreaAlloc { mm, range } => {
+                ret = self.vmas.len() as i32;
+                self.record(EventKind::Alloc, Cache::Vma as u8, Gfp::KERNEL, ret as u32);
+                let vma = FakeVma { mm: mm.0, start: range.start, end: range.end, anon_vma: None };
+                self.vmas.push(Some(vma));
+                self.touched = Some(ret as usize);
+            }
+            Call::VmAreaFree { vma } => {
+                self.record(EventKind::Free, Cache::Vma as u8, 0, vma.0);
+                self.vmas[vma.0 as usize] = None;
+            }
+            Call::AnonVmaPrepare { vma, .. } => {
+                let anon_vma = self.anon_vmas;
+                self.anon_vmas += 1;
+                self.record(EventKind::Alloc, Cache::AnonVma as u8, Gfp::KERNEL, anon_vma);
+                self.record(EventKind::DownWrite, 0, 0, anon_vma);
+                self.record(EventKind::UpWrite, 0, 0, anon_vma);
+                self.vmas[vma.0 as usize].as_mut().unwrap().anon_vma = Some(anon_vma);
+                self.touched = Some(vma.0 as usize);
+            }
+            Call::UnlinkAnonVmas { vma } => {
+                if let Some(anon_vma) = self.vmas[vma.0 as usize].as_mut().unwrap().anon_vma.take() {
+                    self.record(EventKind::Free, Cache::AnonVma as u8, 0, anon_vma);
+                }
+                self.touched = Some(vma.0 as usize);
+            }
+            _ => {}
+        }
+        if let Some((_, fault)) = self.fault.filter(|&(at, _)| at == self.calls) {
+            match fault {
+                Fault::Return => ret = -12,
+                Fault::ExtraEvent => self.record(EventKind::Get, 0, 0, 0),
+                Fault::OtherLock => {
+                    self.events.iter_mut().filter(|e| e.kind == EventKind::DownWrite as u8).for_each(|e| e.object += 1);
+                }
+                Fault::Counter | Fault::UntoldCounter => self.bump = true,
+                Fault::Warn => self.record(EventKind::Warn, 0, 0, 0),
+                Fault::Oops => self.record(EventKind::Oops, 0, 0, 0),
+            }
+        }
+        ret
+    }
+}
+
+impl Side for FakeSide {
+    fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    fn touched(&mut self, out: &mut Vec<u64>) {
+        let Some(Some(touched)) = self.touched.map(|at| self.vmas[at]) else { return };
+        let mut state = self.snapshot();
+        if self.fault.is_some_and(|(_, fault)| fault == Fault::UntoldCounter) {
+            let honest = FakeSide { bump: false, vmas: self.vmas.clone(), ..FakeSide::default() };
+            state = honest.snapshot();
+        }
+        let id = self.touched.unwrap() as u32;
+        state.vmas.retain(|vma| vma.id.0 == id);
+        state.anon_vmas.retain(|anon_vma| Some(anon_vma.id.0) == touched.anon_vma);
+        out.extend(encode(&state));
+    }
+
+    fn state(&mut self, out: &mut Vec<u64>) {
+        self.states += 1;
+        out.extend(encode(&self.snapshot()));
+    }
+
+    fn live(&self) -> [u32; 3] {
+        let vmas = self.vmas.iter().flatten();
+        let anon_vmas = vmas.clone().filter(|vma| vma.anon_vma.is_some()).count() as u32;
+        [vmas.count() as u32, anon_vmas, anon_vmas]
+    }
+
+    fn reset(&mut self) {
+        *self = FakeSide { fault: self.fault, ..FakeSide::default() };
+    }
+
+    fn last_warning(&self) -> Option<String> {
+        Some(format!("planted, at call {}", self.calls))
+    }
+}

@@ -1,0 +1,149 @@
+//! Two sides as one: each kind of difference is found at its call, once, under a stable name.
+
+use super::fake::{FakeSide, Fault};
+use crate::check::{Difference, Finding, FindingKind, Lockstep, Phase, STOPPED, Solo, Who};
+use crate::rmap::{Call, Fail, MmId, Rmap, Side, VmaId, VmaRange};
+
+/// Operations of four calls: a VMA is made, faulted, unlinked, freed.
+fn operation<R: Rmap>(rmap: &mut R, start: u64) {
+    rmap.begin_operation(&Fail::NEVER);
+    let range = VmaRange { start, end: start + 4, pgoff: start };
+    let vma = VmaId(rmap.call(Call::VmAreaAlloc { mm: MmId(0), range }).max(0) as u32);
+    rmap.call(Call::AnonVmaPrepare { vma, prev: None, next: None });
+    rmap.call(Call::UnlinkAnonVmas { vma });
+    rmap.call(Call::VmAreaFree { vma });
+}
+
+fn run<C: Side, P: Side>(lockstep: &mut Lockstep<C, P>, operations: u64) -> Option<Finding> {
+    for i in 0..operations {
+        operation(lockstep, 0x10 * (i + 1));
+        lockstep.end_operation();
+    }
+    lockstep.finish();
+    lockstep.begin_teardown();
+    lockstep.finish_empty();
+    lockstep.finding().cloned()
+}
+
+/// The port goes wrong at a call.
+fn differ(at: u64, fault: Fault) -> (Finding, Lockstep<FakeSide, FakeSide>) {
+    let mut lockstep = Lockstep::new(FakeSide::default(), FakeSide::with_fault(at, fault));
+    let finding = run(&mut lockstep, 20).expect("nothing found");
+    (finding, lockstep)
+}
+
+#[test]
+fn equal_sides_have_no_finding() {
+    let mut lockstep = Lockstep::new(FakeSide::default(), FakeSide::default());
+    assert_eq!(run(&mut lockstep, 300), None);
+    let stats = lockstep.stats();
+    assert_eq!((stats.operations, stats.calls), (300, 1200));
+    // At 64, 128, 256 and at the end.
+    assert_eq!(stats.whole_states, 4);
+    assert_eq!(lockstep.reference().states, 4);
+}
+
+#[test]
+fn a_difference_is_found_at_exactly_its_call() {
+    for (fault, what) in [
+        (Fault::Return, Difference::Return),
+        (Fault::ExtraEvent, Difference::Events),
+        (Fault::Counter, Difference::Touched),
+        (Fault::Oops, Difference::Events),
+    ] {
+        // The prepare of the third operation.
+        let (finding, mut lockstep) = differ(10, fault);
+        assert_eq!(finding.operation, 3);
+        assert_eq!(finding.phase, Phase::Call);
+        assert!(matches!(finding.call, Some(Call::AnonVmaPrepare { .. })), "{finding:?}");
+        assert_eq!(finding.calls.len(), 2);
+        let FindingKind::Divergence(divergence) = &finding.kind else { panic!("{finding:?}") };
+        assert_eq!(divergence.what, what);
+        assert_eq!((lockstep.reference().calls, lockstep.port().unwrap().calls), (10, 10));
+    }
+}
+
+#[test]
+fn a_finding_stops_both_sides_until_reset() {
+    let (_, mut lockstep) = differ(10, Fault::Return);
+    lockstep.begin_operation(&Fail::NEVER);
+    assert_eq!(lockstep.call(Call::MmapReadLock { mm: MmId(0) }), STOPPED);
+    assert_eq!((lockstep.reference().calls, lockstep.port().unwrap().calls), (10, 10));
+    lockstep.port().unwrap().fault = None;
+    lockstep.reset();
+    assert_eq!(run(&mut lockstep, 20), None);
+}
+
+#[test]
+fn what_was_not_told_is_found_in_the_whole_state() {
+    // The counter goes wrong at the 63rd prepare and stays: the next look at the whole state is after operation 64,
+    // but then nothing is alive. So leave a VMA.
+    let mut lockstep = Lockstep::new(FakeSide::default(), FakeSide::with_fault(2, Fault::UntoldCounter));
+    lockstep.begin_operation(&Fail::NEVER);
+    let range = VmaRange { start: 1, end: 2, pgoff: 1 };
+    lockstep.call(Call::VmAreaAlloc { mm: MmId(0), range });
+    lockstep.call(Call::AnonVmaPrepare { vma: VmaId(0), prev: None, next: None });
+    let finding = run(&mut lockstep, 100).expect("nothing found");
+    assert_eq!(finding.phase, Phase::WholeState);
+    assert_eq!(finding.operation, 64);
+    assert_eq!(finding.signature(), "differ whole state: anon_vma.num_children");
+}
+
+#[test]
+fn signatures_are_stable_under_renaming() {
+    for (fault, signature) in [
+        (Fault::Return, "differ anon_vma_prepare return: 0 vs -ENOMEM"),
+        (Fault::ExtraEvent, "differ anon_vma_prepare events: nothing vs get"),
+        (Fault::OtherLock, "differ anon_vma_prepare events: down_write vs down_write of another object"),
+        (Fault::Counter, "differ anon_vma_prepare state: anon_vma.num_children"),
+        (Fault::Warn, "differ anon_vma_prepare events: nothing vs WARN"),
+    ] {
+        for operation in [0, 3, 17] {
+            assert_eq!(differ(operation * 4 + 2, fault).0.signature(), signature);
+        }
+    }
+    let alone = |at, fault| run(&mut Solo::solo(FakeSide::with_fault(at, fault), Who::Port), 20).unwrap();
+    for (fault, signature) in [
+        (Fault::Counter, "violate I5 num_children after anon_vma_prepare"),
+        (Fault::Warn, "violate I11 WARN planted, at call N after anon_vma_prepare"),
+        (Fault::Oops, "violate I11 oops planted, at call N after anon_vma_prepare"),
+    ] {
+        let mut left = FakeSide::default();
+        left.fault = Some((2, fault));
+        let mut lockstep = Solo::solo(left, Who::Reference);
+        lockstep.begin_operation(&Fail::NEVER);
+        let range = VmaRange { start: 1, end: 2, pgoff: 1 };
+        lockstep.call(Call::VmAreaAlloc { mm: MmId(0), range });
+        lockstep.call(Call::AnonVmaPrepare { vma: VmaId(0), prev: None, next: None });
+        lockstep.end_operation();
+        let finding = lockstep.take_finding().expect("nothing found");
+        assert_eq!(finding.signature(), signature);
+        assert_eq!(finding.side(), Who::Reference);
+        if fault != Fault::Counter {
+            for operation in [0, 3, 17] {
+                assert_eq!(alone(operation * 4 + 2, fault).signature(), signature);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fault_of_both_sides_is_a_violation_of_both() {
+    let mut lockstep = Lockstep::new(FakeSide::with_fault(6, Fault::Warn), FakeSide::with_fault(6, Fault::Warn));
+    let finding = run(&mut lockstep, 20).expect("nothing found");
+    assert_eq!(finding.side(), Who::Both);
+    assert_eq!((finding.operation, finding.calls.len()), (2, 2));
+}
+
+#[test]
+fn what_is_left_after_the_last_exit_is_found() {
+    let mut lockstep = Lockstep::new(FakeSide::default(), FakeSide::default());
+    lockstep.begin_operation(&Fail::NEVER);
+    let range = VmaRange { start: 1, end: 2, pgoff: 1 };
+    lockstep.call(Call::VmAreaAlloc { mm: MmId(0), range });
+    let finding = run(&mut lockstep, 3).expect("nothing found");
+    assert_eq!(finding.phase, Phase::LastExit);
+    assert!(finding.teardown);
+    assert_eq!(finding.operation, 4);
+    assert_eq!(finding.signature(), "violate I12 vm_area_struct left after last exit");
+}

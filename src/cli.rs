@@ -1,0 +1,115 @@
+//! The `rmap-diff` command: arguments in, exit status out. What is done is elsewhere; here is
+//! how a person asks for it and what the answer's status is.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+mod convert;
+mod file;
+#[cfg(not(feature = "port-only"))]
+mod kernels;
+mod random;
+mod run;
+mod subject;
+
+/// Nothing was found.
+const AGREE: u8 = 0;
+/// A divergence or a violation was found.
+const FOUND: u8 = 1;
+/// The command or its input is wrong.
+const USAGE: u8 = 2;
+
+/// Differential fuzzer for the Linux kernel's anonymous reverse map (mm/rmap.c).
+#[derive(Parser)]
+#[command(name = "rmap-diff", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit status: 0 the sides agree, 1 a divergence or violation was found, 2 usage or malformed input.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run one trace and report where the sides part or an invariant breaks.
+    #[command(after_help = "Examples:\n  rmap-diff run fuzz/seeds/siblings.trace\n  rmap-diff run crash.trace --kernel 6.12 \
+        --side c --dump json\n  echo 'map p0 0x10..0x18' | rmap-diff run -")]
+    Run(run::Args),
+    /// Run random traces, reproducible by a seed.
+    #[command(after_help = "Examples:\n  rmap-diff random --ops 1000000 --seed 7 --fail-rate 0.3\n  rmap-diff random --ops \
+        200000 --kernel 6.1 --mix fork-heavy")]
+    Random(random::Args),
+    /// Convert traces between text and bytes (the fuzzer's inputs).
+    #[command(after_help = "Examples:\n  rmap-diff convert fuzz/artifacts/differential/crash-0123 crash.trace\n  rmap-diff \
+        convert crash.trace crash.bin\n  rmap-diff convert --seeds fuzz/seeds fuzz/corpus/differential")]
+    Convert(convert::Args),
+    /// List the kernel references, or show what was cut from one.
+    #[cfg(not(feature = "port-only"))]
+    #[command(after_help = "Examples:\n  rmap-diff kernels\n  rmap-diff kernels --show 6.12 | less")]
+    Kernels(kernels::Args),
+}
+
+/// Which side of the comparison runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum SideArg {
+    /// The kernel's C alone, under the invariants.
+    C,
+    /// The port alone, under the invariants.
+    Rust,
+    /// Both, compared at every call.
+    Both,
+}
+
+/// What went wrong with the command itself.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("{}: {error}", path.display())]
+    Io { path: PathBuf, error: io::Error },
+    #[error("{}:{error}", path.display())]
+    Parse { path: PathBuf, error: crate::trace::ParseError },
+    #[error("{}: {error}", path.display())]
+    Bytes { path: PathBuf, error: crate::trace::BytesError },
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Error {
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
+        move |error| Error::Io { path: path.to_owned(), error }
+    }
+}
+
+/// Parses the command line, does what it says, and gives the exit status.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { AGREE });
+        }
+    };
+    let result = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Random(args) => random::run(&args),
+        Command::Convert(args) => convert::run(&args),
+        #[cfg(not(feature = "port-only"))]
+        Command::Kernels(args) => kernels::run(&args),
+    };
+    match result {
+        Ok(status) => ExitCode::from(status),
+        // The reader of a pipe went away: nothing is wrong with the command.
+        Err(Error::Io { error, .. }) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(AGREE),
+        Err(error) => {
+            let _ = writeln!(anstream::stderr(), "rmap-diff: {error}");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+/// Writes to standard output.
+fn print(text: impl fmt::Display) -> Result<(), Error> {
+    write!(anstream::stdout(), "{text}").map_err(Error::io(Path::new("standard output")))
+}

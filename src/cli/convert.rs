@@ -1,0 +1,83 @@
+//! `rmap-diff convert`: text ↔ bytes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{AGREE, Error, file};
+use crate::trace::{self, Trace};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// What to read (`-`: standard input); with --seeds a directory of .trace files.
+    input: PathBuf,
+    /// Where to write (`-`: standard output); with --seeds a directory.
+    #[arg(default_value = "-")]
+    output: PathBuf,
+    /// The form to write. Without it: bytes if the input is a text trace, else text.
+    #[arg(long, value_enum)]
+    to: Option<Form>,
+    /// Make a fuzzing corpus of a directory of seeds: each NAME.trace becomes NAME in bytes.
+    #[arg(long, conflicts_with = "to", requires = "output")]
+    seeds: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    /// One operation a line.
+    Text,
+    /// Fixed-width records.
+    Bytes,
+}
+
+pub(super) fn run(args: &Args) -> Result<u8, Error> {
+    if args.seeds {
+        return seeds(&args.input, &args.output);
+    }
+    let bytes = file::read(&args.input)?;
+    let parse = || trace::parse_bytes(&bytes);
+    let form = args.to.unwrap_or(if looks_like_text(&bytes) { Form::Bytes } else { Form::Text });
+    let out = match form {
+        Form::Bytes => parse().map_err(|error| Error::Parse { path: args.input.clone(), error })?.to_bytes(),
+        // A text trace asked for as text comes out in canonical form.
+        Form::Text if looks_like_text(&bytes) => {
+            let trace = parse().map_err(|error| Error::Parse { path: args.input.clone(), error })?;
+            trace.to_file_text().into_bytes()
+        }
+        Form::Text => {
+            let trace =
+                Trace::try_from_bytes(&bytes).map_err(|error| Error::Bytes { path: args.input.clone(), error })?;
+            trace.to_file_text().into_bytes()
+        }
+    };
+    file::write(&args.output, &out)?;
+    Ok(AGREE)
+}
+
+/// Whether these bytes are meant as a text trace. Records hold NUL bytes nearly everywhere; text never does.
+fn looks_like_text(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| !text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c)))
+}
+
+fn seeds(from: &Path, to: &Path) -> Result<u8, Error> {
+    let mut seeds: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(from).map_err(Error::io(from))? {
+        let path = entry.map_err(Error::io(from))?.path();
+        if path.extension().is_some_and(|extension| extension == "trace") {
+            seeds.push(path);
+        }
+    }
+    if seeds.is_empty() {
+        return Err(Error::Usage(format!("{}: no .trace file there", from.display())));
+    }
+    seeds.sort();
+    // All are read before any is written.
+    let mut converted = Vec::new();
+    for seed in &seeds {
+        converted.push((seed.file_stem().unwrap_or_default(), file::read_trace(seed)?.to_bytes()));
+    }
+    fs::create_dir_all(to).map_err(Error::io(to))?;
+    for (name, bytes) in converted {
+        file::write(&to.join(name), &bytes)?;
+    }
+    Ok(AGREE)
+}

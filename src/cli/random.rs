@@ -1,0 +1,124 @@
+//! `rmap-diff random`: random traces without libFuzzer.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::subject::{self, Job};
+use super::{AGREE, Error, FOUND, file, print};
+use crate::check::{self, Lockstep};
+use crate::mm::SmallDriver;
+use crate::report::{self, Report};
+use crate::rmap::Side;
+use crate::trace::{Mix, Rng, random_trace};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// How many operations, in all.
+    #[arg(long, default_value_t = 100_000)]
+    ops: u64,
+    /// The same seed gives the same traces.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The share of operations with failing allocations, 0 to 1; default: that of the mix.
+    #[arg(long, value_name = "P", value_parser = parse_rate)]
+    fail_rate: Option<f64>,
+    /// Operations a trace; each starts from an empty world.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    trace_ops: u32,
+    /// What the traces are made of.
+    #[arg(long, value_enum, default_value_t = MixArg::Default)]
+    mix: MixArg,
+    #[command(flatten)]
+    subject: subject::Args,
+    /// Where to save the trace of a finding.
+    #[arg(long, value_name = "FILE", default_value = "divergence.trace")]
+    save: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum MixArg {
+    /// A bit of everything.
+    Default,
+    /// Few VMAs, many forks and exits: deep hierarchies.
+    ForkHeavy,
+    /// Many small VMAs: long trees, many neighbours.
+    Wide,
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(rate),
+        _ => Err("expected a share from 0 to 1".into()),
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result<u8, Error> {
+    let kernel = args.subject.kernel_name()?;
+    args.subject.with(Random { args, kernel: &kernel })
+}
+
+struct Random<'a> {
+    args: &'a Args,
+    kernel: &'a str,
+}
+
+impl Random<'_> {
+    fn mix(&self) -> Mix {
+        let mut mix = match self.args.mix {
+            MixArg::Default => Mix::default(),
+            MixArg::ForkHeavy => Mix::fork_heavy(),
+            MixArg::Wide => Mix::wide(),
+        };
+        if let Some(rate) = self.args.fail_rate {
+            mix.fail_per_mille = (rate * 1000.0).round() as u32;
+        }
+        mix
+    }
+}
+
+impl Job for Random<'_> {
+    type Out = u8;
+
+    fn on<C: Side, P: Side>(self, lockstep: &mut Lockstep<C, P>, _: &[&'static str]) -> Result<u8, Error> {
+        let (args, mix) = (self.args, self.mix());
+        let mut rng = Rng::new(args.seed);
+        let mut driver = SmallDriver::new();
+        // Drawn on standard error, and only if that is a terminal.
+        let bar = ProgressBar::new(args.ops).with_style(
+            ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} operations, {per_sec}, {eta} left")
+                .unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        let begun = Instant::now();
+        let (mut done, mut calls, mut traces) = (0, 0, 0u64);
+        while done < args.ops {
+            let ops = u64::from(args.trace_ops).min(args.ops - done) as usize;
+            let trace = random_trace(&mut rng, ops, &mix);
+            let result = check::run_trace(lockstep, &mut driver, &trace);
+            traces += 1;
+            done += trace.ops.len() as u64;
+            calls += result.stats.lockstep.calls;
+            bar.set_position(done);
+            if let Some(finding) = &result.finding {
+                bar.finish_and_clear();
+                let name = args.save.display().to_string();
+                let report = Report::new(finding, &trace, self.kernel).with_file(&name);
+                file::write(&args.save, report.shortened_trace().to_file_text().as_bytes())?;
+                print(report::text::coloured(&report))?;
+                return Ok(FOUND);
+            }
+        }
+        bar.finish_and_clear();
+        let totals = driver.stats().total();
+        print(format_args!(
+            "{}: nothing found: {done} operations in {traces} traces ({:.1}% refused, {:.1}% failed), {calls} rmap calls, \
+             {:.0} operations/s\n",
+            self.kernel,
+            100.0 * totals.refused as f64 / totals.total().max(1) as f64,
+            100.0 * totals.failed as f64 / totals.total().max(1) as f64,
+            done as f64 / begun.elapsed().as_secs_f64(),
+        ))?;
+        Ok(AGREE)
+    }
+}

@@ -1,0 +1,101 @@
+//! `rmap-diff run`: one trace.
+
+use std::path::PathBuf;
+
+use super::subject::{self, Job};
+use super::{AGREE, Error, FOUND, SideArg, file, print};
+use crate::check::{self, Lockstep};
+use crate::mm::SmallDriver;
+use crate::report::{self, Report, dump};
+use crate::rmap::{Side, Snapshot};
+use crate::trace::Trace;
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// A trace in its text form (`-`: standard input).
+    file: PathBuf,
+    #[command(flatten)]
+    subject: subject::Args,
+    /// Print the state at the end (of each side that ran), before the processes exit.
+    #[arg(long, value_enum)]
+    dump: Option<DumpForm>,
+    /// Report a finding as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum DumpForm {
+    /// One object a side, with canonical ids.
+    Json,
+    /// The same, for reading.
+    Text,
+}
+
+pub(super) fn run(args: &Args) -> Result<u8, Error> {
+    let trace = file::read_trace(&args.file)?;
+    let kernel = args.subject.kernel_name()?;
+    args.subject.with(Play { args, trace: &trace, kernel: &kernel })
+}
+
+struct Play<'a> {
+    args: &'a Args,
+    trace: &'a Trace,
+    kernel: &'a str,
+}
+
+impl Job for Play<'_> {
+    type Out = u8;
+
+    fn on<C: Side, P: Side>(self, lockstep: &mut Lockstep<C, P>, sides: &[&'static str]) -> Result<u8, Error> {
+        let mut driver = SmallDriver::new();
+        let stats = check::play_trace(lockstep, &mut driver, self.trace);
+        if let Some(form) = self.args.dump {
+            let processes: Vec<_> =
+                driver.processes().map(|(mm, vmas)| (mm, vmas.map(|(vma, _)| vma).collect())).collect();
+            for &side in sides {
+                let (state, live) = match (side, lockstep.port()) {
+                    ("rust", Some(port)) => side_state(port),
+                    _ => side_state(lockstep.reference()),
+                };
+                let snapshot = Snapshot::decode(&state)
+                    .map_err(|error| Error::Usage(format!("{side} side of {}: {error}", self.kernel)))?;
+                print(match form {
+                    DumpForm::Json => dump::json(self.kernel, side, &snapshot, live, &processes),
+                    DumpForm::Text => dump::text(self.kernel, side, &snapshot, live, &processes),
+                })?;
+            }
+        }
+        check::end_trace(lockstep, &mut driver);
+        if let Some(finding) = lockstep.finding() {
+            let name = self.args.file.display().to_string();
+            let report = Report::new(finding, self.trace, self.kernel).with_file(&name);
+            match self.args.json {
+                true => print(format_args!("{}\n", report::json::pretty(&report)))?,
+                false => print(report::text::coloured(&report))?,
+            }
+            return Ok(FOUND);
+        }
+        if self.args.dump.is_none() && !self.args.json {
+            let what = match self.args.subject.side {
+                SideArg::Both => "the sides agree and every invariant holds",
+                SideArg::C | SideArg::Rust => "every invariant holds",
+            };
+            print(format_args!(
+                "{}: {what}: {} operations ({} refused, {} failed), {} rmap calls\n",
+                self.kernel,
+                stats.done + stats.refused + stats.failed,
+                stats.refused,
+                stats.failed,
+                lockstep.stats().calls,
+            ))?;
+        }
+        Ok(AGREE)
+    }
+}
+
+fn side_state(side: &mut impl Side) -> (Vec<u64>, [u32; 3]) {
+    let mut words = Vec::new();
+    side.state(&mut words);
+    (words, side.live())
+}

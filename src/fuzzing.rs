@@ -1,0 +1,116 @@
+//! What the fuzz targets do: each is a line of glue around one function here.
+//!
+//! A finding is a panic, as libFuzzer wants it; its message holds the signature, since every
+//! finding panics at the same line.
+
+use std::cell::RefCell;
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use crate::check::{self, Lockstep};
+use crate::kernel::{self, Kernel, Reference, SlabMode};
+use crate::mm::SmallDriver;
+use crate::port::Port;
+use crate::report::{self, Report};
+use crate::trace::Trace;
+
+/// Whether this binary runs under AddressSanitizer: freed objects are then poisoned rather than reused.
+const ADDRESS_SANITIZER: bool = cfg!(rmap_sanitize_address);
+
+/// How often the figures are written to `$RMAP_FUZZ_STATS`.
+const STATS_EVERY: Duration = Duration::from_millis(500);
+
+static REFERENCE: OnceLock<&'static Reference> = OnceLock::new();
+
+/// Chooses the reference (`$RMAP_KERNEL`, else the newest after the January 2026 series) and says what runs.
+/// Ends the process with status 2 if there is none, or if the C carries no coverage counters.
+pub fn announce() {
+    let refuse = |why: String| -> ! {
+        eprintln!("rmap-diff: {why}");
+        std::process::exit(2);
+    };
+    let reference = match env::var("RMAP_KERNEL") {
+        Ok(name) => kernel::reference(&name).unwrap_or_else(|| {
+            let names: Vec<&str> = kernel::references().iter().map(|r| r.name).collect();
+            refuse(format!("RMAP_KERNEL={name}: no such reference in this binary; it has {}", names.join(", ")))
+        }),
+        Err(_) => kernel::default_reference().unwrap_or_else(|| refuse("no kernel reference in this binary".into())),
+    };
+    if !kernel::instrumented() {
+        refuse("the C of this binary has no coverage counters: build it with cargo fuzz (clang is needed)".into());
+    }
+    let sanitizer = if ADDRESS_SANITIZER { "address" } else { "none" };
+    eprintln!(
+        "rmap-diff: kernel={} version={} sanitizer={sanitizer} revision: {}",
+        reference.name, reference.version, reference.revision
+    );
+    REFERENCE.get_or_init(|| reference);
+}
+
+struct Session {
+    lockstep: Lockstep<Kernel, Port>,
+    driver: SmallDriver,
+    stats: Option<PathBuf>,
+    executions: u64,
+    written: Instant,
+}
+
+impl Session {
+    fn new() -> Session {
+        let reference = REFERENCE.get().expect("announce() chose a reference");
+        let mode = if ADDRESS_SANITIZER { SlabMode::Poison } else { SlabMode::Reuse };
+        Session {
+            lockstep: Lockstep::new(Kernel::new(reference, mode), Port::new(reference.revision)),
+            driver: SmallDriver::new(),
+            stats: env::var_os("RMAP_FUZZ_STATS").map(PathBuf::from),
+            executions: 0,
+            written: Instant::now(),
+        }
+    }
+
+    fn run(&mut self, trace: &Trace) {
+        let result = check::run_trace(&mut self.lockstep, &mut self.driver, trace);
+        self.executions += 1;
+        if self.stats.is_some() && (self.executions % 256 == 1 || result.finding.is_some()) {
+            self.write_stats(result.finding.is_some());
+        }
+        if let Some(finding) = &result.finding {
+            let kernel = self.lockstep.reference().reference().name;
+            let report = Report::new(finding, trace, kernel);
+            eprint!("{}", report::text::plain(&report));
+            panic!("{}", finding.signature());
+        }
+    }
+
+    /// For `scripts/fuzz`: libFuzzer counts executions, not operations. A figure that cannot be written is not
+    /// worth a run.
+    fn write_stats(&mut self, now: bool) {
+        let Some(path) = &self.stats else { return };
+        if self.executions > 1 && !now && self.written.elapsed() < STATS_EVERY {
+            return;
+        }
+        self.written = Instant::now();
+        let totals = self.driver.stats().total();
+        let mut text = format!("kernel={}\n", self.lockstep.reference().reference().name);
+        let _ = writeln!(text, "ops_per_exec={:.4}", totals.total() as f64 / self.executions as f64);
+        let _ =
+            writeln!(text, "refused_percent={:.2}", 100.0 * totals.refused as f64 / totals.total().max(1) as f64);
+        let beside = path.with_extension("tmp");
+        let _ = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+    }
+}
+
+/// Plays the trace on the chosen reference and the port in lockstep.
+///
+/// # Panics
+/// When something is found.
+pub fn differential(trace: &Trace) {
+    thread_local! {
+        static SESSION: RefCell<Option<Session>> = const { RefCell::new(None) };
+    }
+    SESSION.with_borrow_mut(|session| session.get_or_insert_with(Session::new).run(trace));
+}

@@ -1,0 +1,303 @@
+//! One side of the seam: the kernel's own C, as `build.rs` cut and compiled it.
+//!
+//! Every unsafe block of the crate is in this module. What crosses the border is the table of
+//! csrc/rmap_abi.h: integers, and pointers to integers that C owns until the next call.
+#![allow(unsafe_code)]
+
+use std::ffi::CStr;
+use std::ptr::NonNull;
+
+use crate::rmap::{Call, Event, Fail, Revision, Rmap, Side, VmaId, VmaRange};
+
+/// The C interface, as bindgen reads it.
+#[allow(missing_docs, non_camel_case_types, dead_code, unused)]
+mod abi {
+    include!(concat!(env!("OUT_DIR"), "/abi.rs"));
+}
+
+mod references {
+    //! The table of references, written by `build.rs`.
+    use super::{Reference, abi};
+    use crate::rmap::Revision;
+    include!(concat!(env!("OUT_DIR"), "/references.rs"));
+}
+
+/// One kernel's compiled anon_vma code.
+pub struct Reference {
+    /// Its name in the cache.
+    pub name: &'static str,
+    /// The kernel version that its Makefile states.
+    pub version: &'static str,
+    /// How it behaves, as detected from its source.
+    pub revision: Revision,
+    /// Where the tree came from.
+    pub origin: &'static str,
+    /// What was applied on top, in order.
+    pub patches: &'static [&'static str],
+    /// What was cut, what is a stub, and the text that was compiled.
+    pub extract: &'static str,
+    /// Every piece that was cut, as JSON: symbol, file, lines, text.
+    pub pieces: &'static str,
+    ops: fn() -> &'static abi::rmap_ops,
+}
+
+/// Every reference that this binary was built with, oldest first.
+pub fn references() -> &'static [Reference] {
+    references::REFERENCES
+}
+
+/// The reference of that name.
+pub fn reference(name: &str) -> Option<&'static Reference> {
+    references().iter().find(|r| r.name == name)
+}
+
+/// The reference to use where none is named: the newest after the January 2026 series, else the newest.
+pub fn default_reference() -> Option<&'static Reference> {
+    let all = references();
+    all.iter().rev().find(|r| r.revision.chains_preallocated && r.patches.is_empty()).or(all.last())
+}
+
+/// Whether the C was compiled with the fuzzer's instrumentation.
+pub fn instrumented() -> bool {
+    !references().is_empty() && references().iter().all(|r| (r.ops)().instrumented == 1)
+}
+
+/// How the slab treats freed objects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SlabMode {
+    /// The next allocation gets the object freed last, as in the kernel: confusion of old and new shows.
+    #[default]
+    Reuse,
+    /// Freed objects are poisoned and kept until the reset: use after free shows, under ASan at the access.
+    Poison,
+}
+
+/// A world of one reference.
+pub struct Kernel {
+    reference: &'static Reference,
+    ops: &'static abi::rmap_ops,
+    world: NonNull<abi::rmap_world>,
+}
+
+// SAFETY: a world is reached through its `Kernel` alone, and the C finds the running world through a
+// thread-local that every entry sets; nothing else in the C depends on the thread.
+unsafe impl Send for Kernel {}
+
+/// Calls one function of the table.
+macro_rules! ops {
+    ($kernel:expr, $function:ident ( $($arg:expr),* )) => {{
+        let function = $kernel.ops.$function.expect("the table of a reference is complete");
+        // SAFETY: the world is alive as long as the Kernel, and used by one thread at a time, as
+        // `&mut self` or the C function's const pointer demand; other arguments are valid references for the call.
+        unsafe { function($kernel.world.as_ptr() $(, $arg)*) }
+    }};
+}
+
+impl Kernel {
+    /// A fresh world of `reference`.
+    ///
+    /// # Panics
+    /// When the host's memory is out.
+    pub fn new(reference: &'static Reference, mode: SlabMode) -> Kernel {
+        let ops = (reference.ops)();
+        assert_eq!(ops.abi_version, abi::RMAP_ABI_VERSION, "{}: other version of csrc/rmap_abi.h", reference.name);
+        let create = ops.create.expect("the table of a reference is complete");
+        let mode = match mode {
+            SlabMode::Reuse => abi::rmap_slab_mode::RMAP_SLAB_REUSE,
+            SlabMode::Poison => abi::rmap_slab_mode::RMAP_SLAB_POISON,
+        };
+        // SAFETY: `create` takes a number and returns a world or NULL.
+        let world = unsafe { create(mode as u32) };
+        let world = NonNull::new(world).expect("out of memory");
+        Kernel { reference, ops, world }
+    }
+
+    /// Which reference it is.
+    pub fn reference(&self) -> &'static Reference {
+        self.reference
+    }
+
+    /// Appends a stream that C owns until the next call.
+    fn append_stream(&mut self, out: &mut Vec<u64>, teller: Teller) {
+        let mut count = 0;
+        let words = match teller {
+            Teller::Touched => ops!(self, touched(&mut count)),
+            Teller::State => ops!(self, state(&mut count)),
+        };
+        if count > 0 {
+            // SAFETY: the C wrote `count` words there and does not touch them until the next call.
+            out.extend_from_slice(unsafe { std::slice::from_raw_parts(words, count as usize) });
+        }
+    }
+}
+
+enum Teller {
+    Touched,
+    State,
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        ops!(self, destroy());
+    }
+}
+
+// Event and Fail are laid out as their C structures; a change of either breaks the build here.
+const _: () = {
+    use std::mem::{align_of, offset_of, size_of};
+    assert!(size_of::<Event>() == size_of::<abi::rmap_event>());
+    assert!(align_of::<Event>() == align_of::<abi::rmap_event>());
+    assert!(offset_of!(Event, arg) == offset_of!(abi::rmap_event, arg));
+    assert!(offset_of!(Event, flags) == offset_of!(abi::rmap_event, flags));
+    assert!(offset_of!(Event, object) == offset_of!(abi::rmap_event, object));
+    assert!(offset_of!(Event, other) == offset_of!(abi::rmap_event, other));
+    assert!(size_of::<Fail>() == size_of::<abi::rmap_fail>());
+    assert!(align_of::<Fail>() == align_of::<abi::rmap_fail>());
+    assert!(Fail::MAX == abi::RMAP_FAIL_MAX as usize);
+};
+
+fn encode(call: Call) -> abi::rmap_call {
+    use abi::rmap_call_kind as kind;
+    let none = Event::NONE;
+    let mut c = abi::rmap_call {
+        kind: 0,
+        mm: 0,
+        vma: none,
+        other: none,
+        third: none,
+        operation: 0,
+        start: 0,
+        end: 0,
+        pgoff: 0,
+    };
+    let set_range = |c: &mut abi::rmap_call, range: VmaRange| {
+        (c.start, c.end, c.pgoff) = (range.start, range.end, range.pgoff);
+    };
+    let optional = |vma: Option<VmaId>| vma.map_or(none, |v| v.0);
+    let kind = match call {
+        Call::MmapWriteLock { mm } => {
+            c.mm = u32::from(mm.0);
+            kind::RMAP_MMAP_WRITE_LOCK
+        }
+        Call::MmapReadLock { mm } => {
+            c.mm = u32::from(mm.0);
+            kind::RMAP_MMAP_READ_LOCK
+        }
+        Call::MmapUnlock { mm } => {
+            c.mm = u32::from(mm.0);
+            kind::RMAP_MMAP_UNLOCK
+        }
+        Call::VmAreaAlloc { mm, range } => {
+            c.mm = u32::from(mm.0);
+            set_range(&mut c, range);
+            kind::RMAP_VM_AREA_ALLOC
+        }
+        Call::VmAreaDup { orig, mm, range } => {
+            c.mm = u32::from(mm.0);
+            c.vma = orig.0;
+            set_range(&mut c, range);
+            kind::RMAP_VM_AREA_DUP
+        }
+        Call::VmAreaFree { vma } => {
+            c.vma = vma.0;
+            kind::RMAP_VM_AREA_FREE
+        }
+        Call::VmaSetRange { vma, range } => {
+            c.vma = vma.0;
+            set_range(&mut c, range);
+            kind::RMAP_VMA_SET_RANGE
+        }
+        Call::VmaMarkAttached { vma } => {
+            c.vma = vma.0;
+            kind::RMAP_VMA_MARK_ATTACHED
+        }
+        Call::VmaMarkDetached { vma } => {
+            c.vma = vma.0;
+            kind::RMAP_VMA_MARK_DETACHED
+        }
+        Call::AnonVmaPrepare { vma, prev, next } => {
+            (c.vma, c.other, c.third) = (vma.0, optional(prev), optional(next));
+            kind::RMAP_ANON_VMA_PREPARE
+        }
+        Call::AnonVmaClone { dst, src, operation } => {
+            (c.vma, c.other, c.operation) = (dst.0, src.0, operation as u32);
+            kind::RMAP_ANON_VMA_CLONE
+        }
+        Call::AnonVmaFork { vma, pvma } => {
+            (c.vma, c.other) = (vma.0, pvma.0);
+            kind::RMAP_ANON_VMA_FORK
+        }
+        Call::UnlinkAnonVmas { vma } => {
+            c.vma = vma.0;
+            kind::RMAP_UNLINK_ANON_VMAS
+        }
+        Call::PreUpdateVma { vma } => {
+            c.vma = vma.0;
+            kind::RMAP_PRE_UPDATE_VMA
+        }
+        Call::PostUpdateVma { vma } => {
+            c.vma = vma.0;
+            kind::RMAP_POST_UPDATE_VMA
+        }
+    };
+    c.kind = kind as u32;
+    c
+}
+
+impl Rmap for Kernel {
+    fn revision(&self) -> Revision {
+        self.reference.revision
+    }
+
+    fn begin_operation(&mut self, fail: &Fail) {
+        let fail: *const Fail = fail;
+        ops!(self, begin_operation(fail.cast()));
+    }
+
+    fn attempts(&self) -> u32 {
+        ops!(self, attempts())
+    }
+
+    fn call(&mut self, call: Call) -> i32 {
+        let call = encode(call);
+        ops!(self, call(&call))
+    }
+}
+
+impl Side for Kernel {
+    fn events(&self) -> &[Event] {
+        let mut count = 0;
+        let events = ops!(self, events(&mut count));
+        if count == 0 {
+            return &[];
+        }
+        // SAFETY: the C wrote `count` events there, laid out as Event (asserted above), and does not
+        // touch them until the next call, which needs `&mut self`.
+        unsafe { std::slice::from_raw_parts(events.cast::<Event>(), count as usize) }
+    }
+
+    fn touched(&mut self, out: &mut Vec<u64>) {
+        self.append_stream(out, Teller::Touched);
+    }
+
+    fn state(&mut self, out: &mut Vec<u64>) {
+        self.append_stream(out, Teller::State);
+    }
+
+    fn live(&self) -> [u32; 3] {
+        let mut counts = [0; 3];
+        ops!(self, live(counts.as_mut_ptr()));
+        counts
+    }
+
+    fn reset(&mut self) {
+        ops!(self, reset());
+    }
+
+    fn last_warning(&self) -> Option<String> {
+        let text = ops!(self, last_warning());
+        // SAFETY: a NUL-terminated buffer inside the world.
+        let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+        (!text.is_empty()).then(|| text.into_owned())
+    }
+}

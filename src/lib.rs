@@ -1,0 +1,18 @@
+//! A differential fuzzer for the Linux kernel's anonymous reverse map (`mm/rmap.c`).
+//!
+//! The way of the data: bytes or text become a [`trace::Trace`]; a driver ([`mm`]) decides the
+//! geometry once and makes rmap calls ([`rmap`]); [`check::Lockstep`] lets the reference
+//! (`kernel`) do each call and the port ([`port`]) do it after, and compares the two;
+//! [`report`] shows a divergence to a person.
+
+pub mod check;
+pub mod cli;
+#[cfg(not(feature = "port-only"))]
+pub mod fuzzing;
+#[cfg(not(feature = "port-only"))]
+pub mod kernel;
+pub mod mm;
+pub mod port;
+pub mod report;
+pub mod rmap;
+pub mod trace;

@@ -1,0 +1,65 @@
+//! How many operations were done, refused, failed.
+
+use serde::Serialize;
+
+use super::Outcome;
+use crate::trace::{OPERATION_COUNT, OPERATIONS};
+
+/// How often one operation ended how.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize)]
+pub struct Counts {
+    /// [`Outcome::Done`]
+    pub done: u64,
+    /// [`Outcome::Refused`]
+    pub refused: u64,
+    /// [`Outcome::Failed`]
+    pub failed: u64,
+}
+
+impl Counts {
+    /// How many there were.
+    pub fn total(&self) -> u64 {
+        self.done + self.refused + self.failed
+    }
+
+    fn add(&mut self, other: &Counts) {
+        self.done += other.done;
+        self.refused += other.refused;
+        self.failed += other.failed;
+    }
+}
+
+/// How often each operation ended how.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize)]
+pub struct Stats {
+    counts: [Counts; OPERATION_COUNT],
+}
+
+impl Stats {
+    /// Counts one operation, by its [`OpKind::index`](crate::trace::OpKind::index).
+    pub(super) fn count(&mut self, index: usize, outcome: Outcome) {
+        let counts = &mut self.counts[index];
+        match outcome {
+            Outcome::Done => counts.done += 1,
+            Outcome::Refused(_) => counts.refused += 1,
+            Outcome::Failed(_) => counts.failed += 1,
+        }
+    }
+
+    /// Adds what another driver counted.
+    pub fn merge(&mut self, other: &Stats) {
+        self.counts.iter_mut().zip(&other.counts).for_each(|(mine, theirs)| mine.add(theirs));
+    }
+
+    /// Each operation's keyword and counts, in the order of [`OPERATIONS`].
+    pub fn by_operation(&self) -> impl Iterator<Item = (&'static str, Counts)> + '_ {
+        OPERATIONS.iter().map(|operation| operation.keyword).zip(self.counts)
+    }
+
+    /// All operations together.
+    pub fn total(&self) -> Counts {
+        let mut total = Counts::default();
+        self.counts.iter().for_each(|counts| total.add(counts));
+        total
+    }
+}

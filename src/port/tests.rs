@@ -1,0 +1,8 @@
+//! What the port promises by itself, without a kernel to compare it to.
+
+mod failures;
+mod rules;
+mod scenarios;
+mod told;
+mod trees;
+mod world;

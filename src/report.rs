@@ -1,0 +1,73 @@
+//! How a person, or a program, sees what was found, and what a state looks like.
+//!
+//! A [`Report`] is a [`Finding`] with what the lockstep does not know: the trace, the reference's name, the
+//! file. [`text`] writes it for a terminal, [`json`] for a program. [`dump`] writes states.
+
+use crate::check::{Finding, Who};
+use crate::trace::Trace;
+
+pub mod dump;
+pub mod json;
+pub mod text;
+
+#[cfg(test)]
+mod tests;
+
+/// A finding and its circumstances.
+#[derive(Clone, Debug)]
+pub struct Report<'a> {
+    /// What was found.
+    pub finding: &'a Finding,
+    /// What was played.
+    pub trace: &'a Trace,
+    /// The name of the reference.
+    pub kernel: &'a str,
+    /// The file that holds the trace, for the command that replays it.
+    pub file: Option<&'a str>,
+}
+
+impl<'a> Report<'a> {
+    /// Without a file.
+    pub fn new(finding: &'a Finding, trace: &'a Trace, kernel: &'a str) -> Self {
+        Report { finding, trace, kernel, file: None }
+    }
+
+    /// The same, with the file that holds the trace.
+    pub fn with_file(self, file: &'a str) -> Self {
+        Report { file: Some(file), ..self }
+    }
+
+    /// The operations up to and including the one at which it was found; all of them for a finding after the last.
+    pub fn shortened_trace(&self) -> Trace {
+        let len = usize::try_from(self.finding.operation).unwrap_or(usize::MAX).min(self.trace.ops.len());
+        Trace { ops: self.trace.ops[..len].to_vec() }
+    }
+
+    /// The text of the operation at which it was found.
+    pub fn operation_text(&self) -> Option<String> {
+        let index = usize::try_from(self.finding.operation).ok()?.checked_sub(1)?;
+        Some(self.trace.ops.get(index)?.to_string())
+    }
+
+    /// Where it was found, in words.
+    pub fn place(&self) -> String {
+        let operation = match (self.finding.operation, self.operation_text()) {
+            (0, _) => "before the first operation".to_string(),
+            (n, None) => format!("operation {n}"),
+            (n, Some(_)) if self.finding.teardown => format!("exit of all processes, after operation {n}"),
+            (n, Some(text)) => format!("operation {n}: {text}"),
+        };
+        format!("{operation} ({})", self.finding.phase.name())
+    }
+
+    /// The command that plays it again.
+    pub fn replay_command(&self) -> String {
+        // Only a run of one side blames one side.
+        let side = match self.finding.side() {
+            Who::Both => "",
+            Who::Reference => " --side c",
+            Who::Port => " --side rust",
+        };
+        format!("rmap-diff run {} --kernel {}{side}", self.file.unwrap_or("FILE"), self.kernel)
+    }
+}

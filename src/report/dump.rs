@@ -1,0 +1,215 @@
+//! A state, with canonical ids: the same for the same state, however its objects were numbered.
+//!
+//! Processes by number, VMAs by start. An anon_vma gets the next number when it is first met,
+//! `vma->anon_vma` before the chain, the chain in list order; then roots and parents not met
+//! yet, in order of the ids that name them. What is live and named by nothing (a leak) comes last, by serial.
+
+use std::fmt::Write as _;
+
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+
+use crate::rmap::{AnonVmaId, MmId, Snapshot, VmaId};
+
+/// A state as it is dumped. The fields are the keys of the JSON form.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Dump {
+    /// The name of the reference.
+    pub kernel: String,
+    /// `c` or `rust`.
+    pub side: String,
+    /// By number.
+    pub processes: Vec<Process>,
+    /// By id.
+    pub anon_vmas: Vec<AnonVma>,
+    /// Live objects.
+    pub live: Live,
+}
+
+/// A process.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Process {
+    /// Its number.
+    pub id: u8,
+    /// By start.
+    pub vmas: Vec<Vma>,
+}
+
+/// A VMA. Ranges in pages; `end` is exclusive.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Vma {
+    /// First page.
+    pub start: u64,
+    /// One past the last page.
+    pub end: u64,
+    /// Page offset of the first page, if it is not the page itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pgoff: Option<u64>,
+    /// `vma->anon_vma`.
+    pub anon_vma: Option<usize>,
+    /// The anon_vmas of its chain, in list order.
+    pub chain: Vec<usize>,
+}
+
+/// An anon_vma.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct AnonVma {
+    /// Its canonical id.
+    pub id: usize,
+    /// `root`; null if it is not live.
+    pub root: Option<usize>,
+    /// `parent`; null if it is not live.
+    pub parent: Option<usize>,
+    /// `refcount`
+    pub refcount: i64,
+    /// `num_children`
+    pub num_children: u64,
+    /// `num_active_vmas`
+    pub num_active_vmas: u64,
+}
+
+/// How many objects of each rmap cache are live.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct Live {
+    /// `anon_vma`
+    pub anon_vma: u32,
+    /// `anon_vma_chain`
+    pub anon_vma_chain: u32,
+}
+
+#[derive(Default)]
+struct Numbers {
+    by_serial: FxHashMap<AnonVmaId, usize>,
+    in_order: Vec<AnonVmaId>,
+}
+
+impl Numbers {
+    fn of(&mut self, anon_vma: AnonVmaId) -> usize {
+        *self.by_serial.entry(anon_vma).or_insert_with(|| {
+            self.in_order.push(anon_vma);
+            self.in_order.len() - 1
+        })
+    }
+}
+
+impl Dump {
+    /// Of one side. `live` is [`Side::live`](crate::rmap::Side::live), `processes` what the
+    /// driver says of its processes, in any order.
+    pub fn new(
+        kernel: &str,
+        side: &str,
+        snapshot: &Snapshot,
+        live: [u32; 3],
+        processes: &[(MmId, Vec<VmaId>)],
+    ) -> Dump {
+        let mut numbers = Numbers::default();
+        let mut processes: Vec<Process> = processes
+            .iter()
+            .map(|(mm, vmas)| (mm, vmas.iter().filter_map(|&id| snapshot.vma(id)).collect::<Vec<_>>()))
+            .map(|(mm, mut states)| {
+                states.sort_by_key(|vma| vma.range.start);
+                (*mm, states)
+            })
+            .collect::<std::collections::BTreeMap<_, _>>()
+            .into_iter()
+            .map(|(mm, states)| Process {
+                id: mm.0,
+                vmas: states
+                    .iter()
+                    .map(|vma| Vma {
+                        start: vma.range.start,
+                        end: vma.range.end,
+                        pgoff: Some(vma.range.pgoff).filter(|&pgoff| pgoff != vma.range.start),
+                        anon_vma: vma.anon_vma.map(|anon_vma| numbers.of(anon_vma)),
+                        chain: vma.chain.iter().map(|link| numbers.of(link.anon_vma)).collect(),
+                    })
+                    .collect(),
+            })
+            .collect();
+        processes.shrink_to_fit();
+
+        let mut anon_vmas = Vec::new();
+        let mut serials = snapshot.anon_vmas.iter().map(|anon_vma| anon_vma.id);
+        loop {
+            // Naming a root or a parent may add to the list that is being walked.
+            while let Some(&serial) = numbers.in_order.get(anon_vmas.len()) {
+                let state = snapshot.anon_vma(serial);
+                anon_vmas.push(AnonVma {
+                    id: anon_vmas.len(),
+                    root: state.map(|anon_vma| numbers.of(anon_vma.root)),
+                    parent: state.map(|anon_vma| numbers.of(anon_vma.parent)),
+                    refcount: state.map_or(0, |anon_vma| anon_vma.refcount),
+                    num_children: state.map_or(0, |anon_vma| anon_vma.num_children),
+                    num_active_vmas: state.map_or(0, |anon_vma| anon_vma.num_active_vmas),
+                });
+            }
+            match serials.next() {
+                Some(serial) => numbers.of(serial),
+                None => break,
+            };
+        }
+        Dump {
+            kernel: kernel.to_string(),
+            side: side.to_string(),
+            processes,
+            anon_vmas,
+            live: Live { anon_vma: live[1], anon_vma_chain: live[2] },
+        }
+    }
+
+    /// As one line of JSON.
+    pub fn json(&self) -> String {
+        // Nothing in it can fail: every key is a string.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// For a person.
+    pub fn text(&self) -> String {
+        let mut out = format!("kernel {}, side {}\n", self.kernel, self.side);
+        // Writing to a string does not fail.
+        let _ = self.write_text(&mut out);
+        out
+    }
+
+    fn write_text(&self, out: &mut String) -> std::fmt::Result {
+        let list = |ids: &[usize]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let name = |id: Option<usize>| id.map_or("-".to_string(), |id| id.to_string());
+        for process in &self.processes {
+            writeln!(out, "p{}", process.id)?;
+            for vma in &process.vmas {
+                let pgoff = vma.pgoff.map_or(String::new(), |pgoff| format!("@{pgoff:#x}"));
+                writeln!(
+                    out,
+                    "  {:#x}..{:#x}{pgoff}  anon_vma {}  chain [{}]",
+                    vma.start,
+                    vma.end,
+                    name(vma.anon_vma),
+                    list(&vma.chain)
+                )?;
+            }
+        }
+        for anon_vma in &self.anon_vmas {
+            writeln!(
+                out,
+                "anon_vma {}  root {}  parent {}  refcount {}  num_children {}  num_active_vmas {}",
+                anon_vma.id,
+                name(anon_vma.root),
+                name(anon_vma.parent),
+                anon_vma.refcount,
+                anon_vma.num_children,
+                anon_vma.num_active_vmas
+            )?;
+        }
+        writeln!(out, "live: {} anon_vma, {} anon_vma_chain", self.live.anon_vma, self.live.anon_vma_chain)
+    }
+}
+
+/// The dump as one line of JSON. See [`Dump::new`].
+pub fn json(kernel: &str, side: &str, snapshot: &Snapshot, live: [u32; 3], processes: &[(MmId, Vec<VmaId>)]) -> String {
+    Dump::new(kernel, side, snapshot, live, processes).json()
+}
+
+/// The dump for a person. See [`Dump::new`].
+pub fn text(kernel: &str, side: &str, snapshot: &Snapshot, live: [u32; 3], processes: &[(MmId, Vec<VmaId>)]) -> String {
+    Dump::new(kernel, side, snapshot, live, processes).text()
+}

@@ -1,0 +1,76 @@
+//! A report for a program: one JSON object.
+
+use serde_json::{Value, json};
+
+use super::{Report, text};
+use crate::check::{CallText, Divergence, FieldDiff, FindingKind, Violation};
+use crate::rmap::Event;
+
+/// The report as a JSON value.
+pub fn value(report: &Report<'_>) -> Value {
+    let finding = report.finding;
+    let strings =
+        |calls: &[crate::rmap::Call]| -> Vec<String> { calls.iter().map(|c| CallText(*c).to_string()).collect() };
+    let operations: Vec<String> = report.shortened_trace().ops.iter().map(ToString::to_string).collect();
+    let mut value = json!({
+        "signature": finding.signature(),
+        "kernel": report.kernel,
+        "side": finding.side().to_string(),
+        "operation": finding.operation,
+        "operation_text": report.operation_text(),
+        "teardown": finding.teardown,
+        "phase": finding.phase.name(),
+        "call": finding.call.map(|call| CallText(call).to_string()),
+        "calls": strings(&finding.calls),
+        "trace": operations,
+        "replay": report.replay_command(),
+    });
+    let (kind, key, detail) = match &finding.kind {
+        FindingKind::Divergence(divergence) => ("divergence", "divergence", divergence_value(divergence)),
+        FindingKind::Violation { violations, .. } => {
+            ("violation", "violations", violations.iter().map(violation_value).collect())
+        }
+        FindingKind::Undecodable { error, .. } => ("undecodable", "error", Value::String(error.to_string())),
+    };
+    value["kind"] = kind.into();
+    value[key] = detail;
+    value
+}
+
+/// The report as text, on several lines.
+pub fn pretty(report: &Report<'_>) -> String {
+    format!("{:#}", value(report))
+}
+
+fn divergence_value(divergence: &Divergence) -> Value {
+    let events = |side: usize| -> Vec<String> { divergence.events[side].iter().map(Event::to_string).collect() };
+    let [reference, port] = divergence.returned.map(text::return_text);
+    json!({
+        "what": format!("{:?}", divergence.what).to_lowercase(),
+        "return": { "reference": reference, "port": port },
+        "events": { "first": divergence.first_event, "reference": events(0), "port": events(1) },
+        "warning": { "reference": divergence.warnings[0], "port": divergence.warnings[1] },
+        "state": divergence.fields.iter().map(field_value).collect::<Value>(),
+    })
+}
+
+fn field_value(field: &FieldDiff) -> Value {
+    json!({
+        "object": field.object.map(|object| object.to_string()),
+        "field": field.field,
+        "reference": field.reference,
+        "port": field.port,
+    })
+}
+
+fn violation_value(violation: &Violation) -> Value {
+    json!({
+        "invariant": violation.invariant.name(),
+        "title": violation.invariant.title(),
+        "text": violation.invariant.text(),
+        "what": violation.what,
+        "objects": violation.objects.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "detail": violation.detail,
+        "after": violation.after.map(|call| CallText(call).to_string()),
+    })
+}

@@ -1,0 +1,257 @@
+//! The seam: the kernel's rmap interface as the rest of `mm/` calls it.
+//!
+//! Everything above this file (drivers, lockstep, checks) speaks of the reverse map in the words
+//! defined here; the two sides below it, the compiled C in [`crate::kernel`] and the Rust in
+//! [`crate::port`], know nothing but this file. A call is a value ([`Call`]), so that it can be
+//! given to two sides, compared, recorded and printed without writing it twice.
+//!
+//! Objects are named by birth serial: the nth successful allocation of their cache since the
+//! last reset, from 0. Both sides count alike, so equal behaviour gives equal names.
+
+use std::fmt;
+
+mod event;
+mod fail;
+mod revision;
+mod state;
+
+pub use event::{Cache, Event, EventKind, Function, Gfp, Rule};
+pub use fail::{Fail, FailError};
+pub use revision::Revision;
+pub use state::{AnonVmaState, ChainLink, Node, Snapshot, StateError, VmaState, stream};
+
+/// A `vm_area_struct`, by birth serial.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct VmaId(pub u32);
+
+/// An `anon_vma`, by birth serial.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct AnonVmaId(pub u32);
+
+/// An `anon_vma_chain` (avc), by birth serial.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct AvcId(pub u32);
+
+/// An `mm_struct`: the process number of the trace, below [`MAX_PROCESSES`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct MmId(pub u8);
+
+/// How many processes a world holds.
+pub const MAX_PROCESSES: usize = 16;
+
+macro_rules! display_with_prefix {
+    ($($ty:ident $prefix:literal),*) => {$(
+        impl fmt::Display for $ty {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+    )*};
+}
+display_with_prefix!(VmaId "vma", AnonVmaId "anon_vma", AvcId "avc", MmId "p");
+
+/// Where a VMA lies. All three in pages; `end` is exclusive.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct VmaRange {
+    /// First page (`vm_start >> PAGE_SHIFT`).
+    pub start: u64,
+    /// One past the last page (`vm_end >> PAGE_SHIFT`).
+    pub end: u64,
+    /// Page offset of the first page (`vm_pgoff`); the key of the interval tree.
+    pub pgoff: u64,
+}
+
+impl VmaRange {
+    /// Page offset of the last page: the right end of the interval in the tree.
+    pub fn last_pgoff(&self) -> u64 {
+        self.pgoff + (self.end - self.start) - 1
+    }
+}
+
+impl fmt::Display for VmaRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}..{:#x}", self.start, self.end)?;
+        if self.pgoff != self.start {
+            write!(f, "@{:#x}", self.pgoff)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a VMA is cloned (`enum vma_operation`, mm/internal.h of 7.x). Trees without the
+/// parameter tell fork from the rest by `dst->anon_vma` alone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u32)]
+pub enum VmaOperation {
+    /// A VMA is split in two.
+    Split = 0,
+    /// An unfaulted VMA takes over a faulted neighbour.
+    MergeUnfaulted = 1,
+    /// mremap copies a VMA.
+    Remap = 2,
+    /// A child gets its parent's VMA.
+    Fork = 3,
+}
+
+/// One call of the rmap interface, or of the VMA bookkeeping that it reads.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Call {
+    /// `mmap_write_lock()`. Returns 0.
+    MmapWriteLock {
+        /// Whose lock.
+        mm: MmId,
+    },
+    /// `mmap_read_lock()`. Returns 0.
+    MmapReadLock {
+        /// Whose lock.
+        mm: MmId,
+    },
+    /// `mmap_write_unlock()` or `mmap_read_unlock()`, whichever is held. Returns 0.
+    MmapUnlock {
+        /// Whose lock.
+        mm: MmId,
+    },
+    /// `vm_area_alloc()` and the setting of its range. One allocation attempt.
+    /// Returns the new [`VmaId`] or `-ENOMEM`.
+    VmAreaAlloc {
+        /// Owner.
+        mm: MmId,
+        /// Where it lies.
+        range: VmaRange,
+    },
+    /// `vm_area_dup()` (kernel/fork.c, mm/vma_init.c in 7.x): copies every field but the chain,
+    /// which starts empty, and the attached mark, which starts clear; `mm` and `range` are what
+    /// the caller then writes into the copy. One allocation attempt.
+    /// Returns the new [`VmaId`] or `-ENOMEM`.
+    VmAreaDup {
+        /// What is copied.
+        orig: VmaId,
+        /// Owner of the copy.
+        mm: MmId,
+        /// Where the copy lies.
+        range: VmaRange,
+    },
+    /// `vm_area_free()`. Returns 0.
+    VmAreaFree {
+        /// What is freed.
+        vma: VmaId,
+    },
+    /// The owner writes `vm_start`, `vm_end`, `vm_pgoff`. Returns 0.
+    VmaSetRange {
+        /// Which.
+        vma: VmaId,
+        /// Where it lies from now on.
+        range: VmaRange,
+    },
+    /// `vma_mark_attached()`: the VMA is in the mm's tree. Returns 0.
+    VmaMarkAttached {
+        /// Which.
+        vma: VmaId,
+    },
+    /// `vma_mark_detached()`. Returns 0.
+    VmaMarkDetached {
+        /// Which.
+        vma: VmaId,
+    },
+    /// `anon_vma_prepare()`. `prev` and `next` are what the VMA iterator of
+    /// `find_mergeable_anon_vma()` will find, touching or not.
+    /// Returns 0 or `-ENOMEM`.
+    AnonVmaPrepare {
+        /// The faulting VMA.
+        vma: VmaId,
+        /// The VMA below it in its mm.
+        prev: Option<VmaId>,
+        /// The VMA that contains its end address, if any.
+        next: Option<VmaId>,
+    },
+    /// `anon_vma_clone()`. Returns 0 or `-ENOMEM`.
+    AnonVmaClone {
+        /// Gets the links.
+        dst: VmaId,
+        /// Has the links.
+        src: VmaId,
+        /// Why.
+        operation: VmaOperation,
+    },
+    /// `anon_vma_fork()`. Returns 0 or `-ENOMEM`.
+    AnonVmaFork {
+        /// The child's VMA.
+        vma: VmaId,
+        /// The parent's VMA.
+        pvma: VmaId,
+    },
+    /// `unlink_anon_vmas()`. Returns 0.
+    UnlinkAnonVmas {
+        /// Which.
+        vma: VmaId,
+    },
+    /// The anonymous half of `vma_prepare()` (mm/vma.c; `__vma_adjust()` of 6.1): if the VMA has
+    /// an anon_vma, locks it and takes the VMA out of every interval tree. The lock stays held
+    /// until [`Call::PostUpdateVma`]. Returns 0.
+    PreUpdateVma {
+        /// The VMA about to change its range.
+        vma: VmaId,
+    },
+    /// The anonymous half of `vma_complete()`: puts the VMA back into the trees, unlocks.
+    /// Returns 0.
+    PostUpdateVma {
+        /// The VMA that changed its range.
+        vma: VmaId,
+    },
+}
+
+/// `ENOMEM`: an allocation failed.
+pub const ENOMEM: i32 = 12;
+
+/// The calls of the rmap interface. A driver needs nothing else of a side, so that it runs over
+/// the compiled C, over the port, or over both in lockstep.
+pub trait Rmap {
+    /// How this generation behaves.
+    fn revision(&self) -> Revision;
+
+    /// Starts an operation: allocation attempts count from 1 again, and `fail` says which fail.
+    fn begin_operation(&mut self, fail: &Fail);
+
+    /// How many allocation attempts the current operation has made.
+    fn attempts(&self) -> u32;
+
+    /// Makes one call. Returns 0 or an object's serial (`>= 0`), or a negative errno.
+    fn call(&mut self, call: Call) -> i32;
+}
+
+/// What a side lets be seen of itself.
+pub trait Side: Rmap {
+    /// The events of the last [`Rmap::call`], in order.
+    fn events(&self) -> &[Event];
+
+    /// Appends what the last call touched, in the words of [`stream`]: the VMAs that it was given, then
+    /// every anon_vma that it allocated, linked, locked or counted, then their roots and parents.
+    fn touched(&mut self, out: &mut Vec<u64>);
+
+    /// Appends the whole state in the words of [`stream`]: every live VMA by serial, then every
+    /// live anon_vma by serial, each with its whole tree.
+    fn state(&mut self, out: &mut Vec<u64>);
+
+    /// Live objects: `vm_area_struct`, `anon_vma`, `anon_vma_chain`.
+    fn live(&self) -> [u32; 3];
+
+    /// Empties the world; serials start at 0 again. Costs time in the objects live.
+    fn reset(&mut self);
+
+    /// Where the last WARN, BUG or oops came from, for a person: the condition and its place.
+    fn last_warning(&self) -> Option<String>;
+}
+
+/// The last errno of a failed call, as the kernel spells it.
+pub fn errno_name(errno: i32) -> &'static str {
+    match errno.abs() {
+        1 => "EPERM",
+        3 => "ESRCH",
+        4 => "EINTR",
+        12 => "ENOMEM",
+        14 => "EFAULT",
+        17 => "EEXIST",
+        22 => "EINVAL",
+        _ => "errno",
+    }
+}

@@ -1,0 +1,103 @@
+//! How a generation of `mm/rmap.c` behaves: one named field a behaviour.
+
+macro_rules! revision {
+    ($(#[$meta:meta])* { $($(#[$doc:meta])* $field:ident,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize)]
+        pub struct Revision {
+            $($(#[$doc])* pub $field: bool,)*
+        }
+
+        impl Revision {
+            /// The behaviours, by name, and whether this revision has them.
+            pub fn behaviours(&self) -> impl Iterator<Item = (&'static str, bool)> {
+                [$((stringify!($field), self.$field)),*].into_iter()
+            }
+        }
+    };
+}
+
+revision! {
+    /// How a generation behaves. The fields are independent: stable kernels take single patches of
+    /// a series, so mixtures are the normal case. "n/9" is the nth patch of "mm: clean up anon_vma
+    /// implementation" (January 2026, merged for 7.0).
+    {
+        /// `__anon_vma_prepare()` asserts that the mmap lock is held (after 6.1).
+        prepare_asserts_mmap_lock,
+        /// `anon_vma_clone()` checks its arguments with WARNs and asserts that the source's mmap lock
+        /// is held for writing, and `unlink_anon_vmas()` that it is held (1/9, 3/9).
+        clone_and_unlink_assert,
+        /// `anon_vma_fork()` allocates its anon_vma and avc before the clone, and frees them on
+        /// reuse or error (2/9: the seed). Before, it allocates them after the clone, and hands the
+        /// half-built VMA to `unlink_anon_vmas()` when that fails.
+        fork_preallocates,
+        /// `anon_vma_clone()` and `unlink_anon_vmas()` return at once for a VMA without an
+        /// anon_vma; unlink warns if such a VMA has a chain (3/9).
+        unfaulted_skipped,
+        /// `anon_vma_clone()` and `unlink_anon_vmas()` lock the root once, through the VMA's own
+        /// anon_vma (4/9). Before, through the first anon_vma met on the chain.
+        one_root_lock,
+        /// `anon_vma_clone()` allocates all chain entries unlocked with GFP_KERNEL, then links
+        /// them, which reverses the order of the chain; a failure frees what was allocated in
+        /// `cleanup_partial_anon_vmas()` (8/9). Before, each entry is allocated (GFP_NOWAIT, then
+        /// unlocked GFP_KERNEL) and linked in turn, and a failure calls `unlink_anon_vmas()`.
+        chains_preallocated,
+        /// `cleanup_partial_anon_vmas()` clears `vma->anon_vma` (3a206a8649f8, a fix of 8/9).
+        cleanup_clears_anon_vma,
+        /// `anon_vma_clone()` takes the operation, and reuses an anon_vma for a fork only (9/9).
+        /// Before, whenever `dst->anon_vma` is NULL and the source has one.
+        reuse_only_on_fork,
+        /// The interval tree is keyed by `vma_start_anon_pgoff()` rather than `vm_pgoff` (7.3).
+        keyed_by_anon_pgoff,
+        /// munmap splits the first VMA with the new VMA below the split and the last one with the
+        /// new VMA above it (`new_below` 1, then 0: from 6.2 on). 6.1 does the reverse.
+        munmap_splits_first_below,
+    }
+}
+
+impl Revision {
+    /// The generations known by name. A tree's own revision is detected from its source; these are for
+    /// use without a tree.
+    pub const GENERATIONS: &[(&'static str, Revision)] =
+        &[("6.1", Revision::V6_1), ("6.12", Revision::V6_12), ("7.2", Revision::V7_2), ("7.3", Revision::V7_3)];
+
+    const V6_1: Revision = Revision {
+        prepare_asserts_mmap_lock: false,
+        clone_and_unlink_assert: false,
+        fork_preallocates: false,
+        unfaulted_skipped: false,
+        one_root_lock: false,
+        chains_preallocated: false,
+        cleanup_clears_anon_vma: false,
+        reuse_only_on_fork: false,
+        keyed_by_anon_pgoff: false,
+        munmap_splits_first_below: false,
+    };
+    const V6_12: Revision =
+        Revision { prepare_asserts_mmap_lock: true, munmap_splits_first_below: true, ..Revision::V6_1 };
+    const V7_2: Revision = Revision {
+        clone_and_unlink_assert: true,
+        fork_preallocates: true,
+        unfaulted_skipped: true,
+        one_root_lock: true,
+        chains_preallocated: true,
+        cleanup_clears_anon_vma: true,
+        reuse_only_on_fork: true,
+        ..Revision::V6_12
+    };
+    const V7_3: Revision = Revision { keyed_by_anon_pgoff: true, ..Revision::V7_2 };
+
+    /// The revision of a known generation.
+    pub fn of_generation(name: &str) -> Option<Revision> {
+        Revision::GENERATIONS.iter().find(|(known, _)| *known == name).map(|(_, revision)| *revision)
+    }
+}
+
+/// The names of the behaviours that it has.
+impl std::fmt::Display for Revision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let has: Vec<&str> = self.behaviours().filter(|(_, has)| *has).map(|(name, _)| name).collect();
+        f.write_str(if has.is_empty() { "base" } else { "" })?;
+        f.write_str(&has.join(" "))
+    }
+}

@@ -1,0 +1,244 @@
+//! The state of a side, as both sides tell it: a stream of words, and what it decodes to.
+
+use super::{AnonVmaId, AvcId, MmId, VmaId, VmaRange};
+
+/// The words in which a side tells its state.
+///
+/// A stream is a sequence of records. "serial + 1, or 0" names an object that may be absent.
+///
+/// | record | words |
+/// | --- | --- |
+/// | VMA | [`VMA`](stream::VMA), serial, mm, attached (0/1), start, end, pgoff, anon_vma serial + 1 or 0, n, then n × (avc serial, its anon_vma serial, its vma serial) in list order |
+/// | anon_vma | [`ANON_VMA`](stream::ANON_VMA), serial, root serial, parent serial, refcount, num_children, num_active_vmas, leftmost avc serial + 1 or 0, then a tree |
+/// | whole tree | [`TREE`](stream::TREE), n, then n nodes in preorder |
+/// | paths | [`PATHS`](stream::PATHS), n nodes in the tree, m, then m × (k, then k × path node), each from a touched node up to the root |
+/// | node | avc serial \| vma serial << 32, bits \| rb_subtree_last << 8 |
+/// | path node | node, then left avc serial + 1 or 0 \| right likewise << 32, then left's rb_subtree_last or 0, right's or 0 |
+///
+/// Bits of a node: [`BLACK`](stream::BLACK), [`LEFT`](stream::LEFT), [`RIGHT`](stream::RIGHT), and in a path node
+/// [`LEFT_BLACK`](stream::LEFT_BLACK) and [`RIGHT_BLACK`](stream::RIGHT_BLACK).
+///
+/// [`Side::state`](super::Side::state) tells every tree whole. [`Side::touched`](super::Side::touched) tells a tree whole if
+/// it has at most [`WHOLE_TREE_MAX`](stream::WHOLE_TREE_MAX) nodes, and otherwise the paths from the touched nodes: each
+/// node inserted, and for each node removed its in-order neighbours before the removal, as far
+/// as they are still in the tree, in the order in which they were touched, each once, and of
+/// more than [`MARKS_MAX`](stream::MARKS_MAX) the first ones. So a step costs the depth of the trees it changed, not their size.
+pub mod stream {
+    /// Begins a VMA record.
+    pub const VMA: u64 = 0x11;
+    /// Begins an anon_vma record.
+    pub const ANON_VMA: u64 = 0x22;
+    /// Begins a whole tree.
+    pub const TREE: u64 = 0x33;
+    /// Begins the paths of a touched tree.
+    pub const PATHS: u64 = 0x44;
+    /// The node is black.
+    pub const BLACK: u64 = 1;
+    /// The node has a left child.
+    pub const LEFT: u64 = 2;
+    /// The node has a right child.
+    pub const RIGHT: u64 = 4;
+    /// The left child is black.
+    pub const LEFT_BLACK: u64 = 8;
+    /// The right child is black.
+    pub const RIGHT_BLACK: u64 = 16;
+    /// Up to this many nodes a touched tree is told whole.
+    pub const WHOLE_TREE_MAX: u64 = 8;
+    /// How many touched nodes of one tree are followed.
+    pub const MARKS_MAX: usize = 4;
+}
+
+/// One entry of a VMA's `anon_vma_chain`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ChainLink {
+    /// The entry.
+    pub avc: AvcId,
+    /// Its `anon_vma`.
+    pub anon_vma: AnonVmaId,
+    /// Its `vma`.
+    pub vma: VmaId,
+}
+
+/// A live `vm_area_struct`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct VmaState {
+    /// Which.
+    pub id: VmaId,
+    /// `vm_mm`
+    pub mm: MmId,
+    /// Whether it is in its mm's tree.
+    pub attached: bool,
+    /// Where it lies.
+    pub range: VmaRange,
+    /// `vma->anon_vma`
+    pub anon_vma: Option<AnonVmaId>,
+    /// `vma->anon_vma_chain`, in list order.
+    pub chain: Vec<ChainLink>,
+}
+
+/// One node of an interval tree.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Node {
+    /// The chain entry that the node is part of.
+    pub avc: AvcId,
+    /// Its `vma`.
+    pub vma: VmaId,
+    /// Colour.
+    pub black: bool,
+    /// Whether it has a left child.
+    pub left: bool,
+    /// Whether it has a right child.
+    pub right: bool,
+    /// `rb_subtree_last`, in pages.
+    pub subtree_last: u64,
+}
+
+/// A live `anon_vma`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct AnonVmaState {
+    /// Which.
+    pub id: AnonVmaId,
+    /// `root`
+    pub root: AnonVmaId,
+    /// `parent`
+    pub parent: AnonVmaId,
+    /// `refcount`
+    pub refcount: i64,
+    /// `num_children`
+    pub num_children: u64,
+    /// `num_active_vmas`
+    pub num_active_vmas: u64,
+    /// `rb_leftmost`
+    pub leftmost: Option<AvcId>,
+    /// `rb_root`, in preorder: the shape follows from the nodes' `left` and `right`.
+    pub tree: Vec<Node>,
+}
+
+/// The whole state of a side.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Snapshot {
+    /// Live VMAs, by serial.
+    pub vmas: Vec<VmaState>,
+    /// Live anon_vmas, by serial.
+    pub anon_vmas: Vec<AnonVmaState>,
+}
+
+/// A stream that does not decode: a defect of the side that told it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("state stream of {len} words: {what} at word {at}")]
+pub struct StateError {
+    /// What is wrong.
+    pub what: &'static str,
+    /// At which word.
+    pub at: usize,
+    /// Length of the stream.
+    pub len: usize,
+}
+
+struct Words<'a> {
+    words: &'a [u64],
+    at: usize,
+}
+
+impl Words<'_> {
+    fn error(&self, what: &'static str) -> StateError {
+        StateError { what, at: self.at, len: self.words.len() }
+    }
+
+    fn next(&mut self) -> Result<u64, StateError> {
+        let word = *self.words.get(self.at).ok_or_else(|| self.error("truncated"))?;
+        self.at += 1;
+        Ok(word)
+    }
+
+    fn id(&mut self) -> Result<u32, StateError> {
+        u32::try_from(self.next()?).map_err(|_| self.error("serial out of range"))
+    }
+
+    fn optional_id(&mut self) -> Result<Option<u32>, StateError> {
+        match self.next()? {
+            0 => Ok(None),
+            n => u32::try_from(n - 1).map(Some).map_err(|_| self.error("serial out of range")),
+        }
+    }
+
+    fn count(&mut self) -> Result<usize, StateError> {
+        let n = self.next()?;
+        match usize::try_from(n) {
+            Ok(n) if n <= self.words.len() => Ok(n),
+            _ => Err(self.error("count out of range")),
+        }
+    }
+
+    fn vma(&mut self) -> Result<VmaState, StateError> {
+        let id = VmaId(self.id()?);
+        let mm = MmId(u8::try_from(self.next()?).map_err(|_| self.error("mm out of range"))?);
+        let attached = self.next()? != 0;
+        let range = VmaRange { start: self.next()?, end: self.next()?, pgoff: self.next()? };
+        let anon_vma = self.optional_id()?.map(AnonVmaId);
+        let n = self.count()?;
+        let mut chain = Vec::with_capacity(n);
+        for _ in 0..n {
+            chain.push(ChainLink { avc: AvcId(self.id()?), anon_vma: AnonVmaId(self.id()?), vma: VmaId(self.id()?) });
+        }
+        Ok(VmaState { id, mm, attached, range, anon_vma, chain })
+    }
+
+    fn node(&mut self) -> Result<Node, StateError> {
+        let ids = self.next()?;
+        let rest = self.next()?;
+        Ok(Node {
+            avc: AvcId(ids as u32),
+            vma: VmaId((ids >> 32) as u32),
+            black: rest & stream::BLACK != 0,
+            left: rest & stream::LEFT != 0,
+            right: rest & stream::RIGHT != 0,
+            subtree_last: rest >> 8,
+        })
+    }
+
+    fn anon_vma(&mut self) -> Result<AnonVmaState, StateError> {
+        let id = AnonVmaId(self.id()?);
+        let root = AnonVmaId(self.id()?);
+        let parent = AnonVmaId(self.id()?);
+        let refcount = self.next()? as i64;
+        let num_children = self.next()?;
+        let num_active_vmas = self.next()?;
+        let leftmost = self.optional_id()?.map(AvcId);
+        if self.next()? != stream::TREE {
+            return Err(self.error("not a whole tree"));
+        }
+        let n = self.count()?;
+        let mut tree = Vec::with_capacity(n);
+        for _ in 0..n {
+            tree.push(self.node()?);
+        }
+        Ok(AnonVmaState { id, root, parent, refcount, num_children, num_active_vmas, leftmost, tree })
+    }
+}
+
+impl Snapshot {
+    /// From what [`Side::state`](super::Side::state) told.
+    pub fn decode(words: &[u64]) -> Result<Snapshot, StateError> {
+        let mut words = Words { words, at: 0 };
+        let mut snapshot = Snapshot::default();
+        while words.at < words.words.len() {
+            match words.next()? {
+                stream::VMA => snapshot.vmas.push(words.vma()?),
+                stream::ANON_VMA => snapshot.anon_vmas.push(words.anon_vma()?),
+                _ => return Err(words.error("unknown record")),
+            }
+        }
+        Ok(snapshot)
+    }
+
+    /// The VMA of that serial.
+    pub fn vma(&self, id: VmaId) -> Option<&VmaState> {
+        self.vmas.binary_search_by_key(&id, |v| v.id).ok().map(|i| &self.vmas[i])
+    }
+
+    /// The anon_vma of that serial.
+    pub fn anon_vma(&self, id: AnonVmaId) -> Option<&AnonVmaState> {
+        self.anon_vmas.binary_search_by_key(&id, |a| a.id).ok().map(|i| &self.anon_vmas[i])
+    }
+}

@@ -1,0 +1,43 @@
+//! What is done: operations, their text form, their byte form, their generation.
+//!
+//! Nothing here knows of sides, calls or checks; a [`Trace`] is a list of operations of the small
+//! set, as a person writes them and as the fuzzer mutates them.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `trace/op.rs` | the operations, and the one table that says what each is called, parsed as, printed as and encoded as |
+//! | `trace/text.rs` | the text form: parser and printer |
+//! | `trace/bytes.rs` | the byte form: fixed-width records, [`Arbitrary`](arbitrary::Arbitrary) |
+//! | `trace/model.rs` | the cheap model of what is alive, for whoever makes operations up |
+//! | `trace/random.rs` | random traces, reproducible by a seed |
+
+mod bytes;
+mod model;
+mod op;
+mod random;
+mod text;
+
+pub use bytes::{BytesError, RECORD_BYTES};
+pub use op::{OPERATION_COUNT, OPERATIONS, Op, OpKind, Operation};
+pub use random::{Mix, Rng, random_trace};
+pub use text::{FORMAT_VERSION, ParseError, help, parse, parse_bytes};
+
+/// Page numbers of a trace, ends of ranges included, lie below this, so that they fit a record
+/// and a 47-bit address space.
+pub const PAGE_LIMIT: u64 = 1 << 32;
+
+/// A sequence of operations. Process 0 exists from the start, with nothing mapped.
+///
+/// `Display` and `Debug` are the text form, one operation a line; `FromStr` is its inverse. The
+/// byte form is [`Trace::from_bytes`] and [`Trace::to_bytes`].
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Trace {
+    /// In order.
+    pub ops: Vec<Op>,
+}
+
+impl FromIterator<Op> for Trace {
+    fn from_iter<I: IntoIterator<Item = Op>>(ops: I) -> Trace {
+        Trace { ops: ops.into_iter().collect() }
+    }
+}

@@ -1,0 +1,67 @@
+//! What the tests share: the references that they need, and how to run sides.
+#![allow(dead_code)]
+
+use rmap_diff::check::{self, Lockstep, RunResult, Who};
+use rmap_diff::kernel::{self, Kernel, Reference, SlabMode};
+use rmap_diff::mm::SmallDriver;
+use rmap_diff::port::Port;
+use rmap_diff::report::{Report, text};
+use rmap_diff::rmap::Snapshot;
+use rmap_diff::trace::Trace;
+
+/// One reference of each generation, and the seed patch on the one that it was made for. The names are as
+/// `make test` brings them; 7.3 stands for the newest 7.x.
+pub const GENERATIONS: [&str; 5] = ["6.1", "6.12", "6.12-seed", "7.2", NEWEST];
+
+/// The newest generation.
+pub const NEWEST: &str = "newest 7.x";
+
+/// The reference of that name.
+pub fn reference(name: &str) -> &'static Reference {
+    let found = match name {
+        NEWEST => kernel::default_reference().filter(|r| r.revision.chains_preallocated),
+        name => kernel::reference(name),
+    };
+    let there: Vec<&str> = kernel::references().iter().map(|r| r.name).collect();
+    found.unwrap_or_else(|| panic!("no reference `{name}` in this build (it has {there:?}): run the tests by `make test`"))
+}
+
+/// A reference and the port at its revision.
+pub fn lockstep(reference: &'static Reference) -> Lockstep<Kernel, Port> {
+    Lockstep::new(Kernel::new(reference, SlabMode::Reuse), Port::new(reference.revision))
+}
+
+/// Plays a trace on a reference and the port.
+pub fn run(reference: &'static Reference, trace: &Trace) -> RunResult {
+    check::run_trace(&mut lockstep(reference), &mut SmallDriver::new(), trace)
+}
+
+/// Fails with the report if anything was found.
+pub fn assert_nothing_found(reference: &Reference, result: &RunResult, trace: &Trace) {
+    if let Some(finding) = &result.finding {
+        panic!("{}", text::plain(&Report::new(finding, trace, reference.name)));
+    }
+}
+
+/// A trace from its text form.
+pub fn trace(text: &str) -> Trace {
+    text.parse().unwrap_or_else(|error| panic!("{error}:\n{text}"))
+}
+
+/// The state of the compiled C after a trace, before the exits.
+pub fn state_after(reference: &'static Reference, trace: &Trace) -> (Snapshot, SmallDriver) {
+    let mut solo = Lockstep::solo(Kernel::new(reference, SlabMode::Reuse), Who::Reference);
+    let mut driver = SmallDriver::new();
+    check::play_trace(&mut solo, &mut driver, trace);
+    if let Some(finding) = solo.finding() {
+        panic!("{}", text::plain(&Report::new(finding, trace, reference.name)));
+    }
+    (snapshot(solo.reference()), driver)
+}
+
+/// The whole state of a side.
+pub fn snapshot(side: &mut impl rmap_diff::rmap::Side) -> Snapshot {
+    let mut words = Vec::new();
+    side.state(&mut words);
+    Snapshot::decode(&words).expect("a side tells its state in words that decode")
+}
