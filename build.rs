@@ -84,11 +84,12 @@ fn build() -> Result<()> {
 /// What stands in for the kernel around the cut text: the first comment of each file of csrc/.
 fn stubs(csrc: &Path) -> Result<String> {
     let mut files = Vec::new();
-    for dir in ["include/asm", "include/linux", "stubs"] {
+    for dir in ["", "include/asm", "include/linux", "stubs"] {
         for entry in fs::read_dir(csrc.join(dir))? {
             files.push(entry?.path());
         }
     }
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "c" || extension == "h"));
     files.sort();
     let mut list = String::new();
     for file in files {

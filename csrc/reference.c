@@ -387,6 +387,7 @@ static int32_t reference_call(struct rmap_world *w, const struct rmap_call *call
 	current_world = w;
 	w->nr_events = w->nr_touched = w->nr_given = 0;
 	w->epoch++;
+	w->bookkeeping = call->kind < RMAP_ANON_VMA_PREPARE;
 	switch (sigsetjmp(w->escape, 0)) {
 	case 0:
 		w->in_call = true;

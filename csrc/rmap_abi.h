@@ -34,6 +34,7 @@ struct rmap_fail {
 };
 
 enum rmap_call_kind {
+	/* Bookkeeping around the reverse map. */
 	RMAP_MMAP_WRITE_LOCK,	/* mm */
 	RMAP_MMAP_READ_LOCK,	/* mm */
 	RMAP_MMAP_UNLOCK,	/* mm */
@@ -43,6 +44,7 @@ enum rmap_call_kind {
 	RMAP_VMA_SET_RANGE,	/* vma, range */
 	RMAP_VMA_MARK_ATTACHED,	/* vma */
 	RMAP_VMA_MARK_DETACHED,	/* vma */
+	/* The reverse map itself. */
 	RMAP_ANON_VMA_PREPARE,	/* vma, other = prev, third = next */
 	RMAP_ANON_VMA_CLONE,	/* vma = dst, other = src, operation */
 	RMAP_ANON_VMA_FORK,	/* vma, other = pvma */

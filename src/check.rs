@@ -10,6 +10,7 @@
 mod call;
 mod divergence;
 mod lockstep;
+mod nobody;
 pub mod oracle;
 mod run;
 mod state_diff;
@@ -20,7 +21,8 @@ mod tests;
 
 pub use call::{CallText, call_name};
 pub use divergence::{Difference, Divergence, Finding, FindingKind, Phase, Who};
-pub use lockstep::{Lockstep, LockstepStats, Nobody, STOPPED, Solo};
+pub use lockstep::{Lockstep, LockstepStats, STOPPED, Solo};
+pub use nobody::Nobody;
 pub use oracle::{Broken, Oracle};
 pub use run::{RunResult, RunStats, play_trace, run_trace, end_trace};
 pub use state_diff::{FieldDiff, diff_states, tree_text};

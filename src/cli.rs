@@ -68,7 +68,7 @@ enum SideArg {
 enum Error {
     #[error("{}: {error}", path.display())]
     Io { path: PathBuf, error: io::Error },
-    #[error("{}:{error}", path.display())]
+    #[error("{}:{}:{}: found {}, {}", path.display(), error.line, error.column, error.found, error.wanted)]
     Parse { path: PathBuf, error: crate::trace::ParseError },
     #[error("{}: {error}", path.display())]
     Bytes { path: PathBuf, error: crate::trace::BytesError },
@@ -100,8 +100,6 @@ pub fn main() -> ExitCode {
     };
     match result {
         Ok(status) => ExitCode::from(status),
-        // The reader of a pipe went away: nothing is wrong with the command.
-        Err(Error::Io { error, .. }) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(AGREE),
         Err(error) => {
             let _ = writeln!(anstream::stderr(), "rmap-diff: {error}");
             ExitCode::from(USAGE)
@@ -111,5 +109,15 @@ pub fn main() -> ExitCode {
 
 /// Writes to standard output.
 fn print(text: impl fmt::Display) -> Result<(), Error> {
-    write!(anstream::stdout(), "{text}").map_err(Error::io(Path::new("standard output")))
+    let mut out = anstream::stdout();
+    to_stdout(write!(out, "{text}").and_then(|()| out.flush()))
+}
+
+/// What became of writing to standard output. That the reader of a pipe went away, as `head` does, is no error, and
+/// hides nothing that was found: the status stays.
+fn to_stdout(written: io::Result<()>) -> Result<(), Error> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(Error::io(Path::new("standard output"))),
+    }
 }

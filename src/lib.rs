@@ -6,6 +6,7 @@
 //! [`report`] shows a divergence to a person.
 
 pub mod check;
+#[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(not(feature = "port-only"))]
 pub mod fuzzing;

@@ -166,6 +166,7 @@ impl Rmap for Port {
 
     fn call(&mut self, call: Call) -> i32 {
         self.observed.begin_call();
+        self.observed.bookkeeping = call.is_bookkeeping();
         match self.dispatch(call) {
             Ok(value) => {
                 self.check_return();

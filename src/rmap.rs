@@ -200,6 +200,22 @@ pub enum Call {
     },
 }
 
+impl Call {
+    /// Whether this is bookkeeping around the reverse map (locks of the mm, the VMA's slab and range)
+    /// rather than a call of the reverse map itself.
+    pub fn is_bookkeeping(&self) -> bool {
+        !matches!(
+            self,
+            Call::AnonVmaPrepare { .. }
+                | Call::AnonVmaClone { .. }
+                | Call::AnonVmaFork { .. }
+                | Call::UnlinkAnonVmas { .. }
+                | Call::PreUpdateVma { .. }
+                | Call::PostUpdateVma { .. }
+        )
+    }
+}
+
 /// `ENOMEM`: an allocation failed.
 pub const ENOMEM: i32 = 12;
 
@@ -224,8 +240,9 @@ pub trait Side: Rmap {
     /// The events of the last [`Rmap::call`], in order.
     fn events(&self) -> &[Event];
 
-    /// Appends what the last call touched, in the words of [`stream`]: the VMAs that it was given, then
-    /// every anon_vma that it allocated, linked, locked or counted, then their roots and parents.
+    /// Appends what the last call touched, in the words of [`stream`]: the VMAs that it was given; and, if it was a
+    /// call of the reverse map that recorded an event, every anon_vma that it allocated, linked, locked or
+    /// counted, then those that its VMAs lead to, then the roots and parents of them all.
     fn touched(&mut self, out: &mut Vec<u64>);
 
     /// Appends the whole state in the words of [`stream`]: every live VMA by serial, then every

@@ -128,6 +128,8 @@ static void tell_touched(struct rmap_world *w)
 	for (uint32_t i = 0; i < w->nr_given; i++)
 		if (is_live(w->given[i]))
 			tell_vma(w->given[i]);
+	if (w->bookkeeping || !w->nr_events)
+		return;
 	for (uint32_t i = 0; i < w->nr_given; i++) {
 		struct vm_area_struct *vma = w->given[i];
 

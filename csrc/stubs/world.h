@@ -81,6 +81,7 @@ struct rmap_world {
 	uint32_t rcu_depth;
 	bool updating;				/* between the halves of a VMA's update */
 
+	bool bookkeeping;			/* this call changes no anon_vma */
 	uint32_t epoch;				/* of this call: stamps what it touched */
 	struct vm_area_struct *given[3];	/* VMAs of this call */
 	uint32_t nr_given;

@@ -4,6 +4,7 @@
 //! streams tell equal states, the oracle looks at the reference's only: what it says holds for both.
 
 use super::divergence::{Difference, Divergence, Finding, FindingKind, Phase, Who};
+use super::nobody::Nobody;
 use super::oracle::{self, Broken, Oracle};
 use super::state_diff::{FieldDiff, diff_states};
 use super::violation::Violation;
@@ -26,45 +27,6 @@ pub struct LockstepStats {
     pub events: u64,
     /// How often the whole state was looked at.
     pub whole_states: u64,
-}
-
-/// The side that is not there: [`Solo`] runs without a second one.
-pub enum Nobody {}
-
-impl Rmap for Nobody {
-    fn revision(&self) -> Revision {
-        match *self {}
-    }
-    fn begin_operation(&mut self, _: &Fail) {
-        match *self {}
-    }
-    fn attempts(&self) -> u32 {
-        match *self {}
-    }
-    fn call(&mut self, _: Call) -> i32 {
-        match *self {}
-    }
-}
-
-impl Side for Nobody {
-    fn events(&self) -> &[Event] {
-        match *self {}
-    }
-    fn touched(&mut self, _: &mut Vec<u64>) {
-        match *self {}
-    }
-    fn state(&mut self, _: &mut Vec<u64>) {
-        match *self {}
-    }
-    fn live(&self) -> [u32; 3] {
-        match *self {}
-    }
-    fn reset(&mut self) {
-        match *self {}
-    }
-    fn last_warning(&self) -> Option<String> {
-        match *self {}
-    }
 }
 
 /// One side under the oracle alone.
@@ -133,11 +95,6 @@ impl<C: Side, P: Side> Lockstep<C, P> {
     /// How much was done since the last reset.
     pub fn stats(&self) -> LockstepStats {
         self.stats
-    }
-
-    /// The oracle, as it follows the sides.
-    pub fn oracle(&self) -> &Oracle {
-        &self.oracle
     }
 
     /// Empties both worlds and forgets what was found.

@@ -1,6 +1,6 @@
 //! The invariants, checked on a side by itself.
 //!
-//! Two layers say the same. [`full`] looks at a decoded [`Snapshot`](crate::rmap::Snapshot): plain,
+//! Two layers say the same. [`full()`] looks at a decoded [`Snapshot`](crate::rmap::Snapshot): plain,
 //! slow, the authority. [`Oracle`] follows a side call by call from what it tells (events and
 //! touched state), keeps counts of its own, and checks at the end of each operation the objects
 //! that the operation changed: O(touched). Both are written from the documentation of the data
@@ -14,13 +14,14 @@ mod full;
 mod locks;
 mod model;
 mod quiescent;
+mod record;
 mod tree;
 mod words;
 
 pub use full::full;
 
 use self::locks::Locks;
-use self::model::{Model, VmaRecord};
+use self::model::Model;
 use super::violation::{Invariant, Violation};
 use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, Rule, StateError, VmaId};
 
@@ -206,11 +207,6 @@ impl Oracle {
             self.violations.push(Violation::new(Invariant::I12, "free not seen", [], detail));
         }
         self.verdict_now()
-    }
-
-    /// `vma->anon_vma` as last told, for tests of the drivers.
-    pub fn anon_vma_of(&self, vma: VmaId) -> Option<AnonVmaId> {
-        self.model.vma(vma.0).and_then(VmaRecord::anon_vma).map(AnonVmaId)
     }
 
     #[inline]

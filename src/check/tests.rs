@@ -1,6 +1,7 @@
 //! The checks against planted faults: what holds passes, and each fault is caught.
 
 mod calls;
+mod defects;
 mod fake;
 mod invariants;
 mod lockstep;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use super::Error;
+use super::{Error, to_stdout};
 use crate::trace::{self, Trace};
 
 /// Reads a file, or standard input for `-`.
@@ -22,15 +22,21 @@ pub(super) fn read_trace(path: &Path) -> Result<Trace, Error> {
     trace::parse_bytes(&read(path)?).map_err(|error| Error::Parse { path: path.to_owned(), error })
 }
 
-/// Writes a whole file: beside its place, then renamed into it. `-` is standard output.
+/// Writes a whole file: beside its place, then renamed into it. `-` is standard output; what is there and is no
+/// file (a pipe, a device) is written to, and a link stays a link.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     if path == Path::new("-") {
-        return io::stdout().write_all(bytes).map_err(Error::io(path));
+        let mut out = io::stdout();
+        return to_stdout(out.write_all(bytes).and_then(|()| out.flush()));
     }
-    let mut beside = path.as_os_str().to_owned();
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return fs::write(path, bytes).map_err(Error::io(path));
+    }
+    let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut beside = place.as_os_str().to_owned();
     beside.push(format!(".tmp-{}", std::process::id()));
     let beside = Path::new(&beside);
-    let written = fs::write(beside, bytes).and_then(|()| fs::rename(beside, path));
+    let written = fs::write(beside, bytes).and_then(|()| fs::rename(beside, &place));
     if written.is_err() {
         let _ = fs::remove_file(beside);
     }

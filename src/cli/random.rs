@@ -1,5 +1,6 @@
 //! `rmap-diff random`: random traces without libFuzzer.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -104,8 +105,11 @@ impl Job for Random<'_> {
                 bar.finish_and_clear();
                 let name = args.save.display().to_string();
                 let report = Report::new(finding, &trace, self.kernel).with_file(&name);
-                file::write(&args.save, report.shortened_trace().to_file_text().as_bytes())?;
+                let saved = file::write(&args.save, report.shortened_trace().to_file_text().as_bytes());
                 print(report::text::coloured(&report))?;
+                if let Err(error) = saved {
+                    let _ = writeln!(anstream::stderr(), "rmap-diff: the trace is not saved: {error}");
+                }
                 return Ok(FOUND);
             }
         }

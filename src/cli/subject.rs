@@ -8,7 +8,9 @@ use crate::port::Port;
 use crate::rmap::{Revision, Side};
 
 /// What to run, as said on the command line.
+// No group of its own: clap would name it `Args`, as the group of the command that holds it.
 #[derive(clap::Args)]
+#[group(skip)]
 pub(super) struct Args {
     /// The reference, by name (`rmap-diff kernels` lists them); default: $RMAP_KERNEL, else the newest after the
     /// January 2026 series.

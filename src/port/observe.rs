@@ -16,6 +16,8 @@ pub(super) struct Observed {
     pub touched: Vec<Ref<AnonVma>>,
     /// Whether `touched` holds already what the given VMAs lead to, and roots and parents.
     pub completed: bool,
+    /// Whether the call is bookkeeping, which changes no anon_vma.
+    pub bookkeeping: bool,
     /// The VMAs that the call was given, in the order of its fields.
     given: [u32; 3],
     given_len: usize,
@@ -44,6 +46,11 @@ impl Observed {
     pub fn give(&mut self, vma: u32) {
         self.given[self.given_len] = vma;
         self.given_len += 1;
+    }
+
+    /// Whether the call may have changed an anon_vma.
+    pub fn changed_links(&self) -> bool {
+        !self.bookkeeping && !self.events.is_empty()
     }
 
     /// The VMAs that the call was given.

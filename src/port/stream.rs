@@ -53,7 +53,7 @@ impl Port {
     /// Adds to the anon_vmas touched during the call those that the given VMAs lead to, then all
     /// roots and parents.
     fn complete_touched(&mut self) {
-        if std::mem::replace(&mut self.observed.completed, true) {
+        if std::mem::replace(&mut self.observed.completed, true) || !self.observed.changed_links() {
             return;
         }
         for given in 0..self.observed.given().len() {

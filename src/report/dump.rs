@@ -157,7 +157,7 @@ impl Dump {
         }
     }
 
-    /// As one line of JSON.
+    /// As one line of JSON, without a newline.
     pub fn json(&self) -> String {
         // Nothing in it can fail: every key is a string.
         serde_json::to_string(self).unwrap_or_default()
@@ -204,9 +204,9 @@ impl Dump {
     }
 }
 
-/// The dump as one line of JSON. See [`Dump::new`].
+/// The dump as one line of JSON, with its newline. See [`Dump::new`].
 pub fn json(kernel: &str, side: &str, snapshot: &Snapshot, live: [u32; 3], processes: &[(MmId, Vec<VmaId>)]) -> String {
-    Dump::new(kernel, side, snapshot, live, processes).json()
+    Dump::new(kernel, side, snapshot, live, processes).json() + "\n"
 }
 
 /// The dump for a person. See [`Dump::new`].

@@ -202,7 +202,8 @@ fn the_dump_of_one_faulted_vma_is_the_documented_one() {
             r#"{"kernel":"6.12","side":"c","#,
             r#""processes":[{"id":0,"vmas":[{"start":16,"end":24,"anon_vma":0,"chain":[0]}]}],"#,
             r#""anon_vmas":[{"id":0,"root":0,"parent":0,"refcount":1,"num_children":1,"num_active_vmas":1}],"#,
-            r#""live":{"anon_vma":1,"anon_vma_chain":1}}"#
+            r#""live":{"anon_vma":1,"anon_vma_chain":1}}"#,
+            "\n"
         )
     );
 }

@@ -122,7 +122,12 @@ pub fn listing(extract: &Extract, stubs: &str) -> String {
         let kind = format!("{:?}", piece.kind).to_lowercase();
         let place = format!("{}:{}-{}", piece.file, piece.first_line, piece.last_line);
         let symbol = if piece.kind == Kind::Whole { "" } else { &piece.symbol };
-        let wrapped = if piece.wrapped { " (observed by a wrapper)" } else { "" };
+        let renamed = extract.renames.iter().find(|renamed| piece.kind == Kind::Whole && renamed.file == piece.file);
+        let wrapped = match renamed {
+            Some(renamed) => format!(" (observed by a wrapper: {})", renamed.names.join(", ")),
+            None if piece.wrapped => " (observed by a wrapper)".to_owned(),
+            None => String::new(),
+        };
         let line = format!("  {place:<44} {kind:<12} {symbol}{wrapped}");
         let _ = writeln!(out, "{}", line.trim_end());
     }

@@ -1,6 +1,7 @@
 //! I10: what a call promises to have done, or not to have done.
 
-use super::model::{Frozen, Model, NONE, Thawed, VmaRecord};
+use super::model::{Frozen, Model, Thawed};
+use super::record::{NONE, VmaRecord};
 use super::words::{Record, Records};
 use crate::check::violation::{Invariant, Object, Violation};
 use crate::rmap::{AnonVmaId, Call, VmaId};

@@ -3,7 +3,8 @@
 //! An object that did not change kept what held for it before; a counter is checked when
 //! either the told number or what it counts changed.
 
-use super::model::{AnonVmaRecord, Model, NONE};
+use super::model::Model;
+use super::record::{AnonVmaRecord, NONE};
 use super::{tree, words};
 use crate::check::violation::{Invariant, Object, Violation};
 use crate::rmap::{AnonVmaId, AvcId, Call, VmaId};

@@ -58,6 +58,7 @@ impl<I: Iterator<Item = Node>, K: FnMut(&Node) -> Option<Key>> Walk<I, K> {
         None
     }
 
+    #[inline(always)]
     fn child(&mut self, there: bool, parent_red: bool, depth: u32) -> Option<Subtree> {
         if !there {
             return Some(Subtree::default());
