@@ -1,9 +1,9 @@
 # rmap-diff. `make fuzz` and `make test` do all their set-up by themselves; a second call does none of it again.
 #
 #   make fuzz [TIME=60] [KERNEL=NAME] [TARGET=differential] [SANITIZER=address|none]
-#   make test [SEED=FILE|none]
+#   make test [SEED=FILE]
 #   make kernels [KERNELS="6.1 6.12 7.2 7"]
-#   make kernel NAME=mine TREE=PATH|URL|REFERENCE [REV=v6.19] [PATCHES="a.mbox b.patch"]
+#   make kernel NAME=mine TREE=PATH|URL|ref:NAME [REV=v6.19] [PATCHES="a.mbox b.patch"]
 
 SHELL := /bin/bash
 
@@ -18,7 +18,7 @@ SEED ?= $(firstword $(wildcard ../shared/seed/*.txt))
 
 kernels_tool := cargo run -q --release -p rmap-extract --bin kernels --
 
-.PHONY: help setup kernels kernel test fuzz bench seeds
+.PHONY: help setup kernels kernel test fuzz bench
 .DEFAULT_GOAL := help
 
 help:
@@ -40,7 +40,6 @@ fuzz: kernels
 	@scripts/fuzz "$(TARGET)" "$(TIME)" "$(SANITIZER)" "$(KERNEL)"
 
 test: setup
-	@$(kernels_tool) fetch 6.1 6.12 7.2 7
 	@SEED="$(SEED)" scripts/test
 
 bench: kernels
