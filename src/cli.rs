@@ -26,7 +26,9 @@ const USAGE: u8 = 2;
 /// Differential fuzzer for the Linux kernel's anonymous reverse map (mm/rmap.c).
 #[derive(Parser)]
 #[command(name = "rmap-diff", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Exit status: 0 the sides agree, 1 a divergence or violation was found, 2 usage or malformed input.")]
+#[command(
+    after_help = "Exit status: 0 the sides agree, 1 a divergence or violation was found, 2 usage or malformed input."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -35,16 +37,22 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run one trace and report where the sides part or an invariant breaks.
-    #[command(after_help = "Examples:\n  rmap-diff run fuzz/seeds/siblings.trace\n  rmap-diff run crash.trace --kernel 6.12 \
-        --side c --dump json\n  echo 'map p0 0x10..0x18' | rmap-diff run -")]
+    #[command(
+        after_help = "Examples:\n  rmap-diff run fuzz/seeds/siblings.trace\n  rmap-diff run crash.trace --kernel 6.12 \
+        --side c --dump json\n  echo 'map p0 0x10..0x18' | rmap-diff run -"
+    )]
     Run(run::Args),
     /// Run random traces, reproducible by a seed.
-    #[command(after_help = "Examples:\n  rmap-diff random --ops 1000000 --seed 7 --fail-rate 0.3\n  rmap-diff random --ops \
-        200000 --kernel 6.1 --mix fork-heavy")]
+    #[command(
+        after_help = "Examples:\n  rmap-diff random --ops 1000000 --seed 7 --fail-rate 0.3\n  rmap-diff random --ops \
+        200000 --kernel 6.1 --mix fork-heavy"
+    )]
     Random(random::Args),
     /// Convert traces between text and bytes (the fuzzer's inputs).
-    #[command(after_help = "Examples:\n  rmap-diff convert fuzz/artifacts/differential/crash-0123 crash.trace\n  rmap-diff \
-        convert crash.trace crash.bin\n  rmap-diff convert --seeds fuzz/seeds fuzz/corpus/differential")]
+    #[command(
+        after_help = "Examples:\n  rmap-diff convert fuzz/artifacts/differential/crash-0123 crash.trace\n  rmap-diff \
+        convert crash.trace crash.bin\n  rmap-diff convert --seeds fuzz/seeds fuzz/corpus/differential"
+    )]
     Convert(convert::Args),
     /// List the kernel references, or show what was cut from one.
     #[cfg(not(feature = "port-only"))]

@@ -97,8 +97,7 @@ impl Session {
         let totals = self.driver.stats().total();
         let mut text = format!("kernel={}\n", self.lockstep.reference().reference().name);
         let _ = writeln!(text, "ops_per_exec={:.4}", totals.total() as f64 / self.executions as f64);
-        let _ =
-            writeln!(text, "refused_percent={:.2}", 100.0 * totals.refused as f64 / totals.total().max(1) as f64);
+        let _ = writeln!(text, "refused_percent={:.2}", 100.0 * totals.refused as f64 / totals.total().max(1) as f64);
         let beside = path.with_extension("tmp");
         let _ = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
     }

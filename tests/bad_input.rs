@@ -26,20 +26,42 @@ use rmap_extract::supply::{self, Addition};
 fn texts() -> Vec<String> {
     let mut rng = Rng::new(1);
     let mut texts: Vec<String> = (0..40)
-        .map(|_| random_trace(&mut rng, 12, &Mix { fail_per_mille: 400, ..Mix::default() }).to_file_text())
+        .map(|_| random_trace(&mut rng, 6, &Mix { fail_per_mille: 400, ..Mix::default() }).to_file_text())
         .collect();
     texts.push("# rmap-diff trace v1\n# é\nmap p0 16..24 # decimal\r\n\n\tfork p0 p1 fail=1,3,5+\nexit p1".to_owned());
     texts
 }
 
-/// One to four small changes, anywhere.
+/// One or two small changes, anywhere.
 fn mutate(rng: &mut Rng, text: &str) -> Vec<u8> {
     const PIECES: [&str; 24] = [
-        "map", "fault", "fork", "unmap", "exit", "p0", "p15", "p16", "p", "0x", "..", "0xffffffff", "0x100000000", "-1",
-        "fail=", "fail=2+", ",", "+", "#", "\n", "\r", "é", "\u{1f600}", "99999999999999999999",
+        "map",
+        "fault",
+        "fork",
+        "unmap",
+        "exit",
+        "p0",
+        "p15",
+        "p16",
+        "p",
+        "0x",
+        "..",
+        "0xffffffff",
+        "0x100000000",
+        "-1",
+        "fail=",
+        "fail=2+",
+        ",",
+        "+",
+        "#",
+        "\n",
+        "\r",
+        "é",
+        "\u{1f600}",
+        "99999999999999999999",
     ];
     let mut bytes = text.as_bytes().to_vec();
-    for _ in 0..=rng.below(4) {
+    for _ in 0..=rng.below(2) {
         let len = bytes.len() as u32;
         let at = rng.below(len + 1) as usize;
         let end = (at + 1 + rng.below(8) as usize).min(bytes.len());
@@ -178,7 +200,7 @@ fn oversized_texts_end_in_time_and_in_a_short_message() {
     let zeros = format!("fault p0 0x{}10", "0".repeat(long));
     assert_eq!(parse_bytes(zeros.as_bytes()), Ok(trace("fault p0 16")));
     // What is long and wrong.
-    let numbers: Vec<String> = (1..=100_000).map(|n| n.to_string()).collect();
+    let numbers: Vec<String> = (1..=60_000).map(|n| n.to_string()).collect();
     for text in [
         "x".repeat(long),
         "\u{1f600}".repeat(long),
@@ -350,7 +372,10 @@ fn definition(text: &str, name: &str) -> std::ops::Range<usize> {
         .map(|(at, _)| at)
         .find(|&at| {
             let line = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-            !text[line..].starts_with(['\t', ' ', '*']) && body(at).is_some_and(|arguments| !arguments.contains(';'))
+            let whole = !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            whole
+                && !text[line..].starts_with(['\t', ' ', '*'])
+                && body(at).is_some_and(|arguments| !arguments.contains(';'))
         })
         .unwrap_or_else(|| panic!("no {name}()"));
     let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
@@ -394,7 +419,6 @@ fn a_lost_brace_anywhere_in_a_function_is_seen() {
         let rmap = world.file(tree, "mm/rmap.c");
         for name in ["anon_vma_clone", "anon_vma_fork", "unlink_anon_vmas"] {
             let range = definition(&rmap, name);
-            let first_line = 1 + rmap[..range.start].matches('\n').count();
             for at in range.filter(|&at| matches!(rmap.as_bytes()[at], b'{' | b'}')) {
                 let mut broken = rmap.clone();
                 broken.remove(at);
@@ -407,7 +431,8 @@ fn a_lost_brace_anywhere_in_a_function_is_seen() {
                 let place = said.strip_prefix("mm/rmap.c:").unwrap_or_else(|| panic!("no place: {said}"));
                 let named: usize = place.split(':').next().unwrap().parse().unwrap_or_else(|_| panic!("{said}"));
                 assert!(said.contains("brace") && said.contains("compare the file with its original"), "{said}");
-                assert!(named <= line && named + 300 > first_line, "line {line}: {said}");
+                assert!(named.abs_diff(line) < 300, "line {line}: {said}");
+                assert!(named <= line || said.contains("here or above"), "line {line}: {said}");
                 seen += 1;
             }
         }
@@ -419,6 +444,9 @@ fn a_lost_brace_anywhere_in_a_function_is_seen() {
     world.write("new", "mm/rmap.c", &(rmap[..range.end - 2].to_owned() + &rmap[range.end - 1..]));
     world.refuses("new", &[], &["mm/rmap.c:", "brace"]);
 }
+
+/// A line of 6.12.
+const OLD_LINE: &str = "anon_vma->root = pvma->anon_vma->root;";
 
 /// A diff that changes one line of `mm/rmap.c` of a tree, with the lines around it.
 fn diff(rmap: &str, from: &str, to: &str) -> String {
@@ -436,13 +464,13 @@ fn a_patch_that_does_not_apply_names_the_hunk_and_leaves_the_cache_alone() {
     let world = World::new();
     let rmap = world.file("old", "mm/rmap.c");
     let patch = world.dir.path().join("a.patch");
-    let good = diff(&rmap, "root_anon_vma = anon_vma->root", "root_anon_vma = (anon_vma->root)");
+    let good = diff(&rmap, OLD_LINE, "anon_vma->root = (pvma->anon_vma)->root;");
     fs::write(&patch, &good).unwrap();
     world.add("patched", "old", std::slice::from_ref(&patch)).unwrap_or_else(|error| panic!("{error}\n{good}"));
 
     let twice = [patch.clone(), patch.clone()];
     world.refuses("old", &twice, &["a.patch: mm/rmap.c: already applied", "leave this patch out"]);
-    fs::write(&patch, good.replace("root_anon_vma = anon_vma", "no_such_line = anon_vma")).unwrap();
+    fs::write(&patch, good.replace(OLD_LINE, "no_such_line;")).unwrap();
     let advice = "is the patch for another version, or is one before it missing?";
     let one = std::slice::from_ref(&patch);
     world.refuses("old", one, &["a.patch: mm/rmap.c: hunk 1 of 1 (line ", "does not apply", advice]);
@@ -461,7 +489,7 @@ fn a_patch_that_does_not_apply_names_the_hunk_and_leaves_the_cache_alone() {
 fn patches_of_noise_are_refused() {
     let world = World::new();
     let rmap = world.file("old", "mm/rmap.c");
-    let good = diff(&rmap, "root_anon_vma = anon_vma->root", "root_anon_vma = (anon_vma->root)");
+    let good = diff(&rmap, OLD_LINE, "anon_vma->root = (pvma->anon_vma)->root;");
     let patch = world.dir.path().join("noise.patch");
     let before = listing(world.cache.dir());
     let mut rng = Rng::new(50);
@@ -475,7 +503,9 @@ fn patches_of_noise_are_refused() {
         match world.add("noise", "old", std::slice::from_ref(&patch)) {
             // A change of a comment, of a line number, of what is put in.
             Ok(()) => world.cache.remove("noise").unwrap(),
-            Err(said) => assert!(said.len() > 20 && said.contains("noise.patch") || said.contains("mm/rmap.c"), "{said}"),
+            Err(said) => {
+                assert!(said.contains("noise.patch") || said.contains("mm/rmap.c"), "no place: {said}")
+            }
         }
         assert!(listing(world.cache.dir()) == before, "the cache is not as it was");
     }
@@ -530,8 +560,8 @@ fn the_command_fails_with_one_clear_line_and_leaves_the_cache_alone() {
     let world = World::new();
     let (old, new) = (world.tree("old").display().to_string(), world.tree("new").display().to_string());
     let patch = world.dir.path().join("a.patch");
-    let good = diff(&world.file("old", "mm/rmap.c"), "root_anon_vma = anon_vma->root", "root_anon_vma = NULL");
-    fs::write(&patch, good.replace("root_anon_vma = anon_vma", "no_such_line = anon_vma")).unwrap();
+    let good = diff(&world.file("old", "mm/rmap.c"), OLD_LINE, "anon_vma->root = NULL;");
+    fs::write(&patch, good.replace(OLD_LINE, "no_such_line;")).unwrap();
     let patch = patch.display().to_string();
     let rmap = world.file("new", "mm/rmap.c");
     world.write("new", "mm/rmap.c", &rmap.replace("unlink_anon_vmas(", "unlink_them(").replacen("\n}\n", "\n\n", 1));

@@ -367,12 +367,8 @@ fn output_that_cannot_be_written_is_an_error() {
 fn a_reader_that_goes_away_is_no_error() {
     let long = SMALL.to_owned() + &"fork p0 p1\nexit p1\n".repeat(20_000);
     for args in [&["kernels", "--show", "6.12"][..], &["convert", "-", "--to", "text"]] {
-        let mut child = command(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut input = child.stdin.take().unwrap();
         let feeder = {
             let long = long.clone();
@@ -511,7 +507,8 @@ fn a_finding_shows_all_that_is_needed_to_look_into_it() {
     let first = said.lines().next().unwrap();
     assert_eq!(first, finding.signature());
     assert!(first.starts_with("differ ") && !first.contains("0x"), "{first}");
-    for line in ["kernel  6.12", "side    both sides", &format!("at      operation {}: {operation}", finding.operation)] {
+    for line in ["kernel  6.12", "side    both sides", &format!("at      operation {}: {operation}", finding.operation)]
+    {
         assert!(said.contains(&format!("\n{line}")), "`{line}` is not in\n{said}");
     }
     let call = rmap_diff::check::CallText(finding.call.expect("a call")).to_string();

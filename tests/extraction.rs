@@ -349,7 +349,8 @@ fn every_line_that_was_compiled_is_the_trees_line_that_its_marker_counts_to() {
             let text = read(&compiled(reference).join(&piece.into));
             assert!(text == piece.text, "{}: {}", reference.name, piece.into);
         }
-        let functions = if reference.revision.keyed_by_anon_pgoff { "anon_rmap_tree" } else { "anon_vma_interval_tree" };
+        let functions =
+            if reference.revision.keyed_by_anon_pgoff { "anon_rmap_tree" } else { "anon_vma_interval_tree" };
         let wanted: BTreeSet<String> = OBSERVED
             .iter()
             .map(|name| (*name).to_owned())

@@ -13,8 +13,13 @@ use crate::rmap::{Call, Event, EventKind, Fail, Revision, Rmap, Side, Snapshot, 
 /// What every call returns once something was found: `-EFAULT`.
 pub const STOPPED: i32 = -14;
 
-/// The whole state is looked at after this many operations, and then whenever their number has doubled.
+/// The whole state is looked at after this many operations, and then whenever their number has doubled, but
+/// never before calls have told [`WHOLE_STATE_SHARE`] times as many words as it holds: in a large world, too,
+/// looking at everything stays a small part of the work.
 const FIRST_WHOLE_STATE: u64 = 64;
+
+/// See [`FIRST_WHOLE_STATE`].
+const WHOLE_STATE_SHARE: u64 = 8;
 
 /// How much was done since the last reset.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
@@ -45,6 +50,9 @@ pub struct Lockstep<C, P> {
     finding: Option<Box<Finding>>,
     stats: LockstepStats,
     next_whole_state: u64,
+    /// Words told by calls since the whole state was looked at, and how many it held then.
+    told: u64,
+    whole_state_words: u64,
     /// An operation was begun and not ended.
     open: bool,
     /// The number of the trace's last operation, once the exits that end a run have begun.
@@ -67,6 +75,8 @@ impl<C: Side, P: Side> Lockstep<C, P> {
             finding: None,
             stats: LockstepStats::default(),
             next_whole_state: FIRST_WHOLE_STATE,
+            told: 0,
+            whole_state_words: 0,
             open: false,
             teardown: None,
         }
@@ -107,6 +117,8 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         self.finding = None;
         self.stats = LockstepStats::default();
         self.next_whole_state = FIRST_WHOLE_STATE;
+        self.told = 0;
+        self.whole_state_words = 0;
         self.open = false;
         self.teardown = None;
     }
@@ -120,7 +132,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         if let Err(broken) = self.oracle.end_operation() {
             return self.broken(Phase::EndOfOperation, self.who, broken);
         }
-        if self.stats.operations >= self.next_whole_state {
+        if self.stats.operations >= self.next_whole_state && self.told >= self.whole_state_words * WHOLE_STATE_SHARE {
             self.next_whole_state = self.stats.operations * 2;
             self.look_at_whole_state();
         }
@@ -169,6 +181,8 @@ impl<C: Side, P: Side> Lockstep<C, P> {
     fn look_at_whole_state(&mut self) {
         self.stats.whole_states += 1;
         self.read_states();
+        self.told = 0;
+        self.whole_state_words = self.words[0].len() as u64;
         if self.port.is_some() && self.words[0] != self.words[1] {
             let fields = self.decoded_diff();
             let divergence = self.divergence(Difference::WholeState, [0, 0], fields);
@@ -340,17 +354,22 @@ impl<C: Side, P: Side> Rmap for Lockstep<C, P> {
         }
         let [ours, theirs] = &mut self.words;
         let ret = self.reference.call(call);
-        let warned = warns(self.reference.events());
-        let mut readable = !(warned && ended_early(self.reference.events()));
+        let events = self.reference.events();
+        let number = events.len() as u64;
+        let warned = warns(events);
+        let mut readable = !(warned && ended_early(events));
+        // The mm's own lock touches nothing.
+        let touches = !matches!(call, Call::MmapWriteLock { .. } | Call::MmapReadLock { .. } | Call::MmapUnlock { .. });
         ours.clear();
-        if readable {
+        if readable && touches {
             self.reference.touched(ours);
         }
+        self.told += ours.len() as u64;
         if let Some(port) = &mut self.port {
             let other = port.call(call);
             readable &= !ended_early(port.events());
             theirs.clear();
-            if readable {
+            if readable && touches {
                 port.touched(theirs);
             }
             if ret != other || self.reference.events() != port.events() || (readable && ours != theirs) {
@@ -359,7 +378,7 @@ impl<C: Side, P: Side> Rmap for Lockstep<C, P> {
             }
         }
         self.stats.calls += 1;
-        self.stats.events += self.reference.events().len() as u64;
+        self.stats.events += number;
         if warned {
             self.warned(call);
             return STOPPED;

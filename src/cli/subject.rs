@@ -112,9 +112,9 @@ impl Args {
             #[cfg(not(feature = "port-only"))]
             SideArg::Both => job.on(&mut Lockstep::new(kernel()?, port), &["c", "rust"]),
             #[cfg(feature = "port-only")]
-            SideArg::C | SideArg::Both => Err(Error::Usage(
-                "this build holds the port alone (feature port-only): use --side rust".into(),
-            )),
+            SideArg::C | SideArg::Both => {
+                Err(Error::Usage("this build holds the port alone (feature port-only): use --side rust".into()))
+            }
         }
     }
 }

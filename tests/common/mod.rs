@@ -23,7 +23,9 @@ pub fn reference(name: &str) -> &'static Reference {
         name => kernel::reference(name),
     };
     let there: Vec<&str> = kernel::references().iter().map(|r| r.name).collect();
-    found.unwrap_or_else(|| panic!("no reference `{name}` in this build (it has {there:?}): run the tests by `make test`"))
+    found.unwrap_or_else(|| {
+        panic!("no reference `{name}` in this build (it has {there:?}): run the tests by `make test`")
+    })
 }
 
 /// A reference and the port at its revision.
