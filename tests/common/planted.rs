@@ -1,0 +1,252 @@
+//! Planting faults: a copy of this workspace and of two references in the target directory, text
+//! replaced in them, built, and the tool run on what comes of it.
+//!
+//! All faults in the C are references of one binary, which holds the sound references too. The
+//! port's faults are planted one after the other in the copy and built anew, in the same target directory.
+
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rmap_extract::cache::{Cache, Note};
+use rmap_extract::source::copy_needed;
+use rmap_extract::supply::default_set;
+use rmap_extract::syntax::{Kind, SourceFile};
+
+/// The name of the reference before the series.
+pub const BEFORE: &str = "6.12";
+/// The name of the reference after the series, the newest 7.x.
+pub const AFTER: &str = "7.x";
+
+/// Operations of a trace; each starts from an empty world.
+pub const TRACE_OPS: u64 = 256;
+
+/// A piece of text to replace. It stands in the function exactly once.
+pub struct Edit {
+    /// The function's name.
+    pub within: &'static str,
+    /// What is there.
+    pub from: &'static str,
+    /// What shall be there.
+    pub to: &'static str,
+}
+
+/// A fault in a file.
+pub struct Fault {
+    /// The fault's name; one in the C is the name of a reference.
+    pub name: &'static str,
+    /// What is wrong, and the commit that put it right, if it was one of the kernel's.
+    pub about: &'static str,
+    /// Its file, in the kernel tree or in this repository.
+    pub file: &'static str,
+    /// What makes it.
+    pub edits: &'static [Edit],
+}
+
+impl Fault {
+    /// The text with the fault, or which edit does not fit.
+    fn plant(&self, text: String, function: impl Fn(&str, &str) -> Option<Range<usize>>) -> Result<String, String> {
+        self.edits.iter().try_fold(text, |text, edit| {
+            let Edit { within, from, to } = edit;
+            let adapt = format!("adapt the planted fault `{}`: {}: {within}()", self.name, self.file);
+            let range = function(&text, within).ok_or_else(|| format!("{adapt}: no such function, or several"))?;
+            let (before, body, after) = (&text[..range.start], &text[range.clone()], &text[range.end..]);
+            match body.matches(from).count() {
+                1 => Ok([before, &body.replacen(from, to, 1), after].concat()),
+                count => Err(format!("{adapt} holds {from:?} {count} times, not once")),
+            }
+        })
+    }
+}
+
+/// Where a C function is defined.
+fn c_function(text: &str, name: &str) -> Option<Range<usize>> {
+    let file = SourceFile::parse(name, text.to_owned()).ok()?;
+    let [function] = file.find(Kind::Function, name)[..] else { return None };
+    Some(function.range.clone())
+}
+
+/// Where a Rust function is defined, in a formatted file: to the first brace that closes at its depth.
+fn rust_function(text: &str, name: &str) -> Option<Range<usize>> {
+    let head = format!("fn {name}");
+    let is_whole = |at: &usize| text[at + head.len()..].starts_with(['(', '<']);
+    let places: Vec<usize> = text.match_indices(&head).map(|(at, _)| at).filter(is_whole).collect();
+    let [at] = places[..] else { return None };
+    let line = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let depth: String = text[line..].chars().take_while(|c| *c == ' ').collect();
+    let close = format!("\n{depth}}}\n");
+    let end = at + text[at..].find(&close)? + close.len();
+    Some(line..end)
+}
+
+/// What the tool was asked to do to find a fault.
+pub struct Hunt {
+    /// The reference.
+    pub kernel: &'static str,
+    /// `c`, `rust` or `both`.
+    pub side: &'static str,
+    /// The mix of operations.
+    pub mix: &'static str,
+    /// It has to be found within this many.
+    pub ops: u64,
+}
+
+/// What the tool found.
+pub struct Found {
+    /// How many operations it took, all traces together.
+    pub ops: u64,
+    /// The first line of the report.
+    pub signature: String,
+}
+
+/// The copies and what is built of them.
+pub struct Workshop {
+    dir: PathBuf,
+    /// Built from the sound port: holds the sound references and one for each fault in the C.
+    pub sound: PathBuf,
+}
+
+impl Workshop {
+    /// Copies and builds. `faults` are planted in the C, each in the reference named beside it.
+    pub fn open<'f>(faults: impl Iterator<Item = (&'static str, &'f Fault)>) -> Self {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted");
+        let workshop = Workshop { sound: dir.join("rmap-diff"), dir };
+        workshop.fill_cache(faults);
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for entry in ["Cargo.toml", "Cargo.lock", "build.rs", "build", "csrc", "src", "benches"] {
+            mirror(&workspace.join(entry), &workshop.workspace().join(entry));
+        }
+        let built = workshop.build().unwrap_or_else(|error| panic!("the unchanged copy does not build:\n{error}"));
+        fs::copy(built, &workshop.sound).unwrap();
+        workshop
+    }
+
+    fn workspace(&self) -> PathBuf {
+        self.dir.join("workspace")
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.dir.join("kernels")
+    }
+
+    fn fill_cache<'f>(&self, faults: impl Iterator<Item = (&'static str, &'f Fault)>) {
+        if self.cache().exists() {
+            fs::remove_dir_all(self.cache()).unwrap();
+        }
+        let from = Cache::from_env().unwrap();
+        let to = Cache::at(self.cache());
+        let newest = default_set(&from).unwrap().pop();
+        let newest = newest.expect("no kernel reference in the cache: run the tests by `make test`");
+        let add = |name: &str, base: &str, fault: Option<&Fault>| -> Result<(), String> {
+            let base = from.load(if base == AFTER { &newest } else { base }).map_err(|error| error.to_string())?;
+            let staging = to.stage(name).map_err(|error| error.to_string())?;
+            copy_needed(&base.tree(), &staging.tree()).map_err(|error| error.to_string())?;
+            if let Some(fault) = fault {
+                let path = staging.tree().join(fault.file);
+                let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+                fs::write(&path, fault.plant(text, c_function)?).map_err(|error| error.to_string())?;
+            }
+            let note = Note { name: name.to_owned(), package: None, ..base.note };
+            staging.install(&note).map(drop).map_err(|error| error.to_string())
+        };
+        let mut failures: Vec<String> =
+            [BEFORE, AFTER].into_iter().filter_map(|sound| add(sound, sound, None).err()).collect();
+        failures.extend(faults.filter_map(|(base, fault)| add(fault.name, base, Some(fault)).err()));
+        assert!(failures.is_empty(), "{}", failures.join("\n"));
+    }
+
+    /// Builds the copy as it is now: the binary, or what the compiler says.
+    fn build(&self) -> Result<PathBuf, String> {
+        let target = self.dir.join("target");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--frozen", "--quiet", "--bin", "rmap-diff"]).current_dir(self.workspace());
+        // What is for the build that this test is part of is not for this one.
+        for other in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
+            cargo.env_remove(other);
+        }
+        cargo.env("CARGO_TARGET_DIR", &target).env("RMAP_CACHE", self.cache());
+        // Building takes longer than running, and the C is optimised in any case.
+        cargo.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_PROFILE_DEV_OPT_LEVEL", "0");
+        let output = cargo.output().unwrap();
+        if output.status.success() {
+            Ok(target.join("debug/rmap-diff"))
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+
+    /// Plants a fault in the port, builds, and takes the fault out again.
+    pub fn build_with(&self, fault: &Fault) -> Result<PathBuf, String> {
+        let path = self.workspace().join(fault.file);
+        let sound = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let planted = fault.plant(sound.clone(), rust_function)?;
+        fs::write(&path, planted).unwrap();
+        let built = self.build().map_err(|error| format!("`{}` does not build:\n{error}", fault.name));
+        fs::write(&path, sound).unwrap();
+        built
+    }
+
+    /// Runs random traces until something is found; nothing if there was nothing within the bound.
+    pub fn hunt(&self, binary: &Path, hunt: &Hunt) -> Result<Option<Found>, String> {
+        let Hunt { kernel, side, mix, ops } = hunt;
+        let trace_ops = TRACE_OPS.to_string();
+        // A trace a run, each of a seed of its own: so the report's operation tells how many it took.
+        for seed in 1..=ops.div_ceil(TRACE_OPS) {
+            let save = self.dir.join(format!("{kernel}-{side}.trace"));
+            let output = Command::new(binary)
+                .args(["random", "--kernel", kernel, "--side", side, "--mix", mix])
+                .args(["--ops", &trace_ops, "--trace-ops", &trace_ops, "--seed", &seed.to_string(), "--save"])
+                .arg(save)
+                .env("NO_COLOR", "1")
+                .output()
+                .unwrap();
+            let report = String::from_utf8_lossy(&output.stdout);
+            match output.status.code() {
+                Some(0) => {}
+                Some(1) => {
+                    let signature = report.lines().next().unwrap_or_default().to_owned();
+                    let operation =
+                        operation(&report).ok_or_else(|| format!("no operation in the report:\n{report}"))?;
+                    return Ok(Some(Found { ops: (seed - 1) * TRACE_OPS + operation, signature }));
+                }
+                _ => {
+                    let stderr = String::from_utf8_lossy(&output.stderr);
+                    return Err(format!("seed {seed}: {}: {report}{stderr}", output.status));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// At which operation of its trace a report says that something was found.
+fn operation(report: &str) -> Option<u64> {
+    let place = report.lines().find_map(|line| line.strip_prefix("at "))?;
+    let (_, number) = place.split_once("operation ")?;
+    number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// Makes `to` like `from`, leaving alone what is so already, lest it be built again.
+fn mirror(from: &Path, to: &Path) {
+    if !from.is_dir() {
+        let text = fs::read(from).unwrap();
+        if fs::read(to).ok().as_ref() != Some(&text) {
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::write(to, text).unwrap();
+        }
+        return;
+    }
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(to).unwrap() {
+        let entry = entry.unwrap();
+        if !from.join(entry.file_name()).exists() {
+            let stale = entry.path();
+            if stale.is_dir() { fs::remove_dir_all(stale).unwrap() } else { fs::remove_file(stale).unwrap() }
+        }
+    }
+    for entry in fs::read_dir(from).unwrap() {
+        let name = entry.unwrap().file_name();
+        mirror(&from.join(&name), &to.join(&name));
+    }
+}

@@ -1,0 +1,506 @@
+//! The checks can fail: faults planted in the C and in the port are found.
+//!
+//! A fault of the kernel's own history is named with the commit that put it right. A fault in the C is looked for
+//! by the lockstep, and by the invariants alone, which is how a fault is seen that the port has too. Where a
+//! replacement does not find its place in a newer tree or port, the test says so: adapt the table.
+
+#[path = "common/planted.rs"]
+mod planted;
+
+use std::sync::LazyLock;
+
+use planted::{AFTER, BEFORE, Edit, Fault, Found, Hunt, Workshop};
+
+/// What a search must come to.
+enum Expect {
+    /// The signature begins with one of these: which is met first is up to the random operations.
+    Finds(&'static [&'static str]),
+    /// No check of this kind sees it.
+    Nothing,
+}
+use Expect::{Finds, Nothing};
+
+/// A fault in the C of a reference.
+struct InC {
+    of: &'static str,
+    fault: Fault,
+    mix: &'static str,
+    /// The C beside the port.
+    lockstep: Expect,
+    /// The C by itself.
+    alone: Expect,
+}
+
+/// Operations within which a fault in the C is found.
+const OPS_IN_C: u64 = 100_000;
+/// Operations within which a fault in the port is found.
+const OPS_IN_PORT: u64 = 20_000;
+
+static IN_C: &[InC] = &[
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "fork-keeps-the-clone",
+            about: "4946d54cb55e: fork does not undo the clone when its own anon_vma or chain entry cannot be had",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "anon_vma_fork", from: "\tunlink_anon_vmas(vma);\n", to: "" }],
+        },
+        mix: "default",
+        lockstep: Finds(&["differ anon_vma_fork events"]),
+        alone: Finds(&["violate I10 failed call left", "violate I10 failed call leaks", "violate I4", "violate I12"]),
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "prepare-shares-what-was-forked",
+            about: "d0e9fe1758f2: prepare shares the anon_vma of a neighbour with more than one chain entry",
+            file: "mm/vma.c",
+            edits: &[Edit { within: "reusable_anon_vma", from: " && list_is_singular(&old->anon_vma_chain)", to: "" }],
+        },
+        mix: "default",
+        lockstep: Finds(&["differ anon_vma_prepare events"]),
+        alone: Finds(&["violate I1 root not on the chain", "violate I7 same anon_vma, different chains"]),
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "prepare-shares-what-was-forked-7",
+            about: "d0e9fe1758f2, in the newest generation",
+            file: "mm/vma.c",
+            edits: &[Edit { within: "reusable_anon_vma", from: " && list_is_singular(&old->anon_vma_chain)", to: "" }],
+        },
+        mix: "default",
+        lockstep: Finds(&["differ anon_vma_prepare events"]),
+        alone: Finds(&["violate I1 root not on the chain", "violate I7 same anon_vma, different chains"]),
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "failed-clone-keeps-the-anon_vma",
+            about: "3fe89b3e2a7b: a failed clone leaves dst->anon_vma set, so that undoing it counts down what was not counted up",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "anon_vma_clone", from: "\tdst->anon_vma = NULL;\n", to: "" }],
+        },
+        mix: "default",
+        lockstep: Finds(&["differ anon_vma_clone events: enter unlink_anon_vmas anon_vma"]),
+        alone: Finds(&["violate I10 failed call changed an anon_vma", "violate I5 num_active_vmas"]),
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "degree",
+            about: "2555283eb40d (CVE-2022-42703): one degree counts children and VMAs together, so an anon_vma is reused twice",
+            file: "mm/rmap.c",
+            edits: &[
+                Edit {
+                    within: "anon_vma_clone",
+                    from: "anon_vma->num_children < 2",
+                    to: "anon_vma != src->anon_vma && anon_vma->num_children + anon_vma->num_active_vmas < 2",
+                },
+                Edit { within: "anon_vma_clone", from: "anon_vma->num_active_vmas == 0", to: "1" },
+            ],
+        },
+        mix: "fork-heavy",
+        lockstep: Finds(&["differ anon_vma_fork"]),
+        alone: Finds(&["violate I10 reuse of an anon_vma with VMAs", "violate I7 same anon_vma, different chains"]),
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "degree-7",
+            about: "2555283eb40d (CVE-2022-42703), in the newest generation",
+            file: "mm/rmap.c",
+            edits: &[
+                Edit {
+                    within: "anon_vma_clone",
+                    from: "if (operation == VMA_OP_FORK)",
+                    to: "if (operation == VMA_OP_FORK && anon_vma != active_anon_vma)",
+                },
+                Edit {
+                    within: "maybe_reuse_anon_vma",
+                    from: "anon_vma->num_active_vmas > 0",
+                    to: "anon_vma->num_children + anon_vma->num_active_vmas > 1",
+                },
+            ],
+        },
+        mix: "fork-heavy",
+        lockstep: Finds(&["differ anon_vma_fork"]),
+        alone: Finds(&["violate I10 reuse of an anon_vma with VMAs", "violate I7 same anon_vma, different chains"]),
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "never-reuses",
+            about: "7a3ef208e662: nothing is reused, so fork and exit in a loop grow the hierarchy without end",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "anon_vma_clone",
+                from: "anon_vma->num_children < 2",
+                to: "anon_vma->num_children < 0",
+            }],
+        },
+        mix: "fork-heavy",
+        lockstep: Finds(&["differ anon_vma_fork events: alloc anon_vma"]),
+        // Nothing dangles: only growth would show it, and the invariants do not bound that.
+        alone: Nothing,
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "sleeps-under-the-lock",
+            about: "dd34739c03f2: clone allocates a chain entry with GFP_KERNEL under the anon_vma lock",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "anon_vma_clone", from: "GFP_NOWAIT | __GFP_NOWARN", to: "GFP_KERNEL" }],
+        },
+        mix: "default",
+        lockstep: Finds(&[
+            "differ anon_vma_fork events: alloc anon_vma_chain GFP_KERNEL vs",
+            "differ anon_vma_clone events: alloc anon_vma_chain GFP_KERNEL vs",
+        ]),
+        alone: Finds(&["violate I11 sleeps in atomic context"]),
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "clone-in-the-wrong-order",
+            about: "clone turns the chain round, so that the root is not the last to go (put right in 2010)",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "anon_vma_clone", from: "list_for_each_entry_reverse", to: "list_for_each_entry" }],
+        },
+        mix: "default",
+        lockstep: Finds(&["differ anon_vma_fork events: tree_insert", "differ anon_vma_clone events: tree_insert"]),
+        // Nothing dangles, for the root is pinned; and later kernels turn chains round on purpose.
+        alone: Nothing,
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "root-not-pinned",
+            about: "fork does not take a reference on the root, where the lock is",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "anon_vma_fork", from: "get_anon_vma(anon_vma->root);", to: "" }],
+        },
+        mix: "default",
+        lockstep: Finds(&["differ anon_vma_fork events: down_write vs get"]),
+        alone: Finds(&["violate I6 refcount"]),
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "cleanup-keeps-the-anon_vma",
+            about: "3a206a8649f8: cleanup_partial_anon_vmas() leaves vma->anon_vma set",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "cleanup_partial_anon_vmas", from: "vma->anon_vma = NULL;", to: "" }],
+        },
+        mix: "default",
+        // A kernel of the series had it, so it is a revision, which the port follows: the sides agree, and the
+        // invariants find it on both.
+        lockstep: Finds(&["violate I10 failed call left vma->anon_vma"]),
+        alone: Finds(&["violate I10 failed call left vma->anon_vma"]),
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "child-not-counted",
+            about: "fork does not count the child of the parent's anon_vma, which is then reused too early",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "anon_vma_fork", from: "anon_vma->parent->num_children++;", to: "" }],
+        },
+        mix: "default",
+        lockstep: Finds(&["differ anon_vma_fork state: anon_vma.num_children"]),
+        alone: Finds(&["violate I5 num_children"]),
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "child-counted-for-ever",
+            about: "unlink does not count an emptied anon_vma off its parent",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "unlink_anon_vmas", from: "anon_vma->parent->num_children--;", to: "" }],
+        },
+        mix: "default",
+        lockstep: Finds(&["differ unlink_anon_vmas state: anon_vma.num_children"]),
+        alone: Finds(&["violate I5 num_children"]),
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "links-unlocked",
+            about: "fork puts its own chain entry into the tree without the root's lock",
+            file: "mm/rmap.c",
+            edits: &[
+                Edit { within: "anon_vma_fork", from: "anon_vma_lock_write(anon_vma);", to: "" },
+                Edit { within: "anon_vma_fork", from: "anon_vma_unlock_write(anon_vma);", to: "" },
+            ],
+        },
+        mix: "default",
+        lockstep: Finds(&["differ anon_vma_fork events: tree_insert vs down_write"]),
+        alone: Finds(&["violate I11 tree changed without"]),
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "spare-not-freed",
+            about: "fork keeps the anon_vma that it allocated ahead, when it is not needed",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "anon_vma_fork",
+                from: "if (rc || vma->anon_vma) {\n\t\tput_anon_vma(anon_vma);",
+                to: "if (rc || vma->anon_vma) {",
+            }],
+        },
+        mix: "default",
+        lockstep: Finds(&["differ anon_vma_fork events: free anon_vma_chain vs put"]),
+        alone: Finds(&["violate I4 live without a VMA", "violate I10 failed call l"]),
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "unlink-leaves-the-tree-as-it-is",
+            about: "unlink frees chain entries that are still in a tree",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "unlink_anon_vmas", from: "anon_rmap_tree_remove(avc, anon_vma);", to: "" }],
+        },
+        mix: "default",
+        lockstep: Finds(&["differ unlink_anon_vmas events: free anon_vma_chain vs tree_remove"]),
+        alone: Finds(&["violate I4 tree size", "violate I2", "violate I11"]),
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "rotated-node-stays-black",
+            about: "a rotation of the red-black tree does not give the lower node its new colour",
+            file: "lib/rbtree.c",
+            edits: &[Edit {
+                within: "__rb_rotate_set_parents",
+                from: "rb_set_parent_color(old, new, color);",
+                to: "rb_set_parent_color(old, new, RB_BLACK);",
+            }],
+        },
+        mix: "wide",
+        lockstep: Finds(&["differ "]),
+        alone: Finds(&["violate I8 "]),
+    },
+];
+
+/// A fault in the port: where it is looked for, and how the divergence's signature begins.
+struct InPort {
+    kernel: &'static str,
+    mix: &'static str,
+    fault: Fault,
+    finds: &'static [&'static str],
+}
+
+static IN_PORT: &[InPort] = &[
+    InPort {
+        kernel: BEFORE,
+        mix: "default",
+        fault: Fault {
+            name: "clone-not-counted",
+            about: "clone does not count the destination among the VMAs of its anon_vma",
+            file: "src/port/clone.rs",
+            edits: &[Edit { within: "count_active", from: ".wrapping_add(1)", to: ".wrapping_add(0)" }],
+        },
+        finds: &["differ anon_vma_clone state: anon_vma.num_active_vmas"],
+    },
+    InPort {
+        kernel: AFTER,
+        mix: "default",
+        fault: Fault {
+            name: "links-in-the-wrong-order",
+            about: "clone links the entries that it allocated from the first to the last",
+            file: "src/port/clone.rs",
+            edits: &[
+                Edit { within: "clone_preallocated", from: ".chain.last;", to: ".chain.first;" },
+                Edit { within: "clone_preallocated", from: "linked(avc).prev;", to: "linked(avc).next;" },
+            ],
+        },
+        finds: &["differ anon_vma_fork events: tree_insert vs tree_insert of another object"],
+    },
+    InPort {
+        kernel: BEFORE,
+        mix: "fork-heavy",
+        fault: Fault {
+            name: "reuses-with-two-children",
+            about: "the condition for reuse is off by one",
+            file: "src/port/clone.rs",
+            edits: &[Edit { within: "maybe_reuse_anon_vma", from: "num_children < 2", to: "num_children <= 2" }],
+        },
+        finds: &["differ anon_vma_fork events: alloc anon_vma GFP_KERNEL vs exit anon_vma_fork 0"],
+    },
+    InPort {
+        kernel: AFTER,
+        mix: "default",
+        fault: Fault {
+            name: "prepare-may-not-sleep",
+            about: "prepare allocates with another GFP flag",
+            file: "src/port/prepare.rs",
+            edits: &[Edit { within: "__anon_vma_prepare", from: "Gfp::KERNEL", to: "Gfp::NOWAIT_NOWARN" }],
+        },
+        finds: &["differ anon_vma_prepare events: alloc anon_vma_chain GFP_KERNEL vs"],
+    },
+    InPort {
+        kernel: AFTER,
+        mix: "default",
+        fault: Fault {
+            name: "failed-fork-leaks",
+            about: "fork keeps its anon_vma when the chain entry cannot be had",
+            file: "src/port/fork.rs",
+            edits: &[Edit {
+                within: "fork_preallocated",
+                from: "self.put_anon_vma(anon_vma)?;\n            return Ok(-ENOMEM);",
+                to: "return Ok(-ENOMEM);",
+            }],
+        },
+        finds: &["differ anon_vma_fork events: put to zero vs exit anon_vma_fork -ENOMEM"],
+    },
+    InPort {
+        kernel: BEFORE,
+        mix: "default",
+        fault: Fault {
+            name: "unlocks-too-late",
+            about: "unlink frees emptied anon_vmas before it drops the root's lock",
+            file: "src/port/unlink.rs",
+            edits: &[Edit {
+                within: "unlink_under_lock",
+                from: "        match once {\n",
+                to: "        self.put_emptied(vma)?;\n        match once {\n",
+            }],
+        },
+        finds: &["differ unlink_anon_vmas events: up_write vs put to zero"],
+    },
+    InPort {
+        kernel: BEFORE,
+        mix: "wide",
+        fault: Fault {
+            name: "uncle-stays-red",
+            about: "an insertion into the red-black tree does not recolour the uncle",
+            file: "src/port/rbtree.rs",
+            edits: &[Edit {
+                within: "rebalance_insert",
+                from: "set_parent_color(nodes, uncle, grandparent, BLACK);",
+                to: "",
+            }],
+        },
+        finds: &["differ "],
+    },
+    InPort {
+        kernel: AFTER,
+        mix: "wide",
+        fault: Fault {
+            name: "rotation-forgets-the-last-page",
+            about: "a rotation does not recompute the last page offset of what went down",
+            file: "src/port/interval_tree.rs",
+            edits: &[Edit {
+                within: "rotate",
+                from: "self[old as usize].subtree_last = compute_max(self, old);",
+                to: "",
+            }],
+        },
+        finds: &["differ "],
+    },
+    InPort {
+        kernel: AFTER,
+        mix: "default",
+        fault: Fault {
+            name: "equal-keys-go-left",
+            about: "an entry goes before those of the same first page offset",
+            file: "src/port/interval_tree.rs",
+            edits: &[Edit {
+                within: "insert",
+                from: "left = start < node.start_pgoff",
+                to: "left = start <= node.start_pgoff",
+            }],
+        },
+        finds: &["differ "],
+    },
+];
+
+static WORKSHOP: LazyLock<Workshop> = LazyLock::new(|| Workshop::open(IN_C.iter().map(|case| (case.of, &case.fault))));
+
+/// Whether a search came to what was expected; what it came to is printed, one line a fault.
+fn judge(
+    of: &str,
+    fault: &Fault,
+    hunt: &Hunt,
+    found: Result<Option<Found>, String>,
+    expect: &Expect,
+) -> Result<(), String> {
+    let Hunt { side, mix, ops, .. } = hunt;
+    let (took, what) = match &found {
+        Ok(Some(found)) => (found.ops, found.signature.as_str()),
+        Ok(None) => (*ops, "nothing"),
+        Err(error) => (0, error.as_str()),
+    };
+    println!("{:32} {of:5} {side:5} {mix:10} {took:>7}  {what}", fault.name);
+    let (wanted, as_expected) = match expect {
+        Finds(wanted) => {
+            (wanted.join("… or "), matches!(&found, Ok(Some(_))) && wanted.iter().any(|w| what.starts_with(w)))
+        }
+        Nothing => ("nothing".to_owned(), matches!(found, Ok(None))),
+    };
+    let Fault { name, about, .. } = fault;
+    match as_expected {
+        true => Ok(()),
+        false => Err(format!(
+            "{name} ({about}):\n    wanted {wanted}\n    within {ops} operations of --side {side} --mix {mix}\n    got    {what}"
+        )),
+    }
+}
+
+fn none_of(failures: Vec<String>) {
+    assert!(
+        failures.is_empty(),
+        "{} planted faults did not show as expected:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+fn hunt_in_c(side: &'static str, expect: impl Fn(&InC) -> &Expect) {
+    let failures = IN_C.iter().filter_map(|case| {
+        let hunt = Hunt { kernel: case.fault.name, side, mix: case.mix, ops: OPS_IN_C };
+        judge(case.of, &case.fault, &hunt, WORKSHOP.hunt(&WORKSHOP.sound, &hunt), expect(case)).err()
+    });
+    none_of(failures.collect());
+}
+
+#[test]
+fn each_planted_fault_in_the_c_is_found() {
+    hunt_in_c("both", |case| &case.lockstep);
+}
+
+#[test]
+fn each_planted_fault_in_the_c_is_found_by_the_invariants_alone() {
+    hunt_in_c("c", |case| &case.alone);
+}
+
+#[test]
+fn each_planted_fault_in_the_port_is_found() {
+    let failures = IN_PORT.iter().filter_map(|InPort { kernel, mix, fault, finds }| {
+        let hunt = Hunt { kernel, side: "both", mix, ops: OPS_IN_PORT };
+        let found = WORKSHOP.build_with(fault).and_then(|binary| WORKSHOP.hunt(&binary, &hunt));
+        judge(kernel, fault, &hunt, found, &Finds(finds)).err()
+    });
+    none_of(failures.collect());
+}
+
+#[test]
+fn without_a_planted_fault_nothing_is_found() {
+    let mut failures = Vec::new();
+    for kernel in [BEFORE, AFTER] {
+        for mix in ["default", "fork-heavy", "wide"] {
+            for side in ["both", "c", "rust"] {
+                let hunt = Hunt { kernel, side, mix, ops: OPS_IN_PORT };
+                match WORKSHOP.hunt(&WORKSHOP.sound, &hunt) {
+                    Ok(None) => {}
+                    Ok(Some(found)) => {
+                        failures.push(format!("{kernel} --side {side} --mix {mix}: {}", found.signature))
+                    }
+                    Err(error) => failures.push(format!("{kernel} --side {side} --mix {mix}: {error}")),
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
