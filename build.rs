@@ -121,8 +121,7 @@ impl Compiler {
         let rustflags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
         let mut flags = Vec::new();
         if fuzzing {
-            // Not inlined, so that counters and stack traces speak of the kernel's own functions.
-            flags.extend(["-fsanitize=fuzzer-no-link", "-fno-inline-functions"]);
+            flags.push("-fsanitize=fuzzer-no-link");
         }
         for sanitizer in sanitizers.split(',').filter(|s| !s.is_empty()) {
             match sanitizer {

@@ -32,7 +32,7 @@ struct InC {
 }
 
 /// Operations within which a fault in the C is found.
-const OPS_IN_C: u64 = 100_000;
+const OPS_IN_C: u64 = 50_000;
 /// Operations within which a fault in the port is found.
 const OPS_IN_PORT: u64 = 20_000;
 
@@ -47,7 +47,7 @@ static IN_C: &[InC] = &[
         },
         mix: "default",
         lockstep: Finds(&["differ anon_vma_fork events"]),
-        alone: Finds(&["violate I10 failed call left", "violate I10 failed call leaks", "violate I4", "violate I12"]),
+        alone: Finds(&["violate I10 failed call", "violate I4", "violate I12"]),
     },
     InC {
         of: BEFORE,
