@@ -66,11 +66,12 @@ impl<C: Side, P: Side> Lockstep<C, P> {
     }
 
     fn with(reference: C, port: Option<P>, who: Who) -> Self {
+        let oracle = Oracle::of(reference.revision());
         Lockstep {
             reference,
             port,
             who,
-            oracle: Oracle::new(),
+            oracle,
             words: [Vec::new(), Vec::new()],
             finding: None,
             stats: LockstepStats::default(),
@@ -190,7 +191,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         }
         let broken = match Snapshot::decode(&self.words[0]) {
             Err(error) => Broken::Undecodable(error),
-            Ok(snapshot) => match oracle::full(&snapshot) {
+            Ok(snapshot) => match oracle::full(&snapshot, oracle::ChainOrder::of(self.reference.revision())) {
                 violations if violations.is_empty() => return,
                 violations => Broken::Violations(violations),
             },

@@ -23,7 +23,7 @@ pub use full::full;
 use self::locks::Locks;
 use self::model::Model;
 use super::violation::{Invariant, Violation};
-use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, Rule, StateError, VmaId};
+use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, Revision, Rule, StateError, VmaId};
 
 /// Why the oracle stops.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,9 +34,27 @@ pub enum Broken {
     Undecodable(StateError),
 }
 
+/// What I7 says of the order of the chains of VMAs with the same anon_vma.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ChainOrder {
+    /// Nothing: each clone reverses it.
+    #[default]
+    Any,
+    /// It is the same: a clone keeps it.
+    Kept,
+}
+
+impl ChainOrder {
+    /// As a revision has it.
+    pub fn of(revision: Revision) -> ChainOrder {
+        if revision.chains_preallocated { ChainOrder::Any } else { ChainOrder::Kept }
+    }
+}
+
 /// Follows one side and checks the invariants of what changed.
 #[derive(Default)]
 pub struct Oracle {
+    order: ChainOrder,
     model: Model,
     locks: Locks,
     calls: Vec<Call>,
@@ -44,9 +62,14 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    /// Of an empty world.
+    /// Of an empty world in which chains may come in any order.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Of an empty world of that revision.
+    pub fn of(revision: Revision) -> Self {
+        Oracle { order: ChainOrder::of(revision), ..Self::default() }
     }
 
     /// The world is empty again. Keeps its memory.
@@ -182,7 +205,7 @@ impl Oracle {
     pub fn end_operation(&mut self) -> Result<(), Broken> {
         self.locks.operation_ends(&mut self.violations);
         if self.locks.is_idle() {
-            quiescent::Quiescent::new(&mut self.model, &self.calls, &mut self.violations).check();
+            quiescent::Quiescent::new(&mut self.model, self.order, &self.calls, &mut self.violations).check();
         }
         self.verdict_now()
     }

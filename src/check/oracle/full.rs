@@ -1,17 +1,18 @@
 //! The whole state against I1 to I8: slow, plain, and the authority.
 
+use super::ChainOrder;
 use super::tree::{self, Key};
 use crate::check::violation::{Invariant, Object, Violation};
 use crate::rmap::{AnonVmaId, AnonVmaState, AvcId, Node, Snapshot, VmaState};
 
 /// Everything that I1 to I8 say of a quiescent state. No anon_vma is pinned from outside: the
 /// calls of the seam take no reference that outlives them.
-pub fn full(snapshot: &Snapshot) -> Vec<Violation> {
+pub fn full(snapshot: &Snapshot, order: ChainOrder) -> Vec<Violation> {
     let mut checker = Checker::new(snapshot);
     for vma in &snapshot.vmas {
         checker.vma(vma);
     }
-    checker.same_anon_vma_same_chain();
+    checker.same_anon_vma_same_chain(order);
     for (at, anon_vma) in snapshot.anon_vmas.iter().enumerate() {
         checker.anon_vma(at, anon_vma);
     }
@@ -129,7 +130,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn same_anon_vma_same_chain(&mut self) {
+    fn same_anon_vma_same_chain(&mut self, order: ChainOrder) {
         let snapshot = self.snapshot;
         // Of each anon_vma, the first VMA that has it.
         let mut first: Vec<Option<&VmaState>> = vec![None; snapshot.anon_vmas.len()];
@@ -145,11 +146,17 @@ impl<'a> Checker<'a> {
                 ids.sort_unstable();
                 ids
             });
-            if chain != want {
+            let objects = [vma.id.into(), other.id.into(), own.into()];
+            if chain == want {
+                if order == ChainOrder::Kept {
+                    let detail =
+                        format!("{} and {} both have {own}, but their chains differ in order", vma.id, other.id);
+                    self.fail(Invariant::I7, "same anon_vma, other order", &objects, detail);
+                }
+            } else {
                 let [chain, want] = [chain, want].map(|ids| list(&ids));
                 let (id, other) = (vma.id, other.id);
                 let detail = format!("{id} and {other} both have {own}, but the chains {chain} and {want}");
-                let objects = [id.into(), other.into(), own.into()];
                 self.fail(Invariant::I7, "same anon_vma, different chains", &objects, detail);
             }
         }

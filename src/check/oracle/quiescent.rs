@@ -5,20 +5,26 @@
 
 use super::model::Model;
 use super::record::{AnonVmaRecord, NONE};
-use super::{tree, words};
+use super::{ChainOrder, tree, words};
 use crate::check::violation::{Invariant, Object, Violation};
 use crate::rmap::{AnonVmaId, AvcId, Call, VmaId};
 
 /// The checks of one quiescent state, over the model.
 pub(super) struct Quiescent<'a> {
     model: &'a mut Model,
+    order: ChainOrder,
     calls: &'a [Call],
     violations: &'a mut Vec<Violation>,
 }
 
 impl<'a> Quiescent<'a> {
-    pub(super) fn new(model: &'a mut Model, calls: &'a [Call], violations: &'a mut Vec<Violation>) -> Self {
-        Quiescent { model, calls, violations }
+    pub(super) fn new(
+        model: &'a mut Model,
+        order: ChainOrder,
+        calls: &'a [Call],
+        violations: &'a mut Vec<Violation>,
+    ) -> Self {
+        Quiescent { model, order, calls, violations }
     }
 
     /// Checks what is dirty, and makes it clean.
@@ -117,12 +123,19 @@ impl<'a> Quiescent<'a> {
                 continue;
             }
             let other = &self.model.vmas[other as usize];
-            if other.slots != *slots && (other.slots.len() != slots.len() || !other.slots.iter().all(|&s| stamped(s))) {
-                let other = VmaId(other.serial);
-                let detail = format!("{id} and {other} both have {own_id}, but different chains");
-                let objects = [id.into(), other.into(), own_id.into()];
-                return self.fail(call, Invariant::I7, "same anon_vma, different chains", objects, detail);
+            if other.slots == *slots {
+                continue;
             }
+            let same_set = other.slots.len() == slots.len() && other.slots.iter().all(|&s| stamped(s));
+            let (what, how) = match (same_set, self.order) {
+                (false, _) => ("same anon_vma, different chains", "different chains"),
+                (true, ChainOrder::Kept) => ("same anon_vma, other order", "their chains differ in order"),
+                (true, ChainOrder::Any) => continue,
+            };
+            let other = VmaId(other.serial);
+            let detail = format!("{id} and {other} both have {own_id}, but {how}");
+            let objects = [id.into(), other.into(), own_id.into()];
+            return self.fail(call, Invariant::I7, what, objects, detail);
         }
     }
 
