@@ -126,7 +126,7 @@ pub fn fetch(cache: &Cache, versions: &[String], refresh: bool, say: &mut dyn Fn
     let mut apt = None;
     let mut results = Vec::new();
     for version in versions {
-        let result = fetch_one(cache, version, refresh, &mut apt, say);
+        let result = fetch_one(cache, version, versions, refresh, &mut apt, say);
         results.push((version.clone(), result.unwrap_or_else(Fetched::Failed)));
     }
     results
@@ -135,12 +135,13 @@ pub fn fetch(cache: &Cache, versions: &[String], refresh: bool, say: &mut dyn Fn
 fn fetch_one(
     cache: &Cache,
     version: &str,
+    versions: &[String],
     refresh: bool,
     apt: &mut Option<Apt>,
     say: &mut dyn FnMut(&str),
 ) -> Result<Fetched, SupplyError> {
     let wanted = Wanted::parse(version)?;
-    if !refresh && let Some(reference) = present(cache, &wanted)? {
+    if !refresh && let Some(reference) = present(cache, &wanted, versions)? {
         return Ok(Fetched::Present(reference));
     }
     if apt.is_none() {
@@ -172,13 +173,17 @@ fn fetch_one(
     Ok(Fetched::New(staging.install(&note)?))
 }
 
-/// The reference that answers a wish, without asking the network.
-fn present(cache: &Cache, wanted: &Wanted) -> Result<Option<Reference>, CacheError> {
+/// The reference that answers a wish, without asking the network. One that is asked for by its own name does not
+/// answer for the newest of its major: with 7.2 in the cache, `7.2 7` still wants to know what the newest is.
+fn present(cache: &Cache, wanted: &Wanted, versions: &[String]) -> Result<Option<Reference>, CacheError> {
     let mut references = cache.references()?;
     Ok(match wanted {
         Wanted::Exactly(version) => references.into_iter().find(|reference| reference.name == *version),
         Wanted::Newest(major) => {
-            references.retain(|reference| reference.note.package.is_some() && reference.version().major == *major);
+            references.retain(|reference| {
+                let asked_by_name = versions.contains(&reference.name);
+                reference.note.package.is_some() && reference.version().major == *major && !asked_by_name
+            });
             references.pop()
         }
     })
