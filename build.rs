@@ -58,7 +58,7 @@ fn build() -> Result<()> {
         let cut = extract::extract(reference, &manifest)?;
         cut.write(&dir, &stubs(&csrc)?)?;
         let ops = format!("rmap_ops_{number}");
-        compiler.compile(&csrc, &dir, &ops);
+        compiler.compile(&csrc, &dir, &ops, &reference.name)?;
         let patches: Vec<String> = reference.note.patches.iter().map(|patch| patch.to_string()).collect();
         writeln!(
             table,
@@ -144,7 +144,7 @@ impl Compiler {
         Ok(Compiler { clang, flags })
     }
 
-    fn compile(&self, csrc: &Path, dir: &Path, ops: &str) {
+    fn compile(&self, csrc: &Path, dir: &Path, ops: &str, name: &str) -> Result<()> {
         let mut build = cc::Build::new();
         if let Some(clang) = &self.clang {
             build.compiler(clang);
@@ -166,9 +166,18 @@ impl Compiler {
             .opt_level(2)
             .debug(true)
             .warnings(false)
-            .flag_if_supported("-Wno-unused-function")
+            .flag("-Werror=implicit-function-declaration")
+            .flag("-Werror=int-conversion")
+            .flag("-Werror=incompatible-pointer-types")
             .cargo_metadata(true)
-            .compile(ops);
+            .try_compile(ops)
+            .map_err(|error| {
+                format!(
+                    "the reference {name} does not compile: {error}. If a patch of it calls what csrc/ has no stand-in \
+                     for, add one there; to go on without it: cargo run -p rmap-extract --bin kernels -- remove {name}"
+                )
+                .into()
+            })
     }
 }
 

@@ -372,6 +372,7 @@ static void reference_reset(struct rmap_world *w)
 	for (int i = 0; i < NR_CACHES; i++)
 		slab_reset(&w->slabs[i], &kmem_caches[i]);
 	world_clear(w);
+	current_world = NULL;
 }
 
 static void reference_destroy(struct rmap_world *w)
@@ -429,10 +430,13 @@ static int32_t reference_call(struct rmap_world *w, const struct rmap_call *call
 		result = -EFAULT;
 		break;
 	default:
+		if (w->nr_events == EVENTS_MAX)
+			w->nr_events--;
 		record(EVENT_OOPS, 0, 0, RMAP_NONE, RMAP_NONE);
 		result = -EFAULT;
 	}
 	w->in_call = false;
+	current_world = NULL;
 	return result;
 }
 
@@ -454,6 +458,7 @@ static const uint64_t *tell(struct rmap_world *w, uint32_t *count, void (*teller
 		put_word(UINT64_MAX);
 	}
 	w->in_call = false;
+	current_world = NULL;
 	*count = w->nr_words;
 	return w->words;
 }

@@ -51,10 +51,14 @@ pub fn reference(name: &str) -> Option<&'static Reference> {
     references().iter().find(|r| r.name == name)
 }
 
-/// The reference to use where none is named: the newest after the January 2026 series, else the newest.
+/// The reference to use where none is named: the newest release after the January 2026 series; without one, the
+/// newest tree.
 pub fn default_reference() -> Option<&'static Reference> {
     let all = references();
-    all.iter().rev().find(|r| r.revision.chains_preallocated && r.patches.is_empty()).or(all.last())
+    let after = || all.iter().rev().filter(|r| r.revision.chains_preallocated);
+    // A tree that somebody added under a name of its own is used where it is named, never by default.
+    let plain = |r: &&Reference| r.patches.is_empty() && r.version.starts_with(&format!("{}.", r.name));
+    after().find(plain).or_else(|| after().next()).or(all.last())
 }
 
 /// Whether the C was compiled with the fuzzer's instrumentation.

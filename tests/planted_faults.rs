@@ -240,6 +240,37 @@ static IN_C: &[InC] = &[
     InC {
         of: AFTER,
         fault: Fault {
+            name: "counter-not-set",
+            about: "a new anon_vma keeps whatever its memory held as the number of its children",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "anon_vma_alloc", from: "anon_vma->num_children = 0;", to: "" }],
+        },
+        mix: "default",
+        lockstep: Finds(&["differ anon_vma_prepare state: num_children"]),
+        alone: Finds(&["violate I5"]),
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "sleeps-under-the-spinlock",
+            about: "prepare takes the anon_vma's lock, which may sleep, under the page_table_lock",
+            file: "mm/rmap.c",
+            edits: &[
+                Edit { within: "__anon_vma_prepare", from: "anon_vma_lock_write(anon_vma);", to: "" },
+                Edit {
+                    within: "__anon_vma_prepare",
+                    from: "spin_lock(&mm->page_table_lock);",
+                    to: "spin_lock(&mm->page_table_lock); anon_vma_lock_write(anon_vma);",
+                },
+            ],
+        },
+        mix: "default",
+        lockstep: Finds(&["differ anon_vma_prepare events: "]),
+        alone: Finds(&["violate I11 sleeps in atomic"]),
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
             name: "spare-not-freed",
             about: "fork keeps the anon_vma that it allocated ahead, when it is not needed",
             file: "mm/rmap.c",

@@ -93,6 +93,8 @@ static bool observe_lock(struct rw_semaphore *sem, enum event_kind kind)
 		broken_rule(RULE_SELF_DEADLOCK, serial_of(anon_vma));
 		return false;
 	}
+	if (unlikely(current_world->nr_spinlocks | current_world->rcu_depth))
+		broken_rule(RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
 	record(kind, 0, 0, serial_of(anon_vma), 0);
 	hold(sem);
 	return true;

@@ -29,6 +29,7 @@ void __asan_unpoison_memory_region(void const volatile *addr, size_t size);
 
 #define SLAB_OBJECT_MAGIC 0x6f626a21u
 #define POISON_FREE 0x6b
+#define POISON_INUSE 0x5a
 #define OBJECTS_PER_CHUNK 64
 
 enum object_state { OBJECT_FREE, OBJECT_LIVE };
@@ -91,6 +92,14 @@ static inline struct anon_vma_notes *notes_of(const void *anon_vma)
 	return (struct anon_vma_notes *)((char *)anon_vma + kmem_caches[CACHE_ANON_VMA].size);
 }
 
+/* As from a new page: garbage, but for what the constructor sets. Whoever relies on zeroes is seen. */
+static void slab_object_fresh(struct slab_object *object, struct kmem_cache *cache)
+{
+	memset(body_of(object), POISON_INUSE, cache->size);
+	if (cache->ctor)
+		cache->ctor(body_of(object));
+}
+
 static void slab_chunk_add(struct slab *slab, struct kmem_cache *cache)
 {
 	struct slab_chunk *chunk;
@@ -111,8 +120,7 @@ static void slab_chunk_add(struct slab *slab, struct kmem_cache *cache)
 			.next = slab->free, .magic = SLAB_OBJECT_MAGIC, .cache = cache->id,
 		};
 		memset(body_of(object), 0, cache->stride - sizeof(*object));
-		if (cache->ctor)
-			cache->ctor(body_of(object));
+		slab_object_fresh(object, cache);
 		slab->free = object;
 	}
 }
@@ -125,17 +133,14 @@ static void slab_reset(struct slab *slab, struct kmem_cache *cache)
 	for (object = slab->live_first; object; object = next) {
 		next = object->next;
 		object->state = OBJECT_FREE;
-		if (cache->ctor)
-			cache->ctor(body_of(object));
+		slab_object_fresh(object, cache);
 		object->next = slab->free;
 		slab->free = object;
 	}
 	for (object = slab->quarantine; object; object = next) {
 		next = object->next;
 		__asan_unpoison_memory_region(body_of(object), cache->size);
-		memset(body_of(object), 0, cache->size);
-		if (cache->ctor)
-			cache->ctor(body_of(object));
+		slab_object_fresh(object, cache);
 		object->next = slab->free;
 		slab->free = object;
 	}

@@ -6,6 +6,7 @@
 enum { STREAM_VMA = 0x11, STREAM_ANON_VMA = 0x22, STREAM_TREE = 0x33, STREAM_PATHS = 0x44 };
 enum { NODE_BLACK = 1, NODE_LEFT = 2, NODE_RIGHT = 4, NODE_LEFT_BLACK = 8, NODE_RIGHT_BLACK = 16 };
 enum { WHOLE_TREE_MAX = 8 };
+enum { DEPTH_MAX = 128 };			/* far above what 2^32 balanced nodes need */
 
 static struct anon_vma_chain *avc_of(struct rb_node *node)
 {
@@ -34,6 +35,8 @@ static void tell_vma(struct vm_area_struct *vma)
 	count_at = w->nr_words;
 	put_word(0);
 	list_for_each_entry(avc, &vma->anon_vma_chain, same_vma) {
+		if (n == w->slabs[CACHE_AVC].nr_live)
+			escape_call();		/* the list runs in a circle */
 		put_word(serial_of(avc));
 		put_word(serial_of(avc->anon_vma));
 		put_word(serial_of(avc->vma));
@@ -56,12 +59,14 @@ static void tell_node(struct rb_node *node, uint64_t more_bits)
 	put_word(node_bits(node) | more_bits | (uint64_t)avc->rb_subtree_last << 8);
 }
 
-static uint32_t tell_subtree(struct rb_node *node)
+static uint32_t tell_subtree(struct rb_node *node, uint32_t depth)
 {
 	if (!node)
 		return 0;
+	if (depth > DEPTH_MAX)
+		escape_call();			/* the tree runs in a circle */
 	tell_node(node, 0);
-	return 1 + tell_subtree(node->rb_left) + tell_subtree(node->rb_right);
+	return 1 + tell_subtree(node->rb_left, depth + 1) + tell_subtree(node->rb_right, depth + 1);
 }
 
 static void tell_whole_tree(struct anon_vma *anon_vma)
@@ -71,7 +76,7 @@ static void tell_whole_tree(struct anon_vma *anon_vma)
 	put_word(STREAM_TREE);
 	count_at = current_world->nr_words;
 	put_word(0);
-	n = tell_subtree(anon_vma->rb_root.rb_root.rb_node);
+	n = tell_subtree(anon_vma->rb_root.rb_root.rb_node, 0);
 	current_world->words[count_at] = n;
 }
 
@@ -81,6 +86,8 @@ static void tell_path(struct rb_node *node)
 
 	put_word(0);
 	for (; node; node = rb_parent(node), n++) {
+		if (n > DEPTH_MAX)
+			escape_call();
 		struct anon_vma_chain *left = avc_of(node->rb_left), *right = avc_of(node->rb_right);
 
 		tell_node(node, (left && rb_is_black(&left->rb) ? NODE_LEFT_BLACK : 0) |

@@ -22,6 +22,7 @@
 #define MAX_PROCESSES 16
 #define MARKS_MAX 4
 #define HELD_MAX 8
+#define EVENTS_MAX (1u << 20)	/* a call that does more is caught in a loop */
 
 /* Numbers of src/rmap/event.rs. */
 enum event_kind {
@@ -125,6 +126,10 @@ static inline void record(enum event_kind kind, uint8_t arg, uint16_t flags, uin
 {
 	struct rmap_world *w = current_world;
 
+	if (__builtin_expect(w->nr_events == EVENTS_MAX, 0)) {
+		snprintf(w->warning, sizeof(w->warning), "endless loop: %u events in one call", EVENTS_MAX);
+		siglongjmp(w->escape, 2);
+	}
 	if (__builtin_expect(w->nr_events == w->max_events, 0))
 		w->events = grow(w->events, &w->max_events, w->nr_events + 1, sizeof(*w->events));
 	w->events[w->nr_events++] = (struct rmap_event) { kind, arg, flags, object, other };

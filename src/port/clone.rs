@@ -44,32 +44,17 @@ impl Port {
         let merge = operation == VmaOperation::MergeUnfaulted;
         let from_mm = from.mm;
         let checks = [
-            (
-                known && !fork && to.mm != from.mm,
-                "VM_WARN_ON_ONCE(operation != VMA_OP_FORK && dst->vm_mm != src->vm_mm)",
-            ),
-            (
-                from.anon_vma.is_none() && !from.chain.is_empty(),
-                "VM_WARN_ON_ONCE(!src->anon_vma && !list_empty(&src->anon_vma_chain))",
-            ),
-            (from.anon_vma.is_none() && to.anon_vma.is_some(), "VM_WARN_ON_ONCE(!src->anon_vma && dst->anon_vma)"),
-            (!to.chain.is_empty(), "VM_WARN_ON_ONCE(!list_empty(&dst->anon_vma_chain))"),
-            (
-                to.anon_vma.is_some() && to.anon_vma != from.anon_vma,
-                "VM_WARN_ON_ONCE(dst->anon_vma && dst->anon_vma != src->anon_vma)",
-            ),
+            (known && !fork && to.mm != from.mm, "clone, not a fork, into another mm"),
+            (from.anon_vma.is_none() && !from.chain.is_empty(), "clone: the source has a chain without an anon_vma"),
+            (from.anon_vma.is_none() && to.anon_vma.is_some(), "clone: the destination alone has an anon_vma"),
+            (!to.chain.is_empty(), "clone: the destination has a chain already"),
+            (to.anon_vma.is_some() && to.anon_vma != from.anon_vma, "clone: the two have different anon_vmas"),
             (
                 known && !fork && from.anon_vma.is_some() && to.anon_vma.is_none(),
-                "VM_WARN_ON_ONCE(operation != VMA_OP_FORK && src->anon_vma && !dst->anon_vma)",
+                "clone, not a fork, into a VMA without the anon_vma",
             ),
-            (
-                known && merge && !from.chain.is_singular(),
-                "VM_WARN_ON_ONCE(operation == VMA_OP_MERGE_UNFAULTED && !list_is_singular(&src->anon_vma_chain))",
-            ),
-            (
-                known && !merge && to.attached,
-                "VM_WARN_ON_ONCE(operation != VMA_OP_MERGE_UNFAULTED && vma_is_attached(dst))",
-            ),
+            (known && merge && !from.chain.is_singular(), "clone for a merge of a chain that is not singular"),
+            (known && !merge && to.attached, "clone into an attached VMA"),
         ];
         self.mmap_assert_write_locked(from_mm);
         for (condition, what) in checks {

@@ -276,6 +276,9 @@ impl Port {
             self.observed.rule(Rule::SelfDeadlock, root.serial);
         } else {
             anon_vma.write_locked = true;
+            if self.locks.spinning != 0 {
+                self.observed.rule(Rule::SleepInAtomic, Event::NONE);
+            }
             self.locks.anon_vmas.push(root);
             self.observed.record(EventKind::DownWrite, 0, 0, root.serial, 0);
         }

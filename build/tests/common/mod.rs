@@ -1,5 +1,5 @@
 //! Small kernel trees of our own making: as little C as satisfies the manifest, in the two
-//! generations, for tests to damage. No kernel text.
+//! generations, for tests to damage. The names and prototypes are the kernel's, the bodies are not.
 #![allow(dead_code, missing_docs)]
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Stand-in, observing. Every rwsem of the cut code is that of an anon_vma. One task: a lock
- * already held can never be had. Rules: no lock twice, no unlock without a lock, no lock of a
+ * already held can never be had. Rules: no sleep for a lock under a spinlock or RCU, no lock twice, no unlock without a lock, no lock of a
  * freed anon_vma, none held when a call returns.
  */
 #ifndef _LINUX_RWSEM_H

@@ -74,6 +74,8 @@ static void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 	slab->nr_live++;
 	if (gfp & __GFP_ZERO)
 		memset(body_of(object), 0, cache->size);
+	else if (!cache->ctor)
+		memset(body_of(object), POISON_INUSE, cache->size);
 	record(EVENT_ALLOC, cache->id, gfp, object->serial, 0);
 	if (cache->id == CACHE_ANON_VMA)
 		anon_vma_allocated(body_of(object));

@@ -40,6 +40,11 @@ impl Locks {
             let detail = format!("{lock:?} is taken while it is held");
             violations.push(Violation::new(Invariant::I11, "lock already held", [], detail));
         }
+        // Taking an rwsem may sleep.
+        if !matches!(lock, Lock::Spin(_)) && self.held.iter().any(|held| matches!(held, Lock::Spin(_))) {
+            let detail = format!("{lock:?} is taken under a spinlock");
+            violations.push(Violation::new(Invariant::I11, "sleeps in atomic context", [], detail));
+        }
         self.held.push(lock);
     }
 
