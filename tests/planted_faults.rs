@@ -246,7 +246,7 @@ static IN_C: &[InC] = &[
             edits: &[Edit { within: "anon_vma_alloc", from: "anon_vma->num_children = 0;", to: "" }],
         },
         mix: "default",
-        lockstep: Finds(&["differ anon_vma_prepare state: num_children"]),
+        lockstep: Finds(&["differ anon_vma_prepare state: anon_vma.num_children"]),
         alone: Finds(&["violate I5"]),
     },
     InC {
