@@ -50,7 +50,7 @@ enum Command {
     Random(random::Args),
     /// Convert traces between text and bytes (the fuzzer's inputs).
     #[command(
-        after_help = "Examples:\n  rmap-diff convert fuzz/artifacts/differential/crash-0123 crash.trace\n  rmap-diff \
+        after_help = "Examples:\n  rmap-diff convert --partial fuzz/artifacts/differential/crash-0123 crash.trace\n  rmap-diff \
         convert crash.trace crash.bin\n  rmap-diff convert --seeds fuzz/seeds fuzz/corpus/differential"
     )]
     Convert(convert::Args),

@@ -581,3 +581,20 @@ fn a_finding_is_printed_in_colours_to_whoever_wants_them() {
     assert!(printed(&[("CLICOLOR_FORCE", "1")]).contains(&coloured));
     assert!(printed(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).contains(&plain));
 }
+
+#[test]
+fn an_input_of_the_fuzzer_that_ends_inside_a_record_converts_with_partial_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = dir.path().join("crash");
+    let mut bytes = "map p0 0x10..0x18\nfault p0 0x12\n".parse::<Trace>().unwrap().to_bytes();
+    bytes.push(7);
+    fs::write(&input, bytes).unwrap();
+    let convert = |partial: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_rmap-diff")).arg("convert").args(partial).arg(&input).output().unwrap()
+    };
+    assert_eq!(convert(&[]).status.code(), Some(2));
+    let output = convert(&["--partial"]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.ends_with("map p0 0x10..0x18\nfault p0 0x12\n"), "{text}");
+}

@@ -16,6 +16,9 @@ pub(super) struct Args {
     /// The form to write. Without it: bytes if the input is a text trace, else text.
     #[arg(long, value_enum)]
     to: Option<Form>,
+    /// Leave out a last record that is cut short, as it may be in an input of the fuzzer.
+    #[arg(long, conflicts_with = "seeds")]
+    partial: bool,
     /// Make a fuzzing corpus of a directory of seeds: each NAME.trace becomes NAME in bytes.
     #[arg(long, conflicts_with = "to", requires = "output")]
     seeds: bool,
@@ -43,6 +46,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             let trace = parse().map_err(|error| Error::Parse { path: args.input.clone(), error })?;
             trace.to_file_text().into_bytes()
         }
+        Form::Text if args.partial => Trace::from_bytes(&bytes).to_file_text().into_bytes(),
         Form::Text => {
             let trace =
                 Trace::try_from_bytes(&bytes).map_err(|error| Error::Bytes { path: args.input.clone(), error })?;

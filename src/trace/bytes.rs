@@ -83,7 +83,7 @@ pub enum BytesError {
     /// They end inside a record.
     #[error(
         "the byte form ends inside record {record}: {found} of its {RECORD_BYTES} bytes; \
-         cut it to a multiple of {RECORD_BYTES} bytes if a fuzzer wrote it"
+         give --partial to convert it without them, if a fuzzer wrote it"
     )]
     PartialRecord {
         /// Which record, from 1.
