@@ -51,7 +51,7 @@ pub fn announce() {
     REFERENCE.get_or_init(|| reference);
 }
 
-struct Session {
+struct Harness {
     lockstep: Lockstep<Kernel, Port>,
     driver: SmallDriver,
     stats: Option<PathBuf>,
@@ -59,11 +59,11 @@ struct Session {
     written: Instant,
 }
 
-impl Session {
-    fn new() -> Session {
+impl Harness {
+    fn new() -> Harness {
         let reference = REFERENCE.get().expect("announce() chose a reference");
         let mode = if ADDRESS_SANITIZER { SlabMode::Poison } else { SlabMode::Reuse };
-        Session {
+        Harness {
             lockstep: Lockstep::new(Kernel::new(reference, mode), Port::new(reference.revision)),
             driver: SmallDriver::new(),
             stats: env::var_os("RMAP_FUZZ_STATS").map(PathBuf::from),
@@ -109,7 +109,7 @@ impl Session {
 /// When something is found.
 pub fn differential(trace: &Trace) {
     thread_local! {
-        static SESSION: RefCell<Option<Session>> = const { RefCell::new(None) };
+        static HARNESS: RefCell<Option<Harness>> = const { RefCell::new(None) };
     }
-    SESSION.with_borrow_mut(|session| session.get_or_insert_with(Session::new).run(trace));
+    HARNESS.with_borrow_mut(|harness| harness.get_or_insert_with(Harness::new).run(trace));
 }

@@ -78,6 +78,7 @@ impl Job for Play<'_> {
         }
         if self.args.dump.is_none() && !self.args.json {
             let what = match self.args.subject.side {
+                _ if stats.done + stats.failed == 0 => "nothing was done, so nothing was compared",
                 SideArg::Both => "the sides agree and every invariant holds",
                 SideArg::C | SideArg::Rust => "every invariant holds",
             };
