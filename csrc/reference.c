@@ -51,7 +51,10 @@ STUBS_BEGIN
 #include "stubs/state.h"
 STUBS_END
 
-/* Kept apart from their wrappers, so that stack traces and coverage name them. */
+/*
+ * Kept apart from their wrappers: inlined into these, which carry no counters, they would lose theirs. And stack
+ * traces and coverage name them.
+ */
 #define KEPT static __attribute__((__noinline__))
 KEPT int verbatim___anon_vma_prepare(struct vm_area_struct *vma);
 KEPT int verbatim_anon_vma_fork(struct vm_area_struct *vma, struct vm_area_struct *pvma);
@@ -61,6 +64,14 @@ KEPT int verbatim_anon_vma_clone(struct vm_area_struct *dst, struct vm_area_stru
 				 enum vma_operation operation);
 #else
 KEPT int verbatim_anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src);
+#endif
+
+#ifdef RMAP_ANON_RMAP_TREE
+KEPT void verbatim_anon_rmap_tree_insert(struct anon_vma_chain *avc, struct anon_vma *anon_vma);
+KEPT void verbatim_anon_rmap_tree_remove(struct anon_vma_chain *avc, struct anon_vma *anon_vma);
+#else
+KEPT void verbatim_anon_vma_interval_tree_insert(struct anon_vma_chain *node, struct rb_root_cached *root);
+KEPT void verbatim_anon_vma_interval_tree_remove(struct anon_vma_chain *node, struct rb_root_cached *root);
 #endif
 
 #include "lib/rbtree.c"
