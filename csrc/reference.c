@@ -156,8 +156,7 @@ static void vma_set_range(struct vm_area_struct *vma, const struct rmap_call *ca
 	vma->vm_start = call->start << PAGE_SHIFT;
 	vma->vm_end = call->end << PAGE_SHIFT;
 	vma->vm_pgoff = call->pgoff;
-	vma->__vm_anon_pgoff_lo = (uint32_t)call->pgoff;
-	vma->__vm_anon_pgoff_hi = (uint32_t)(call->pgoff >> 32);
+	vma_write_anon_pgoff(vma, call->pgoff);
 }
 
 static struct vm_area_struct *vma_born(struct vm_area_struct *vma, const struct rmap_call *call)
@@ -284,6 +283,9 @@ static int32_t dispatch(struct rmap_world *w, const struct rmap_call *call)
 		return 0;
 	case RMAP_VMA_MARK_DETACHED:
 		given(call->vma)->attached = false;
+		return 0;
+	case RMAP_VMA_SET_ATTRIBUTES:
+		vma_write_attributes(given(call->vma), call->start, call->end, call->pgoff);
 		return 0;
 	case RMAP_ANON_VMA_PREPARE:
 		w->iterator_vma = given(call->vma);

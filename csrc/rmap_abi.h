@@ -4,7 +4,7 @@
  * Read by bindgen for the compiled kernel references; a port in C, or in any
  * language with a C interface, can be compared by exporting the same table.
  *
- * Version 1. Only integers and pointers to integers cross it; objects are
+ * Version 2. Only integers and pointers to integers cross it; objects are
  * named by birth serial (the nth successful allocation of their cache since
  * the last reset, from 0). The numbers of calls, events, rules and the words
  * of a state stream are documented in src/rmap.rs and src/rmap/.
@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-#define RMAP_ABI_VERSION 1
+#define RMAP_ABI_VERSION 2
 #define RMAP_FAIL_MAX 4
 #define RMAP_NONE UINT32_MAX
 
@@ -44,6 +44,7 @@ enum rmap_call_kind {
 	RMAP_VMA_SET_RANGE,	/* vma, range */
 	RMAP_VMA_MARK_ATTACHED,	/* vma */
 	RMAP_VMA_MARK_DETACHED,	/* vma */
+	RMAP_VMA_SET_ATTRIBUTES,	/* vma, start = anon_pgoff, end = flags, pgoff = file; see VmaAttributes */
 	/* The reverse map itself. */
 	RMAP_ANON_VMA_PREPARE,	/* vma, other = prev, third = next */
 	RMAP_ANON_VMA_CLONE,	/* vma = dst, other = src, operation */

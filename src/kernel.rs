@@ -211,6 +211,11 @@ fn encode(call: Call) -> abi::rmap_call {
             set_range(&mut c, range);
             kind::RMAP_VMA_SET_RANGE
         }
+        Call::VmaSetAttributes { vma, attributes } => {
+            c.vma = vma.0;
+            (c.start, c.end, c.pgoff) = (attributes.anon_pgoff, attributes.flags, attributes.file.into());
+            kind::RMAP_VMA_SET_ATTRIBUTES
+        }
         Call::VmaMarkAttached { vma } => {
             c.vma = vma.0;
             kind::RMAP_VMA_MARK_ATTACHED

@@ -114,6 +114,10 @@ impl Port {
                 let vma = self.given(vma)?;
                 self.vma_set_range(vma, range)?;
             }
+            Call::VmaSetAttributes { vma, attributes } => {
+                let vma = self.given(vma)?;
+                self.vma_set_attributes(vma, attributes)?;
+            }
             Call::VmaMarkAttached { vma } => {
                 let vma = self.given(vma)?;
                 self.vmas.get_mut(vma)?.attached = true;

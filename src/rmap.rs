@@ -68,6 +68,62 @@ impl VmaRange {
     }
 }
 
+/// What else of a VMA decides whether it may share a neighbour's anon_vma, and where its pages lie in the trees.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct VmaAttributes {
+    /// Page offset of the first page of its anonymous memory (7.3; before, no kernel looks at it): the key of the
+    /// interval tree there. Differs from `vm_pgoff` in private mappings of a file alone.
+    pub anon_pgoff: u64,
+    /// `vm_flags` as bits of our own, for the trees number theirs differently: see the constants.
+    pub flags: u64,
+    /// Number of the file that it maps, from 1; 0: anonymous memory.
+    pub file: u32,
+}
+
+impl VmaAttributes {
+    /// `VM_READ`. Two VMAs that differ in this, or in one of the next three, may still share an anon_vma.
+    pub const READ: u64 = 1;
+    /// `VM_WRITE`
+    pub const WRITE: u64 = 2;
+    /// `VM_EXEC`
+    pub const EXEC: u64 = 4;
+    /// `VM_SOFTDIRTY`
+    pub const SOFTDIRTY: u64 = 8;
+    /// `VM_GROWSDOWN`. Two VMAs that differ in this or in any higher bit share no anon_vma.
+    pub const GROWSDOWN: u64 = 0x10;
+    /// `VM_DONTCOPY`
+    pub const DONTCOPY: u64 = 0x20;
+    /// `VM_WIPEONFORK`
+    pub const WIPEONFORK: u64 = 0x40;
+    /// `VM_ACCOUNT`
+    pub const ACCOUNT: u64 = 0x80;
+    /// Any flag that has no bit here.
+    pub const OTHER: u64 = 0x100;
+
+    /// The flags that `anon_vma_compatible()` ignores.
+    pub const IGNORED: u64 = Self::READ | Self::WRITE | Self::EXEC | Self::SOFTDIRTY;
+
+    /// As `vm_area_alloc()` leaves them: readable and writable anonymous memory.
+    pub fn anonymous(range: VmaRange) -> VmaAttributes {
+        VmaAttributes { anon_pgoff: range.pgoff, flags: Self::READ | Self::WRITE, file: 0 }
+    }
+
+    /// Flags and file in one word of a state stream.
+    pub fn kind_word(&self) -> u64 {
+        self.flags & 0xffff_ffff | u64::from(self.file) << 32
+    }
+}
+
+impl fmt::Display for VmaAttributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "anon {:#x} flags {:#x}", self.anon_pgoff, self.flags)?;
+        if self.file != 0 {
+            write!(f, " file {}", self.file - 1)?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for VmaRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#x}..{:#x}", self.start, self.end)?;
@@ -111,7 +167,8 @@ pub enum Call {
         /// Whose lock.
         mm: MmId,
     },
-    /// `vm_area_alloc()` and the setting of its range. One allocation attempt.
+    /// `vm_area_alloc()` and the setting of its range; its attributes are [`VmaAttributes::anonymous`]. One
+    /// allocation attempt.
     /// Returns the new [`VmaId`] or `-ENOMEM`.
     VmAreaAlloc {
         /// Owner.
@@ -121,7 +178,7 @@ pub enum Call {
     },
     /// `vm_area_dup()` (kernel/fork.c, mm/vma_init.c in 7.x): copies every field but the chain,
     /// which starts empty, and the attached mark, which starts clear; `mm` and `range` are what
-    /// the caller then writes into the copy. One allocation attempt.
+    /// the caller then writes into the copy, and `anon_pgoff` becomes the range's `pgoff`. One allocation attempt.
     /// Returns the new [`VmaId`] or `-ENOMEM`.
     VmAreaDup {
         /// What is copied.
@@ -136,12 +193,19 @@ pub enum Call {
         /// What is freed.
         vma: VmaId,
     },
-    /// The owner writes `vm_start`, `vm_end`, `vm_pgoff`. Returns 0.
+    /// The owner writes `vm_start`, `vm_end`, `vm_pgoff`; `anon_pgoff` becomes `vm_pgoff`. Returns 0.
     VmaSetRange {
         /// Which.
         vma: VmaId,
         /// Where it lies from now on.
         range: VmaRange,
+    },
+    /// The owner writes what else there is. Returns 0.
+    VmaSetAttributes {
+        /// Which.
+        vma: VmaId,
+        /// What it is from now on.
+        attributes: VmaAttributes,
     },
     /// `vma_mark_attached()`: the VMA is in the mm's tree. Returns 0.
     VmaMarkAttached {

@@ -79,6 +79,14 @@ fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
             ],
         ),
         (
+            "compatible_by_anon_pgoff",
+            &[(
+                "mm/mmap.c",
+                "a->vm_pgoff == b->vm_pgoff".into(),
+                "a->vm_pgoff == b->vm_pgoff && vma_start_anon_pgoff(b)".into(),
+            )],
+        ),
+        (
             "munmap_splits_first_below",
             &[
                 ("mm/mmap.c", "vma->start, 0".into(), "vma->start, 1".into()),
@@ -152,6 +160,7 @@ fn what_cannot_be_told_is_refused_with_the_behaviour_and_what_was_looked_for() {
         ("keyed_by_anon_pgoff", true, "mm/interval_tree.c", "vma_last_anon_pgoff(", "vma_last_pgoff("),
         ("munmap_splits_first_below", true, "mm/vma.c", "vma->end, 0", "vma->end, 1"),
         ("munmap_splits_first_below", true, "mm/vma.c", "vms_gather_munmap_vmas", "somewhere_else"),
+        ("compatible_by_anon_pgoff", false, "mm/mmap.c", "a->vm_pgoff == b->vm_pgoff", "1"),
         // the way of another generation
         ("chains_preallocated", false, rmap, "\tunlink_anon_vmas(to);\n", "\tcleanup_partial_anon_vmas(to);\n"),
         (

@@ -31,6 +31,8 @@ static void tell_vma(struct vm_area_struct *vma)
 	put_word(vma->vm_start >> PAGE_SHIFT);
 	put_word(vma->vm_end >> PAGE_SHIFT);
 	put_word(vma->vm_pgoff);
+	put_word(vma_told_anon_pgoff(vma));
+	put_word(vma_told_kind(vma));
 	put_word(optional_serial(vma->anon_vma));
 	count_at = w->nr_words;
 	put_word(0);

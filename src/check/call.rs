@@ -14,6 +14,7 @@ pub fn call_name(call: &Call) -> &'static str {
         Call::VmAreaDup { .. } => "vm_area_dup",
         Call::VmAreaFree { .. } => "vm_area_free",
         Call::VmaSetRange { .. } => "vma_set_range",
+        Call::VmaSetAttributes { .. } => "vma_set_attributes",
         Call::VmaMarkAttached { .. } => "vma_mark_attached",
         Call::VmaMarkDetached { .. } => "vma_mark_detached",
         Call::AnonVmaPrepare { .. } => "anon_vma_prepare",
@@ -37,6 +38,7 @@ impl fmt::Display for CallText {
             Call::VmAreaAlloc { mm, range } => write!(f, "{mm}, {range}")?,
             Call::VmAreaDup { orig, mm, range } => write!(f, "{orig}, {mm}, {range}")?,
             Call::VmaSetRange { vma, range } => write!(f, "{vma}, {range}")?,
+            Call::VmaSetAttributes { vma, attributes } => write!(f, "{vma}, {attributes}")?,
             Call::VmAreaFree { vma }
             | Call::VmaMarkAttached { vma }
             | Call::VmaMarkDetached { vma }

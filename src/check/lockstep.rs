@@ -191,7 +191,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         }
         let broken = match Snapshot::decode(&self.words[0]) {
             Err(error) => Broken::Undecodable(error),
-            Ok(snapshot) => match oracle::full(&snapshot, oracle::ChainOrder::of(self.reference.revision())) {
+            Ok(snapshot) => match oracle::full(&snapshot, oracle::Rules::of(self.reference.revision())) {
                 violations if violations.is_empty() => return,
                 violations => Broken::Violations(violations),
             },

@@ -51,10 +51,37 @@ impl ChainOrder {
     }
 }
 
+/// Which page offset of a VMA is its key in the trees.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum TreeKey {
+    /// `vm_pgoff`
+    #[default]
+    Pgoff,
+    /// The anonymous page offset, which differs in private mappings of a file.
+    AnonPgoff,
+}
+
+/// What differs between kernels of what the invariants say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rules {
+    /// Of chains.
+    pub order: ChainOrder,
+    /// Of trees.
+    pub key: TreeKey,
+}
+
+impl Rules {
+    /// As a revision has them.
+    pub fn of(revision: Revision) -> Rules {
+        let key = if revision.keyed_by_anon_pgoff { TreeKey::AnonPgoff } else { TreeKey::Pgoff };
+        Rules { order: ChainOrder::of(revision), key }
+    }
+}
+
 /// Follows one side and checks the invariants of what changed.
 #[derive(Default)]
 pub struct Oracle {
-    order: ChainOrder,
+    rules: Rules,
     model: Model,
     locks: Locks,
     calls: Vec<Call>,
@@ -69,7 +96,7 @@ impl Oracle {
 
     /// Of an empty world of that revision.
     pub fn of(revision: Revision) -> Self {
-        Oracle { order: ChainOrder::of(revision), ..Self::default() }
+        Oracle { rules: Rules::of(revision), ..Self::default() }
     }
 
     /// The world is empty again. Keeps its memory.
@@ -118,6 +145,7 @@ impl Oracle {
             Call::VmAreaDup { .. }
             | Call::VmAreaFree { .. }
             | Call::VmaSetRange { .. }
+            | Call::VmaSetAttributes { .. }
             | Call::VmaMarkAttached { .. }
             | Call::VmaMarkDetached { .. } => self.model.apply_vmas(touched, number),
             Call::UnlinkAnonVmas { vma } => {
@@ -205,7 +233,7 @@ impl Oracle {
     pub fn end_operation(&mut self) -> Result<(), Broken> {
         self.locks.operation_ends(&mut self.violations);
         if self.locks.is_idle() {
-            quiescent::Quiescent::new(&mut self.model, self.order, &self.calls, &mut self.violations).check();
+            quiescent::Quiescent::new(&mut self.model, self.rules, &self.calls, &mut self.violations).check();
         }
         self.verdict_now()
     }

@@ -81,6 +81,7 @@ fn diff_vma(a: &VmaState, b: &VmaState, fields: &mut Vec<FieldDiff>) {
     field("mm", a.mm.to_string(), b.mm.to_string());
     field("attached", a.attached.to_string(), b.attached.to_string());
     field("range", a.range.to_string(), b.range.to_string());
+    field("attributes", a.attributes.to_string(), b.attributes.to_string());
     field("anon_vma", name(a.anon_vma), name(b.anon_vma));
     if a.chain != b.chain {
         field("chain", chain_text(a), chain_text(b));

@@ -111,6 +111,9 @@ impl Fake {
                 assert!(self.vma(vma).updating && range.start < range.end);
                 self.vma(vma).range = range;
             }
+            Call::VmaSetAttributes { vma, .. } => {
+                self.vma(vma);
+            }
             Call::VmaMarkAttached { vma } => {
                 assert!(!self.vma(vma).attached);
                 self.vma(vma).attached = true;
@@ -186,6 +189,7 @@ fn short(call: Call) -> String {
         Call::VmAreaDup { orig, mm, range } => format!("dup {} {mm} {range}", orig.0),
         Call::VmAreaFree { vma } => format!("free {}", vma.0),
         Call::VmaSetRange { vma, range } => format!("range {} {range}", vma.0),
+        Call::VmaSetAttributes { vma, attributes } => format!("attributes {} {attributes}", vma.0),
         Call::VmaMarkAttached { vma } => format!("attached {}", vma.0),
         Call::VmaMarkDetached { vma } => format!("detached {}", vma.0),
         Call::AnonVmaPrepare { vma, prev, next } => format!("prepare {} {} {}", vma.0, name(prev), name(next)),

@@ -126,7 +126,7 @@ impl Port {
         let entry = self.avcs.get_mut(avc)?;
         entry.vma = Some(vma);
         entry.anon_vma = Some(anon_vma);
-        entry.follow(owner);
+        entry.follow(owner, self.revision.keyed_by_anon_pgoff);
         owner.chain.add(self.avcs.slots_mut(), avc.slot());
         Ok(())
     }

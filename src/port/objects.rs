@@ -2,7 +2,7 @@
 
 use super::arena::{FREE, NIL, Ref, Slot};
 use super::rbtree::{RbNode, RbRootCached};
-use crate::rmap::{MmId, VmaRange, stream};
+use crate::rmap::{MmId, VmaAttributes, VmaRange, stream};
 
 /// `struct vm_area_struct`, as far as the reverse map reads it.
 pub(super) struct Vma {
@@ -13,6 +13,8 @@ pub(super) struct Vma {
     pub attached: bool,
     /// `vm_start`, `vm_end`, `vm_pgoff`, in pages.
     pub range: VmaRange,
+    /// Anonymous page offset, flags, file.
+    pub attributes: VmaAttributes,
     /// `anon_vma`
     pub anon_vma: Option<Ref<AnonVma>>,
     /// `anon_vma_chain`
@@ -20,15 +22,15 @@ pub(super) struct Vma {
 }
 
 impl Vma {
-    /// First page offset: `vma_start_pgoff()`, and `vma_start_anon_pgoff()` alike, which differs for
-    /// file mappings alone.
-    pub fn start_pgoff(&self) -> u64 {
-        self.range.pgoff
+    /// Length in pages: `vma_pages()`. Wraps as the kernel's does.
+    pub fn pages(&self) -> u64 {
+        self.range.end.wrapping_sub(self.range.start)
     }
 
-    /// Last page offset: `vma_last_pgoff()`, `vma_last_anon_pgoff()`. Wraps as the kernel's does.
-    pub fn last_pgoff(&self) -> u64 {
-        self.range.pgoff.wrapping_add(self.range.end.wrapping_sub(self.range.start)).wrapping_sub(1)
+    /// The page offset that is its key in the trees: `vma_start_pgoff()`, or with `by_anon`
+    /// `vma_start_anon_pgoff()`.
+    pub fn key(&self, by_anon: bool) -> u64 {
+        if by_anon { self.attributes.anon_pgoff } else { self.range.pgoff }
     }
 }
 
@@ -89,10 +91,10 @@ impl AnonVmaChain {
         }
     }
 
-    /// Takes over the range of its VMA.
-    pub fn follow(&mut self, vma: &Vma) {
-        self.start_pgoff = vma.start_pgoff();
-        self.last_pgoff = vma.last_pgoff();
+    /// Takes over the interval of its VMA, keyed by the anonymous page offset or the plain one.
+    pub fn follow(&mut self, vma: &Vma, by_anon: bool) {
+        self.start_pgoff = vma.key(by_anon);
+        self.last_pgoff = self.start_pgoff.wrapping_add(vma.pages()).wrapping_sub(1);
     }
 }
 

@@ -3,19 +3,22 @@
 use super::Port;
 use super::arena::{Ref, Stop};
 use super::objects::{AnonVma, Vma};
-use crate::rmap::{ENOMEM, Function, Gfp};
+use crate::rmap::{ENOMEM, Function, Gfp, VmaAttributes};
 
 impl Port {
-    /// Mirrors `anon_vma_compatible()` (mm/vma.c, mm/mmap.c in 6.1) for VMAs that differ in
-    /// nothing but their range.
-    fn anon_vma_compatible(a: &Vma, b: &Vma) -> bool {
+    /// Mirrors `anon_vma_compatible()` (mm/vma.c, mm/mmap.c in 6.1). Every VMA has the same policy.
+    fn anon_vma_compatible(&self, a: &Vma, b: &Vma) -> bool {
+        let follows = |by_anon| b.key(by_anon) == a.key(by_anon).wrapping_add(a.pages());
         a.range.end == b.range.start
-            && b.range.pgoff == a.range.pgoff.wrapping_add(b.range.start.wrapping_sub(a.range.start))
+            && a.attributes.file == b.attributes.file
+            && (a.attributes.flags ^ b.attributes.flags) & !VmaAttributes::IGNORED == 0
+            && follows(false)
+            && (!self.revision.compatible_by_anon_pgoff || follows(true))
     }
 
     /// Mirrors `reusable_anon_vma()` (mm/vma.c, mm/mmap.c in 6.1).
-    fn reusable_anon_vma(old: &Vma, a: &Vma, b: &Vma) -> Option<Ref<AnonVma>> {
-        old.anon_vma.filter(|_| Self::anon_vma_compatible(a, b) && old.chain.is_singular())
+    fn reusable_anon_vma(&self, old: &Vma, a: &Vma, b: &Vma) -> Option<Ref<AnonVma>> {
+        old.anon_vma.filter(|_| self.anon_vma_compatible(a, b) && old.chain.is_singular())
     }
 
     /// Mirrors `find_mergeable_anon_vma()` (mm/vma.c, mm/mmap.c in 6.1).
@@ -28,7 +31,7 @@ impl Port {
         let vma = self.vmas.get(vma)?;
         if let Some(next) = next {
             let next = self.vmas.get(next)?;
-            let reusable = Self::reusable_anon_vma(next, vma, next);
+            let reusable = self.reusable_anon_vma(next, vma, next);
             if reusable.is_some() {
                 return Ok(reusable);
             }
@@ -36,7 +39,7 @@ impl Port {
         match prev {
             Some(prev) => {
                 let prev = self.vmas.get(prev)?;
-                Ok(Self::reusable_anon_vma(prev, prev, vma))
+                Ok(self.reusable_anon_vma(prev, prev, vma))
             }
             None => Ok(None),
         }

@@ -88,7 +88,8 @@ impl Port {
     fn tell_vma(&self, vma: &Vma, out: &mut Vec<u64>) {
         let range = vma.range;
         out.extend([stream::VMA, vma.serial.into(), vma.mm.0.into(), vma.attached.into()]);
-        out.extend([range.start, range.end, range.pgoff, optional(vma.anon_vma.map(|a| a.serial))]);
+        out.extend([range.start, range.end, range.pgoff, vma.attributes.anon_pgoff, vma.attributes.kind_word()]);
+        out.push(optional(vma.anon_vma.map(|a| a.serial)));
         let count = out.len();
         out.push(0);
         let mut avc = vma.chain.first;

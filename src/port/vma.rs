@@ -3,15 +3,21 @@
 use super::Port;
 use super::arena::{NIL, Ref, Stop};
 use super::objects::{AnonVma, ChainHead, Vma};
-use crate::rmap::{Cache, ENOMEM, Gfp, MAX_PROCESSES, MmId, VmaRange};
+use crate::rmap::{Cache, ENOMEM, Gfp, MAX_PROCESSES, MmId, VmaAttributes, VmaRange};
 
 impl Port {
     /// A new VMA, recorded and counted among those that the call was given: its serial.
-    fn vma_insert(&mut self, mm: MmId, range: VmaRange, anon_vma: Option<Ref<AnonVma>>) -> i32 {
+    fn vma_insert(
+        &mut self,
+        mm: MmId,
+        range: VmaRange,
+        attributes: VmaAttributes,
+        anon_vma: Option<Ref<AnonVma>>,
+    ) -> i32 {
         // Processes count modulo the size of the world, on either side.
         let mm = MmId(mm.0 % MAX_PROCESSES as u8);
         let chain = ChainHead::EMPTY;
-        let vma = self.vmas.insert(|serial| Vma { serial, mm, attached: false, range, anon_vma, chain });
+        let vma = self.vmas.insert(|serial| Vma { serial, mm, attached: false, range, attributes, anon_vma, chain });
         debug_assert_eq!(self.vma_slots.len(), vma.serial as usize);
         self.vma_slots.push(vma.slot());
         self.record_alloc(Cache::Vma, Gfp::KERNEL, vma.serial);
@@ -24,16 +30,16 @@ impl Port {
         if !self.attempt(Cache::Vma, Gfp::KERNEL) {
             return -ENOMEM;
         }
-        self.vma_insert(mm, range, None)
+        self.vma_insert(mm, range, VmaAttributes::anonymous(range), None)
     }
 
     /// Mirrors `vm_area_dup()` (kernel/fork.c, mm/vma_init.c in 7.x), and sets owner and range.
     pub(super) fn vm_area_dup(&mut self, orig: Ref<Vma>, mm: MmId, range: VmaRange) -> Result<i32, Stop> {
-        let anon_vma = self.vmas.get(orig)?.anon_vma;
+        let Vma { anon_vma, attributes, .. } = *self.vmas.get(orig)?;
         if !self.attempt(Cache::Vma, Gfp::KERNEL) {
             return Ok(-ENOMEM);
         }
-        Ok(self.vma_insert(mm, range, anon_vma))
+        Ok(self.vma_insert(mm, range, VmaAttributes { anon_pgoff: range.pgoff, ..attributes }, anon_vma))
     }
 
     /// Mirrors `vm_area_free()` (kernel/fork.c, mm/vma_init.c in 7.x).
@@ -51,10 +57,24 @@ impl Port {
     pub(super) fn vma_set_range(&mut self, vma: Ref<Vma>, range: VmaRange) -> Result<(), Stop> {
         let owner = self.vmas.get_mut(vma)?;
         owner.range = range;
+        owner.attributes.anon_pgoff = range.pgoff;
+        self.chain_follows(vma)
+    }
+
+    /// The owner writes the attributes.
+    pub(super) fn vma_set_attributes(&mut self, vma: Ref<Vma>, attributes: VmaAttributes) -> Result<(), Stop> {
+        // A stream has 32 bits for them, and so have the kernels.
+        let attributes = VmaAttributes { flags: attributes.flags & 0xffff_ffff, ..attributes };
+        self.vmas.get_mut(vma)?.attributes = attributes;
+        self.chain_follows(vma)
+    }
+
+    fn chain_follows(&mut self, vma: Ref<Vma>) -> Result<(), Stop> {
+        let owner = self.vmas.get(vma)?;
         let mut avc = owner.chain.first;
         while avc != NIL {
             let entry = &mut self.avcs.slots_mut()[avc as usize];
-            entry.follow(owner);
+            entry.follow(owner, self.revision.keyed_by_anon_pgoff);
             avc = entry.next;
         }
         Ok(())

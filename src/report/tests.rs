@@ -3,8 +3,8 @@
 use super::{Report, dump, json, text};
 use crate::check::{Difference, Divergence, FieldDiff, Finding, FindingKind, Invariant, Object, Phase, Violation, Who};
 use crate::rmap::{
-    AnonVmaId, AnonVmaState, AvcId, Cache, Call, ChainLink, Event, EventKind, Gfp, MmId, Snapshot, VmaId, VmaRange,
-    VmaState,
+    AnonVmaId, AnonVmaState, AvcId, Cache, Call, ChainLink, Event, EventKind, Gfp, MmId, Snapshot, VmaAttributes,
+    VmaId, VmaRange, VmaState,
 };
 use crate::trace::{Trace, parse};
 
@@ -172,6 +172,7 @@ fn vma(id: u32, mm: u8, start: u64, anon_vma: Option<u32>, chain: &[u32]) -> Vma
         mm: MmId(mm),
         attached: true,
         range: VmaRange { start, end: start + 8, pgoff: start },
+        attributes: VmaAttributes::anonymous(VmaRange { start, end: start + 8, pgoff: start }),
         anon_vma: anon_vma.map(AnonVmaId),
         chain: chain
             .iter()

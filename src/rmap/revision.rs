@@ -49,6 +49,9 @@ revision! {
         reuse_only_on_fork,
         /// The interval tree is keyed by `vma_start_anon_pgoff()` rather than `vm_pgoff` (7.3).
         keyed_by_anon_pgoff,
+        /// `anon_vma_compatible()` also wants the anonymous page offsets of the two VMAs to follow each
+        /// other (7.3).
+        compatible_by_anon_pgoff,
         /// munmap splits the first VMA with the new VMA below the split and the last one with the
         /// new VMA above it (`new_below` 1, then 0: from 6.2 on). 6.1 does the reverse.
         munmap_splits_first_below,
@@ -71,6 +74,7 @@ impl Revision {
         cleanup_clears_anon_vma: false,
         reuse_only_on_fork: false,
         keyed_by_anon_pgoff: false,
+        compatible_by_anon_pgoff: false,
         munmap_splits_first_below: false,
     };
     const V6_12: Revision =
@@ -85,7 +89,7 @@ impl Revision {
         reuse_only_on_fork: true,
         ..Revision::V6_12
     };
-    const V7_3: Revision = Revision { keyed_by_anon_pgoff: true, ..Revision::V7_2 };
+    const V7_3: Revision = Revision { keyed_by_anon_pgoff: true, compatible_by_anon_pgoff: true, ..Revision::V7_2 };
 
     /// The revision of a known generation.
     pub fn of_generation(name: &str) -> Option<Revision> {

@@ -1,6 +1,6 @@
 //! The state of a side, as both sides tell it: a stream of words, and what it decodes to.
 
-use super::{AnonVmaId, AvcId, MmId, VmaId, VmaRange};
+use super::{AnonVmaId, AvcId, MmId, VmaAttributes, VmaId, VmaRange};
 
 /// The words in which a side tells its state.
 ///
@@ -8,7 +8,7 @@ use super::{AnonVmaId, AvcId, MmId, VmaId, VmaRange};
 ///
 /// | record | words |
 /// | --- | --- |
-/// | VMA | [`VMA`](stream::VMA), serial, mm, attached (0/1), start, end, pgoff, anon_vma serial + 1 or 0, n, then n × (avc serial, its anon_vma serial, its vma serial) in list order |
+/// | VMA | [`VMA`](stream::VMA), serial, mm, attached (0/1), start, end, pgoff, anon_pgoff, flags \| file << 32, anon_vma serial + 1 or 0, n, then n × (avc serial, its anon_vma serial, its vma serial) in list order |
 /// | anon_vma | [`ANON_VMA`](stream::ANON_VMA), serial, root serial, parent serial, refcount, num_children, num_active_vmas, leftmost avc serial + 1 or 0, then a tree |
 /// | whole tree | [`TREE`](stream::TREE), n, then n nodes in preorder |
 /// | paths | [`PATHS`](stream::PATHS), n nodes in the tree, m, then m × (k, then k × path node), each from a touched node up to the root |
@@ -70,6 +70,8 @@ pub struct VmaState {
     pub attached: bool,
     /// Where it lies.
     pub range: VmaRange,
+    /// What else it is.
+    pub attributes: VmaAttributes,
     /// `vma->anon_vma`
     pub anon_vma: Option<AnonVmaId>,
     /// `vma->anon_vma_chain`, in list order.
@@ -175,13 +177,15 @@ impl Words<'_> {
         let mm = MmId(u8::try_from(self.next()?).map_err(|_| self.error("mm out of range"))?);
         let attached = self.next()? != 0;
         let range = VmaRange { start: self.next()?, end: self.next()?, pgoff: self.next()? };
+        let (anon_pgoff, kind) = (self.next()?, self.next()?);
+        let attributes = VmaAttributes { anon_pgoff, flags: kind & 0xffff_ffff, file: (kind >> 32) as u32 };
         let anon_vma = self.optional_id()?.map(AnonVmaId);
         let n = self.count()?;
         let mut chain = Vec::with_capacity(n);
         for _ in 0..n {
             chain.push(ChainLink { avc: AvcId(self.id()?), anon_vma: AnonVmaId(self.id()?), vma: VmaId(self.id()?) });
         }
-        Ok(VmaState { id, mm, attached, range, anon_vma, chain })
+        Ok(VmaState { id, mm, attached, range, attributes, anon_vma, chain })
     }
 
     fn node(&mut self) -> Result<Node, StateError> {

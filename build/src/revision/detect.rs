@@ -51,6 +51,7 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
         cleanup_clears_anon_vma: cleanup_clears(&clone, cleanup.as_ref(), chains_preallocated)?,
         reuse_only_on_fork: reuse_only_on_fork(&clone)?,
         keyed_by_anon_pgoff: keyed_by_anon_pgoff(&interval_tree)?,
+        compatible_by_anon_pgoff: compatible_by_anon_pgoff(&vma)?,
         munmap_splits_first_below: munmap_splits_first_below(&vma)?,
     })
 }
@@ -215,6 +216,17 @@ fn keyed_by_anon_pgoff(interval_tree: &SourceFile) -> Result<bool, RevisionError
     let (start, by_start) = key("avc_start_pgoff", "vma_start_anon_pgoff", "vma_start_pgoff")?;
     let (last, by_last) = key("avc_last_pgoff", "vma_last_anon_pgoff", "vma_last_pgoff")?;
     both(field, (&start, by_start), (&last, by_last), "the same key at both ends")
+}
+
+/// 7.3: what `anon_vma_compatible()` compares.
+fn compatible_by_anon_pgoff(files: &[&SourceFile]) -> Result<bool, RevisionError> {
+    let field = "compatible_by_anon_pgoff";
+    let wanted = "vm_pgoff or vma_start_pgoff(), with or without vma_start_anon_pgoff()";
+    let body = required(field, files, "mm/vma.c, mm/mmap.c", "anon_vma_compatible")?;
+    match (body.mentions("vma_start_anon_pgoff"), body.mentions("vma_start_pgoff") || body.mentions("vm_pgoff")) {
+        (anon, true) => Ok(anon),
+        (_, false) => Err(unclear(field, &body, "no comparison of vm_pgoff", wanted)),
+    }
 }
 
 /// 6.2: which half is the new VMA when munmap splits the first and the last.

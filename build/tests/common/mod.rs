@@ -235,7 +235,7 @@ fn inlines() -> String {
     text + "static inline int anon_vma_prepare(struct vm_area_struct *vma)\n{\n\treturn __anon_vma_prepare(vma);\n}\n"
 }
 
-fn vma(prefix: &str, split: [u8; 2], munmap: &str) -> String {
+fn vma(prefix: &str, split: [u8; 2], munmap: &str, follows: &str) -> String {
     let [first, last] = split;
     format!(
         "\
@@ -251,7 +251,7 @@ static void {prefix}_post_update_vma(struct vm_area_struct *vma)
 
 static int anon_vma_compatible(struct vm_area_struct *a, struct vm_area_struct *b)
 {{
-	return a->vm_end == b->vm_start;
+	return a->vm_end == b->vm_start && {follows};
 }}
 
 static struct anon_vma *reusable_anon_vma(struct vm_area_struct *a, struct vm_area_struct *b)
@@ -365,7 +365,11 @@ pub fn old_tree(tree: &Path, version: &str) {
     let pages = "static inline unsigned long vma_pages(struct vm_area_struct *vma)\n{\n\treturn 1;\n}\n";
     let walk = "#define anon_vma_interval_tree_foreach(link, root) \\\n\tfor (link = root; link; )\n";
     write(tree, "include/linux/mm.h", &format!("{pages}\n{walk}"));
-    write(tree, "mm/mmap.c", &vma("anon_vma_interval_tree", [0, 1], "do_mas_align_munmap"));
+    write(
+        tree,
+        "mm/mmap.c",
+        &vma("anon_vma_interval_tree", [0, 1], "do_mas_align_munmap", "a->vm_pgoff == b->vm_pgoff"),
+    );
     write(
         tree,
         "mm/interval_tree.c",
@@ -386,7 +390,11 @@ pub fn new_tree(tree: &Path, version: &str) {
     let walk = "#define anon_rmap_tree_foreach(link, root) \\\n\tfor (link = root; link; )\n";
     write(tree, "include/linux/mm.h", &format!("{geometry}{walk}"));
     write(tree, "mm/mmap.c", "int nothing;\n");
-    write(tree, "mm/vma.c", &vma("anon_rmap_tree", [1, 0], "vms_gather_munmap_vmas"));
+    write(
+        tree,
+        "mm/vma.c",
+        &vma("anon_rmap_tree", [1, 0], "vms_gather_munmap_vmas", "vma_start_pgoff(b) == vma_start_anon_pgoff(b)"),
+    );
     let keys = ["vma_start_anon_pgoff(link->vma)", "vma_last_anon_pgoff(link->vma)"];
     write(tree, "mm/interval_tree.c", &interval_tree("anon_rmap_tree", keys));
 }

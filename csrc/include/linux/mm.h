@@ -10,11 +10,16 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
+/* The bits of VmaAttributes in src/rmap.rs. */
 #define VM_READ 1ul
 #define VM_WRITE 2ul
 #define VM_EXEC 4ul
 #define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
-#define VM_SOFTDIRTY 0x08000000ul
+#define VM_SOFTDIRTY 8ul
+#define VM_GROWSDOWN 0x10ul
+#define VM_DONTCOPY 0x20ul
+#define VM_WIPEONFORK 0x40ul
+#define VM_ACCOUNT 0x80ul
 
 #define VMA_ACCESS_FLAGS ((vma_flags_t) { VM_ACCESS_FLAGS })
 #define VMA_IGNORE_MERGE_FLAGS ((vma_flags_t) { VM_SOFTDIRTY })

@@ -54,6 +54,30 @@ struct vm_area_struct {
 	bool attached;
 };
 
+/* What is told and set of a VMA beside its range: see VmaAttributes in src/rmap.rs. */
+static inline uint64_t vma_told_anon_pgoff(const struct vm_area_struct *vma)
+{
+	return (uint64_t)vma->__vm_anon_pgoff_hi << 32 | vma->__vm_anon_pgoff_lo;
+}
+
+static inline uint64_t vma_told_kind(const struct vm_area_struct *vma)
+{
+	return (uint32_t)vma->vm_flags | (uint64_t)(uintptr_t)vma->vm_file << 32;
+}
+
+static inline void vma_write_anon_pgoff(struct vm_area_struct *vma, uint64_t pgoff)
+{
+	vma->__vm_anon_pgoff_lo = (uint32_t)pgoff;
+	vma->__vm_anon_pgoff_hi = (uint32_t)(pgoff >> 32);
+}
+
+static inline void vma_write_attributes(struct vm_area_struct *vma, uint64_t anon_pgoff, uint64_t flags, uint32_t file)
+{
+	vma_write_anon_pgoff(vma, anon_pgoff);
+	vma->vm_flags = flags;
+	vma->vm_file = (struct file *)(uintptr_t)file;	/* compared, never followed */
+}
+
 struct address_space {
 	struct rb_root_cached i_mmap;
 };

@@ -2,7 +2,7 @@
 
 use super::model::{Frozen, Model, Thawed};
 use super::record::{NONE, VmaRecord};
-use super::words::{Record, Records};
+use super::words::{Record, Records, VMA_ANON_VMA};
 use crate::check::violation::{Invariant, Object, Violation};
 use crate::rmap::{AnonVmaId, Call, VmaId};
 
@@ -45,7 +45,9 @@ pub(super) fn thawed(thawed: &Thawed) -> Violation {
 fn told_anon_vma(stream: &[u64], vma: VmaId) -> Option<u32> {
     for record in Records::new(stream) {
         match record {
-            Record::Vma(told) if told[0] == u64::from(vma.0) => return told[6].checked_sub(1).map(|a| a as u32),
+            Record::Vma(told) if told[0] == u64::from(vma.0) => {
+                return told[VMA_ANON_VMA].checked_sub(1).map(|a| a as u32);
+            }
             Record::Vma(_) => {}
             // VMAs come first.
             Record::AnonVma(..) => return None,

@@ -1,18 +1,18 @@
 //! The whole state against I1 to I8: slow, plain, and the authority.
 
-use super::ChainOrder;
 use super::tree::{self, Key};
+use super::{ChainOrder, Rules, TreeKey};
 use crate::check::violation::{Invariant, Object, Violation};
 use crate::rmap::{AnonVmaId, AnonVmaState, AvcId, Node, Snapshot, VmaState};
 
 /// Everything that I1 to I8 say of a quiescent state. No anon_vma is pinned from outside: the
 /// calls of the seam take no reference that outlives them.
-pub fn full(snapshot: &Snapshot, order: ChainOrder) -> Vec<Violation> {
-    let mut checker = Checker::new(snapshot);
+pub fn full(snapshot: &Snapshot, rules: Rules) -> Vec<Violation> {
+    let mut checker = Checker::new(snapshot, rules);
     for vma in &snapshot.vmas {
         checker.vma(vma);
     }
-    checker.same_anon_vma_same_chain(order);
+    checker.same_anon_vma_same_chain(rules.order);
     for (at, anon_vma) in snapshot.anon_vmas.iter().enumerate() {
         checker.anon_vma(at, anon_vma);
     }
@@ -30,6 +30,7 @@ struct Counts {
 
 struct Checker<'a> {
     snapshot: &'a Snapshot,
+    rules: Rules,
     /// Of each anon_vma, in the snapshot's order.
     counts: Vec<Counts>,
     /// Every node of every tree, sorted.
@@ -38,7 +39,7 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    fn new(snapshot: &'a Snapshot) -> Self {
+    fn new(snapshot: &'a Snapshot, rules: Rules) -> Self {
         let mut counts = vec![Counts::default(); snapshot.anon_vmas.len()];
         let mut count = |id: AnonVmaId, add: fn(&mut Counts)| {
             if let Some(at) = position(snapshot, id) {
@@ -62,7 +63,7 @@ impl<'a> Checker<'a> {
             nodes.extend(anon_vma.tree.iter().map(|node| (node.avc, anon_vma.id)));
         }
         nodes.sort_unstable();
-        Checker { snapshot, counts, nodes, violations: Vec::new() }
+        Checker { snapshot, rules, counts, nodes, violations: Vec::new() }
     }
 
     fn fail(&mut self, invariant: Invariant, what: &'static str, objects: &[Object], detail: String) {
@@ -202,8 +203,16 @@ impl<'a> Checker<'a> {
             self.fail(Invariant::I6, "refcount", &[id.into()], detail);
         }
         let snapshot = self.snapshot;
-        let key =
-            |node: &Node| snapshot.vma(node.vma).map(|v| Key { first: v.range.pgoff, last: v.range.last_pgoff() });
+        let by = self.rules.key;
+        let key = |node: &Node| {
+            snapshot.vma(node.vma).map(|v| {
+                let first = match by {
+                    TreeKey::Pgoff => v.range.pgoff,
+                    TreeKey::AnonPgoff => v.attributes.anon_pgoff,
+                };
+                Key { first, last: first + (v.range.last_pgoff() - v.range.pgoff) }
+            })
+        };
         if let Err(fault) = tree::check_whole(anon_vma.tree.iter().copied(), anon_vma.leftmost, key) {
             let objects = std::iter::once(id.into()).chain(fault.avc.map(Into::into));
             let detail = format!("tree of {id}: {}", fault.detail);

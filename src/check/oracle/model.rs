@@ -187,8 +187,8 @@ impl Model {
             record.told[..3].copy_from_slice(&told[..3]);
             return !same;
         }
-        let moved = record.told.get(3..6).is_some_and(|range| range != &told[3..6]);
-        let same_chain = record.told.get(7..) == Some(&told[7..]);
+        let moved = record.told.get(3..7).is_some_and(|range| range != &told[3..7]);
+        let same_chain = record.told.get(words::VMA_ANON_VMA + 1..) == Some(&told[words::VMA_ANON_VMA + 1..]);
         record.call = call;
         if !record.dirty {
             record.dirty = true;
@@ -214,7 +214,7 @@ impl Model {
             }
             self.vmas[slot as usize].slots = slots;
         }
-        let anon_slot = match told[6] {
+        let anon_slot = match told[words::VMA_ANON_VMA] {
             0 => NONE,
             anon => self.anon_slot((anon - 1) as u32),
         };

@@ -5,14 +5,14 @@
 
 use super::model::Model;
 use super::record::{AnonVmaRecord, NONE};
-use super::{ChainOrder, tree, words};
+use super::{ChainOrder, Rules, tree, words};
 use crate::check::violation::{Invariant, Object, Violation};
 use crate::rmap::{AnonVmaId, AvcId, Call, VmaId};
 
 /// The checks of one quiescent state, over the model.
 pub(super) struct Quiescent<'a> {
     model: &'a mut Model,
-    order: ChainOrder,
+    rules: Rules,
     calls: &'a [Call],
     violations: &'a mut Vec<Violation>,
 }
@@ -20,11 +20,11 @@ pub(super) struct Quiescent<'a> {
 impl<'a> Quiescent<'a> {
     pub(super) fn new(
         model: &'a mut Model,
-        order: ChainOrder,
+        rules: Rules,
         calls: &'a [Call],
         violations: &'a mut Vec<Violation>,
     ) -> Self {
-        Quiescent { model, order, calls, violations }
+        Quiescent { model, rules, calls, violations }
     }
 
     /// Checks what is dirty, and makes it clean.
@@ -127,7 +127,7 @@ impl<'a> Quiescent<'a> {
                 continue;
             }
             let same_set = other.slots.len() == slots.len() && other.slots.iter().all(|&s| stamped(s));
-            let (what, how) = match (same_set, self.order) {
+            let (what, how) = match (same_set, self.rules.order) {
                 (false, _) => ("same anon_vma, different chains", "different chains"),
                 (true, ChainOrder::Kept) => ("same anon_vma, other order", "their chains differ in order"),
                 (true, ChainOrder::Any) => continue,
@@ -223,6 +223,7 @@ impl<'a> Quiescent<'a> {
         let record = &model.anons[slot as usize];
         let (id, call) = (AnonVmaId(record.serial), record.call);
         let leftmost = record.told[5].checked_sub(1).map(|avc| AvcId(avc as u32));
+        let by = self.rules.key;
         let mut stranger = None;
         // Each node's VMA is looked up once: for its interval, and for its chain's entry.
         let key = |avc: AvcId, vma: VmaId| {
@@ -230,7 +231,7 @@ impl<'a> Quiescent<'a> {
             if !owner.holds(avc.0, slot) {
                 stranger = Some((avc, vma));
             }
-            Some(owner.key())
+            Some(owner.key(by))
         };
         let result = check_tree(record, leftmost, key);
         if let Some((avc, vma)) = stranger {

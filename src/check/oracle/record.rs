@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use super::TreeKey;
 use super::tree::Key;
 use super::words::{self, ANON_VMA_HEAD};
 
@@ -36,12 +37,16 @@ impl VmaRecord {
 
     /// `vma->anon_vma` by serial.
     pub(super) fn anon_vma(&self) -> Option<u32> {
-        self.told.get(6).filter(|&&w| w != 0).map(|&w| (w - 1) as u32)
+        self.told.get(words::VMA_ANON_VMA).filter(|&&w| w != 0).map(|&w| (w - 1) as u32)
     }
 
     /// Its interval in the trees.
-    pub(super) fn key(&self) -> Key {
-        let [start, end, first] = [self.told[3], self.told[4], self.told[5]];
+    pub(super) fn key(&self, by: TreeKey) -> Key {
+        let [start, end] = [self.told[3], self.told[4]];
+        let first = match by {
+            TreeKey::Pgoff => self.told[5],
+            TreeKey::AnonPgoff => self.told[6],
+        };
         Key { first, last: first.wrapping_add(end.wrapping_sub(start)).wrapping_sub(1) }
     }
 

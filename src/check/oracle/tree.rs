@@ -1,7 +1,7 @@
 //! I8: what an interval tree is, told whole or by paths.
 //!
-//! Keys are the VMAs' page offsets: a node starts at `vm_pgoff` and ends at the last page's
-//! offset. Nodes with equal starts may stand in either order.
+//! Keys are the VMAs' page offsets: a node starts at `vm_pgoff`, or in later kernels at the anonymous page offset,
+//! and ends at the last page's offset. Nodes with equal starts may stand in either order.
 
 use super::words::PathNode;
 use crate::rmap::{AvcId, Node};

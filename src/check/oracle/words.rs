@@ -3,7 +3,9 @@
 use crate::rmap::{AvcId, Node, StateError, VmaId, stream};
 
 /// Words of a VMA record after its tag, before the chain.
-pub(super) const VMA_HEAD: usize = 8;
+pub(super) const VMA_HEAD: usize = 10;
+/// Where `vma->anon_vma` is among them; before it come the VMA's own fields, after it the chain.
+pub(super) const VMA_ANON_VMA: usize = 8;
 /// Words of an anon_vma record after its tag, before the tree.
 pub(super) const ANON_VMA_HEAD: usize = 7;
 /// Words of a node of a whole tree.

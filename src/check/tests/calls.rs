@@ -2,7 +2,7 @@
 
 use super::world::{build, encode};
 use crate::check::Invariant::{self, I4, I10, I11, I12};
-use crate::check::oracle::{Broken, ChainOrder, Oracle, event_violation};
+use crate::check::oracle::{Broken, Oracle, Rules, event_violation};
 use crate::rmap::{Cache, Call, Event, EventKind, Gfp, MmId, Rule, Snapshot, VmaId, VmaOperation, VmaRange};
 
 const ANY: Call = Call::MmapUnlock { mm: MmId(0) };
@@ -138,7 +138,7 @@ fn another_balance_after_a_failure_is_no_change() {
     (top.black, top.left, top.right) = (true, !tree[0].left, !tree[0].right);
     (below.black, below.left, below.right) = (false, false, false);
     *tree = vec![top, below];
-    assert_eq!(super::super::oracle::full(&state, ChainOrder::Any), []);
+    assert_eq!(super::super::oracle::full(&state, Rules::default()), []);
     assert_eq!(call(CLONE, ENOMEM, &[], &state), Ok(()));
 }
 

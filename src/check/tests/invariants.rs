@@ -2,7 +2,7 @@
 
 use super::world::{build, encode, family};
 use crate::check::Invariant::{self, I1, I2, I3, I4, I5, I6, I7, I8};
-use crate::check::oracle::{Broken, ChainOrder, Oracle, full};
+use crate::check::oracle::{Broken, ChainOrder, Oracle, Rules, full};
 use crate::rmap::{AnonVmaId, AvcId, Call, ChainLink, MmId, Snapshot, VmaId};
 
 /// A call that promises nothing, to hand a state to the oracle with.
@@ -95,9 +95,9 @@ fn assert_broken(result: Result<(), Broken>, invariant: Invariant, what: &str) {
 
 #[test]
 fn a_good_state_passes_both_layers() {
-    assert_eq!(full(&family(), ChainOrder::Any), []);
+    assert_eq!(full(&family(), Rules::default()), []);
     assert_eq!(feed(&mut Oracle::new(), &family()), Ok(()));
-    assert_eq!(full(&Snapshot::default(), ChainOrder::Any), []);
+    assert_eq!(full(&Snapshot::default(), Rules::default()), []);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn full_sees_each_planted_fault() {
     for &(invariant, what, plant) in FAULTS {
         let mut state = family();
         plant(&mut state);
-        assert_broken(Err(Broken::Violations(full(&state, ChainOrder::Any))), invariant, what);
+        assert_broken(Err(Broken::Violations(full(&state, Rules::default()))), invariant, what);
     }
 }
 
@@ -141,14 +141,14 @@ fn oracle_is_empty_after_a_reset() {
 fn full_sees_an_entry_that_is_in_no_tree() {
     let mut state = family();
     state.vmas[5].chain[0].avc = AvcId(77);
-    assert_broken(Err(Broken::Violations(full(&state, ChainOrder::Any))), I2, "avc not in its tree");
+    assert_broken(Err(Broken::Violations(full(&state, Rules::default()))), I2, "avc not in its tree");
 }
 
 #[test]
 fn equal_sets_in_another_order_are_equal() {
     let mut state = family();
     state.vmas[3].chain.reverse();
-    assert_eq!(full(&state, ChainOrder::Any), []);
+    assert_eq!(full(&state, Rules::default()), []);
     assert_eq!(feed(&mut Oracle::new(), &state), Ok(()));
 }
 
@@ -181,7 +181,7 @@ fn a_changed_chain_is_compared_with_every_vma_of_its_anon_vma() {
         let mut oracle = Oracle::new();
         assert_eq!(feed(&mut oracle, &before), Ok(()));
         assert_broken(feed(&mut oracle, &after), I7, "same anon_vma, different chains");
-        assert_broken(Err(Broken::Violations(full(&after, ChainOrder::Any))), I7, "same anon_vma, different chains");
+        assert_broken(Err(Broken::Violations(full(&after, Rules::default()))), I7, "same anon_vma, different chains");
     }
 }
 
@@ -194,7 +194,7 @@ fn where_a_clone_keeps_the_order_another_order_breaks_i7() {
         );
         let revision = crate::rmap::Revision::of_generation(if order == ChainOrder::Kept { "6.12" } else { "7.3" });
         let mut oracle = Oracle::of(revision.unwrap());
-        (full(&state, order), feed(&mut oracle, &state))
+        (full(&state, Rules { order, ..Rules::default() }), feed(&mut oracle, &state))
     };
     for order in [ChainOrder::Kept, ChainOrder::Any] {
         assert_eq!(of(order, [&[1, 0], &[1, 0]]), (vec![], Ok(())));

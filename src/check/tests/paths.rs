@@ -1,7 +1,7 @@
 //! I8 for trees told by paths.
 
 use super::world::{build, encode, encode_paths};
-use crate::check::oracle::{Broken, ChainOrder, Oracle, full};
+use crate::check::oracle::{Broken, Oracle, Rules, full};
 use crate::rmap::{Call, MmId, Snapshot};
 
 const ANY: Call = Call::MmapUnlock { mm: MmId(0) };
@@ -23,7 +23,7 @@ fn feed(state: &Snapshot) -> Result<(), Broken> {
 fn good_trees_of_every_size_pass_whole_and_by_paths() {
     for vmas in 1..40 {
         let state = row(vmas);
-        assert_eq!(full(&state, ChainOrder::Any), [], "{vmas}");
+        assert_eq!(full(&state, Rules::default()), [], "{vmas}");
         assert_eq!(feed(&state), Ok(()), "{vmas}");
         let mut oracle = Oracle::new();
         oracle.begin_operation();

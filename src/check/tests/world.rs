@@ -1,6 +1,8 @@
 //! Hand-made states, right in every respect, to break one thing in.
 
-use crate::rmap::{AnonVmaId, AnonVmaState, AvcId, ChainLink, MmId, Node, Snapshot, VmaId, VmaRange, VmaState, stream};
+use crate::rmap::{
+    AnonVmaId, AnonVmaState, AvcId, ChainLink, MmId, Node, Snapshot, VmaAttributes, VmaId, VmaRange, VmaState, stream,
+};
 
 /// One VMA of a hand-made state: serial, process, first and last + 1 page, `vma->anon_vma`, chain.
 pub type VmaSpec<'a> = (u32, u8, u64, u64, Option<u32>, &'a [u32]);
@@ -16,6 +18,7 @@ pub fn build(vmas: &[VmaSpec<'_>], anon_vmas: &[[u32; 3]]) -> Snapshot {
             mm: MmId(mm),
             attached: true,
             range: VmaRange { start, end, pgoff: start },
+            attributes: VmaAttributes::anonymous(VmaRange { start, end, pgoff: start }),
             anon_vma: anon_vma.map(AnonVmaId),
             chain: chain
                 .iter()
@@ -173,7 +176,8 @@ fn encode_vma(vma: &VmaState, words: &mut Vec<u64>) {
     let VmaRange { start, end, pgoff } = vma.range;
     let anon_vma = vma.anon_vma.map_or(0, |a| u64::from(a.0) + 1);
     words.extend([stream::VMA, u64::from(vma.id.0), u64::from(vma.mm.0), u64::from(vma.attached)]);
-    words.extend([start, end, pgoff, anon_vma, vma.chain.len() as u64]);
+    words.extend([start, end, pgoff, vma.attributes.anon_pgoff, vma.attributes.kind_word()]);
+    words.extend([anon_vma, vma.chain.len() as u64]);
     for link in &vma.chain {
         words.extend([link.avc.0, link.anon_vma.0, link.vma.0].map(u64::from));
     }

@@ -11,7 +11,7 @@ fn records(words: &[u64]) -> (Vec<u64>, Vec<(u64, u64)>) {
     while at < words.len() {
         if words[at] == stream::VMA {
             vmas.push(words[at + 1]);
-            at += 9 + 3 * words[at + 8] as usize;
+            at += 11 + 3 * words[at + 10] as usize;
             continue;
         }
         assert_eq!(words[at], stream::ANON_VMA);
@@ -87,7 +87,7 @@ fn large_trees_are_told_by_their_changed_paths() {
     let mut words = Vec::new();
     world.port.touched(&mut words);
     // After the VMA's record and the eight words of the anon_vma: kind, nodes, paths, the first path.
-    let tree = &words[9 + 3 + 8..];
+    let tree = &words[11 + 3 + 8..];
     assert_eq!(tree[..3], [stream::PATHS, 9, 1]);
     assert_eq!(tree.len() as u64, 4 + 5 * tree[3], "one path");
     assert_eq!(tree[4] >> 32, u64::from(last.0));
