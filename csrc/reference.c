@@ -4,13 +4,18 @@
  * table that it exports. Compiled once a reference, with the directory that the extractor wrote
  * in the include path and RMAP_OPS as the name of the table, the only symbol that is not static.
  *
+ * With RMAP_VMA_LAYER the kernel's VMA code is part of it, and drives: see vma/layer.h. Without, a driver outside makes
+ * every call.
+ *
  * The verbatim text is compiled under its own names, except the entry points: a renaming macro
  * around their definitions gives these the prefix verbatim_, and the wrappers here have their
  * names, so that every call is observed, whoever makes it.
  */
 #define CONFIG_64BIT 1
 #define CONFIG_MMU 1
+#ifndef RMAP_VMA_LAYER
 #define CONFIG_PER_VMA_LOCK 1
+#endif
 
 #include <errno.h>
 #include <pthread.h>
@@ -40,6 +45,13 @@ struct rb_root_linked;
 #include "rbtree_prototypes.h"
 #include <linux/rbtree_augmented.h>
 
+#ifdef RMAP_VMA_LAYER
+#include "vma/types.h"
+#include "vma_types.h"
+#include "vma/layer.h"
+#include "vma/stubs.h"
+#include "rmap_prototypes.h"
+#else
 #include <linux/mm.h>
 STUBS_END
 #include "structs.h"
@@ -47,6 +59,7 @@ STUBS_END
 #include "rmap_prototypes.h"
 #include "inlines.h"
 STUBS_BEGIN
+#endif
 #include "stubs/observe.h"
 #include "stubs/state.h"
 STUBS_END
@@ -107,48 +120,89 @@ static void anon_vma_interval_tree_remove(struct anon_vma_chain *avc, struct rb_
 
 STUBS_END
 
+#ifdef RMAP_VMA_LAYER
+#include "vma_code.c"
+#else
 #include "rmap.c"
+
+/* Nobody is told of a call but who made it. */
+#define outermost_begin(kind, vma, other, operation) ((void)0)
+#define outermost_end(result) ((void)0)
+#endif
 
 STUBS_BEGIN
 static int __anon_vma_prepare(struct vm_area_struct *vma)
 {
+	int result;
+
+	outermost_begin(RMAP_ANON_VMA_PREPARE, vma, NULL, 0);
 	observe_enter(FUNCTION_PREPARE, vma, NULL);
-	return observe_exit(FUNCTION_PREPARE, vma, verbatim___anon_vma_prepare(vma));
+	result = observe_exit(FUNCTION_PREPARE, vma, verbatim___anon_vma_prepare(vma));
+	outermost_end(result);
+	return result;
 }
 
 #ifdef RMAP_VMA_OPERATION
-static int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src, enum vma_operation operation)
-{
-	observe_enter(FUNCTION_CLONE, dst, src);
-	return observe_exit(FUNCTION_CLONE, dst, verbatim_anon_vma_clone(dst, src, operation));
-}
-
 static const enum vma_operation vma_operations[] = {
 	VMA_OP_SPLIT, VMA_OP_MERGE_UNFAULTED, VMA_OP_REMAP, VMA_OP_FORK,
 };
 #define CLONE(dst, src, operation) anon_vma_clone(dst, src, vma_operations[operation])
+
+static inline uint32_t operation_number(enum vma_operation operation)
+{
+	for (uint32_t i = 0; i < sizeof(vma_operations) / sizeof(vma_operations[0]); i++)
+		if (vma_operations[i] == operation)
+			return i;
+	return RMAP_NONE;
+}
+
+static int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src, enum vma_operation operation)
+{
+	int result;
+
+	outermost_begin(RMAP_ANON_VMA_CLONE, dst, src, operation_number(operation));
+	observe_enter(FUNCTION_CLONE, dst, src);
+	result = observe_exit(FUNCTION_CLONE, dst, verbatim_anon_vma_clone(dst, src, operation));
+	outermost_end(result);
+	return result;
+}
 #else
 static int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src)
 {
+	int result;
+
+	outermost_begin(RMAP_ANON_VMA_CLONE, dst, src, 0);
 	observe_enter(FUNCTION_CLONE, dst, src);
-	return observe_exit(FUNCTION_CLONE, dst, verbatim_anon_vma_clone(dst, src));
+	result = observe_exit(FUNCTION_CLONE, dst, verbatim_anon_vma_clone(dst, src));
+	outermost_end(result);
+	return result;
 }
 #define CLONE(dst, src, operation) anon_vma_clone(dst, src)
 #endif
 
 static int anon_vma_fork(struct vm_area_struct *vma, struct vm_area_struct *pvma)
 {
+	int result;
+
+	outermost_begin(RMAP_ANON_VMA_FORK, vma, pvma, 0);
 	observe_enter(FUNCTION_FORK, vma, pvma);
-	return observe_exit(FUNCTION_FORK, vma, verbatim_anon_vma_fork(vma, pvma));
+	result = observe_exit(FUNCTION_FORK, vma, verbatim_anon_vma_fork(vma, pvma));
+	outermost_end(result);
+	return result;
 }
 
 static void unlink_anon_vmas(struct vm_area_struct *vma)
 {
+	outermost_begin(RMAP_UNLINK_ANON_VMAS, vma, NULL, 0);
 	observe_enter(FUNCTION_UNLINK, vma, NULL);
 	verbatim_unlink_anon_vmas(vma);
 	observe_exit(FUNCTION_UNLINK, vma, 0);
+	outermost_end(0);
 }
 
+#ifdef RMAP_VMA_LAYER
+#include "vma/operations.h"
+#else
 /* The VMA slab (vm_area_alloc, vm_area_dup, vm_area_free) and the VMA's range: ours. */
 
 static void vma_set_range(struct vm_area_struct *vma, const struct rmap_call *call)
@@ -191,7 +245,9 @@ static struct vm_area_struct *vm_area_dup(const struct vm_area_struct *orig, con
 	if (!vma)
 		return NULL;
 	*vma = *orig;
-	return vma_born(vma, call);
+	vma_born(vma, call);
+	vma_write_anon_pgoff(vma, vma_told_anon_pgoff(orig) + call->pgoff - orig->vm_pgoff);
+	return vma;
 }
 
 static void vm_area_free(struct vm_area_struct *vma)
@@ -223,6 +279,7 @@ static void post_update_vma(struct vm_area_struct *vma)
 #endif
 	anon_vma_unlock_write(vma->anon_vma);
 }
+#endif
 
 /* The VMA of that serial; a freed or unknown one ends the call. */
 static struct vm_area_struct *given(uint32_t serial)
@@ -260,6 +317,7 @@ static int32_t dispatch(struct rmap_world *w, const struct rmap_call *call)
 	case RMAP_MMAP_UNLOCK:
 		mm->mmap_lock = MMAP_UNLOCKED;
 		return 0;
+#ifndef RMAP_VMA_LAYER
 	case RMAP_VM_AREA_ALLOC:
 		vma = vm_area_alloc(call);
 		if (!vma)
@@ -311,6 +369,9 @@ static int32_t dispatch(struct rmap_world *w, const struct rmap_call *call)
 		w->updating = false;
 		post_update_vma(given(call->vma));
 		return 0;
+#endif
+	default:
+		break;
 	}
 	return -EINVAL;
 }
@@ -339,6 +400,9 @@ static void fault_handler(int signal, siginfo_t *info, void *context)
 static void start_reference(void)
 {
 	anon_vma_init();
+#ifdef RMAP_VMA_LAYER
+	start_layer();
+#endif
 	kmem_cache_define(CACHE_VMA, "vm_area_struct", sizeof(struct vm_area_struct), NULL);
 #ifndef STUBS_ASAN
 	struct sigaction action = { .sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
@@ -354,6 +418,9 @@ static void world_clear(struct rmap_world *w)
 {
 	for (uint32_t i = 0; i < MAX_PROCESSES; i++)
 		w->mms[i] = (struct mm_struct) { .id = i, .page_table_lock = { .mm = i } };
+#ifdef RMAP_VMA_LAYER
+	layer_clear(w);
+#endif
 	w->attempts = w->nr_events = w->nr_held = w->nr_spinlocks = w->rcu_depth = 0;
 	w->nr_touched = w->nr_given = w->nr_words = 0;
 	w->updating = false;
@@ -405,7 +472,7 @@ static void reference_destroy(struct rmap_world *w)
 static void reference_begin_operation(struct rmap_world *w, const struct rmap_fail *fail)
 {
 	w->fail = *fail;
-	w->attempts = 0;
+	w->attempts = w->injected = 0;
 }
 
 static uint32_t reference_attempts(const struct rmap_world *w)
@@ -452,6 +519,10 @@ static int32_t reference_call(struct rmap_world *w, const struct rmap_call *call
 	current_world = NULL;
 	return result;
 }
+
+#ifdef RMAP_VMA_LAYER
+#include "vma/drive.h"
+#endif
 
 static const struct rmap_event *reference_events(const struct rmap_world *w, uint32_t *count)
 {
@@ -510,6 +581,10 @@ const struct rmap_ops RMAP_OPS = {
 	.state = reference_state,
 	.live = reference_live,
 	.last_warning = reference_last_warning,
+#ifdef RMAP_VMA_LAYER
+	.operate = reference_operate,
+	.space = reference_space,
+#endif
 #if defined(__has_feature)
 #if __has_feature(coverage_sanitizer)
 	.instrumented = 1,

@@ -45,6 +45,8 @@ enum rmap_call_kind {
 	RMAP_VMA_MARK_ATTACHED,	/* vma */
 	RMAP_VMA_MARK_DETACHED,	/* vma */
 	RMAP_VMA_SET_ATTRIBUTES,	/* vma, start = anon_pgoff, end = flags, pgoff = file; see VmaAttributes */
+	RMAP_VMA_SET_MM,	/* vma, mm */
+	RMAP_VMA_SET_ANON_VMA,	/* vma, other = anon_vma */
 	/* The reverse map itself. */
 	RMAP_ANON_VMA_PREPARE,	/* vma, other = prev, third = next */
 	RMAP_ANON_VMA_CLONE,	/* vma = dst, other = src, operation */
@@ -52,6 +54,16 @@ enum rmap_call_kind {
 	RMAP_UNLINK_ANON_VMAS,	/* vma */
 	RMAP_PRE_UPDATE_VMA,	/* vma */
 	RMAP_POST_UPDATE_VMA,	/* vma */
+	RMAP_ANON_VMA_LOCK_WRITE,	/* vma = anon_vma: held until the unlocking */
+	RMAP_ANON_VMA_UNLOCK_WRITE,	/* vma = anon_vma */
+	RMAP_TREE_PRE_UPDATE_VMA,	/* vma */
+	RMAP_TREE_POST_UPDATE_VMA,	/* vma */
+
+	/* Told by a driver behind the interface, never called: what befalls the page tables, and what is outside of any call. */
+	RMAP_PAGES_ZAP = 0x100,	/* mm, pages start to end */
+	RMAP_PAGES_COPY,	/* mm, other = the mm copied from, pages start to end */
+	RMAP_PAGES_MOVE,	/* mm, pages start to end, pgoff = the first page's new place */
+	RMAP_OUTSIDE,		/* events that belong to no call */
 };
 
 /* One call of the interface; see Call in src/rmap.rs. Absent VMAs are RMAP_NONE; start, end and pgoff are pages. */
@@ -72,6 +84,44 @@ enum rmap_slab_mode {
 	RMAP_SLAB_REUSE,	/* the next allocation gets the last freed object */
 	RMAP_SLAB_POISON,	/* freed objects are poisoned and kept until the reset */
 };
+
+/* What the kernel's VMA code is asked to do; pages. The numbers are those of enum rmap_operation_kind. */
+enum rmap_operation_kind {
+	RMAP_OP_MAP,		/* mm, start..end, file + 1 or 0, flags & 1: grows down */
+	RMAP_OP_FAULT,		/* mm, start, flags & 1: write, flags & 2: needs an anon_vma; returns the VMA */
+	RMAP_OP_FORK,		/* mm, other = the child */
+	RMAP_OP_UNMAP,		/* mm, start..end */
+	RMAP_OP_EXIT,		/* mm */
+	RMAP_OP_PROTECT,	/* mm, start..end, flags & 1: writable */
+	RMAP_OP_ADVISE,		/* mm, start..end, flags: dontfork, dofork, wipeonfork, keeponfork */
+	RMAP_OP_MOVE,		/* mm, start..end, to, flags & 1: dontunmap */
+	RMAP_OP_RESIZE,		/* mm, start..end, to = new length */
+	RMAP_OP_GROW,		/* mm, start = a page of the VMA, to = pages */
+};
+
+struct rmap_operation {
+	uint32_t kind;
+	uint32_t mm;
+	uint32_t other;
+	uint32_t flags;
+	uint32_t file;
+	uint64_t start;
+	uint64_t end;
+	uint64_t to;
+};
+
+/* One thing seen while the VMA code runs: a call of the interface, its result, its events, and the state it touched. */
+struct rmap_seen {
+	const struct rmap_call *call;
+	int32_t result;
+	uint32_t nr_events;
+	uint32_t nr_words;
+	const struct rmap_event *events;
+	const uint64_t *words;
+};
+
+/* Told of each as it happens. Not 0 ends the operation there. */
+typedef int32_t (*rmap_watcher)(void *context, const struct rmap_seen *seen);
 
 struct rmap_world;
 
@@ -97,6 +147,14 @@ struct rmap_ops {
 	void (*live)(const struct rmap_world *world, uint32_t counts[3]);
 	/* Condition and place of the last WARN, BUG or oops; empty if none. */
 	const char *(*last_warning)(const struct rmap_world *world);
+	/*
+	 * The VMA layer; NULL where there is none. Does one operation, telling the watcher all that it does; 0 or a
+	 * serial, or a negative errno. node_fail: the same as the failures, of the allocations of maple tree nodes.
+	 */
+	int32_t (*operate)(struct rmap_world *world, const struct rmap_operation *operation,
+			   const struct rmap_fail *node_fail, rmap_watcher watcher, void *context);
+	/* What is mapped in a process, by the mm's own tree: map_count, then serial, start, end, writable of each VMA. */
+	const uint64_t *(*space)(struct rmap_world *world, uint32_t mm, uint32_t *count);
 	/* 1 if compiled with the fuzzer's coverage counters. */
 	uint32_t instrumented;
 };

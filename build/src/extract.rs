@@ -13,6 +13,7 @@ use crate::revision::{Revision, RevisionError};
 use crate::syntax::{Condition, Kind, SyntaxError};
 use crate::version::{KernelVersion, VersionError};
 
+pub mod closure;
 mod cut;
 mod write;
 

@@ -47,6 +47,37 @@ pub struct Manifest {
     /// What `csrc/` wants to know of a tree.
     #[serde(default)]
     pub fact: Vec<Fact>,
+    /// What is cut by need.
+    #[serde(default)]
+    pub layer: Layer,
+}
+
+/// A part of the kernel that is cut from its roots on: with everything that they use.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Layer {
+    /// What it is for, in a word or two: errors name it.
+    pub group: String,
+    /// The files that definitions are looked for in, the first that has one first. A tree may lack any.
+    pub sources: Vec<String>,
+    /// What is cut: of each list the first that the tree has; it must have one.
+    pub roots: Vec<Vec<String>>,
+    /// What is cut if it is there.
+    pub optional: Vec<String>,
+    /// The entry points: see [`Manifest::wrap`].
+    pub wrap: Vec<String>,
+    /// The options of the kernel's configuration that are set; all others are not.
+    pub config: Vec<String>,
+    /// Other macros that are never defined.
+    pub undefined: Vec<String>,
+    /// The directories of `csrc/` whose headers stand in for the kernel's: what they define is not cut.
+    pub stand_ins: Vec<String>,
+    /// Names that are never cut.
+    pub provided: Vec<String>,
+    /// The file of the extract for macros, types and prototypes.
+    pub types: String,
+    /// The file of the extract for variables and functions.
+    pub code: String,
 }
 
 /// A file taken whole.

@@ -54,6 +54,8 @@ pub enum Kind {
     Struct,
     /// An enumeration.
     Enum,
+    /// A type's other name.
+    Typedef,
     /// A variable.
     Variable,
     /// A macro.
@@ -99,6 +101,8 @@ pub struct Definition {
     pub parameters: Vec<String>,
     /// Names declared within, which hide those of the file.
     pub locals: Vec<String>,
+    /// An enumeration's constants, or the other names that a type definition declares.
+    pub enumerators: Vec<String>,
     /// Whether it has internal linkage.
     pub is_static: bool,
     /// The conditionals around it, outermost first; include guards left out.

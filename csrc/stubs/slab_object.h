@@ -57,6 +57,14 @@ struct anon_vma_notes {
 	struct anon_vma_chain *marks[MARKS_MAX];
 };
 
+/* What is known of a VMA; follows it in memory. Used by the VMA layer: what of it was told last. */
+struct vma_notes {
+	uint64_t start, end, pgoff, anon_pgoff, kind;
+	uint32_t mm;
+	uint32_t anon_vma;			/* serial, or RMAP_NONE */
+	bool attached, told_attached;
+};
+
 struct kmem_cache {
 	const char *name;
 	size_t size;				/* of the kernel's structure */
@@ -90,6 +98,11 @@ static inline bool is_live(const void *body)
 static inline struct anon_vma_notes *notes_of(const void *anon_vma)
 {
 	return (struct anon_vma_notes *)((char *)anon_vma + kmem_caches[CACHE_ANON_VMA].size);
+}
+
+static inline struct vma_notes *vma_notes_of(const void *vma)
+{
+	return (struct vma_notes *)((char *)vma + kmem_caches[CACHE_VMA].size);
 }
 
 /* As from a new page: garbage, but for what the constructor sets. Whoever relies on zeroes is seen. */
@@ -159,16 +172,22 @@ static void slab_destroy(struct slab *slab, struct kmem_cache *cache)
 	}
 }
 
-static inline bool attempt_fails(struct rmap_world *w)
+static inline bool fails(const struct rmap_fail *fail, uint32_t n)
 {
-	uint32_t n = ++w->attempts;
-
-	if (w->fail.from && n >= w->fail.from)
+	if (fail->from && n >= fail->from)
 		return true;
-	for (int i = 0; i < RMAP_FAIL_MAX && w->fail.list[i]; i++)
-		if (w->fail.list[i] == n)
+	for (int i = 0; i < RMAP_FAIL_MAX && fail->list[i]; i++)
+		if (fail->list[i] == n)
 			return true;
 	return false;
+}
+
+static inline bool attempt_fails(struct rmap_world *w)
+{
+	if (!fails(&w->fail, ++w->attempts))
+		return false;
+	w->injected++;
+	return true;
 }
 
 #endif /* STUBS_SLAB_OBJECT_H */

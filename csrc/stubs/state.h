@@ -26,8 +26,8 @@ static void tell_vma(struct vm_area_struct *vma)
 
 	put_word(STREAM_VMA);
 	put_word(serial_of(vma));
-	put_word(vma->vm_mm->id);
-	put_word(vma->attached);
+	put_word(vma_told_mm(vma));
+	put_word(vma_told_attached(vma));
 	put_word(vma->vm_start >> PAGE_SHIFT);
 	put_word(vma->vm_end >> PAGE_SHIFT);
 	put_word(vma->vm_pgoff);

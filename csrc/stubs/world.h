@@ -20,6 +20,7 @@
 #include "rmap_abi.h"
 
 #define MAX_PROCESSES 16
+#define RMAP_MAX_FILES 4
 #define MARKS_MAX 4
 #define HELD_MAX 8
 #define EVENTS_MAX (1u << 20)	/* a call that does more is caught in a loop */
@@ -44,6 +45,9 @@ enum function_id { FUNCTION_PREPARE, FUNCTION_CLONE, FUNCTION_FORK, FUNCTION_UNL
 enum { ENTER_HAS_ANON_VMA = 1, ENTER_HAS_CHAIN = 2 };
 
 struct slab_object;
+struct rcu_head;
+struct maple_slab;
+struct file;
 struct vm_area_struct;
 struct anon_vma;
 struct rw_semaphore;
@@ -72,6 +76,7 @@ struct rmap_world {
 
 	struct rmap_fail fail;			/* of this operation */
 	uint32_t attempts;			/* of this operation */
+	uint32_t injected;			/* of them, how many failed */
 
 	struct rmap_event *events;		/* of this call */
 	uint32_t nr_events, max_events;
@@ -93,6 +98,17 @@ struct rmap_world {
 	uint32_t max_vmas;
 	/* What the VMA iterator of this call finds. */
 	struct vm_area_struct *iterator_vma, *iterator_prev, *iterator_next;
+
+	/* The VMA layer's. */
+	rmap_watcher watcher;
+	void *watcher_context;
+	struct rmap_call outermost;		/* the running call */
+	uint32_t depth;				/* of calls within it */
+	struct rmap_fail node_fail;		/* of this operation */
+	uint32_t node_attempts, nodes_injected;
+	struct maple_slab *nodes;
+	struct file *files;
+	struct rcu_head *rcu_queue;		/* to be freed at the end of the operation */
 
 	uint64_t *words;			/* a state stream */
 	uint32_t nr_words, max_words;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use super::{Extract, ExtractError, Piece, Prototype, Renamed, VERBATIM};
-use crate::manifest::{Cut, Manifest, Whole};
+use crate::manifest::{Cut, Fact, Manifest, Whole};
 use crate::revision::Revision;
 use crate::syntax::{Condition, Definition, Kind, SourceFile};
 use crate::version::KernelVersion;
@@ -207,12 +207,7 @@ impl<'m> Cutter<'m> {
     fn finish(mut self) -> Extract {
         self.find_open_calls();
         let pieces: Vec<Piece> = self.pieces.into_values().collect();
-        let holds = |fact: &&crate::manifest::Fact| {
-            pieces.iter().any(|piece| {
-                piece.symbol == fact.cut && fact.mentions.as_ref().is_none_or(|name| mentions(&piece.text, name))
-            })
-        };
-        let facts = self.manifest.fact.iter().filter(holds).map(|fact| fact.define.clone()).collect();
+        let facts = facts(&self.manifest.fact, pieces.iter());
         Extract {
             name: String::new(),
             version: KernelVersion { major: 0, minor: 0, sub: 0, extra: String::new() },
@@ -304,6 +299,26 @@ fn prototypes(
     prefixes.into_iter().map(prototype).collect()
 }
 
+/// The macros that hold, of what was cut.
+pub(super) fn facts<'p>(facts: &[Fact], pieces: impl Iterator<Item = &'p Piece> + Clone) -> Vec<String> {
+    let holds = |fact: &&Fact| {
+        pieces.clone().any(|piece| {
+            piece.symbol == fact.cut && fact.mentions.as_ref().is_none_or(|name| mentions(&piece.text, name))
+        })
+    };
+    facts.iter().filter(holds).map(|fact| fact.define.clone()).collect()
+}
+
+/// The prototypes of a function, its own and that of its renamed definition if it is observed; none of a system call.
+pub(super) fn prototypes_of(file: &SourceFile, definition: &Definition, wrapped: bool) -> Vec<String> {
+    let Some(body) = definition.body.as_ref().filter(|_| !definition.name_range.is_empty()) else { return Vec::new() };
+    let before = &file.text[definition.range.start..definition.name_range.start];
+    let linkage = if definition.is_static { "" } else { "static " };
+    let after = file.text[definition.name_range.start..body.start].trim_end();
+    let prefixes = if wrapped { &["", VERBATIM][..] } else { &[""] };
+    prefixes.iter().map(|prefix| format!("{linkage}{before}{prefix}{after};\n")).collect()
+}
+
 /// The names that a definition mentions.
 fn names<'f>(file: &'f SourceFile, definition: &Definition) -> BTreeSet<&'f str> {
     if definition.kind == Kind::Macro {
@@ -313,7 +328,7 @@ fn names<'f>(file: &'f SourceFile, definition: &Definition) -> BTreeSet<&'f str>
     tokens.map(|token| &file.text[token.range.clone()]).collect()
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty())
 }
 

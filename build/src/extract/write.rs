@@ -61,7 +61,7 @@ fn files(extract: &Extract, stubs: &str) -> Result<BTreeMap<String, String>, Ext
 }
 
 /// A piece with its line marker, its renaming and its conditionals.
-fn framed(piece: &Piece) -> String {
+pub(super) fn framed(piece: &Piece) -> String {
     let text = format!("#line {} \"{}\"\n{}\n", piece.first_line, piece.file, piece.text);
     let names = if piece.wrapped { std::slice::from_ref(&piece.symbol) } else { &[] };
     under_conditions(&piece.conditions, &with_names_changed(names, &text))
@@ -82,7 +82,7 @@ fn with_names_changed(names: &[String], text: &str) -> String {
     out
 }
 
-fn under_conditions(conditions: &[Condition], text: &str) -> String {
+pub(super) fn under_conditions(conditions: &[Condition], text: &str) -> String {
     let mut out = String::new();
     for condition in conditions {
         out.push_str(&condition.directive);

@@ -10,8 +10,12 @@ use super::{Condition, Definition, Kind};
 pub fn collect(root: Node, text: &str) -> Vec<Definition> {
     let mut collector = Collector { text, found: Vec::new(), conditions: Vec::new() };
     collector.children(root);
+    collector.system_calls();
     collector.found
 }
+
+/// How the definition of a system call begins.
+const SYSCALL_DEFINE: &str = "\nSYSCALL_DEFINE";
 
 struct Collector<'t> {
     text: &'t str,
@@ -40,6 +44,7 @@ impl<'t> Collector<'t> {
             // An error at file level, in a header full of macros, hides what is in it from nobody else.
             "ERROR" => self.children(node),
             "function_definition" => self.function(node),
+            "type_definition" => self.typedef(node),
             "declaration" => self.declaration(node),
             "struct_specifier" | "enum_specifier" => self.aggregate(node, node),
             "preproc_def" | "preproc_function_def" => self.macro_definition(node),
@@ -48,23 +53,36 @@ impl<'t> Collector<'t> {
     }
 
     fn conditional(&mut self, node: Node) {
-        let start = self.text[node.start_byte()..].lines().next().unwrap_or_default();
-        let directive = start.split("/*").next().unwrap_or_default().trim_end().to_owned();
+        let start = self.logical_line(node.start_byte());
+        let directive = start.split("/*").next().unwrap_or_default().trim_end().replace("#elif", "#if");
         let guard = self.is_include_guard(node, &directive);
         for child in children(node) {
             let otherwise = matches!(child.kind(), "preproc_else" | "preproc_elif" | "preproc_elifdef");
             if !guard {
                 self.conditions.push(Condition { directive: directive.clone(), otherwise });
             }
-            if otherwise {
-                self.children(child)
-            } else {
-                self.node(child)
+            match child.kind() {
+                "preproc_elif" | "preproc_elifdef" => self.conditional(child),
+                _ if otherwise => self.children(child),
+                _ => self.node(child),
             }
             if !guard {
                 self.conditions.pop();
             }
         }
+    }
+
+    /// A line, with those that a backslash joins to it.
+    fn logical_line(&self, start: usize) -> &'t str {
+        let text = &self.text[start..];
+        let mut end = 0;
+        for line in text.split_inclusive('\n') {
+            end += line.len();
+            if !line.trim_end().ends_with('\\') {
+                break;
+            }
+        }
+        text[..end].trim_end()
     }
 
     fn is_include_guard(&self, node: Node, directive: &str) -> bool {
@@ -87,6 +105,7 @@ impl<'t> Collector<'t> {
             parameters_end: 0,
             parameters: Vec::new(),
             locals: Vec::new(),
+            enumerators: Vec::new(),
             is_static: false,
             conditions: self.conditions.clone(),
         };
@@ -189,16 +208,75 @@ impl<'t> Collector<'t> {
     }
 
     fn aggregate(&mut self, specifier: Node, outer: Node) {
-        let (Some(name), Some(body)) = (specifier.child_by_field_name("name"), specifier.child_by_field_name("body"))
-        else {
+        let Some(body) = specifier.child_by_field_name("body") else { return };
+        let enumerators = self.enumerators(specifier);
+        let name = specifier.child_by_field_name("name");
+        if name.is_none() && enumerators.is_empty() {
             return;
-        };
+        }
         let kind = if specifier.kind() == "enum_specifier" { Kind::Enum } else { Kind::Struct };
         let end = match self.text[outer.end_byte()..].find(|c: char| !c.is_whitespace()) {
             Some(gap) if self.text[outer.end_byte() + gap..].starts_with(';') => outer.end_byte() + gap + 1,
             _ => outer.end_byte(),
         };
-        self.push(kind, name, outer.start_byte()..end).body = Some(body.byte_range());
+        let definition = self.push(kind, name.unwrap_or(specifier), outer.start_byte()..end);
+        if name.is_none() {
+            definition.name = format!("enum of {}", enumerators[0]);
+        }
+        definition.body = Some(body.byte_range());
+        definition.enumerators = enumerators;
+    }
+
+    fn typedef(&mut self, node: Node) {
+        let mut cursor = node.walk();
+        let declarators: Vec<_> = node.children_by_field_name("declarator", &mut cursor).collect();
+        let mut declared = declarators.into_iter().filter_map(typedef_name);
+        let Some(name) = declared.next() else { return };
+        let mut others: Vec<String> = declared.map(|other| self.str(other).to_owned()).collect();
+        if let Some(specifier) = node.child_by_field_name("type") {
+            if let Some(tag) = specifier.child_by_field_name("name").filter(|_| specifier.child_by_field_name("body").is_some()) {
+                others.push(self.str(tag).to_owned());
+            }
+            others.extend(self.enumerators(specifier));
+        }
+        self.push(Kind::Typedef, name, node.byte_range()).enumerators = others;
+    }
+
+    fn enumerators(&self, specifier: Node) -> Vec<String> {
+        let Some(body) = specifier.child_by_field_name("body").filter(|_| specifier.kind() == "enum_specifier") else {
+            return Vec::new();
+        };
+        let constants = children(body).into_iter().filter(|node| node.kind() == "enumerator");
+        constants.filter_map(|node| node.child_by_field_name("name")).map(|name| self.str(name).to_owned()).collect()
+    }
+
+    /// SYSCALL_DEFINEn(name, ...) { ... } is no C to the grammar: found by its lines. It defines `sys_NAME`.
+    fn system_calls(&mut self) {
+        for (at, _) in self.text.match_indices(SYSCALL_DEFINE) {
+            let start = at + 1;
+            let text = &self.text[start..];
+            let (Some(open), Some(end)) = (text.find('('), text.find("\n}")) else { continue };
+            let Some(comma) = text.find(|c| c == ',' || c == ')') else { continue };
+            let Some(body) = text.find("\n{") else { continue };
+            let name = format!("sys_{}", text[open + 1..comma].trim());
+            let range = start..start + end + 2;
+            // What the grammar made of its pieces is not there.
+            self.found.retain(|other| !range.contains(&other.range.start));
+            self.found.push(Definition {
+                kind: Kind::Function,
+                name,
+                name_range: start..start,
+                body: Some(start + body + 1..range.end),
+                range,
+                parameters_end: start + body,
+                parameters: Vec::new(),
+                locals: Vec::new(),
+                enumerators: Vec::new(),
+                is_static: true,
+                conditions: Vec::new(),
+            });
+        }
+        self.found.sort_by_key(|definition| definition.range.start);
     }
 
     fn macro_definition(&mut self, node: Node) {
@@ -206,6 +284,15 @@ impl<'t> Collector<'t> {
         let end = node.start_byte() + self.str(node).trim_end().len();
         self.push(Kind::Macro, name, node.start_byte()..end);
     }
+}
+
+/// The name that a declarator of a type definition declares.
+fn typedef_name(node: Node<'_>) -> Option<Node<'_>> {
+    if matches!(node.kind(), "type_identifier" | "primitive_type") {
+        return Some(node);
+    }
+    let inner = node.child_by_field_name("declarator").or_else(|| node.named_child(0))?;
+    typedef_name(inner)
 }
 
 /// The declarator of a function definition, under pointers and attributes.

@@ -54,6 +54,16 @@ struct vm_area_struct {
 	bool attached;
 };
 
+static inline uint32_t vma_told_mm(const struct vm_area_struct *vma)
+{
+	return vma->vm_mm->id;
+}
+
+static inline bool vma_told_attached(const struct vm_area_struct *vma)
+{
+	return vma->attached;
+}
+
 /* What is told and set of a VMA beside its range: see VmaAttributes in src/rmap.rs. */
 static inline uint64_t vma_told_anon_pgoff(const struct vm_area_struct *vma)
 {

@@ -22,7 +22,8 @@ static bool anon_vma_is_locked(const struct anon_vma *anon_vma);
 static struct kmem_cache *kmem_cache_define(enum cache_id id, const char *name, size_t size, void (*ctor)(void *))
 {
 	struct kmem_cache *cache = &kmem_caches[id];
-	size_t notes = id == CACHE_ANON_VMA ? sizeof(struct anon_vma_notes) : 0;
+	size_t notes = id == CACHE_ANON_VMA ? sizeof(struct anon_vma_notes) :
+		       id == CACHE_VMA ? sizeof(struct vma_notes) : 0;
 
 	*cache = (struct kmem_cache) {
 		.name = name, .size = (size + 7) & ~(size_t)7, .id = id, .ctor = ctor,

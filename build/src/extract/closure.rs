@@ -1,0 +1,389 @@
+//! Cuts by need: from a few roots, everything that they use, wherever in a list of files it is defined.
+//!
+//! What `csrc/` defines under a name is never cut: a stand-in takes the place of the kernel's definition by being
+//! there. Conditionals on the kernel's configuration are evaluated, so that of a function and its no-op for a kernel
+//! without the feature the one is cut that this configuration has.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::Path;
+
+use super::cut::{facts, prototypes_of, words};
+use super::write::{framed, under_conditions};
+use super::{ExtractError, Piece};
+use crate::manifest::{Layer, Manifest};
+use crate::syntax::{Condition, Definition, Kind, SourceFile};
+
+/// The text of a layer, in the order in which a compiler can read it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Closure {
+    /// Macros, then types, each after what it needs.
+    pub types: Vec<Piece>,
+    /// Prototypes of every function, each with its conditionals.
+    pub prototypes: Vec<(Vec<Condition>, String)>,
+    /// Variables and functions, in the order of the files.
+    pub code: Vec<Piece>,
+    /// Names that are called and neither cut nor provided.
+    pub open_calls: Vec<String>,
+    /// The macros of the manifest that hold.
+    pub facts: Vec<String>,
+}
+
+struct Pool {
+    files: Vec<SourceFile>,
+    /// Where a name is defined: file and place, of those that this configuration has. A structure's or enumeration's
+    /// tag is no other thing's name: `true` goes with tags.
+    index: HashMap<(bool, String), Vec<(usize, usize)>>,
+}
+
+/// Cuts what the roots of a layer need out of a tree.
+///
+/// # Errors
+/// If a root is nowhere, or a definition is broken.
+pub fn cut_layer(tree: &Path, manifest: &Manifest, provided: &HashSet<String>) -> Result<Closure, ExtractError> {
+    let layer = &manifest.layer;
+    let pool = Pool::read(tree, layer)?;
+    let mut taken: BTreeSet<(usize, usize)> = BTreeSet::new();
+    let mut todo: Vec<(usize, usize)> = Vec::new();
+    for alternatives in &layer.roots {
+        let found = alternatives.iter().find_map(|name| pool.lookup(false, name, None));
+        match found {
+            Some(found) => todo.extend(found),
+            None => {
+                return Err(ExtractError::Missing {
+                    group: layer.group.clone(),
+                    symbols: alternatives.join(" or "),
+                    files: layer.sources.join(", "),
+                });
+            }
+        }
+    }
+    for name in &layer.optional {
+        todo.extend(pool.lookup(false, name, None).unwrap_or_default());
+    }
+    let mut open_calls = BTreeSet::new();
+    while let Some((number, place)) = todo.pop() {
+        if !taken.insert((number, place)) {
+            continue;
+        }
+        let file = &pool.files[number];
+        let definition = &file.definitions[place];
+        if definition.kind == Kind::Function {
+            file.check(definition)?;
+        }
+        let called = called(file, definition);
+        for (tag, name) in used(file, definition) {
+            let own = !tag && (name == definition.name || definition.locals.iter().any(|local| local == name));
+            if own || provided.contains(name) {
+                continue;
+            }
+            match pool.lookup(tag, name, Some(number)) {
+                Some(found) => todo.extend(found),
+                None if called.contains(name) => {
+                    open_calls.insert(name.to_owned());
+                }
+                None => {}
+            }
+        }
+    }
+    let mut closure = pool.write(&taken, layer, open_calls);
+    closure.facts = facts(&manifest.fact, closure.types.iter().chain(&closure.code));
+    Ok(closure)
+}
+
+/// Whether a name after this word is a tag.
+fn is_tag(before: Option<&str>) -> bool {
+    matches!(before, Some("struct" | "union" | "enum"))
+}
+
+/// The names that a definition uses; `true` goes with tags.
+fn used<'f>(file: &'f SourceFile, definition: &Definition) -> BTreeSet<(bool, &'f str)> {
+    if definition.kind == Kind::Macro {
+        let words: Vec<&str> = words(&file.text[definition.range.clone()]).collect();
+        return (0..words.len()).map(|n| (is_tag(n.checked_sub(1).map(|n| words[n])), words[n])).collect();
+    }
+    let tokens = file.tokens(&definition.range);
+    let text = |n: usize| &file.text[tokens[n].range.clone()];
+    let names = (0..tokens.len()).filter(|&n| tokens[n].is_name);
+    names.map(|n| (is_tag(n.checked_sub(1).map(text)), text(n))).collect()
+}
+
+/// The names that are followed by a parenthesis.
+fn called<'f>(file: &'f SourceFile, definition: &Definition) -> HashSet<&'f str> {
+    let tokens = file.tokens(&definition.range);
+    let call = |pair: &&[crate::syntax::Token]| pair[0].is_name && &file.text[pair[1].range.clone()] == "(";
+    tokens.windows(2).filter(call).map(|pair| &file.text[pair[0].range.clone()]).collect()
+}
+
+impl Pool {
+    fn read(tree: &Path, layer: &Layer) -> Result<Pool, ExtractError> {
+        let mut pool = Pool { files: Vec::new(), index: HashMap::new() };
+        for path in &layer.sources {
+            if !tree.join(path).is_file() {
+                continue;
+            }
+            let file = SourceFile::read(tree, path)?;
+            let number = pool.files.len();
+            for (place, definition) in file.definitions.iter().enumerate() {
+                if definition.kind == Kind::Declaration || !possible(&definition.conditions, layer) {
+                    continue;
+                }
+                let tag = matches!(definition.kind, Kind::Struct | Kind::Enum);
+                let names = std::iter::once((tag, &definition.name));
+                for (tag, name) in names.chain(definition.enumerators.iter().map(|name| (false, name))) {
+                    pool.index.entry((tag, name.clone())).or_default().push((number, place));
+                }
+            }
+            pool.files.push(file);
+        }
+        Ok(pool)
+    }
+
+    /// Every definition of a name in one file: that of the user, else the first of the list that has one.
+    fn lookup(&self, tag: bool, name: &str, user: Option<usize>) -> Option<Vec<(usize, usize)>> {
+        let all = self.index.get(&(tag, name.to_owned()))?;
+        let own = user.filter(|user| all.iter().any(|(number, _)| number == user));
+        let number = own.unwrap_or_else(|| all.iter().map(|(number, _)| *number).min().unwrap_or(0));
+        Some(all.iter().copied().filter(|(n, _)| *n == number).collect())
+    }
+
+    fn write(&self, taken: &BTreeSet<(usize, usize)>, layer: &Layer, open_calls: BTreeSet<String>) -> Closure {
+        let mut closure = Closure { open_calls: open_calls.into_iter().collect(), ..Closure::default() };
+        let definition = |&(number, place): &(usize, usize)| (&self.files[number], &self.files[number].definitions[place]);
+        let of = |kinds: &'static [Kind]| {
+            taken.iter().filter(move |at| kinds.contains(&definition(at).1.kind)).copied().collect::<Vec<_>>()
+        };
+        let same_name: BTreeMap<(usize, &str), usize> = taken.iter().fold(BTreeMap::new(), |mut count, at| {
+            let (_, d) = definition(at);
+            *count.entry((at.0, d.name.as_str())).or_default() += 1;
+            count
+        });
+        let piece = |at: &(usize, usize)| {
+            let (file, d) = definition(at);
+            let repeat = !d.name.is_empty() && same_name[&(at.0, d.name.as_str())] > 1;
+            let into = if matches!(d.kind, Kind::Function | Kind::Variable) { &layer.code } else { &layer.types };
+            Piece {
+                kind: d.kind,
+                symbol: d.name.clone(),
+                file: file.path.clone(),
+                first_line: file.line(d.range.start),
+                last_line: file.line(d.range.end.saturating_sub(1)),
+                into: into.clone(),
+                wrapped: d.kind == Kind::Function && layer.wrap.contains(&d.name),
+                text: file.text[d.range.clone()].to_owned(),
+                conditions: if repeat { d.conditions.clone() } else { Vec::new() },
+                order: (at.0, d.range.start),
+            }
+        };
+        closure.types.extend(of(&[Kind::Macro]).iter().map(piece));
+        let types = of(&[Kind::Struct, Kind::Enum, Kind::Typedef]);
+        closure.types.extend(self.sorted(&types).iter().map(piece));
+        for at in of(&[Kind::Function]) {
+            let (file, d) = definition(&at);
+            let conditions = piece(&at).conditions;
+            for text in prototypes_of(file, d, layer.wrap.contains(&d.name)) {
+                closure.prototypes.push((conditions.clone(), text));
+            }
+        }
+        closure.code.extend(of(&[Kind::Variable]).iter().map(piece));
+        closure.code.extend(of(&[Kind::Function]).iter().map(piece));
+        closure
+    }
+
+    /// Types in an order in which each stands after those that it holds.
+    fn sorted(&self, types: &[(usize, usize)]) -> Vec<(usize, usize)> {
+        let mut by_name: HashMap<(bool, &str), Vec<(usize, usize)>> = HashMap::new();
+        for at in types {
+            let d = &self.files[at.0].definitions[at.1];
+            let own = (d.kind != Kind::Typedef, d.name.as_str());
+            for name in std::iter::once(own).chain(d.enumerators.iter().map(|name| (false, name.as_str()))) {
+                by_name.entry(name).or_default().push(*at);
+            }
+        }
+        let mut out = Vec::new();
+        let mut seen = HashSet::new();
+        for at in types {
+            self.place(*at, &by_name, &mut seen, &mut out);
+        }
+        out
+    }
+
+    fn place(
+        &self,
+        at: (usize, usize),
+        by_name: &HashMap<(bool, &str), Vec<(usize, usize)>>,
+        seen: &mut HashSet<(usize, usize)>,
+        out: &mut Vec<(usize, usize)>,
+    ) {
+        if !seen.insert(at) {
+            return;
+        }
+        let file = &self.files[at.0];
+        let tokens = file.tokens(&file.definitions[at.1].range);
+        for (n, token) in tokens.iter().enumerate().filter(|(_, token)| token.is_name) {
+            let word = &file.text[token.range.clone()];
+            // A pointer to a structure needs no definition of it.
+            let text_of = |n: Option<usize>| n.and_then(|n| tokens.get(n)).map(|t| &file.text[t.range.clone()]);
+            let before = text_of(n.checked_sub(1));
+            if before == Some("struct") && text_of(Some(n + 1)) == Some("*") {
+                continue;
+            }
+            for &needed in by_name.get(&(is_tag(before), word)).into_iter().flatten() {
+                self.place(needed, by_name, seen, out);
+            }
+        }
+        out.push(at);
+    }
+}
+
+impl Closure {
+    /// The files of the extract, by name.
+    pub fn files(&self, layer: &Layer) -> Vec<(String, String)> {
+        let mut types = String::new();
+        self.facts.iter().for_each(|fact| types.push_str(&format!("#define {fact} 1\n")));
+        for piece in self.types.iter().filter(|piece| piece.kind == Kind::Struct) {
+            types.push_str(&format!("struct {};\n", piece.symbol));
+        }
+        self.types.iter().for_each(|piece| types.push_str(&terminated(framed(piece), piece)));
+        for (conditions, text) in &self.prototypes {
+            types.push_str(&under_conditions(conditions, text));
+        }
+        let mut code = String::new();
+        for piece in &self.code {
+            // All of a reference is one translation unit, and nothing of it is seen from outside.
+            if piece.kind == Kind::Variable && !piece.text.split_whitespace().any(|word| word == "static") {
+                code.push_str("static\n");
+            }
+            code.push_str(&framed(piece));
+        }
+        vec![(layer.types.clone(), types), (layer.code.clone(), code)]
+    }
+}
+
+/// A type's text ends before the semicolon if something else was declared with it.
+fn terminated(text: String, piece: &Piece) -> String {
+    if piece.kind == Kind::Macro || piece.text.trim_end().ends_with(';') { text } else { text + ";\n" }
+}
+
+/// Whether this configuration can have what stands under these conditionals. One that is not only about the
+/// configuration is left to the compiler.
+fn possible(conditions: &[Condition], layer: &Layer) -> bool {
+    conditions.iter().all(|condition| match evaluate(&condition.directive, layer) {
+        Some(holds) => holds != condition.otherwise,
+        None => true,
+    })
+}
+
+fn evaluate(directive: &str, layer: &Layer) -> Option<bool> {
+    let text = directive.trim_start_matches('#').trim_start();
+    let (word, rest) = text.split_once(|c: char| !c.is_ascii_alphanumeric()).unwrap_or((text, ""));
+    let is_set = |name: &str| layer.config.iter().any(|set| set == name);
+    let rest = rest.trim();
+    match word {
+        "ifdef" if rest.starts_with("CONFIG_") => Some(is_set(rest)),
+        "ifndef" if rest.starts_with("CONFIG_") => Some(!is_set(rest)),
+        "ifdef" => layer.undefined.iter().any(|name| name == rest).then_some(false),
+        "if" | "elif" => Expression { words: lex(rest), at: 0, is_set: &is_set }.whole(),
+        _ => None,
+    }
+}
+
+fn lex(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c.is_whitespace() || c == '\\' {
+            continue;
+        }
+        let mut word = String::from(c);
+        let name = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+        if name(&c) {
+            while let Some(next) = chars.next_if(name) {
+                word.push(next);
+            }
+        } else if let Some(next) = chars.next_if(|next| *next == c && (c == '&' || c == '|')) {
+            word.push(next);
+        }
+        words.push(word);
+    }
+    words
+}
+
+/// A condition of `defined()`, `IS_ENABLED()`, `&&`, `||`, `!` and parentheses over the configuration.
+struct Expression<'a> {
+    words: Vec<String>,
+    at: usize,
+    is_set: &'a dyn Fn(&str) -> bool,
+}
+
+impl Expression<'_> {
+    fn whole(mut self) -> Option<bool> {
+        let value = self.either()?;
+        (self.at == self.words.len()).then_some(value)
+    }
+
+    fn take(&mut self, word: &str) -> bool {
+        let there = self.words.get(self.at).is_some_and(|w| w == word);
+        self.at += usize::from(there);
+        there
+    }
+
+    fn either(&mut self) -> Option<bool> {
+        let mut value = self.both()?;
+        while self.take("||") {
+            value |= self.both()?;
+        }
+        Some(value)
+    }
+
+    fn both(&mut self) -> Option<bool> {
+        let mut value = self.one()?;
+        while self.take("&&") {
+            value &= self.one()?;
+        }
+        Some(value)
+    }
+
+    fn one(&mut self) -> Option<bool> {
+        if self.take("!") {
+            return self.one().map(|value| !value);
+        }
+        if self.take("(") {
+            let value = self.either()?;
+            return self.take(")").then_some(value);
+        }
+        let word = self.words.get(self.at)?.clone();
+        self.at += 1;
+        match word.as_str() {
+            "defined" | "IS_ENABLED" | "IS_BUILTIN" | "IS_REACHABLE" => {
+                let open = self.take("(");
+                let name = self.words.get(self.at)?.clone();
+                self.at += 1;
+                if open && !self.take(")") {
+                    return None;
+                }
+                name.starts_with("CONFIG_").then(|| (self.is_set)(&name))
+            }
+            "0" => Some(false),
+            "1" => Some(true),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditionals_on_the_configuration_are_evaluated() {
+        let layer = Layer { config: vec!["CONFIG_MMU".into()], ..Layer::default() };
+        let value = |text: &str| evaluate(text, &layer);
+        assert_eq!(value("#ifdef CONFIG_MMU"), Some(true));
+        assert_eq!(value("#ifndef CONFIG_MMU"), Some(false));
+        assert_eq!(value("#ifdef CONFIG_NUMA"), Some(false));
+        assert_eq!(value("# if defined(CONFIG_MMU) && !defined CONFIG_NUMA"), Some(true));
+        assert_eq!(value("#if IS_ENABLED(CONFIG_NUMA) || (defined(CONFIG_MMU) && 0)"), Some(false));
+        assert_eq!(value("#if defined(CONFIG_MMU) && BITS_PER_LONG == 64"), None);
+        assert_eq!(value("#ifdef __HAVE_ARCH_X"), None);
+    }
+}

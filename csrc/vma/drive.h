@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The operations: each through the kernel's own entry point, as its system call would come there. */
+#ifndef VMA_DRIVE_H
+#define VMA_DRIVE_H
+
+#define VMA_FLAGS_NEW (VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)
+
+#ifdef RMAP_VMA_FLAGS_T
+/* 7.3 takes the flags in their new type. */
+typedef unsigned long mmap_region_of_vma_flags(struct file *, unsigned long, unsigned long, vma_flags_t, unsigned long,
+					       struct list_head *);
+#define MMAP_REGION_FLAGS(flags) \
+	__builtin_choose_expr(__builtin_types_compatible_p(__typeof__(mmap_region), mmap_region_of_vma_flags), \
+			      legacy_to_vma_flags(flags), flags)
+#else
+#define MMAP_REGION_FLAGS(flags) (flags)
+#endif
+
+static void layer_clear(struct rmap_world *w)
+{
+	if (!w->nodes) {
+		w->nodes = calloc(1, sizeof(*w->nodes));
+		if (!w->nodes) {
+			fprintf(stderr, "rmap-diff: out of memory\n");
+			abort();
+		}
+	}
+	w->nodes->used = w->nodes->live = 0;
+	w->nodes->free = NULL;
+	w->rcu_queue = NULL;
+	w->depth = 0;
+	for (uint32_t i = 0; i < MAX_PROCESSES; i++)
+		mt_init_flags(&w->mms[i].mm_mt, MM_MT_FLAGS);
+	w->mms[0].alive = true;
+	if (!w->files)
+		w->files = calloc(MAX_FILES, sizeof(*w->files));
+	for (uint32_t i = 0; w->files && i < MAX_FILES; i++)
+		w->files[i] = (struct file) { .f_mapping = &w->files[i].mapping, .f_op = &plain_file_operations };
+}
+
+static int32_t drive_map(struct mm_struct *mm, const struct rmap_operation *op)
+{
+	unsigned long addr = op->start << PAGE_SHIFT, len = (op->end - op->start) << PAGE_SHIFT, result;
+	unsigned long flags = VMA_FLAGS_NEW | (op->flags & 1 ? VM_GROWSDOWN : 0);
+	struct file *file = op->file ? &current_world->files[(op->file - 1) % MAX_FILES] : NULL;
+	MA_STATE(mas, &mm->mm_mt, addr, addr);
+	LIST_HEAD(uf);
+
+	mmap_write_lock(mm);
+	/* MAP_FIXED_NOREPLACE, and the limit, as do_mmap() has them. */
+	if (mm->map_count > sysctl_max_map_count)
+		result = -ENOMEM;
+	else if (mas_find(&mas, addr + len - 1))
+		result = -EEXIST;
+	else
+		result = mmap_region(file, addr, len, MMAP_REGION_FLAGS(flags), addr >> PAGE_SHIFT, &uf);
+	mmap_write_unlock(mm);
+	return IS_ERR_VALUE(result) ? (int32_t)result : 0;
+}
+
+static int32_t drive_unmap(struct mm_struct *mm, const struct rmap_operation *op)
+{
+	unsigned long addr = op->start << PAGE_SHIFT, len = (op->end - op->start) << PAGE_SHIFT;
+	LIST_HEAD(uf);
+	int32_t result;
+
+	mmap_write_lock(mm);
+	result = do_munmap(mm, addr, len, &uf);
+	mmap_write_unlock(mm);
+	return result;
+}
+
+/* do_anonymous_page() and wp_page_copy() as far as the VMA goes: the pages are somebody else's. Returns the VMA's serial. */
+static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation *op)
+{
+	unsigned long addr = op->start << PAGE_SHIFT;
+	MA_STATE(mas, &mm->mm_mt, addr, addr);
+	struct vm_area_struct *vma;
+	int32_t result;
+
+	mmap_read_lock(mm);
+	vma = mas_walk(&mas);
+	if (!vma || ((op->flags & 1) && !(vma->vm_flags & VM_WRITE)))
+		result = -EFAULT;
+	else if ((op->flags & 2) && anon_vma_prepare(vma))
+		result = -ENOMEM;
+	else
+		result = serial_of(vma);
+	mmap_read_unlock(mm);
+	return result;
+}
+
+static int32_t drive_grow(struct mm_struct *mm, const struct rmap_operation *op)
+{
+	unsigned long addr = op->start << PAGE_SHIFT, more = op->to << PAGE_SHIFT;
+	MA_STATE(mas, &mm->mm_mt, addr, addr);
+	struct vm_area_struct *vma;
+	int32_t result = -EFAULT;
+
+	mmap_write_lock(mm);
+	vma = mas_walk(&mas);
+	if (vma && vma->vm_start > more)
+		result = expand_downwards(vma, vma->vm_start - more);
+	mmap_write_unlock(mm);
+	return result;
+}
+
+static int32_t drive_exit(struct mm_struct *mm)
+{
+	exit_mmap(mm);
+	mm->alive = false;
+	mm->map_count = 0;
+	mt_init_flags(&mm->mm_mt, MM_MT_FLAGS);
+	return 0;
+}
+
+/* As dup_mm(): what a failed dup_mmap() leaves is torn down by the last mmput(). */
+static int32_t drive_fork(struct mm_struct *oldmm, struct mm_struct *mm)
+{
+	int32_t result;
+
+	*mm = (struct mm_struct) { .id = mm->id, .page_table_lock = { .mm = mm->id }, .alive = true };
+	mt_init_flags(&mm->mm_mt, MM_MT_FLAGS);
+	result = dup_mmap(mm, oldmm);
+	if (result)
+		drive_exit(mm);
+	return result;
+}
+
+static int32_t drive_advise(struct mm_struct *mm, const struct rmap_operation *op)
+{
+	static const int advice[] = { MADV_DONTFORK, MADV_DOFORK, MADV_WIPEONFORK, MADV_KEEPONFORK };
+
+	return do_madvise(mm, op->start << PAGE_SHIFT, (op->end - op->start) << PAGE_SHIFT, advice[op->flags % 4]);
+}
+
+static int32_t drive_mremap(const struct rmap_operation *op, unsigned long new_len, unsigned long flags, unsigned long to)
+{
+	unsigned long result = sys_mremap(op->start << PAGE_SHIFT, (op->end - op->start) << PAGE_SHIFT, new_len, flags, to);
+
+	return IS_ERR_VALUE(result) ? (int32_t)result : 0;
+}
+
+static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
+{
+	struct mm_struct *mm = &w->mms[op->mm % MAX_PROCESSES], *other = &w->mms[op->other % MAX_PROCESSES];
+	unsigned long len = (op->end - op->start) << PAGE_SHIFT;
+
+	if (!mm->alive)
+		return -ESRCH;
+	current->mm = mm;
+	switch ((enum rmap_operation_kind)op->kind) {
+	case RMAP_OP_MAP:
+		return len ? drive_map(mm, op) : -EINVAL;
+	case RMAP_OP_FAULT:
+		return drive_fault(mm, op);
+	case RMAP_OP_FORK:
+		return other->alive ? -EEXIST : drive_fork(mm, other);
+	case RMAP_OP_UNMAP:
+		return drive_unmap(mm, op);
+	case RMAP_OP_EXIT:
+		return drive_exit(mm);
+	case RMAP_OP_PROTECT:
+		return do_mprotect_pkey(op->start << PAGE_SHIFT, len, op->flags & 1 ? PROT_READ | PROT_WRITE : PROT_READ, -1);
+	case RMAP_OP_ADVISE:
+		return drive_advise(mm, op);
+	case RMAP_OP_MOVE:
+		return drive_mremap(op, len, MREMAP_MAYMOVE | MREMAP_FIXED | (op->flags & 1 ? MREMAP_DONTUNMAP : 0),
+				    op->to << PAGE_SHIFT);
+	case RMAP_OP_RESIZE:
+		return drive_mremap(op, op->to << PAGE_SHIFT, 0, 0);
+	case RMAP_OP_GROW:
+		return drive_grow(mm, op);
+	}
+	return -EINVAL;
+}
+
+/* What was written and is not told yet. */
+static void tell_all_written(struct rmap_world *w)
+{
+	struct slab_object *object;
+
+	for (object = w->slabs[CACHE_VMA].live_first; object; object = object->next)
+		tell_written(body_of(object));
+}
+
+static int32_t reference_operate(struct rmap_world *w, const struct rmap_operation *op, const struct rmap_fail *node_fail,
+				 rmap_watcher watcher, void *context)
+{
+	int32_t result;
+
+	current_world = w;
+	w->watcher = watcher;
+	w->watcher_context = context;
+	w->node_fail = *node_fail;
+	w->node_attempts = w->nodes_injected = 0;
+	w->nr_events = w->depth = 0;
+	w->outermost = vma_call(RMAP_OUTSIDE, RMAP_NONE);
+	switch (sigsetjmp(w->escape, 0)) {
+	case 0:
+		w->in_call = true;
+		result = drive(w, op);
+		tell_all_written(w);
+		check_return(w);
+		watch_outside();
+		flush_rcu(w);
+		break;
+	case ESCAPE_STOPPED:
+		result = -EFAULT;
+		break;
+	case 1:
+		result = -EFAULT;
+		goto ended_early;
+	default:
+		if (w->nr_events == EVENTS_MAX)
+			w->nr_events--;
+		record(EVENT_OOPS, 0, 0, RMAP_NONE, RMAP_NONE);
+		result = -EFAULT;
+ended_early: {
+		struct rmap_seen seen = {
+			.call = &w->outermost, .result = -EFAULT, .events = w->events, .nr_events = w->nr_events,
+		};
+
+		if (!w->depth)
+			w->outermost = vma_call(RMAP_OUTSIDE, RMAP_NONE);
+		w->watcher(context, &seen);
+	}
+	}
+	w->in_call = false;
+	w->nr_events = 0;
+	current_world = NULL;
+	return result;
+}
+
+static const uint64_t *reference_space(struct rmap_world *w, uint32_t mm, uint32_t *count)
+{
+	struct mm_struct *space = &w->mms[mm % MAX_PROCESSES];
+	struct vm_area_struct *vma;
+	MA_STATE(mas, &space->mm_mt, 0, 0);
+
+	current_world = w;
+	w->nr_words = 0;
+	if (!sigsetjmp(w->escape, 0)) {
+		w->in_call = true;
+		if (space->alive) {
+			put_word(space->map_count);
+			mas_for_each(&mas, vma, ULONG_MAX) {
+				put_word(serial_of(vma));
+				put_word(vma->vm_start >> PAGE_SHIFT);
+				put_word(vma->vm_end >> PAGE_SHIFT);
+				put_word(vma_told_kind(vma));
+			}
+		}
+	} else {
+		w->nr_words = 0;
+		put_word(UINT64_MAX);
+	}
+	w->in_call = false;
+	current_world = NULL;
+	*count = w->nr_words;
+	return w->words;
+}
+
+#endif

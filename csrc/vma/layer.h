@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the kernel's VMA code is watched by. Each outermost call of the reverse map, each allocation and free of a VMA,
+ * each lock of an mm and each effect on page tables is told to the watcher when it returns. What the VMA code wrote into
+ * a VMA without a call (its range, flags, anon_vma) is told before the next call that is given the VMA, and at the end of
+ * the operation.
+ */
+#ifndef VMA_LAYER_H
+#define VMA_LAYER_H
+
+enum mmap_lock_state { MMAP_UNLOCKED, MMAP_READ_LOCKED, MMAP_WRITE_LOCKED };
+
+#include <linux/slab.h>
+
+/* --- Maple tree nodes: an arena that a reset rewinds; their allocations fail by a count of their own --- */
+
+#define MAPLE_NODE_SIZE 256
+#define MAPLE_NODES_PER_CHUNK 64
+
+struct maple_slab_node {
+	struct maple_slab_node *next;
+};
+
+struct maple_slab {
+	char **chunks;
+	uint32_t nr_chunks, max_chunks;
+	uint32_t used;				/* nodes given out since the reset, but for those freed and reused */
+	struct maple_slab_node *free;
+	uint32_t live;
+};
+
+static struct kmem_cache maple_cache = { .name = "maple_node", .size = MAPLE_NODE_SIZE };
+
+static void *maple_node_take(void)
+{
+	struct maple_slab *slab = current_world->nodes;
+	struct maple_slab_node *node = slab->free;
+
+	slab->live++;
+	if (node) {
+		slab->free = node->next;
+	} else {
+		uint32_t chunk = slab->used / MAPLE_NODES_PER_CHUNK;
+
+		if (chunk == slab->nr_chunks) {
+			slab->chunks = grow(slab->chunks, &slab->max_chunks, chunk + 1, sizeof(*slab->chunks));
+			slab->chunks[chunk] = aligned_alloc(MAPLE_NODE_SIZE, MAPLE_NODE_SIZE * MAPLE_NODES_PER_CHUNK);
+			if (!slab->chunks[chunk]) {
+				fprintf(stderr, "rmap-diff: out of memory\n");
+				abort();
+			}
+			slab->nr_chunks++;
+		}
+		node = (void *)(slab->chunks[chunk] + slab->used++ % MAPLE_NODES_PER_CHUNK * MAPLE_NODE_SIZE);
+	}
+	__asan_unpoison_memory_region(node, MAPLE_NODE_SIZE);
+	memset(node, POISON_INUSE, MAPLE_NODE_SIZE);
+	return node;
+}
+
+static void maple_node_give(void *body)
+{
+	struct maple_slab *slab = current_world->nodes;
+	struct maple_slab_node *node = body;
+
+	slab->live--;
+	if (current_world->slab_mode == RMAP_SLAB_POISON) {
+		memset(body, POISON_FREE, MAPLE_NODE_SIZE);
+		__asan_poison_memory_region(body, MAPLE_NODE_SIZE);
+		return;
+	}
+	node->next = slab->free;
+	slab->free = node;
+}
+
+/* One attempt, whether it is for one node or for many. */
+static bool node_attempt(gfp_t gfp)
+{
+	struct rmap_world *w = current_world;
+
+	if (gfp & __GFP_DIRECT_RECLAIM)
+		may_block();
+	if ((gfp & __GFP_NOFAIL) || !fails(&w->node_fail, ++w->node_attempts))
+		return true;
+	w->nodes_injected++;
+	return false;
+}
+
+static void *layer_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
+{
+	void *node;
+
+	if (cache != &maple_cache)
+		return kmem_cache_alloc(cache, gfp);
+	if (!node_attempt(gfp))
+		return NULL;
+	node = maple_node_take();
+	if (gfp & __GFP_ZERO)
+		memset(node, 0, MAPLE_NODE_SIZE);
+	return node;
+}
+
+static void layer_cache_free(struct kmem_cache *cache, void *body)
+{
+	if (cache == &maple_cache)
+		maple_node_give(body);
+	else
+		kmem_cache_free(cache, body);
+}
+
+#define kmem_cache_alloc layer_cache_alloc
+#define kmem_cache_free layer_cache_free
+
+static int kmem_cache_alloc_bulk(struct kmem_cache *cache, gfp_t gfp, size_t size, void **nodes)
+{
+	if (!node_attempt(gfp))
+		return 0;
+	for (size_t i = 0; i < size; i++) {
+		nodes[i] = maple_node_take();
+		if (gfp & __GFP_ZERO)
+			memset(nodes[i], 0, MAPLE_NODE_SIZE);
+	}
+	return size;
+}
+
+static void kmem_cache_free_bulk(struct kmem_cache *cache, size_t size, void **nodes)
+{
+	for (size_t i = 0; i < size; i++)
+		maple_node_give(nodes[i]);
+}
+
+/* 7.x: nodes set aside before a change. */
+struct slab_sheaf {
+	uint32_t size;
+	struct maple_slab_node *first;
+};
+
+static int kmem_cache_refill_sheaf(struct kmem_cache *cache, gfp_t gfp, struct slab_sheaf **sheaf, unsigned int size)
+{
+	if ((*sheaf)->size < size && !node_attempt(gfp))
+		return -ENOMEM;
+	for (; (*sheaf)->size < size; (*sheaf)->size++) {
+		struct maple_slab_node *node = maple_node_take();
+
+		node->next = (*sheaf)->first;
+		(*sheaf)->first = node;
+	}
+	return 0;
+}
+
+static struct slab_sheaf *kmem_cache_prefill_sheaf(struct kmem_cache *cache, gfp_t gfp, unsigned int size)
+{
+	struct slab_sheaf *sheaf = maple_node_take();
+
+	*sheaf = (struct slab_sheaf) { 0 };
+	if (!kmem_cache_refill_sheaf(cache, gfp, &sheaf, size))
+		return sheaf;
+	maple_node_give(sheaf);
+	return NULL;
+}
+
+static void *kmem_cache_alloc_from_sheaf(struct kmem_cache *cache, gfp_t gfp, struct slab_sheaf *sheaf)
+{
+	struct maple_slab_node *node = sheaf->first;
+
+	if (WARN_ON(!node))
+		return NULL;
+	sheaf->first = node->next;
+	sheaf->size--;
+	memset(node, gfp & __GFP_ZERO ? 0 : POISON_INUSE, MAPLE_NODE_SIZE);
+	return node;
+}
+
+static unsigned int kmem_cache_sheaf_size(struct slab_sheaf *sheaf)
+{
+	return sheaf->size;
+}
+
+static void kmem_cache_return_sheaf(struct kmem_cache *cache, gfp_t gfp, struct slab_sheaf *sheaf)
+{
+	while (sheaf->first) {
+		struct maple_slab_node *node = sheaf->first;
+
+		sheaf->first = node->next;
+		maple_node_give(node);
+	}
+	maple_node_give(sheaf);
+}
+
+#define kfree(object) maple_node_give(object)
+
+/* Freed when nobody can read any more: at the end of the operation. */
+static void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
+{
+	head->func = func;
+	head->next = current_world->rcu_queue;
+	current_world->rcu_queue = head;
+}
+
+static void flush_rcu(struct rmap_world *w)
+{
+	while (w->rcu_queue) {
+		struct rcu_head *head = w->rcu_queue;
+
+		w->rcu_queue = head->next;
+		head->func(head);
+	}
+}
+
+/* --- The watcher --- */
+
+static bool vma_told_attached(const struct vm_area_struct *vma);
+static uint32_t vma_told_mm(const struct vm_area_struct *vma);
+static uint64_t vma_told_anon_pgoff(const struct vm_area_struct *vma);
+static uint64_t vma_told_kind(const struct vm_area_struct *vma);
+
+/* For the watcher's answer: the operation ends here. */
+#define ESCAPE_STOPPED 3
+
+static int32_t watch(const struct rmap_call *call, int32_t result, bool with_state);
+
+static struct rmap_call vma_call(enum rmap_call_kind kind, uint32_t vma)
+{
+	return (struct rmap_call) { .kind = kind, .vma = vma, .other = RMAP_NONE, .third = RMAP_NONE };
+}
+
+/* Events of no call: a WARN of the VMA code, say. */
+static void watch_outside(void)
+{
+	struct rmap_call call = vma_call(RMAP_OUTSIDE, RMAP_NONE);
+
+	if (unlikely(current_world->nr_events))
+		watch(&call, 0, false);
+}
+
+static void call_begins(void)
+{
+	struct rmap_world *w = current_world;
+
+	watch_outside();
+	w->nr_events = w->nr_touched = w->nr_given = 0;
+	w->epoch++;
+	w->bookkeeping = true;
+}
+
+static void layer_call_mm(enum rmap_call_kind kind, struct mm_struct *mm);
+static void layer_pages(enum rmap_call_kind kind, struct mm_struct *mm, struct mm_struct *other, unsigned long start,
+			unsigned long end, unsigned long to);
+static void tell_written(struct vm_area_struct *vma);
+static void outermost_begin(enum rmap_call_kind kind, struct vm_area_struct *vma, struct vm_area_struct *other,
+			    uint32_t operation);
+static void outermost_end(int32_t result);
+
+#endif

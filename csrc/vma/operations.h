@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The wrappers of what the VMA code calls, and the telling of what it wrote: behind the cut text. */
+#ifndef VMA_OPERATIONS_H
+#define VMA_OPERATIONS_H
+
+static uint32_t vma_told_mm(const struct vm_area_struct *vma)
+{
+	return vma->vm_mm->id;
+}
+
+static bool vma_told_attached(const struct vm_area_struct *vma)
+{
+	return vma_notes_of(vma)->attached;
+}
+
+static uint64_t vma_told_anon_pgoff(const struct vm_area_struct *vma)
+{
+#ifdef RMAP_VMA_ANON_PGOFF
+	return vma_start_anon_pgoff(vma);
+#else
+	return vma->vm_pgoff;
+#endif
+}
+
+/* Bits of VmaAttributes in src/rmap.rs. */
+static uint64_t vma_told_kind(const struct vm_area_struct *vma)
+{
+	static const struct {
+		unsigned long flag;
+		uint32_t bit;
+	} bits[] = {
+		{ VM_READ, 1 }, { VM_WRITE, 2 }, { VM_EXEC, 4 }, { VM_SOFTDIRTY, 8 }, { VM_GROWSDOWN, 0x10 },
+		{ VM_DONTCOPY, 0x20 }, { VM_WIPEONFORK, 0x40 }, { VM_ACCOUNT, 0x80 },
+	};
+	unsigned long rest = vma->vm_flags & ~(VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC);
+	uint64_t kind = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bits); i++) {
+		if (rest & bits[i].flag)
+			kind |= bits[i].bit;
+		rest &= ~bits[i].flag;
+	}
+	if (rest)
+		kind |= 0x100;
+	if (vma->vm_file)
+		kind |= (uint64_t)(vma->vm_file - current_world->files + 1) << 32;
+	return kind;
+}
+
+static int32_t watch(const struct rmap_call *call, int32_t result, bool with_state)
+{
+	struct rmap_world *w = current_world;
+	struct rmap_seen seen = { .call = call, .result = result };
+
+	if (with_state) {
+		w->nr_words = 0;
+		tell_touched(w);
+		seen.words = w->words;
+		seen.nr_words = w->nr_words;
+	}
+	seen.events = w->events;
+	seen.nr_events = w->nr_events;
+	if (unlikely(w->watcher(w->watcher_context, &seen)))
+		siglongjmp(w->escape, ESCAPE_STOPPED);
+	w->nr_events = 0;
+	return result;
+}
+
+static void layer_call_mm(enum rmap_call_kind kind, struct mm_struct *mm)
+{
+	struct rmap_call call = vma_call(kind, RMAP_NONE);
+
+	if (current_world->depth)
+		return;
+	call_begins();
+	call.mm = mm->id;
+	watch(&call, 0, false);
+}
+
+static void layer_pages(enum rmap_call_kind kind, struct mm_struct *mm, struct mm_struct *other, unsigned long start,
+			unsigned long end, unsigned long to)
+{
+	struct rmap_call call = vma_call(kind, RMAP_NONE);
+
+	call_begins();
+	call.mm = mm->id;
+	call.other = other ? other->id : RMAP_NONE;
+	call.start = start >> PAGE_SHIFT;
+	call.end = end >> PAGE_SHIFT;
+	call.pgoff = to >> PAGE_SHIFT;
+	watch(&call, 0, false);
+}
+
+static void remember(struct vm_area_struct *vma)
+{
+	struct vma_notes *notes = vma_notes_of(vma);
+
+	notes->mm = vma_told_mm(vma);
+	notes->start = vma->vm_start;
+	notes->end = vma->vm_end;
+	notes->pgoff = vma->vm_pgoff;
+	notes->anon_pgoff = vma_told_anon_pgoff(vma);
+	notes->kind = vma_told_kind(vma);
+	notes->anon_vma = vma->anon_vma ? serial_of(vma->anon_vma) : RMAP_NONE;
+	notes->told_attached = notes->attached;
+}
+
+static void set_range(struct rmap_call *call, const struct vm_area_struct *vma)
+{
+	call->start = vma->vm_start >> PAGE_SHIFT;
+	call->end = vma->vm_end >> PAGE_SHIFT;
+	call->pgoff = vma->vm_pgoff;
+}
+
+/* What was written into the VMA since it was told last, one call a kind; the state goes with the last. */
+static void tell_written(struct vm_area_struct *vma)
+{
+	struct vma_notes *notes = vma_notes_of(vma);
+	struct rmap_call calls[5];
+	uint32_t n = 0, serial = serial_of(vma);
+	uint64_t anon_pgoff = vma_told_anon_pgoff(vma), kind = vma_told_kind(vma);
+	uint32_t anon_vma = vma->anon_vma ? serial_of(vma->anon_vma) : RMAP_NONE;
+	bool moved = notes->start != vma->vm_start || notes->end != vma->vm_end || notes->pgoff != vma->vm_pgoff;
+
+	if (notes->mm != vma_told_mm(vma)) {
+		calls[n] = vma_call(RMAP_VMA_SET_MM, serial);
+		calls[n++].mm = vma_told_mm(vma);
+	}
+	if (moved) {
+		calls[n] = vma_call(RMAP_VMA_SET_RANGE, serial);
+		set_range(&calls[n++], vma);
+	}
+	if (kind != notes->kind || anon_pgoff != (moved ? vma->vm_pgoff : notes->anon_pgoff)) {
+		calls[n] = vma_call(RMAP_VMA_SET_ATTRIBUTES, serial);
+		calls[n].start = anon_pgoff;
+		calls[n].end = (uint32_t)kind;
+		calls[n++].pgoff = kind >> 32;
+	}
+	if (anon_vma != notes->anon_vma) {
+		calls[n] = vma_call(RMAP_VMA_SET_ANON_VMA, serial);
+		calls[n++].other = anon_vma;
+	}
+	if (notes->attached != notes->told_attached)
+		calls[n++] = vma_call(notes->attached ? RMAP_VMA_MARK_ATTACHED : RMAP_VMA_MARK_DETACHED, serial);
+	if (!n)
+		return;
+	remember(vma);
+	for (uint32_t i = 0; i < n; i++) {
+		call_begins();
+		current_world->given[current_world->nr_given++] = vma;
+		watch(&calls[i], 0, i + 1 == n);
+	}
+}
+
+/* What the VMA iterator of find_mergeable_anon_vma() is going to find. */
+static void find_neighbours(struct vm_area_struct *vma, struct vm_area_struct **prev, struct vm_area_struct **next)
+{
+	MA_STATE(mas, &vma->vm_mm->mm_mt, vma->vm_end, vma->vm_end);
+
+	*next = mas_walk(&mas);
+	mas_set(&mas, vma->vm_start);
+	*prev = mas_prev(&mas, 0);
+}
+
+static void outermost_begin(enum rmap_call_kind kind, struct vm_area_struct *vma, struct vm_area_struct *other,
+			    uint32_t operation)
+{
+	struct rmap_world *w = current_world;
+	struct vm_area_struct *third = NULL;
+
+	if (w->depth++)
+		return;
+	if (kind == RMAP_ANON_VMA_PREPARE)
+		find_neighbours(vma, &other, &third);
+	tell_written(vma);
+	if (other)
+		tell_written(other);
+	if (third)
+		tell_written(third);
+	call_begins();
+	w->bookkeeping = false;
+	w->outermost = vma_call(kind, serial_of(vma));
+	w->outermost.operation = operation;
+	w->given[w->nr_given++] = vma;
+	if (other) {
+		w->outermost.other = serial_of(other);
+		w->given[w->nr_given++] = other;
+	}
+	if (third) {
+		w->outermost.third = serial_of(third);
+		w->given[w->nr_given++] = third;
+	}
+}
+
+static void check_return(struct rmap_world *w);
+
+static void outermost_end(int32_t result)
+{
+	struct rmap_world *w = current_world;
+	struct vm_area_struct *vma;
+
+	if (--w->depth)
+		return;
+	check_return(w);
+	for (uint32_t i = 0; i < w->nr_given; i++) {
+		vma = w->given[i];
+		vma_notes_of(vma)->anon_vma = vma->anon_vma ? serial_of(vma->anon_vma) : RMAP_NONE;
+	}
+	watch(&w->outermost, result, true);
+}
+
+/* A call on an anon_vma rather than a VMA. */
+static void outermost_lock_begin(enum rmap_call_kind kind, struct anon_vma *anon_vma)
+{
+	struct rmap_world *w = current_world;
+
+	if (w->depth++)
+		return;
+	call_begins();
+	w->bookkeeping = false;
+	w->outermost = vma_call(kind, serial_of(anon_vma));
+	w->updating = kind == RMAP_ANON_VMA_LOCK_WRITE;
+}
+
+static inline void anon_vma_lock_write(struct anon_vma *anon_vma)
+{
+	outermost_lock_begin(RMAP_ANON_VMA_LOCK_WRITE, anon_vma);
+	verbatim_anon_vma_lock_write(anon_vma);
+	outermost_end(0);
+}
+
+static inline void anon_vma_unlock_write(struct anon_vma *anon_vma)
+{
+	outermost_lock_begin(RMAP_ANON_VMA_UNLOCK_WRITE, anon_vma);
+	verbatim_anon_vma_unlock_write(anon_vma);
+	outermost_end(0);
+}
+
+#ifdef RMAP_ANON_RMAP_TREE
+#define TREE_PRE_UPDATE anon_rmap_tree_pre_update_vma
+#define TREE_POST_UPDATE anon_rmap_tree_post_update_vma
+#define VERBATIM_TREE_PRE_UPDATE verbatim_anon_rmap_tree_pre_update_vma
+#define VERBATIM_TREE_POST_UPDATE verbatim_anon_rmap_tree_post_update_vma
+#else
+#define TREE_PRE_UPDATE anon_vma_interval_tree_pre_update_vma
+#define TREE_POST_UPDATE anon_vma_interval_tree_post_update_vma
+#define VERBATIM_TREE_PRE_UPDATE verbatim_anon_vma_interval_tree_pre_update_vma
+#define VERBATIM_TREE_POST_UPDATE verbatim_anon_vma_interval_tree_post_update_vma
+#endif
+
+static inline void TREE_PRE_UPDATE(struct vm_area_struct *vma)
+{
+	outermost_begin(RMAP_TREE_PRE_UPDATE_VMA, vma, NULL, 0);
+	VERBATIM_TREE_PRE_UPDATE(vma);
+	outermost_end(0);
+}
+
+static inline void TREE_POST_UPDATE(struct vm_area_struct *vma)
+{
+	outermost_begin(RMAP_TREE_POST_UPDATE_VMA, vma, NULL, 0);
+	VERBATIM_TREE_POST_UPDATE(vma);
+	outermost_end(0);
+}
+
+/* The VMA slab: the kernel's functions, and our list of VMAs by serial. */
+
+static void vma_born(struct vm_area_struct *vma)
+{
+	struct rmap_world *w = current_world;
+	uint32_t serial = serial_of(vma);
+
+	*vma_notes_of(vma) = (struct vma_notes) { .anon_vma = RMAP_NONE };
+	w->vmas = grow(w->vmas, &w->max_vmas, serial + 1, sizeof(*w->vmas));
+	w->vmas[serial] = vma;
+	w->given[w->nr_given++] = vma;
+}
+
+struct vm_area_struct *vm_area_alloc(struct mm_struct *mm)
+{
+	struct rmap_call call = vma_call(RMAP_VM_AREA_ALLOC, RMAP_NONE);
+	struct vm_area_struct *vma;
+
+	call_begins();
+	call.mm = mm->id;
+	vma = verbatim_vm_area_alloc(mm);
+	if (vma) {
+		vma_born(vma);
+		set_range(&call, vma);
+		remember(vma);
+		/* As a VMA is said to be born: readable, writable. */
+		vma_notes_of(vma)->kind = 3;
+		vma_notes_of(vma)->anon_pgoff = vma->vm_pgoff;
+	}
+	watch(&call, vma ? (int32_t)serial_of(vma) : -ENOMEM, false);
+	return vma;
+}
+
+struct vm_area_struct *vm_area_dup(struct vm_area_struct *orig)
+{
+	struct rmap_call call = vma_call(RMAP_VM_AREA_DUP, serial_of(orig));
+	struct vm_area_struct *vma;
+
+	tell_written(orig);
+	call_begins();
+	call.mm = orig->vm_mm->id;
+	set_range(&call, orig);
+	current_world->given[current_world->nr_given++] = orig;
+	vma = verbatim_vm_area_dup(orig);
+	if (vma) {
+		vma_born(vma);
+		remember(vma);
+	}
+	watch(&call, vma ? (int32_t)serial_of(vma) : -ENOMEM, true);
+	return vma;
+}
+
+void vm_area_free(struct vm_area_struct *vma)
+{
+	struct rmap_call call = vma_call(RMAP_VM_AREA_FREE, serial_of(vma));
+
+	tell_written(vma);
+	call_begins();
+	current_world->vmas[serial_of(vma)] = NULL;
+	verbatim_vm_area_free(vma);
+	watch(&call, 0, false);
+}
+
+static void layer_clear(struct rmap_world *w);
+
+static void start_layer(void)
+{
+	vm_area_cachep = &kmem_caches[CACHE_VMA];
+	maple_node_cache = &maple_cache;
+}
+
+#endif
