@@ -149,6 +149,20 @@ pub enum VmaOperation {
     Fork = 3,
 }
 
+/// How an rmap walk gets at the lock of the anon_vma.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u32)]
+pub enum WalkMode {
+    /// The walk takes the lock, and would wait for it.
+    Unlocked = 0,
+    /// The caller holds the lock.
+    Locked = 1,
+    /// The walk only tries to take the lock, and gets it.
+    TryLock = 2,
+    /// The walk only tries to take the lock, and another task holds it.
+    Contended = 3,
+}
+
 /// One call of the rmap interface, or of the VMA bookkeeping that it reads.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Call {
@@ -327,12 +341,20 @@ pub trait Side: Rmap {
 pub fn errno_name(errno: i32) -> &'static str {
     match errno.abs() {
         1 => "EPERM",
+        2 => "ENOENT",
         3 => "ESRCH",
         4 => "EINTR",
+        9 => "EBADF",
+        11 => "EAGAIN",
         12 => "ENOMEM",
+        13 => "EACCES",
         14 => "EFAULT",
+        16 => "EBUSY",
         17 => "EEXIST",
         22 => "EINVAL",
+        24 => "EMFILE",
+        38 => "ENOSYS",
+        95 => "EOPNOTSUPP",
         _ => "errno",
     }
 }

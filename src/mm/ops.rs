@@ -16,6 +16,8 @@ const ESRCH: i32 = 3;
 const EFAULT: i32 = 14;
 const EEXIST: i32 = 17;
 const EINVAL: i32 = 22;
+/// What is not known here, but to the kernel's own VMA code.
+const ENOSYS: i32 = 38;
 
 type Result<T = ()> = std::result::Result<T, Outcome>;
 
@@ -33,11 +35,22 @@ impl SmallDriver {
     /// Does an operation that was begun.
     pub(super) fn perform<R: Rmap + ?Sized>(&mut self, rmap: &mut R, kind: &OpKind) -> Result {
         match *kind {
-            OpKind::Map { mm, start, end } => self.map(rmap, mm, start, end),
-            OpKind::Fault { mm, page } => self.fault(rmap, mm, page),
+            OpKind::Map { mm, start, end, grows: false, file: None } => self.map(rmap, mm, start, end),
+            OpKind::Fault { mm, page, read: false } => self.fault(rmap, mm, page),
             OpKind::Fork { parent, child } => self.fork(rmap, parent, child),
             OpKind::Unmap { mm, start, end } => self.unmap(rmap, mm, start, end),
             OpKind::Exit { mm } => self.exit(rmap, mm),
+            OpKind::Map { .. }
+            | OpKind::Fault { .. }
+            | OpKind::Protect { .. }
+            | OpKind::Advise { .. }
+            | OpKind::Move { .. }
+            | OpKind::Resize { .. }
+            | OpKind::Grow { .. }
+            | OpKind::Pin { .. }
+            | OpKind::Unpin { .. }
+            | OpKind::Walk { .. }
+            | OpKind::UffdMove { .. } => refused(ENOSYS),
         }
     }
 

@@ -5,8 +5,8 @@
 //! that an operation without failures succeeds. It is a guess, made to choose operations that
 //! are nearly always legal; what really happens is the driver's business.
 
-use super::op::{Arg, Args, OPERATIONS, Op, Operation};
-use crate::rmap::{Fail, MAX_PROCESSES};
+use super::op::{Arg, Args, Fails, OPERATIONS, Op, OpSet, Operation};
+use crate::rmap::MAX_PROCESSES;
 
 /// First page of the window in which operations are made up.
 pub(super) const WINDOW_START: u64 = 0x10;
@@ -27,6 +27,8 @@ struct Space {
 /// What is alive.
 #[derive(Clone)]
 pub(super) struct Model {
+    /// The operations that are made up.
+    set: OpSet,
     /// Bit p: process p exists.
     alive: u16,
     /// The processes that may exist.
@@ -103,13 +105,19 @@ fn window_bits(start: u64, end: u64) -> u64 {
 impl Model {
     /// Of a trace's beginning: process 0 exists, with nothing mapped.
     /// `processes` and `pages` say how many of each a made-up operation may use.
-    pub(super) fn new(processes: u8, pages: u8) -> Model {
+    pub(super) fn new(set: OpSet, processes: u8, pages: u8) -> Model {
         Model {
+            set,
             alive: 1,
             processes: ones(u64::from(processes.clamp(1, MAX_PROCESSES as u8))) as u16,
             window: ones(u64::from(pages.clamp(1, WINDOW_PAGES))),
             spaces: Default::default(),
         }
+    }
+
+    /// The operations that are made up.
+    pub(super) fn set(&self) -> OpSet {
+        self.set
     }
 
     fn lives(&self, p: u8) -> bool {
@@ -161,6 +169,8 @@ impl Model {
                     args.a = WINDOW_START + place;
                     args.b = args.a + 1 + modulo(fields.b, self.room(arg, args.p, place));
                 }
+                Arg::Grows | Arg::File | Arg::Read => (),
+                _ => return None,
             }
         }
         Some(args)
@@ -189,17 +199,19 @@ impl Model {
                         return None;
                     }
                 }
+                Arg::Grows | Arg::File | Arg::Read => (),
+                _ => return None,
             }
         }
         Some(fields)
     }
 
     /// Makes up an operation, as [`Model::choose`] does, and appends it.
-    pub(super) fn make(&mut self, row: usize, fields: Args, fail: &Fail, ops: &mut Vec<Op>) {
-        if !(OPERATIONS[row].make)(self, fields, fail, ops)
+    pub(super) fn make(&mut self, row: usize, fields: Args, fails: &Fails, ops: &mut Vec<Op>) {
+        if !(OPERATIONS[row].make)(self, fields, fails, ops)
             && let Some((row, _)) = self.choose(row, fields, |_, _| true)
         {
-            (OPERATIONS[row].make)(self, fields, fail, ops);
+            (OPERATIONS[row].make)(self, fields, fails, ops);
         }
     }
 
@@ -226,9 +238,10 @@ impl Model {
     }
 
     /// `map`: with its first attempt failing, nothing.
-    pub(super) fn map(&mut self, p: u8, start: u64, end: u64, fail: &Fail) {
+    pub(super) fn map(&mut self, x: Args, fails: &Fails) {
+        let (p, start, end) = (x.p, x.a, x.b);
         let bits = window_bits(start, end);
-        if !self.lives(p) || fail.fails(1) || self.mapped(p) & bits != 0 {
+        if !self.lives(p) || fails.first() || self.mapped(p) & bits != 0 {
             return;
         }
         let space = &mut self.spaces[usize::from(p)];
@@ -237,8 +250,8 @@ impl Model {
     }
 
     /// `unmap`: with a failure, nothing if it needs a split.
-    pub(super) fn unmap(&mut self, p: u8, start: u64, end: u64, fail: &Fail) {
-        if !self.lives(p) || (!fail.is_never() && (self.splits_at(p, start) || self.splits_at(p, end))) {
+    pub(super) fn unmap(&mut self, p: u8, start: u64, end: u64, fails: &Fails) {
+        if !self.lives(p) || (!fails.is_never() && (self.splits_at(p, start) || self.splits_at(p, end))) {
             return;
         }
         let bits = window_bits(start, end);
@@ -252,16 +265,26 @@ impl Model {
     }
 
     /// `fork`: with a failure, nothing if there is anything to copy.
-    pub(super) fn fork(&mut self, p: u8, q: u8, fail: &Fail) {
+    pub(super) fn fork(&mut self, p: u8, q: u8, fails: &Fails) {
         if !self.lives(p) || usize::from(q) >= MAX_PROCESSES || self.lives(q) {
             return;
         }
-        if !fail.is_never() && self.mapped(p) != 0 {
+        if !fails.is_never() && self.mapped(p) != 0 {
             return;
         }
         self.spaces[usize::from(q)] = self.spaces[usize::from(p)];
         self.alive |= 1 << q;
     }
+
+    pub(super) fn fault(&mut self, _: Args, _: &Fails) {}
+    pub(super) fn protect(&mut self, _: Args, _: &Fails) {}
+    pub(super) fn advise(&mut self, _: Args, _: &Fails) {}
+    pub(super) fn relocate(&mut self, _: Args, _: &Fails) {}
+    pub(super) fn resize(&mut self, _: Args, _: &Fails) {}
+    pub(super) fn grow(&mut self, _: Args, _: &Fails) {}
+    pub(super) fn uffd_move(&mut self, _: Args, _: &Fails) {}
+    pub(super) fn pin(&mut self) {}
+    pub(super) fn unpin(&mut self, _: u8) {}
 
     /// `exit`
     pub(super) fn exit(&mut self, p: u8) {
@@ -307,18 +330,18 @@ mod tests {
 
     #[test]
     fn a_split_makes_a_vma_and_a_whole_unmap_takes_one() {
-        let mut model = Model::new(16, 64);
-        model.map(0, 0x10, 0x18, &Fail::NEVER);
-        model.map(0, 0x18, 0x19, &Fail::NEVER);
+        let mut model = Model::new(OpSet::Full, 16, 64);
+        model.map(Args { a: 0x10, b: 0x18, ..Args::default() }, &Fails::NEVER);
+        model.map(Args { a: 0x18, b: 0x19, ..Args::default() }, &Fails::NEVER);
         assert_eq!(model.vmas(), 2);
         assert!(model.splits_at(0, 0x12) && !model.splits_at(0, 0x18) && !model.splits_at(0, 0x10));
-        model.unmap(0, 0x12, 0x14, &Fail::nth(1));
+        model.unmap(0, 0x12, 0x14, &Fails { alloc: crate::rmap::Fail::nth(1), ..Fails::NEVER });
         assert_eq!(model.vmas(), 2);
-        model.unmap(0, 0x12, 0x14, &Fail::NEVER);
+        model.unmap(0, 0x12, 0x14, &Fails::NEVER);
         assert_eq!(model.vmas(), 3);
-        model.unmap(0, 0x14, 0x18, &Fail::nth(1));
+        model.unmap(0, 0x14, 0x18, &Fails { alloc: crate::rmap::Fail::nth(1), ..Fails::NEVER });
         assert_eq!(model.vmas(), 2);
-        model.fork(0, 5, &Fail::NEVER);
+        model.fork(0, 5, &Fails::NEVER);
         assert_eq!(model.vmas(), 4);
         model.exit(0);
         assert_eq!(model.vmas(), 2);
@@ -326,11 +349,11 @@ mod tests {
 
     #[test]
     fn something_is_possible_in_every_state() {
-        let empty = Model::new(16, 64);
-        let mut full = Model::new(16, 64);
-        full.map(0, 0, 1 << 32, &Fail::NEVER);
-        (1..16).for_each(|q| full.fork(0, q, &Fail::NEVER));
-        let mut dead = Model::new(16, 64);
+        let empty = Model::new(OpSet::Full, 16, 64);
+        let mut full = Model::new(OpSet::Full, 16, 64);
+        full.map(Args { a: 0, b: 1 << 32, ..Args::default() }, &Fails::NEVER);
+        (1..16).for_each(|q| full.fork(0, q, &Fails::NEVER));
+        let mut dead = Model::new(OpSet::Full, 16, 64);
         dead.exit(0);
         for model in [empty, full, dead] {
             for row in 0..OPERATIONS.len() {

@@ -6,7 +6,7 @@
 
 use super::Trace;
 use super::model::{Model, RANGE_PAGES, WINDOW_PAGES};
-use super::op::{Args, OPERATION_COUNT, OPERATIONS, Op, row_of};
+use super::op::{Args, Fails, OPERATION_COUNT, OPERATIONS, Op, OpSet, row_of};
 use crate::rmap::{Fail, MAX_PROCESSES};
 
 /// A small generator of random numbers: SplitMix64 (Steele, Lea, Flood, "Fast splittable
@@ -41,6 +41,8 @@ impl Rng {
 /// What a random trace is made of.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mix {
+    /// The operations from which one is taken where that of the weights is impossible, and whether VMAs merge.
+    pub set: OpSet,
     /// The share of each row of [`OPERATIONS`], in parts of their sum.
     pub weights: [u32; OPERATION_COUNT],
     /// How many of 1000 operations have failing allocation attempts.
@@ -63,7 +65,8 @@ pub struct Mix {
 impl Default for Mix {
     fn default() -> Mix {
         Mix {
-            weights: OPERATIONS.each_ref().map(|operation| u32::from(operation.weight)),
+            set: OpSet::Small,
+            weights: OPERATIONS.each_ref().map(|operation| operation.weight(OpSet::Small).into()),
             fail_per_mille: 125,
             fail_weights: [4, 1, 2],
             fail_within: 8,
@@ -132,27 +135,35 @@ fn weighted(rng: &mut Rng, weights: &[u32]) -> usize {
 
 /// A trace of `ops` operations, nearly all of them legal.
 pub fn random_trace(rng: &mut Rng, ops: usize, mix: &Mix) -> Trace {
-    let mut model = Model::new(mix.processes, mix.window_pages);
+    let mut model = Model::new(mix.set, mix.processes, mix.window_pages);
     let mut trace = Trace { ops: Vec::with_capacity(ops) };
     let range_pages = u32::from(mix.range_pages.max(1));
     while trace.ops.len() < ops {
         let row = weighted(rng, &mix.weights);
         let bits = rng.next_u64();
-        let fields = Args { p: bits as u8, q: (bits >> 8) as u8, a: bits >> 32, b: u64::from(rng.below(range_pages)) };
-        let fail = mix.fail(rng);
+        let fields = Args {
+            p: bits as u8,
+            q: (bits >> 8) as u8,
+            a: bits >> 32,
+            b: u64::from(rng.below(range_pages)),
+            c: bits >> 16 & 0xffff,
+            word: (bits >> 8) as u8 & 15,
+            number: (bits >> 12) as u8 & 15,
+        };
+        let fails = Fails { alloc: mix.fail(rng), node: Fail::NEVER };
         let few_enough = |row: usize, args: Args| {
             if mix.max_vmas == u32::MAX {
                 return true;
             }
             let mut after = model.clone();
-            (OPERATIONS[row].effect)(&mut after, args, &Fail::NEVER);
+            (OPERATIONS[row].effect)(&mut after, args, &Fails::NEVER);
             after.vmas() <= mix.max_vmas.max(1)
         };
         let Some((row, args)) = model.choose(row, fields, few_enough) else {
             break;
         };
-        (OPERATIONS[row].effect)(&mut model, args, &fail);
-        trace.ops.push(Op { kind: (OPERATIONS[row].build)(args), fail });
+        (OPERATIONS[row].effect)(&mut model, args, &fails);
+        trace.ops.push(Op { kind: (OPERATIONS[row].build)(args), fail: fails.alloc, fail_node: fails.node });
     }
     trace
 }
@@ -189,6 +200,7 @@ mod tests {
     #[test]
     fn odd_mixes_do_no_harm() {
         let odd = Mix {
+            set: OpSet::Full,
             weights: [0; OPERATION_COUNT],
             fail_per_mille: 1000,
             fail_weights: [0; 3],
