@@ -51,6 +51,7 @@ fn build() -> Result<()> {
 
     let references = cache::references()?;
     let manifest = manifest::Manifest::load(&csrc.join("manifest.toml"))?;
+    let layer = manifest::Manifest::load(&csrc.join("vma.toml"))?;
     let compiler = Compiler::choose()?;
     let mut table = String::from("pub(super) static REFERENCES: &[Reference] = &[\n");
     for (number, reference) in references.iter().enumerate() {
@@ -59,6 +60,10 @@ fn build() -> Result<()> {
         cut.write(&dir, &stubs(&csrc)?)?;
         let ops = format!("rmap_ops_{number}");
         compiler.compile(&csrc, &dir, &ops, &reference.name)?;
+        let vma_layer = match vma_layer(&compiler, &csrc, &layer, reference, &dir, &format!("{ops}_vma")) {
+            Ok(()) => format!("Ok(|| {{ unsafe extern \"C\" {{ static {ops}_vma: abi::rmap_ops; }}\n            // SAFETY: as above.\n            unsafe {{ &{ops}_vma }} }})"),
+            Err(reason) => format!("Err({:?})", reason.to_string()),
+        };
         let patches: Vec<String> = reference.note.patches.iter().map(|patch| patch.to_string()).collect();
         writeln!(
             table,
@@ -66,7 +71,7 @@ fn build() -> Result<()> {
              patches: &{:?},\n        extract: include_str!({:?}),\n        pieces: include_str!({:?}),\n        ops: || {{\n            \
              unsafe extern \"C\" {{ static {ops}: abi::rmap_ops; }}\n            \
              // SAFETY: a constant table of the reference's object file, never written.\n            \
-             unsafe {{ &{ops} }}\n        }},\n    }},",
+             unsafe {{ &{ops} }}\n        }},\n        vma_layer: {vma_layer},\n    }},",
             reference.name,
             cut.version.to_string(),
             cut.revision.to_rust_expr(),
@@ -81,10 +86,28 @@ fn build() -> Result<()> {
     Ok(())
 }
 
+/// Cuts the kernel's VMA code and compiles it with the rest, for the kernel driver. A tree can be used without.
+fn vma_layer(
+    compiler: &Compiler,
+    csrc: &Path,
+    layer: &manifest::Manifest,
+    reference: &cache::Reference,
+    dir: &Path,
+    ops: &str,
+) -> Result<()> {
+    let provided = extract::closure::provided(csrc, &reference.tree(), layer)?;
+    let cut = extract::closure::cut_layer(&reference.tree(), layer, &provided)?;
+    cut.write_to(dir, &layer.layer)?;
+    let listing = fs::read_to_string(dir.join("extract.txt"))?;
+    let (about, text) = listing.split_once("\nThe text\n").unwrap_or((&listing, ""));
+    fs::write(dir.join("extract.txt"), format!("{about}{}\nThe text\n{text}", cut.to_text()))?;
+    compiler.compile_layer(csrc, dir, ops)
+}
+
 /// What stands in for the kernel around the cut text: the first comment of each file of csrc/.
 fn stubs(csrc: &Path) -> Result<String> {
     let mut files = Vec::new();
-    for dir in ["", "include/asm", "include/linux", "stubs"] {
+    for dir in ["", "include/asm", "include/linux", "stubs", "vma"] {
         for entry in fs::read_dir(csrc.join(dir))? {
             files.push(entry?.path());
         }
@@ -145,6 +168,32 @@ impl Compiler {
     }
 
     fn compile(&self, csrc: &Path, dir: &Path, ops: &str, name: &str) -> Result<()> {
+        self.build(csrc, dir, ops, &[]).try_compile(ops).map_err(|error| {
+            format!(
+                "the reference {name} does not compile: {error}. If a patch of it calls what csrc/ has no stand-in \
+                 for, add one there; to go on without it: cargo run -p rmap-extract --bin kernels -- remove {name}"
+            )
+            .into()
+        })
+    }
+
+    /// The same with the VMA layer. The error is the compiler's first.
+    fn compile_layer(&self, csrc: &Path, dir: &Path, ops: &str) -> Result<()> {
+        let mut build = self.build(csrc, dir, ops, &[csrc.join("vma/include")]);
+        // What an older kernel calls `inline` has external linkage only where it is defined without `extern`.
+        build.define("RMAP_VMA_LAYER", None).flag("-fgnu89-inline").cargo_warnings(false);
+        let mut check = build.try_get_compiler()?.to_command();
+        let check = check.arg("-fsyntax-only").arg(csrc.join("reference.c")).output()?;
+        if !check.status.success() {
+            let errors = String::from_utf8_lossy(&check.stderr);
+            let first = errors.lines().find(|line| line.contains("error")).unwrap_or("no reason given");
+            return Err(format!("its VMA code does not compile against csrc/vma: {first}").into());
+        }
+        Ok(build.try_compile(ops)?)
+    }
+
+    /// `before`: include directories that come before all others.
+    fn build(&self, csrc: &Path, dir: &Path, ops: &str, before: &[PathBuf]) -> cc::Build {
         let mut build = cc::Build::new();
         if let Some(clang) = &self.clang {
             build.compiler(clang);
@@ -154,6 +203,7 @@ impl Compiler {
         }
         build
             .file(csrc.join("reference.c"))
+            .includes(before)
             .include(csrc.join("include"))
             .include(csrc)
             .include(dir)
@@ -169,15 +219,8 @@ impl Compiler {
             .flag("-Werror=implicit-function-declaration")
             .flag("-Werror=int-conversion")
             .flag("-Werror=incompatible-pointer-types")
-            .cargo_metadata(true)
-            .try_compile(ops)
-            .map_err(|error| {
-                format!(
-                    "the reference {name} does not compile: {error}. If a patch of it calls what csrc/ has no stand-in \
-                     for, add one there; to go on without it: cargo run -p rmap-extract --bin kernels -- remove {name}"
-                )
-                .into()
-            })
+            .cargo_metadata(true);
+        build
     }
 }
 

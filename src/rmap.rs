@@ -14,10 +14,12 @@ mod event;
 mod fail;
 mod revision;
 mod state;
+mod vma_layer;
 
 pub use event::{Cache, Event, EventKind, Function, Gfp, Rule};
 pub use fail::{Fail, FailError};
 pub use revision::Revision;
+pub use vma_layer::{Mapped, PageEvent, Seen, SeenWhat, VmaLayer, VmaOperation as LayerOperation, Watched};
 pub use state::{AnonVmaState, ChainLink, Node, Snapshot, StateError, VmaState, stream};
 
 /// A `vm_area_struct`, by birth serial.
@@ -221,6 +223,21 @@ pub enum Call {
         /// What it is from now on.
         attributes: VmaAttributes,
     },
+    /// The owner writes `vm_mm`. Returns 0.
+    VmaSetMm {
+        /// Which.
+        vma: VmaId,
+        /// Its owner from now on.
+        mm: MmId,
+    },
+    /// The VMA code writes `vma->anon_vma` without a call: `dup_anon_vma()` before it clones, a fork of a VMA that is
+    /// wiped. Returns 0.
+    VmaSetAnonVma {
+        /// Which.
+        vma: VmaId,
+        /// What it has from now on.
+        anon_vma: Option<AnonVmaId>,
+    },
     /// `vma_mark_attached()`: the VMA is in the mm's tree. Returns 0.
     VmaMarkAttached {
         /// Which.
@@ -276,6 +293,27 @@ pub enum Call {
         /// The VMA that changed its range.
         vma: VmaId,
     },
+    /// `anon_vma_lock_write()` by the VMA code, which holds the lock over calls that follow. Returns 0.
+    AnonVmaLockWrite {
+        /// Whose root's lock.
+        anon_vma: AnonVmaId,
+    },
+    /// `anon_vma_unlock_write()` by the VMA code. Returns 0.
+    AnonVmaUnlockWrite {
+        /// Whose root's lock.
+        anon_vma: AnonVmaId,
+    },
+    /// `anon_vma_interval_tree_pre_update_vma()` (`anon_rmap_tree_` in 7.3), under the lock: the VMA leaves every tree.
+    /// Returns 0.
+    TreePreUpdateVma {
+        /// The VMA about to change its range.
+        vma: VmaId,
+    },
+    /// `anon_vma_interval_tree_post_update_vma()`: it enters them again. Returns 0.
+    TreePostUpdateVma {
+        /// The VMA that changed its range.
+        vma: VmaId,
+    },
 }
 
 impl Call {
@@ -290,6 +328,10 @@ impl Call {
                 | Call::UnlinkAnonVmas { .. }
                 | Call::PreUpdateVma { .. }
                 | Call::PostUpdateVma { .. }
+                | Call::AnonVmaLockWrite { .. }
+                | Call::AnonVmaUnlockWrite { .. }
+                | Call::TreePreUpdateVma { .. }
+                | Call::TreePostUpdateVma { .. }
         )
     }
 }

@@ -15,6 +15,12 @@ pub fn call_name(call: &Call) -> &'static str {
         Call::VmAreaFree { .. } => "vm_area_free",
         Call::VmaSetRange { .. } => "vma_set_range",
         Call::VmaSetAttributes { .. } => "vma_set_attributes",
+        Call::VmaSetMm { .. } => "vma_set_mm",
+        Call::VmaSetAnonVma { .. } => "vma_set_anon_vma",
+        Call::AnonVmaLockWrite { .. } => "anon_vma_lock_write",
+        Call::AnonVmaUnlockWrite { .. } => "anon_vma_unlock_write",
+        Call::TreePreUpdateVma { .. } => "tree_pre_update_vma",
+        Call::TreePostUpdateVma { .. } => "tree_post_update_vma",
         Call::VmaMarkAttached { .. } => "vma_mark_attached",
         Call::VmaMarkDetached { .. } => "vma_mark_detached",
         Call::AnonVmaPrepare { .. } => "anon_vma_prepare",
@@ -44,7 +50,13 @@ impl fmt::Display for CallText {
             | Call::VmaMarkDetached { vma }
             | Call::UnlinkAnonVmas { vma }
             | Call::PreUpdateVma { vma }
-            | Call::PostUpdateVma { vma } => write!(f, "{vma}")?,
+            | Call::PostUpdateVma { vma }
+            | Call::TreePreUpdateVma { vma }
+            | Call::TreePostUpdateVma { vma } => write!(f, "{vma}")?,
+            Call::VmaSetMm { vma, mm } => write!(f, "{vma}, {mm}")?,
+            Call::VmaSetAnonVma { vma, anon_vma: Some(anon_vma) } => write!(f, "{vma}, {anon_vma}")?,
+            Call::VmaSetAnonVma { vma, anon_vma: None } => write!(f, "{vma}, NULL")?,
+            Call::AnonVmaLockWrite { anon_vma } | Call::AnonVmaUnlockWrite { anon_vma } => write!(f, "{anon_vma}")?,
             Call::AnonVmaPrepare { vma, prev, next } => {
                 write!(f, "{vma}")?;
                 if let Some(prev) = prev {

@@ -4,11 +4,12 @@
 //! there. Conditionals on the kernel's configuration are evaluated, so that of a function and its no-op for a kernel
 //! without the feature the one is cut that this configuration has.
 
+use std::fmt::Write as _;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use super::cut::{facts, prototypes_of, words};
-use super::write::{framed, under_conditions};
+use super::write::{failed, framed, under_conditions};
 use super::{ExtractError, Piece};
 use crate::manifest::{Layer, Manifest};
 use crate::syntax::{Condition, Definition, Kind, SourceFile};
@@ -22,10 +23,41 @@ pub struct Closure {
     pub prototypes: Vec<(Vec<Condition>, String)>,
     /// Variables and functions, in the order of the files.
     pub code: Vec<Piece>,
-    /// Names that are called and neither cut nor provided.
+    /// Functions and macros that are called and not cut: `csrc/` and the whole files provide them.
     pub open_calls: Vec<String>,
     /// The macros of the manifest that hold.
     pub facts: Vec<String>,
+}
+
+/// What must not be cut: what stands in `csrc/`, what the whole files define, and what the manifest names.
+///
+/// # Errors
+/// If a file of `csrc/` cannot be read.
+pub fn provided(csrc: &Path, tree: &Path, manifest: &Manifest) -> Result<HashSet<String>, ExtractError> {
+    let mut provided: HashSet<String> = manifest.layer.provided.iter().cloned().collect();
+    let mut add = |file: SourceFile| {
+        for definition in file.definitions {
+            provided.insert(definition.name);
+            provided.extend(definition.enumerators);
+        }
+    };
+    for place in &manifest.layer.stand_ins {
+        if csrc.join(place).is_dir() {
+            let entries = std::fs::read_dir(csrc.join(place)).map_err(failed(&csrc.join(place)))?;
+            for entry in entries {
+                let name = entry.map_err(failed(&csrc.join(place)))?.file_name();
+                add(SourceFile::read(csrc, &format!("{place}/{}", name.to_string_lossy()))?);
+            }
+        } else {
+            add(SourceFile::read(csrc, place)?);
+        }
+    }
+    for whole in &manifest.whole {
+        if tree.join(&whole.file).is_file() {
+            add(SourceFile::read(tree, &whole.file)?);
+        }
+    }
+    Ok(provided)
 }
 
 struct Pool {
@@ -38,7 +70,7 @@ struct Pool {
 /// Cuts what the roots of a layer need out of a tree.
 ///
 /// # Errors
-/// If a root is nowhere, or a definition is broken.
+/// If a root is nowhere, or a definition is broken. The tree can be used without the layer then.
 pub fn cut_layer(tree: &Path, manifest: &Manifest, provided: &HashSet<String>) -> Result<Closure, ExtractError> {
     let layer = &manifest.layer;
     let pool = Pool::read(tree, layer)?;
@@ -73,7 +105,13 @@ pub fn cut_layer(tree: &Path, manifest: &Manifest, provided: &HashSet<String>) -
         let called = called(file, definition);
         for (tag, name) in used(file, definition) {
             let own = !tag && (name == definition.name || definition.locals.iter().any(|local| local == name));
-            if own || provided.contains(name) {
+            if own {
+                continue;
+            }
+            if provided.contains(name) {
+                if called.contains(name) {
+                    open_calls.insert(name.to_owned());
+                }
                 continue;
             }
             match pool.lookup(tag, name, Some(number)) {
@@ -236,8 +274,35 @@ impl Pool {
 }
 
 impl Closure {
+    /// Writes the files of the extract below `out`.
+    ///
+    /// # Errors
+    /// If one cannot be written.
+    pub fn write_to(&self, out: &Path, layer: &Layer) -> Result<(), ExtractError> {
+        for (name, text) in self.files(layer) {
+            std::fs::write(out.join(&name), text).map_err(failed(&out.join(&name)))?;
+        }
+        Ok(())
+    }
+
+    /// The layer as a person reads it: what was cut, file by file, and what stands in for the rest.
+    pub fn to_text(&self) -> String {
+        let mut text = String::from("\nThe VMA layer, cut by need from the roots in csrc/vma.toml, byte for byte\n");
+        for piece in self.types.iter().chain(&self.code) {
+            let place = format!("{}:{}-{}", piece.file, piece.first_line, piece.last_line);
+            let kind = format!("{:?}", piece.kind).to_lowercase();
+            let wrapped = if piece.wrapped { " (observed by a wrapper)" } else { "" };
+            let _ = writeln!(text, "  {place:<44} {kind:<12} {}{wrapped}", piece.symbol);
+        }
+        text.push_str("\nCalled by the VMA layer and provided by stand-ins (csrc/vma, csrc/include)\n");
+        self.open_calls.iter().for_each(|call| {
+            let _ = writeln!(text, "  {call}");
+        });
+        text
+    }
+
     /// The files of the extract, by name.
-    pub fn files(&self, layer: &Layer) -> Vec<(String, String)> {
+    fn files(&self, layer: &Layer) -> Vec<(String, String)> {
         let mut types = String::new();
         self.facts.iter().for_each(|fact| types.push_str(&format!("#define {fact} 1\n")));
         for piece in self.types.iter().filter(|piece| piece.kind == Kind::Struct) {

@@ -28,7 +28,7 @@ pub fn write(extract: &Extract, out: &Path, stubs: &str) -> Result<(), ExtractEr
     Ok(())
 }
 
-fn failed(path: &Path) -> impl FnOnce(io::Error) -> ExtractError {
+pub(super) fn failed(path: &Path) -> impl FnOnce(io::Error) -> ExtractError {
     let path = path.display().to_string();
     move |error| ExtractError::Write { path, error }
 }
