@@ -52,6 +52,22 @@ enum rmap_call_kind {
 	RMAP_UNLINK_ANON_VMAS,	/* vma */
 	RMAP_PRE_UPDATE_VMA,	/* vma */
 	RMAP_POST_UPDATE_VMA,	/* vma */
+	/* Folios, named by the caller: third. */
+	RMAP_FOLIO_SET_ANON,	/* third, vma, start = page, operation = exclusive */
+	RMAP_FOLIO_MOVE_ANON_RMAP,	/* third, vma */
+	RMAP_FOLIO_SET_INDEX,	/* third, vma, start = page */
+	RMAP_FOLIO_FREE,	/* third */
+	RMAP_FOLIO_GET_ANON_VMA,	/* third, operation = mapped */
+	RMAP_PUT_ANON_VMA,	/* other = anon_vma */
+	RMAP_RMAP_WALK_ANON,	/* third, operation = mapped, start = enum rmap_walk_mode */
+};
+
+/* How an rmap walk comes by the lock of its anon_vma; see WalkMode in src/rmap.rs. */
+enum rmap_walk_mode {
+	RMAP_WALK_UNLOCKED,
+	RMAP_WALK_LOCKED,
+	RMAP_WALK_TRYLOCK,
+	RMAP_WALK_CONTENDED,
 };
 
 /* One call of the interface; see Call in src/rmap.rs. Absent VMAs are RMAP_NONE; start, end and pgoff are pages. */

@@ -248,6 +248,34 @@ fn encode(call: Call) -> abi::rmap_call {
             c.vma = vma.0;
             kind::RMAP_POST_UPDATE_VMA
         }
+        Call::FolioSetAnon { folio, vma, page, exclusive } => {
+            (c.third, c.vma, c.start, c.operation) = (folio.0, vma.0, page, exclusive.into());
+            kind::RMAP_FOLIO_SET_ANON
+        }
+        Call::FolioMoveAnonRmap { folio, vma } => {
+            (c.third, c.vma) = (folio.0, vma.0);
+            kind::RMAP_FOLIO_MOVE_ANON_RMAP
+        }
+        Call::FolioSetIndex { folio, vma, page } => {
+            (c.third, c.vma, c.start) = (folio.0, vma.0, page);
+            kind::RMAP_FOLIO_SET_INDEX
+        }
+        Call::FolioFree { folio } => {
+            c.third = folio.0;
+            kind::RMAP_FOLIO_FREE
+        }
+        Call::FolioGetAnonVma { folio, mapped } => {
+            (c.third, c.operation) = (folio.0, mapped.into());
+            kind::RMAP_FOLIO_GET_ANON_VMA
+        }
+        Call::PutAnonVma { anon_vma } => {
+            c.other = anon_vma.0;
+            kind::RMAP_PUT_ANON_VMA
+        }
+        Call::RmapWalkAnon { folio, mapped, mode } => {
+            (c.third, c.operation, c.start) = (folio.0, mapped.into(), mode as u64);
+            kind::RMAP_RMAP_WALK_ANON
+        }
     };
     c.kind = kind as u32;
     c

@@ -13,19 +13,21 @@
 //! | `observe` | events, rules, locks, allocation attempts: what the C has as stubs |
 //! | `anon_vma` | life cycle, root locks and tree changes |
 //! | `prepare`, `clone`, `fork`, `unlink` | the function of that name, in all generations |
+//! | `folio` | what leads from a page to its VMAs: mapping and index, references, the walk |
 //! | `vma` | the VMA bookkeeping that the driver asks for |
 //! | `stream` | what the side tells of its state |
 //!
 //! A pointer of the kernel is a reference of slot and birth serial. Following one whose object is gone
 //! ends the call with `-EFAULT` and [`Rule::UseAfterFree`](crate::rmap::Rule::UseAfterFree); it never
 //! reads another object. The links of lists and trees are bare slots: what is on one is never
-//! freed. Nothing here opens an RCU read section.
+//! freed. RCU read sections are not modelled: nothing in one of them could sleep.
 
 #![forbid(unsafe_code)]
 
 mod anon_vma;
 mod arena;
 mod clone;
+mod folio;
 mod fork;
 mod interval_tree;
 mod objects;
@@ -40,6 +42,7 @@ mod vma;
 
 use crate::rmap::{Call, Event, Fail, Revision, Rmap, Side, VmaId};
 use arena::{Arena, Ref, Stop};
+use folio::Folio;
 use objects::{AnonVma, AnonVmaChain, Vma};
 use observe::{Allocator, Locks, MmapLock, Observed};
 
@@ -58,6 +61,12 @@ pub struct Port {
     orphans: u32,
     /// Between [`Call::PreUpdateVma`] and [`Call::PostUpdateVma`], with a lock held on purpose.
     updating: bool,
+    /// By number; those in use.
+    folios: Vec<Option<Folio>>,
+    /// References that folio_get_anon_vma() gave.
+    pins: Vec<Ref<AnonVma>>,
+    /// Another task holds the lock that is tried.
+    contended: bool,
     locks: Locks,
     allocator: Allocator,
     observed: Observed,
@@ -74,6 +83,9 @@ impl Port {
             vma_slots: Vec::new(),
             orphans: 0,
             updating: false,
+            folios: Vec::new(),
+            pins: Vec::new(),
+            contended: false,
             locks: Locks::default(),
             allocator: Allocator::default(),
             observed: Observed::default(),
@@ -150,6 +162,22 @@ impl Port {
                 let vma = self.given(vma)?;
                 self.post_update_vma(vma)?;
             }
+            Call::FolioSetAnon { folio, vma, page, exclusive } => {
+                let vma = self.given(vma)?;
+                self.folio_set_anon(folio, vma, page, exclusive)?;
+            }
+            Call::FolioMoveAnonRmap { folio, vma } => {
+                let vma = self.given(vma)?;
+                self.folio_move_anon_rmap(folio, vma)?;
+            }
+            Call::FolioSetIndex { folio, vma, page } => {
+                let vma = self.given(vma)?;
+                self.folio_set_index(folio, vma, page)?;
+            }
+            Call::FolioFree { folio } => self.folio_free(folio)?,
+            Call::FolioGetAnonVma { folio, mapped } => return self.folio_get_anon_vma(folio, mapped),
+            Call::PutAnonVma { anon_vma } => self.put_pin(anon_vma.0)?,
+            Call::RmapWalkAnon { folio, mapped, mode } => return self.rmap_walk_anon(folio, mapped, mode),
         }
         Ok(0)
     }
@@ -170,6 +198,7 @@ impl Rmap for Port {
 
     fn call(&mut self, call: Call) -> i32 {
         self.observed.begin_call();
+        self.contended = false;
         self.observed.bookkeeping = call.is_bookkeeping();
         match self.dispatch(call) {
             Ok(value) => {
@@ -208,6 +237,8 @@ impl Side for Port {
         self.vma_slots.clear();
         self.orphans = 0;
         self.updating = false;
+        self.folios.clear();
+        self.pins.clear();
         self.locks.reset();
         self.allocator = Allocator::default();
         self.observed.reset();
