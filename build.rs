@@ -61,7 +61,9 @@ fn build() -> Result<()> {
         let ops = format!("rmap_ops_{number}");
         compiler.compile(&csrc, &dir, &ops, &reference.name)?;
         let vma_layer = match vma_layer(&compiler, &csrc, &layer, reference, &dir, &format!("{ops}_vma")) {
-            Ok(()) => format!("Ok(|| {{ unsafe extern \"C\" {{ static {ops}_vma: abi::rmap_ops; }}\n            // SAFETY: as above.\n            unsafe {{ &{ops}_vma }} }})"),
+            Ok(()) => format!(
+                "Ok(|| {{ unsafe extern \"C\" {{ static {ops}_vma: abi::rmap_ops; }}\n            // SAFETY: as above.\n            unsafe {{ &{ops}_vma }} }})"
+            ),
             Err(reason) => format!("Err({:?})", reason.to_string()),
         };
         let patches: Vec<String> = reference.note.patches.iter().map(|patch| patch.to_string()).collect();
@@ -130,6 +132,27 @@ fn stubs(csrc: &Path) -> Result<String> {
     Ok(list)
 }
 
+/// How the kernel's text is to be read.
+const C_FLAGS: &[&str] = &[
+    "-std=gnu11",
+    "-fno-strict-aliasing",
+    "-fwrapv",
+    "-fno-omit-frame-pointer",
+    "-Werror=implicit-function-declaration",
+    "-Werror=int-conversion",
+    "-Werror=incompatible-pointer-types",
+];
+
+/// And that of the VMA layer: what an older kernel calls `inline` is no definition with external linkage.
+const LAYER_FLAGS: &[&str] = &["-fgnu89-inline"];
+
+/// Where headers are looked for; `before` comes first.
+fn includes(csrc: &Path, dir: &Path, before: &[PathBuf]) -> Vec<PathBuf> {
+    let mut dirs = before.to_vec();
+    dirs.extend([csrc.join("include"), csrc.to_owned(), dir.to_owned(), dir.join("include")]);
+    dirs
+}
+
 /// The C compiler, and the instrumentation that the Rust of this build has.
 struct Compiler {
     /// clang, where the C must be instrumented; else the `cc` crate's choice.
@@ -179,16 +202,23 @@ impl Compiler {
 
     /// The same with the VMA layer. The error is the compiler's first.
     fn compile_layer(&self, csrc: &Path, dir: &Path, ops: &str) -> Result<()> {
-        let mut build = self.build(csrc, dir, ops, &[csrc.join("vma/include")]);
-        // What an older kernel calls `inline` has external linkage only where it is defined without `extern`.
-        build.define("RMAP_VMA_LAYER", None).flag("-fgnu89-inline").cargo_warnings(false);
-        let mut check = build.try_get_compiler()?.to_command();
-        let check = check.arg("-fsyntax-only").arg(csrc.join("reference.c")).output()?;
-        if !check.status.success() {
-            let errors = String::from_utf8_lossy(&check.stderr);
-            let first = errors.lines().find(|line| line.contains("error")).unwrap_or("no reason given");
-            return Err(format!("its VMA code does not compile against csrc/vma: {first}").into());
+        let before = [csrc.join("vma/include")];
+        let mut build = self.build(csrc, dir, ops, &before);
+        build.define("RMAP_VMA_LAYER", None).flags(LAYER_FLAGS).cargo_warnings(false);
+        // Linked by itself first: a symbol that nobody defines must not break the whole binary.
+        let mut check = cc::Build::new();
+        check.opt_level(0).pic(true).warnings(false).cargo_warnings(false);
+        let mut check = check.try_get_compiler()?.to_command();
+        check.args(["-shared", "-Wl,-z,defs", "-DRMAP_VMA_LAYER"]).arg(format!("-DRMAP_OPS={ops}")).args(LAYER_FLAGS);
+        check.args(C_FLAGS).args(includes(csrc, dir, &before).iter().map(|dir| format!("-I{}", dir.display())));
+        let output = check.arg(csrc.join("reference.c")).arg("-o").arg(dir.join("check.so")).output()?;
+        if !output.status.success() {
+            let errors = String::from_utf8_lossy(&output.stderr);
+            let is_error = |line: &&str| line.contains("error") || line.contains("undefined reference");
+            let first = errors.lines().find(is_error).unwrap_or("no reason given");
+            return Err(format!("its VMA code does not build against csrc/vma: {first}").into());
         }
+        fs::remove_file(dir.join("check.so"))?;
         Ok(build.try_compile(ops)?)
     }
 
@@ -203,22 +233,12 @@ impl Compiler {
         }
         build
             .file(csrc.join("reference.c"))
-            .includes(before)
-            .include(csrc.join("include"))
-            .include(csrc)
-            .include(dir)
-            .include(dir.join("include"))
+            .includes(includes(csrc, dir, before))
             .define("RMAP_OPS", ops)
-            .flag("-std=gnu11")
-            .flag("-fno-strict-aliasing")
-            .flag("-fwrapv")
-            .flag("-fno-omit-frame-pointer")
+            .flags(C_FLAGS)
             .opt_level(2)
             .debug(true)
             .warnings(false)
-            .flag("-Werror=implicit-function-declaration")
-            .flag("-Werror=int-conversion")
-            .flag("-Werror=incompatible-pointer-types")
             .cargo_metadata(true);
         build
     }

@@ -53,11 +53,15 @@ struct rb_root_linked;
 #include "rmap_prototypes.h"
 #else
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 STUBS_END
 #include "structs.h"
 #include "vma_inlines.h"
 #include "rmap_prototypes.h"
 #include "inlines.h"
+#include "folio_types.h"
+#include "folio_inlines.h"
+#include "folio_prototypes.h"
 STUBS_BEGIN
 #endif
 #include "stubs/observe.h"
@@ -85,6 +89,20 @@ KEPT void verbatim_anon_rmap_tree_remove(struct anon_vma_chain *avc, struct anon
 #else
 KEPT void verbatim_anon_vma_interval_tree_insert(struct anon_vma_chain *node, struct rb_root_cached *root);
 KEPT void verbatim_anon_vma_interval_tree_remove(struct anon_vma_chain *node, struct rb_root_cached *root);
+#endif
+
+KEPT void rmap_walk_anon(struct folio *folio, struct rmap_walk_control *rwc, bool locked);
+static __typeof__(folio_get_anon_vma) folio_get_anon_vma __attribute__((__noinline__));
+static __typeof__(folio_lock_anon_vma_read) folio_lock_anon_vma_read __attribute__((__noinline__));
+#ifdef RMAP_MOVE_ANON_OF_PAGE
+static __typeof__(page_move_anon_rmap) page_move_anon_rmap __attribute__((__noinline__));
+#else
+static __typeof__(folio_move_anon_rmap) folio_move_anon_rmap __attribute__((__noinline__));
+#endif
+#ifdef RMAP_SET_ANON_OF_PAGE
+KEPT void __page_set_anon_rmap(struct page *page, struct vm_area_struct *vma, unsigned long address, int exclusive);
+#else
+KEPT void __folio_set_anon(struct folio *folio, struct vm_area_struct *vma, unsigned long address, bool exclusive);
 #endif
 
 #include "lib/rbtree.c"
@@ -124,6 +142,7 @@ STUBS_END
 #include "vma_code.c"
 #else
 #include "rmap.c"
+#include "folio.c"
 
 /* Nobody is told of a call but who made it. */
 #define outermost_begin(kind, vma, other, operation) ((void)0)
@@ -131,6 +150,8 @@ STUBS_END
 #endif
 
 STUBS_BEGIN
+#include "stubs/folio.h"
+
 static int __anon_vma_prepare(struct vm_area_struct *vma)
 {
 	int result;
@@ -370,6 +391,14 @@ static int32_t dispatch(struct rmap_world *w, const struct rmap_call *call)
 		post_update_vma(given(call->vma));
 		return 0;
 #endif
+	case RMAP_FOLIO_SET_ANON:
+	case RMAP_FOLIO_MOVE_ANON_RMAP:
+	case RMAP_FOLIO_SET_INDEX:
+	case RMAP_FOLIO_FREE:
+	case RMAP_FOLIO_GET_ANON_VMA:
+	case RMAP_PUT_ANON_VMA:
+	case RMAP_RMAP_WALK_ANON:
+		return folio_call(call, given_or_null(call->vma));
 	default:
 		break;
 	}
@@ -424,6 +453,8 @@ static void world_clear(struct rmap_world *w)
 	w->attempts = w->nr_events = w->nr_held = w->nr_spinlocks = w->rcu_depth = 0;
 	w->nr_touched = w->nr_given = w->nr_words = 0;
 	w->updating = false;
+	w->told_folio = RMAP_NONE;
+	folios_clear(w);
 	w->fail = (struct rmap_fail) { 0 };
 	w->warning[0] = '\0';
 }
@@ -465,6 +496,8 @@ static void reference_destroy(struct rmap_world *w)
 	free(w->events);
 	free(w->touched);
 	free(w->vmas);
+	free(w->folios);
+	free(w->pins);
 	free(w->words);
 	free(w);
 }
@@ -498,6 +531,8 @@ static int32_t reference_call(struct rmap_world *w, const struct rmap_call *call
 
 	current_world = w;
 	w->nr_events = w->nr_touched = w->nr_given = 0;
+	w->told_folio = RMAP_NONE;
+	w->contended = false;
 	w->epoch++;
 	w->bookkeeping = call->kind < RMAP_ANON_VMA_PREPARE;
 	switch (sigsetjmp(w->escape, 0)) {
@@ -584,6 +619,7 @@ const struct rmap_ops RMAP_OPS = {
 #ifdef RMAP_VMA_LAYER
 	.operate = reference_operate,
 	.space = reference_space,
+	.injected = reference_injected,
 #endif
 #if defined(__has_feature)
 #if __has_feature(coverage_sanitizer)

@@ -59,11 +59,28 @@ enum rmap_call_kind {
 	RMAP_TREE_PRE_UPDATE_VMA,	/* vma */
 	RMAP_TREE_POST_UPDATE_VMA,	/* vma */
 
+	/* Folios, named by the caller: third. */
+	RMAP_FOLIO_SET_ANON,	/* third, vma, start = page, operation = exclusive */
+	RMAP_FOLIO_MOVE_ANON_RMAP,	/* third, vma */
+	RMAP_FOLIO_SET_INDEX,	/* third, vma, start = page */
+	RMAP_FOLIO_FREE,	/* third */
+	RMAP_FOLIO_GET_ANON_VMA,	/* third, operation = mapped */
+	RMAP_PUT_ANON_VMA,	/* other = anon_vma */
+	RMAP_RMAP_WALK_ANON,	/* third, operation = mapped, start = enum rmap_walk_mode */
+
 	/* Told by a driver behind the interface, never called: what befalls the page tables, and what is outside of any call. */
 	RMAP_PAGES_ZAP = 0x100,	/* mm, pages start to end */
 	RMAP_PAGES_COPY,	/* mm, other = the mm copied from, pages start to end */
 	RMAP_PAGES_MOVE,	/* mm, pages start to end, pgoff = the first page's new place */
 	RMAP_OUTSIDE,		/* events that belong to no call */
+};
+
+/* How an rmap walk comes by the lock of its anon_vma; see WalkMode in src/rmap.rs. */
+enum rmap_walk_mode {
+	RMAP_WALK_UNLOCKED,
+	RMAP_WALK_LOCKED,
+	RMAP_WALK_TRYLOCK,
+	RMAP_WALK_CONTENDED,
 };
 
 /* One call of the interface; see Call in src/rmap.rs. Absent VMAs are RMAP_NONE; start, end and pgoff are pages. */
@@ -155,6 +172,8 @@ struct rmap_ops {
 			   const struct rmap_fail *node_fail, rmap_watcher watcher, void *context);
 	/* What is mapped in a process, by the mm's own tree: map_count, then serial, start, end, writable of each VMA. */
 	const uint64_t *(*space)(struct rmap_world *world, uint32_t mm, uint32_t *count);
+	/* How many allocations of the current operation were made to fail, nodes included. */
+	uint32_t (*injected)(const struct rmap_world *world);
 	/* 1 if compiled with the fuzzer's coverage counters. */
 	uint32_t instrumented;
 };

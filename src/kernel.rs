@@ -9,6 +9,8 @@ use std::ptr::NonNull;
 
 use crate::rmap::{Call, Event, Fail, Revision, Rmap, Side, VmaId, VmaRange};
 
+mod vma_layer;
+
 /// The C interface, as bindgen reads it.
 #[allow(missing_docs, non_camel_case_types, dead_code, unused)]
 mod abi {
@@ -39,6 +41,15 @@ pub struct Reference {
     /// Every piece that was cut, as JSON: symbol, file, lines, text.
     pub pieces: &'static str,
     ops: fn() -> &'static abi::rmap_ops,
+    /// The same with the kernel's VMA code above it, or why there is none.
+    vma_layer: Result<fn() -> &'static abi::rmap_ops, &'static str>,
+}
+
+impl Reference {
+    /// Why the kernel driver is not there, if it is not.
+    pub fn without_vma_layer(&self) -> Option<&'static str> {
+        self.vma_layer.err()
+    }
 }
 
 /// Every reference that this binary was built with, oldest first.
@@ -103,7 +114,21 @@ impl Kernel {
     /// # Panics
     /// When the host's memory is out.
     pub fn new(reference: &'static Reference, mode: SlabMode) -> Kernel {
-        let ops = (reference.ops)();
+        Self::of((reference.ops)(), reference, mode)
+    }
+
+    /// A fresh world of `reference` in which the kernel's own VMA code makes the calls.
+    ///
+    /// # Errors
+    /// If its VMA code could not be cut or compiled: why.
+    ///
+    /// # Panics
+    /// When the host's memory is out.
+    pub fn with_vma_layer(reference: &'static Reference, mode: SlabMode) -> Result<Kernel, &'static str> {
+        Ok(Self::of(reference.vma_layer?(), reference, mode))
+    }
+
+    fn of(ops: &'static abi::rmap_ops, reference: &'static Reference, mode: SlabMode) -> Kernel {
         assert_eq!(ops.abi_version, abi::RMAP_ABI_VERSION, "{}: other version of csrc/rmap_abi.h", reference.name);
         let create = ops.create.expect("the table of a reference is complete");
         let mode = match mode {
@@ -216,6 +241,31 @@ fn encode(call: Call) -> abi::rmap_call {
             (c.start, c.end, c.pgoff) = (attributes.anon_pgoff, attributes.flags, attributes.file.into());
             kind::RMAP_VMA_SET_ATTRIBUTES
         }
+        // What the VMA code writes is told by it and never asked of it.
+        Call::VmaSetMm { vma, mm } => {
+            (c.vma, c.mm) = (vma.0, u32::from(mm.0));
+            kind::RMAP_VMA_SET_MM
+        }
+        Call::VmaSetAnonVma { vma, anon_vma } => {
+            (c.vma, c.other) = (vma.0, anon_vma.map_or(none, |id| id.0));
+            kind::RMAP_VMA_SET_ANON_VMA
+        }
+        Call::AnonVmaLockWrite { anon_vma } => {
+            c.vma = anon_vma.0;
+            kind::RMAP_ANON_VMA_LOCK_WRITE
+        }
+        Call::AnonVmaUnlockWrite { anon_vma } => {
+            c.vma = anon_vma.0;
+            kind::RMAP_ANON_VMA_UNLOCK_WRITE
+        }
+        Call::TreePreUpdateVma { vma } => {
+            c.vma = vma.0;
+            kind::RMAP_TREE_PRE_UPDATE_VMA
+        }
+        Call::TreePostUpdateVma { vma } => {
+            c.vma = vma.0;
+            kind::RMAP_TREE_POST_UPDATE_VMA
+        }
         Call::VmaMarkAttached { vma } => {
             c.vma = vma.0;
             kind::RMAP_VMA_MARK_ATTACHED
@@ -247,6 +297,34 @@ fn encode(call: Call) -> abi::rmap_call {
         Call::PostUpdateVma { vma } => {
             c.vma = vma.0;
             kind::RMAP_POST_UPDATE_VMA
+        }
+        Call::FolioSetAnon { folio, vma, page, exclusive } => {
+            (c.third, c.vma, c.start, c.operation) = (folio.0, vma.0, page, exclusive.into());
+            kind::RMAP_FOLIO_SET_ANON
+        }
+        Call::FolioMoveAnonRmap { folio, vma } => {
+            (c.third, c.vma) = (folio.0, vma.0);
+            kind::RMAP_FOLIO_MOVE_ANON_RMAP
+        }
+        Call::FolioSetIndex { folio, vma, page } => {
+            (c.third, c.vma, c.start) = (folio.0, vma.0, page);
+            kind::RMAP_FOLIO_SET_INDEX
+        }
+        Call::FolioFree { folio } => {
+            c.third = folio.0;
+            kind::RMAP_FOLIO_FREE
+        }
+        Call::FolioGetAnonVma { folio, mapped } => {
+            (c.third, c.operation) = (folio.0, mapped.into());
+            kind::RMAP_FOLIO_GET_ANON_VMA
+        }
+        Call::PutAnonVma { anon_vma } => {
+            c.other = anon_vma.0;
+            kind::RMAP_PUT_ANON_VMA
+        }
+        Call::RmapWalkAnon { folio, mapped, mode } => {
+            (c.third, c.operation, c.start) = (folio.0, mapped.into(), mode as u64);
+            kind::RMAP_RMAP_WALK_ANON
         }
     };
     c.kind = kind as u32;

@@ -13,19 +13,21 @@
 //! | `observe` | events, rules, locks, allocation attempts: what the C has as stubs |
 //! | `anon_vma` | life cycle, root locks and tree changes |
 //! | `prepare`, `clone`, `fork`, `unlink` | the function of that name, in all generations |
+//! | `folio` | what leads from a page to its VMAs: mapping and index, references, the walk |
 //! | `vma` | the VMA bookkeeping that the driver asks for |
 //! | `stream` | what the side tells of its state |
 //!
 //! A pointer of the kernel is a reference of slot and birth serial. Following one whose object is gone
 //! ends the call with `-EFAULT` and [`Rule::UseAfterFree`](crate::rmap::Rule::UseAfterFree); it never
 //! reads another object. The links of lists and trees are bare slots: what is on one is never
-//! freed. Nothing here opens an RCU read section.
+//! freed. RCU read sections are not modelled: nothing in one of them could sleep.
 
 #![forbid(unsafe_code)]
 
 mod anon_vma;
 mod arena;
 mod clone;
+mod folio;
 mod fork;
 mod interval_tree;
 mod objects;
@@ -38,8 +40,9 @@ mod tests;
 mod unlink;
 mod vma;
 
-use crate::rmap::{Call, Event, Fail, Revision, Rmap, Side, VmaId};
+use crate::rmap::{AnonVmaId, Call, Event, Fail, Revision, Rmap, Side, VmaId};
 use arena::{Arena, Ref, Stop};
+use folio::Folio;
 use objects::{AnonVma, AnonVmaChain, Vma};
 use observe::{Allocator, Locks, MmapLock, Observed};
 
@@ -54,10 +57,18 @@ pub struct Port {
     avcs: Arena<AnonVmaChain>,
     /// Slot of each VMA by birth serial, [`arena::NIL`] once it is freed.
     vma_slots: Vec<u32>,
+    /// Slot of each anon_vma by birth serial, whether or not it is still there.
+    anon_vma_slots: Vec<u32>,
     /// Chain entries whose VMA was freed before they were. None in a sane world.
     orphans: u32,
     /// Between [`Call::PreUpdateVma`] and [`Call::PostUpdateVma`], with a lock held on purpose.
     updating: bool,
+    /// By number; those in use.
+    folios: Vec<Option<Folio>>,
+    /// References that folio_get_anon_vma() gave.
+    pins: Vec<Ref<AnonVma>>,
+    /// Another task holds the lock that is tried.
+    contended: bool,
     locks: Locks,
     allocator: Allocator,
     observed: Observed,
@@ -72,8 +83,12 @@ impl Port {
             anon_vmas: Arena::default(),
             avcs: Arena::default(),
             vma_slots: Vec::new(),
+            anon_vma_slots: Vec::new(),
             orphans: 0,
             updating: false,
+            folios: Vec::new(),
+            pins: Vec::new(),
+            contended: false,
             locks: Locks::default(),
             allocator: Allocator::default(),
             observed: Observed::default(),
@@ -94,6 +109,13 @@ impl Port {
     /// Like [`Port::given`] for a VMA that may be absent.
     fn given_if(&mut self, id: Option<VmaId>) -> Result<Option<Ref<Vma>>, Stop> {
         id.map(|id| self.given(id)).transpose()
+    }
+
+    /// The anon_vma of that serial.
+    fn named(&self, id: AnonVmaId) -> Result<Ref<AnonVma>, Stop> {
+        let slot = self.anon_vma_slots.get(id.0 as usize).ok_or(Stop::UseAfterFree(id.0))?;
+        let anon_vma = Ref::new(*slot, id.0);
+        self.anon_vmas.get(anon_vma).map(|_| anon_vma)
     }
 
     fn dispatch(&mut self, call: Call) -> Result<i32, Stop> {
@@ -117,6 +139,33 @@ impl Port {
             Call::VmaSetAttributes { vma, attributes } => {
                 let vma = self.given(vma)?;
                 self.vma_set_attributes(vma, attributes)?;
+            }
+            Call::VmaSetMm { vma, mm } => {
+                let vma = self.given(vma)?;
+                self.vmas.get_mut(vma)?.mm = mm;
+            }
+            Call::VmaSetAnonVma { vma, anon_vma } => {
+                let vma = self.given(vma)?;
+                let anon_vma = anon_vma.map(|id| self.named(id)).transpose()?;
+                self.vmas.get_mut(vma)?.anon_vma = anon_vma;
+            }
+            Call::AnonVmaLockWrite { anon_vma } => {
+                self.updating = true;
+                let anon_vma = self.named(anon_vma)?;
+                self.anon_vma_lock_write(anon_vma)?;
+            }
+            Call::AnonVmaUnlockWrite { anon_vma } => {
+                self.updating = false;
+                let anon_vma = self.named(anon_vma)?;
+                self.anon_vma_unlock_write(anon_vma)?;
+            }
+            Call::TreePreUpdateVma { vma } => {
+                let vma = self.given(vma)?;
+                self.tree_pre_update_vma(vma)?;
+            }
+            Call::TreePostUpdateVma { vma } => {
+                let vma = self.given(vma)?;
+                self.tree_post_update_vma(vma)?;
             }
             Call::VmaMarkAttached { vma } => {
                 let vma = self.given(vma)?;
@@ -150,6 +199,22 @@ impl Port {
                 let vma = self.given(vma)?;
                 self.post_update_vma(vma)?;
             }
+            Call::FolioSetAnon { folio, vma, page, exclusive } => {
+                let vma = self.given(vma)?;
+                self.folio_set_anon(folio, vma, page, exclusive)?;
+            }
+            Call::FolioMoveAnonRmap { folio, vma } => {
+                let vma = self.given(vma)?;
+                self.folio_move_anon_rmap(folio, vma)?;
+            }
+            Call::FolioSetIndex { folio, vma, page } => {
+                let vma = self.given(vma)?;
+                self.folio_set_index(folio, vma, page)?;
+            }
+            Call::FolioFree { folio } => self.folio_free(folio)?,
+            Call::FolioGetAnonVma { folio, mapped } => return self.folio_get_anon_vma(folio, mapped),
+            Call::PutAnonVma { anon_vma } => self.put_pin(anon_vma.0)?,
+            Call::RmapWalkAnon { folio, mapped, mode } => return self.rmap_walk_anon(folio, mapped, mode),
         }
         Ok(0)
     }
@@ -170,6 +235,7 @@ impl Rmap for Port {
 
     fn call(&mut self, call: Call) -> i32 {
         self.observed.begin_call();
+        self.contended = false;
         self.observed.bookkeeping = call.is_bookkeeping();
         match self.dispatch(call) {
             Ok(value) => {
@@ -206,8 +272,11 @@ impl Side for Port {
         self.anon_vmas.reset();
         self.avcs.reset();
         self.vma_slots.clear();
+        self.anon_vma_slots.clear();
         self.orphans = 0;
         self.updating = false;
+        self.folios.clear();
+        self.pins.clear();
         self.locks.reset();
         self.allocator = Allocator::default();
         self.observed.reset();

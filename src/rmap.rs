@@ -19,8 +19,8 @@ mod vma_layer;
 pub use event::{Cache, Event, EventKind, Function, Gfp, Rule};
 pub use fail::{Fail, FailError};
 pub use revision::Revision;
-pub use vma_layer::{Mapped, PageEvent, Seen, SeenWhat, VmaLayer, VmaOperation as LayerOperation, Watched};
-pub use state::{AnonVmaState, ChainLink, Node, Snapshot, StateError, VmaState, stream};
+pub use state::{AnonVmaState, ChainLink, FolioState, Node, Snapshot, StateError, VmaState, stream};
+pub use vma_layer::{LayerOperation, Mapped, PageEvent, Seen, SeenWhat, VmaLayer, Watched};
 
 /// A `vm_area_struct`, by birth serial.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -33,6 +33,10 @@ pub struct AnonVmaId(pub u32);
 /// An `anon_vma_chain` (avc), by birth serial.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct AvcId(pub u32);
+
+/// A folio of one page, by the number that the caller of the seam chose.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct FolioId(pub u32);
 
 /// An `mm_struct`: the process number of the trace, below [`MAX_PROCESSES`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -50,7 +54,7 @@ macro_rules! display_with_prefix {
         }
     )*};
 }
-display_with_prefix!(VmaId "vma", AnonVmaId "anon_vma", AvcId "avc", MmId "p");
+display_with_prefix!(VmaId "vma", AnonVmaId "anon_vma", AvcId "avc", FolioId "folio", MmId "p");
 
 /// Where a VMA lies. All three in pages; `end` is exclusive.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -136,6 +140,20 @@ impl fmt::Display for VmaRange {
     }
 }
 
+/// How an rmap walk comes by the lock of the folio's anon_vma.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u32)]
+pub enum WalkMode {
+    /// The walk takes it, as `try_to_unmap()` has it.
+    Unlocked = 0,
+    /// The caller holds it: `rmap_walk_locked()`.
+    Locked = 1,
+    /// The walk only tries.
+    TryLock = 2,
+    /// The walk only tries, and another task holds it, so that it gives up; then it is done again and waits.
+    Contended = 3,
+}
+
 /// Why a VMA is cloned (`enum vma_operation`, mm/internal.h of 7.x). Trees without the
 /// parameter tell fork from the rest by `dst->anon_vma` alone.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -149,20 +167,6 @@ pub enum VmaOperation {
     Remap = 2,
     /// A child gets its parent's VMA.
     Fork = 3,
-}
-
-/// How an rmap walk gets at the lock of the anon_vma.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[repr(u32)]
-pub enum WalkMode {
-    /// The walk takes the lock, and would wait for it.
-    Unlocked = 0,
-    /// The caller holds the lock.
-    Locked = 1,
-    /// The walk only tries to take the lock, and gets it.
-    TryLock = 2,
-    /// The walk only tries to take the lock, and another task holds it.
-    Contended = 3,
 }
 
 /// One call of the rmap interface, or of the VMA bookkeeping that it reads.
@@ -194,7 +198,7 @@ pub enum Call {
     },
     /// `vm_area_dup()` (kernel/fork.c, mm/vma_init.c in 7.x): copies every field but the chain,
     /// which starts empty, and the attached mark, which starts clear; `mm` and `range` are what
-    /// the caller then writes into the copy, and `anon_pgoff` becomes the range's `pgoff`. One allocation attempt.
+    /// the caller then writes into the copy; `anon_pgoff` moves with `pgoff`. One allocation attempt.
     /// Returns the new [`VmaId`] or `-ENOMEM`.
     VmAreaDup {
         /// What is copied.
@@ -314,6 +318,62 @@ pub enum Call {
         /// The VMA that changed its range.
         vma: VmaId,
     },
+    /// `__folio_set_anon()` (`__page_set_anon_rmap()` in 6.1) of a new folio, which is locked: it gets an anon_vma
+    /// and an index. Returns 0.
+    FolioSetAnon {
+        /// The folio; a number not in use.
+        folio: FolioId,
+        /// The VMA that maps it.
+        vma: VmaId,
+        /// Where, as a virtual page.
+        page: u64,
+        /// Whether no other process can have it.
+        exclusive: bool,
+    },
+    /// `folio_move_anon_rmap()` (`page_move_anon_rmap()` in 6.1): the folio, which is locked, has no other user.
+    /// Returns 0.
+    FolioMoveAnonRmap {
+        /// The folio.
+        folio: FolioId,
+        /// The VMA that maps it.
+        vma: VmaId,
+    },
+    /// What `UFFDIO_MOVE` writes to the index of a folio that it has moved: that of its new place. Returns 0.
+    FolioSetIndex {
+        /// The folio.
+        folio: FolioId,
+        /// The VMA that maps it.
+        vma: VmaId,
+        /// Where, as a virtual page.
+        page: u64,
+    },
+    /// The last mapping went, and the folio with it: its number is free. Returns 0.
+    FolioFree {
+        /// The folio.
+        folio: FolioId,
+    },
+    /// `folio_get_anon_vma()` of a locked folio. Returns the [`AnonVmaId`], or `-ENOENT` for none.
+    FolioGetAnonVma {
+        /// The folio.
+        folio: FolioId,
+        /// Whether it is mapped anywhere.
+        mapped: bool,
+    },
+    /// `put_anon_vma()` of a reference that [`Call::FolioGetAnonVma`] gave. Returns 0.
+    PutAnonVma {
+        /// The anon_vma.
+        anon_vma: AnonVmaId,
+    },
+    /// `rmap_walk_anon()` of a locked folio, with an [`EventKind::Visit`] at each place that it comes to. Returns
+    /// how many these were, or `-EAGAIN` if it gave up for the lock.
+    RmapWalkAnon {
+        /// The folio.
+        folio: FolioId,
+        /// Whether it is mapped anywhere.
+        mapped: bool,
+        /// How it comes by the lock.
+        mode: WalkMode,
+    },
 }
 
 impl Call {
@@ -332,9 +392,22 @@ impl Call {
                 | Call::AnonVmaUnlockWrite { .. }
                 | Call::TreePreUpdateVma { .. }
                 | Call::TreePostUpdateVma { .. }
+                | Call::FolioSetAnon { .. }
+                | Call::FolioMoveAnonRmap { .. }
+                | Call::FolioSetIndex { .. }
+                | Call::FolioFree { .. }
+                | Call::FolioGetAnonVma { .. }
+                | Call::PutAnonVma { .. }
+                | Call::RmapWalkAnon { .. }
         )
     }
 }
+
+/// `ENOENT`: what [`Call::FolioGetAnonVma`] returns for none.
+pub const ENOENT: i32 = 2;
+
+/// `EAGAIN`: a lock was another task's.
+pub const EAGAIN: i32 = 11;
 
 /// `ENOMEM`: an allocation failed.
 pub const ENOMEM: i32 = 12;
@@ -360,13 +433,13 @@ pub trait Side: Rmap {
     /// The events of the last [`Rmap::call`], in order.
     fn events(&self) -> &[Event];
 
-    /// Appends what the last call touched, in the words of [`stream`]: the VMAs that it was given; and, if it was a
+    /// Appends what the last call touched, in the words of [`stream`]: the VMAs, then the folio that it was given; and, if it was a
     /// call of the reverse map that recorded an event, every anon_vma that it allocated, linked, locked or
     /// counted, then those that its VMAs lead to, then the roots and parents of them all.
     fn touched(&mut self, out: &mut Vec<u64>);
 
     /// Appends the whole state in the words of [`stream`]: every live VMA by serial, then every
-    /// live anon_vma by serial, each with its whole tree.
+    /// live anon_vma by serial, each with its whole tree, then every folio by number.
     fn state(&mut self, out: &mut Vec<u64>);
 
     /// Live objects: `vm_area_struct`, `anon_vma`, `anon_vma_chain`.

@@ -86,6 +86,8 @@ revision! {
     keyed_by_anon_pgoff,
     /// VMAs share an anon_vma only if their anonymous page offsets follow each other, too.
     compatible_by_anon_pgoff,
+    /// The index of an anonymous folio counts from the anonymous page offset.
+    indexed_by_anon_pgoff,
     /// munmap splits the first VMA with the new one below.
     munmap_splits_first_below,
 }
@@ -111,6 +113,6 @@ mod tests {
     fn the_rust_expression_names_every_field() {
         let text = Revision { fork_preallocates: true, ..Revision::default() }.to_rust_expr();
         assert!(text.starts_with("Revision { prepare_asserts_mmap_lock: false, "), "{text}");
-        assert!(text.contains("fork_preallocates: true") && text.matches(": ").count() == 11, "{text}");
+        assert!(text.contains("fork_preallocates: true") && text.matches(": ").count() == 12, "{text}");
     }
 }

@@ -118,7 +118,7 @@ static void observe_unlock(struct rw_semaphore *sem, enum event_kind kind)
 static bool observe_trylock(struct rw_semaphore *sem, bool write)
 {
 	struct anon_vma *anon_vma = container_of(sem, struct anon_vma, rwsem);
-	bool taken = write ? !rwsem_is_locked(sem) : !sem->writers;
+	bool taken = !current_world->contended && (write ? !rwsem_is_locked(sem) : !sem->writers);
 
 	check_live(anon_vma);
 	touch(anon_vma);

@@ -54,6 +54,9 @@ struct anon_vma_notes {
 	uint32_t tree_epoch;			/* of the call that changed its tree last */
 	uint32_t tree_nodes;
 	uint32_t nr_marks;			/* valid if tree_epoch is the running call's */
+	const struct anon_vma *parent;		/* as it was told last, and which one that was */
+	uint32_t parent_serial;
+	uint32_t unused;
 	struct anon_vma_chain *marks[MARKS_MAX];
 };
 

@@ -8,6 +8,9 @@ enum { NODE_BLACK = 1, NODE_LEFT = 2, NODE_RIGHT = 4, NODE_LEFT_BLACK = 8, NODE_
 enum { WHOLE_TREE_MAX = 8 };
 enum { DEPTH_MAX = 128 };			/* far above what 2^32 balanced nodes need */
 
+static void tell_folio(uint32_t number);
+static void tell_folios(void);
+
 static struct anon_vma_chain *avc_of(struct rb_node *node)
 {
 	return node ? rb_entry(node, struct anon_vma_chain, rb) : NULL;
@@ -113,12 +116,35 @@ static void tell_changed_paths(struct anon_vma *anon_vma)
 		tell_path(&notes->marks[i]->rb);
 }
 
+/*
+ * The serial of a parent: one that went before its child, which a reference from outside keeps, may be another object
+ * by now. Nobody follows it any more, so it is told as it was.
+ */
+static uint32_t parent_serial(struct anon_vma *anon_vma)
+{
+	struct anon_vma_notes *notes = notes_of(anon_vma);
+
+	if (notes->parent != anon_vma->parent) {
+		notes->parent = anon_vma->parent;
+		notes->parent_serial = serial_of(anon_vma->parent);
+	}
+	return notes->parent_serial;
+}
+
+static void touch_parent(struct anon_vma *anon_vma)
+{
+	struct anon_vma *parent = anon_vma->parent;
+
+	if (is_live(parent) && serial_of(parent) == parent_serial(anon_vma))
+		touch(parent);
+}
+
 static void tell_anon_vma(struct anon_vma *anon_vma, bool whole)
 {
 	put_word(STREAM_ANON_VMA);
 	put_word(serial_of(anon_vma));
 	put_word(serial_of(anon_vma->root));
-	put_word(serial_of(anon_vma->parent));
+	put_word(parent_serial(anon_vma));
 	put_word((int64_t)anon_vma->refcount.counter);
 	put_word(anon_vma->num_children);
 	put_word(anon_vma->num_active_vmas);
@@ -137,6 +163,8 @@ static void tell_touched(struct rmap_world *w)
 	for (uint32_t i = 0; i < w->nr_given; i++)
 		if (is_live(w->given[i]))
 			tell_vma(w->given[i]);
+	if (w->told_folio != RMAP_NONE)
+		tell_folio(w->told_folio);
 	if (w->bookkeeping || !w->nr_events)
 		return;
 	for (uint32_t i = 0; i < w->nr_given; i++) {
@@ -155,7 +183,7 @@ static void tell_touched(struct rmap_world *w)
 
 		if (is_live(at->anon_vma) && serial_of(at->anon_vma) == at->serial) {
 			touch(at->anon_vma->root);
-			touch(w->touched[i].anon_vma->parent);
+			touch_parent(w->touched[i].anon_vma);
 		}
 	}
 	for (uint32_t i = 0; i < w->nr_touched; i++) {
@@ -174,6 +202,7 @@ static void tell_everything(struct rmap_world *w)
 		tell_vma(body_of(object));
 	for (object = w->slabs[CACHE_ANON_VMA].live_first; object; object = object->next)
 		tell_anon_vma(body_of(object), true);
+	tell_folios();
 }
 
 #endif /* STUBS_STATE_H */

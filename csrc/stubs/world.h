@@ -30,7 +30,7 @@ enum event_kind {
 	EVENT_ALLOC = 1, EVENT_FREE, EVENT_DOWN_WRITE, EVENT_UP_WRITE, EVENT_DOWN_READ,
 	EVENT_UP_READ, EVENT_TRYLOCK, EVENT_SPIN_LOCK, EVENT_SPIN_UNLOCK, EVENT_GET, EVENT_PUT,
 	EVENT_ENTER, EVENT_EXIT, EVENT_TREE_INSERT, EVENT_TREE_REMOVE, EVENT_WARN, EVENT_BUG,
-	EVENT_OOPS, EVENT_RULE,
+	EVENT_OOPS, EVENT_RULE, EVENT_VISIT,
 };
 
 enum rule {
@@ -52,6 +52,7 @@ struct vm_area_struct;
 struct anon_vma;
 struct rw_semaphore;
 struct mm_struct;
+struct folio_slot;
 
 /* One cache of one world: its objects live in birth order, and its freed ones. */
 struct slab {
@@ -96,6 +97,13 @@ struct rmap_world {
 
 	struct vm_area_struct **vmas;		/* by serial; NULL once freed */
 	uint32_t max_vmas;
+	struct folio_slot *folios;		/* by the caller's number */
+	uint32_t nr_folios, max_folios;
+	uint32_t told_folio;			/* of this call, or RMAP_NONE */
+	bool contended;				/* another task holds the lock that is tried */
+	struct touched_anon_vma *pins;		/* references that folio_get_anon_vma() gave */
+	uint32_t nr_pins, max_pins;
+
 	/* What the VMA iterator of this call finds. */
 	struct vm_area_struct *iterator_vma, *iterator_prev, *iterator_next;
 

@@ -232,6 +232,11 @@ ended_early: {
 	return result;
 }
 
+static uint32_t reference_injected(const struct rmap_world *w)
+{
+	return w->injected + w->nodes_injected;
+}
+
 static const uint64_t *reference_space(struct rmap_world *w, uint32_t mm, uint32_t *count)
 {
 	struct mm_struct *space = &w->mms[mm % MAX_PROCESSES];

@@ -355,6 +355,10 @@ struct blk_plug {};
 
 /* The maple tree's own debugging. */
 #define TP_FCT 0
+#define trace_vma_store(...) do {} while (0)
+#define trace_vma_mas_szero(...) do {} while (0)
+#define arch_vma_access_permitted(...) true
+#define lock_sequence(...) do {} while (0)
 #define trace_ma_op(...) do {} while (0)
 #define trace_ma_read(...) do {} while (0)
 #define trace_ma_write(...) do {} while (0)

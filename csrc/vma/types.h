@@ -10,6 +10,7 @@
 #include <linux/atomic.h>
 #include <linux/bug.h>
 #include <linux/list.h>
+#include <linux/pagemap.h>
 #include <linux/rcupdate.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
@@ -109,6 +110,9 @@ typedef unsigned long phys_addr_t;
 #define PAGE_ALIGN(x) ALIGN(x, PAGE_SIZE)
 #define PAGE_ALIGNED(x) IS_ALIGNED((unsigned long)(x), PAGE_SIZE)
 #define offset_in_page(p) ((unsigned long)(p) & ~PAGE_MASK)
+#define PHYS_PFN(x) ((unsigned long)((x) >> PAGE_SHIFT))
+#define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
+#define _BITUL(n) (1ul << (n))
 #define BIT(n) (1ul << (n))
 #define GENMASK(high, low) ((~0ul >> (63 - (high))) & (~0ul << (low)))
 #define MAX_ERR_PTR(x) ((unsigned long)(x) >= (unsigned long)-MAX_ERRNO)

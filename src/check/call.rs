@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::rmap::{Call, VmaOperation};
+use crate::rmap::{Call, VmaOperation, WalkMode};
 
 /// The kernel function that a call stands for, as a signature names it.
 pub fn call_name(call: &Call) -> &'static str {
@@ -29,6 +29,13 @@ pub fn call_name(call: &Call) -> &'static str {
         Call::UnlinkAnonVmas { .. } => "unlink_anon_vmas",
         Call::PreUpdateVma { .. } => "vma_prepare",
         Call::PostUpdateVma { .. } => "vma_complete",
+        Call::FolioSetAnon { .. } => "__folio_set_anon",
+        Call::FolioMoveAnonRmap { .. } => "folio_move_anon_rmap",
+        Call::FolioSetIndex { .. } => "folio_set_index",
+        Call::FolioFree { .. } => "folio_free",
+        Call::FolioGetAnonVma { .. } => "folio_get_anon_vma",
+        Call::PutAnonVma { .. } => "put_anon_vma",
+        Call::RmapWalkAnon { .. } => "rmap_walk_anon",
     }
 }
 
@@ -76,7 +83,28 @@ impl fmt::Display for CallText {
                 write!(f, "{dst}, {src}, {operation}")?;
             }
             Call::AnonVmaFork { vma, pvma } => write!(f, "{vma}, {pvma}")?,
+            Call::FolioSetAnon { folio, vma, page, exclusive } => {
+                write!(f, "{folio}, {vma}, {page:#x}{}", if exclusive { ", exclusive" } else { "" })?;
+            }
+            Call::FolioMoveAnonRmap { folio, vma } => write!(f, "{folio}, {vma}")?,
+            Call::FolioSetIndex { folio, vma, page } => write!(f, "{folio}, {vma}, {page:#x}")?,
+            Call::FolioFree { folio } => write!(f, "{folio}")?,
+            Call::FolioGetAnonVma { folio, mapped } => write!(f, "{folio}{}", unmapped(mapped))?,
+            Call::PutAnonVma { anon_vma } => write!(f, "{anon_vma}")?,
+            Call::RmapWalkAnon { folio, mapped, mode } => {
+                let mode = match mode {
+                    WalkMode::Unlocked => "",
+                    WalkMode::Locked => ", locked",
+                    WalkMode::TryLock => ", trylock",
+                    WalkMode::Contended => ", contended",
+                };
+                write!(f, "{folio}{}{mode}", unmapped(mapped))?;
+            }
         }
         f.write_str(")")
     }
+}
+
+fn unmapped(mapped: bool) -> &'static str {
+    if mapped { "" } else { ", unmapped" }
 }

@@ -222,6 +222,7 @@ fn event_class(event: Option<&Event>) -> String {
         | EventKind::Put
         | EventKind::TreeInsert
         | EventKind::TreeRemove
+        | EventKind::Visit
         | EventKind::Warn
         | EventKind::Bug
         | EventKind::Oops => kind.name().to_string(),

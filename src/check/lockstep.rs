@@ -8,7 +8,10 @@ use super::nobody::Nobody;
 use super::oracle::{self, Broken, Oracle};
 use super::state_diff::{FieldDiff, diff_states};
 use super::violation::Violation;
-use crate::rmap::{Call, Event, EventKind, Fail, Revision, Rmap, Side, Snapshot, StateError};
+use crate::rmap::{
+    Call, Event, EventKind, Fail, LayerOperation, Mapped, MmId, PageEvent, Revision, Rmap, Seen, SeenWhat, Side,
+    Snapshot, StateError, VmaLayer, Watched,
+};
 
 /// What every call returns once something was found: `-EFAULT`.
 pub const STOPPED: i32 = -14;
@@ -171,7 +174,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
                     port: other[i].to_string(),
                 })
                 .collect();
-            let divergence = self.divergence(Difference::Live, [0, 0], fields);
+            let divergence = self.divergence(Difference::Live, [0, 0], Default::default(), fields);
             return self.found(Phase::LastExit, None, FindingKind::Divergence(divergence));
         }
         if let Err(broken) = self.oracle.end_of_world(live) {
@@ -186,7 +189,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         self.whole_state_words = self.words[0].len() as u64;
         if self.port.is_some() && self.words[0] != self.words[1] {
             let fields = self.decoded_diff();
-            let divergence = self.divergence(Difference::WholeState, [0, 0], fields);
+            let divergence = self.divergence(Difference::WholeState, [0, 0], Default::default(), fields);
             return self.found(Phase::WholeState, None, FindingKind::Divergence(divergence));
         }
         let broken = match Snapshot::decode(&self.words[0]) {
@@ -224,18 +227,20 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         }
     }
 
-    fn divergence(&self, what: Difference, returned: [i32; 2], fields: Vec<FieldDiff>) -> Divergence {
-        let in_call = matches!(what, Difference::Events | Difference::Return | Difference::Touched);
-        let events = match &self.port {
-            Some(port) if in_call => [self.reference.events().to_vec(), port.events().to_vec()],
-            _ => [Vec::new(), Vec::new()],
-        };
+    /// `events`: what the sides did in the call, if it was found in one.
+    fn divergence(
+        &self,
+        what: Difference,
+        returned: [i32; 2],
+        events: [Vec<Event>; 2],
+        fields: Vec<FieldDiff>,
+    ) -> Divergence {
         let first_event = (events[0] != events[1]).then(|| {
             let same = events[0].iter().zip(&events[1]).take_while(|(a, b)| a == b);
             same.count()
         });
         let warnings = match &self.port {
-            Some(port) if in_call => [
+            Some(port) => [
                 self.reference.last_warning().filter(|_| warns(&events[0])),
                 port.last_warning().filter(|_| warns(&events[1])),
             ],
@@ -245,10 +250,9 @@ impl<C: Side, P: Side> Lockstep<C, P> {
     }
 
     #[cold]
-    fn diverged(&mut self, call: Call, returned: [i32; 2], readable: bool) {
-        let events_differ = self.port.as_ref().is_some_and(|port| port.events() != self.reference.events());
+    fn diverged(&mut self, call: Call, returned: [i32; 2], events: [Vec<Event>; 2], readable: bool) {
         let what = match () {
-            () if events_differ => Difference::Events,
+            () if events[0] != events[1] => Difference::Events,
             () if returned[0] != returned[1] => Difference::Return,
             () => Difference::Touched,
         };
@@ -263,19 +267,18 @@ impl<C: Side, P: Side> Lockstep<C, P> {
                 fields.push(FieldDiff { object: None, field: "touched", reference, port });
             }
         }
-        let divergence = self.divergence(what, returned, fields);
-        self.found_in_call(call, FindingKind::Divergence(divergence));
+        let divergence = self.divergence(what, returned, events, fields);
+        self.found_in_call(Some(call), FindingKind::Divergence(divergence));
     }
 
+    /// `call`: none if it was outside of any.
     #[cold]
-    fn warned(&mut self, call: Call) {
+    fn warned(&mut self, call: Option<Call>, events: &[Event]) {
         let warning = self.reference.last_warning();
-        let violations: Vec<Violation> = self
-            .reference
-            .events()
+        let violations: Vec<Violation> = events
             .iter()
             .filter_map(|event| oracle::event_violation(event, warning.as_deref()))
-            .map(|violation| violation.after(call))
+            .map(|violation| Violation { after: call, ..violation })
             .collect();
         self.found_in_call(call, FindingKind::Violation { side: self.who, violations });
     }
@@ -295,10 +298,10 @@ impl<C: Side, P: Side> Lockstep<C, P> {
     }
 
     /// A call that the oracle has not seen is the finding.
-    fn found_in_call(&mut self, call: Call, kind: FindingKind) {
-        self.found(Phase::Call, Some(call), kind);
+    fn found_in_call(&mut self, call: Option<Call>, kind: FindingKind) {
+        self.found(Phase::Call, call, kind);
         if let Some(finding) = &mut self.finding {
-            finding.calls.push(call);
+            finding.calls.extend(call);
         }
     }
 
@@ -374,14 +377,16 @@ impl<C: Side, P: Side> Rmap for Lockstep<C, P> {
                 port.touched(theirs);
             }
             if ret != other || self.reference.events() != port.events() || (readable && ours != theirs) {
-                self.diverged(call, [ret, other], readable);
+                let events = [self.reference.events().to_vec(), port.events().to_vec()];
+                self.diverged(call, [ret, other], events, readable);
                 return STOPPED;
             }
         }
         self.stats.calls += 1;
         self.stats.events += number;
         if warned {
-            self.warned(call);
+            let events = self.reference.events().to_vec();
+            self.warned(Some(call), &events);
             return STOPPED;
         }
         if let Err(broken) = self.oracle.observe_clean(call, ret, self.reference.events(), &self.words[0]) {
@@ -389,5 +394,96 @@ impl<C: Side, P: Side> Rmap for Lockstep<C, P> {
             return STOPPED;
         }
         ret
+    }
+}
+
+/// Why an operation of the VMA code ended before its time.
+enum Stopped {
+    Diverged { call: Call, returned: [i32; 2], events: [Vec<Event>; 2], readable: bool },
+    Warned { call: Option<Call>, events: Vec<Event> },
+    Broken(Broken),
+}
+
+/// All of a lockstep but the reference, while that runs.
+struct Follower<'a, P> {
+    port: &'a mut Option<P>,
+    oracle: &'a mut Oracle,
+    words: &'a mut [Vec<u64>; 2],
+    stats: &'a mut LockstepStats,
+    told: &'a mut u64,
+}
+
+impl<P: Side> Follower<'_, P> {
+    /// The reference has made a call: the port makes it too, and both are compared.
+    fn follow(&mut self, call: Call, seen: &Seen<'_>) -> Result<(), Box<Stopped>> {
+        let warned = warns(seen.events);
+        let mut readable = !(warned && ended_early(seen.events));
+        let touches = readable && !seen.touched.is_empty();
+        let [ours, theirs] = &mut *self.words;
+        ours.clear();
+        ours.extend_from_slice(seen.touched);
+        *self.told += ours.len() as u64;
+        if let Some(port) = self.port {
+            let other = port.call(call);
+            readable &= !ended_early(port.events());
+            theirs.clear();
+            if readable && touches {
+                port.touched(theirs);
+            }
+            if seen.result != other || seen.events != port.events() || (readable && ours != theirs) {
+                let events = [seen.events.to_vec(), port.events().to_vec()];
+                return Err(Box::new(Stopped::Diverged { call, returned: [seen.result, other], events, readable }));
+            }
+        }
+        self.stats.calls += 1;
+        self.stats.events += seen.events.len() as u64;
+        if warned {
+            return Err(Box::new(Stopped::Warned { call: Some(call), events: seen.events.to_vec() }));
+        }
+        let observed = self.oracle.observe_clean(call, seen.result, seen.events, seen.touched);
+        observed.map_err(|broken| Box::new(Stopped::Broken(broken)))
+    }
+}
+
+impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
+    fn operate(&mut self, operation: &LayerOperation, fail_node: &Fail, pages: &mut dyn FnMut(PageEvent)) -> i32 {
+        if self.finding.is_some() {
+            return STOPPED;
+        }
+        let Lockstep { reference, port, oracle, words, stats, told, .. } = self;
+        let mut follower = Follower { port, oracle, words, stats, told };
+        let mut stopped = None;
+        let result = reference.operate_watched(operation, fail_node, &mut |seen| {
+            let followed = match seen.what {
+                SeenWhat::Pages(event) => {
+                    pages(event);
+                    Ok(())
+                }
+                SeenWhat::Call(call) => follower.follow(call, seen),
+                SeenWhat::Outside if warns(seen.events) => {
+                    Err(Box::new(Stopped::Warned { call: None, events: seen.events.to_vec() }))
+                }
+                SeenWhat::Outside => Ok(()),
+            };
+            stopped = followed.err();
+            stopped.is_none()
+        });
+        match stopped.map(|stopped| *stopped) {
+            None => return result,
+            Some(Stopped::Diverged { call, returned, events, readable }) => {
+                self.diverged(call, returned, events, readable)
+            }
+            Some(Stopped::Warned { call, events }) => self.warned(call, &events),
+            Some(Stopped::Broken(broken)) => self.broken(Phase::Call, self.who, broken),
+        }
+        STOPPED
+    }
+
+    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<u32> {
+        self.reference.mapped(mm, out)
+    }
+
+    fn injected(&self) -> u32 {
+        self.reference.injected()
     }
 }

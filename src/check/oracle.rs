@@ -78,6 +78,9 @@ impl Rules {
     }
 }
 
+/// How many more anon_vmas than twice the VMAs there may be.
+const GROWTH_SLACK: usize = 4;
+
 /// Follows one side and checks the invariants of what changed.
 #[derive(Default)]
 pub struct Oracle {
@@ -146,6 +149,8 @@ impl Oracle {
             | Call::VmAreaFree { .. }
             | Call::VmaSetRange { .. }
             | Call::VmaSetAttributes { .. }
+            | Call::VmaSetMm { .. }
+            | Call::VmaSetAnonVma { .. }
             | Call::VmaMarkAttached { .. }
             | Call::VmaMarkDetached { .. } => self.model.apply_vmas(touched, number),
             Call::UnlinkAnonVmas { vma } => {
@@ -153,6 +158,34 @@ impl Oracle {
                 let applied = self.model.apply(touched, number, None, |_| {});
                 self.note(contract::check_unlink(&self.model, vma, had_anon_vma));
                 applied
+            }
+            Call::FolioFree { folio } => {
+                self.model.set_folio(folio.0, None);
+                Ok(())
+            }
+            Call::FolioSetAnon { .. } | Call::FolioMoveAnonRmap { .. } => {
+                let applied = self.model.apply(touched, number, None, |_| {});
+                self.note(contract::check_folio(&self.model, &call));
+                applied
+            }
+            Call::FolioGetAnonVma { .. } => {
+                let applied = self.model.apply(touched, number, None, |_| {});
+                if let Ok(serial) = u32::try_from(ret) {
+                    self.model.pin(serial, number);
+                }
+                applied
+            }
+            Call::PutAnonVma { anon_vma } => {
+                let applied = self.model.apply(touched, number, None, |_| {});
+                self.model.unpin(anon_vma.0, number);
+                applied
+            }
+            Call::RmapWalkAnon { folio, .. } => {
+                const VISIT: u8 = EventKind::Visit as u8;
+                let visits = events.iter().filter(|event| event.kind == VISIT);
+                let visits = visits.map(|event| (event.object, u64::from(event.other))).collect();
+                self.model.walks.push(model::Walk { folio: folio.0, visits });
+                self.model.apply(touched, number, None, |_| {})
             }
             Call::AnonVmaPrepare { .. } | Call::AnonVmaClone { .. } | Call::AnonVmaFork { .. } => {
                 self.note(contract::check_reuse(&self.model, &call, ret, touched));
@@ -217,6 +250,11 @@ impl Oracle {
         }
         for &slot in &self.model.graveyard[graves..] {
             let dead = &self.model.anons[slot as usize];
+            if let Some(pins) = Some(self.model.pins_on(dead.serial)).filter(|&pins| pins > 0) {
+                let id = AnonVmaId(dead.serial);
+                let detail = format!("{id} is freed, but {pins} references are held from outside");
+                self.violations.push(Violation::new(Invariant::I6, "anon_vma freed while pinned", [id.into()], detail));
+            }
             let (what, count) = match (dead.attached, dead.children + dead.descendants) {
                 (0, 0) => continue,
                 (0, children) => ("anon_vma freed with children", children),
@@ -233,9 +271,26 @@ impl Oracle {
     pub fn end_operation(&mut self) -> Result<(), Broken> {
         self.locks.operation_ends(&mut self.violations);
         if self.locks.is_idle() {
+            self.check_growth();
             quiescent::Quiescent::new(&mut self.model, self.rules, &self.calls, &mut self.violations).check();
         }
         self.verdict_now()
+    }
+
+    /// Reuse keeps the hierarchy small: an anon_vma without VMAs has more than one child, or somebody holds it.
+    fn check_growth(&mut self) {
+        let (_, live) = self.model.live();
+        let peak = self.model.peak_vmas;
+        if live <= GROWTH_SLACK + 2 * peak {
+            return;
+        }
+        let pins: u32 = self.model.pins().map(|(_, count)| count).sum();
+        // One that is held may hold its root.
+        if live <= GROWTH_SLACK + 2 * (peak + pins as usize) {
+            return;
+        }
+        let detail = format!("{live} anon_vmas are live, there were never more than {peak} VMAs at a time");
+        self.violations.push(Violation::new(Invariant::Growth, "anon_vmas without end", [], detail));
     }
 
     /// I12, after the last exit: nothing that was told is left. `live` is what the side counts:

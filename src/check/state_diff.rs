@@ -1,7 +1,7 @@
 //! What differs between two states, object by object and field by field.
 
 use super::violation::Object;
-use crate::rmap::{AnonVmaState, Node, Snapshot, VmaState};
+use crate::rmap::{AnonVmaState, FolioState, Node, Snapshot, VmaState};
 
 /// One field that differs, as each side has it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,6 +23,7 @@ impl FieldDiff {
             Some(Object::Vma(_)) => format!("vma.{}", self.field),
             Some(Object::AnonVma(_)) => format!("anon_vma.{}", self.field),
             Some(Object::Avc(_)) => format!("avc.{}", self.field),
+            Some(Object::Folio(_)) => format!("folio.{}", self.field),
             None => self.field.to_string(),
         }
     }
@@ -42,6 +43,12 @@ pub fn diff_states(reference: &Snapshot, port: &Snapshot) -> Vec<FieldDiff> {
     for pair in anon_vmas {
         match pair {
             (Some(a), Some(b)) => diff_anon_vma(a, b, &mut fields),
+            (a, b) => diff_live(a.map(|v| v.id.into()), b.map(|v| v.id.into()), &mut fields),
+        }
+    }
+    for pair in merged(&reference.folios, &port.folios, |folio| folio.id) {
+        match pair {
+            (Some(a), Some(b)) => diff_folio(a, b, &mut fields),
             (a, b) => diff_live(a.map(|v| v.id.into()), b.map(|v| v.id.into()), &mut fields),
         }
     }
@@ -103,6 +110,16 @@ fn diff_anon_vma(a: &AnonVmaState, b: &AnonVmaState, fields: &mut Vec<FieldDiff>
     if a.tree != b.tree {
         field("tree", tree_text(&a.tree), tree_text(&b.tree));
     }
+}
+
+fn diff_folio(a: &FolioState, b: &FolioState, fields: &mut Vec<FieldDiff>) {
+    let mut field = |field, reference: String, port: String| {
+        if reference != port {
+            fields.push(FieldDiff { object: Some(a.id.into()), field, reference, port });
+        }
+    };
+    field("mapping", name(a.mapping), name(b.mapping));
+    field("index", format!("{:#x}", a.index), format!("{:#x}", b.index));
 }
 
 fn name(object: Option<impl ToString>) -> String {

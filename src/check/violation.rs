@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::call::CallText;
-use crate::rmap::{AnonVmaId, AvcId, Call, VmaId};
+use crate::rmap::{AnonVmaId, AvcId, Call, FolioId, VmaId};
 
 macro_rules! invariants {
     ($($variant:ident $title:literal $text:literal;)*) => {
@@ -43,23 +43,25 @@ invariants! {
     I3 "one root"
        "All anon_vmas of a chain share one root; a root is its own root and its own parent, and nothing else is its own parent; a parent has the same root.";
     I4 "tree membership"
-       "The tree of a live anon_vma holds exactly the VMAs attached to it, and at least one; every VMA attached to an anon_vma is attached to its parent.";
+       "The tree of a live anon_vma holds exactly the VMAs attached to it, and at least one, unless a reference from outside keeps it; every VMA attached to an anon_vma is attached to its parent.";
     I5 "counters"
        "num_active_vmas counts the VMAs whose anon_vma it is; num_children counts the live anon_vmas whose parent it is, a root counting itself.";
     I6 "reference count"
-       "The reference count is 1, for a root plus one for each live anon_vma below it.";
+       "The reference count is 1 for its VMAs, plus one for each reference from outside, for a root plus one for each live anon_vma below it.";
     I7 "same anon_vma, same chain"
        "VMAs with the same anon_vma have the same set of anon_vmas on their chains.";
     I8 "interval tree"
        "The tree is a red-black tree, ordered by page offset, its leftmost node is cached, and rb_subtree_last is right at every node.";
     I9 "the walk finds every page"
-       "Every mapped folio is found by the rmap walk at every place that maps it.";
+       "Every mapped folio is found by the rmap walk at every place that maps it, and elsewhere only where a VMA could map it; its anon_vma is live and on the chain of each VMA that maps it.";
     I10 "all or nothing"
        "After success the destination's chain has the source's anon_vmas, and its own after a fork without reuse; after failure all that existed before is as it was. Only a non-root anon_vma with no active VMA and at most one child is reused.";
     I11 "locks and warnings"
        "No lock is held on return, no allocation sleeps under an anon_vma lock, a tree changes only under its root's write lock, and the code warns of nothing.";
     I12 "nothing left"
        "After the last exit no object is live.";
+    Growth "growth"
+       "There are never many more anon_vmas than twice the greatest number of VMAs that there was.";
 }
 
 impl fmt::Display for Invariant {
@@ -77,6 +79,8 @@ pub enum Object {
     AnonVma(AnonVmaId),
     /// A chain entry.
     Avc(AvcId),
+    /// A folio.
+    Folio(FolioId),
 }
 
 impl fmt::Display for Object {
@@ -85,6 +89,7 @@ impl fmt::Display for Object {
             Object::Vma(id) => id.fmt(f),
             Object::AnonVma(id) => id.fmt(f),
             Object::Avc(id) => id.fmt(f),
+            Object::Folio(id) => id.fmt(f),
         }
     }
 }
@@ -104,6 +109,12 @@ impl From<AnonVmaId> for Object {
 impl From<AvcId> for Object {
     fn from(id: AvcId) -> Self {
         Object::Avc(id)
+    }
+}
+
+impl From<FolioId> for Object {
+    fn from(id: FolioId) -> Self {
+        Object::Folio(id)
     }
 }
 

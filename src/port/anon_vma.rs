@@ -27,10 +27,12 @@ impl Port {
             num_active_vmas: 0,
             rb_root: RbRootCached::EMPTY,
             write_locked: false,
+            readers: 0,
             nodes: 0,
             touched_in: 0,
             marks: Marks::default(),
         });
+        self.anon_vma_slots.push(anon_vma.slot());
         self.record_alloc(Cache::AnonVma, Gfp::KERNEL, anon_vma.serial);
         if let Ok(object) = self.anon_vmas.get_mut(anon_vma) {
             object.root = anon_vma;
@@ -48,11 +50,11 @@ impl Port {
             return Err(Stop::Bug("VM_BUG_ON(atomic_read(&anon_vma->refcount)) in anon_vma_free()"));
         }
         self.might_sleep();
-        if self.anon_vmas.get(root)?.write_locked {
+        if self.anon_vmas.get(root)?.is_locked() {
             self.down_write(root)?;
             self.up_write(root)?;
         }
-        if self.anon_vmas.get(anon_vma)?.write_locked {
+        if self.anon_vmas.get(anon_vma)?.is_locked() {
             self.observed.rule(Rule::FreedWhileLocked, anon_vma.serial);
         }
         self.record_free(Cache::AnonVma, anon_vma.serial);
@@ -69,7 +71,7 @@ impl Port {
     }
 
     /// Mirrors `atomic_dec_and_test(&anon_vma->refcount)`: whether it is zero now.
-    fn refcount_dec_and_test(&mut self, anon_vma: Ref<AnonVma>) -> Result<bool, Stop> {
+    pub(super) fn refcount_dec_and_test(&mut self, anon_vma: Ref<AnonVma>) -> Result<bool, Stop> {
         let object = self.anon_vmas.get_mut(anon_vma)?;
         object.refcount = object.refcount.wrapping_sub(1);
         let zero = object.refcount == 0;
@@ -81,12 +83,16 @@ impl Port {
         Ok(zero)
     }
 
-    /// Mirrors `put_anon_vma()`, and `__put_anon_vma()` (mm/rmap.c), which drops the reference on
-    /// the root with the object.
+    /// Mirrors `put_anon_vma()`.
     pub(super) fn put_anon_vma(&mut self, anon_vma: Ref<AnonVma>) -> Result<(), Stop> {
         if !self.refcount_dec_and_test(anon_vma)? {
             return Ok(());
         }
+        self.put_last(anon_vma)
+    }
+
+    /// Mirrors `__put_anon_vma()` (mm/rmap.c), which drops the reference on the root with the object.
+    pub(super) fn put_last(&mut self, anon_vma: Ref<AnonVma>) -> Result<(), Stop> {
         let root = self.anon_vmas.get(anon_vma)?.root;
         self.anon_vma_free(anon_vma)?;
         if root != anon_vma && self.refcount_dec_and_test(root)? {

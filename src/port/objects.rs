@@ -43,14 +43,23 @@ pub(super) struct AnonVma {
     pub num_children: u64,
     pub num_active_vmas: u64,
     pub rb_root: RbRootCached,
-    /// Whether its rwsem is held for writing: this code never takes it for reading.
+    /// Whether its rwsem is held for writing.
     pub write_locked: bool,
+    /// How often it is held for reading.
+    pub readers: u32,
     /// Nodes in the tree. The kernel does not count them; telling the state needs it.
     pub nodes: u32,
     /// The call that touched it last.
     pub touched_in: u64,
     /// Nodes of the tree that the call touched, valid while `touched_in` is the present call.
     pub marks: Marks,
+}
+
+impl AnonVma {
+    /// Mirrors `rwsem_is_locked()`.
+    pub fn is_locked(&self) -> bool {
+        self.write_locked || self.readers != 0
+    }
 }
 
 /// `struct anon_vma_chain`: one VMA on one anon_vma. As large as a cache line.

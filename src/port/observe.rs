@@ -21,6 +21,8 @@ pub(super) struct Observed {
     /// The VMAs that the call was given, in the order of its fields.
     given: [u32; 3],
     given_len: usize,
+    /// The folio that the call was given, by number.
+    pub told_folio: Option<u32>,
     warning: Option<Stop>,
 }
 
@@ -33,6 +35,7 @@ impl Observed {
         self.call += 1;
         self.completed = false;
         self.given_len = 0;
+        self.told_folio = None;
     }
 
     /// Forgets everything but the memory. Calls go on counting, so that no old mark looks new.
@@ -272,7 +275,7 @@ impl Port {
     pub(super) fn down_write(&mut self, root: Ref<AnonVma>) -> Result<(), Stop> {
         let anon_vma = self.anon_vmas.get_mut(root)?;
         self.observed.touch(anon_vma, root);
-        if anon_vma.write_locked {
+        if anon_vma.is_locked() {
             self.observed.rule(Rule::SelfDeadlock, root.serial);
         } else {
             anon_vma.write_locked = true;
@@ -292,6 +295,49 @@ impl Port {
             anon_vma.write_locked = false;
             self.locks.release(root);
             self.observed.record(EventKind::UpWrite, 0, 0, root.serial, 0);
+        } else {
+            self.observed.rule(Rule::UnbalancedUnlock, root.serial);
+        }
+        Ok(())
+    }
+
+    /// Mirrors `down_read()` of an anon_vma's own rwsem.
+    pub(super) fn down_read(&mut self, root: Ref<AnonVma>) -> Result<(), Stop> {
+        let anon_vma = self.anon_vmas.get_mut(root)?;
+        self.observed.touch(anon_vma, root);
+        if anon_vma.is_locked() {
+            self.observed.rule(Rule::SelfDeadlock, root.serial);
+        } else {
+            anon_vma.readers += 1;
+            if self.locks.spinning != 0 {
+                self.observed.rule(Rule::SleepInAtomic, Event::NONE);
+            }
+            self.locks.anon_vmas.push(root);
+            self.observed.record(EventKind::DownRead, 0, 0, root.serial, 0);
+        }
+        Ok(())
+    }
+
+    /// Mirrors `down_read_trylock()` of an anon_vma's own rwsem: whether it was taken.
+    pub(super) fn down_read_trylock(&mut self, root: Ref<AnonVma>) -> Result<bool, Stop> {
+        let anon_vma = self.anon_vmas.get_mut(root)?;
+        let taken = !self.contended && !anon_vma.write_locked;
+        self.observed.touch(anon_vma, root);
+        self.observed.record(EventKind::Trylock, 0, taken.into(), root.serial, 0);
+        if taken {
+            anon_vma.readers += 1;
+            self.locks.anon_vmas.push(root);
+        }
+        Ok(taken)
+    }
+
+    /// Mirrors `up_read()` of an anon_vma's own rwsem.
+    pub(super) fn up_read(&mut self, root: Ref<AnonVma>) -> Result<(), Stop> {
+        let anon_vma = self.anon_vmas.get_mut(root)?;
+        if anon_vma.readers != 0 {
+            anon_vma.readers -= 1;
+            self.locks.release(root);
+            self.observed.record(EventKind::UpRead, 0, 0, root.serial, 0);
         } else {
             self.observed.rule(Rule::UnbalancedUnlock, root.serial);
         }

@@ -27,6 +27,9 @@ impl Port {
                 self.tell_vma(vma, out);
             }
         }
+        if let Some(folio) = self.observed.told_folio {
+            self.tell_folio(folio, out);
+        }
         for &anon_vma in &self.observed.touched {
             if let Ok(object) = self.anon_vmas.get(anon_vma) {
                 self.tell_anon_vma(object, false, out);
@@ -41,6 +44,15 @@ impl Port {
         }
         for anon_vma in by_serial(self.anon_vmas.slots()) {
             self.tell_anon_vma(anon_vma, true, out);
+        }
+        for folio in 0..self.folios.len() as u32 {
+            self.tell_folio(folio, out);
+        }
+    }
+
+    fn tell_folio(&self, number: u32, out: &mut Vec<u64>) {
+        if let Some(Some(folio)) = self.folios.get(number as usize) {
+            out.extend([stream::FOLIO, number.into(), optional(Some(folio.mapping.serial)), folio.index]);
         }
     }
 

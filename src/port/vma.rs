@@ -35,11 +35,13 @@ impl Port {
 
     /// Mirrors `vm_area_dup()` (kernel/fork.c, mm/vma_init.c in 7.x), and sets owner and range.
     pub(super) fn vm_area_dup(&mut self, orig: Ref<Vma>, mm: MmId, range: VmaRange) -> Result<i32, Stop> {
-        let Vma { anon_vma, attributes, .. } = *self.vmas.get(orig)?;
+        let Vma { anon_vma, attributes, range: VmaRange { pgoff, .. }, .. } = *self.vmas.get(orig)?;
         if !self.attempt(Cache::Vma, Gfp::KERNEL) {
             return Ok(-ENOMEM);
         }
-        Ok(self.vma_insert(mm, range, VmaAttributes { anon_pgoff: range.pgoff, ..attributes }, anon_vma))
+        let shift = range.pgoff.wrapping_sub(pgoff);
+        let attributes = VmaAttributes { anon_pgoff: attributes.anon_pgoff.wrapping_add(shift), ..attributes };
+        Ok(self.vma_insert(mm, range, attributes, anon_vma))
     }
 
     /// Mirrors `vm_area_free()` (kernel/fork.c, mm/vma_init.c in 7.x).
@@ -88,6 +90,11 @@ impl Port {
         };
         self.updating = true;
         self.anon_vma_lock_write(anon_vma)?;
+        self.tree_pre_update_vma(vma)
+    }
+
+    /// Mirrors `anon_vma_interval_tree_pre_update_vma()` (mm/vma.c, mm/mmap.c in 6.1; `anon_rmap_tree_` in 7.3).
+    pub(super) fn tree_pre_update_vma(&mut self, vma: Ref<Vma>) -> Result<(), Stop> {
         let mut avc = self.vmas.get(vma)?.chain.first;
         while avc != NIL {
             let anon_vma = self.avc_anon_vma(avc)?;
@@ -104,12 +111,18 @@ impl Port {
         let Some(anon_vma) = self.vmas.get(vma)?.anon_vma else {
             return Ok(());
         };
+        self.tree_post_update_vma(vma)?;
+        self.anon_vma_unlock_write(anon_vma)
+    }
+
+    /// Mirrors `anon_vma_interval_tree_post_update_vma()` (mm/vma.c, mm/mmap.c in 6.1; `anon_rmap_tree_` in 7.3).
+    pub(super) fn tree_post_update_vma(&mut self, vma: Ref<Vma>) -> Result<(), Stop> {
         let mut avc = self.vmas.get(vma)?.chain.first;
         while avc != NIL {
             let anon_vma = self.avc_anon_vma(avc)?;
             self.anon_vma_tree_insert(avc, anon_vma)?;
             avc = self.avcs.linked(avc).next;
         }
-        self.anon_vma_unlock_write(anon_vma)
+        Ok(())
     }
 }

@@ -196,7 +196,8 @@ fn anon_vma(id: u32, root: u32, parent: u32) -> AnonVmaState {
 
 #[test]
 fn the_dump_of_one_faulted_vma_is_the_documented_one() {
-    let state = Snapshot { vmas: vec![vma(0, 0, 16, Some(5), &[5])], anon_vmas: vec![anon_vma(5, 5, 5)] };
+    let state =
+        Snapshot { vmas: vec![vma(0, 0, 16, Some(5), &[5])], anon_vmas: vec![anon_vma(5, 5, 5)], folios: vec![] };
     assert_eq!(
         dump::json("6.12", "c", &state, [1, 1, 1], &[(MmId(0), vec![VmaId(0)])]),
         concat!(
@@ -214,6 +215,7 @@ fn ids_of_a_dump_are_given_in_the_documented_order() {
     // Met in this order: 9 (anon_vma of the first VMA by start), 4 and 7 (its chain), then 3 (parent of 9),
     // 8 (parent of 4), and 2, which nothing names.
     let state = Snapshot {
+        folios: vec![],
         vmas: vec![vma(0, 1, 32, Some(7), &[7]), vma(1, 0, 16, Some(9), &[4, 9, 7]), vma(2, 0, 8, None, &[])],
         anon_vmas: [(2, 2, 2), (3, 7, 7), (4, 7, 8), (7, 7, 7), (8, 7, 7), (9, 7, 3)]
             .map(|(id, root, parent)| anon_vma(id, root, parent))

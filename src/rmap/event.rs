@@ -131,6 +131,8 @@ byte_enum! {
         Oops = 18 "oops",
         /// Rule `arg` was broken; `object` the anon_vma or other serial concerned, or `u32::MAX`.
         Rule = 19 "rule",
+        /// An rmap walk comes to page `other` of vma `object`.
+        Visit = 20 "visit",
     }
 }
 
@@ -202,7 +204,7 @@ impl Event {
 
     /// Whether this event alone makes the call a violation: a broken rule, a WARN, a BUG, an oops.
     pub fn is_violation(&self) -> bool {
-        self.kind >= EventKind::Warn as u8
+        (EventKind::Warn as u8..=EventKind::Rule as u8).contains(&self.kind)
     }
 }
 
@@ -254,6 +256,7 @@ impl fmt::Display for Event {
             EventKind::TreeInsert | EventKind::TreeRemove => {
                 write!(f, "{kind} avc{} anon_vma{}", self.other, self.object)
             }
+            EventKind::Visit => write!(f, "visit vma{} {:#x}", self.object, self.other),
             EventKind::Warn | EventKind::Bug | EventKind::Oops => write!(f, "{kind}"),
             EventKind::Rule => {
                 write!(f, "rule broken: {}", Rule::from_u8(self.arg).map_or("?", Rule::name))?;

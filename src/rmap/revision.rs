@@ -52,6 +52,9 @@ revision! {
         /// `anon_vma_compatible()` also wants the anonymous page offsets of the two VMAs to follow each
         /// other (7.3).
         compatible_by_anon_pgoff,
+        /// The index of an anonymous folio counts from the anonymous page offset of its VMA, and so does the address
+        /// that a walk makes of it (7.3).
+        indexed_by_anon_pgoff,
         /// munmap splits the first VMA with the new VMA below the split and the last one with the
         /// new VMA above it (`new_below` 1, then 0: from 6.2 on). 6.1 does the reverse.
         munmap_splits_first_below,
@@ -75,6 +78,7 @@ impl Revision {
         reuse_only_on_fork: false,
         keyed_by_anon_pgoff: false,
         compatible_by_anon_pgoff: false,
+        indexed_by_anon_pgoff: false,
         munmap_splits_first_below: false,
     };
     const V6_12: Revision =
@@ -89,7 +93,12 @@ impl Revision {
         reuse_only_on_fork: true,
         ..Revision::V6_12
     };
-    const V7_3: Revision = Revision { keyed_by_anon_pgoff: true, compatible_by_anon_pgoff: true, ..Revision::V7_2 };
+    const V7_3: Revision = Revision {
+        keyed_by_anon_pgoff: true,
+        compatible_by_anon_pgoff: true,
+        indexed_by_anon_pgoff: true,
+        ..Revision::V7_2
+    };
 
     /// The revision of a known generation.
     pub fn of_generation(name: &str) -> Option<Revision> {

@@ -1,6 +1,6 @@
 //! The state of a side, as both sides tell it: a stream of words, and what it decodes to.
 
-use super::{AnonVmaId, AvcId, MmId, VmaAttributes, VmaId, VmaRange};
+use super::{AnonVmaId, AvcId, FolioId, MmId, VmaAttributes, VmaId, VmaRange};
 
 /// The words in which a side tells its state.
 ///
@@ -10,6 +10,7 @@ use super::{AnonVmaId, AvcId, MmId, VmaAttributes, VmaId, VmaRange};
 /// | --- | --- |
 /// | VMA | [`VMA`](stream::VMA), serial, mm, attached (0/1), start, end, pgoff, anon_pgoff, flags \| file << 32, anon_vma serial + 1 or 0, n, then n × (avc serial, its anon_vma serial, its vma serial) in list order |
 /// | anon_vma | [`ANON_VMA`](stream::ANON_VMA), serial, root serial, parent serial, refcount, num_children, num_active_vmas, leftmost avc serial + 1 or 0, then a tree |
+/// | folio | [`FOLIO`](stream::FOLIO), number, serial + 1 of the anon_vma that its mapping was set to, index |
 /// | whole tree | [`TREE`](stream::TREE), n, then n nodes in preorder |
 /// | paths | [`PATHS`](stream::PATHS), n nodes in the tree, m, then m × (k, then k × path node), each from a touched node up to the root |
 /// | node | avc serial \| vma serial << 32, bits \| rb_subtree_last << 8 |
@@ -32,6 +33,8 @@ pub mod stream {
     pub const TREE: u64 = 0x33;
     /// Begins the paths of a touched tree.
     pub const PATHS: u64 = 0x44;
+    /// Begins a folio record.
+    pub const FOLIO: u64 = 0x55;
     /// The node is black.
     pub const BLACK: u64 = 1;
     /// The node has a left child.
@@ -116,6 +119,17 @@ pub struct AnonVmaState {
     pub tree: Vec<Node>,
 }
 
+/// A folio that has an anon_vma.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct FolioState {
+    /// Which.
+    pub id: FolioId,
+    /// `folio->mapping`: the anon_vma that it was set to, whether it lives or not.
+    pub mapping: Option<AnonVmaId>,
+    /// `folio->index`
+    pub index: u64,
+}
+
 /// The whole state of a side.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Snapshot {
@@ -123,6 +137,8 @@ pub struct Snapshot {
     pub vmas: Vec<VmaState>,
     /// Live anon_vmas, by serial.
     pub anon_vmas: Vec<AnonVmaState>,
+    /// Folios, by number.
+    pub folios: Vec<FolioState>,
 }
 
 /// A stream that does not decode: a defect of the side that told it.
@@ -188,6 +204,11 @@ impl Words<'_> {
         Ok(VmaState { id, mm, attached, range, attributes, anon_vma, chain })
     }
 
+    fn folio(&mut self) -> Result<FolioState, StateError> {
+        let id = FolioId(self.id()?);
+        Ok(FolioState { id, mapping: self.optional_id()?.map(AnonVmaId), index: self.next()? })
+    }
+
     fn node(&mut self) -> Result<Node, StateError> {
         let ids = self.next()?;
         let rest = self.next()?;
@@ -230,6 +251,7 @@ impl Snapshot {
             match words.next()? {
                 stream::VMA => snapshot.vmas.push(words.vma()?),
                 stream::ANON_VMA => snapshot.anon_vmas.push(words.anon_vma()?),
+                stream::FOLIO => snapshot.folios.push(words.folio()?),
                 _ => return Err(words.error("unknown record")),
             }
         }

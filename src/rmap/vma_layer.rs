@@ -4,7 +4,7 @@ use super::{Call, Event, Fail, MmId, Rmap, VmaId, VmaRange};
 
 /// What the VMA code is asked to do. Pages; ends are exclusive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum VmaOperation {
+pub enum LayerOperation {
     /// `mmap_region()` of private memory, at a fixed place that must be free. Returns 0.
     Map {
         /// Whose.
@@ -185,7 +185,7 @@ pub trait Watched {
     /// or a negative errno.
     fn operate_watched(
         &mut self,
-        operation: &VmaOperation,
+        operation: &LayerOperation,
         fail_node: &Fail,
         watcher: &mut dyn FnMut(&Seen<'_>) -> bool,
     ) -> i32;
@@ -201,7 +201,7 @@ pub trait Watched {
 pub trait VmaLayer: Rmap {
     /// Does one operation; `pages` is told what befalls page tables, in order with the calls. Returns 0 or a serial, or a negative
     /// errno.
-    fn operate(&mut self, operation: &VmaOperation, fail_node: &Fail, pages: &mut dyn FnMut(PageEvent)) -> i32;
+    fn operate(&mut self, operation: &LayerOperation, fail_node: &Fail, pages: &mut dyn FnMut(PageEvent)) -> i32;
 
     /// See [`Watched::mapped`].
     fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<u32>;

@@ -4,8 +4,8 @@
 //! there. Conditionals on the kernel's configuration are evaluated, so that of a function and its no-op for a kernel
 //! without the feature the one is cut that this configuration has.
 
-use std::fmt::Write as _;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt::Write as _;
 use std::path::Path;
 
 use super::cut::{facts, prototypes_of, words};
@@ -186,7 +186,8 @@ impl Pool {
 
     fn write(&self, taken: &BTreeSet<(usize, usize)>, layer: &Layer, open_calls: BTreeSet<String>) -> Closure {
         let mut closure = Closure { open_calls: open_calls.into_iter().collect(), ..Closure::default() };
-        let definition = |&(number, place): &(usize, usize)| (&self.files[number], &self.files[number].definitions[place]);
+        let definition =
+            |&(number, place): &(usize, usize)| (&self.files[number], &self.files[number].definitions[place]);
         let of = |kinds: &'static [Kind]| {
             taken.iter().filter(move |at| kinds.contains(&definition(at).1.kind)).copied().collect::<Vec<_>>()
         };

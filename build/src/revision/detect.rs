@@ -52,6 +52,7 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
         reuse_only_on_fork: reuse_only_on_fork(&clone)?,
         keyed_by_anon_pgoff: keyed_by_anon_pgoff(&interval_tree)?,
         compatible_by_anon_pgoff: compatible_by_anon_pgoff(&vma)?,
+        indexed_by_anon_pgoff: indexed_by_anon_pgoff(&rmap)?,
         munmap_splits_first_below: munmap_splits_first_below(&vma)?,
     })
 }
@@ -227,6 +228,27 @@ fn compatible_by_anon_pgoff(files: &[&SourceFile]) -> Result<bool, RevisionError
         (anon, true) => Ok(anon),
         (_, false) => Err(unclear(field, &body, "no comparison of vm_pgoff", wanted)),
     }
+}
+
+/// 7.3: from what the index of a folio and the address of an index are counted.
+fn indexed_by_anon_pgoff(rmap: &SourceFile) -> Result<bool, RevisionError> {
+    let field = "indexed_by_anon_pgoff";
+    let set = function(&[rmap], "__folio_set_anon").or_else(|| function(&[rmap], "__page_set_anon_rmap"));
+    let set = set.ok_or_else(|| RevisionError::NoFunction {
+        field,
+        functions: "__folio_set_anon() or __page_set_anon_rmap()".to_owned(),
+        files: "mm/rmap.c".to_owned(),
+    })?;
+    let walk = required(field, &[rmap], "mm/rmap.c", "rmap_walk_anon")?;
+    let uses = |body: &Body, anon: &str, plain: &str| match (body.mentions(anon), body.mentions(plain)) {
+        (is, other) if is != other => Ok(is),
+        _ => {
+            Err(unclear(field, body, "neither way of counting, or both", "one of the anonymous way and the plain one"))
+        }
+    };
+    let index = uses(&set, "linear_anon_page_index", "linear_page_index")?;
+    let address = uses(&walk, "vma_anon_address", "vma_address")?;
+    both(field, (&set, index), (&walk, address), "the same way of counting in both")
 }
 
 /// 6.2: which half is the new VMA when munmap splits the first and the last.

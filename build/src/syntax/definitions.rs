@@ -234,7 +234,9 @@ impl<'t> Collector<'t> {
         let Some(name) = declared.next() else { return };
         let mut others: Vec<String> = declared.map(|other| self.str(other).to_owned()).collect();
         if let Some(specifier) = node.child_by_field_name("type") {
-            if let Some(tag) = specifier.child_by_field_name("name").filter(|_| specifier.child_by_field_name("body").is_some()) {
+            if let Some(tag) =
+                specifier.child_by_field_name("name").filter(|_| specifier.child_by_field_name("body").is_some())
+            {
                 others.push(self.str(tag).to_owned());
             }
             others.extend(self.enumerators(specifier));

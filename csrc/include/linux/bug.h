@@ -47,5 +47,9 @@ static _Noreturn __attribute__((__noinline__, __cold__)) void bug_fired(const ch
 #define BUG() bug_fired("", __FILE__, __LINE__)
 #define VM_BUG_ON(condition) BUG_ON(condition)
 #define VM_BUG_ON_VMA(condition, vma) BUG_ON(condition)
+#define VM_BUG_ON_FOLIO(condition, folio) BUG_ON(condition)
+#define VM_BUG_ON_PAGE(condition, page) BUG_ON(condition)
+#define VM_WARN_ON_FOLIO(condition, folio) ((void)WARN_ON(condition))
+#define VM_WARN_ON_ONCE_FOLIO(condition, folio) WARN_ON(condition)
 
 #endif

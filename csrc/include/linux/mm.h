@@ -105,4 +105,21 @@ static inline struct vm_area_struct *mas_prev(struct vma_iterator *mas, unsigned
 	return vma_prev(mas);
 }
 
+/* Every VMA is private. */
+static inline bool vma_is_cow_mapping(const struct vm_area_struct *vma)
+{
+	return true;
+}
+
+static inline bool vma_is_anonymous(const struct vm_area_struct *vma)
+{
+	return !vma->vm_file;
+}
+
+/* No huge pages of hugetlbfs. */
+static inline bool is_vm_hugetlb_page(const struct vm_area_struct *vma)
+{
+	return false;
+}
+
 #endif

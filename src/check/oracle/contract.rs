@@ -48,7 +48,7 @@ fn told_anon_vma(stream: &[u64], vma: VmaId) -> Option<u32> {
             Record::Vma(told) if told[0] == u64::from(vma.0) => {
                 return told[VMA_ANON_VMA].checked_sub(1).map(|a| a as u32);
             }
-            Record::Vma(_) => {}
+            Record::Vma(_) | Record::Folio(_) => {}
             // VMAs come first.
             Record::AnonVma(..) => return None,
         }
@@ -77,12 +77,13 @@ pub(super) fn check_reuse(model: &Model, call: &Call, ret: i32, stream: &[u64]) 
     }
     let holds_it_already = model.vma(dst.0).and_then(VmaRecord::anon_vma) == Some(reused);
     let active = record.active - u32::from(holds_it_already);
+    let children = model.children_of_serial(reused);
     let (what, why) = if record.told[0] == u64::from(reused) {
         ("reuse of a root", "it is a root".to_string())
     } else if active > 0 {
         ("reuse of an anon_vma with VMAs", format!("it is the anon_vma of {active} VMAs"))
-    } else if record.children > 1 {
-        ("reuse of an anon_vma with children", format!("it has {} children", record.children))
+    } else if children > 1 {
+        ("reuse of an anon_vma with children", format!("it has {children} children"))
     } else {
         return None;
     };
@@ -99,6 +100,24 @@ pub(super) fn check_unlink(model: &Model, vma: VmaId, had_anon_vma: bool) -> Fou
     }
     let detail = format!("{vma} has {} after it was unlinked", has(record));
     broken("unlink left something", [vma.into()], detail)
+}
+
+/// After the stream of a call was taken in that gave a folio an anon_vma: it is the VMA's, or the root if others have
+/// the folio, too; and the index is where the VMA's page lies in its trees.
+pub(super) fn check_folio(model: &Model, call: &Call) -> Found {
+    let (folio, vma, exclusive) = match *call {
+        Call::FolioSetAnon { folio, vma, exclusive, .. } => (folio, vma, exclusive),
+        Call::FolioMoveAnonRmap { folio, vma } => (folio, vma, true),
+        _ => return None,
+    };
+    let (record, owner) = (model.folio(folio.0)?, model.vma(vma.0)?);
+    let own = model.anon_vma(owner.anon_vma()?)?;
+    let want = if exclusive { own.serial } else { own.told[0] as u32 };
+    if record.mapping == want {
+        return None;
+    }
+    let detail = format!("{folio} of {vma} was given {}, not {}", AnonVmaId(record.mapping), AnonVmaId(want));
+    Some(Box::new(Violation::new(Invariant::I9, "folio's anon_vma", [folio.into(), vma.into()], detail)))
 }
 
 /// After the stream of a prepare, clone or fork was taken in.

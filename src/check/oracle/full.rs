@@ -5,10 +5,14 @@ use super::{ChainOrder, Rules, TreeKey};
 use crate::check::violation::{Invariant, Object, Violation};
 use crate::rmap::{AnonVmaId, AnonVmaState, AvcId, Node, Snapshot, VmaState};
 
-/// Everything that I1 to I8 say of a quiescent state. No anon_vma is pinned from outside: the
-/// calls of the seam take no reference that outlives them.
+/// Everything that I1 to I8 say of a quiescent state in which nobody holds a reference from outside.
 pub fn full(snapshot: &Snapshot, rules: Rules) -> Vec<Violation> {
-    let mut checker = Checker::new(snapshot, rules);
+    full_with_pins(snapshot, rules, &[])
+}
+
+/// The same with references from outside, so many on each anon_vma.
+pub fn full_with_pins(snapshot: &Snapshot, rules: Rules, pins: &[(AnonVmaId, u32)]) -> Vec<Violation> {
+    let mut checker = Checker::new(snapshot, rules, pins);
     for vma in &snapshot.vmas {
         checker.vma(vma);
     }
@@ -26,6 +30,7 @@ struct Counts {
     active: u64,
     children: u64,
     descendants: i64,
+    pins: i64,
 }
 
 struct Checker<'a> {
@@ -39,7 +44,7 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    fn new(snapshot: &'a Snapshot, rules: Rules) -> Self {
+    fn new(snapshot: &'a Snapshot, rules: Rules, pins: &[(AnonVmaId, u32)]) -> Self {
         let mut counts = vec![Counts::default(); snapshot.anon_vmas.len()];
         let mut count = |id: AnonVmaId, add: fn(&mut Counts)| {
             if let Some(at) = position(snapshot, id) {
@@ -55,8 +60,14 @@ impl<'a> Checker<'a> {
             }
         }
         let mut nodes = Vec::new();
+        for &(id, pinned) in pins {
+            (0..pinned).for_each(|_| count(id, |counts| counts.pins += 1));
+        }
         for anon_vma in &snapshot.anon_vmas {
-            count(anon_vma.parent, |counts| counts.children += 1);
+            // Without VMAs it has left its parent.
+            if !anon_vma.tree.is_empty() {
+                count(anon_vma.parent, |counts| counts.children += 1);
+            }
             if anon_vma.root != anon_vma.id {
                 count(anon_vma.root, |counts| counts.descendants += 1);
             }
@@ -172,6 +183,8 @@ impl<'a> Checker<'a> {
         }
         for (name, other) in [("root", anon_vma.root), ("parent", anon_vma.parent)] {
             match self.snapshot.anon_vma(other) {
+                // It may have gone before a child without VMAs, which only a reference keeps.
+                None if name == "parent" && anon_vma.tree.is_empty() && self.counts[at].pins > 0 => {}
                 None => {
                     let detail = format!("the {name} {other} of {id} is not live");
                     self.fail(Invariant::I3, "dead root or parent", &[id.into(), other.into()], detail);
@@ -184,7 +197,8 @@ impl<'a> Checker<'a> {
             }
         }
         let counts = self.counts[at];
-        self.membership(anon_vma, counts.attached);
+        let kept = counts.pins > 0 || (is_root && counts.descendants > 0);
+        self.membership(anon_vma, counts.attached, kept);
         if anon_vma.num_active_vmas != counts.active {
             let detail = format!(
                 "{id} has num_active_vmas {}, it is the anon_vma of {}",
@@ -197,7 +211,7 @@ impl<'a> Checker<'a> {
                 format!("{id} has num_children {}, it is the parent of {}", anon_vma.num_children, counts.children);
             self.fail(Invariant::I5, "num_children", &[id.into()], detail);
         }
-        let want = 1 + if is_root { counts.descendants } else { 0 };
+        let want = i64::from(counts.attached > 0) + counts.pins + if is_root { counts.descendants } else { 0 };
         if anon_vma.refcount != want {
             let detail = format!("{id} has refcount {}, {want} are accounted for", anon_vma.refcount);
             self.fail(Invariant::I6, "refcount", &[id.into()], detail);
@@ -220,7 +234,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn membership(&mut self, anon_vma: &'a AnonVmaState, attached: u64) {
+    fn membership(&mut self, anon_vma: &'a AnonVmaState, attached: u64, kept: bool) {
         let id = anon_vma.id;
         for node in &anon_vma.tree {
             let owner = self.snapshot.vma(node.vma);
@@ -234,7 +248,7 @@ impl<'a> Checker<'a> {
             let detail = format!("the tree of {id} has {} nodes, {attached} VMAs are attached", anon_vma.tree.len());
             self.fail(Invariant::I4, "tree size", &[id.into()], detail);
         }
-        if attached == 0 {
+        if attached == 0 && !kept {
             let detail = format!("{id} is live with refcount {}, but no VMA is attached", anon_vma.refcount);
             self.fail(Invariant::I4, "live without a VMA", &[id.into()], detail);
         }

@@ -97,8 +97,8 @@ impl Locks {
     /// The call returns.
     pub(super) fn call_ends(&mut self, call: &Call, violations: &mut Vec<Violation>) {
         match call {
-            Call::PreUpdateVma { .. } => self.updating = true,
-            Call::PostUpdateVma { .. } => self.updating = false,
+            Call::PreUpdateVma { .. } | Call::AnonVmaLockWrite { .. } => self.updating = true,
+            Call::PostUpdateVma { .. } | Call::AnonVmaUnlockWrite { .. } => self.updating = false,
             _ => {}
         }
         if !self.updating && !self.held.is_empty() {

@@ -26,9 +26,35 @@ pub(super) enum Thawed {
     NewAnonVma(u32),
 }
 
+/// What a folio was given last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::check) struct FolioRecord {
+    /// The serial of the anon_vma.
+    pub(in crate::check) mapping: u32,
+    /// `folio->index`
+    pub(in crate::check) index: u64,
+}
+
+/// What an rmap walk came to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(in crate::check) struct Walk {
+    pub(in crate::check) folio: u32,
+    /// VMA and page.
+    pub(in crate::check) visits: Vec<(u32, u64)>,
+}
+
 /// All records.
 #[derive(Default)]
 pub(super) struct Model {
+    folios: Vec<Option<FolioRecord>>,
+    /// References that folio_get_anon_vma() gave, by anon_vma.
+    pins: FxHashMap<u32, u32>,
+    /// Processes of which a VMA changed since somebody asked, a bit each.
+    pub(super) changed_mms: u16,
+    /// The walks of the operation.
+    pub(super) walks: Vec<Walk>,
+    /// The greatest number of VMAs at any time.
+    pub(super) peak_vmas: usize,
     vma_slots: FxHashMap<u32, u32>,
     anon_slots: FxHashMap<u32, u32>,
     pub(super) vmas: Vec<VmaRecord>,
@@ -62,6 +88,71 @@ impl Model {
         self.free_anons.append(&mut self.graveyard);
         self.dirty_vmas.clear();
         self.dirty_anons.clear();
+        self.folios.clear();
+        self.pins.clear();
+        self.walks.clear();
+        (self.changed_mms, self.peak_vmas) = (0, 0);
+    }
+
+    /// The folio of that number, if it has an anon_vma.
+    pub(super) fn folio(&self, number: u32) -> Option<FolioRecord> {
+        *self.folios.get(number as usize)?
+    }
+
+    pub(super) fn set_folio(&mut self, number: u32, record: Option<FolioRecord>) {
+        let at = number as usize;
+        if at >= self.folios.len() {
+            self.folios.resize(at + 1, None);
+        }
+        self.folios[at] = record;
+    }
+
+    /// A reference from outside is taken.
+    pub(super) fn pin(&mut self, serial: u32, call: u32) {
+        *self.pins.entry(serial).or_default() += 1;
+        if let Some(&slot) = self.anon_slots.get(&serial) {
+            self.touch_anon(slot, call);
+        }
+    }
+
+    /// One is dropped.
+    pub(super) fn unpin(&mut self, serial: u32, call: u32) {
+        if let Some(count) = self.pins.get_mut(&serial) {
+            *count -= 1;
+            if *count == 0 {
+                self.pins.remove(&serial);
+            }
+        }
+        if let Some(&slot) = self.anon_slots.get(&serial) {
+            self.touch_anon(slot, call);
+        }
+    }
+
+    /// References from outside on an anon_vma.
+    pub(super) fn pins_on(&self, serial: u32) -> u32 {
+        if self.pins.is_empty() { 0 } else { self.pins.get(&serial).copied().unwrap_or(0) }
+    }
+
+    /// All references from outside.
+    pub(super) fn pins(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.pins.iter().map(|(&serial, &count)| (serial, count))
+    }
+
+    /// Slots of live anon_vmas that no VMA is attached to any more, and that only a reference from outside keeps.
+    fn emptied(&self) -> impl Iterator<Item = u32> + '_ {
+        let slots = self.pins.keys().filter_map(|serial| self.anon_slots.get(serial).copied());
+        slots.filter(|&slot| self.anons[slot as usize].known && self.anons[slot as usize].attached == 0)
+    }
+
+    /// How many live anon_vmas with VMAs have it as their parent. Those without have left it.
+    pub(super) fn children_of(&self, slot: u32) -> u32 {
+        let record = &self.anons[slot as usize];
+        if self.pins.is_empty() {
+            return record.children;
+        }
+        let own = record.parent_slot == slot && record.attached == 0;
+        let left = self.emptied().filter(|&child| child != slot && self.anons[child as usize].parent_slot == slot);
+        record.children - left.count() as u32 - u32::from(own)
     }
 
     /// How many VMAs and anon_vmas are known.
@@ -77,6 +168,11 @@ impl Model {
     /// The live anon_vma of that serial.
     pub(super) fn anon_vma(&self, serial: u32) -> Option<&AnonVmaRecord> {
         self.anon_slots.get(&serial).map(|&slot| &self.anons[slot as usize]).filter(|a| a.known)
+    }
+
+    /// The same, by serial; 0 for one that is not live.
+    pub(super) fn children_of_serial(&self, serial: u32) -> u32 {
+        self.anon_slots.get(&serial).map_or(0, |&slot| self.children_of(slot))
     }
 
     fn vma_slot(&mut self, serial: u32) -> u32 {
@@ -142,6 +238,10 @@ impl Model {
         let mut records = Records::new(stream);
         for record in &mut records {
             match record {
+                Record::Folio(told) => {
+                    let record = FolioRecord { mapping: (told[1] as u32).wrapping_sub(1), index: told[2] };
+                    self.set_folio(told[0] as u32, Some(record));
+                }
                 Record::Vma(told) => {
                     let serial = told[0] as u32;
                     if self.apply_vma(serial, told, call) && frozen.is_some_and(|f| f.except != serial) {
@@ -171,7 +271,7 @@ impl Model {
         for record in &mut records {
             match record {
                 Record::Vma(told) => self.apply_vma(told[0] as u32, told, call),
-                Record::AnonVma(..) => return Ok(()),
+                Record::AnonVma(..) | Record::Folio(_) => return Ok(()),
             };
         }
         records.end()
@@ -180,7 +280,12 @@ impl Model {
     /// Returns whether it changed.
     fn apply_vma(&mut self, serial: u32, told: &[u64], call: u32) -> bool {
         let slot = self.vma_slot(serial);
+        self.peak_vmas = self.peak_vmas.max(self.vma_slots.len());
         let record = &mut self.vmas[slot as usize];
+        if let Some(&mm) = record.told.get(1).filter(|_| record.told != told) {
+            self.changed_mms |= 1 << (mm & 15);
+        }
+        self.changed_mms |= if record.told != told { 1 << (told[1] & 15) } else { 0 };
         if record.told.get(3..) == Some(&told[3..]) {
             // No invariant speaks of the rest: mm, attached.
             let same = record.told[..3] == told[..3];
@@ -313,6 +418,7 @@ impl Model {
             self.touch_anon(anon, call).attached -= 1;
         }
         let attached = slots.len();
+        self.changed_mms |= self.vmas[slot as usize].told.get(1).map_or(0, |&mm| 1 << (mm & 15));
         self.leave_list(slot, call);
         let record = &mut self.vmas[slot as usize];
         (record.slots, record.live) = (slots, false);
@@ -324,6 +430,13 @@ impl Model {
     pub(super) fn free_anon_vma(&mut self, serial: u32, call: u32) {
         let Some(slot) = self.anon_slots.remove(&serial) else { return };
         self.leave_parents(slot, call);
+        // A child without VMAs has left it already, and outlives it for its references.
+        let orphans: Vec<u32> =
+            self.emptied().filter(|&child| self.anons[child as usize].parent_slot == slot).collect();
+        for child in orphans {
+            self.anons[child as usize].parent_slot = NONE;
+            self.anons[slot as usize].children -= 1;
+        }
         self.graveyard.push(slot);
     }
 

@@ -161,8 +161,11 @@ impl<'a> Quiescent<'a> {
         let (id, call) = (AnonVmaId(record.serial), record.call);
         let [root, parent, refcount, num_children, num_active, _] = record.told;
         let is_root = record.root_slot == slot;
+        let pins = self.model.pins_on(record.serial);
         let relative = |slot: u32| &self.model.anons[slot as usize];
-        let (root_record, parent_record) = (relative(record.root_slot), relative(record.parent_slot));
+        // The parent may have gone before a child without VMAs.
+        let parent_slot = if record.parent_slot == NONE { record.root_slot } else { record.parent_slot };
+        let (root_record, parent_record) = (relative(record.root_slot), relative(parent_slot));
         if is_root != (record.parent_slot == slot) {
             let detail =
                 format!("{id} has the root {} and the parent {}", AnonVmaId(root as u32), AnonVmaId(parent as u32));
@@ -181,7 +184,8 @@ impl<'a> Quiescent<'a> {
                 format!("the tree of {id} has {} nodes, {} VMAs are attached", record.tree_len, record.attached);
             return self.fail(call, Invariant::I4, "tree size", [id.into()], detail);
         }
-        if record.attached == 0 {
+        let kept = pins > 0 || (is_root && record.descendants > 0);
+        if record.attached == 0 && !kept {
             let detail = format!("{id} is live with refcount {refcount}, but no VMA is attached");
             return self.fail(call, Invariant::I4, "live without a VMA", [id.into()], detail);
         }
@@ -189,11 +193,14 @@ impl<'a> Quiescent<'a> {
             let detail = format!("{id} has num_active_vmas {num_active}, it is the anon_vma of {}", record.active);
             return self.fail(call, Invariant::I5, "num_active_vmas", [id.into()], detail);
         }
-        if num_children != u64::from(record.children) {
-            let detail = format!("{id} has num_children {num_children}, it is the parent of {}", record.children);
+        let children = self.model.children_of(slot);
+        if num_children != u64::from(children) {
+            let detail = format!("{id} has num_children {num_children}, it is the parent of {children}");
             return self.fail(call, Invariant::I5, "num_children", [id.into()], detail);
         }
-        let want = 1 + if is_root { u64::from(record.descendants) } else { 0 };
+        // Its VMAs have one reference together.
+        let want =
+            u64::from(record.attached > 0) + u64::from(pins) + if is_root { u64::from(record.descendants) } else { 0 };
         if refcount != want {
             let detail = format!("{id} has refcount {}, {want} are accounted for", refcount as i64);
             return self.fail(call, Invariant::I6, "refcount", [id.into()], detail);

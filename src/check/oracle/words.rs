@@ -20,6 +20,8 @@ pub(super) enum Record<'a> {
     Vma(&'a [u64]),
     /// An anon_vma: the words after the tag up to the tree, and the tree with its tag.
     AnonVma(&'a [u64; ANON_VMA_HEAD], &'a [u64]),
+    /// A folio: number, serial + 1 of its anon_vma, index.
+    Folio(&'a [u64; 3]),
 }
 
 /// The records of a stream, in order. After an error there is none left.
@@ -75,6 +77,11 @@ impl<'a> Records<'a> {
                 let tree = rest.get(ANON_VMA_HEAD..ANON_VMA_HEAD + len)?;
                 self.at += 1 + ANON_VMA_HEAD + len;
                 Some(Record::AnonVma(head, tree))
+            }
+            stream::FOLIO => {
+                let told = rest.first_chunk()?;
+                self.at += 1 + told.len();
+                Some(Record::Folio(told))
             }
             _ => {
                 self.error = Some("unknown record");

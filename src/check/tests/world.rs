@@ -44,7 +44,7 @@ pub fn build(vmas: &[VmaSpec<'_>], anon_vmas: &[[u32; 3]]) -> Snapshot {
             }
         })
         .collect();
-    Snapshot { vmas, anon_vmas: states }
+    Snapshot { vmas, anon_vmas: states, folios: Vec::new() }
 }
 
 /// Two VMAs of a process, forked twice: a root with its child and grandchild, a second tree beside, and an unfaulted VMA.
