@@ -28,16 +28,16 @@ const SINGLE_AREA: u64 = 0x100_000;
 fn setup(vmas: u64) -> Vec<Op> {
     let half = vmas / MAX_PROCESSES as u64 / 2;
     let p0 = MmId(0);
-    let mut ops: Vec<Op> = vec![OpKind::Map { mm: p0, start: SPLIT_AREA, end: SPLIT_AREA + 2 * half }.into()];
-    ops.push(OpKind::Fault { mm: p0, page: SPLIT_AREA }.into());
+    let mut ops: Vec<Op> = vec![OpKind::map(p0, SPLIT_AREA, SPLIT_AREA + 2 * half).into()];
+    ops.push(OpKind::fault(p0, SPLIT_AREA).into());
     for i in 0..half {
         let hole = SPLIT_AREA + 2 * i + 1;
         ops.push(OpKind::Unmap { mm: p0, start: hole, end: hole + 1 }.into());
     }
     for i in 0..half {
         let page = SINGLE_AREA + 2 * i;
-        ops.push(OpKind::Map { mm: p0, start: page, end: page + 1 }.into());
-        ops.push(OpKind::Fault { mm: p0, page }.into());
+        ops.push(OpKind::map(p0, page, page + 1).into());
+        ops.push(OpKind::fault(p0, page).into());
     }
     ops.extend((1..MAX_PROCESSES as u8).map(|child| Op::from(OpKind::Fork { parent: p0, child: MmId(child) })));
     ops
@@ -59,8 +59,8 @@ fn steady(vmas: u64, count: usize, rng: &mut Rng) -> Vec<Op> {
         let area = if rng.below(2) == 0 { SPLIT_AREA } else { SINGLE_AREA };
         let page = area + 2 * u64::from(rng.below(half));
         ops.push(OpKind::Unmap { mm, start: page, end: page + 1 }.into());
-        ops.push(OpKind::Map { mm, start: page, end: page + 1 }.into());
-        ops.push(OpKind::Fault { mm, page }.into());
+        ops.push(OpKind::map(mm, page, page + 1).into());
+        ops.push(OpKind::fault(mm, page).into());
     }
     ops
 }

@@ -16,10 +16,14 @@ use crate::kernel::{self, Kernel, Reference, SlabMode};
 use crate::mm::SmallDriver;
 use crate::port::Port;
 use crate::report::{self, Report};
-use crate::trace::Trace;
+use crate::trace::{OpSet, Trace};
 
 /// Whether this binary runs under AddressSanitizer: freed objects are then poisoned rather than reused.
 const ADDRESS_SANITIZER: bool = cfg!(rmap_sanitize_address);
+
+/// The operations that an input is made of: those that the driver knows. What is converted from and to an
+/// input (`rmap-diff convert --set`) has to be converted with the same.
+pub const OPERATIONS: OpSet = OpSet::Small;
 
 /// How often the figures are written to `$RMAP_FUZZ_STATS`.
 const STATS_EVERY: Duration = Duration::from_millis(500);

@@ -417,12 +417,17 @@ pub fn errno_name(errno: i32) -> &'static str {
         2 => "ENOENT",
         3 => "ESRCH",
         4 => "EINTR",
+        9 => "EBADF",
         11 => "EAGAIN",
         12 => "ENOMEM",
+        13 => "EACCES",
         14 => "EFAULT",
         16 => "EBUSY",
         17 => "EEXIST",
         22 => "EINVAL",
+        24 => "EMFILE",
+        38 => "ENOSYS",
+        95 => "EOPNOTSUPP",
         _ => "errno",
     }
 }

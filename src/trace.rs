@@ -1,7 +1,7 @@
 //! What is done: operations, their text form, their byte form, their generation.
 //!
-//! Nothing here knows of sides, calls or checks; a [`Trace`] is a list of operations of the small
-//! set, as a person writes them and as the fuzzer mutates them.
+//! Nothing here knows of sides, calls or checks; a [`Trace`] is a list of operations, as a person writes
+//! them and as the fuzzer mutates them. The small driver knows some of them, the kernel's own VMA code all.
 //!
 //! | file | what |
 //! | --- | --- |
@@ -18,7 +18,7 @@ mod random;
 mod text;
 
 pub use bytes::{BytesError, RECORD_BYTES};
-pub use op::{OPERATION_COUNT, OPERATIONS, Op, OpKind, Operation};
+pub use op::{Advice, MAX_FILES, MAX_PINS, OPERATION_COUNT, OPERATIONS, Op, OpKind, OpSet, Operation};
 pub use random::{Mix, Rng, random_trace};
 pub use text::{FORMAT_VERSION, ParseError, help, parse, parse_bytes};
 
@@ -34,6 +34,13 @@ pub const PAGE_LIMIT: u64 = 1 << 32;
 pub struct Trace {
     /// In order.
     pub ops: Vec<Op>,
+}
+
+impl Trace {
+    /// Whether the small driver knows all of its operations.
+    pub fn is_small(&self) -> bool {
+        self.ops.iter().all(|op| op.kind.is_small())
+    }
 }
 
 impl FromIterator<Op> for Trace {

@@ -119,10 +119,10 @@ fn forks_failing_everywhere(reference: &'static Reference) -> (PartialUnlinks, u
             watched.side.reset();
             let mut driver = SmallDriver::new();
             let mut apply = |watched: &mut Watched<Kernel>, kind: OpKind, fail: Fail| {
-                driver.apply(watched, &rmap_diff::trace::Op { kind, fail })
+                driver.apply(watched, &rmap_diff::trace::Op { fail, ..kind.into() })
             };
-            apply(&mut watched, OpKind::Map { mm: MmId(0), start: 16, end: 20 }, Fail::NEVER);
-            apply(&mut watched, OpKind::Fault { mm: MmId(0), page: 16 }, Fail::NEVER);
+            apply(&mut watched, OpKind::map(MmId(0), 16, 20), Fail::NEVER);
+            apply(&mut watched, OpKind::fault(MmId(0), 16), Fail::NEVER);
             for parent in 0..generations - 1 {
                 let fork = OpKind::Fork { parent: MmId(parent), child: MmId(parent + 1) };
                 assert_eq!(apply(&mut watched, fork, Fail::NEVER), Outcome::Done);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{AGREE, Error, file};
-use crate::trace::{self, Trace};
+use crate::trace::{self, OpSet, Trace};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -22,6 +22,26 @@ pub(super) struct Args {
     /// Make a fuzzing corpus of a directory of seeds: each NAME.trace becomes NAME in bytes.
     #[arg(long, conflicts_with = "to", requires = "output")]
     seeds: bool,
+    /// The operations that the bytes are drawn from: what they mean depends on it. The fuzz targets use small.
+    #[arg(long, value_enum, default_value_t = Set::Full)]
+    set: Set,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Set {
+    /// Those of the small driver.
+    Small,
+    /// All.
+    Full,
+}
+
+impl From<Set> for OpSet {
+    fn from(set: Set) -> OpSet {
+        match set {
+            Set::Small => OpSet::Small,
+            Set::Full => OpSet::Full,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -33,23 +53,24 @@ enum Form {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
+    let set = args.set.into();
     if args.seeds {
-        return seeds(&args.input, &args.output);
+        return seeds(&args.input, &args.output, set);
     }
     let bytes = file::read(&args.input)?;
     let parse = || trace::parse_bytes(&bytes);
     let form = args.to.unwrap_or(if looks_like_text(&bytes) { Form::Bytes } else { Form::Text });
     let out = match form {
-        Form::Bytes => parse().map_err(|error| Error::Parse { path: args.input.clone(), error })?.to_bytes(),
+        Form::Bytes => parse().map_err(|error| Error::Parse { path: args.input.clone(), error })?.to_bytes_of(set),
         // A text trace asked for as text comes out in canonical form.
         Form::Text if looks_like_text(&bytes) => {
             let trace = parse().map_err(|error| Error::Parse { path: args.input.clone(), error })?;
             trace.to_file_text().into_bytes()
         }
-        Form::Text if args.partial => Trace::from_bytes(&bytes).to_file_text().into_bytes(),
+        Form::Text if args.partial => Trace::from_bytes_of(set, &bytes).to_file_text().into_bytes(),
         Form::Text => {
-            let trace =
-                Trace::try_from_bytes(&bytes).map_err(|error| Error::Bytes { path: args.input.clone(), error })?;
+            let trace = Trace::try_from_bytes_of(set, &bytes)
+                .map_err(|error| Error::Bytes { path: args.input.clone(), error })?;
             trace.to_file_text().into_bytes()
         }
     };
@@ -62,7 +83,7 @@ fn looks_like_text(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| !text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c)))
 }
 
-fn seeds(from: &Path, to: &Path) -> Result<u8, Error> {
+fn seeds(from: &Path, to: &Path, set: OpSet) -> Result<u8, Error> {
     let mut seeds: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(from).map_err(Error::io(from))? {
         let path = entry.map_err(Error::io(from))?.path();
@@ -77,7 +98,7 @@ fn seeds(from: &Path, to: &Path) -> Result<u8, Error> {
     // All are read before any is written.
     let mut converted = Vec::new();
     for seed in &seeds {
-        converted.push((seed.file_stem().unwrap_or_default(), file::read_trace(seed)?.to_bytes()));
+        converted.push((seed.file_stem().unwrap_or_default(), file::read_trace(seed)?.to_bytes_of(set)));
     }
     fs::create_dir_all(to).map_err(Error::io(to))?;
     for (name, bytes) in converted {

@@ -343,6 +343,20 @@ fn a_refusal_makes_no_call() {
         ("unmap p0 0x12..0x12", "EINVAL"),
         ("unmap p2 1..2", "ESRCH"),
         ("exit p2", "ESRCH"),
+        ("map p0 1..2 grows", "ENOSYS"),
+        ("map p0 1..2 file 0", "ENOSYS"),
+        ("fault p0 0x10 read", "ENOSYS"),
+        ("protect p0 0x10..0x11 r", "ENOSYS"),
+        ("advise p0 0x10..0x11 dontfork", "ENOSYS"),
+        ("move p0 0x10..0x11 0x30", "ENOSYS"),
+        ("resize p0 0x10..0x18 1", "ENOSYS"),
+        ("grow p0 0x10 1", "ENOSYS"),
+        ("pin p0 0x10", "EFAULT"),
+        ("pin p2 0x10", "ESRCH"),
+        ("unpin 0", "EBADF"),
+        ("walk p0 0x10", "EFAULT"),
+        ("walk p2 0x10", "ESRCH"),
+        ("uffdmove p0 0x10 0x11", "ENOSYS"),
     ] {
         let mut fake = Fake::new();
         let mut driver = SmallDriver::new();
@@ -362,8 +376,8 @@ fn operations_out_of_range_are_refused() {
     let mut fake = Fake::new();
     let mut driver = SmallDriver::new();
     for kind in [
-        OpKind::Map { mm: MmId(16), start: 1, end: 2 },
-        OpKind::Map { mm: MmId(0), start: 2, end: 1 },
+        OpKind::map(MmId(16), 1, 2),
+        OpKind::map(MmId(0), 2, 1),
         OpKind::Unmap { mm: MmId(0), start: 2, end: 1 },
         OpKind::Fork { parent: MmId(0), child: MmId(16) },
         OpKind::Exit { mm: MmId(255) },
@@ -377,7 +391,7 @@ fn operations_out_of_range_are_refused() {
 fn the_limit_of_vmas_is_the_kernels() {
     let mut fake = Fake::new().quiet();
     let mut driver = SmallDriver::new();
-    let map = |page: u64| Op::from(OpKind::Map { mm: MmId(0), start: page, end: page + 3 });
+    let map = |page: u64| Op::from(OpKind::map(MmId(0), page, page + 3));
     for n in 0..=MAX_MAP_COUNT as u64 {
         assert_eq!(driver.apply(&mut fake, &map(n * 4)), Outcome::Done);
     }

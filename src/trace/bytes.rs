@@ -3,33 +3,41 @@
 //!
 //! | bytes | field | modulo record | exact record |
 //! | --- | --- | --- | --- |
-//! | 0 | kind | by weight | bits 0–3 the row of [`OPERATIONS`], bits 4–7 of *from* 0–3 |
-//! | 1 | p | nth live process | bits 0–3 the process, bits 4–7 of *from* 4–7 |
-//! | 2 | q | nth process that does not exist | the second process, or of *from* 8–15 |
+//! | 0 | kind | by weight | bits 0–4 the row of [`OPERATIONS`] |
+//! | 1 | p | nth live process | bits 0–3 the process |
+//! | 2 | q | nth process that does not exist; or bits 0–3 a word, 4–7 a number | the second process, or both |
 //! | 3 | mode | which attempts fail, see below | `0xee` |
 //! | 4–7 | a, little endian | nth page that is mapped (or free) | the page, or the first page |
 //! | 8–11 | b, little endian | length of a range - 1 | one past the last page |
-//! | 12–19 | fails, 4 × u16, little endian | gaps between the attempts that fail | the attempts of the list, then 0s |
+//! | 12–15 | c, little endian | where to, or how many | the other page, or the number of pages |
+//! | 16–25 | fails, 5 × u16, little endian | gaps between the attempts that fail | the list, 0s up to 4, and *from* |
+//! | 26–35 | nodes, the same | the same of maple tree nodes | the same |
 //!
 //! In a **modulo** record every field is taken modulo what is possible in the state that the
 //! [model](super::model) expects, so that any bytes are a trace, nearly all of it legal. Bits 0–2
 //! of the mode: 6 one attempt fails, 7 a list of as many as bits 3–4 say, and, if bit 5 is set or the list
-//! is empty, a *from*; else none. Each attempt is 1 to 8 after the one before.
+//! is empty, a *from*; 5 the same of maple tree nodes, in the full set; else none. Each attempt is 1 to 8 after the
+//! one before.
 //!
 //! An **exact** record is literal, for what a modulo record cannot say: illegal operations, pages
-//! outside the window, far attempts. *from* is 0 for none; an operation that names no page keeps
-//! it in `a` instead. An exact record that is malformed is read as a modulo record.
+//! outside the window, far attempts, both sorts of failures at once. *from* is 0 for none. What the
+//! operation does not have is ignored. An exact record that is malformed is read as a modulo record.
+//!
+//! What a modulo record means depends on the [set](OpSet) of operations that it is drawn from. A trace has to be
+//! decoded with the set with which it was encoded, or with which the fuzzer ran.
 
 use super::model::{Model, WINDOW_PAGES};
-use super::op::{Arg, Args, OPERATION_COUNT, OPERATIONS, Op, ROW_OF_BYTE, TABLE};
+use super::op::{Args, Fails, Form, MAX_FILES, MAX_PINS, OPERATION_COUNT, OPERATIONS, Op, OpSet, ROW_OF_BYTE, TABLE};
 use super::{PAGE_LIMIT, Trace};
 use crate::rmap::{Fail, MAX_PROCESSES};
 
 /// Bytes of one operation.
-pub const RECORD_BYTES: usize = 20;
+pub const RECORD_BYTES: usize = 36;
 
 /// The mode of an exact record.
 const EXACT: u8 = 0xee;
+/// Bits 0–2 of the mode: a list, a *from*, or both, of nodes.
+const NODES: u8 = 5;
 /// Bits 0–2 of the mode: one attempt fails.
 const SINGLE: u8 = 6;
 /// Bits 0–2 of the mode: a list, a *from*, or both.
@@ -42,40 +50,59 @@ const LIST_MAX: usize = 3;
 const FROM: u8 = 1 << 5;
 /// Most that an attempt of a modulo record lies after the one before.
 const GAP: u16 = 8;
-
-const _: () = {
-    assert!(OPERATION_COUNT <= 16, "the row of an exact record has 4 bits");
-    let mut row = 0;
-    while row < OPERATION_COUNT {
-        let fields = fields_of(row);
-        assert!(!(fields.second && fields.pages), "an exact record has no room for a from beside q, a and b");
-        row += 1;
-    }
-};
+/// Attempts that a record has room for: a list, and a *from*.
+const ATTEMPTS: usize = Fail::MAX + 1;
 
 /// Which fields an operation uses beside `p`.
 #[derive(Clone, Copy)]
 struct Uses {
-    /// `q`
+    p: bool,
+    a: bool,
+    b: bool,
+    /// None; else the least that it can be.
+    c: Option<u64>,
+    /// `q` is a process.
     second: bool,
-    /// `a`
-    pages: bool,
-    /// `b`
-    range: bool,
+    /// How many words there are, the absent one included.
+    words: u8,
+    /// How many numbers there are, the absent one included.
+    numbers: u8,
 }
 
 const fn fields_of(row: usize) -> Uses {
     let args = TABLE[row].args;
-    let mut uses = Uses { second: false, pages: false, range: false };
+    let mut uses = Uses { p: false, a: false, b: false, c: None, second: false, words: 1, numbers: 1 };
     let mut i = 0;
     while i < args.len() {
-        uses.second |= matches!(args[i], Arg::NewProcess);
-        uses.pages |= args[i].names_pages();
-        uses.range |= matches!(args[i], Arg::FreeRange | Arg::MappedRange);
+        match args[i].form() {
+            Form::First => uses.p = true,
+            Form::Second => uses.second = true,
+            Form::Page => uses.a = true,
+            Form::Range => (uses.a, uses.b) = (true, true),
+            Form::Place => uses.c = Some(0),
+            Form::Count => uses.c = Some(1),
+            Form::Word(words) => uses.words = words.len() as u8,
+            Form::Optional(words) => uses.words = words.len() as u8 + 1,
+            Form::File => uses.numbers = MAX_FILES + 1,
+            Form::Pin => uses.numbers = MAX_PINS,
+        }
         i += 1;
     }
     uses
 }
+
+const USES: [Uses; OPERATION_COUNT] = {
+    let mut all = [fields_of(0); OPERATION_COUNT];
+    let mut row = 0;
+    while row < OPERATION_COUNT {
+        all[row] = fields_of(row);
+        assert!(!(all[row].second && (all[row].words > 1 || all[row].numbers > 1)), "q, word and number share a byte");
+        assert!(all[row].words <= 4, "a word is drawn by two bits");
+        row += 1;
+    }
+    assert!(OPERATION_COUNT <= 32, "the row of an exact record has 5 bits");
+    all
+};
 
 /// Bytes that are no byte form of a trace.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,57 +129,77 @@ struct Record {
     mode: u8,
     a: u32,
     b: u32,
-    fails: [u16; 4],
+    c: u32,
+    fails: [u16; ATTEMPTS],
+    nodes: [u16; ATTEMPTS],
 }
 
 impl Record {
     fn read(bytes: &[u8; RECORD_BYTES]) -> Record {
         let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let half = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+        let halves = |at: usize| std::array::from_fn(|n| half(at + 2 * n));
         let [kind, p, q, mode, ..] = *bytes;
-        Record { kind, p, q, mode, a: word(4), b: word(8), fails: [half(12), half(14), half(16), half(18)] }
+        Record { kind, p, q, mode, a: word(4), b: word(8), c: word(12), fails: halves(16), nodes: halves(26) }
     }
 
     fn write(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&[self.kind, self.p, self.q, self.mode]);
-        bytes.extend_from_slice(&self.a.to_le_bytes());
-        bytes.extend_from_slice(&self.b.to_le_bytes());
-        for n in self.fails {
+        for word in [self.a, self.b, self.c] {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        for n in self.fails.iter().chain(&self.nodes) {
             bytes.extend_from_slice(&n.to_le_bytes());
         }
     }
 
     /// Which operation a modulo record would be.
-    fn row(&self) -> usize {
-        usize::from(ROW_OF_BYTE[usize::from(self.kind)])
+    fn row(&self, set: OpSet) -> usize {
+        usize::from(ROW_OF_BYTE[set as usize][usize::from(self.kind)])
     }
 
     /// What a modulo record draws its arguments from.
     fn fields(&self) -> Args {
-        Args { p: self.p, q: self.q, a: self.a.into(), b: self.b.into() }
+        let (a, b, c) = (self.a.into(), self.b.into(), self.c.into());
+        Args { p: self.p, q: self.q, a, b, c, word: self.q & 15, number: self.q >> 4 }
     }
 }
 
 /// The failures of a modulo record.
-fn decode_gaps(record: &Record) -> Fail {
-    let (listed, from) = match record.mode & 7 {
-        SINGLE => (1, false),
-        LIST => {
-            let listed = usize::from(record.mode >> LIST_SHIFT) & LIST_MAX;
-            (listed, listed == 0 || record.mode & FROM != 0)
-        }
-        _ => return Fail::NEVER,
+fn decode_gaps(record: &Record, set: OpSet) -> Fails {
+    let decode = |gaps: &[u16; ATTEMPTS]| {
+        let listed = usize::from(record.mode >> LIST_SHIFT) & LIST_MAX;
+        let (listed, from) = match record.mode & 7 {
+            SINGLE => (1, false),
+            _ => (listed, listed == 0 || record.mode & FROM != 0),
+        };
+        let mut last = 0;
+        let attempts = gaps.map(|gap| {
+            last += 1 + gap % GAP;
+            last
+        });
+        Fail::new(&attempts[..listed], from.then_some(attempts[listed])).unwrap_or(Fail::NEVER)
     };
-    let mut last = 0;
-    let attempts = record.fails.map(|gap| {
-        last += 1 + gap % GAP;
-        last
-    });
-    Fail::new(&attempts[..listed], from.then_some(attempts[listed])).unwrap_or(Fail::NEVER)
+    match record.mode & 7 {
+        SINGLE | LIST => Fails { alloc: decode(&record.fails), node: Fail::NEVER },
+        NODES if set == OpSet::Full => Fails { alloc: Fail::NEVER, node: decode(&record.nodes) },
+        _ => Fails::NEVER,
+    }
 }
 
 /// The mode and the gaps of a modulo record that fails just so, if there is one.
-fn encode_gaps(fail: &Fail) -> Option<(u8, [u16; 4])> {
+fn encode_gaps(fails: &Fails, set: OpSet) -> Option<(u8, [u16; ATTEMPTS], [u16; ATTEMPTS])> {
+    let none = [0; ATTEMPTS];
+    if fails.node.is_never() {
+        let (mode, gaps) = gaps_of(&fails.alloc)?;
+        return Some((mode, gaps, none));
+    }
+    let (mode, gaps) = gaps_of(&fails.node)?;
+    let mode = if mode == SINGLE { NODES | 1 << LIST_SHIFT } else { mode & !7 | NODES };
+    (fails.alloc.is_never() && set == OpSet::Full).then_some((mode, none, gaps))
+}
+
+fn gaps_of(fail: &Fail) -> Option<(u8, [u16; ATTEMPTS])> {
     let listed = fail.list().count();
     let mode = match (listed, fail.from()) {
         (0, None) => 0,
@@ -160,7 +207,7 @@ fn encode_gaps(fail: &Fail) -> Option<(u8, [u16; 4])> {
         (0..=LIST_MAX, from) => LIST | (listed as u8) << LIST_SHIFT | if from.is_some() { FROM } else { 0 },
         _ => return None,
     };
-    let mut gaps = [0; 4];
+    let mut gaps = [0; ATTEMPTS];
     let mut last = 0;
     for (gap, n) in gaps.iter_mut().zip(fail.list().chain(fail.from())) {
         *gap = n - last - 1;
@@ -170,120 +217,139 @@ fn encode_gaps(fail: &Fail) -> Option<(u8, [u16; 4])> {
 }
 
 /// The modulo record that decodes to just this in this state, if there is one.
-fn encode_modulo(row: usize, args: Args, fail: &Fail, model: &Model) -> Option<Record> {
-    let (mode, fails) = encode_gaps(fail)?;
+fn encode_modulo(row: usize, args: Args, fails: &Fails, model: &Model) -> Option<Record> {
+    let set = model.set();
+    let (mode, alloc, nodes) = encode_gaps(fails, set)?;
     let fields = model.undraw(&OPERATIONS[row], args)?;
-    let kind = ROW_OF_BYTE.iter().position(|&r| usize::from(r) == row)?;
-    let (a, b) = (fields.a as u32, fields.b as u32);
-    let record = Record { kind: kind as u8, p: fields.p, q: fields.q, mode, a, b, fails };
-    let same = model.choose(row, record.fields(), |_, _| true)? == (row, args) && decode_gaps(&record) == *fail;
+    let kind = ROW_OF_BYTE[set as usize].iter().position(|&r| usize::from(r) == row)?;
+    let q = if USES[row].second { fields.q } else { fields.word & 15 | fields.number << 4 };
+    let (a, b, c) = (fields.a as u32, fields.b as u32, fields.c as u32);
+    let record = Record { kind: kind as u8, p: fields.p, q, mode, a, b, c, fails: alloc, nodes };
+    let same = model.choose(row, record.fields(), |_, _| true)? == (row, args) && decode_gaps(&record, set) == *fails;
     same.then_some(record)
 }
 
 /// Decodes an exact record; none if it is malformed.
-fn decode_exact(record: &Record) -> Option<(usize, Args, Fail)> {
-    let row = usize::from(record.kind & 15);
-    if row >= OPERATION_COUNT {
-        return None;
-    }
-    let uses = fields_of(row);
-    let mut args = Args { p: record.p & 15, ..Args::default() };
-    let mut spare = u16::from(record.kind >> 4) | u16::from(record.p >> 4) << 4;
-    let mut unused = 0;
-    match uses.second {
-        true if usize::from(record.q) < MAX_PROCESSES => args.q = record.q,
-        true => return None,
-        false => spare |= u16::from(record.q) << 8,
-    }
-    match uses.range {
-        true => args.b = record.b.into(),
-        false => unused |= record.b,
-    }
-    let from = if uses.pages {
-        args.a = record.a.into();
-        spare
-    } else {
-        unused |= u32::from(spare) | record.a >> 16;
-        record.a as u16
+fn decode_exact(record: &Record) -> Option<(usize, Args, Fails)> {
+    let row = usize::from(record.kind & 31);
+    let uses = USES.get(row)?;
+    let page = |used: bool, field: u32| if used { field.into() } else { 0 };
+    let args = Args {
+        p: if uses.p { record.p & 15 } else { 0 },
+        q: if uses.second { record.q & 15 } else { 0 },
+        a: page(uses.a, record.a),
+        b: page(uses.b, record.b),
+        c: page(uses.c.is_some(), record.c),
+        word: (record.q & 15) % uses.words,
+        number: (record.q >> 4) % uses.numbers,
     };
-    if unused != 0 || (uses.range && args.a > args.b) {
+    if (uses.b && args.a > args.b) || uses.c.is_some_and(|least| args.c < least) {
         return None;
     }
-    let listed = record.fails.iter().take_while(|&&n| n != 0).count();
-    if record.fails[listed..].iter().any(|&n| n != 0) {
-        return None;
-    }
-    let fail = Fail::new(&record.fails[..listed], (from != 0).then_some(from)).ok()?;
-    Some((row, args, fail))
+    let fail = |attempts: &[u16; ATTEMPTS]| {
+        let [list @ .., from] = attempts;
+        let listed = list.iter().take_while(|&&n| n != 0).count();
+        if list[listed..].iter().any(|&n| n != 0) {
+            return None;
+        }
+        Fail::new(&list[..listed], (*from != 0).then_some(*from)).ok()
+    };
+    Some((row, args, Fails { alloc: fail(&record.fails)?, node: fail(&record.nodes)? }))
 }
 
 /// The exact record of an operation. What is out of range, and so has no text form either, is
 /// clamped.
-fn encode_exact(row: usize, args: Args, fail: &Fail) -> Record {
-    let uses = fields_of(row);
+fn encode_exact(row: usize, args: Args, fails: &Fails) -> Record {
+    let uses = &USES[row];
     let process = |p: u8| p.min(MAX_PROCESSES as u8 - 1);
     let page = |page: u64| page.min(PAGE_LIMIT - 1) as u32;
-    let from = fail.from().unwrap_or(0);
-    let mut record = Record { kind: row as u8, p: process(args.p), mode: EXACT, ..Record::default() };
-    if uses.pages {
-        record.kind |= (from << 4) as u8;
-        record.p |= (from & 0xf0) as u8;
-        record.q = (from >> 8) as u8;
-        record.a = page(args.a);
-        record.b = page(args.b);
-    } else {
-        record.q = process(args.q);
-        record.a = from.into();
+    let attempts = |fail: &Fail| {
+        let mut places = [0; ATTEMPTS];
+        for (place, n) in places.iter_mut().zip(fail.list()) {
+            *place = n;
+        }
+        places[Fail::MAX] = fail.from().unwrap_or(0);
+        places
+    };
+    let q = match uses.second {
+        true => process(args.q),
+        false => args.word.min(uses.words - 1) | args.number.min(uses.numbers - 1) << 4,
+    };
+    Record {
+        kind: row as u8,
+        p: process(args.p),
+        q,
+        mode: EXACT,
+        a: page(args.a),
+        b: page(args.b),
+        c: page(args.c.max(uses.c.unwrap_or(0))),
+        fails: attempts(&fails.alloc),
+        nodes: attempts(&fails.node),
     }
-    for (place, n) in record.fails.iter_mut().zip(fail.list()) {
-        *place = n;
-    }
-    record
 }
 
 impl Trace {
-    /// Decodes any bytes. What follows the last whole record is left out, as a fuzzer cuts its
-    /// inputs anywhere. Takes time linear in the bytes, whatever they are.
+    /// [`Trace::from_bytes_of`] the full set.
     pub fn from_bytes(bytes: &[u8]) -> Trace {
-        let mut model = Model::new(MAX_PROCESSES as u8, WINDOW_PAGES);
+        Trace::from_bytes_of(OpSet::Full, bytes)
+    }
+
+    /// Decodes any bytes, with operations of a set. What follows the last whole record is left out, as a fuzzer cuts
+    /// its inputs anywhere. Takes time linear in the bytes, whatever they are.
+    pub fn from_bytes_of(set: OpSet, bytes: &[u8]) -> Trace {
+        let mut model = Model::new(set, MAX_PROCESSES as u8, WINDOW_PAGES);
         let mut ops = Vec::with_capacity(bytes.len() / RECORD_BYTES);
         let (records, _) = bytes.as_chunks::<RECORD_BYTES>();
         for bytes in records {
             let record = Record::read(bytes);
             if record.mode == EXACT
-                && let Some((row, args, fail)) = decode_exact(&record)
+                && let Some((row, args, fails)) = decode_exact(&record)
             {
-                (OPERATIONS[row].effect)(&mut model, args, &fail);
-                ops.push(Op { kind: (OPERATIONS[row].build)(args), fail });
+                (OPERATIONS[row].effect)(&mut model, args, &fails);
+                ops.push(Op { kind: (OPERATIONS[row].build)(args), fail: fails.alloc, fail_node: fails.node });
             } else {
-                model.make(record.row(), record.fields(), &decode_gaps(&record), &mut ops);
+                model.make(record.row(set), record.fields(), &decode_gaps(&record, set), &mut ops);
             }
         }
         Trace { ops }
+    }
+
+    /// [`Trace::try_from_bytes_of`] the full set.
+    ///
+    /// # Errors
+    /// If it ends inside a record.
+    pub fn try_from_bytes(bytes: &[u8]) -> Result<Trace, BytesError> {
+        Trace::try_from_bytes_of(OpSet::Full, bytes)
     }
 
     /// Decodes a file that should be the byte form of a trace.
     ///
     /// # Errors
     /// If it ends inside a record.
-    pub fn try_from_bytes(bytes: &[u8]) -> Result<Trace, BytesError> {
+    pub fn try_from_bytes_of(set: OpSet, bytes: &[u8]) -> Result<Trace, BytesError> {
         match bytes.len() % RECORD_BYTES {
-            0 => Ok(Trace::from_bytes(bytes)),
+            0 => Ok(Trace::from_bytes_of(set, bytes)),
             found => Err(BytesError::PartialRecord { record: bytes.len() / RECORD_BYTES + 1, found }),
         }
     }
 
-    /// Encodes: `Trace::from_bytes(&trace.to_bytes()) == trace` for every trace that has a text
-    /// form, [`RECORD_BYTES`] an operation. Legal operations within the window become modulo
-    /// records, so that they stay legal when what is before them is mutated.
+    /// [`Trace::to_bytes_of`] the full set.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut model = Model::new(MAX_PROCESSES as u8, WINDOW_PAGES);
+        self.to_bytes_of(OpSet::Full)
+    }
+
+    /// Encodes: `Trace::from_bytes_of(set, &trace.to_bytes_of(set)) == trace` for every trace that has a text
+    /// form, [`RECORD_BYTES`] an operation, whether its operations are of the set or not. Legal operations of the set
+    /// within the window become modulo records, so that they stay legal when what is before them is mutated.
+    pub fn to_bytes_of(&self, set: OpSet) -> Vec<u8> {
+        let mut model = Model::new(set, MAX_PROCESSES as u8, WINDOW_PAGES);
         let mut bytes = Vec::with_capacity(self.ops.len() * RECORD_BYTES);
         for op in &self.ops {
             let (row, args) = op.kind.split();
-            let record = encode_modulo(row, args, &op.fail, &model);
-            record.unwrap_or_else(|| encode_exact(row, args, &op.fail)).write(&mut bytes);
-            (OPERATIONS[row].effect)(&mut model, args, &op.fail);
+            let fails = op.fails();
+            let record = encode_modulo(row, args, &fails, &model);
+            record.unwrap_or_else(|| encode_exact(row, args, &fails)).write(&mut bytes);
+            (OPERATIONS[row].effect)(&mut model, args, &fails);
         }
         bytes
     }

@@ -6,7 +6,7 @@
 
 use super::Trace;
 use super::model::{Model, RANGE_PAGES, WINDOW_PAGES};
-use super::op::{Args, OPERATION_COUNT, OPERATIONS, Op, row_of};
+use super::op::{Args, Fails, OPERATION_COUNT, OPERATIONS, Op, OpSet, row_of};
 use crate::rmap::{Fail, MAX_PROCESSES};
 
 /// A small generator of random numbers: SplitMix64 (Steele, Lea, Flood, "Fast splittable
@@ -41,10 +41,14 @@ impl Rng {
 /// What a random trace is made of.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mix {
+    /// The operations from which one is taken where that of the weights is impossible, and whether VMAs merge.
+    pub set: OpSet,
     /// The share of each row of [`OPERATIONS`], in parts of their sum.
     pub weights: [u32; OPERATION_COUNT],
     /// How many of 1000 operations have failing allocation attempts.
     pub fail_per_mille: u32,
+    /// How many of 1000 operations, beside them, have failing attempts to allocate a maple tree node.
+    pub fail_node_per_mille: u32,
     /// The shares of a single attempt, a list and a *from* among those.
     pub fail_weights: [u32; 3],
     /// The first failing attempt lies between 1 and this, and each later one as much after it.
@@ -63,8 +67,10 @@ pub struct Mix {
 impl Default for Mix {
     fn default() -> Mix {
         Mix {
-            weights: OPERATIONS.each_ref().map(|operation| u32::from(operation.weight)),
+            set: OpSet::Small,
+            weights: OPERATIONS.each_ref().map(|operation| operation.weight(OpSet::Small).into()),
             fail_per_mille: 125,
+            fail_node_per_mille: 0,
             fail_weights: [4, 1, 2],
             fail_within: 8,
             processes: MAX_PROCESSES as u8,
@@ -89,6 +95,46 @@ impl Mix {
         base.with("map", 12).with("fault", 12).with("fork", 2).with("unmap", 4).with("exit", 1)
     }
 
+    /// A bit of every operation, the weights of the byte form's full set; one operation in eight fails somewhere,
+    /// and one in sixteen in the maple tree.
+    pub fn full() -> Mix {
+        Mix {
+            set: OpSet::Full,
+            weights: OPERATIONS.each_ref().map(|operation| operation.weight(OpSet::Full).into()),
+            fail_node_per_mille: 60,
+            ..Mix::default()
+        }
+    }
+
+    /// [`Mix::fork_heavy`] with every operation: few VMAs, many forks and exits, and a little of what else there is.
+    pub fn full_fork_heavy() -> Mix {
+        let base = Mix {
+            fail_per_mille: 10,
+            fail_node_per_mille: 5,
+            window_pages: 8,
+            range_pages: 4,
+            max_vmas: 12,
+            ..Mix::full()
+        };
+        let base = OPERATIONS.iter().fold(base, |mix, operation| mix.with(operation.keyword, 1));
+        base.with("map", 2).with("fault", 10).with("fork", 14).with("exit", 12).with("move", 2)
+    }
+
+    /// Few pages in few processes, and much that splits and merges VMAs beside one another: every case of a merge, with
+    /// either side untouched or not, and ranges that move away and come home.
+    pub fn merges() -> Mix {
+        let base = Mix {
+            fail_per_mille: 40,
+            fail_node_per_mille: 20,
+            window_pages: 12,
+            range_pages: 4,
+            processes: 3,
+            ..Mix::full()
+        };
+        let base = base.with("map", 8).with("fault", 8).with("fork", 1).with("unmap", 5).with("exit", 1);
+        base.with("protect", 6).with("advise", 3).with("move", 10).with("resize", 3)
+    }
+
     /// The same with another share of one operation.
     ///
     /// # Panics
@@ -99,8 +145,15 @@ impl Mix {
         self
     }
 
-    fn fail(&self, rng: &mut Rng) -> Fail {
-        if rng.below(1000) >= self.fail_per_mille {
+    fn fails(&self, rng: &mut Rng) -> Fails {
+        let alloc = self.fail(rng, self.fail_per_mille);
+        // No number is taken for what never happens, so that the traces of a seed stay.
+        let node = if self.fail_node_per_mille == 0 { Fail::NEVER } else { self.fail(rng, self.fail_node_per_mille) };
+        Fails { alloc, node }
+    }
+
+    fn fail(&self, rng: &mut Rng, per_mille: u32) -> Fail {
+        if rng.below(1000) >= per_mille {
             return Fail::NEVER;
         }
         let mut last = 0u16;
@@ -132,27 +185,35 @@ fn weighted(rng: &mut Rng, weights: &[u32]) -> usize {
 
 /// A trace of `ops` operations, nearly all of them legal.
 pub fn random_trace(rng: &mut Rng, ops: usize, mix: &Mix) -> Trace {
-    let mut model = Model::new(mix.processes, mix.window_pages);
+    let mut model = Model::new(mix.set, mix.processes, mix.window_pages);
     let mut trace = Trace { ops: Vec::with_capacity(ops) };
     let range_pages = u32::from(mix.range_pages.max(1));
     while trace.ops.len() < ops {
         let row = weighted(rng, &mix.weights);
         let bits = rng.next_u64();
-        let fields = Args { p: bits as u8, q: (bits >> 8) as u8, a: bits >> 32, b: u64::from(rng.below(range_pages)) };
-        let fail = mix.fail(rng);
+        let fields = Args {
+            p: bits as u8,
+            q: (bits >> 8) as u8,
+            a: bits >> 32,
+            b: u64::from(rng.below(range_pages)),
+            c: bits >> 16 & 0xffff,
+            word: (bits >> 8) as u8 & 15,
+            number: (bits >> 12) as u8 & 15,
+        };
+        let fails = mix.fails(rng);
         let few_enough = |row: usize, args: Args| {
             if mix.max_vmas == u32::MAX {
                 return true;
             }
             let mut after = model.clone();
-            (OPERATIONS[row].effect)(&mut after, args, &Fail::NEVER);
+            (OPERATIONS[row].effect)(&mut after, args, &Fails::NEVER);
             after.vmas() <= mix.max_vmas.max(1)
         };
         let Some((row, args)) = model.choose(row, fields, few_enough) else {
             break;
         };
-        (OPERATIONS[row].effect)(&mut model, args, &fail);
-        trace.ops.push(Op { kind: (OPERATIONS[row].build)(args), fail });
+        (OPERATIONS[row].effect)(&mut model, args, &fails);
+        trace.ops.push(Op { kind: (OPERATIONS[row].build)(args), fail: fails.alloc, fail_node: fails.node });
     }
     trace
 }
@@ -182,6 +243,14 @@ mod tests {
         let failing = trace.ops.iter().filter(|op| !op.fail.is_never()).count();
         assert!((100..300).contains(&failing), "{failing}");
 
+        for mix in [Mix::full(), Mix::full_fork_heavy(), Mix::merges()] {
+            let trace = random_trace(&mut Rng::new(1), 20_000, &mix);
+            let mut counts = [0; OPERATION_COUNT];
+            trace.ops.iter().for_each(|op| counts[op.kind.index()] += 1);
+            assert!(counts.iter().all(|&count| count > 50), "{counts:?}");
+            assert!(trace.ops.iter().any(|op| !op.fail_node.is_never()));
+        }
+
         let none = Mix { fail_per_mille: 0, ..Mix::wide() };
         assert!(random_trace(&mut Rng::new(2), 5_000, &none).ops.iter().all(|op| op.fail.is_never()));
     }
@@ -189,8 +258,10 @@ mod tests {
     #[test]
     fn odd_mixes_do_no_harm() {
         let odd = Mix {
+            set: OpSet::Full,
             weights: [0; OPERATION_COUNT],
             fail_per_mille: 1000,
+            fail_node_per_mille: 1000,
             fail_weights: [0; 3],
             fail_within: u16::MAX,
             processes: 0,

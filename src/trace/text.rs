@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::op::{Arg, Args, OPERATIONS, Op, Operation, row_of};
+use super::op::{Arg, Args, Form, MAX_FILES, MAX_PINS, OPERATIONS, Op, Operation, row_of};
 use super::{PAGE_LIMIT, Trace};
 use crate::rmap::{Fail, FailError, MAX_PROCESSES};
 
@@ -75,11 +75,13 @@ pub fn parse_bytes(bytes: &[u8]) -> Result<Trace, ParseError> {
 pub fn help() -> String {
     let mut text = String::new();
     for operation in &OPERATIONS {
-        text.push_str(&format!("{:<14} {}\n", operation.usage(), operation.about));
+        text.push_str(&format!("{:<52} {}\n", operation.usage(), operation.about));
     }
     text.push_str(
-        "p, q are p0 to p15; A, B page numbers, decimal or 0x hex, B exclusive. fail=2 at the end of a line lets the\n\
-         2nd allocation attempt of the operation fail; fail=1,3 several; fail=2+ the 2nd and all later ones.\n",
+        "p, q are p0 to p15; A, B, C page numbers, decimal or 0x hex, the B of A..B exclusive; N a number of pages, or a\n\
+         file from 0 to 3; K a pin from 0 to 15. fail=2 at the end of a line lets the 2nd allocation attempt of the\n\
+         operation fail; fail=1,3 several; fail=2+ the 2nd and all later ones. failnode=, after it, counts maple tree\n\
+         nodes alone.\n",
     );
     text
 }
@@ -166,19 +168,32 @@ impl<'a> Words<'a> {
         for &arg in operation.args {
             self.arg(operation, arg, &mut args)?;
         }
-        let fail = self.fail(operation)?;
-        Ok(Some(Op { kind: (operation.build)(args), fail }))
+        let (fail, fail_node) = self.fails(operation)?;
+        Ok(Some(Op { kind: (operation.build)(args), fail, fail_node }))
     }
 
     fn arg(&mut self, operation: &Operation, arg: Arg, args: &mut Args) -> Result<(), ParseError> {
-        let Some(word) = self.next() else {
-            return Err(self.end_of_line(format!("expected {} (\"{}\")", arg.usage(), operation.usage())));
-        };
-        match arg {
-            Arg::Process | Arg::Leaver => args.p = self.process(word)?,
-            Arg::NewProcess => args.q = self.process(word)?,
-            Arg::MappedPage => args.a = self.page(word)?,
-            Arg::FreeRange | Arg::MappedRange => {
+        match arg.form() {
+            Form::Optional(words) => {
+                args.word = self.take_one_of(words).map_or(0, |place| place + 1);
+                return Ok(());
+            }
+            Form::File => {
+                if self.take_one_of(&["file"]).is_some() {
+                    let word = self.wanted(operation, "the number of a file")?;
+                    args.number = self.number(word, "", "a file", MAX_FILES)? + 1;
+                }
+                return Ok(());
+            }
+            _ => (),
+        }
+        let word = self.wanted(operation, &arg.usage())?;
+        match arg.form() {
+            Form::First => args.p = self.number(word, "p", "a process", MAX_PROCESSES as u8)?,
+            Form::Second => args.q = self.number(word, "p", "a process", MAX_PROCESSES as u8)?,
+            Form::Page => args.a = self.page(word)?,
+            Form::Place => args.c = self.page(word)?,
+            Form::Range => {
                 let Some((start, _)) = word.text.split_once("..") else {
                     return Err(self.error(word, "expected a range of pages, such as 0x10..0x18"));
                 };
@@ -189,42 +204,81 @@ impl<'a> Words<'a> {
                     return Err(self.error(end, "the end must not lie before the start"));
                 }
             }
+            Form::Count => match number_of(word.text) {
+                Some(pages) if (1..PAGE_LIMIT).contains(&pages) => args.c = pages,
+                _ => {
+                    let wanted = format!("expected a number of pages from 1 to below {PAGE_LIMIT:#x}");
+                    return Err(self.error(word, wanted));
+                }
+            },
+            Form::Word(words) => match words.iter().position(|known| *known == word.text) {
+                Some(place) => args.word = place as u8,
+                None => return Err(self.error(word, format!("expected {}", words.join(" or ")))),
+            },
+            Form::Pin => args.number = self.number(word, "", "a pin", MAX_PINS)?,
+            Form::Optional(_) | Form::File => (),
         }
         Ok(())
     }
 
-    fn process(&self, word: Word<'_>) -> Result<u8, ParseError> {
-        let number = word.text.strip_prefix('p').and_then(|digits| digits_of(digits, 10));
-        match number {
-            Some(p) if p < MAX_PROCESSES as u64 => Ok(p as u8),
-            _ => Err(self.error(word, format!("expected a process, p0 to p{}", MAX_PROCESSES - 1))),
+    /// The next word, which the operation needs.
+    fn wanted(&mut self, operation: &Operation, what: &str) -> Result<Word<'a>, ParseError> {
+        match self.next() {
+            Some(word) => Ok(word),
+            None => Err(self.end_of_line(format!("expected {what} (\"{}\")", operation.usage()))),
+        }
+    }
+
+    /// Takes the next word if it is one of these, and tells which.
+    fn take_one_of(&mut self, words: &[&str]) -> Option<u8> {
+        let word = self.peek()?;
+        let place = words.iter().position(|known| *known == word.text)?;
+        self.next();
+        Some(place as u8)
+    }
+
+    /// A small number behind a prefix.
+    fn number(&self, word: Word<'_>, prefix: &str, what: &str, limit: u8) -> Result<u8, ParseError> {
+        match word.text.strip_prefix(prefix).and_then(|digits| digits_of(digits, 10)) {
+            Some(number) if number < u64::from(limit) => Ok(number as u8),
+            _ => Err(self.error(word, format!("expected {what}, {prefix}0 to {prefix}{}", limit - 1))),
         }
     }
 
     fn page(&self, word: Word<'_>) -> Result<u64, ParseError> {
-        let number = match word.text.strip_prefix("0x") {
-            Some(digits) => digits_of(digits, 16),
-            None => digits_of(word.text, 10),
-        };
-        match number {
+        match number_of(word.text) {
             Some(page) if page < PAGE_LIMIT => Ok(page),
             _ => Err(self.error(word, format!("expected a page number below {PAGE_LIMIT:#x}, decimal or 0x hex"))),
         }
     }
 
-    /// What may follow the arguments: `fail=`, and then nothing.
-    fn fail(&mut self, operation: &Operation) -> Result<Fail, ParseError> {
-        let mut fail = Fail::NEVER;
-        let mut wanted = "expected fail= or the end of the line";
-        if let Some(list) = self.peek().filter(|word| word.text.starts_with("fail=")).map(|word| word.after(5)) {
-            self.next();
-            fail = list.text.parse().map_err(|error: FailError| self.error(list, error.to_string()))?;
-            wanted = "expected the end of the line";
+    /// What may follow the arguments: `fail=`, `failnode=`, and then nothing.
+    fn fails(&mut self, operation: &Operation) -> Result<(Fail, Fail), ParseError> {
+        let mut fails = [Fail::NEVER; 2];
+        let mut wanted = "expected fail=, failnode= or the end of the line";
+        for (fail, (key, then)) in fails.iter_mut().zip([
+            ("fail=", "expected failnode= or the end of the line"),
+            ("failnode=", "expected the end of the line"),
+        ]) {
+            if let Some(list) = self.peek().filter(|word| word.text.starts_with(key)).map(|word| word.after(key.len()))
+            {
+                self.next();
+                *fail = list.text.parse().map_err(|error: FailError| self.error(list, error.to_string()))?;
+                wanted = then;
+            }
         }
         match self.peek() {
             Some(word) => Err(self.error(word, format!("{wanted} after \"{}\"", operation.usage()))),
-            None => Ok(fail),
+            None => Ok(fails.into()),
         }
+    }
+}
+
+/// A number, decimal or `0x` hex.
+fn number_of(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x") {
+        Some(digits) => digits_of(digits, 16),
+        None => digits_of(text, 10),
     }
 }
 
@@ -240,15 +294,25 @@ impl fmt::Display for Op {
         let operation = &OPERATIONS[row];
         f.write_str(operation.keyword)?;
         for arg in operation.args {
-            match arg {
-                Arg::Process | Arg::Leaver => write!(f, " p{}", args.p)?,
-                Arg::NewProcess => write!(f, " p{}", args.q)?,
-                Arg::MappedPage => write!(f, " {:#x}", args.a)?,
-                Arg::FreeRange | Arg::MappedRange => write!(f, " {:#x}..{:#x}", args.a, args.b)?,
+            match arg.form() {
+                Form::First => write!(f, " p{}", args.p)?,
+                Form::Second => write!(f, " p{}", args.q)?,
+                Form::Page => write!(f, " {:#x}", args.a)?,
+                Form::Range => write!(f, " {:#x}..{:#x}", args.a, args.b)?,
+                Form::Place => write!(f, " {:#x}", args.c)?,
+                Form::Count => write!(f, " {}", args.c)?,
+                Form::Word(words) => write!(f, " {}", words[usize::from(args.word)])?,
+                Form::Optional(words) if args.word > 0 => write!(f, " {}", words[usize::from(args.word) - 1])?,
+                Form::File if args.number > 0 => write!(f, " file {}", args.number - 1)?,
+                Form::Optional(_) | Form::File => (),
+                Form::Pin => write!(f, " {}", args.number)?,
             }
         }
         if !self.fail.is_never() {
             write!(f, " fail={}", self.fail)?;
+        }
+        if !self.fail_node.is_never() {
+            write!(f, " failnode={}", self.fail_node)?;
         }
         Ok(())
     }
