@@ -1,7 +1,7 @@
 //! Lockstep, comparison, invariants: what finds a defect, and what it is called.
 //!
 //! - [`Lockstep`] makes each call on both sides and compares them; [`Solo`] watches one side.
-//! - [`oracle`] knows the invariants, each side by itself.
+//! - [`oracle`] knows the invariants, each side by itself; I9, which needs the page tables, is [`Lockstep::check_pages`].
 //! - [`Finding`] is what a run stops for, with a signature that survives renaming.
 //! - [`run_trace`] is the loop that the command, the fuzz targets and the tests share.
 //!
@@ -12,6 +12,7 @@ mod divergence;
 mod lockstep;
 mod nobody;
 pub mod oracle;
+mod pages;
 mod run;
 mod state_diff;
 mod violation;

@@ -13,6 +13,7 @@ pub mod fuzzing;
 #[cfg(not(feature = "port-only"))]
 pub mod kernel;
 pub mod mm;
+pub mod pages;
 pub mod port;
 pub mod report;
 pub mod rmap;

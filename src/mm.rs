@@ -10,7 +10,7 @@
 //! | `mm/space.rs` | the geometry of one process |
 //! | `mm/stats.rs` | how many operations were done, refused, failed |
 //!
-//! What is not here: page tables and folios, and the kernel's own VMA code as a driver. The small driver
+//! What is not here: page tables and folios ([`Pages`], which it feeds), and the kernel's own VMA code as a driver. The small driver
 //! never merges VMAs, not even where the kernel would: merge rules written by hand would prove
 //! nothing about the kernel, whose own VMA code, as the other driver, brings its own. So what is mapped in two
 //! steps stays two VMAs, and touching VMAs are the common case, which is what
@@ -27,6 +27,7 @@ mod tests;
 
 pub use stats::{Counts, Stats};
 
+use crate::pages::{AddressSpaces, Pages};
 use crate::rmap::{Fail, MAX_PROCESSES, MmId, Rmap, VmaId, VmaRange};
 use crate::trace::Op;
 use space::Space;
@@ -52,6 +53,7 @@ pub enum Outcome {
 pub struct SmallDriver {
     /// By process; none: it does not exist.
     spaces: [Option<Space>; MAX_PROCESSES],
+    pages: Pages,
     stats: Stats,
     /// Room for the VMAs of one unmap: start and name.
     gathered: Vec<(u64, VmaId)>,
@@ -66,7 +68,12 @@ impl Default for SmallDriver {
 impl SmallDriver {
     /// The world as a trace begins: process 0, with nothing mapped.
     pub fn new() -> SmallDriver {
-        let mut driver = SmallDriver { spaces: Default::default(), stats: Stats::default(), gathered: Vec::new() };
+        let mut driver = SmallDriver {
+            spaces: Default::default(),
+            pages: Pages::new(),
+            stats: Stats::default(),
+            gathered: Vec::new(),
+        };
         driver.reset();
         driver
     }
@@ -76,6 +83,7 @@ impl SmallDriver {
     pub fn reset(&mut self) {
         self.spaces.fill_with(|| None);
         self.spaces[0] = Some(Space::default());
+        self.pages.reset();
     }
 
     /// Does one operation: begins it on the seam, with its failures, and makes the calls that
@@ -105,6 +113,25 @@ impl SmallDriver {
                 let _ = self.exit(rmap, mm);
             }
         }
+    }
+
+    /// Walks every folio that is mapped: one operation, not counted.
+    pub fn walk_all<R: Rmap + ?Sized>(&self, rmap: &mut R) {
+        rmap.begin_operation(&Fail::NEVER);
+        self.pages.walk_all(rmap);
+    }
+
+    /// Drops every reference that a pin has taken: one operation, not counted.
+    pub fn unpin_all<R: Rmap + ?Sized>(&mut self, rmap: &mut R) {
+        if self.pages.pinned() > 0 {
+            rmap.begin_operation(&Fail::NEVER);
+            self.pages.unpin_all(rmap);
+        }
+    }
+
+    /// The page tables.
+    pub fn pages(&self) -> &Pages {
+        &self.pages
     }
 
     /// The processes that are alive, in order of their numbers, each with its VMAs in order of
@@ -140,5 +167,11 @@ impl SmallDriver {
 
     fn space_mut(&mut self, mm: MmId) -> Option<&mut Space> {
         self.spaces.get_mut(usize::from(mm.0))?.as_mut()
+    }
+}
+
+impl AddressSpaces for SmallDriver {
+    fn vma_at(&self, mm: MmId, page: u64) -> Option<(VmaId, VmaRange)> {
+        SmallDriver::vma_at(self, mm, page)
     }
 }

@@ -8,6 +8,7 @@ use super::nobody::Nobody;
 use super::oracle::{self, Broken, Oracle};
 use super::state_diff::{FieldDiff, diff_states};
 use super::violation::Violation;
+use crate::pages::{AddressSpaces, Pages};
 use crate::rmap::{
     Call, Event, EventKind, Fail, LayerOperation, Mapped, MmId, PageEvent, Revision, Rmap, Seen, SeenWhat, Side,
     Snapshot, StateError, VmaLayer, Watched,
@@ -142,6 +143,17 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         }
     }
 
+    /// I9, after [`Lockstep::end_operation`]: the pages that the operation may have changed, and the walks that it made.
+    pub fn check_pages(&mut self, pages: &Pages, spaces: &impl AddressSpaces) {
+        if self.finding.is_some() {
+            return;
+        }
+        let violations = super::pages::check(&mut self.oracle, pages, spaces);
+        if !violations.is_empty() {
+            self.broken(Phase::EndOfOperation, self.who, Broken::Violations(violations));
+        }
+    }
+
     /// The trace is over: everything is compared and checked.
     pub fn finish(&mut self) {
         self.end_operation();
@@ -194,7 +206,11 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         }
         let broken = match Snapshot::decode(&self.words[0]) {
             Err(error) => Broken::Undecodable(error),
-            Ok(snapshot) => match oracle::full(&snapshot, oracle::Rules::of(self.reference.revision())) {
+            Ok(snapshot) => match oracle::full_with_pins(
+                &snapshot,
+                oracle::Rules::of(self.reference.revision()),
+                &self.oracle.pins(),
+            ) {
                 violations if violations.is_empty() => return,
                 violations => Broken::Violations(violations),
             },

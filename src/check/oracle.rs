@@ -18,12 +18,14 @@ mod record;
 mod tree;
 mod words;
 
-pub use full::full;
+pub use full::{full, full_with_pins};
 
 use self::locks::Locks;
 use self::model::Model;
+use self::record::VmaRecord;
+use super::pages::Walk;
 use super::violation::{Invariant, Violation};
-use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, Revision, Rule, StateError, VmaId};
+use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, FolioId, MmId, Revision, Rule, StateError, VmaId};
 
 /// Why the oracle stops.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,13 +70,45 @@ pub struct Rules {
     pub order: ChainOrder,
     /// Of trees.
     pub key: TreeKey,
+    /// Of the index of a folio.
+    pub index: TreeKey,
 }
 
 impl Rules {
     /// As a revision has them.
     pub fn of(revision: Revision) -> Rules {
-        let key = if revision.keyed_by_anon_pgoff { TreeKey::AnonPgoff } else { TreeKey::Pgoff };
-        Rules { order: ChainOrder::of(revision), key }
+        let of = |by_anon| if by_anon { TreeKey::AnonPgoff } else { TreeKey::Pgoff };
+        let (key, index) = (of(revision.keyed_by_anon_pgoff), of(revision.indexed_by_anon_pgoff));
+        Rules { order: ChainOrder::of(revision), key, index }
+    }
+}
+
+/// A live VMA, as far as pages ask.
+#[derive(Clone, Copy)]
+pub(super) struct KnownVma<'a> {
+    record: &'a VmaRecord,
+    index: TreeKey,
+}
+
+impl KnownVma<'_> {
+    /// Whose it is.
+    pub(super) fn mm(&self) -> MmId {
+        MmId(self.record.told[1] as u8)
+    }
+
+    /// Whether it contains a page.
+    pub(super) fn contains(&self, page: u64) -> bool {
+        (self.record.told[3]..self.record.told[4]).contains(&page)
+    }
+
+    /// The index that a folio at a page of it has.
+    pub(super) fn index_of(&self, page: u64) -> u64 {
+        self.record.key(self.index).first.wrapping_add(page.wrapping_sub(self.record.told[3]))
+    }
+
+    /// Whether an anon_vma is on its chain.
+    pub(super) fn is_attached_to(&self, anon_vma: AnonVmaId) -> bool {
+        self.record.chain().any(|[_, on_chain, _]| on_chain == anon_vma.0)
     }
 }
 
@@ -118,6 +152,37 @@ impl Oracle {
     /// An operation begins.
     pub fn begin_operation(&mut self) {
         self.calls.clear();
+        self.model.walks.clear();
+    }
+
+    /// A live VMA, as it was told.
+    pub(super) fn vma(&self, vma: VmaId) -> Option<KnownVma<'_>> {
+        Some(KnownVma { record: self.model.vma(vma.0)?, index: self.rules.index })
+    }
+
+    /// Whether an anon_vma is live.
+    pub(super) fn is_live(&self, anon_vma: AnonVmaId) -> bool {
+        self.model.anon_vma(anon_vma.0).is_some()
+    }
+
+    /// The anon_vma and the index that a folio was given.
+    pub(super) fn folio(&self, folio: FolioId) -> Option<(AnonVmaId, u64)> {
+        self.model.folio(folio.0).map(|record| (AnonVmaId(record.mapping), record.index))
+    }
+
+    /// Processes of which a VMA changed since this was asked last, a bit each.
+    pub(super) fn take_changed_mms(&mut self) -> u16 {
+        std::mem::take(&mut self.model.changed_mms)
+    }
+
+    /// The walks of the operation.
+    pub(super) fn take_walks(&mut self) -> Vec<Walk> {
+        std::mem::take(&mut self.model.walks)
+    }
+
+    /// References that are held from outside, on each anon_vma.
+    pub(super) fn pins(&self) -> Vec<(AnonVmaId, u32)> {
+        self.model.pins().map(|(serial, count)| (AnonVmaId(serial), count)).collect()
     }
 
     /// A call was made: what it returned, what it did, and what it touched.
@@ -183,8 +248,8 @@ impl Oracle {
             Call::RmapWalkAnon { folio, .. } => {
                 const VISIT: u8 = EventKind::Visit as u8;
                 let visits = events.iter().filter(|event| event.kind == VISIT);
-                let visits = visits.map(|event| (event.object, u64::from(event.other))).collect();
-                self.model.walks.push(model::Walk { folio: folio.0, visits });
+                let visits = visits.map(|event| (VmaId(event.object), u64::from(event.other))).collect();
+                self.model.walks.push(Walk { folio, visits });
                 self.model.apply(touched, number, None, |_| {})
             }
             Call::AnonVmaPrepare { .. } | Call::AnonVmaClone { .. } | Call::AnonVmaFork { .. } => {

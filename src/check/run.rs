@@ -28,8 +28,8 @@ pub struct RunResult {
     pub stats: RunStats,
 }
 
-/// Plays a trace from an empty world: every operation, then a look at the whole state, then the exit of every
-/// process, after which nothing may be left. Stops at the first finding.
+/// Plays a trace from an empty world: every operation, then a look at the whole state, then a walk of every folio,
+/// then the exit of every process and the end of every reference, after which nothing may be left. Stops at the first finding.
 ///
 /// Both lockstep and driver are reset before, and left as the run left them, so that their
 /// state can be dumped.
@@ -56,6 +56,7 @@ pub fn play_trace<C: Side, P: Side>(
     for op in &trace.ops {
         let outcome = driver.apply(lockstep, op);
         lockstep.end_operation();
+        lockstep.check_pages(driver.pages(), driver);
         if lockstep.finding().is_some() {
             break;
         }
@@ -70,12 +71,16 @@ pub fn play_trace<C: Side, P: Side>(
     stats
 }
 
-/// The second half of [`run_trace`]: the exit of every process, after which nothing may be left. Does nothing
+/// The second half of [`run_trace`]: the walks, the exit of every process, after which nothing may be left. Does nothing
 /// if something was found already.
 pub fn end_trace<C: Side, P: Side>(lockstep: &mut Lockstep<C, P>, driver: &mut SmallDriver) {
     if lockstep.finding().is_none() {
         lockstep.begin_teardown();
+        driver.walk_all(lockstep);
+        lockstep.end_operation();
+        lockstep.check_pages(driver.pages(), driver);
         driver.exit_all(lockstep);
+        driver.unpin_all(lockstep);
         lockstep.finish_empty();
     }
 }

@@ -46,6 +46,12 @@ enum MixArg {
     ForkHeavy,
     /// Many small VMAs: long trees, many neighbours.
     Wide,
+    /// A bit of every operation.
+    Full,
+    /// Every operation, but mostly forks and exits.
+    FullForkHeavy,
+    /// Few pages: VMAs split and merge all the time.
+    Merges,
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {
@@ -71,6 +77,9 @@ impl Random<'_> {
             MixArg::Default => Mix::default(),
             MixArg::ForkHeavy => Mix::fork_heavy(),
             MixArg::Wide => Mix::wide(),
+            MixArg::Full => Mix::full(),
+            MixArg::FullForkHeavy => Mix::full_fork_heavy(),
+            MixArg::Merges => Mix::merges(),
         };
         if let Some(rate) = self.args.fail_rate {
             mix.fail_per_mille = (rate * 1000.0).round() as u32;

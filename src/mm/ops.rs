@@ -9,7 +9,8 @@
 
 use super::space::{Space, Vma};
 use super::{MAX_MAP_COUNT, Outcome, SmallDriver};
-use crate::rmap::{Call, ENOMEM, MmId, Rmap, VmaId, VmaOperation, VmaRange};
+use crate::pages::{Pages, Refused};
+use crate::rmap::{Call, ENOENT, ENOMEM, MmId, Rmap, VmaId, VmaOperation, VmaRange, WalkMode};
 use crate::trace::OpKind;
 
 const ESRCH: i32 = 3;
@@ -40,6 +41,9 @@ impl SmallDriver {
             OpKind::Fork { parent, child } => self.fork(rmap, parent, child),
             OpKind::Unmap { mm, start, end } => self.unmap(rmap, mm, start, end),
             OpKind::Exit { mm } => self.exit(rmap, mm),
+            OpKind::Pin { mm, page } => self.pin(rmap, mm, page),
+            OpKind::Unpin { pin } => self.pages.unpin(rmap, usize::from(pin)).map_err(|Refused(e)| Outcome::Refused(e)),
+            OpKind::Walk { mm, page, mode } => self.walk(rmap, mm, page, mode),
             OpKind::Map { .. }
             | OpKind::Fault { .. }
             | OpKind::Protect { .. }
@@ -47,9 +51,6 @@ impl SmallDriver {
             | OpKind::Move { .. }
             | OpKind::Resize { .. }
             | OpKind::Grow { .. }
-            | OpKind::Pin { .. }
-            | OpKind::Unpin { .. }
-            | OpKind::Walk { .. }
             | OpKind::UffdMove { .. } => refused(ENOSYS),
         }
     }
@@ -95,6 +96,9 @@ impl SmallDriver {
         let next = space.find(vma.range.end).map(|next| next.id);
         rmap.call(Call::MmapReadLock { mm });
         let result = checked(rmap, Call::AnonVmaPrepare { vma: vma.id, prev, next });
+        if result.is_ok() {
+            self.pages.fault(rmap, mm, vma.id, page, true);
+        }
         rmap.call(Call::MmapUnlock { mm });
         result.map(|_| ())
     }
@@ -115,9 +119,11 @@ impl SmallDriver {
         let mut copy = space.clone();
         rmap.call(Call::MmapWriteLock { mm: parent });
         rmap.call(Call::MmapWriteLock { mm: child });
+        let pages = &mut self.pages;
         let failure = copy.iter_mut().find_map(|vma| match dup_vma(rmap, vma, child) {
             Ok(id) => {
                 vma.id = id;
+                pages.copy_range(parent, child, vma.range.start, vma.range.end);
                 None
             }
             Err(outcome) => Some((vma.range.start, outcome)),
@@ -126,7 +132,7 @@ impl SmallDriver {
         rmap.call(Call::MmapUnlock { mm: parent });
         if let Some((start, outcome)) = failure {
             copy.truncate(start);
-            exit_mmap(rmap, child, &copy);
+            exit_mmap(rmap, child, &copy, &mut self.pages);
             return Err(outcome);
         }
         self.spaces[usize::from(child.0)] = Some(copy);
@@ -139,10 +145,11 @@ impl SmallDriver {
     fn unmap<R: Rmap + ?Sized>(&mut self, rmap: &mut R, mm: MmId, start: u64, end: u64) -> Result {
         let mut gathered = std::mem::take(&mut self.gathered);
         gathered.clear();
-        let result = match self.space_mut(mm) {
+        let space = self.spaces.get_mut(usize::from(mm.0)).and_then(Option::as_mut);
+        let result = match space {
             None => refused(ESRCH),
             Some(_) if start >= end => refused(EINVAL),
-            Some(space) => unmap_in(rmap, space, mm, start, end, &mut gathered),
+            Some(space) => unmap_in(rmap, space, &mut self.pages, mm, start..end, &mut gathered),
         };
         self.gathered = gathered;
         result
@@ -153,8 +160,29 @@ impl SmallDriver {
         let Some(space) = self.spaces.get_mut(usize::from(mm.0)).and_then(Option::take) else {
             return refused(ESRCH);
         };
-        exit_mmap(rmap, mm, &space);
+        exit_mmap(rmap, mm, &space, &mut self.pages);
         Ok(())
+    }
+
+    /// Mirrors folio_get_anon_vma() as migration and KSM call it.
+    fn pin<R: Rmap + ?Sized>(&mut self, rmap: &mut R, mm: MmId, page: u64) -> Result {
+        if self.space(mm).is_none() {
+            return refused(ESRCH);
+        }
+        match self.pages.pin(rmap, mm, page) {
+            Ok(_) => Ok(()),
+            // A call was made.
+            Err(Refused(ENOENT)) => Err(Outcome::Failed(ENOENT)),
+            Err(Refused(errno)) => refused(errno),
+        }
+    }
+
+    /// Mirrors rmap_walk() of the folio at a page. One that gives up for the lock is a walk, too.
+    fn walk<R: Rmap + ?Sized>(&mut self, rmap: &mut R, mm: MmId, page: u64, mode: WalkMode) -> Result {
+        if self.space(mm).is_none() {
+            return refused(ESRCH);
+        }
+        self.pages.walk(rmap, mm, page, mode).map(|_| ()).map_err(|Refused(errno)| Outcome::Refused(errno))
     }
 }
 
@@ -169,10 +197,11 @@ fn dup_vma<R: Rmap + ?Sized>(rmap: &mut R, pvma: &Vma, child: MmId) -> Result<Vm
     Ok(vma)
 }
 
-/// Mirrors exit_mmap() (mm/mmap.c): free_pgtables() (mm/memory.c) unlinks every VMA, then
+/// Mirrors exit_mmap() (mm/mmap.c): unmap_vmas() empties the page tables, free_pgtables() (mm/memory.c) unlinks every VMA, then
 /// tear_down_vmas() of 7.x, a loop of remove_vma() before, frees every one. The mark is of 7.x.
-fn exit_mmap<R: Rmap + ?Sized>(rmap: &mut R, mm: MmId, space: &Space) {
+fn exit_mmap<R: Rmap + ?Sized>(rmap: &mut R, mm: MmId, space: &Space, pages: &mut Pages) {
     rmap.call(Call::MmapWriteLock { mm });
+    pages.exit(rmap, mm);
     for vma in space.iter() {
         rmap.call(Call::UnlinkAnonVmas { vma: vma.id });
     }
@@ -187,11 +216,12 @@ fn exit_mmap<R: Rmap + ?Sized>(rmap: &mut R, mm: MmId, space: &Space) {
 fn unmap_in<R: Rmap + ?Sized>(
     rmap: &mut R,
     space: &mut Space,
+    pages: &mut Pages,
     mm: MmId,
-    start: u64,
-    end: u64,
+    range: std::ops::Range<u64>,
     gathered: &mut Vec<(u64, VmaId)>,
 ) -> Result {
+    let (start, end) = (range.start, range.end);
     let first = space.first_in(start, end);
     if let Some(Vma { range, .. }) = first
         && start > range.start
@@ -202,10 +232,11 @@ fn unmap_in<R: Rmap + ?Sized>(
     }
     rmap.call(Call::MmapWriteLock { mm });
     let result = match first {
-        Some(first) => gather(rmap, space, mm, first, start..end, gathered),
+        Some(first) => gather(rmap, space, mm, first, range, gathered),
         None => Ok(()),
     };
     if result.is_ok() {
+        pages.zap(rmap, mm, start, end);
         for &(_, vma) in gathered.iter() {
             rmap.call(Call::UnlinkAnonVmas { vma });
         }

@@ -351,9 +351,11 @@ fn a_refusal_makes_no_call() {
         ("move p0 0x10..0x11 0x30", "ENOSYS"),
         ("resize p0 0x10..0x18 1", "ENOSYS"),
         ("grow p0 0x10 1", "ENOSYS"),
-        ("pin p0 0x10", "ENOSYS"),
-        ("unpin 0", "ENOSYS"),
-        ("walk p0 0x10", "ENOSYS"),
+        ("pin p0 0x10", "EFAULT"),
+        ("pin p2 0x10", "ESRCH"),
+        ("unpin 0", "EBADF"),
+        ("walk p0 0x10", "EFAULT"),
+        ("walk p2 0x10", "ESRCH"),
         ("uffdmove p0 0x10 0x11", "ENOSYS"),
     ] {
         let mut fake = Fake::new();

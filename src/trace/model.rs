@@ -1,12 +1,17 @@
 //! The cheap model of what is alive, for whoever makes operations up: the decoder of the byte
 //! form and the random generator.
 //!
-//! It knows which processes live and which pages of a small window each has mapped, and assumes
-//! that an operation without failures succeeds. It is a guess, made to choose operations that
+//! It knows which processes live, which pages of a small window each has mapped, and roughly what VMAs they make up;
+//! it assumes that an operation without failures succeeds. It is a guess, made to choose operations that
 //! are nearly always legal; what really happens is the driver's business.
 
-use super::op::{Arg, Args, Fails, OPERATIONS, Op, OpSet, Operation};
+mod bits;
+mod space;
+
+use super::op::{Advice, Arg, Args, Fails, Form, OPERATIONS, Op, OpSet, Operation};
 use crate::rmap::MAX_PROCESSES;
+use bits::{draw_one, modulo, ones, runs, undraw_one};
+use space::{Space, place_of, window_bits};
 
 /// First page of the window in which operations are made up.
 pub(super) const WINDOW_START: u64 = 0x10;
@@ -14,15 +19,8 @@ pub(super) const WINDOW_START: u64 = 0x10;
 pub(super) const WINDOW_PAGES: u8 = 64;
 /// Most pages of a made-up range.
 pub(super) const RANGE_PAGES: u64 = 8;
-
-/// One process: bit n is page `WINDOW_START + n`.
-#[derive(Clone, Copy, Default)]
-struct Space {
-    /// Pages that are mapped.
-    mapped: u64,
-    /// Those of them at which a VMA starts.
-    starts: u64,
-}
+/// Most pages by which a VMA is made to grow down.
+const GROWTH_PAGES: u64 = 4;
 
 /// What is alive.
 #[derive(Clone)]
@@ -35,72 +33,25 @@ pub(super) struct Model {
     processes: u16,
     /// The pages that may be mapped.
     window: u64,
+    /// Bit k: pin k is held.
+    pins: u16,
     spaces: [Space; MAX_PROCESSES],
 }
 
-/// `count` ones from bit 0 on.
-fn ones(count: u64) -> u64 {
-    u64::MAX.checked_shr(64 - count.min(64) as u32).unwrap_or(0)
-}
-
-/// The place of the nth one of a byte, at `n << 8 | byte`.
-static ONES_OF_BYTE: [u8; 8 << 8] = {
-    let mut places = [0; 8 << 8];
-    let mut byte = 0;
-    while byte < 256 {
-        let (mut n, mut place) = (0, 0);
-        while place < 8 {
-            if byte >> place & 1 == 1 {
-                places[n << 8 | byte] = place;
-                n += 1;
-            }
-            place += 1;
-        }
-        byte += 1;
-    }
-    places
-};
-
-/// `field % count`, and 0 if `count` is 0.
-///
-/// Not a division behind a test for 0: rustc 1.95 (LLVM 22) hoists such a one out of the loop of
-/// [`Model::draw`], to before the test, and the process dies of SIGFPE.
-fn modulo(field: u64, count: u64) -> u64 {
-    u64::from(field as u32 % (count as u32).max(1))
-}
-
-/// `field` modulo the ones of `mask`: the place of that one; none if it has none. Finds it by the
-/// partial sums of the bytes' counts, as decoding is what a fuzzer does all day.
-fn draw_one(mask: u64, field: u64) -> Option<u64> {
-    const LOW_BITS: u64 = 0x0101_0101_0101_0101;
-    const HIGH_BITS: u64 = LOW_BITS << 7;
-    let pairs = mask - ((mask >> 1) & (LOW_BITS * 0x55));
-    let nibbles = (pairs & (LOW_BITS * 0x33)) + ((pairs >> 2) & (LOW_BITS * 0x33));
-    // Byte n: the ones of the bytes 0 to n.
-    let sums = ((nibbles + (nibbles >> 4)) & (LOW_BITS * 0x0f)).wrapping_mul(LOW_BITS);
-    let total = sums >> 56;
-    let n = modulo(field, total);
-    if total == 0 {
-        return None;
-    }
-    // Bytes whose sum does not exceed n lie wholly below the place.
-    let below = (((n * LOW_BITS) | HIGH_BITS) - sums) & HIGH_BITS;
-    let at = (below >> 7).wrapping_mul(LOW_BITS) >> 56 << 3;
-    let left = n - (sums << 8 >> at & 0xff);
-    let byte = mask >> at & 0xff;
-    Some(at + u64::from(ONES_OF_BYTE[(left << 8 | byte) as usize]))
-}
-
-/// The field from which [`draw_one`] draws `place`, if it can.
-fn undraw_one(mask: u64, place: u64) -> Option<u64> {
-    let below = ones(place);
-    (place < 64 && mask >> place & 1 == 1).then(|| u64::from((mask & below).count_ones()))
-}
-
-/// The pages of the window that lie in `start..end`.
-fn window_bits(start: u64, end: u64) -> u64 {
-    ones(end.saturating_sub(WINDOW_START)) & !ones(start.saturating_sub(WINDOW_START))
-}
+/// Bits 0–2 of the field of a target, which way it is drawn: 0 home, even if something is there, ...
+const WAYS: u64 = 7;
+/// ... up to this home if that is free, ...
+const HOME_IF_FREE: u64 = 3;
+/// ... up to 6 somewhere free, ...
+const FREE: u64 = 4;
+/// ... and anywhere.
+const ANYWHERE: u64 = 7;
+/// Bits 3–5 of it: if all are set, the range may cross the border of a VMA, which 7.x allows.
+const WIDE: u64 = 7 << 3;
+/// Where the index of a target begins.
+const INDEX_SHIFT: u32 = 6;
+/// The field of a file up to which it is none.
+const NO_FILE: u8 = 11;
 
 impl Model {
     /// Of a trace's beginning: process 0 exists, with nothing mapped.
@@ -111,6 +62,7 @@ impl Model {
             alive: 1,
             processes: ones(u64::from(processes.clamp(1, MAX_PROCESSES as u8))) as u16,
             window: ones(u64::from(pages.clamp(1, WINDOW_PAGES))),
+            pins: 0,
             spaces: Default::default(),
         }
     }
@@ -122,10 +74,6 @@ impl Model {
 
     fn lives(&self, p: u8) -> bool {
         usize::from(p) < MAX_PROCESSES && self.alive >> p & 1 == 1
-    }
-
-    fn mapped(&self, p: u8) -> u64 {
-        self.spaces.get(usize::from(p)).map_or(0, |space| space.mapped)
     }
 
     /// How many VMAs there are in all processes together.
@@ -143,10 +91,88 @@ impl Model {
         if self.alive.count_ones() == 1 { 0 } else { self.candidates() }
     }
 
+    fn space(&self, p: u8) -> &Space {
+        &self.spaces[usize::from(p) % MAX_PROCESSES]
+    }
+
     /// Most pages that a range of that shape has at `place` of the window, not 0.
-    fn room(&self, arg: Arg, p: u8, place: u64) -> u64 {
-        let obstacles = if arg == Arg::FreeRange { self.mapped(p) | !self.window } else { !self.window };
+    fn room(&self, arg: Arg, p: u8, place: u64, wide: bool) -> u64 {
+        let space = self.space(p);
+        let obstacles = match arg {
+            Arg::FreeRange => space.mapped | !self.window,
+            Arg::WholeRange => !space.mapped,
+            Arg::MovedRange | Arg::ResizedRange if !wide => {
+                return (space.vma_at(place as usize).1 as u64 - place).min(RANGE_PAGES);
+            }
+            Arg::MovedRange | Arg::ResizedRange => !space.mapped,
+            _ => !self.window,
+        };
         u64::from((obstacles >> place).trailing_zeros()).min(64 - place).clamp(1, RANGE_PAGES)
+    }
+
+    /// The pages from which one of that shape, or the first of that shape, is drawn.
+    fn pages(&self, arg: Arg, p: u8) -> u64 {
+        let space = self.space(p);
+        match arg {
+            Arg::FreeRange => self.window & !space.mapped,
+            Arg::WrittenPage => space.written(),
+            Arg::PinnedPage if self.pins == u16::MAX => 0,
+            Arg::PinnedPage => space.written(),
+            Arg::ExclusivePage => space.exclusive(),
+            Arg::EmptyPage => space.empty(),
+            Arg::GrowingPage => space.growing(self.window),
+            _ => space.mapped,
+        }
+    }
+
+    /// How many pages are free from a place on, at most so many.
+    fn free_from(&self, p: u8, place: usize, most: u64) -> u64 {
+        match place {
+            0..64 => u64::from((!(self.window & !self.space(p).mapped) >> place).trailing_zeros())
+                .min(64 - place as u64)
+                .min(most),
+            _ => 0,
+        }
+    }
+
+    /// By how many pages the VMA at a page can grow down.
+    fn growth(&self, p: u8, page: u64) -> u64 {
+        let space = self.space(p);
+        match place_of(page).map(|place| space.vma_at(place).0) {
+            Some(first @ 1..) => {
+                let free = self.window & !space.mapped;
+                u64::from((free << (64 - first)).leading_ones()).clamp(1, GROWTH_PAGES)
+            }
+            _ => 1,
+        }
+    }
+
+    /// Where a range could move: to its home, to somewhere free, to anywhere. The first is none where the home is where
+    /// it is, across it, or out of the window.
+    fn targets(&self, args: &Args) -> (Option<u64>, u64, u64) {
+        let space = self.space(args.p);
+        let (Some(place), len) = (place_of(args.a), args.b.saturating_sub(args.a)) else {
+            return (None, 0, 0);
+        };
+        let across = ones(place as u64 + len) & !ones((place as u64 + 1).saturating_sub(len));
+        let anywhere = runs(self.window, len) & !across;
+        let home = space.home(place).map(|home| home as u64).filter(|&home| anywhere >> home & 1 == 1);
+        (home, runs(self.window & !space.mapped, len), anywhere)
+    }
+
+    /// Which of a walk's or a range's words are possible: the one that a word turns into.
+    fn word(&self, arg: Arg, args: &Args, word: u8) -> u8 {
+        let space = self.space(args.p);
+        let range = window_bits(args.a, args.b);
+        match arg {
+            Arg::Grows | Arg::Read if self.set == OpSet::Small => 0,
+            Arg::Read if space.read_only() & window_bits(args.a, args.a + 1) != 0 => 1,
+            Arg::DontUnmap if space.of_files() & range != 0 => 0,
+            Arg::Advice if word == Advice::WipeOnFork as u8 && space.of_files() & range != 0 => {
+                Advice::KeepOnFork as u8
+            }
+            _ => word,
+        }
     }
 
     /// Legal arguments from any fields, each taken modulo what it can be; none if the operation
@@ -161,46 +187,137 @@ impl Model {
                 Arg::NewProcess => {
                     args.q = draw_one(u64::from(self.processes & !self.alive), u64::from(fields.q))? as u8;
                 }
-                Arg::MappedPage => args.a = WINDOW_START + draw_one(self.mapped(args.p), fields.a)?,
-                Arg::FreeRange | Arg::MappedRange => {
-                    let mapped = self.mapped(args.p);
-                    let pages = if arg == Arg::FreeRange { self.window & !mapped } else { mapped };
-                    let place = draw_one(pages, fields.a)?;
-                    args.a = WINDOW_START + place;
-                    args.b = args.a + 1 + modulo(fields.b, self.room(arg, args.p, place));
+                Arg::MappedPage | Arg::WrittenPage | Arg::PinnedPage | Arg::ExclusivePage => {
+                    args.a = WINDOW_START + draw_one(self.pages(arg, args.p), fields.a)?;
                 }
-                Arg::Grows | Arg::File | Arg::Read => (),
-                _ => return None,
+                Arg::GrowingPage => {
+                    let first = draw_one(self.pages(arg, args.p), fields.a)?;
+                    let (_, end) = self.space(args.p).vma_at(first as usize);
+                    args.a = WINDOW_START + first + modulo(fields.b, end as u64 - first);
+                }
+                Arg::EmptyPage => args.c = WINDOW_START + draw_one(self.pages(arg, args.p), fields.c)?,
+                Arg::FreeRange | Arg::MappedRange | Arg::WholeRange | Arg::MovedRange => {
+                    let place = draw_one(self.pages(arg, args.p), fields.a)?;
+                    args.a = WINDOW_START + place;
+                    let wide = fields.c & WIDE == WIDE;
+                    args.b = args.a + 1 + modulo(fields.b, self.room(arg, args.p, place, wide));
+                }
+                Arg::ResizedRange => {
+                    let place = draw_one(self.pages(arg, args.p), fields.a)?;
+                    let (_, end) = self.space(args.p).vma_at(place as usize);
+                    args.a = WINDOW_START + place;
+                    args.b = match fields.c & 1 == 1 && self.free_from(args.p, end, 1) == 1 {
+                        true => WINDOW_START + end as u64,
+                        false => args.a + 1 + modulo(fields.b, self.room(arg, args.p, place, false)),
+                    };
+                }
+                Arg::NewLength => {
+                    let room = self.room_above(&args);
+                    args.c = match fields.c & 1 == 1 && room > 0 {
+                        true => args.b - args.a + 1 + modulo(fields.c >> 1, room),
+                        false => 1 + modulo(fields.c >> 1, args.b - args.a),
+                    };
+                }
+                Arg::Growth => args.c = 1 + modulo(fields.c, self.growth(args.p, args.a)),
+                Arg::Target => {
+                    let (home, free, anywhere) = self.targets(&args);
+                    let index = fields.c >> INDEX_SHIFT;
+                    let at_home = home.filter(|&home| match fields.c & WAYS {
+                        0 => true,
+                        way => way <= HOME_IF_FREE && free >> home & 1 == 1,
+                    });
+                    let free = if fields.c & WAYS == ANYWHERE { None } else { draw_one(free, index) };
+                    args.c = WINDOW_START + at_home.or(free).or_else(|| draw_one(anywhere, index))?;
+                }
+                Arg::File if self.set == OpSet::Full && args.word == 0 => {
+                    args.number = fields.number.saturating_sub(NO_FILE);
+                }
+                Arg::File => (),
+                Arg::Pin => args.number = draw_one(self.pins.into(), u64::from(fields.number))? as u8,
+                Arg::Grows | Arg::Read | Arg::Access | Arg::Advice | Arg::DontUnmap | Arg::Mode => {
+                    let word = match arg.form() {
+                        Form::Optional(words) => (fields.word & 3).saturating_sub(3 - words.len() as u8),
+                        Form::Word(words) => fields.word & (words.len() as u8 - 1),
+                        _ => 0,
+                    };
+                    args.word = self.word(arg, &args, word);
+                }
             }
         }
         Some(args)
     }
 
-    /// The fields from which [`Model::draw`] draws these arguments, if it can.
+    /// How many pages a range can be longer, if it ends where its VMA does.
+    fn room_above(&self, args: &Args) -> u64 {
+        match place_of(args.b.wrapping_sub(1)) {
+            Some(last) if self.space(args.p).vma_at(last).1 == last + 1 => {
+                self.free_from(args.p, last + 1, RANGE_PAGES)
+            }
+            _ => 0,
+        }
+    }
+
+    /// The fields from which [`Model::draw`] draws these arguments, if it can. Of what is not certain, whoever asks
+    /// makes sure by drawing from them.
     pub(super) fn undraw(&self, operation: &Operation, args: Args) -> Option<Args> {
         let mut fields = Args::default();
+        let p = args.p;
+        let place = |page: u64| page.checked_sub(WINDOW_START);
         for &arg in operation.args {
             match arg {
-                Arg::Process => fields.p = undraw_one(self.candidates(), u64::from(args.p))? as u8,
-                Arg::Leaver => fields.p = undraw_one(self.leavers(), u64::from(args.p))? as u8,
+                Arg::Process => fields.p = undraw_one(self.candidates(), u64::from(p))? as u8,
+                Arg::Leaver => fields.p = undraw_one(self.leavers(), u64::from(p))? as u8,
                 Arg::NewProcess => {
                     fields.q = undraw_one(u64::from(self.processes & !self.alive), u64::from(args.q))? as u8;
                 }
-                Arg::MappedPage => {
-                    fields.a = undraw_one(self.mapped(args.p), args.a.checked_sub(WINDOW_START)?)?;
+                Arg::MappedPage | Arg::WrittenPage | Arg::PinnedPage | Arg::ExclusivePage => {
+                    fields.a = undraw_one(self.pages(arg, p), place(args.a)?)?;
                 }
-                Arg::FreeRange | Arg::MappedRange => {
-                    let mapped = self.mapped(args.p);
-                    let pages = if arg == Arg::FreeRange { self.window & !mapped } else { mapped };
-                    let place = args.a.checked_sub(WINDOW_START)?;
-                    fields.a = undraw_one(pages, place)?;
+                Arg::GrowingPage => {
+                    let (first, _) = self.space(p).vma_at(place_of(args.a)?);
+                    fields.a = undraw_one(self.pages(arg, p), first as u64)?;
+                    fields.b = place(args.a)? - first as u64;
+                }
+                Arg::EmptyPage => fields.c = undraw_one(self.pages(arg, p), place(args.c)?)?,
+                Arg::FreeRange | Arg::MappedRange | Arg::WholeRange | Arg::MovedRange | Arg::ResizedRange => {
+                    let first = place(args.a)?;
+                    fields.a = undraw_one(self.pages(arg, p), first)?;
                     fields.b = args.b.checked_sub(args.a)?.checked_sub(1)?;
-                    if fields.b >= self.room(arg, args.p, place) {
-                        return None;
+                    if arg == Arg::ResizedRange && args.c > args.b - args.a {
+                        // It ends where the VMA does, which is not drawn.
+                        fields.b = 0;
+                    } else if fields.b >= self.room(arg, p, first, false) {
+                        fields.c = WIDE;
+                        if fields.b >= self.room(arg, p, first, true) {
+                            return None;
+                        }
                     }
                 }
-                Arg::Grows | Arg::File | Arg::Read => (),
-                _ => return None,
+                Arg::NewLength => {
+                    let pages = args.b - args.a;
+                    fields.c = match args.c.checked_sub(pages + 1) {
+                        Some(more) => more << 1 | 1,
+                        None => args.c.checked_sub(1)? << 1,
+                    };
+                }
+                Arg::Growth => fields.c = args.c.checked_sub(1)?,
+                Arg::Target => {
+                    let to = place(args.c)?;
+                    let (home, free, anywhere) = self.targets(&args);
+                    fields.c |= match undraw_one(free, to) {
+                        _ if home == Some(to) => 0,
+                        Some(index) => index << INDEX_SHIFT | FREE,
+                        None => undraw_one(anywhere, to)? << INDEX_SHIFT | ANYWHERE,
+                    };
+                }
+                Arg::File => fields.number = if args.number == 0 { 0 } else { args.number + NO_FILE },
+                Arg::Pin => fields.number = undraw_one(self.pins.into(), u64::from(args.number))? as u8,
+                Arg::Grows | Arg::Read | Arg::Access | Arg::Advice | Arg::DontUnmap | Arg::Mode => {
+                    fields.word = match arg.form() {
+                        Form::Optional(words) if args.word != 0 => args.word + 3 - words.len() as u8,
+                        _ => args.word,
+                    };
+                }
             }
         }
         Some(fields)
@@ -227,64 +344,65 @@ impl Model {
             let args = (OPERATIONS[row].draw)(self, fields)?;
             accept(row, args).then_some((row, args))
         };
-        try_row(row).or_else(|| try_row(OPERATIONS[row].instead)).or_else(|| (0..OPERATIONS.len()).find_map(try_row))
+        let of_the_set = |&row: &usize| self.set == OpSet::Full || OPERATIONS[row].small;
+        let any_row = || (0..OPERATIONS.len()).filter(of_the_set).find_map(try_row);
+        try_row(row).or_else(|| try_row(OPERATIONS[row].instead)).or_else(any_row)
     }
 
-    /// Whether a VMA lies across the lower edge of page `page`, so that an unmap splits it there.
-    fn splits_at(&self, p: u8, page: u64) -> bool {
-        let bit = window_bits(page, page.saturating_add(1));
-        let Space { mapped, starts } = self.spaces[usize::from(p)];
-        bit > 1 && mapped & bit != 0 && starts & bit == 0 && mapped & bit >> 1 != 0
+    /// What is alive to be changed, and whether VMAs merge in it.
+    fn living(&mut self, p: u8) -> Option<(&mut Space, bool)> {
+        let lives = self.lives(p);
+        let full = self.set == OpSet::Full;
+        self.spaces.get_mut(usize::from(p)).filter(|_| lives).map(|space| (space, full))
     }
 
-    /// `map`: with its first attempt failing, nothing.
+    /// `map`: with its first attempt failing, nothing, unless a neighbour takes it in.
     pub(super) fn map(&mut self, x: Args, fails: &Fails) {
-        let (p, start, end) = (x.p, x.a, x.b);
-        let bits = window_bits(start, end);
-        if !self.lives(p) || fails.first() || self.mapped(p) & bits != 0 {
+        let bits = window_bits(x.a, x.b);
+        let Some((space, full)) = self.living(x.p) else { return };
+        let refused = bits == 0 || space.mapped & bits != 0 || (x.word != 0 && x.number != 0);
+        if refused || fails.node.fails(1) || (fails.first() && !full) {
             return;
         }
-        let space = &mut self.spaces[usize::from(p)];
-        space.mapped |= bits;
-        space.starts |= bits & bits.wrapping_neg();
+        let merges = space.map(&x);
+        if fails.first() && !merges {
+            space.unmap(x.a, x.b);
+        } else if full {
+            space.merge(x.a, x.b);
+        }
+    }
+
+    /// `fault`: with a failure, nothing, if it needs an anon_vma.
+    pub(super) fn fault(&mut self, x: Args, fails: &Fails) {
+        let bit = window_bits(x.a, x.a.saturating_add(1));
+        let (Some((space, _)), Some(place)) = (self.living(x.p), place_of(x.a)) else { return };
+        let legal = x.word == 0 && bit & space.mapped & !space.read_only() != 0;
+        if legal && (fails.is_never() || space.is_prepared(place)) {
+            space.write(place);
+        }
     }
 
     /// `unmap`: with a failure, nothing if it needs a split.
     pub(super) fn unmap(&mut self, p: u8, start: u64, end: u64, fails: &Fails) {
-        if !self.lives(p) || (!fails.is_never() && (self.splits_at(p, start) || self.splits_at(p, end))) {
-            return;
+        let Some((space, _)) = self.living(p) else { return };
+        if fails.is_never() || !(space.splits_at(start) || space.splits_at(end)) {
+            space.unmap(start, end);
         }
-        let bits = window_bits(start, end);
-        if bits == 0 {
-            return;
-        }
-        let space = &mut self.spaces[usize::from(p)];
-        space.mapped &= !bits;
-        space.starts &= !bits;
-        space.starts |= space.mapped & window_bits(end, end.saturating_add(1));
     }
 
     /// `fork`: with a failure, nothing if there is anything to copy.
     pub(super) fn fork(&mut self, p: u8, q: u8, fails: &Fails) {
-        if !self.lives(p) || usize::from(q) >= MAX_PROCESSES || self.lives(q) {
+        if usize::from(q) >= MAX_PROCESSES || self.lives(q) {
             return;
         }
-        if !fails.is_never() && self.mapped(p) != 0 {
+        let Some((space, _)) = self.living(p) else { return };
+        if !fails.is_never() && space.mapped != 0 {
             return;
         }
-        self.spaces[usize::from(q)] = self.spaces[usize::from(p)];
+        let child = space.fork();
+        self.spaces[usize::from(q)] = child;
         self.alive |= 1 << q;
     }
-
-    pub(super) fn fault(&mut self, _: Args, _: &Fails) {}
-    pub(super) fn protect(&mut self, _: Args, _: &Fails) {}
-    pub(super) fn advise(&mut self, _: Args, _: &Fails) {}
-    pub(super) fn relocate(&mut self, _: Args, _: &Fails) {}
-    pub(super) fn resize(&mut self, _: Args, _: &Fails) {}
-    pub(super) fn grow(&mut self, _: Args, _: &Fails) {}
-    pub(super) fn uffd_move(&mut self, _: Args, _: &Fails) {}
-    pub(super) fn pin(&mut self) {}
-    pub(super) fn unpin(&mut self, _: u8) {}
 
     /// `exit`
     pub(super) fn exit(&mut self, p: u8) {
@@ -293,11 +411,89 @@ impl Model {
             self.spaces[usize::from(p)] = Space::default();
         }
     }
+
+    /// A range whose flags change: with a failure, nothing if it needs a split.
+    fn modify(&mut self, x: &Args, fails: &Fails, change: impl FnOnce(&mut Space)) {
+        let Some((space, full)) = self.living(x.p) else { return };
+        if fails.is_never() || !(space.splits_at(x.a) || space.splits_at(x.b)) {
+            change(space);
+            if full {
+                space.merge(x.a, x.b);
+            }
+        }
+    }
+
+    /// `protect`
+    pub(super) fn protect(&mut self, x: Args, fails: &Fails) {
+        self.modify(&x, fails, |space| space.protect(x.a, x.b, x.word != 0));
+    }
+
+    /// `advise`
+    pub(super) fn advise(&mut self, x: Args, fails: &Fails) {
+        self.modify(&x, fails, |space| space.advise(x.a, x.b, Advice::ALL[usize::from(x.word) % Advice::ALL.len()]));
+    }
+
+    /// `move`: with one of its first attempts failing, nothing.
+    pub(super) fn relocate(&mut self, x: Args, fails: &Fails) {
+        let Some((space, full)) = self.living(x.p) else { return };
+        if fails.first() || fails.alloc.fails(2) {
+            return;
+        }
+        space.relocate(x.a, x.b, x.c, x.word != 0);
+        if full {
+            space.merge(x.c, x.c.saturating_add(x.b.saturating_sub(x.a)));
+        }
+    }
+
+    /// `resize`: with a failure, nothing if it needs a split, or a node of the tree.
+    pub(super) fn resize(&mut self, x: Args, fails: &Fails) {
+        let new_end = x.a.saturating_add(x.c);
+        let Some((space, full)) = self.living(x.p) else { return };
+        if new_end <= x.b {
+            if fails.is_never() || !(space.splits_at(new_end) || space.splits_at(x.b)) {
+                space.unmap(new_end, x.b);
+            }
+        } else if !fails.node.fails(1) {
+            space.extend(x.b, new_end);
+            if full {
+                space.merge(new_end, new_end);
+            }
+        }
+    }
+
+    /// `grow`: with a failure, nothing.
+    pub(super) fn grow(&mut self, x: Args, fails: &Fails) {
+        let Some((space, _)) = self.living(x.p) else { return };
+        if let Some(place) = place_of(x.a).filter(|_| fails.is_never() && x.c != 0) {
+            space.grow(place, x.c);
+        }
+    }
+
+    /// `uffdmove`: with a failure, nothing, if it needs an anon_vma.
+    pub(super) fn uffd_move(&mut self, x: Args, fails: &Fails) {
+        let Some((space, _)) = self.living(x.p) else { return };
+        if let (Some(from), Some(to)) = (place_of(x.a), place_of(x.c))
+            && (fails.is_never() || space.is_prepared(to))
+        {
+            space.uffd_move(from, to);
+        }
+    }
+
+    /// `pin`: takes the lowest free number.
+    pub(super) fn pin(&mut self) {
+        self.pins |= self.pins.wrapping_add(1);
+    }
+
+    /// `unpin`
+    pub(super) fn unpin(&mut self, pin: u8) {
+        self.pins &= !1u16.checked_shl(pin.into()).unwrap_or(0);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rmap::Fail;
 
     #[test]
     fn bits_of_the_window() {
@@ -313,33 +509,19 @@ mod tests {
     }
 
     #[test]
-    fn a_one_is_drawn_and_undrawn() {
-        let mut rng = crate::trace::Rng::new(1);
-        for sparse in 0..2_000 {
-            let mask = (0..sparse % 4).fold(rng.next_u64(), |mask, _| mask & rng.next_u64());
-            let ones: Vec<u64> = (0..64).filter(|place| mask >> place & 1 == 1).collect();
-            for (n, &place) in ones.iter().enumerate() {
-                assert_eq!(draw_one(mask, n as u64), Some(place));
-                assert_eq!(draw_one(mask, (n + 3 * ones.len()) as u64), Some(place));
-                assert_eq!(undraw_one(mask, place), Some(n as u64));
-            }
-        }
-        assert_eq!((draw_one(0, 7), draw_one(u64::MAX, 63), draw_one(1 << 63, 9)), (None, Some(63), Some(63)));
-        assert_eq!((undraw_one(2, 0), undraw_one(u64::MAX, 64), undraw_one(1 << 63, 63)), (None, None, Some(0)));
-    }
-
-    #[test]
     fn a_split_makes_a_vma_and_a_whole_unmap_takes_one() {
-        let mut model = Model::new(OpSet::Full, 16, 64);
+        let mut model = Model::new(OpSet::Small, 16, 64);
         model.map(Args { a: 0x10, b: 0x18, ..Args::default() }, &Fails::NEVER);
         model.map(Args { a: 0x18, b: 0x19, ..Args::default() }, &Fails::NEVER);
         assert_eq!(model.vmas(), 2);
-        assert!(model.splits_at(0, 0x12) && !model.splits_at(0, 0x18) && !model.splits_at(0, 0x10));
-        model.unmap(0, 0x12, 0x14, &Fails { alloc: crate::rmap::Fail::nth(1), ..Fails::NEVER });
+        assert!(
+            model.spaces[0].splits_at(0x12) && !model.spaces[0].splits_at(0x18) && !model.spaces[0].splits_at(0x10)
+        );
+        model.unmap(0, 0x12, 0x14, &Fails { alloc: Fail::nth(1), ..Fails::NEVER });
         assert_eq!(model.vmas(), 2);
         model.unmap(0, 0x12, 0x14, &Fails::NEVER);
         assert_eq!(model.vmas(), 3);
-        model.unmap(0, 0x14, 0x18, &Fails { alloc: crate::rmap::Fail::nth(1), ..Fails::NEVER });
+        model.unmap(0, 0x14, 0x18, &Fails { alloc: Fail::nth(1), ..Fails::NEVER });
         assert_eq!(model.vmas(), 2);
         model.fork(0, 5, &Fails::NEVER);
         assert_eq!(model.vmas(), 4);

@@ -23,7 +23,7 @@ pub enum Advice {
 
 impl Advice {
     /// In the order of their words in [`ADVICE`].
-    const ALL: [Advice; 4] = [Advice::DontFork, Advice::DoFork, Advice::WipeOnFork, Advice::KeepOnFork];
+    pub(super) const ALL: [Advice; 4] = [Advice::DontFork, Advice::DoFork, Advice::WipeOnFork, Advice::KeepOnFork];
 }
 
 /// Files that a trace can map: their numbers are 0 to this, exclusive.
@@ -270,6 +270,8 @@ pub(super) enum Arg {
     Growth,
     /// A page of `p` that was written to.
     WrittenPage,
+    /// The same, while there is a free pin.
+    PinnedPage,
     /// A page that was written to, and is not shared since with another process.
     ExclusivePage,
     /// A page of writable anonymous memory that was not written to.
@@ -298,7 +300,7 @@ impl Arg {
         match self {
             Arg::Process | Arg::Leaver => Form::First,
             Arg::NewProcess => Form::Second,
-            Arg::MappedPage | Arg::GrowingPage | Arg::WrittenPage | Arg::ExclusivePage => Form::Page,
+            Arg::MappedPage | Arg::GrowingPage | Arg::WrittenPage | Arg::PinnedPage | Arg::ExclusivePage => Form::Page,
             Arg::FreeRange | Arg::MappedRange | Arg::WholeRange | Arg::MovedRange | Arg::ResizedRange => Form::Range,
             Arg::Target | Arg::EmptyPage => Form::Place,
             Arg::NewLength | Arg::Growth => Form::Count,
@@ -535,7 +537,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 2],
         instead: MAP,
         build: |x| OpKind::Advise {
-            mm: MmId(x.p), start: x.a, end: x.b, advice: super::op::Advice::ALL[usize::from(x.word & 3)],
+            mm: MmId(x.p), start: x.a, end: x.b, advice: Advice::ALL[usize::from(x.word & 3)],
         },
         effect: |model, x, fails| model.advise(x, fails),
     },
@@ -568,8 +570,8 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
     },
     operation! {
         "pin", "takes a reference to the anon_vma of the folio at A, under the lowest free number",
-        args: [Process, WrittenPage],
-        small: false,
+        args: [Process, PinnedPage],
+        small: true,
         weights: [0, 1],
         instead: FAULT,
         build: |x| OpKind::Pin { mm: MmId(x.p), page: x.a },
@@ -578,7 +580,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
     operation! {
         "unpin", "drops reference K",
         args: [Pin],
-        small: false,
+        small: true,
         weights: [0, 1],
         instead: PIN,
         build: |x| OpKind::Unpin { pin: x.number },
@@ -587,7 +589,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
     operation! {
         "walk", "an rmap walk of the folio at A",
         args: [Process, WrittenPage, Mode],
-        small: false,
+        small: true,
         weights: [0, 2],
         instead: FAULT,
         build: |x| OpKind::Walk { mm: MmId(x.p), page: x.a, mode: MODE_OF_WORD[usize::from(x.word & 3)] },

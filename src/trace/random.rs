@@ -47,6 +47,8 @@ pub struct Mix {
     pub weights: [u32; OPERATION_COUNT],
     /// How many of 1000 operations have failing allocation attempts.
     pub fail_per_mille: u32,
+    /// How many of 1000 operations, beside them, have failing attempts to allocate a maple tree node.
+    pub fail_node_per_mille: u32,
     /// The shares of a single attempt, a list and a *from* among those.
     pub fail_weights: [u32; 3],
     /// The first failing attempt lies between 1 and this, and each later one as much after it.
@@ -68,6 +70,7 @@ impl Default for Mix {
             set: OpSet::Small,
             weights: OPERATIONS.each_ref().map(|operation| operation.weight(OpSet::Small).into()),
             fail_per_mille: 125,
+            fail_node_per_mille: 0,
             fail_weights: [4, 1, 2],
             fail_within: 8,
             processes: MAX_PROCESSES as u8,
@@ -92,6 +95,46 @@ impl Mix {
         base.with("map", 12).with("fault", 12).with("fork", 2).with("unmap", 4).with("exit", 1)
     }
 
+    /// A bit of every operation, the weights of the byte form's full set; one operation in eight fails somewhere,
+    /// and one in sixteen in the maple tree.
+    pub fn full() -> Mix {
+        Mix {
+            set: OpSet::Full,
+            weights: OPERATIONS.each_ref().map(|operation| operation.weight(OpSet::Full).into()),
+            fail_node_per_mille: 60,
+            ..Mix::default()
+        }
+    }
+
+    /// [`Mix::fork_heavy`] with every operation: few VMAs, many forks and exits, and a little of what else there is.
+    pub fn full_fork_heavy() -> Mix {
+        let base = Mix {
+            fail_per_mille: 10,
+            fail_node_per_mille: 5,
+            window_pages: 8,
+            range_pages: 4,
+            max_vmas: 12,
+            ..Mix::full()
+        };
+        let base = OPERATIONS.iter().fold(base, |mix, operation| mix.with(operation.keyword, 1));
+        base.with("map", 2).with("fault", 10).with("fork", 14).with("exit", 12).with("move", 2)
+    }
+
+    /// Few pages in few processes, and much that splits and merges VMAs beside one another: every case of a merge, with
+    /// either side untouched or not, and ranges that move away and come home.
+    pub fn merges() -> Mix {
+        let base = Mix {
+            fail_per_mille: 40,
+            fail_node_per_mille: 20,
+            window_pages: 12,
+            range_pages: 4,
+            processes: 3,
+            ..Mix::full()
+        };
+        let base = base.with("map", 8).with("fault", 8).with("fork", 1).with("unmap", 5).with("exit", 1);
+        base.with("protect", 6).with("advise", 3).with("move", 10).with("resize", 3)
+    }
+
     /// The same with another share of one operation.
     ///
     /// # Panics
@@ -102,8 +145,15 @@ impl Mix {
         self
     }
 
-    fn fail(&self, rng: &mut Rng) -> Fail {
-        if rng.below(1000) >= self.fail_per_mille {
+    fn fails(&self, rng: &mut Rng) -> Fails {
+        let alloc = self.fail(rng, self.fail_per_mille);
+        // No number is taken for what never happens, so that the traces of a seed stay.
+        let node = if self.fail_node_per_mille == 0 { Fail::NEVER } else { self.fail(rng, self.fail_node_per_mille) };
+        Fails { alloc, node }
+    }
+
+    fn fail(&self, rng: &mut Rng, per_mille: u32) -> Fail {
+        if rng.below(1000) >= per_mille {
             return Fail::NEVER;
         }
         let mut last = 0u16;
@@ -150,7 +200,7 @@ pub fn random_trace(rng: &mut Rng, ops: usize, mix: &Mix) -> Trace {
             word: (bits >> 8) as u8 & 15,
             number: (bits >> 12) as u8 & 15,
         };
-        let fails = Fails { alloc: mix.fail(rng), node: Fail::NEVER };
+        let fails = mix.fails(rng);
         let few_enough = |row: usize, args: Args| {
             if mix.max_vmas == u32::MAX {
                 return true;
@@ -193,6 +243,14 @@ mod tests {
         let failing = trace.ops.iter().filter(|op| !op.fail.is_never()).count();
         assert!((100..300).contains(&failing), "{failing}");
 
+        for mix in [Mix::full(), Mix::full_fork_heavy(), Mix::merges()] {
+            let trace = random_trace(&mut Rng::new(1), 20_000, &mix);
+            let mut counts = [0; OPERATION_COUNT];
+            trace.ops.iter().for_each(|op| counts[op.kind.index()] += 1);
+            assert!(counts.iter().all(|&count| count > 50), "{counts:?}");
+            assert!(trace.ops.iter().any(|op| !op.fail_node.is_never()));
+        }
+
         let none = Mix { fail_per_mille: 0, ..Mix::wide() };
         assert!(random_trace(&mut Rng::new(2), 5_000, &none).ops.iter().all(|op| op.fail.is_never()));
     }
@@ -203,6 +261,7 @@ mod tests {
             set: OpSet::Full,
             weights: [0; OPERATION_COUNT],
             fail_per_mille: 1000,
+            fail_node_per_mille: 1000,
             fail_weights: [0; 3],
             fail_within: u16::MAX,
             processes: 0,

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::record::{AnonVmaRecord, NONE, VmaRecord};
 use super::words::{self, ANON_VMA_HEAD, Record, Records};
+use crate::check::pages::Walk;
 use crate::rmap::StateError;
 
 /// What must not change in a failed call.
@@ -28,19 +29,11 @@ pub(super) enum Thawed {
 
 /// What a folio was given last.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::check) struct FolioRecord {
+pub(super) struct FolioRecord {
     /// The serial of the anon_vma.
-    pub(in crate::check) mapping: u32,
+    pub(super) mapping: u32,
     /// `folio->index`
-    pub(in crate::check) index: u64,
-}
-
-/// What an rmap walk came to.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(in crate::check) struct Walk {
-    pub(in crate::check) folio: u32,
-    /// VMA and page.
-    pub(in crate::check) visits: Vec<(u32, u64)>,
+    pub(super) index: u64,
 }
 
 /// All records.

@@ -69,8 +69,13 @@ fn random_bytes_round_trip() {
 #[test]
 fn legal_operations_of_the_window_are_modulo_records() {
     let never_fails = Mix { fail_per_mille: 0, ..Mix::default() };
-    for mix in [never_fails, Mix::default(), Mix::fork_heavy(), Mix::wide()] {
-        let trace = random_trace(&mut Rng::new(3), 2_000, &mix);
+    let full = [Mix::full(), Mix::full_fork_heavy(), Mix::merges()];
+    for mix in [never_fails, Mix::default(), Mix::fork_heavy(), Mix::wide()].into_iter().chain(full) {
+        let mut trace = random_trace(&mut Rng::new(3), 2_000, &mix);
+        // Both sorts of failures at once are of no modulo record.
+        for op in trace.ops.iter_mut().filter(|op| !op.fail.is_never()) {
+            op.fail_node = Fail::NEVER;
+        }
         round_trips(&trace);
         let bytes = trace.to_bytes_of(mix.set);
         assert!(bytes.chunks(RECORD_BYTES).all(|record| record[3] != EXACT));

@@ -1,0 +1,135 @@
+//! I9: the reverse map finds every page.
+//!
+//! At the end of an operation, of the processes that it changed: the anon_vma of each mapped folio is live and on the
+//! chain of the VMA that maps it, and its index is where that VMA has the page. That is what a walk needs to find it.
+//! And of each walk that was made: it came to every place that maps the folio, and elsewhere only to a page of a VMA
+//! that could map it, for it is attached to the folio's anon_vma and has the index, but whose page table does not.
+//! The kernel says so of a walk: its callers look at the page table themselves.
+
+use super::oracle::Oracle;
+use super::violation::{Invariant, Object, Violation};
+use crate::pages::{AddressSpaces, Pages};
+use crate::rmap::{AnonVmaId, FolioId, MAX_PROCESSES, MmId, VmaId};
+
+/// Everything that I9 says of what changed in the operation that has just ended.
+pub(super) fn check(oracle: &mut Oracle, pages: &Pages, spaces: &impl AddressSpaces) -> Vec<Violation> {
+    let changed = pages.take_changed() | oracle.take_changed_mms();
+    let mut violations = Vec::new();
+    for mm in (0..MAX_PROCESSES as u8).map(MmId).filter(|mm| changed & 1 << mm.0 != 0) {
+        violations.extend(check_process(oracle, pages, spaces, mm));
+    }
+    let walks = oracle.take_walks();
+    if walks.is_empty() {
+        return violations;
+    }
+    let mut mappings: Vec<(FolioId, MmId, u64)> = match &walks[..] {
+        [one] => pages.mappings().filter(|&(folio, ..)| folio == one.folio).collect(),
+        _ => pages.mappings().collect(),
+    };
+    mappings.sort_unstable();
+    for walk in &walks {
+        let first = mappings.partition_point(|&(folio, ..)| folio < walk.folio);
+        let of_folio = mappings[first..].iter().take_while(|&&(folio, ..)| folio == walk.folio);
+        violations.extend(check_walk(oracle, pages, spaces, walk, of_folio.map(|&(_, mm, page)| (mm, page))));
+    }
+    violations
+}
+
+/// What an rmap walk came to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Walk {
+    pub(super) folio: FolioId,
+    /// VMA and page.
+    pub(super) visits: Vec<(VmaId, u64)>,
+}
+
+#[cold]
+fn broken<const N: usize>(what: &'static str, objects: [Object; N], detail: String) -> Violation {
+    Violation::new(Invariant::I9, what, objects, detail)
+}
+
+/// The first fault of the pages of one process.
+fn check_process(oracle: &Oracle, pages: &Pages, spaces: &impl AddressSpaces, mm: MmId) -> Option<Violation> {
+    // The VMA of the page before, up to where it is good, and what the oracle knows of it.
+    let mut place = None;
+    for (page, folio) in pages.mapped(mm) {
+        let (vma, _, known) = match place {
+            Some(here @ (_, end, _)) if page < end => here,
+            _ => {
+                let Some((vma, range)) = spaces.vma_at(mm, page) else {
+                    let detail = format!("page {page:#x} of {mm} maps {folio}, but no VMA is there");
+                    return Some(broken("page mapped outside of every VMA", [folio.into()], detail));
+                };
+                let Some(known) = oracle.vma(vma) else {
+                    let detail = format!("page {page:#x} of {mm} lies in {vma}, which is not live");
+                    return Some(broken("page of a VMA that is not live", [vma.into(), folio.into()], detail));
+                };
+                *place.insert((vma, range.end, known))
+            }
+        };
+        let Some((mapping, index)) = oracle.folio(folio) else {
+            let detail = format!("page {page:#x} of {mm} maps {folio}, which was never given an anon_vma");
+            return Some(broken("mapped folio without an anon_vma", [folio.into()], detail));
+        };
+        let objects = [folio.into(), vma.into(), mapping.into()];
+        if !oracle.is_live(mapping) {
+            let detail = format!("page {page:#x} of {mm} maps {folio}, whose {mapping} was freed");
+            return Some(broken("mapped folio of a freed anon_vma", objects, detail));
+        }
+        if !known.is_attached_to(mapping) {
+            let detail =
+                format!("page {page:#x} of {mm} maps {folio} of {mapping}, which is not on the chain of {vma}");
+            return Some(broken("folio's anon_vma not on the chain", objects, detail));
+        }
+        let want = known.index_of(page);
+        if want != index {
+            let detail =
+                format!("page {page:#x} of {mm} maps {folio} of index {index:#x}, which {vma} has at {want:#x}");
+            return Some(broken("folio's index", objects, detail));
+        }
+    }
+    None
+}
+
+/// The first fault of one walk.
+fn check_walk(
+    oracle: &Oracle,
+    pages: &Pages,
+    spaces: &impl AddressSpaces,
+    walk: &Walk,
+    mappings: impl Iterator<Item = (MmId, u64)>,
+) -> Option<Violation> {
+    let folio = walk.folio;
+    for (mm, page) in mappings {
+        let vma = spaces.vma_at(mm, page).map(|(vma, _)| vma);
+        if !vma.is_some_and(|vma| walk.visits.contains(&(vma, page))) {
+            let detail = format!("page {page:#x} of {mm} maps {folio}, but the walk did not come there");
+            return Some(broken("walk misses a mapping", [folio.into()], detail));
+        }
+    }
+    let mapping = oracle.folio(folio).map(|(mapping, _)| mapping);
+    let index = oracle.folio(folio).map(|(_, index)| index);
+    for (at, &(vma, page)) in walk.visits.iter().enumerate() {
+        let objects = [folio.into(), vma.into()];
+        if walk.visits[..at].contains(&(vma, page)) {
+            let detail = format!("the walk of {folio} came to page {page:#x} of {vma} twice");
+            return Some(broken("walk comes twice", objects, detail));
+        }
+        let Some(known) = oracle.vma(vma) else {
+            let detail = format!("the walk of {folio} came to {vma}, which is not live");
+            return Some(broken("walk comes to a dead VMA", objects, detail));
+        };
+        let mm = known.mm();
+        if pages.folio_at(mm, page) == Some(folio) {
+            continue;
+        }
+        let could = known.contains(page)
+            && mapping.is_some_and(|mapping: AnonVmaId| known.is_attached_to(mapping))
+            && index == Some(known.index_of(page));
+        if !could {
+            let detail = format!("the walk of {folio} came to page {page:#x} of {mm}, where {vma} cannot map it");
+            return Some(broken("walk comes where it has no business", objects, detail));
+        }
+    }
+    None
+}

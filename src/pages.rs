@@ -1,0 +1,313 @@
+//! Page tables and folios: what the reverse map is for.
+//!
+//! A driver (the small one or the kernel's VMA code) says what happens to addresses: a fault, `unmap_vmas()`,
+//! `move_page_tables()`, `copy_page_range()`. [`Pages`] keeps which folio each page of each process maps, makes the
+//! folio calls of the seam that the kernel would make meanwhile, and can ask for a walk. Whether a walk finds what it
+//! must is judged in [`crate::check`], from what is known here ([`Pages::mappings`]) and where the VMAs lie
+//! ([`AddressSpaces`]).
+//!
+//! Every folio is one page of anonymous memory. The zero page and pages of a file are not folios of the anonymous
+//! reverse map: a read fault of an empty page leaves it empty here. Each folio is locked whenever the kernel wants it
+//! to be.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use crate::rmap::{AnonVmaId, Call, FolioId, MAX_PROCESSES, MmId, Rmap, VmaId, VmaRange, WalkMode};
+
+#[cfg(test)]
+mod tests;
+
+/// How many references on anon_vmas can be held at a time.
+pub const MAX_PINS: usize = 16;
+
+const ENOENT: i32 = 2;
+const EBADF: i32 = 9;
+const EFAULT: i32 = 14;
+const EBUSY: i32 = 16;
+const EEXIST: i32 = 17;
+const EMFILE: i32 = 24;
+
+/// Where the VMAs of a driver lie.
+pub trait AddressSpaces {
+    /// The VMA of a process that contains a page, and where it lies.
+    fn vma_at(&self, mm: MmId, page: u64) -> Option<(VmaId, VmaRange)>;
+}
+
+/// The kernel refuses: a positive errno.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Refused(pub i32);
+
+/// What a fault did.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Faulted {
+    /// A new folio where none was.
+    New,
+    /// A folio that others have too was copied.
+    Copied,
+    /// The folio is this process's alone by now, and is used again.
+    Reused,
+    /// There was nothing to do.
+    Nothing,
+}
+
+/// A folio, as the page tables see it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Folio {
+    /// Page table entries that map it; 0: its number is free.
+    mapcount: u32,
+    /// `PageAnonExclusive()`: no other process has it.
+    exclusive: bool,
+}
+
+/// The page tables of all processes, the folios in them, and the references held.
+#[derive(Clone, Default)]
+pub struct Pages {
+    tables: [BTreeMap<u64, FolioId>; MAX_PROCESSES],
+    folios: Vec<Folio>,
+    free: Vec<FolioId>,
+    pins: [Option<AnonVmaId>; MAX_PINS],
+    /// Processes of which a page changed since somebody asked, a bit each.
+    changed: Cell<u16>,
+}
+
+impl Pages {
+    /// Nothing is mapped.
+    pub fn new() -> Pages {
+        Pages::default()
+    }
+
+    /// Back to the beginning, without a call: for when the seam is reset too.
+    pub fn reset(&mut self) {
+        self.tables.iter_mut().for_each(BTreeMap::clear);
+        self.folios.clear();
+        self.free.clear();
+        self.pins = [None; MAX_PINS];
+        self.changed.set(0);
+    }
+
+    fn table(&mut self, mm: MmId) -> &mut BTreeMap<u64, FolioId> {
+        self.change(mm);
+        &mut self.tables[usize::from(mm.0) % MAX_PROCESSES]
+    }
+
+    fn change(&self, mm: MmId) {
+        self.changed.set(self.changed.get() | 1 << (usize::from(mm.0) % MAX_PROCESSES));
+    }
+
+    /// The processes of which a page changed since this was asked last, a bit each.
+    pub fn take_changed(&self) -> u16 {
+        self.changed.take()
+    }
+
+    /// The folio that a page of a process maps.
+    pub fn folio_at(&self, mm: MmId, page: u64) -> Option<FolioId> {
+        self.tables[usize::from(mm.0) % MAX_PROCESSES].get(&page).copied()
+    }
+
+    /// The pages of a process that map a folio, in order.
+    pub fn mapped(&self, mm: MmId) -> impl Iterator<Item = (u64, FolioId)> + '_ {
+        self.tables[usize::from(mm.0) % MAX_PROCESSES].iter().map(|(&page, &folio)| (page, folio))
+    }
+
+    /// Every page of every process that maps a folio.
+    pub fn mappings(&self) -> impl Iterator<Item = (FolioId, MmId, u64)> + '_ {
+        let processes = (0..).map(MmId).zip(&self.tables);
+        processes.flat_map(|(mm, table)| table.iter().map(move |(&page, &folio)| (folio, mm, page)))
+    }
+
+    /// The folios in use, by number.
+    pub fn folios(&self) -> impl Iterator<Item = FolioId> + '_ {
+        (0..).map(FolioId).zip(&self.folios).filter(|(_, folio)| folio.mapcount > 0).map(|(id, _)| id)
+    }
+
+    /// `folio_mapcount()`
+    pub fn mapcount(&self, folio: FolioId) -> u32 {
+        self.folios.get(folio.0 as usize).map_or(0, |folio| folio.mapcount)
+    }
+
+    /// Whether the folio is one process's alone.
+    pub fn is_exclusive(&self, folio: FolioId) -> bool {
+        self.folios.get(folio.0 as usize).is_some_and(|folio| folio.exclusive)
+    }
+
+    /// Whether a fault at a page, for writing, would take an anon_vma for a new folio (`vmf_anon_prepare()`): there is
+    /// none yet, or it must be copied.
+    pub fn needs_anon_vma(&self, mm: MmId, page: u64) -> bool {
+        let Some(folio) = self.folio_at(mm, page) else { return true };
+        let Folio { mapcount, exclusive } = self.folios[folio.0 as usize];
+        !exclusive && mapcount > 1
+    }
+
+    /// Mirrors handle_mm_fault() (mm/memory.c) for anonymous memory and private memory of a file, of which the VMA
+    /// has been prepared if [`Pages::needs_anon_vma`]: do_anonymous_page() or do_cow_fault() of an empty page,
+    /// do_wp_page() of a mapped one.
+    pub fn fault<R: Rmap + ?Sized>(&mut self, rmap: &mut R, mm: MmId, vma: VmaId, page: u64, write: bool) -> Faulted {
+        if !write {
+            return Faulted::Nothing;
+        }
+        let Some(old) = self.folio_at(mm, page) else {
+            self.map_new(rmap, mm, vma, page);
+            return Faulted::New;
+        };
+        match &mut self.folios[old.0 as usize] {
+            Folio { exclusive: true, .. } => Faulted::Nothing,
+            Folio { mapcount: 1, exclusive } => {
+                *exclusive = true;
+                self.change(mm);
+                rmap.call(Call::FolioMoveAnonRmap { folio: old, vma });
+                Faulted::Reused
+            }
+            _ => {
+                self.map_new(rmap, mm, vma, page);
+                self.unmap_one(rmap, old);
+                Faulted::Copied
+            }
+        }
+    }
+
+    /// A new folio, this process's alone: folio_add_new_anon_rmap() (mm/rmap.c; page_add_new_anon_rmap() in 6.1).
+    fn map_new<R: Rmap + ?Sized>(&mut self, rmap: &mut R, mm: MmId, vma: VmaId, page: u64) {
+        let folio = self.free.pop().unwrap_or_else(|| {
+            self.folios.push(Folio::default());
+            FolioId(self.folios.len() as u32 - 1)
+        });
+        self.folios[folio.0 as usize] = Folio { mapcount: 1, exclusive: true };
+        self.table(mm).insert(page, folio);
+        rmap.call(Call::FolioSetAnon { folio, vma, page, exclusive: true });
+    }
+
+    /// A page table entry of a folio went.
+    fn unmap_one<R: Rmap + ?Sized>(&mut self, rmap: &mut R, folio: FolioId) {
+        let record = &mut self.folios[folio.0 as usize];
+        record.mapcount -= 1;
+        if record.mapcount == 0 {
+            record.exclusive = false;
+            self.free.push(folio);
+            rmap.call(Call::FolioFree { folio });
+        }
+    }
+
+    /// Mirrors unmap_vmas() (mm/memory.c) for the pages `start..end`.
+    pub fn zap<R: Rmap + ?Sized>(&mut self, rmap: &mut R, mm: MmId, start: u64, end: u64) {
+        if start >= end {
+            return;
+        }
+        while let Some((&page, &folio)) = self.tables[usize::from(mm.0) % MAX_PROCESSES].range(start..end).next() {
+            self.table(mm).remove(&page);
+            self.unmap_one(rmap, folio);
+        }
+    }
+
+    /// Mirrors unmap_vmas() of a whole process, as exit_mmap() calls it.
+    pub fn exit<R: Rmap + ?Sized>(&mut self, rmap: &mut R, mm: MmId) {
+        for folio in std::mem::take(self.table(mm)).into_values() {
+            self.unmap_one(rmap, folio);
+        }
+    }
+
+    /// Mirrors move_page_tables() (mm/mremap.c, mm/memory.c in 6.1): `pages` pages from `from` on go to `to` on, where
+    /// nothing is mapped. The folios keep anon_vma and index.
+    pub fn move_range(&mut self, mm: MmId, from: u64, to: u64, pages: u64) {
+        let table = self.table(mm);
+        let moved: Vec<(u64, FolioId)> = table.range(from..from + pages).map(|(&page, &folio)| (page, folio)).collect();
+        for (page, _) in &moved {
+            table.remove(page);
+        }
+        table.extend(moved.into_iter().map(|(page, folio)| (page - from + to, folio)));
+    }
+
+    /// Mirrors copy_page_range() (mm/memory.c) for the pages `start..end` of a VMA that is forked: both processes
+    /// share every folio from now on.
+    pub fn copy_range(&mut self, src: MmId, dst: MmId, start: u64, end: u64) {
+        if start >= end || src == dst {
+            return;
+        }
+        let [src, dst] = [src, dst].map(|mm| {
+            self.change(mm);
+            usize::from(mm.0) % MAX_PROCESSES
+        });
+        let mut table = std::mem::take(&mut self.tables[dst]);
+        for (&page, &folio) in self.tables[src].range(start..end) {
+            let record = &mut self.folios[folio.0 as usize];
+            record.mapcount += 1;
+            record.exclusive = false;
+            table.insert(page, folio);
+        }
+        self.tables[dst] = table;
+    }
+
+    /// Mirrors move_present_pte() (mm/userfaultfd.c) of `UFFDIO_MOVE`: one page of a process goes to another place,
+    /// in a VMA that has an anon_vma, and its folio with it.
+    pub fn uffd_move<R: Rmap + ?Sized>(
+        &mut self,
+        rmap: &mut R,
+        mm: MmId,
+        from: u64,
+        to: u64,
+        dst_vma: VmaId,
+    ) -> Result<(), Refused> {
+        self.uffd_movable(mm, from, to)?;
+        let Some(folio) = self.table(mm).remove(&from) else { return Err(Refused(ENOENT)) };
+        rmap.call(Call::FolioMoveAnonRmap { folio, vma: dst_vma });
+        rmap.call(Call::FolioSetIndex { folio, vma: dst_vma, page: to });
+        self.table(mm).insert(to, folio);
+        Ok(())
+    }
+
+    /// Whether [`Pages::uffd_move`] would be refused.
+    pub fn uffd_movable(&self, mm: MmId, from: u64, to: u64) -> Result<(), Refused> {
+        let folio = self.folio_at(mm, from).ok_or(Refused(ENOENT))?;
+        if self.folio_at(mm, to).is_some() {
+            return Err(Refused(EEXIST));
+        }
+        match self.folios[folio.0 as usize] {
+            Folio { mapcount: 1, exclusive: true } => Ok(()),
+            _ => Err(Refused(EBUSY)),
+        }
+    }
+
+    /// Takes a reference on the anon_vma of the folio at a page, as migration and KSM do: the slot that holds it, the
+    /// lowest free one.
+    pub fn pin<R: Rmap + ?Sized>(&mut self, rmap: &mut R, mm: MmId, page: u64) -> Result<usize, Refused> {
+        let folio = self.folio_at(mm, page).ok_or(Refused(EFAULT))?;
+        let slot = self.pins.iter().position(Option::is_none).ok_or(Refused(EMFILE))?;
+        let result = rmap.call(Call::FolioGetAnonVma { folio, mapped: true });
+        let serial = u32::try_from(result).map_err(|_| Refused(result.saturating_neg()))?;
+        self.pins[slot] = Some(AnonVmaId(serial));
+        Ok(slot)
+    }
+
+    /// Drops the reference of a slot.
+    pub fn unpin<R: Rmap + ?Sized>(&mut self, rmap: &mut R, slot: usize) -> Result<(), Refused> {
+        let anon_vma = self.pins.get_mut(slot).and_then(Option::take).ok_or(Refused(EBADF))?;
+        rmap.call(Call::PutAnonVma { anon_vma });
+        Ok(())
+    }
+
+    /// Drops every reference.
+    pub fn unpin_all<R: Rmap + ?Sized>(&mut self, rmap: &mut R) {
+        for slot in 0..MAX_PINS {
+            // A free one has nothing to drop.
+            let _ = self.unpin(rmap, slot);
+        }
+    }
+
+    /// How many references are held.
+    pub fn pinned(&self) -> usize {
+        self.pins.iter().flatten().count()
+    }
+
+    /// An rmap walk of the folio at a page: what the call returned.
+    pub fn walk<R: Rmap + ?Sized>(&self, rmap: &mut R, mm: MmId, page: u64, mode: WalkMode) -> Result<i32, Refused> {
+        let folio = self.folio_at(mm, page).ok_or(Refused(EFAULT))?;
+        Ok(rmap.call(Call::RmapWalkAnon { folio, mapped: true, mode }))
+    }
+
+    /// An rmap walk of every folio.
+    pub fn walk_all<R: Rmap + ?Sized>(&self, rmap: &mut R) {
+        for folio in self.folios() {
+            rmap.call(Call::RmapWalkAnon { folio, mapped: true, mode: WalkMode::Unlocked });
+        }
+    }
+}
