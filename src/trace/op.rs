@@ -599,7 +599,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "uffdmove", "what UFFDIO_MOVE does with the page at A: it goes to B",
         args: [Process, ExclusivePage, EmptyPage],
         small: false,
-        weights: [0, 1],
+        weights: [0, 2],
         instead: FAULT,
         build: |x| OpKind::UffdMove { mm: MmId(x.p), from: x.a, to: x.c },
         effect: |model, x, fails| model.uffd_move(x, fails),
