@@ -63,7 +63,7 @@ impl Model {
             processes: ones(u64::from(processes.clamp(1, MAX_PROCESSES as u8))) as u16,
             window: ones(u64::from(pages.clamp(1, WINDOW_PAGES))),
             pins: 0,
-            spaces: Default::default(),
+            spaces: [Space::EMPTY; MAX_PROCESSES],
         }
     }
 
@@ -163,14 +163,12 @@ impl Model {
     /// Which of a walk's or a range's words are possible: the one that a word turns into.
     fn word(&self, arg: Arg, args: &Args, word: u8) -> u8 {
         let space = self.space(args.p);
-        let range = window_bits(args.a, args.b);
+        let of_files = || space.of_files() & window_bits(args.a, args.b) != 0;
         match arg {
             Arg::Grows | Arg::Read if self.set == OpSet::Small => 0,
             Arg::Read if space.read_only() & window_bits(args.a, args.a + 1) != 0 => 1,
-            Arg::DontUnmap if space.of_files() & range != 0 => 0,
-            Arg::Advice if word == Advice::WipeOnFork as u8 && space.of_files() & range != 0 => {
-                Advice::KeepOnFork as u8
-            }
+            Arg::DontUnmap if of_files() => 0,
+            Arg::Advice if word == Advice::WipeOnFork as u8 && of_files() => Advice::KeepOnFork as u8,
             _ => word,
         }
     }
@@ -364,10 +362,13 @@ impl Model {
         if refused || fails.node.fails(1) || (fails.first() && !full) {
             return;
         }
+        if !full {
+            return space.map_plain(bits);
+        }
         let merges = space.map(&x);
         if fails.first() && !merges {
             space.unmap(x.a, x.b);
-        } else if full {
+        } else {
             space.merge(x.a, x.b);
         }
     }
@@ -375,10 +376,10 @@ impl Model {
     /// `fault`: with a failure, nothing, if it needs an anon_vma.
     pub(super) fn fault(&mut self, x: Args, fails: &Fails) {
         let bit = window_bits(x.a, x.a.saturating_add(1));
-        let (Some((space, _)), Some(place)) = (self.living(x.p), place_of(x.a)) else { return };
+        let (Some((space, full)), Some(place)) = (self.living(x.p), place_of(x.a)) else { return };
         let legal = x.word == 0 && bit & space.mapped & !space.read_only() != 0;
         if legal && (fails.is_never() || space.is_prepared(place)) {
-            space.write(place);
+            space.write(place, full);
         }
     }
 
@@ -395,11 +396,11 @@ impl Model {
         if usize::from(q) >= MAX_PROCESSES || self.lives(q) {
             return;
         }
-        let Some((space, _)) = self.living(p) else { return };
+        let Some((space, full)) = self.living(p) else { return };
         if !fails.is_never() && space.mapped != 0 {
             return;
         }
-        let child = space.fork();
+        let child = if full { space.fork() } else { space.fork_plain() };
         self.spaces[usize::from(q)] = child;
         self.alive |= 1 << q;
     }
@@ -408,7 +409,7 @@ impl Model {
     pub(super) fn exit(&mut self, p: u8) {
         if self.lives(p) {
             self.alive &= !(1 << p);
-            self.spaces[usize::from(p)] = Space::default();
+            self.spaces[usize::from(p)] = Space::EMPTY;
         }
     }
 
