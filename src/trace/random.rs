@@ -5,8 +5,9 @@
 //! [`OPERATIONS`].
 
 use super::Trace;
+use super::args::Args;
 use super::model::{Model, RANGE_PAGES, WINDOW_PAGES};
-use super::op::{Args, Fails, OPERATION_COUNT, OPERATIONS, Op, OpSet, row_of};
+use super::op::{Fails, OPERATION_COUNT, OPERATIONS, Op, OpSet, row_of};
 use crate::rmap::{Fail, MAX_PROCESSES};
 
 /// A small generator of random numbers: SplitMix64 (Steele, Lea, Flood, "Fast splittable

@@ -3,7 +3,8 @@
 
 use super::bits::{ones, places};
 use super::{WINDOW_PAGES, WINDOW_START};
-use crate::trace::op::{Advice, Args};
+use crate::trace::args::Args;
+use crate::trace::op::Advice;
 
 /// Sets of pages that VMAs differ in: they merge only where these are the same.
 #[derive(Clone, Copy)]
