@@ -60,6 +60,8 @@ fn build() -> Result<()> {
         cut.write(&dir, &stubs(&csrc)?)?;
         let ops = format!("rmap_ops_{number}");
         compiler.compile(&csrc, &dir, &ops, &reference.name)?;
+        let moves_pages = fs::read_to_string(reference.tree().join("mm/userfaultfd.c"))
+            .is_ok_and(|text| text.contains("move_present_pte") || text.contains("move_present_ptes"));
         let vma_layer = match vma_layer(&compiler, &csrc, &layer, reference, &dir, &format!("{ops}_vma")) {
             Ok(()) => format!(
                 "Ok(|| {{ unsafe extern \"C\" {{ static {ops}_vma: abi::rmap_ops; }}\n            // SAFETY: as above.\n            unsafe {{ &{ops}_vma }} }})"
@@ -73,7 +75,7 @@ fn build() -> Result<()> {
              patches: &{:?},\n        extract: include_str!({:?}),\n        pieces: include_str!({:?}),\n        ops: || {{\n            \
              unsafe extern \"C\" {{ static {ops}: abi::rmap_ops; }}\n            \
              // SAFETY: a constant table of the reference's object file, never written.\n            \
-             unsafe {{ &{ops} }}\n        }},\n        vma_layer: {vma_layer},\n    }},",
+             unsafe {{ &{ops} }}\n        }},\n        moves_pages: {moves_pages},\n        vma_layer: {vma_layer},\n    }},",
             reference.name,
             cut.version.to_string(),
             cut.revision.to_rust_expr(),

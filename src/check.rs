@@ -25,6 +25,6 @@ pub use divergence::{Difference, Divergence, Finding, FindingKind, Phase, Who};
 pub use lockstep::{Lockstep, LockstepStats, STOPPED, Solo};
 pub use nobody::Nobody;
 pub use oracle::{Broken, Oracle};
-pub use run::{RunResult, RunStats, end_trace, play_trace, run_trace};
+pub use run::{Driver, RunResult, RunStats, end_trace, play_trace, run_trace};
 pub use state_diff::{FieldDiff, diff_states, tree_text};
 pub use violation::{Invariant, Object, Violation};

@@ -41,6 +41,8 @@ pub struct Reference {
     /// Every piece that was cut, as JSON: symbol, file, lines, text.
     pub pieces: &'static str,
     ops: fn() -> &'static abi::rmap_ops,
+    /// Whether it has `UFFDIO_MOVE`.
+    moves_pages: bool,
     /// The same with the kernel's VMA code above it, or why there is none.
     vma_layer: Result<fn() -> &'static abi::rmap_ops, &'static str>,
 }

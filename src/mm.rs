@@ -16,6 +16,7 @@
 //! steps stays two VMAs, and touching VMAs are the common case, which is what
 //! `find_mergeable_anon_vma()` wants to see.
 
+mod kernel_driver;
 mod ops;
 mod space;
 mod stats;
@@ -25,6 +26,7 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
+pub use kernel_driver::KernelDriver;
 pub use stats::{Counts, Stats};
 
 use crate::pages::{AddressSpaces, Pages};

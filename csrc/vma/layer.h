@@ -249,6 +249,7 @@ static void call_begins(void)
 
 	watch_outside();
 	w->nr_events = w->nr_touched = w->nr_given = 0;
+	w->told_folio = RMAP_NONE;
 	w->epoch++;
 	w->bookkeeping = true;
 }

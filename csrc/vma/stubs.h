@@ -264,7 +264,6 @@ static int sysctl_max_map_count = 65530;
 #define may_expand_vm(mm, flags, pages) true
 #define mlock_future_ok(mm, ...) true
 #define mlock_future_check(mm, ...) 0
-#define vm_stat_account(mm, flags, pages) ((void)(pages))
 #define rlimit(limit) (~0ul)
 #define update_hiwater_rss(mm) ((void)(mm))
 #define update_hiwater_vm(mm) ((void)(mm))

@@ -154,6 +154,16 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         }
     }
 
+    /// What a process has mapped, by the mm's own tree, against the VMAs as the calls told them.
+    pub fn check_space(&mut self, mm: MmId, mapped: &[Mapped], map_count: u32) {
+        if self.finding.is_some() {
+            return;
+        }
+        if let Err(violation) = self.oracle.check_space(mm, mapped, map_count) {
+            self.broken(Phase::EndOfOperation, self.who, Broken::Violations(vec![*violation]));
+        }
+    }
+
     /// The trace is over: everything is compared and checked.
     pub fn finish(&mut self) {
         self.end_operation();
@@ -501,5 +511,9 @@ impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
 
     fn injected(&self) -> u32 {
         self.reference.injected()
+    }
+
+    fn moves_pages(&self) -> bool {
+        self.reference.moves_pages()
     }
 }

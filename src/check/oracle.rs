@@ -25,7 +25,7 @@ use self::model::Model;
 use self::record::VmaRecord;
 use super::pages::Walk;
 use super::violation::{Invariant, Violation};
-use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, FolioId, MmId, Revision, Rule, StateError, VmaId};
+use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, FolioId, Mapped, MmId, Revision, Rule, StateError, VmaId};
 
 /// Why the oracle stops.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -356,6 +356,34 @@ impl Oracle {
         }
         let detail = format!("{live} anon_vmas are live, there were never more than {peak} VMAs at a time");
         self.violations.push(Violation::new(Invariant::Growth, "anon_vmas without end", [], detail));
+    }
+
+    /// The mm's own tree against the VMAs as the calls told them: in order, apart, where they were said to be, and as
+    /// many as `map_count`.
+    pub fn check_space(&self, mm: MmId, mapped: &[Mapped], map_count: u32) -> Result<(), Box<Violation>> {
+        let broken = |what: &'static str, vma: Option<VmaId>, detail: String| {
+            Err(Box::new(Violation::new(Invariant::VmaTree, what, vma.map(Into::into), detail)))
+        };
+        if mapped.len() as u64 != u64::from(map_count) {
+            let detail = format!("{mm} has map_count {map_count}, its tree holds {} VMAs", mapped.len());
+            return broken("map_count", None, detail);
+        }
+        let mut end = 0;
+        for Mapped { vma, range, .. } in mapped {
+            if range.start < end || range.start >= range.end {
+                let detail = format!("{vma} of {mm} at {range} is empty, or overlaps what ends at {end:#x}");
+                return broken("overlap", Some(*vma), detail);
+            }
+            end = range.end;
+            let Some((owner, told)) = self.model.vma(vma.0).and_then(VmaRecord::place) else {
+                return broken("dead VMA in the tree", Some(*vma), format!("{vma} in the tree of {mm} is not live"));
+            };
+            if owner != mm || (told.start, told.end) != (range.start, range.end) {
+                let detail = format!("{vma} is in the tree of {mm} at {range}, but it is of {owner} at {told}");
+                return broken("VMA elsewhere than its tree says", Some(*vma), detail);
+            }
+        }
+        Ok(())
     }
 
     /// I12, after the last exit: nothing that was told is left. `live` is what the side counts:

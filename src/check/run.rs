@@ -2,9 +2,10 @@
 
 use super::divergence::Finding;
 use super::lockstep::{Lockstep, LockstepStats};
-use crate::mm::{Outcome, SmallDriver};
-use crate::rmap::Side;
-use crate::trace::Trace;
+use crate::mm::{KernelDriver, Outcome, SmallDriver, Stats};
+use crate::pages::{AddressSpaces, Pages};
+use crate::rmap::{MmId, Side, VmaId, Watched};
+use crate::trace::{Op, Trace};
 
 /// How much one run did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
@@ -28,14 +29,93 @@ pub struct RunResult {
     pub stats: RunStats,
 }
 
+/// A driver, as the loop sees it: one that drives a lockstep of these sides.
+pub trait Driver<C: Side, P: Side>: AddressSpaces {
+    /// Back to the beginning, without a call.
+    fn reset(&mut self);
+    /// Does one operation.
+    fn apply(&mut self, lockstep: &mut Lockstep<C, P>, op: &Op) -> Outcome;
+    /// The operation is over: what the driver knows of the side that the calls do not tell is checked.
+    fn check(&mut self, lockstep: &mut Lockstep<C, P>);
+    /// The page tables.
+    fn pages(&self) -> &Pages;
+    /// Walks every folio that is mapped.
+    fn walk_all(&mut self, lockstep: &mut Lockstep<C, P>);
+    /// Ends every process, and drops every reference.
+    fn exit_all(&mut self, lockstep: &mut Lockstep<C, P>);
+    /// The processes that are alive, each with its VMAs in order of their addresses.
+    fn processes(&self) -> Vec<(MmId, Vec<VmaId>)>;
+    /// How often each operation ended how.
+    fn stats(&self) -> &Stats;
+}
+
+impl<C: Side, P: Side> Driver<C, P> for SmallDriver {
+    fn reset(&mut self) {
+        SmallDriver::reset(self);
+    }
+    fn apply(&mut self, lockstep: &mut Lockstep<C, P>, op: &Op) -> Outcome {
+        SmallDriver::apply(self, lockstep, op)
+    }
+    fn check(&mut self, lockstep: &mut Lockstep<C, P>) {
+        lockstep.check_pages(SmallDriver::pages(self), self);
+    }
+    fn pages(&self) -> &Pages {
+        SmallDriver::pages(self)
+    }
+    fn walk_all(&mut self, lockstep: &mut Lockstep<C, P>) {
+        SmallDriver::walk_all(self, lockstep);
+    }
+    fn exit_all(&mut self, lockstep: &mut Lockstep<C, P>) {
+        SmallDriver::exit_all(self, lockstep);
+        SmallDriver::unpin_all(self, lockstep);
+    }
+    fn processes(&self) -> Vec<(MmId, Vec<VmaId>)> {
+        SmallDriver::processes(self).map(|(mm, vmas)| (mm, vmas.map(|(vma, _)| vma).collect())).collect()
+    }
+    fn stats(&self) -> &Stats {
+        SmallDriver::stats(self)
+    }
+}
+
+impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
+    fn reset(&mut self) {
+        KernelDriver::reset(self);
+    }
+    fn apply(&mut self, lockstep: &mut Lockstep<C, P>, op: &Op) -> Outcome {
+        KernelDriver::apply(self, lockstep, op)
+    }
+    fn check(&mut self, lockstep: &mut Lockstep<C, P>) {
+        for (mm, vmas, map_count) in self.take_changed() {
+            lockstep.check_space(mm, vmas, map_count);
+        }
+        lockstep.check_pages(KernelDriver::pages(self), self);
+    }
+    fn pages(&self) -> &Pages {
+        KernelDriver::pages(self)
+    }
+    fn walk_all(&mut self, lockstep: &mut Lockstep<C, P>) {
+        KernelDriver::walk_all(self, lockstep);
+    }
+    fn exit_all(&mut self, lockstep: &mut Lockstep<C, P>) {
+        KernelDriver::exit_all(self, lockstep);
+        KernelDriver::unpin_all(self, lockstep);
+    }
+    fn processes(&self) -> Vec<(MmId, Vec<VmaId>)> {
+        KernelDriver::processes(self).map(|(mm, vmas)| (mm, vmas.iter().map(|vma| vma.vma).collect())).collect()
+    }
+    fn stats(&self) -> &Stats {
+        KernelDriver::stats(self)
+    }
+}
+
 /// Plays a trace from an empty world: every operation, then a look at the whole state, then a walk of every folio,
 /// then the exit of every process and the end of every reference, after which nothing may be left. Stops at the first finding.
 ///
 /// Both lockstep and driver are reset before, and left as the run left them, so that their
 /// state can be dumped.
-pub fn run_trace<C: Side, P: Side>(
+pub fn run_trace<C: Side, P: Side, D: Driver<C, P>>(
     lockstep: &mut Lockstep<C, P>,
-    driver: &mut SmallDriver,
+    driver: &mut D,
     trace: &Trace,
 ) -> RunResult {
     let mut stats = play_trace(lockstep, driver, trace);
@@ -45,9 +125,9 @@ pub fn run_trace<C: Side, P: Side>(
 }
 
 /// The first half of [`run_trace`]: without the exits, for whoever wants to see the state at the end.
-pub fn play_trace<C: Side, P: Side>(
+pub fn play_trace<C: Side, P: Side, D: Driver<C, P>>(
     lockstep: &mut Lockstep<C, P>,
-    driver: &mut SmallDriver,
+    driver: &mut D,
     trace: &Trace,
 ) -> RunStats {
     lockstep.reset();
@@ -56,7 +136,7 @@ pub fn play_trace<C: Side, P: Side>(
     for op in &trace.ops {
         let outcome = driver.apply(lockstep, op);
         lockstep.end_operation();
-        lockstep.check_pages(driver.pages(), driver);
+        driver.check(lockstep);
         if lockstep.finding().is_some() {
             break;
         }
@@ -73,14 +153,13 @@ pub fn play_trace<C: Side, P: Side>(
 
 /// The second half of [`run_trace`]: the walks, the exit of every process, after which nothing may be left. Does nothing
 /// if something was found already.
-pub fn end_trace<C: Side, P: Side>(lockstep: &mut Lockstep<C, P>, driver: &mut SmallDriver) {
+pub fn end_trace<C: Side, P: Side, D: Driver<C, P>>(lockstep: &mut Lockstep<C, P>, driver: &mut D) {
     if lockstep.finding().is_none() {
         lockstep.begin_teardown();
         driver.walk_all(lockstep);
         lockstep.end_operation();
-        lockstep.check_pages(driver.pages(), driver);
+        driver.check(lockstep);
         driver.exit_all(lockstep);
-        driver.unpin_all(lockstep);
         lockstep.finish_empty();
     }
 }

@@ -62,6 +62,8 @@ invariants! {
        "After the last exit no object is live.";
     Growth "growth"
        "There are never many more anon_vmas than twice the greatest number of VMAs that there was.";
+    VmaTree "VMA tree"
+       "The tree of an mm holds its VMAs, in order and apart, where they lie, and as many as map_count says.";
 }
 
 impl fmt::Display for Invariant {

@@ -8,11 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::subject::{self, Job};
 use super::{AGREE, Error, FOUND, file, print};
-use crate::check::{self, Lockstep};
-use crate::mm::SmallDriver;
+use crate::check::{self, Driver, Lockstep};
 use crate::report::{self, Report};
 use crate::rmap::Side;
-use crate::trace::{Mix, Rng, random_trace};
+use crate::trace::{Mix, OpSet, Rng, random_trace};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -28,9 +27,9 @@ pub(super) struct Args {
     /// Operations a trace; each starts from an empty world.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     trace_ops: u32,
-    /// What the traces are made of.
-    #[arg(long, value_enum, default_value_t = MixArg::Default)]
-    mix: MixArg,
+    /// What the traces are made of. Default: `full` for the kernel driver, `default` for the small one.
+    #[arg(long, value_enum)]
+    mix: Option<MixArg>,
     #[command(flatten)]
     subject: subject::Args,
     /// Where to save the trace of a finding.
@@ -40,7 +39,7 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum MixArg {
-    /// A bit of everything.
+    /// A bit of everything that the small driver knows.
     Default,
     /// Few VMAs, many forks and exits: deep hierarchies.
     ForkHeavy,
@@ -72,8 +71,12 @@ struct Random<'a> {
 }
 
 impl Random<'_> {
-    fn mix(&self) -> Mix {
-        let mut mix = match self.args.mix {
+    fn mix(&self) -> Result<Mix, Error> {
+        let by_driver = match self.args.subject.operations()? {
+            OpSet::Full => MixArg::Full,
+            OpSet::Small => MixArg::Default,
+        };
+        let mut mix = match self.args.mix.unwrap_or(by_driver) {
             MixArg::Default => Mix::default(),
             MixArg::ForkHeavy => Mix::fork_heavy(),
             MixArg::Wide => Mix::wide(),
@@ -84,17 +87,21 @@ impl Random<'_> {
         if let Some(rate) = self.args.fail_rate {
             mix.fail_per_mille = (rate * 1000.0).round() as u32;
         }
-        mix
+        Ok(mix)
     }
 }
 
 impl Job for Random<'_> {
     type Out = u8;
 
-    fn on<C: Side, P: Side>(self, lockstep: &mut Lockstep<C, P>, _: &[&'static str]) -> Result<u8, Error> {
-        let (args, mix) = (self.args, self.mix());
+    fn on<C: Side, P: Side, D: Driver<C, P>>(
+        self,
+        lockstep: &mut Lockstep<C, P>,
+        driver: &mut D,
+        _: &[&'static str],
+    ) -> Result<u8, Error> {
+        let (args, mix) = (self.args, self.mix()?);
         let mut rng = Rng::new(args.seed);
-        let mut driver = SmallDriver::new();
         // Drawn on standard error, and only if that is a terminal.
         let bar = ProgressBar::new(args.ops).with_style(
             ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} operations, {per_sec}, {eta} left")
@@ -105,7 +112,7 @@ impl Job for Random<'_> {
         while done < args.ops {
             let ops = u64::from(args.trace_ops).min(args.ops - done) as usize;
             let trace = random_trace(&mut rng, ops, &mix);
-            let result = check::run_trace(lockstep, &mut driver, &trace);
+            let result = check::run_trace(lockstep, driver, &trace);
             traces += 1;
             done += trace.ops.len() as u64;
             calls += result.stats.lockstep.calls;

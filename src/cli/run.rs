@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use super::subject::{self, Job};
 use super::{AGREE, Error, FOUND, SideArg, file, print};
-use crate::check::{self, Lockstep};
-use crate::mm::SmallDriver;
+use crate::check::{self, Driver, Lockstep};
 use crate::report::{self, Report, dump};
 use crate::rmap::{Side, Snapshot};
 use crate::trace::Trace;
@@ -47,12 +46,15 @@ struct Play<'a> {
 impl Job for Play<'_> {
     type Out = u8;
 
-    fn on<C: Side, P: Side>(self, lockstep: &mut Lockstep<C, P>, sides: &[&'static str]) -> Result<u8, Error> {
-        let mut driver = SmallDriver::new();
-        let stats = check::play_trace(lockstep, &mut driver, self.trace);
+    fn on<C: Side, P: Side, D: Driver<C, P>>(
+        self,
+        lockstep: &mut Lockstep<C, P>,
+        driver: &mut D,
+        sides: &[&'static str],
+    ) -> Result<u8, Error> {
+        let stats = check::play_trace(lockstep, driver, self.trace);
         if let Some(form) = self.args.dump {
-            let processes: Vec<_> =
-                driver.processes().map(|(mm, vmas)| (mm, vmas.map(|(vma, _)| vma).collect())).collect();
+            let processes = driver.processes();
             for &side in sides {
                 let (state, live) = match (side, lockstep.port()) {
                     ("rust", Some(port)) => side_state(port),
@@ -66,7 +68,7 @@ impl Job for Play<'_> {
                 })?;
             }
         }
-        check::end_trace(lockstep, &mut driver);
+        check::end_trace(lockstep, driver);
         if let Some(finding) = lockstep.finding() {
             let name = self.args.file.display().to_string();
             let report = Report::new(finding, self.trace, self.kernel).with_file(&name);

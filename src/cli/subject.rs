@@ -1,11 +1,15 @@
 //! Which reference, which revision, which sides a command means.
 
 use super::{Error, SideArg};
-use crate::check::{Lockstep, Who};
+use crate::check::{Driver, Lockstep, Who};
 #[cfg(not(feature = "port-only"))]
 use crate::kernel::{self, Reference, SlabMode};
+#[cfg(not(feature = "port-only"))]
+use crate::mm::KernelDriver;
+use crate::mm::SmallDriver;
 use crate::port::Port;
 use crate::rmap::{Revision, Side};
+use crate::trace::OpSet;
 
 /// What to run, as said on the command line.
 // No group of its own: clap would name it `Args`, as the group of the command that holds it.
@@ -23,6 +27,19 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value_t = SlabArg::Reuse)]
     #[cfg_attr(feature = "port-only", allow(dead_code))]
     slab: SlabArg,
+    /// What makes the rmap calls: the kernel's own VMA code, or the small driver in Rust. Default: the kernel's, where
+    /// the reference has it and its C runs.
+    #[arg(long, value_enum, env = "RMAP_DRIVER")]
+    driver: Option<DriverArg>,
+}
+
+/// What makes the rmap calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub(super) enum DriverArg {
+    /// The kernel's own VMA code, compiled from the same tree.
+    Kernel,
+    /// The small driver: map, fault, fork, unmap, exit and the page operations, on any tree.
+    Rust,
 }
 
 const DEFAULT_SIDE: SideArg = if cfg!(feature = "port-only") { SideArg::Rust } else { SideArg::Both };
@@ -96,22 +113,65 @@ pub(super) trait Job {
     type Out;
 
     /// Does it. The names of the sides' dumps are `sides`.
-    fn on<C: Side, P: Side>(self, lockstep: &mut Lockstep<C, P>, sides: &[&'static str]) -> Result<Self::Out, Error>;
+    fn on<C: Side, P: Side, D: Driver<C, P>>(
+        self,
+        lockstep: &mut Lockstep<C, P>,
+        driver: &mut D,
+        sides: &[&'static str],
+    ) -> Result<Self::Out, Error>;
 }
 
 impl Args {
-    /// Makes the sides that were asked for and does the job on them.
+    /// Which driver runs, `None` being an answer only to a build or a side without C.
+    pub(super) fn driver(&self) -> Result<DriverArg, Error> {
+        #[cfg(not(feature = "port-only"))]
+        if self.side != SideArg::Rust {
+            let missing = self.reference()?.without_vma_layer();
+            return match (self.driver, missing) {
+                (Some(DriverArg::Kernel), Some(why)) => {
+                    Err(Error::Usage(format!("{} has no kernel driver: {why}. Use --driver rust", self.kernel_name()?)))
+                }
+                (chosen, None) => Ok(chosen.unwrap_or(DriverArg::Kernel)),
+                (_, Some(_)) => Ok(DriverArg::Rust),
+            };
+        }
+        match self.driver {
+            Some(DriverArg::Kernel) => {
+                Err(Error::Usage("the kernel driver is C: it cannot run with --side rust; use --driver rust".into()))
+            }
+            _ => Ok(DriverArg::Rust),
+        }
+    }
+
+    /// The operations that the driver knows.
+    pub(super) fn operations(&self) -> Result<OpSet, Error> {
+        Ok(if self.driver()? == DriverArg::Kernel { OpSet::Full } else { OpSet::Small })
+    }
+
+    /// Makes the sides and the driver that were asked for and does the job on them.
     pub(super) fn with<J: Job>(&self, job: J) -> Result<J::Out, Error> {
         let port = Port::new(self.revision()?);
+        let small = &mut SmallDriver::new();
         #[cfg(not(feature = "port-only"))]
-        let kernel = || -> Result<kernel::Kernel, Error> { Ok(kernel::Kernel::new(self.reference()?, self.slab())) };
+        {
+            let reference = self.reference()?;
+            let side = match self.driver()? {
+                DriverArg::Rust => kernel::Kernel::new(reference, self.slab()),
+                DriverArg::Kernel => kernel::Kernel::with_vma_layer(reference, self.slab())
+                    .map_err(|why| Error::Usage(format!("{}: {why}", reference.name)))?,
+            };
+            let drives = &mut KernelDriver::new();
+            match (self.side, self.driver()?) {
+                (SideArg::Rust, _) => job.on(&mut Lockstep::solo(port, Who::Port), small, &["rust"]),
+                (SideArg::C, DriverArg::Rust) => job.on(&mut Lockstep::solo(side, Who::Reference), small, &["c"]),
+                (SideArg::C, DriverArg::Kernel) => job.on(&mut Lockstep::solo(side, Who::Reference), drives, &["c"]),
+                (SideArg::Both, DriverArg::Rust) => job.on(&mut Lockstep::new(side, port), small, &["c", "rust"]),
+                (SideArg::Both, DriverArg::Kernel) => job.on(&mut Lockstep::new(side, port), drives, &["c", "rust"]),
+            }
+        }
+        #[cfg(feature = "port-only")]
         match self.side {
-            SideArg::Rust => job.on(&mut Lockstep::solo(port, Who::Port), &["rust"]),
-            #[cfg(not(feature = "port-only"))]
-            SideArg::C => job.on(&mut Lockstep::solo(kernel()?, Who::Reference), &["c"]),
-            #[cfg(not(feature = "port-only"))]
-            SideArg::Both => job.on(&mut Lockstep::new(kernel()?, port), &["c", "rust"]),
-            #[cfg(feature = "port-only")]
+            SideArg::Rust => job.on(&mut Lockstep::solo(port, Who::Port), small, &["rust"]),
             SideArg::C | SideArg::Both => {
                 Err(Error::Usage("this build holds the port alone (feature port-only): use --side rust".into()))
             }

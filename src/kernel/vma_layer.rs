@@ -184,6 +184,7 @@ impl Watched for Kernel {
             vma: VmaId(vma[0] as u32),
             range: VmaRange { start: vma[1], end: vma[2], pgoff: vma[1] },
             writable: vma[3] & VmaAttributes::WRITE != 0,
+            file: vma[3] >> 32 != 0,
         }));
         Some(map_count as u32)
     }
@@ -192,6 +193,10 @@ impl Watched for Kernel {
         let injected = self.ops.injected.expect("a world with the VMA layer");
         // SAFETY: the world is alive.
         unsafe { injected(self.world.as_ptr()) }
+    }
+
+    fn moves_pages(&self) -> bool {
+        self.reference.moves_pages
     }
 }
 
@@ -212,5 +217,9 @@ impl VmaLayer for Kernel {
 
     fn injected(&self) -> u32 {
         Watched::injected(self)
+    }
+
+    fn moves_pages(&self) -> bool {
+        Watched::moves_pages(self)
     }
 }

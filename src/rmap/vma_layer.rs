@@ -176,6 +176,8 @@ pub struct Mapped {
     pub range: VmaRange,
     /// `VM_WRITE`
     pub writable: bool,
+    /// Whether it maps a file.
+    pub file: bool,
 }
 
 /// A side that brings its VMA code: it makes the calls of an operation by itself.
@@ -195,6 +197,9 @@ pub trait Watched {
 
     /// How many allocations of the current operation were made to fail.
     fn injected(&self) -> u32;
+
+    /// Whether this kernel has `UFFDIO_MOVE` (since 6.8).
+    fn moves_pages(&self) -> bool;
 }
 
 /// What the kernel driver drives: VMA code over a reverse map, alone or with somebody following each call.
@@ -208,4 +213,7 @@ pub trait VmaLayer: Rmap {
 
     /// See [`Watched::injected`].
     fn injected(&self) -> u32;
+
+    /// See [`Watched::moves_pages`].
+    fn moves_pages(&self) -> bool;
 }

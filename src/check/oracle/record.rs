@@ -5,6 +5,7 @@ use std::cell::Cell;
 use super::TreeKey;
 use super::tree::Key;
 use super::words::{self, ANON_VMA_HEAD};
+use crate::rmap::{MmId, VmaRange};
 
 /// No slot, no serial.
 pub(super) const NONE: u32 = u32::MAX;
@@ -38,6 +39,12 @@ impl VmaRecord {
     /// `vma->anon_vma` by serial.
     pub(super) fn anon_vma(&self) -> Option<u32> {
         self.told.get(words::VMA_ANON_VMA).filter(|&&w| w != 0).map(|&w| (w - 1) as u32)
+    }
+
+    /// Its owner, and where it lies; nothing if it was never told.
+    pub(super) fn place(&self) -> Option<(MmId, VmaRange)> {
+        let [_, mm, _, start, end, pgoff, ..] = self.told[..] else { return None };
+        Some((MmId(mm as u8), VmaRange { start, end, pgoff }))
     }
 
     /// Its interval in the trees.

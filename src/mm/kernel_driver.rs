@@ -1,0 +1,246 @@
+//! The kernel driver: the kernel's own VMA code decides which VMA lies where, merges, splits, moves, and makes the
+//! calls of the reverse map itself. What is left for here is to ask for an operation, and to keep the page tables as
+//! the VMA code says that they change.
+
+use super::{Outcome, Stats};
+use crate::pages::{AddressSpaces, Pages, Refused};
+use crate::rmap::{Fail, LayerOperation, MAX_PROCESSES, Mapped, MmId, PageEvent, Rmap, VmaId, VmaLayer, VmaRange};
+use crate::trace::{Op, OpKind};
+
+const ESRCH: i32 = 3;
+const EFAULT: i32 = 14;
+const EINVAL: i32 = 22;
+
+type Result<T = ()> = std::result::Result<T, Outcome>;
+
+/// The kernel's VMA code as a driver: what each process has mapped, as its own tree says.
+pub struct KernelDriver {
+    /// By process; none: it does not exist.
+    spaces: [Option<Vec<Mapped>>; MAX_PROCESSES],
+    map_counts: [u32; MAX_PROCESSES],
+    pages: Pages,
+    stats: Stats,
+    /// What the running operation has done to page tables.
+    events: Vec<PageEvent>,
+    /// Processes that the last operation may have changed, a bit each.
+    changed: u16,
+}
+
+impl Default for KernelDriver {
+    fn default() -> KernelDriver {
+        KernelDriver::new()
+    }
+}
+
+impl KernelDriver {
+    /// The world as a trace begins: process 0, with nothing mapped.
+    pub fn new() -> KernelDriver {
+        let mut driver = KernelDriver {
+            spaces: Default::default(),
+            map_counts: [0; MAX_PROCESSES],
+            pages: Pages::new(),
+            stats: Stats::default(),
+            events: Vec::new(),
+            changed: 0,
+        };
+        driver.reset();
+        driver
+    }
+
+    /// Back to the beginning, without a call: for when the seam is reset too. Keeps the statistics.
+    pub fn reset(&mut self) {
+        self.spaces.fill_with(|| None);
+        self.spaces[0] = Some(Vec::new());
+        self.map_counts = [0; MAX_PROCESSES];
+        self.pages.reset();
+        self.events.clear();
+        self.changed = 0;
+    }
+
+    /// Does one operation. An errno is a refusal if no allocation was made to fail, and a failure if one was: then
+    /// what the kernel leaves done in this case stays done, as it does where it refuses half-way (`protect` and
+    /// `advise` of a range with a hole).
+    pub fn apply<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, op: &Op) -> Outcome {
+        rmap.begin_operation(&op.fail);
+        let outcome = match self.perform(rmap, op) {
+            Ok(()) => Outcome::Done,
+            Err(Outcome::Refused(errno)) if rmap.injected() > 0 => Outcome::Failed(errno),
+            Err(outcome) => outcome,
+        };
+        self.stats.count(op.kind.index(), outcome);
+        outcome
+    }
+
+    fn perform<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, op: &Op) -> Result {
+        let node = &op.fail_node;
+        match op.kind {
+            OpKind::Map { mm, start, end, grows, file } => {
+                self.run(rmap, mm, node, LayerOperation::Map { mm, start, end, grows, file })
+            }
+            OpKind::Fault { mm, page, read } => self.fault(rmap, mm, page, !read, node),
+            OpKind::Fork { parent, child } => self.run(rmap, parent, node, LayerOperation::Fork { parent, child }),
+            OpKind::Unmap { mm, start, end } => self.run(rmap, mm, node, LayerOperation::Unmap { mm, start, end }),
+            OpKind::Exit { mm } => self.run(rmap, mm, node, LayerOperation::Exit { mm }),
+            OpKind::Protect { mm, start, end, write } => {
+                self.run(rmap, mm, node, LayerOperation::Protect { mm, start, end, write })
+            }
+            OpKind::Advise { mm, start, end, advice } => {
+                self.run(rmap, mm, node, LayerOperation::Advise { mm, start, end, advice: advice as u32 })
+            }
+            OpKind::Move { mm, start, end, to, dontunmap } => {
+                self.run(rmap, mm, node, LayerOperation::Move { mm, start, end, to, dontunmap })
+            }
+            OpKind::Resize { mm, start, end, pages } => {
+                self.run(rmap, mm, node, LayerOperation::Resize { mm, start, end, pages })
+            }
+            OpKind::Grow { mm, page, pages } => self.run(rmap, mm, node, LayerOperation::Grow { mm, page, pages }),
+            OpKind::Pin { mm, page } => refused(self.pages.pin(rmap, mm, page)),
+            OpKind::Unpin { pin } => refused(self.pages.unpin(rmap, usize::from(pin))),
+            OpKind::Walk { mm, page, mode } => refused(self.pages.walk(rmap, mm, page, mode)),
+            OpKind::UffdMove { mm, from, to } => self.uffd_move(rmap, mm, from, to, node),
+        }
+    }
+
+    /// Asks for an operation, and takes in what it did to page tables and VMAs.
+    fn run<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, mm: MmId, node: &Fail, operation: LayerOperation) -> Result {
+        self.operate(rmap, mm, node, &operation).map(|_| ())
+    }
+
+    fn operate<R: VmaLayer + ?Sized>(
+        &mut self,
+        rmap: &mut R,
+        mm: MmId,
+        node: &Fail,
+        operation: &LayerOperation,
+    ) -> Result<u32> {
+        if self.space(mm).is_none() {
+            return Err(Outcome::Refused(ESRCH));
+        }
+        let mut events = std::mem::take(&mut self.events);
+        let result = rmap.operate(operation, node, &mut |event| events.push(event));
+        for event in events.drain(..) {
+            match event {
+                PageEvent::Zap { mm, start, end } => self.pages.zap(rmap, mm, start, end),
+                PageEvent::Copy { mm, from, start, end } => self.pages.copy_range(from, mm, start, end),
+                PageEvent::Move { mm, start, end, to } => self.pages.move_range(mm, start, to, end - start),
+            }
+        }
+        self.events = events;
+        self.look_at(rmap, mm);
+        if let LayerOperation::Fork { child, .. } = operation {
+            self.look_at(rmap, *child);
+        }
+        u32::try_from(result).map_err(|_| Outcome::Refused(result.saturating_neg()))
+    }
+
+    /// What a process has mapped now.
+    fn look_at<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, mm: MmId) {
+        let at = usize::from(mm.0) % MAX_PROCESSES;
+        let mut vmas = self.spaces[at].take().unwrap_or_default();
+        vmas.clear();
+        let map_count = rmap.mapped(mm, &mut vmas);
+        self.map_counts[at] = map_count.unwrap_or(0);
+        self.spaces[at] = map_count.map(|_| vmas);
+        self.changed |= 1 << at;
+    }
+
+    /// Mirrors handle_mm_fault() (mm/memory.c): the VMA is prepared for what the page needs, then the page is.
+    fn fault<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, mm: MmId, page: u64, write: bool, node: &Fail) -> Result {
+        let prepare = write && self.pages.needs_anon_vma(mm, page);
+        let vma = self.operate(rmap, mm, node, &LayerOperation::Fault { mm, page, write, prepare })?;
+        self.pages.fault(rmap, mm, VmaId(vma), page, write);
+        Ok(())
+    }
+
+    /// Mirrors move_pages() (mm/userfaultfd.c, since 6.8) of one page: validate_move_areas(), then the preparing of the
+    /// destination, then the page.
+    fn uffd_move<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, mm: MmId, from: u64, to: u64, node: &Fail) -> Result {
+        if self.space(mm).is_none() {
+            return Err(Outcome::Refused(ESRCH));
+        }
+        let vma_at = |page| self.mapped_at(mm, page).ok_or(Outcome::Refused(EFAULT));
+        let (source, destination) = (vma_at(from)?, vma_at(to)?);
+        if !rmap.moves_pages() || !(source.writable && destination.writable) || source.file || destination.file {
+            return Err(Outcome::Refused(EINVAL));
+        }
+        refused(self.pages.uffd_movable(mm, from, to))?;
+        let vma = self.operate(rmap, mm, node, &LayerOperation::Fault { mm, page: to, write: true, prepare: true })?;
+        refused(self.pages.uffd_move(rmap, mm, from, to, VmaId(vma)))
+    }
+
+    /// Ends every process that is still alive, in order of their numbers, without failures; not counted.
+    pub fn exit_all<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R) {
+        for mm in (0..MAX_PROCESSES as u8).map(MmId) {
+            if self.space(mm).is_some() {
+                rmap.begin_operation(&Fail::NEVER);
+                // Cannot be refused: the process is alive.
+                let _ = self.run(rmap, mm, &Fail::NEVER, LayerOperation::Exit { mm });
+            }
+        }
+    }
+
+    /// Walks every folio that is mapped: one operation, not counted.
+    pub fn walk_all<R: Rmap + ?Sized>(&self, rmap: &mut R) {
+        rmap.begin_operation(&Fail::NEVER);
+        self.pages.walk_all(rmap);
+    }
+
+    /// Drops every reference that a pin has taken: one operation, not counted.
+    pub fn unpin_all<R: Rmap + ?Sized>(&mut self, rmap: &mut R) {
+        if self.pages.pinned() > 0 {
+            rmap.begin_operation(&Fail::NEVER);
+            self.pages.unpin_all(rmap);
+        }
+    }
+
+    /// The page tables.
+    pub fn pages(&self) -> &Pages {
+        &self.pages
+    }
+
+    /// The processes that are alive, each with its VMAs in order of their addresses.
+    pub fn processes(&self) -> impl Iterator<Item = (MmId, &[Mapped])> + '_ {
+        let alive = (0..).map(MmId).zip(&self.spaces);
+        alive.filter_map(|(mm, space)| Some((mm, space.as_deref()?)))
+    }
+
+    /// The processes whose VMAs an operation may have changed since this was asked last: each with what its own tree
+    /// says and its `map_count`.
+    pub fn take_changed(&mut self) -> impl Iterator<Item = (MmId, &[Mapped], u32)> + '_ {
+        let changed = std::mem::take(&mut self.changed);
+        let all = (0..).map(MmId).zip(self.spaces.iter().zip(&self.map_counts));
+        all.filter(move |(mm, _)| changed >> mm.0 & 1 == 1)
+            .map(|(mm, (space, map_count))| (mm, space.as_deref().unwrap_or(&[]), *map_count))
+    }
+
+    /// What was done since the driver was made, or since [`KernelDriver::take_stats`].
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// The statistics, which begin anew.
+    pub fn take_stats(&mut self) -> Stats {
+        std::mem::take(&mut self.stats)
+    }
+
+    fn space(&self, mm: MmId) -> Option<&[Mapped]> {
+        self.spaces.get(usize::from(mm.0))?.as_deref()
+    }
+
+    fn mapped_at(&self, mm: MmId, page: u64) -> Option<Mapped> {
+        let space = self.space(mm)?;
+        let after = space.partition_point(|vma| vma.range.start <= page);
+        space[..after].last().copied().filter(|vma| page < vma.range.end)
+    }
+}
+
+impl AddressSpaces for KernelDriver {
+    fn vma_at(&self, mm: MmId, page: u64) -> Option<(VmaId, VmaRange)> {
+        self.mapped_at(mm, page).map(|vma| (vma.vma, vma.range))
+    }
+}
+
+/// What the page model refuses.
+fn refused<T>(result: std::result::Result<T, Refused>) -> Result {
+    result.map(|_| ()).map_err(|Refused(errno)| Outcome::Refused(errno))
+}
