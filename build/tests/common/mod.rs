@@ -274,7 +274,8 @@ static void rmap_walk_anon(struct folio *folio, struct rmap_walk_control *rwc, b
 
 /// The headers that the folio side asks.
 fn folio_files(tree: &Path, internal: &str, anon: bool) {
-    let index = |name: &str| format!("static inline unsigned long {name}(struct vm_area_struct *vma)\n{{\n\treturn 1;\n}}\n\n");
+    let index =
+        |name: &str| format!("static inline unsigned long {name}(struct vm_area_struct *vma)\n{{\n\treturn 1;\n}}\n\n");
     let mut pagemap = index("linear_page_index");
     let mut address = index("vma_address");
     if anon {
