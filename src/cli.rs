@@ -50,8 +50,8 @@ enum Command {
     Random(random::Args),
     /// Convert traces between text and bytes (the fuzzer's inputs).
     #[command(
-        after_help = "Examples:\n  rmap-diff convert --partial fuzz/artifacts/differential/crash-0123 crash.trace\n  rmap-diff \
-        convert crash.trace crash.bin\n  rmap-diff convert --seeds fuzz/seeds fuzz/corpus/differential"
+        after_help = "Examples:\n  rmap-diff convert --set small --partial fuzz/artifacts/differential/crash-0123 \
+        crash.trace\n  rmap-diff convert crash.trace crash.bin\n  rmap-diff convert --seeds fuzz/seeds fuzz/corpus/differential"
     )]
     Convert(convert::Args),
     /// List the kernel references, or show what was cut from one.

@@ -6,11 +6,13 @@
 //! | file | what |
 //! | --- | --- |
 //! | `trace/op.rs` | the operations, and the one table that says what each is called, parsed as, printed as and encoded as |
+//! | `trace/args.rs` | the sorts of arguments: how each is written, what it is drawn from |
 //! | `trace/text.rs` | the text form: parser and printer |
 //! | `trace/bytes.rs` | the byte form: fixed-width records, [`Arbitrary`](arbitrary::Arbitrary) |
-//! | `trace/model.rs` | the cheap model of what is alive, for whoever makes operations up |
+//! | `trace/model.rs` | the cheap model of what is alive, for whoever makes operations up; `model/space.rs` of one process |
 //! | `trace/random.rs` | random traces, reproducible by a seed |
 
+mod args;
 mod bytes;
 mod model;
 mod op;

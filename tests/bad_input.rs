@@ -14,7 +14,7 @@ use rmap_diff::check::{self, Lockstep, Who};
 use rmap_diff::mm::SmallDriver;
 use rmap_diff::port::Port;
 use rmap_diff::rmap::{Fail, MAX_PROCESSES};
-use rmap_diff::trace::{Mix, PAGE_LIMIT, ParseError, RECORD_BYTES, Rng, Trace, parse_bytes, random_trace};
+use rmap_diff::trace::{Mix, OpSet, PAGE_LIMIT, ParseError, RECORD_BYTES, Rng, Trace, parse_bytes, random_trace};
 use rmap_extract::cache::{self, Cache};
 use rmap_extract::extract::extract_tree;
 use rmap_extract::manifest::Manifest;
@@ -34,12 +34,21 @@ fn texts() -> Vec<String> {
 
 /// One or two small changes, anywhere.
 fn mutate(rng: &mut Rng, text: &str) -> Vec<u8> {
-    const PIECES: [&str; 24] = [
+    const PIECES: [&str; 33] = [
         "map",
         "fault",
         "fork",
         "unmap",
         "exit",
+        "protect",
+        "resize",
+        "walk",
+        "unpin",
+        "grows",
+        "file",
+        "dontunmap",
+        "wipeonfork",
+        "failnode=1",
         "p0",
         "p15",
         "p16",
@@ -165,9 +174,9 @@ fn ten_thousand_random_inputs_decode_to_traces_on_which_both_sides_agree() {
         let (mut lockstep, mut driver) = (lockstep(reference(name)), SmallDriver::new());
         let (mut done, mut failed) = (0, 0);
         for _ in 0..10_000 {
-            let len = rng.below(400) as usize;
+            let len = rng.below(20 * RECORD_BYTES as u32) as usize;
             let bytes = random_bytes(&mut rng, len);
-            let trace = Trace::from_bytes(&bytes);
+            let trace = Trace::from_bytes_of(OpSet::Small, &bytes);
             assert_eq!(trace.ops.len(), len / RECORD_BYTES);
             let result = check::run_trace(&mut lockstep, &mut driver, &trace);
             assert_nothing_found(reference(name), &result, &trace);
@@ -181,7 +190,7 @@ fn ten_thousand_random_inputs_decode_to_traces_on_which_both_sides_agree() {
 #[test]
 fn a_mebibyte_of_random_bytes_runs() {
     for name in ["6.12", NEWEST] {
-        let trace = Trace::from_bytes(&random_bytes(&mut Rng::new(20), 1 << 20));
+        let trace = Trace::from_bytes_of(OpSet::Small, &random_bytes(&mut Rng::new(20), 1 << 20));
         assert_eq!(trace.ops.len(), (1 << 20) / RECORD_BYTES);
         let result = run(reference(name), &trace);
         assert_nothing_found(reference(name), &result, &trace);

@@ -26,8 +26,9 @@
 //! What a modulo record means depends on the [set](OpSet) of operations that it is drawn from. A trace has to be
 //! decoded with the set with which it was encoded, or with which the fuzzer ran.
 
+use super::args::{Args, Form};
 use super::model::{Model, WINDOW_PAGES};
-use super::op::{Args, Fails, Form, MAX_FILES, MAX_PINS, OPERATION_COUNT, OPERATIONS, Op, OpSet, ROW_OF_BYTE, TABLE};
+use super::op::{Fails, MAX_FILES, MAX_PINS, OPERATION_COUNT, OPERATIONS, Op, OpSet, ROW_OF_BYTE, TABLE};
 use super::{PAGE_LIMIT, Trace};
 use crate::rmap::{Fail, MAX_PROCESSES};
 

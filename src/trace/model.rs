@@ -8,7 +8,8 @@
 mod bits;
 mod space;
 
-use super::op::{Advice, Arg, Args, Fails, Form, OPERATIONS, Op, OpSet, Operation};
+use super::args::{Arg, Args, Form};
+use super::op::{Advice, Fails, OPERATIONS, Op, OpSet, Operation};
 use crate::rmap::MAX_PROCESSES;
 use bits::{draw_one, modulo, ones, runs, undraw_one};
 use space::{Space, place_of, window_bits};
@@ -63,7 +64,7 @@ impl Model {
             processes: ones(u64::from(processes.clamp(1, MAX_PROCESSES as u8))) as u16,
             window: ones(u64::from(pages.clamp(1, WINDOW_PAGES))),
             pins: 0,
-            spaces: Default::default(),
+            spaces: [Space::EMPTY; MAX_PROCESSES],
         }
     }
 
@@ -163,14 +164,12 @@ impl Model {
     /// Which of a walk's or a range's words are possible: the one that a word turns into.
     fn word(&self, arg: Arg, args: &Args, word: u8) -> u8 {
         let space = self.space(args.p);
-        let range = window_bits(args.a, args.b);
+        let of_files = || space.of_files() & window_bits(args.a, args.b) != 0;
         match arg {
             Arg::Grows | Arg::Read if self.set == OpSet::Small => 0,
             Arg::Read if space.read_only() & window_bits(args.a, args.a + 1) != 0 => 1,
-            Arg::DontUnmap if space.of_files() & range != 0 => 0,
-            Arg::Advice if word == Advice::WipeOnFork as u8 && space.of_files() & range != 0 => {
-                Advice::KeepOnFork as u8
-            }
+            Arg::DontUnmap if of_files() => 0,
+            Arg::Advice if word == Advice::WipeOnFork as u8 && of_files() => Advice::KeepOnFork as u8,
             _ => word,
         }
     }
@@ -364,10 +363,13 @@ impl Model {
         if refused || fails.node.fails(1) || (fails.first() && !full) {
             return;
         }
+        if !full {
+            return space.map_plain(bits);
+        }
         let merges = space.map(&x);
         if fails.first() && !merges {
             space.unmap(x.a, x.b);
-        } else if full {
+        } else {
             space.merge(x.a, x.b);
         }
     }
@@ -375,10 +377,10 @@ impl Model {
     /// `fault`: with a failure, nothing, if it needs an anon_vma.
     pub(super) fn fault(&mut self, x: Args, fails: &Fails) {
         let bit = window_bits(x.a, x.a.saturating_add(1));
-        let (Some((space, _)), Some(place)) = (self.living(x.p), place_of(x.a)) else { return };
+        let (Some((space, full)), Some(place)) = (self.living(x.p), place_of(x.a)) else { return };
         let legal = x.word == 0 && bit & space.mapped & !space.read_only() != 0;
         if legal && (fails.is_never() || space.is_prepared(place)) {
-            space.write(place);
+            space.write(place, full);
         }
     }
 
@@ -395,11 +397,11 @@ impl Model {
         if usize::from(q) >= MAX_PROCESSES || self.lives(q) {
             return;
         }
-        let Some((space, _)) = self.living(p) else { return };
+        let Some((space, full)) = self.living(p) else { return };
         if !fails.is_never() && space.mapped != 0 {
             return;
         }
-        let child = space.fork();
+        let child = if full { space.fork() } else { space.fork_plain() };
         self.spaces[usize::from(q)] = child;
         self.alive |= 1 << q;
     }
@@ -408,7 +410,7 @@ impl Model {
     pub(super) fn exit(&mut self, p: u8) {
         if self.lives(p) {
             self.alive &= !(1 << p);
-            self.spaces[usize::from(p)] = Space::default();
+            self.spaces[usize::from(p)] = Space::EMPTY;
         }
     }
 
@@ -491,56 +493,4 @@ impl Model {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rmap::Fail;
-
-    #[test]
-    fn bits_of_the_window() {
-        assert_eq!(ones(0), 0);
-        assert_eq!(ones(3), 7);
-        assert_eq!(ones(64), u64::MAX);
-        assert_eq!(ones(1 << 40), u64::MAX);
-        assert_eq!(window_bits(0, 5), 0);
-        assert_eq!(window_bits(0, 0x11), 1);
-        assert_eq!(window_bits(0x12, 0x14), 0b1100);
-        assert_eq!(window_bits(0x4f, 1 << 32), 1 << 63);
-        assert_eq!(window_bits(0x50, 1 << 32), 0);
-    }
-
-    #[test]
-    fn a_split_makes_a_vma_and_a_whole_unmap_takes_one() {
-        let mut model = Model::new(OpSet::Small, 16, 64);
-        model.map(Args { a: 0x10, b: 0x18, ..Args::default() }, &Fails::NEVER);
-        model.map(Args { a: 0x18, b: 0x19, ..Args::default() }, &Fails::NEVER);
-        assert_eq!(model.vmas(), 2);
-        assert!(
-            model.spaces[0].splits_at(0x12) && !model.spaces[0].splits_at(0x18) && !model.spaces[0].splits_at(0x10)
-        );
-        model.unmap(0, 0x12, 0x14, &Fails { alloc: Fail::nth(1), ..Fails::NEVER });
-        assert_eq!(model.vmas(), 2);
-        model.unmap(0, 0x12, 0x14, &Fails::NEVER);
-        assert_eq!(model.vmas(), 3);
-        model.unmap(0, 0x14, 0x18, &Fails { alloc: Fail::nth(1), ..Fails::NEVER });
-        assert_eq!(model.vmas(), 2);
-        model.fork(0, 5, &Fails::NEVER);
-        assert_eq!(model.vmas(), 4);
-        model.exit(0);
-        assert_eq!(model.vmas(), 2);
-    }
-
-    #[test]
-    fn something_is_possible_in_every_state() {
-        let empty = Model::new(OpSet::Full, 16, 64);
-        let mut full = Model::new(OpSet::Full, 16, 64);
-        full.map(Args { a: 0, b: 1 << 32, ..Args::default() }, &Fails::NEVER);
-        (1..16).for_each(|q| full.fork(0, q, &Fails::NEVER));
-        let mut dead = Model::new(OpSet::Full, 16, 64);
-        dead.exit(0);
-        for model in [empty, full, dead] {
-            for row in 0..OPERATIONS.len() {
-                assert!(model.choose(row, Args::default(), |_, _| true).is_some());
-            }
-        }
-    }
-}
+mod tests;

@@ -5,8 +5,9 @@
 //! [`OPERATIONS`].
 
 use super::Trace;
+use super::args::Args;
 use super::model::{Model, RANGE_PAGES, WINDOW_PAGES};
-use super::op::{Args, Fails, OPERATION_COUNT, OPERATIONS, Op, OpSet, row_of};
+use super::op::{Fails, OPERATION_COUNT, OPERATIONS, Op, OpSet, row_of};
 use crate::rmap::{Fail, MAX_PROCESSES};
 
 /// A small generator of random numbers: SplitMix64 (Steele, Lea, Flood, "Fast splittable
@@ -132,7 +133,7 @@ impl Mix {
             ..Mix::full()
         };
         let base = base.with("map", 8).with("fault", 8).with("fork", 1).with("unmap", 5).with("exit", 1);
-        base.with("protect", 6).with("advise", 3).with("move", 10).with("resize", 3)
+        base.with("protect", 6).with("advise", 3).with("move", 10).with("resize", 3).with("uffdmove", 3)
     }
 
     /// The same with another share of one operation.

@@ -6,7 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::op::{Arg, Args, Form, MAX_FILES, MAX_PINS, OPERATIONS, Op, Operation, row_of};
+use super::args::{Arg, Args, Form};
+use super::op::{MAX_FILES, MAX_PINS, OPERATIONS, Op, Operation, row_of};
 use super::{PAGE_LIMIT, Trace};
 use crate::rmap::{Fail, FailError, MAX_PROCESSES};
 

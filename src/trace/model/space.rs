@@ -3,7 +3,8 @@
 
 use super::bits::{ones, places};
 use super::{WINDOW_PAGES, WINDOW_START};
-use crate::trace::op::{Advice, Args};
+use crate::trace::args::Args;
+use crate::trace::op::Advice;
 
 /// Sets of pages that VMAs differ in: they merge only where these are the same.
 #[derive(Clone, Copy)]
@@ -46,21 +47,6 @@ pub(super) struct Space {
     families: u8,
 }
 
-impl Default for Space {
-    fn default() -> Space {
-        Space {
-            mapped: 0,
-            starts: 0,
-            written: 0,
-            shared: 0,
-            flags: [0; FLAGS],
-            home: [0; WINDOW_PAGES as usize],
-            family: [0; WINDOW_PAGES as usize],
-            families: 0,
-        }
-    }
-}
-
 /// The pages of the window that lie in `start..end`.
 pub(super) fn window_bits(start: u64, end: u64) -> u64 {
     ones(end.saturating_sub(WINDOW_START)) & !ones(start.saturating_sub(WINDOW_START))
@@ -76,6 +62,18 @@ fn bit(place: usize) -> u64 {
 }
 
 impl Space {
+    /// With nothing mapped.
+    pub(super) const EMPTY: Space = Space {
+        mapped: 0,
+        starts: 0,
+        written: 0,
+        shared: 0,
+        flags: [0; FLAGS],
+        home: [0; WINDOW_PAGES as usize],
+        family: [0; WINDOW_PAGES as usize],
+        families: 0,
+    };
+
     fn has(&self, flag: Flag) -> u64 {
         self.flags[flag as usize]
     }
@@ -200,13 +198,18 @@ impl Space {
         self.name(place, family);
     }
 
-    /// Makes pages a VMA of new memory. Tells whether a neighbour may take it in.
-    pub(super) fn map(&mut self, x: &Args) -> bool {
-        let bits = window_bits(x.a, x.b);
+    /// Makes pages a VMA of plain new memory, without what only merging and moving asks for.
+    pub(super) fn map_plain(&mut self, bits: u64) {
         self.mapped |= bits;
         self.starts |= bits & bits.wrapping_neg();
         self.written &= !bits;
         self.shared &= !bits;
+    }
+
+    /// Makes pages a VMA of new memory. Tells whether a neighbour may take it in.
+    pub(super) fn map(&mut self, x: &Args) -> bool {
+        let bits = window_bits(x.a, x.b);
+        self.map_plain(bits);
         self.flags.iter_mut().for_each(|flag| *flag &= !bits);
         self.set(Grows, bits, x.word != 0);
         if let Some(file) = x.number.checked_sub(1) {
@@ -235,9 +238,11 @@ impl Space {
         self.split(end);
     }
 
-    /// A write fault, that needs no anon_vma or gets one.
-    pub(super) fn write(&mut self, place: usize) {
-        self.prepare(place);
+    /// A write fault, that needs no anon_vma, or gets one if that matters.
+    pub(super) fn write(&mut self, place: usize, prepare: bool) {
+        if prepare {
+            self.prepare(place);
+        }
         self.written |= bit(place);
         self.shared &= !bit(place);
     }
@@ -245,6 +250,12 @@ impl Space {
     /// Whether the VMA at a place has an anon_vma.
     pub(super) fn is_prepared(&self, place: usize) -> bool {
         self.family[place] != 0
+    }
+
+    /// What a child gets of plain memory.
+    pub(super) fn fork_plain(&mut self) -> Space {
+        self.shared = self.written;
+        self.clone()
     }
 
     /// What a child gets.
