@@ -11,7 +11,6 @@
 //! to be.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 
 use crate::rmap::{AnonVmaId, Call, FolioId, MAX_PROCESSES, MmId, Rmap, VmaId, VmaRange, WalkMode};
 
@@ -60,14 +59,47 @@ struct Folio {
     exclusive: bool,
 }
 
+/// The page table of one process: what maps a folio, in order of pages. A vector, for most are short, and a fork
+/// copies them whole.
+#[derive(Clone, Default)]
+struct Table(Vec<(u64, FolioId)>);
+
+impl Table {
+    /// Where a page is, or would be.
+    fn place(&self, page: u64) -> usize {
+        // Nearly always beyond the last, or short.
+        match self.0.last() {
+            Some(&(last, _)) if last >= page => self.0.partition_point(|&(there, _)| there < page),
+            _ => self.0.len(),
+        }
+    }
+
+    fn get(&self, page: u64) -> Option<FolioId> {
+        self.0.get(self.place(page)).filter(|&&(there, _)| there == page).map(|&(_, folio)| folio)
+    }
+
+    fn set(&mut self, page: u64, folio: FolioId) {
+        let at = self.place(page);
+        match self.0.get_mut(at) {
+            Some(entry) if entry.0 == page => entry.1 = folio,
+            _ => self.0.insert(at, (page, folio)),
+        }
+    }
+
+    fn range(&self, start: u64, end: u64) -> std::ops::Range<usize> {
+        let first = self.place(start);
+        first..self.place(end).max(first)
+    }
+}
+
 /// The page tables of all processes, the folios in them, and the references held.
 #[derive(Clone, Default)]
 pub struct Pages {
-    tables: [BTreeMap<u64, FolioId>; MAX_PROCESSES],
+    tables: [Table; MAX_PROCESSES],
     folios: Vec<Folio>,
     free: Vec<FolioId>,
     pins: [Option<AnonVmaId>; MAX_PINS],
-    /// Processes of which a page changed since somebody asked, a bit each.
+    /// Processes of which a page maps another folio since somebody asked, or one with another anon_vma: a bit each.
     changed: Cell<u16>,
 }
 
@@ -79,14 +111,14 @@ impl Pages {
 
     /// Back to the beginning, without a call: for when the seam is reset too.
     pub fn reset(&mut self) {
-        self.tables.iter_mut().for_each(BTreeMap::clear);
+        self.tables.iter_mut().for_each(|table| table.0.clear());
         self.folios.clear();
         self.free.clear();
         self.pins = [None; MAX_PINS];
         self.changed.set(0);
     }
 
-    fn table(&mut self, mm: MmId) -> &mut BTreeMap<u64, FolioId> {
+    fn table(&mut self, mm: MmId) -> &mut Table {
         self.change(mm);
         &mut self.tables[usize::from(mm.0) % MAX_PROCESSES]
     }
@@ -95,25 +127,26 @@ impl Pages {
         self.changed.set(self.changed.get() | 1 << (usize::from(mm.0) % MAX_PROCESSES));
     }
 
-    /// The processes of which a page changed since this was asked last, a bit each.
+    /// The processes of which a page maps another folio since this was asked last, or one with another anon_vma: a
+    /// bit each.
     pub fn take_changed(&self) -> u16 {
         self.changed.take()
     }
 
     /// The folio that a page of a process maps.
     pub fn folio_at(&self, mm: MmId, page: u64) -> Option<FolioId> {
-        self.tables[usize::from(mm.0) % MAX_PROCESSES].get(&page).copied()
+        self.tables[usize::from(mm.0) % MAX_PROCESSES].get(page)
     }
 
     /// The pages of a process that map a folio, in order.
     pub fn mapped(&self, mm: MmId) -> impl Iterator<Item = (u64, FolioId)> + '_ {
-        self.tables[usize::from(mm.0) % MAX_PROCESSES].iter().map(|(&page, &folio)| (page, folio))
+        self.tables[usize::from(mm.0) % MAX_PROCESSES].0.iter().copied()
     }
 
     /// Every page of every process that maps a folio.
     pub fn mappings(&self) -> impl Iterator<Item = (FolioId, MmId, u64)> + '_ {
         let processes = (0..).map(MmId).zip(&self.tables);
-        processes.flat_map(|(mm, table)| table.iter().map(move |(&page, &folio)| (folio, mm, page)))
+        processes.flat_map(|(mm, table)| table.0.iter().map(move |&(page, folio)| (folio, mm, page)))
     }
 
     /// The folios in use, by number.
@@ -173,7 +206,7 @@ impl Pages {
             FolioId(self.folios.len() as u32 - 1)
         });
         self.folios[folio.0 as usize] = Folio { mapcount: 1, exclusive: true };
-        self.table(mm).insert(page, folio);
+        self.table(mm).set(page, folio);
         rmap.call(Call::FolioSetAnon { folio, vma, page, exclusive: true });
     }
 
@@ -193,28 +226,35 @@ impl Pages {
         if start >= end {
             return;
         }
-        while let Some((&page, &folio)) = self.tables[usize::from(mm.0) % MAX_PROCESSES].range(start..end).next() {
-            self.table(mm).remove(&page);
+        let table = self.tables[usize::from(mm.0) % MAX_PROCESSES].range(start, end);
+        if table.is_empty() {
+            return;
+        }
+        let gone: Vec<(u64, FolioId)> = self.table(mm).0.drain(table).collect();
+        for (_, folio) in gone {
             self.unmap_one(rmap, folio);
         }
     }
 
     /// Mirrors unmap_vmas() of a whole process, as exit_mmap() calls it.
     pub fn exit<R: Rmap + ?Sized>(&mut self, rmap: &mut R, mm: MmId) {
-        for folio in std::mem::take(self.table(mm)).into_values() {
+        let mut table = std::mem::take(self.table(mm));
+        for (_, folio) in table.0.drain(..) {
             self.unmap_one(rmap, folio);
         }
+        // Keeps its memory.
+        *self.table(mm) = table;
     }
 
     /// Mirrors move_page_tables() (mm/mremap.c, mm/memory.c in 6.1): `pages` pages from `from` on go to `to` on, where
     /// nothing is mapped. The folios keep anon_vma and index.
     pub fn move_range(&mut self, mm: MmId, from: u64, to: u64, pages: u64) {
         let table = self.table(mm);
-        let moved: Vec<(u64, FolioId)> = table.range(from..from + pages).map(|(&page, &folio)| (page, folio)).collect();
-        for (page, _) in &moved {
-            table.remove(page);
+        let range = table.range(from, from.saturating_add(pages));
+        let moved: Vec<(u64, FolioId)> = table.0.drain(range).collect();
+        for (page, folio) in moved {
+            table.set(page - from + to, folio);
         }
-        table.extend(moved.into_iter().map(|(page, folio)| (page - from + to, folio)));
     }
 
     /// Mirrors copy_page_range() (mm/memory.c) for the pages `start..end` of a VMA that is forked: both processes
@@ -223,16 +263,18 @@ impl Pages {
         if start >= end || src == dst {
             return;
         }
-        let [src, dst] = [src, dst].map(|mm| {
-            self.change(mm);
-            usize::from(mm.0) % MAX_PROCESSES
-        });
+        let [src, dst] = [src, dst].map(|mm| usize::from(mm.0) % MAX_PROCESSES);
+        let range = self.tables[src].range(start, end);
+        if range.is_empty() {
+            return;
+        }
+        self.changed.set(self.changed.get() | 1 << dst);
         let mut table = std::mem::take(&mut self.tables[dst]);
-        for (&page, &folio) in self.tables[src].range(start..end) {
+        for &(page, folio) in &self.tables[src].0[range] {
             let record = &mut self.folios[folio.0 as usize];
             record.mapcount += 1;
             record.exclusive = false;
-            table.insert(page, folio);
+            table.set(page, folio);
         }
         self.tables[dst] = table;
     }
@@ -248,10 +290,12 @@ impl Pages {
         dst_vma: VmaId,
     ) -> Result<(), Refused> {
         self.uffd_movable(mm, from, to)?;
-        let Some(folio) = self.table(mm).remove(&from) else { return Err(Refused(ENOENT)) };
+        let table = self.table(mm);
+        let at = table.place(from);
+        let (_, folio) = table.0.remove(at);
         rmap.call(Call::FolioMoveAnonRmap { folio, vma: dst_vma });
         rmap.call(Call::FolioSetIndex { folio, vma: dst_vma, page: to });
-        self.table(mm).insert(to, folio);
+        self.table(mm).set(to, folio);
         Ok(())
     }
 

@@ -51,7 +51,7 @@ fn each_generation_is_found_where_it_keeps_its_definitions() {
     assert_eq!(file(&old, "find_mergeable_anon_vma"), "mm/mmap.c");
     assert_eq!(file(&new, "find_mergeable_anon_vma"), "mm/vma.c");
     assert_eq!(file(&old, "vma_operation"), "");
-    assert_eq!(old.facts, Vec::<String>::new());
+    assert_eq!(old.facts, ["RMAP_SET_ANON_OF_PAGE", "RMAP_MOVE_ANON_OF_PAGE"]);
     assert!(
         new.facts.contains(&"RMAP_ANON_RMAP_TREE".to_owned()) && new.facts.contains(&"RMAP_VMA_OPERATION".to_owned())
     );

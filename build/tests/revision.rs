@@ -87,6 +87,13 @@ fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
             )],
         ),
         (
+            "indexed_by_anon_pgoff",
+            &[
+                (rmap, "linear_page_index(vma".into(), "linear_anon_page_index(vma".into()),
+                (rmap, "vma_address(folio".into(), "vma_anon_address(folio".into()),
+            ],
+        ),
+        (
             "munmap_splits_first_below",
             &[
                 ("mm/mmap.c", "vma->start, 0".into(), "vma->start, 1".into()),
@@ -161,6 +168,8 @@ fn what_cannot_be_told_is_refused_with_the_behaviour_and_what_was_looked_for() {
         ("munmap_splits_first_below", true, "mm/vma.c", "vma->end, 0", "vma->end, 1"),
         ("munmap_splits_first_below", true, "mm/vma.c", "vms_gather_munmap_vmas", "somewhere_else"),
         ("compatible_by_anon_pgoff", false, "mm/mmap.c", "a->vm_pgoff == b->vm_pgoff", "1"),
+        ("indexed_by_anon_pgoff", true, rmap, "vma_anon_address(folio", "vma_address(folio"),
+        ("indexed_by_anon_pgoff", false, rmap, "linear_page_index(vma", "somewhere(vma"),
         // the way of another generation
         ("chains_preallocated", false, rmap, "\tunlink_anon_vmas(to);\n", "\tcleanup_partial_anon_vmas(to);\n"),
         (

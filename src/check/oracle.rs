@@ -205,8 +205,9 @@ impl Oracle {
     ) -> Result<(), Broken> {
         let number = self.calls.len() as u32;
         self.calls.push(call);
-        if touched.is_empty() && events.is_empty() && self.locks.is_idle() {
-            // A lock of an mm: nothing that is looked at here.
+        let mm_lock = matches!(call, Call::MmapWriteLock { .. } | Call::MmapReadLock { .. } | Call::MmapUnlock { .. });
+        if mm_lock && touched.is_empty() && events.is_empty() && self.locks.is_idle() {
+            // Nothing that is looked at here.
             return Ok(());
         }
         let applied = match call {

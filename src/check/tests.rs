@@ -5,5 +5,6 @@ mod defects;
 mod fake;
 mod invariants;
 mod lockstep;
+mod pages;
 mod paths;
 mod world;

@@ -269,7 +269,7 @@ impl Operation {
     }
 
     /// Its share of made-up operations of a set.
-    pub(super) const fn weight(&self, set: OpSet) -> u8 {
+    pub(crate) const fn weight(&self, set: OpSet) -> u8 {
         self.weights[set as usize]
     }
 }

@@ -224,6 +224,69 @@ struct anon_vma_chain {
 
 const OPERATION: &str = "enum vma_operation {\n\tVMA_OP_FORK,\n};\n";
 
+/// What belongs to the control of a walk, in a tree of either generation.
+const WALK_CONTROL: &str = "struct rmap_walk_control {\n\tvoid *arg;\n};\n";
+
+/// The folio side of mm/rmap.c: by page or by folio, with the index counted one way or the other.
+fn folio_side(by_page: bool, anon: bool) -> String {
+    let (set, moves) = match by_page {
+        true => ("__page_set_anon_rmap", "page_move_anon_rmap"),
+        false => ("__folio_set_anon", "folio_move_anon_rmap"),
+    };
+    let (index, address) = match anon {
+        true => ("linear_anon_page_index", "vma_anon_address"),
+        false => ("linear_page_index", "vma_address"),
+    };
+    format!(
+        "
+struct anon_vma *folio_get_anon_vma(struct folio *folio)
+{{
+	return folio->mapping;
+}}
+
+struct anon_vma *folio_lock_anon_vma_read(struct folio *folio, struct rmap_walk_control *rwc)
+{{
+	return folio_get_anon_vma(folio);
+}}
+
+void {moves}(struct folio *folio, struct vm_area_struct *vma)
+{{
+	folio->mapping = vma->anon_vma;
+}}
+
+static void {set}(struct folio *folio, struct vm_area_struct *vma)
+{{
+	folio->index = {index}(vma, 0);
+}}
+
+static struct anon_vma *rmap_walk_anon_lock(struct folio *folio, struct rmap_walk_control *rwc)
+{{
+	return folio_anon_vma(folio);
+}}
+
+static void rmap_walk_anon(struct folio *folio, struct rmap_walk_control *rwc, bool locked)
+{{
+	visit(rmap_walk_anon_lock(folio, rwc), {address}(folio));
+}}
+"
+    )
+}
+
+/// The headers that the folio side asks.
+fn folio_files(tree: &Path, internal: &str, anon: bool) {
+    let index =
+        |name: &str| format!("static inline unsigned long {name}(struct vm_area_struct *vma)\n{{\n\treturn 1;\n}}\n\n");
+    let mut pagemap = index("linear_page_index");
+    let mut address = index("vma_address");
+    if anon {
+        pagemap += &index("linear_anon_page_index");
+        address = index("vma_anon_address");
+    }
+    write(tree, "include/linux/pagemap.h", &guarded("PAGEMAP_H", &pagemap));
+    write(tree, "mm/internal.h", &guarded("INTERNAL_H", &format!("{internal}\n{address}")));
+    write(tree, "mm/util.c", "struct anon_vma *folio_anon_vma(struct folio *folio)\n{\n\treturn folio->mapping;\n}\n");
+}
+
 fn inlines() -> String {
     let mut text = String::new();
     for name in ["get_anon_vma", "put_anon_vma", "anon_vma_lock_write", "anon_vma_unlock_write"] {
@@ -356,11 +419,12 @@ fn common_files(tree: &Path, version: &str) {
 /// A tree like 6.x; the version is for the Makefile alone.
 pub fn old_tree(tree: &Path, version: &str) {
     common_files(tree, version);
-    write(tree, "mm/rmap.c", OLD_RMAP);
+    write(tree, "mm/rmap.c", &format!("{OLD_RMAP}{}", folio_side(true, false)));
+    folio_files(tree, "", false);
     write(
         tree,
         "include/linux/rmap.h",
-        &guarded("RMAP_H", &format!("{STRUCTS}\n#ifdef CONFIG_MMU\n{}\n#endif", inlines())),
+        &guarded("RMAP_H", &format!("{STRUCTS}\n{WALK_CONTROL}\n#ifdef CONFIG_MMU\n{}\n#endif", inlines())),
     );
     let pages = "static inline unsigned long vma_pages(struct vm_area_struct *vma)\n{\n\treturn 1;\n}\n";
     let walk = "#define anon_vma_interval_tree_foreach(link, root) \\\n\tfor (link = root; link; )\n";
@@ -380,9 +444,9 @@ pub fn old_tree(tree: &Path, version: &str) {
 /// A tree like 7.3; the version is for the Makefile alone.
 pub fn new_tree(tree: &Path, version: &str) {
     common_files(tree, version);
-    write(tree, "mm/rmap.c", &new_rmap());
-    write(tree, "include/linux/rmap.h", &guarded("RMAP_H", STRUCTS));
-    write(tree, "mm/internal.h", &guarded("INTERNAL_H", &format!("{OPERATION}\n{}", inlines())));
+    write(tree, "mm/rmap.c", &format!("{}{}", new_rmap(), folio_side(false, true)));
+    write(tree, "include/linux/rmap.h", &guarded("RMAP_H", &format!("{STRUCTS}\n{WALK_CONTROL}")));
+    folio_files(tree, &format!("{OPERATION}\n{}", inlines()), true);
     let mut geometry = String::new();
     for name in ["vma_pages", "vma_last_pgoff", "vma_start_anon_pgoff", "vma_last_anon_pgoff"] {
         geometry += &format!("static inline unsigned long {name}(struct vm_area_struct *vma)\n{{\n\treturn 1;\n}}\n\n");

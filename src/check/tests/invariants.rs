@@ -1,8 +1,8 @@
 //! I1 to I8: one planted fault after another, and both layers of the oracle must see each.
 
 use super::world::{build, encode, family};
-use crate::check::Invariant::{self, I1, I2, I3, I4, I5, I6, I7, I8};
-use crate::check::oracle::{Broken, ChainOrder, Oracle, Rules, full};
+use crate::check::Invariant::{self, Growth, I1, I2, I3, I4, I5, I6, I7, I8};
+use crate::check::oracle::{Broken, ChainOrder, Oracle, Rules, full, full_with_pins};
 use crate::rmap::{AnonVmaId, AvcId, Call, ChainLink, MmId, Snapshot, VmaId};
 
 /// A call that promises nothing, to hand a state to the oracle with.
@@ -211,4 +211,25 @@ fn every_invariant_has_its_words() {
         assert!(!invariant.title().is_empty() && invariant.text().ends_with('.'));
     }
     assert_eq!(Invariant::ALL.len(), 13);
+}
+
+#[test]
+fn many_more_anon_vmas_than_vmas_are_growth() {
+    let anon_vmas: Vec<[u32; 3]> = (0..7).map(|id| [id, id, id]).collect();
+    let state = build(&[(0, 0, 0x10, 0x18, Some(0), &[0])], &anon_vmas);
+    assert_broken(feed(&mut Oracle::new(), &state), Growth, "anon_vmas without end");
+    let fewer = build(&[(0, 0, 0x10, 0x18, Some(0), &[0])], &anon_vmas[..6]);
+    assert_broken(feed(&mut Oracle::new(), &fewer), I4, "live without a VMA");
+}
+
+#[test]
+fn a_reference_from_outside_keeps_an_anon_vma_without_vmas_and_counts() {
+    let mut state = build(&[], &[[0, 0, 0], [1, 0, 0]]);
+    // Its child has left it, and so has it itself; the child holds it, and somebody holds the child.
+    (state.anon_vmas[0].num_children, state.anon_vmas[0].refcount) = (0, 1);
+    assert_eq!(full_with_pins(&state, Rules::default(), &[(AnonVmaId(1), 1)]), []);
+    assert_broken(Err(Broken::Violations(full(&state, Rules::default()))), I4, "live without a VMA");
+    state.anon_vmas[1].refcount = 2;
+    let pinned_once = full_with_pins(&state, Rules::default(), &[(AnonVmaId(1), 1)]);
+    assert_broken(Err(Broken::Violations(pinned_once)), I6, "refcount");
 }
