@@ -99,8 +99,12 @@ static int32_t drive_grow(struct mm_struct *mm, const struct rmap_operation *op)
 
 	mmap_write_lock(mm);
 	vma = mas_walk(&mas);
-	if (vma && vma->vm_start > more)
-		result = expand_downwards(vma, vma->vm_start - more);
+	if (vma && vma->vm_start > more) {
+		/* It grows because of a fault in the gap below it: expand_stack(). */
+		mas_set(&mas, vma->vm_start - more);
+		if (!mas_find(&mas, vma->vm_start - 1))
+			result = expand_downwards(vma, vma->vm_start - more);
+	}
 	mmap_write_unlock(mm);
 	return result;
 }

@@ -86,6 +86,8 @@ static bool node_attempt(gfp_t gfp)
 	return false;
 }
 
+static void vma_freed(struct vm_area_struct *vma);
+
 static void *layer_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 {
 	void *node;
@@ -104,12 +106,15 @@ static void layer_cache_free(struct kmem_cache *cache, void *body)
 {
 	if (cache == &maple_cache)
 		maple_node_give(body);
+	else if (cache->id == CACHE_VMA)
+		vma_freed(body);
 	else
 		kmem_cache_free(cache, body);
 }
 
-#define kmem_cache_alloc layer_cache_alloc
-#define kmem_cache_free layer_cache_free
+/* The kernel's text calls these; in parentheses the name means the slab's own. */
+#define kmem_cache_alloc(cache, gfp) layer_cache_alloc(cache, gfp)
+#define kmem_cache_free(cache, body) layer_cache_free(cache, body)
 
 static int kmem_cache_alloc_bulk(struct kmem_cache *cache, gfp_t gfp, size_t size, void **nodes)
 {

@@ -314,14 +314,16 @@ struct vm_area_struct *vm_area_dup(struct vm_area_struct *orig)
 	return vma;
 }
 
-void vm_area_free(struct vm_area_struct *vma)
+/* From whichever function the kernel frees it. */
+static void vma_freed(struct vm_area_struct *vma)
 {
 	struct rmap_call call = vma_call(RMAP_VM_AREA_FREE, serial_of(vma));
 
-	tell_written(vma);
+	if (likely(is_live(vma)))
+		tell_written(vma);
 	call_begins();
 	current_world->vmas[serial_of(vma)] = NULL;
-	verbatim_vm_area_free(vma);
+	(kmem_cache_free)(&kmem_caches[CACHE_VMA], vma);
 	watch(&call, 0, false);
 }
 
