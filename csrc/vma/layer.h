@@ -73,14 +73,20 @@ static void maple_node_give(void *body)
 	slab->free = node;
 }
 
-/* One attempt, whether it is for one node or for many. */
+/*
+ * One attempt, whether it is for one node or for many. A maple tree that may sleep tries again until it has its nodes,
+ * so memory comes back after a while even where all later attempts are to fail.
+ */
+#define NODE_FAILURES_MAX 64
+
 static bool node_attempt(gfp_t gfp)
 {
 	struct rmap_world *w = current_world;
 
 	if (gfp & __GFP_DIRECT_RECLAIM)
 		may_block();
-	if ((gfp & __GFP_NOFAIL) || !fails(&w->node_fail, ++w->node_attempts))
+	if ((gfp & __GFP_NOFAIL) || w->nodes_injected == NODE_FAILURES_MAX ||
+	    !fails(&w->node_fail, ++w->node_attempts))
 		return true;
 	w->nodes_injected++;
 	return false;
