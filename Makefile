@@ -1,6 +1,6 @@
 # rmap-diff. `make fuzz` and `make test` do all their set-up by themselves; a second call does none of it again.
 #
-#   make fuzz [TIME=60] [KERNEL=NAME] [TARGET=differential] [SANITIZER=address|none]
+#   make fuzz [TIME=60] [KERNEL=NAME] [TARGET=differential] [SANITIZER=address|none] [DRIVER=kernel|rust]
 #   make test [SEED=FILE]
 #   make kernels [KERNELS="6.1 6.12 7.2 7"]
 #   make kernel NAME=mine TREE=PATH|URL|ref:NAME [REV=v6.19] [PATCHES="a.mbox b.patch"]
@@ -11,6 +11,8 @@ TIME ?= 60
 TARGET ?= differential
 SANITIZER ?= address
 KERNEL ?=
+# The kernel's own VMA code where the reference has it, unless said.
+DRIVER ?=
 # The references that are brought where none is asked for: before the series, and the newest after it.
 KERNELS ?= 6.12 7
 # The mail of the seed patch ("[PATCH v3 2/9] mm/rmap: eliminate partial anon_vma tear-down in anon_vma_fork()").
@@ -37,7 +39,7 @@ kernel: setup
 # A reference named by KERNEL that is not there is fetched if it is a version.
 fuzz: kernels
 	@[ -z "$(KERNEL)" ] || $(kernels_tool) ensure "$(KERNEL)"
-	@scripts/fuzz "$(TARGET)" "$(TIME)" "$(SANITIZER)" "$(KERNEL)"
+	@$(if $(DRIVER),RMAP_DRIVER="$(DRIVER)") scripts/fuzz "$(TARGET)" "$(TIME)" "$(SANITIZER)" "$(KERNEL)"
 
 test: setup
 	@SEED="$(SEED)" scripts/test

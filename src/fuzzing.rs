@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::check::{self, Lockstep};
 use crate::kernel::{self, Kernel, Reference, SlabMode};
-use crate::mm::SmallDriver;
+use crate::mm::{KernelDriver, SmallDriver};
 use crate::port::Port;
 use crate::report::{self, Report};
 use crate::trace::{OpSet, Trace};
@@ -21,17 +21,22 @@ use crate::trace::{OpSet, Trace};
 /// Whether this binary runs under AddressSanitizer: freed objects are then poisoned rather than reused.
 const ADDRESS_SANITIZER: bool = cfg!(rmap_sanitize_address);
 
-/// The operations that an input is made of: those that the driver knows. What is converted from and to an
-/// input (`rmap-diff convert --set`) has to be converted with the same.
-pub const OPERATIONS: OpSet = OpSet::Small;
-
 /// How often the figures are written to `$RMAP_FUZZ_STATS`.
 const STATS_EVERY: Duration = Duration::from_millis(500);
 
-static REFERENCE: OnceLock<&'static Reference> = OnceLock::new();
+static CHOSEN: OnceLock<Chosen> = OnceLock::new();
 
-/// Chooses the reference (`$RMAP_KERNEL`, else the newest after the January 2026 series) and says what runs.
-/// Ends the process with status 2 if there is none, or if the C carries no coverage counters.
+/// What a fuzz target runs.
+#[derive(Clone, Copy)]
+struct Chosen {
+    reference: &'static Reference,
+    /// The kernel driver, else the small one.
+    vma_layer: bool,
+}
+
+/// Chooses the reference (`$RMAP_KERNEL`, else the newest after the January 2026 series) and the driver
+/// (`$RMAP_DRIVER`: `kernel` or `rust`; else the kernel's where the reference has it), and says what runs. Ends the
+/// process with status 2 if there is none, or if the C carries no coverage counters.
 pub fn announce() {
     let refuse = |why: String| -> ! {
         eprintln!("rmap-diff: {why}");
@@ -47,17 +52,44 @@ pub fn announce() {
     if !kernel::instrumented() {
         refuse("the C of this binary has no coverage counters: build it with cargo fuzz (clang is needed)".into());
     }
+    let missing = reference.without_vma_layer();
+    let vma_layer = match (env::var("RMAP_DRIVER").as_deref(), missing) {
+        (Ok("rust"), _) => false,
+        (Ok("kernel"), Some(why)) => refuse(format!("{} has no kernel driver: {why}", reference.name)),
+        (Ok("kernel") | Err(_), None) => true,
+        (Err(_), Some(why)) => {
+            eprintln!("rmap-diff: {} has no kernel driver, the small one runs: {why}", reference.name);
+            false
+        }
+        (Ok(other), _) => refuse(format!("RMAP_DRIVER={other}: expected kernel or rust")),
+    };
     let sanitizer = if ADDRESS_SANITIZER { "address" } else { "none" };
+    let driver = if vma_layer { "kernel" } else { "rust" };
     eprintln!(
-        "rmap-diff: kernel={} version={} sanitizer={sanitizer} revision: {}",
+        "rmap-diff: kernel={} version={} driver={driver} sanitizer={sanitizer} revision: {}",
         reference.name, reference.version, reference.revision
     );
-    REFERENCE.get_or_init(|| reference);
+    CHOSEN.get_or_init(|| Chosen { reference, vma_layer });
+}
+
+fn chosen() -> Chosen {
+    *CHOSEN.get().expect("announce() has chosen")
+}
+
+/// The operations that an input is made of: those that the driver knows. What is converted from and to an input
+/// (`rmap-diff convert --set`) has to be converted with the same.
+pub fn operations() -> OpSet {
+    if chosen().vma_layer { OpSet::Full } else { OpSet::Small }
+}
+
+enum AnyDriver {
+    Small(Box<SmallDriver>),
+    Kernel(Box<KernelDriver>),
 }
 
 struct Harness {
     lockstep: Lockstep<Kernel, Port>,
-    driver: SmallDriver,
+    driver: AnyDriver,
     stats: Option<PathBuf>,
     executions: u64,
     written: Instant,
@@ -65,11 +97,18 @@ struct Harness {
 
 impl Harness {
     fn new() -> Harness {
-        let reference = REFERENCE.get().expect("announce() chose a reference");
+        let Chosen { reference, vma_layer } = chosen();
         let mode = if ADDRESS_SANITIZER { SlabMode::Poison } else { SlabMode::Reuse };
+        let (kernel, driver) = match vma_layer {
+            true => (
+                Kernel::with_vma_layer(reference, mode).expect("announce() has looked"),
+                AnyDriver::Kernel(Box::default()),
+            ),
+            false => (Kernel::new(reference, mode), AnyDriver::Small(Box::default())),
+        };
         Harness {
-            lockstep: Lockstep::new(Kernel::new(reference, mode), Port::new(reference.revision)),
-            driver: SmallDriver::new(),
+            lockstep: Lockstep::new(kernel, Port::new(reference.revision)),
+            driver,
             stats: env::var_os("RMAP_FUZZ_STATS").map(PathBuf::from),
             executions: 0,
             written: Instant::now(),
@@ -77,7 +116,10 @@ impl Harness {
     }
 
     fn run(&mut self, trace: &Trace) {
-        let result = check::run_trace(&mut self.lockstep, &mut self.driver, trace);
+        let result = match &mut self.driver {
+            AnyDriver::Small(driver) => check::run_trace(&mut self.lockstep, &mut **driver, trace),
+            AnyDriver::Kernel(driver) => check::run_trace(&mut self.lockstep, &mut **driver, trace),
+        };
         self.executions += 1;
         if self.stats.is_some() && (self.executions % 256 == 1 || result.finding.is_some()) {
             self.write_stats(result.finding.is_some());
@@ -98,7 +140,10 @@ impl Harness {
             return;
         }
         self.written = Instant::now();
-        let totals = self.driver.stats().total();
+        let totals = match &self.driver {
+            AnyDriver::Small(driver) => driver.stats().total(),
+            AnyDriver::Kernel(driver) => driver.stats().total(),
+        };
         let mut text = format!("kernel={}\n", self.lockstep.reference().reference().name);
         let _ = writeln!(text, "ops_per_exec={:.4}", totals.total() as f64 / self.executions as f64);
         let _ = writeln!(text, "refused_percent={:.2}", 100.0 * totals.refused as f64 / totals.total().max(1) as f64);

@@ -7,5 +7,5 @@ use rmap_diff::trace::Trace;
 
 fuzz_target!(
     init: fuzzing::announce(),
-    |data: &[u8]| fuzzing::differential(&Trace::from_bytes_of(fuzzing::OPERATIONS, data))
+    |data: &[u8]| fuzzing::differential(&Trace::from_bytes_of(fuzzing::operations(), data))
 );

@@ -22,7 +22,8 @@ pub(super) struct Args {
     /// Make a fuzzing corpus of a directory of seeds: each NAME.trace becomes NAME in bytes.
     #[arg(long, conflicts_with = "to", requires = "output")]
     seeds: bool,
-    /// The operations that the bytes are drawn from: what they mean depends on it. The fuzz targets use small.
+    /// The operations that the bytes are drawn from: what they mean depends on it. The fuzz target uses full with the
+    /// kernel driver, small with the other.
     #[arg(long, value_enum, default_value_t = Set::Full)]
     set: Set,
 }

@@ -11,6 +11,9 @@ pub(super) struct Args {
     /// List as JSON.
     #[arg(long, conflicts_with = "show")]
     json: bool,
+    /// Say which driver this reference (or the default one) runs with: `kernel`, or `rust` where its VMA code could not be built.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, conflicts_with_all = ["show", "json"])]
+    driver: Option<Option<String>>,
 }
 
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
@@ -19,12 +22,18 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         print(reference.extract)?;
         return Ok(AGREE);
     }
+    if let Some(name) = &args.driver {
+        let reference = super::subject::reference(name.as_deref())?;
+        print(if reference.without_vma_layer().is_some() { "rust\n" } else { "kernel\n" })?;
+        return Ok(AGREE);
+    }
     if args.json {
         let list: Vec<_> = kernel::references()
             .iter()
             .map(|r| {
                 serde_json::json!({
                     "name": r.name, "version": r.version, "revision": r.revision, "origin": r.origin, "patches": r.patches,
+                    "kernel_driver": r.without_vma_layer().is_none(), "without_kernel_driver": r.without_vma_layer(),
                 })
             })
             .collect();
@@ -36,6 +45,10 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             "{}\n    version   {}\n    revision  {}\n    origin    {}\n",
             reference.name, reference.version, reference.revision, reference.origin
         ))?;
+        match reference.without_vma_layer() {
+            None => print("    driver    kernel\n")?,
+            Some(why) => print(format_args!("    driver    rust (no kernel driver: {why})\n"))?,
+        }
         for patch in reference.patches {
             print(format_args!("    patch     {patch}\n"))?;
         }
