@@ -12,6 +12,7 @@ mod convert;
 mod file;
 #[cfg(not(feature = "port-only"))]
 mod kernels;
+mod minimize;
 mod random;
 mod run;
 mod subject;
@@ -48,6 +49,12 @@ enum Command {
         200000 --kernel 6.1 --mix fork-heavy"
     )]
     Random(random::Args),
+    /// Make a trace small that finds something: as few operations as find the same.
+    #[command(
+        after_help = "Examples:\n  rmap-diff minimize divergence.trace --kernel 6.12\n  rmap-diff minimize crash.trace -o \
+        small.trace --side c"
+    )]
+    Minimize(minimize::Args),
     /// Convert traces between text and bytes (the fuzzer's inputs).
     #[command(
         after_help = "Examples:\n  rmap-diff convert --set small --partial fuzz/artifacts/differential/crash-0123 \
@@ -102,6 +109,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Random(args) => random::run(&args),
+        Command::Minimize(args) => minimize::run(&args),
         Command::Convert(args) => convert::run(&args),
         #[cfg(not(feature = "port-only"))]
         Command::Kernels(args) => kernels::run(&args),

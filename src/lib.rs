@@ -3,7 +3,7 @@
 //! The way of the data: bytes or text become a [`trace::Trace`]; a driver ([`mm`]) decides the
 //! geometry once and makes rmap calls ([`rmap`]); [`check::Lockstep`] lets the reference
 //! (`kernel`) do each call and the port ([`port`]) do it after, and compares the two;
-//! [`report`] shows a divergence to a person.
+//! [`minimize()`](minimize::minimize) makes its trace small, and [`report`] shows it to a person.
 
 pub mod check;
 #[cfg(feature = "cli")]
@@ -12,6 +12,7 @@ pub mod cli;
 pub mod fuzzing;
 #[cfg(not(feature = "port-only"))]
 pub mod kernel;
+pub mod minimize;
 pub mod mm;
 pub mod pages;
 pub mod port;

@@ -19,6 +19,7 @@ mod op;
 mod random;
 mod text;
 
+pub(crate) use args::{Args, Form};
 pub use bytes::{BytesError, RECORD_BYTES};
 pub use op::{Advice, MAX_FILES, MAX_PINS, OPERATION_COUNT, OPERATIONS, Op, OpKind, OpSet, Operation};
 pub use random::{Mix, Rng, random_trace};

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::minimize::Minimized;
 use super::subject::{self, Job};
 use super::{AGREE, Error, FOUND, file, print};
 use crate::check::{self, Driver, Lockstep};
@@ -35,6 +36,9 @@ pub(super) struct Args {
     /// Where to save the trace of a finding.
     #[arg(long, value_name = "FILE", default_value = "divergence.trace")]
     save: PathBuf,
+    /// Make the trace of a finding small before it is saved.
+    #[arg(long)]
+    minimize: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -117,12 +121,21 @@ impl Job for Random<'_> {
             done += trace.ops.len() as u64;
             calls += result.stats.lockstep.calls;
             bar.set_position(done);
-            if let Some(finding) = &result.finding {
+            if let Some(mut finding) = result.finding {
                 bar.finish_and_clear();
                 let name = args.save.display().to_string();
-                let report = Report::new(finding, &trace, self.kernel).with_file(&name);
+                let (mut trace, mut summary) = (trace, None);
+                if args.minimize {
+                    let small = Minimized::of(lockstep, driver, &trace, finding);
+                    summary = Some(small.summary());
+                    (trace, finding) = (small.trace, small.finding);
+                }
+                let report = Report::new(&finding, &trace, self.kernel).with_file(&name);
                 let saved = file::write(&args.save, report.shortened_trace().to_file_text().as_bytes());
                 print(report::text::coloured(&report))?;
+                if let Some(summary) = summary {
+                    print(format_args!("\n{summary}\n"))?;
+                }
                 if let Err(error) = saved {
                     let _ = writeln!(anstream::stderr(), "rmap-diff: the trace is not saved: {error}");
                 }

@@ -4,7 +4,7 @@
 /// The arguments of an operation, whichever it is: the fields of a record. What the operation
 /// does not have is 0.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// The process.
     pub p: u8,
     /// The second process.
@@ -23,7 +23,7 @@ pub(super) struct Args {
 
 /// How an argument is written, and so in which fields of [`Args`] it is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// `p`, as `p3`.
     First,
     /// `q`, as `p3`.

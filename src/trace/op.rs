@@ -475,7 +475,7 @@ impl OpKind {
     }
 
     /// The row of [`OPERATIONS`] and the arguments.
-    pub(super) fn split(&self) -> (usize, Args) {
+    pub(crate) fn split(&self) -> (usize, Args) {
         let range = |mm: MmId, start, end| Args { p: mm.0, a: start, b: end, ..Args::default() };
         let page = |mm: MmId, page| Args { p: mm.0, a: page, ..Args::default() };
         match *self {
@@ -501,6 +501,16 @@ impl OpKind {
             OpKind::Walk { mm, page: a, mode } => (WALK, Args { word: mode as u8, ..page(mm, a) }),
             OpKind::UffdMove { mm, from, to } => (UFFDMOVE, Args { c: to, ..page(mm, from) }),
         }
+    }
+
+    /// The same operation with other arguments.
+    pub(crate) fn with(&self, args: Args) -> OpKind {
+        (OPERATIONS[self.index()].build)(args)
+    }
+
+    /// How its arguments are written, in order.
+    pub(crate) fn forms(&self) -> impl Iterator<Item = Form> + use<> {
+        OPERATIONS[self.index()].args.iter().map(|arg| arg.form())
     }
 
     /// Whether the small driver knows it.

@@ -1,0 +1,141 @@
+//! Fewer operations.
+
+use std::ops::Range;
+
+use super::Search;
+use crate::rmap::MmId;
+use crate::trace::{OpKind, Trace};
+
+/// Up to how many operations every pair of them is tried: a pair each is a run each.
+const PAIRS_MAX: usize = 48;
+
+pub(super) fn shrink(search: &mut Search<'_>) {
+    search.until_nothing_goes(|search| {
+        search.until_nothing_goes(|search| {
+            chunks(search);
+            processes(search);
+            merges(search);
+            pins(search);
+        });
+        pairs(search);
+    });
+}
+
+/// Without halves, quarters, and so on down to single operations, from the end: what is left of an operation whose
+/// cause went would often stay for its own sake.
+fn chunks(search: &mut Search<'_>) {
+    let mut len = search.len().div_ceil(2);
+    while len > 0 {
+        let mut end = search.len();
+        while end > 0 {
+            let start = end.saturating_sub(len);
+            search.attempt_without(start..end);
+            end = start;
+        }
+        len /= 2;
+    }
+}
+
+/// Without two operations that only go together, as a change and what takes it back.
+fn pairs(search: &mut Search<'_>) {
+    if search.len() > PAIRS_MAX {
+        return;
+    }
+    let mut first = search.len();
+    while first > 0 {
+        first -= 1;
+        let mut second = search.len();
+        while second > first + 1 {
+            second -= 1;
+            let mut candidate = search.best.clone();
+            candidate.ops.remove(second);
+            candidate.ops.remove(first);
+            if search.attempt(candidate) {
+                first = first.min(search.len());
+                break;
+            }
+        }
+    }
+}
+
+/// The operations from a fork on during which its child may live: up to the exit, which is in it, or the end.
+fn life(trace: &Trace, fork: usize, child: MmId) -> Range<usize> {
+    let exit = trace.ops[fork + 1..].iter().position(|op| op.kind == OpKind::Exit { mm: child });
+    fork..exit.map_or(trace.ops.len(), |exit| fork + 1 + exit + 1)
+}
+
+/// Without all that a process does.
+fn processes(search: &mut Search<'_>) {
+    let mut at = search.len();
+    while at > 0 {
+        at = (at - 1).min(search.len());
+        let Some(OpKind::Fork { child, .. }) = search.best.ops.get(at).map(|op| op.kind) else { continue };
+        let life = life(&search.best, at, child);
+        let mut index = 0;
+        let mut candidate = search.best.clone();
+        candidate.ops.retain(|op| {
+            let (_, args) = op.kind.split();
+            let goes = life.contains(&index) && has_process(&op.kind) && (args.p == child.0 || index == at);
+            index += 1;
+            !goes
+        });
+        search.attempt(candidate);
+    }
+}
+
+fn has_process(kind: &OpKind) -> bool {
+    kind.forms().any(|form| form == crate::trace::Form::First)
+}
+
+/// With a child and its parent made one: the fork goes, the child is called as its parent, and the exit of one of
+/// the two goes as well.
+fn merges(search: &mut Search<'_>) {
+    let mut at = 0;
+    while at < search.len() {
+        let fork = search.best.ops[at].kind;
+        if !matches!(fork, OpKind::Fork { .. }) || !merge(search, at, fork) {
+            at += 1;
+        }
+    }
+}
+
+fn merge(search: &mut Search<'_>, at: usize, fork: OpKind) -> bool {
+    let OpKind::Fork { parent, child } = fork else { return false };
+    let life = life(&search.best, at, child);
+    [child, parent].into_iter().any(|leaver| {
+        let mut candidate = search.best.clone();
+        let exit = life.clone().find(|&i| candidate.ops[i].kind == OpKind::Exit { mm: leaver });
+        for op in &mut candidate.ops[life.clone()] {
+            let (_, mut args) = op.kind.split();
+            for form in op.kind.forms() {
+                match form {
+                    crate::trace::Form::First if args.p == child.0 => args.p = parent.0,
+                    _ => (),
+                }
+            }
+            op.kind = op.kind.with(args);
+        }
+        if let Some(exit) = exit {
+            candidate.ops.remove(exit);
+        }
+        candidate.ops.remove(at);
+        search.attempt(candidate)
+    })
+}
+
+/// Without a pin, the later ones being numbered one lower.
+fn pins(search: &mut Search<'_>) {
+    let mut at = search.len();
+    while at > 0 {
+        at = (at - 1).min(search.len());
+        let Some(OpKind::Pin { .. }) = search.best.ops.get(at).map(|op| op.kind) else { continue };
+        let mut candidate = search.best.clone();
+        candidate.ops.remove(at);
+        for op in &mut candidate.ops[at..] {
+            if let OpKind::Unpin { pin } = &mut op.kind {
+                *pin = pin.saturating_sub(1);
+            }
+        }
+        search.attempt(candidate);
+    }
+}
