@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rmap_extract::{cache, extract, manifest};
 
@@ -53,41 +55,78 @@ fn build() -> Result<()> {
     let manifest = manifest::Manifest::load(&csrc.join("manifest.toml"))?;
     let layer = manifest::Manifest::load(&csrc.join("vma.toml"))?;
     let compiler = Compiler::choose()?;
-    let mut table = String::from("pub(super) static REFERENCES: &[Reference] = &[\n");
-    for (number, reference) in references.iter().enumerate() {
+    let shown = stubs(&csrc)?;
+    let build = |number: usize, reference: &cache::Reference| -> Result<String> {
         let dir = out.join("references").join(&reference.name);
         let cut = extract::extract(reference, &manifest)?;
-        cut.write(&dir, &stubs(&csrc)?)?;
+        cut.write(&dir, &shown)?;
         let ops = format!("rmap_ops_{number}");
         compiler.compile(&csrc, &dir, &ops, &reference.name)?;
-        let moves_pages = fs::read_to_string(reference.tree().join("mm/userfaultfd.c"))
-            .is_ok_and(|text| text.contains("move_present_pte") || text.contains("move_present_ptes"));
-        let vma_layer = match vma_layer(&compiler, &csrc, &layer, reference, &dir, &format!("{ops}_vma")) {
-            Ok(()) => format!(
-                "Ok(|| {{ unsafe extern \"C\" {{ static {ops}_vma: abi::rmap_ops; }}\n            // SAFETY: as above.\n            unsafe {{ &{ops}_vma }} }})"
-            ),
-            Err(reason) => format!("Err({:?})", reason.to_string()),
-        };
-        let patches: Vec<String> = reference.note.patches.iter().map(|patch| patch.to_string()).collect();
-        writeln!(
-            table,
-            "    Reference {{\n        name: {:?},\n        version: {:?},\n        revision: {},\n        origin: {:?},\n        \
-             patches: &{:?},\n        extract: include_str!({:?}),\n        pieces: include_str!({:?}),\n        ops: || {{\n            \
-             unsafe extern \"C\" {{ static {ops}: abi::rmap_ops; }}\n            \
-             // SAFETY: a constant table of the reference's object file, never written.\n            \
-             unsafe {{ &{ops} }}\n        }},\n        moves_pages: {moves_pages},\n        vma_layer: {vma_layer},\n    }},",
-            reference.name,
-            cut.version.to_string(),
-            cut.revision.to_rust_expr(),
-            reference.note.origin,
-            patches,
-            dir.join("extract.txt"),
-            dir.join("pieces.json"),
-        )?;
-    }
-    table.push_str("];\n");
-    fs::write(out.join("references.rs"), table)?;
+        let vma_layer = vma_layer(&compiler, &csrc, &layer, reference, &dir, &format!("{ops}_vma"));
+        Ok(row(reference, &cut, &dir, &ops, vma_layer))
+    };
+    let rows = side_by_side(&references, build)?;
+    fs::write(
+        out.join("references.rs"),
+        format!("pub(super) static REFERENCES: &[Reference] = &[\n{}];\n", rows.concat()),
+    )?;
     Ok(())
+}
+
+/// Does something for each reference, as many at once as cargo allows. The results are in the references' order.
+fn side_by_side(
+    references: &[cache::Reference],
+    work: impl Fn(usize, &cache::Reference) -> Result<String> + Sync,
+) -> Result<Vec<String>> {
+    let jobs = env::var("NUM_JOBS").ok().and_then(|jobs| jobs.parse().ok()).unwrap_or(1);
+    let next = AtomicUsize::new(0);
+    let done: Vec<Mutex<std::result::Result<String, String>>> =
+        references.iter().map(|_| Mutex::new(Err(String::new()))).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..usize::min(jobs, references.len()) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(reference) = references.get(number) else { break };
+                    let result = work(number, reference).map_err(|error| error.to_string());
+                    *done[number].lock().unwrap_or_else(PoisonError::into_inner) = result;
+                }
+            });
+        }
+    });
+    let results = done.into_iter().map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner));
+    Ok(results.collect::<std::result::Result<Vec<_>, _>>()?)
+}
+
+/// A reference's row in the table.
+fn row(reference: &cache::Reference, cut: &extract::Extract, dir: &Path, ops: &str, vma_layer: Result<()>) -> String {
+    let moves_pages = fs::read_to_string(reference.tree().join("mm/userfaultfd.c"))
+        .is_ok_and(|text| text.contains("move_present_pte"));
+    let table = |ops: &str| {
+        format!(
+            "|| {{\n            unsafe extern \"C\" {{ static {ops}: abi::rmap_ops; }}\n            \
+             // SAFETY: a constant table of the reference's object file, never written.\n            \
+             unsafe {{ &{ops} }}\n        }}"
+        )
+    };
+    let vma_layer = match vma_layer {
+        Ok(()) => format!("Ok({})", table(&format!("{ops}_vma"))),
+        Err(reason) => format!("Err({:?})", reason.to_string()),
+    };
+    let patches: Vec<String> = reference.note.patches.iter().map(|patch| patch.to_string()).collect();
+    format!(
+        "    Reference {{\n        name: {:?},\n        version: {:?},\n        revision: {},\n        origin: {:?},\n        \
+         patches: &{:?},\n        extract: include_str!({:?}),\n        pieces: include_str!({:?}),\n        ops: {},\n        \
+         moves_pages: {moves_pages},\n        vma_layer: {vma_layer},\n    }},\n",
+        reference.name,
+        cut.version.to_string(),
+        cut.revision.to_rust_expr(),
+        reference.note.origin,
+        patches,
+        dir.join("extract.txt"),
+        dir.join("pieces.json"),
+        table(ops),
+    )
 }
 
 /// Cuts the kernel's VMA code and compiles it with the rest, for the kernel driver. A tree can be used without.

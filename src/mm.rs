@@ -27,7 +27,7 @@ mod fake;
 mod tests;
 
 pub use kernel_driver::KernelDriver;
-pub use stats::{Counts, Stats};
+pub use stats::{Counts, MergeFaulted, MergeWith, Merges, Stats};
 
 use crate::pages::{AddressSpaces, Pages};
 use crate::rmap::{Fail, MAX_PROCESSES, MmId, Rmap, VmaId, VmaRange};

@@ -258,6 +258,7 @@ static const uint64_t *reference_space(struct rmap_world *w, uint32_t mm, uint32
 				put_word(vma->vm_start >> PAGE_SHIFT);
 				put_word(vma->vm_end >> PAGE_SHIFT);
 				put_word(vma_told_kind(vma));
+				put_word(!!vma->anon_vma);
 			}
 		}
 	} else {

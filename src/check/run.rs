@@ -2,7 +2,7 @@
 
 use super::divergence::Finding;
 use super::lockstep::{Lockstep, LockstepStats};
-use crate::mm::{KernelDriver, Outcome, SmallDriver, Stats};
+use crate::mm::{KernelDriver, Merges, Outcome, SmallDriver, Stats};
 use crate::pages::{AddressSpaces, Pages};
 use crate::rmap::{MmId, Side, VmaId, Watched};
 use crate::trace::{Op, Trace};
@@ -47,6 +47,10 @@ pub trait Driver<C: Side, P: Side>: AddressSpaces {
     fn processes(&self) -> Vec<(MmId, Vec<VmaId>)>;
     /// How often each operation ended how.
     fn stats(&self) -> &Stats;
+    /// How often VMAs merged, by case; none if the driver does not merge.
+    fn merges(&self) -> Option<&Merges> {
+        None
+    }
 }
 
 impl<C: Side, P: Side> Driver<C, P> for SmallDriver {
@@ -105,6 +109,9 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
     }
     fn stats(&self) -> &Stats {
         KernelDriver::stats(self)
+    }
+    fn merges(&self) -> Option<&Merges> {
+        Some(KernelDriver::merges(self))
     }
 }
 

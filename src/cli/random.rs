@@ -1,5 +1,6 @@
 //! `rmap-diff random`: random traces without libFuzzer.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -10,6 +11,7 @@ use super::minimize::Minimized;
 use super::subject::{self, Job};
 use super::{AGREE, Error, FOUND, file, print};
 use crate::check::{self, Driver, Lockstep};
+use crate::mm::{Merges, Stats};
 use crate::report::{self, Report};
 use crate::rmap::Side;
 use crate::trace::{Mix, OpSet, Rng, random_trace};
@@ -33,6 +35,9 @@ pub(super) struct Args {
     mix: Option<MixArg>,
     #[command(flatten)]
     subject: subject::Args,
+    /// Say how often each operation was done, refused and failed, and how VMAs merged.
+    #[arg(long)]
+    stats: bool,
     /// Where to save the trace of a finding.
     #[arg(long, value_name = "FILE", default_value = "divergence.trace")]
     save: PathBuf,
@@ -55,6 +60,18 @@ enum MixArg {
     FullForkHeavy,
     /// Few pages: VMAs split and merge all the time.
     Merges,
+}
+
+/// A table for a person: operations, then merges.
+fn statistics(stats: &Stats, merges: Option<&Merges>) -> String {
+    let mut text = format!("{:<10} {:>10} {:>10} {:>10}\n", "operation", "done", "refused", "failed");
+    for (keyword, counts) in stats.by_operation().filter(|(_, counts)| counts.total() > 0) {
+        let _ = writeln!(text, "{keyword:<10} {:>10} {:>10} {:>10}", counts.done, counts.refused, counts.failed);
+    }
+    for (case, count) in merges.into_iter().flat_map(Merges::cases) {
+        let _ = writeln!(text, "merges with {case:<32} {count:>10}");
+    }
+    text
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {
@@ -152,6 +169,9 @@ impl Job for Random<'_> {
             100.0 * totals.failed as f64 / totals.total().max(1) as f64,
             done as f64 / begun.elapsed().as_secs_f64(),
         ))?;
+        if args.stats {
+            print(statistics(driver.stats(), driver.merges()))?;
+        }
         Ok(AGREE)
     }
 }

@@ -180,11 +180,12 @@ impl Watched for Kernel {
         let words = unsafe { space(self.world.as_ptr(), u32::from(mm.0), &mut count) };
         // SAFETY: C wrote `count` words there and does not touch them until the next call.
         let (&map_count, vmas) = unsafe { slice(words, count) }.split_first()?;
-        out.extend(vmas.chunks_exact(4).map(|vma| Mapped {
+        out.extend(vmas.chunks_exact(5).map(|vma| Mapped {
             vma: VmaId(vma[0] as u32),
             range: VmaRange { start: vma[1], end: vma[2], pgoff: vma[1] },
             writable: vma[3] & VmaAttributes::WRITE != 0,
             file: vma[3] >> 32 != 0,
+            faulted: vma[4] != 0,
         }));
         Some(map_count as u32)
     }

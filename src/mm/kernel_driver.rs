@@ -2,7 +2,7 @@
 //! calls of the reverse map itself. What is left for here is to ask for an operation, and to keep the page tables as
 //! the VMA code says that they change.
 
-use super::{Outcome, Stats};
+use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
 use crate::pages::{AddressSpaces, Pages, Refused};
 use crate::rmap::{Fail, LayerOperation, MAX_PROCESSES, Mapped, MmId, PageEvent, Rmap, VmaId, VmaLayer, VmaRange};
 use crate::trace::{Op, OpKind};
@@ -20,6 +20,7 @@ pub struct KernelDriver {
     map_counts: [u32; MAX_PROCESSES],
     pages: Pages,
     stats: Stats,
+    merges: Merges,
     /// What the running operation has done to page tables.
     events: Vec<PageEvent>,
     /// Processes that the last operation may have changed, a bit each.
@@ -40,6 +41,7 @@ impl KernelDriver {
             map_counts: [0; MAX_PROCESSES],
             pages: Pages::new(),
             stats: Stats::default(),
+            merges: Merges::default(),
             events: Vec::new(),
             changed: 0,
         };
@@ -116,6 +118,7 @@ impl KernelDriver {
         if self.space(mm).is_none() {
             return Err(Outcome::Refused(ESRCH));
         }
+        let edges = self.edges(operation);
         let mut events = std::mem::take(&mut self.events);
         let result = rmap.operate(operation, node, &mut |event| events.push(event));
         for event in events.drain(..) {
@@ -130,7 +133,57 @@ impl KernelDriver {
         if let LayerOperation::Fork { child, .. } = operation {
             self.look_at(rmap, *child);
         }
-        u32::try_from(result).map_err(|_| Outcome::Refused(result.saturating_neg()))
+        let done = u32::try_from(result).map_err(|_| Outcome::Refused(result.saturating_neg()))?;
+        if let Some(edges) = edges {
+            self.count_merge(&edges);
+        }
+        Ok(done)
+    }
+
+    /// What touches the range that an operation maps, changes or moves to, before it does.
+    fn edges(&self, operation: &LayerOperation) -> Option<Edges> {
+        let (mm, source, start, end) = match *operation {
+            LayerOperation::Map { mm, start, end, .. } => (mm, None, start, end),
+            LayerOperation::Protect { mm, start, end, .. } | LayerOperation::Advise { mm, start, end, .. } => {
+                (mm, Some(start), start, end)
+            }
+            LayerOperation::Move { mm, start, end, to, .. } => (mm, Some(start), to, to.checked_add(end - start)?),
+            _ => return None,
+        };
+        let this = source.and_then(|page| self.mapped_at(mm, page)).is_some_and(|vma| vma.faulted);
+        let below = start.checked_sub(1).and_then(|page| self.mapped_at(mm, page));
+        let previous = below.filter(|vma| vma.range.end == start).map(|vma| vma.faulted);
+        let next = self.mapped_at(mm, end).filter(|vma| vma.range.start == end).map(|vma| vma.faulted);
+        (previous.is_some() || next.is_some()).then_some(Edges { mm, start, end, this, previous, next })
+    }
+
+    /// A border that was there and is not any more is a merge.
+    fn count_merge(&mut self, edges: &Edges) {
+        let same = |a: u64, b: u64| {
+            let vma = self.mapped_at(edges.mm, a).filter(|vma| b < vma.range.end);
+            vma.is_some()
+        };
+        let previous = edges.previous.filter(|_| same(edges.start - 1, edges.start));
+        let next = edges.next.filter(|_| same(edges.end - 1, edges.end));
+        let with = match (previous, next) {
+            (None, None) => return,
+            (Some(_), None) => MergeWith::Previous,
+            (None, Some(_)) => MergeWith::Next,
+            (Some(_), Some(_)) => MergeWith::Both,
+        };
+        let neighbour = previous.unwrap_or(false) || next.unwrap_or(false);
+        let faulted = match (edges.this, neighbour) {
+            (true, true) => MergeFaulted::Both,
+            (false, true) => MergeFaulted::Neighbour,
+            (true, false) => MergeFaulted::This,
+            (false, false) => MergeFaulted::Neither,
+        };
+        self.merges.count(with, faulted);
+    }
+
+    /// How often the kernel merged.
+    pub fn merges(&self) -> &Merges {
+        &self.merges
     }
 
     /// What a process has mapped now.
@@ -232,6 +285,16 @@ impl KernelDriver {
         let after = space.partition_point(|vma| vma.range.start <= page);
         space[..after].last().copied().filter(|vma| page < vma.range.end)
     }
+}
+
+/// What touches a range: whether the VMA below it and the one above have an anon_vma, and what is to come there.
+struct Edges {
+    mm: MmId,
+    start: u64,
+    end: u64,
+    this: bool,
+    previous: Option<bool>,
+    next: Option<bool>,
 }
 
 impl AddressSpaces for KernelDriver {

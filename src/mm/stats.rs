@@ -63,3 +63,51 @@ impl Stats {
         total
     }
 }
+
+/// With which neighbour a VMA merged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub enum MergeWith {
+    /// The one below.
+    Previous,
+    /// The one above.
+    Next,
+    /// Both.
+    Both,
+}
+
+/// Which sides of a merge had an anon_vma before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub enum MergeFaulted {
+    /// Both sides.
+    Both,
+    /// The neighbour alone, or one of the two.
+    Neighbour,
+    /// What was mapped, changed or moved alone.
+    This,
+    /// Neither.
+    Neither,
+}
+
+/// How often the kernel merged what an operation mapped, changed or moved with what it then touched.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize)]
+pub struct Merges {
+    counts: [[u64; 4]; 3],
+}
+
+impl Merges {
+    /// Names of the rows.
+    const WITH: [&str; 3] = ["previous", "next", "both"];
+    /// Names of the columns.
+    const FAULTED: [&str; 4] = ["both faulted", "only neighbour faulted", "only this faulted", "none faulted"];
+
+    pub(super) fn count(&mut self, with: MergeWith, faulted: MergeFaulted) {
+        self.counts[with as usize][faulted as usize] += 1;
+    }
+
+    /// Each case's name and count.
+    pub fn cases(&self) -> impl Iterator<Item = (String, u64)> + '_ {
+        Self::WITH.iter().zip(&self.counts).flat_map(|(with, row)| {
+            Self::FAULTED.iter().zip(row).map(move |(faulted, count)| (format!("{with}, {faulted}"), *count))
+        })
+    }
+}

@@ -178,6 +178,8 @@ pub struct Mapped {
     pub writable: bool,
     /// Whether it maps a file.
     pub file: bool,
+    /// Whether it has an anon_vma.
+    pub faulted: bool,
 }
 
 /// A side that brings its VMA code: it makes the calls of an operation by itself.
