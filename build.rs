@@ -274,6 +274,8 @@ impl Compiler {
         }
         build
             .file(csrc.join("reference.c"))
+            // Each has its own place: all are made of the same file, several at once.
+            .out_dir(dir.join(ops))
             .includes(includes(csrc, dir, before))
             .define("RMAP_OPS", ops)
             .flags(C_FLAGS)
