@@ -4,12 +4,14 @@
 //! - [`oracle`] knows the invariants, each side by itself; I9, which needs the page tables, is [`Lockstep::check_pages`].
 //! - [`Finding`] is what a run stops for, with a signature that survives renaming.
 //! - [`run_trace`] is the loop that the command, the fuzz targets and the tests share.
+//! - [`minimize_finding`] makes its trace small.
 //!
 //! Nothing here prints; that is [`crate::report`].
 
 mod call;
 mod divergence;
 mod lockstep;
+mod minimized;
 mod nobody;
 pub mod oracle;
 mod pages;
@@ -23,6 +25,7 @@ mod tests;
 pub use call::{CallText, call_name};
 pub use divergence::{Difference, Divergence, Finding, FindingKind, Phase, Who};
 pub use lockstep::{Lockstep, LockstepStats, STOPPED, Solo};
+pub use minimized::{Minimized, minimize_finding};
 pub use nobody::Nobody;
 pub use oracle::{Broken, Oracle};
 pub use run::{Driver, RunResult, RunStats, end_trace, play_trace, run_trace};

@@ -5,7 +5,7 @@
 //!
 //! | file | what it tries |
 //! | --- | --- |
-//! | `minimize/operations.rs` | fewer operations: without some, without a process, with two processes made one |
+//! | `minimize/operations.rs` | fewer operations: without some, without a process, with two processes made one; plainer ones |
 //! | `minimize/fields.rs` | fewer failures and words, lower processes, files and pins |
 //! | `minimize/pages.rs` | shorter ranges, smaller gaps, lower pages |
 //! | `minimize/size.rs` | what smaller means |

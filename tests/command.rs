@@ -16,7 +16,7 @@ use rmap_diff::mm::SmallDriver;
 use rmap_diff::port::Port;
 use rmap_diff::report::{Report, json, text};
 use rmap_diff::rmap::Revision;
-use rmap_diff::trace::{OpSet, RECORD_BYTES, Trace};
+use rmap_diff::trace::{Mix, OpKind, OpSet, RECORD_BYTES, Rng, Trace, random_trace};
 
 const COMMANDS: [&str; 5] = ["run", "random", "minimize", "convert", "kernels"];
 const SMALL: &str = "map p0 0x10..0x18\nfault p0 0x12\n";
@@ -558,6 +558,41 @@ fn a_finding_shows_all_that_is_needed_to_look_into_it() {
     fs::write(dir.path().join("crash.trace"), replayed.to_file_text()).unwrap();
     let args: Vec<&str> = command.split_whitespace().skip(1).collect();
     ok(self::command(&args).current_dir(dir.path()).output().unwrap());
+}
+
+#[test]
+fn a_trace_of_hundreds_of_operations_becomes_the_three_that_matter() {
+    let port = Port::new(Revision::of_generation("7.2").unwrap());
+    let mut lockstep = Lockstep::new(Kernel::new(reference("6.12"), SlabMode::Reuse), port);
+    let mut driver = SmallDriver::new();
+    let mut rng = Rng::new(5);
+    for _ in 0..20 {
+        // Nothing parts the two before the first fork of a VMA that was faulted in.
+        let mut long = random_trace(&mut rng, 600, &Mix::default());
+        long.ops.retain(|op| !matches!(op.kind, OpKind::Fork { .. } | OpKind::Exit { .. }));
+        long.ops.extend(random_trace(&mut rng, 200, &Mix::fork_heavy()).ops);
+        let finding = check::run_trace(&mut lockstep, &mut driver, &long).finding.expect("6.12 does not behave as 7.2");
+        assert!(finding.operation > 200);
+        let small = check::minimize_finding(&mut lockstep, &mut driver, &long, &finding);
+        assert_eq!(small.trace, trace("map p0 0..1\nfault p0 0\nfork p0 p1\n"), "{}", finding.signature());
+        assert!(small.runs < 1000, "{}", small.runs);
+        assert_eq!(small.finding.signature(), finding.signature());
+        // It finds the same on sides that played nothing before.
+        assert_eq!(mismatched(&small.trace), small.finding);
+    }
+}
+
+#[test]
+fn what_finds_nothing_cannot_be_made_small() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = path(&dir, "fine.trace");
+    fs::write(&file, SMALL).unwrap();
+    let said = refused(rmap_diff(&["minimize", &file, "--kernel", "6.12"]));
+    assert_eq!(said, format!("rmap-diff: {file}: 6.12 finds nothing with it: nothing to minimise\n"));
+    assert_eq!(names(dir.path()), BTreeSet::from(["fine.trace".to_string()]), "something was written");
+    refused(fed(&["minimize", "-", "--side", "rust", "-o", &path(&dir, "out")], SMALL.as_bytes()));
+    refused(fed(&["minimize", "-"], b"map p0 7"));
+    assert_eq!(names(dir.path()).len(), 1);
 }
 
 #[test]

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::subject::{self, Job};
 use super::{Error, FOUND, file, print};
-use crate::check::{self, Driver, Finding, Lockstep};
-use crate::minimize::minimize;
+use crate::check::{self, Driver, Lockstep, Minimized};
 use crate::report::{self, Report};
 use crate::rmap::Side;
 use crate::trace::Trace;
@@ -48,14 +47,14 @@ impl Job for Shrink<'_> {
             let name = self.args.file.display();
             return Err(Error::Usage(format!("{name}: {} finds nothing with it: nothing to minimise", self.kernel)));
         };
-        let small = Minimized::of(lockstep, driver, self.trace, finding);
+        let small = check::minimize_finding(lockstep, driver, self.trace, &finding);
         let out = self.args.out.clone().unwrap_or_else(|| default_out(&self.args.file));
         let name = out.display().to_string();
         let report = Report::new(&small.finding, &small.trace, self.kernel);
         let to_stdout = out == Path::new("-");
         let report = if to_stdout { report } else { report.with_file(&name) };
         file::write(&out, small.trace.to_file_text().as_bytes())?;
-        let said = format!("{}\n{}\n", report::text::coloured(&report), small.summary());
+        let said = format!("{}\n{}\n", report::text::coloured(&report), summary(self.trace, &small));
         if to_stdout {
             let _ = anstream::stderr().write_all(said.as_bytes());
         } else {
@@ -78,47 +77,7 @@ fn default_out(file: &Path) -> PathBuf {
     }
 }
 
-/// What came of minimising.
-pub(super) struct Minimized {
-    /// The small trace.
-    pub(super) trace: Trace,
-    /// What a run of it finds: of the same signature as what was found before.
-    pub(super) finding: Finding,
-    /// How many operations there were before.
-    before: usize,
-    /// How many traces were run.
-    runs: u64,
-}
-
-impl Minimized {
-    /// Makes a trace small that `finding` was found with.
-    pub(super) fn of<C: Side, P: Side, D: Driver<C, P>>(
-        lockstep: &mut Lockstep<C, P>,
-        driver: &mut D,
-        trace: &Trace,
-        finding: Finding,
-    ) -> Minimized {
-        let signature = finding.signature();
-        // What comes after the finding was never played.
-        let ops = usize::try_from(finding.operation).unwrap_or(usize::MAX).min(trace.ops.len());
-        let mut small = Minimized { trace: trace.clone(), finding, before: trace.ops.len(), runs: 0 };
-        let mut run = |candidate: &Trace| {
-            small.runs += 1;
-            let found = check::run_trace(lockstep, driver, candidate).finding;
-            let found = found.filter(|finding| finding.signature() == signature);
-            let same = found.is_some();
-            if let Some(found) = found {
-                // The last one that was taken is the result.
-                (small.trace, small.finding) = (candidate.clone(), found);
-            }
-            same
-        };
-        minimize(&Trace { ops: trace.ops[..ops].to_vec() }, &mut run);
-        small
-    }
-
-    /// One line: how small it became, and by how much work.
-    pub(super) fn summary(&self) -> String {
-        format!("minimised: {} to {} operations in {} runs", self.before, self.trace.ops.len(), self.runs)
-    }
+/// One line: how small a trace became, and by how much work.
+pub(super) fn summary(before: &Trace, small: &Minimized) -> String {
+    format!("minimised: {} to {} operations in {} runs", before.ops.len(), small.trace.ops.len(), small.runs)
 }

@@ -7,9 +7,8 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::minimize::Minimized;
 use super::subject::{self, Job};
-use super::{AGREE, Error, FOUND, file, print};
+use super::{AGREE, Error, FOUND, file, minimize, print};
 use crate::check::{self, Driver, Lockstep};
 use crate::mm::{Merges, Stats};
 use crate::report::{self, Report};
@@ -143,8 +142,8 @@ impl Job for Random<'_> {
                 let name = args.save.display().to_string();
                 let (mut trace, mut summary) = (trace, None);
                 if args.minimize {
-                    let small = Minimized::of(lockstep, driver, &trace, finding);
-                    summary = Some(small.summary());
+                    let small = check::minimize_finding(lockstep, driver, &trace, &finding);
+                    summary = Some(minimize::summary(&trace, &small));
                     (trace, finding) = (small.trace, small.finding);
                 }
                 let report = Report::new(&finding, &trace, self.kernel).with_file(&name);

@@ -4,6 +4,9 @@ use super::{Search, amounts};
 use crate::rmap::{Fail, MAX_PROCESSES};
 use crate::trace::{Form, Op, Trace};
 
+/// How many attempts from the first on are tried instead of one and all later.
+const SINGLES: u16 = 32;
+
 pub(super) fn shrink(search: &mut Search<'_>) {
     failures(search);
     search.attempt_each(|_, op| words(op));
@@ -40,9 +43,12 @@ fn simpler(fail: &Fail) -> Vec<Fail> {
         simpler.push(Fail::new(&fewer, from));
     }
     if let Some(from) = from {
-        let mut single = list.clone();
-        single.push(from);
-        simpler.extend([Fail::new(&list, None), Fail::new(&single, None)]);
+        simpler.push(Fail::new(&list, None));
+        for single in from..from.saturating_add(SINGLES) {
+            let mut list = list.clone();
+            list.push(single);
+            simpler.push(Fail::new(&list, None));
+        }
         let least = list.last().map_or(1, |last| last + 1);
         simpler.extend(lower(from, least).map(|from| Fail::new(&list, Some(from))));
     }

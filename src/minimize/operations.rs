@@ -1,10 +1,10 @@
-//! Fewer operations.
+//! Fewer operations, and plainer ones.
 
 use std::ops::Range;
 
 use super::Search;
 use crate::rmap::MmId;
-use crate::trace::{OpKind, Trace};
+use crate::trace::{Form, Op, OpKind, PAGE_LIMIT, Trace};
 
 /// Up to how many operations every pair of them is tried: a pair each is a run each.
 const PAIRS_MAX: usize = 48;
@@ -18,6 +18,7 @@ pub(super) fn shrink(search: &mut Search<'_>) {
             pins(search);
         });
         pairs(search);
+        search.attempt_each(|_, op| plainer(op));
     });
 }
 
@@ -84,7 +85,7 @@ fn processes(search: &mut Search<'_>) {
 }
 
 fn has_process(kind: &OpKind) -> bool {
-    kind.forms().any(|form| form == crate::trace::Form::First)
+    kind.forms().any(|form| form == Form::First)
 }
 
 /// With a child and its parent made one: the fork goes, the child is called as its parent, and the exit of one of
@@ -108,9 +109,8 @@ fn merge(search: &mut Search<'_>, at: usize, fork: OpKind) -> bool {
         for op in &mut candidate.ops[life.clone()] {
             let (_, mut args) = op.kind.split();
             for form in op.kind.forms() {
-                match form {
-                    crate::trace::Form::First if args.p == child.0 => args.p = parent.0,
-                    _ => (),
+                if form == Form::First && args.p == child.0 {
+                    args.p = parent.0;
                 }
             }
             op.kind = op.kind.with(args);
@@ -138,4 +138,36 @@ fn pins(search: &mut Search<'_>) {
         }
         search.attempt(candidate);
     }
+}
+
+/// Something plainer done to the same pages: new memory there, a fault, an unmap. What maps, moves or grows in a
+/// way that does not matter so becomes what a reader knows best, and often makes something before it superfluous.
+fn plainer(op: &Op) -> Vec<Op> {
+    let (row, args) = op.kind.split();
+    let mm = MmId(args.p);
+    let length = args.b.saturating_sub(args.a);
+    let mut places = Vec::new();
+    for form in op.kind.forms() {
+        match form {
+            Form::Page => places.push((args.a, args.a.saturating_add(1))),
+            Form::Range => places.push((args.a, args.b)),
+            Form::Place => places.push((args.c, args.c.saturating_add(length.max(1)))),
+            Form::Count if length == 0 => places.push((args.a.saturating_sub(args.c), args.a)),
+            Form::Count => {
+                let end = args.a.saturating_add(args.c);
+                places.push((end.min(args.b), end.max(args.b)));
+            }
+            _ => (),
+        }
+    }
+    places.retain(|(start, end)| start < end && *end <= PAGE_LIMIT);
+    let plainer = places.into_iter().flat_map(|(start, end)| {
+        [
+            OpKind::map(mm, start, end),
+            OpKind::Map { mm, start, end, grows: true, file: None },
+            OpKind::fault(mm, start),
+            OpKind::Unmap { mm, start, end },
+        ]
+    });
+    plainer.filter(|kind| kind.index() < row).map(|kind| Op { kind, ..*op }).collect()
 }

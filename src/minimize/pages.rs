@@ -37,10 +37,12 @@ fn edges(trace: &Trace) -> BTreeSet<u64> {
         let (_, args) = op.kind.split();
         for form in op.kind.forms() {
             match form {
-                Form::Page => edges.extend([args.a, args.a + 1]),
+                Form::Page => edges.extend([args.a, args.a.saturating_add(1)]),
                 Form::Range => edges.extend([args.a, args.b]),
-                Form::Place => edges.extend([args.c, args.c + 1, args.c + length(&op.kind, &args)]),
-                Form::Count => edges.extend([args.a + args.c]),
+                Form::Place => {
+                    edges.extend([args.c, args.c.saturating_add(1), args.c.saturating_add(length(&op.kind, &args))])
+                }
+                Form::Count => edges.extend([counted(&op.kind, &args)]),
                 _ => (),
             }
         }
@@ -50,6 +52,15 @@ fn edges(trace: &Trace) -> BTreeSet<u64> {
 
 fn length(kind: &OpKind, args: &Args) -> u64 {
     if kind.forms().any(|form| form == Form::Range) { args.b.saturating_sub(args.a) } else { 1 }
+}
+
+/// Where a number of pages leads to: up from the start of a range, down from a page.
+fn counted(kind: &OpKind, args: &Args) -> u64 {
+    if kind.forms().any(|form| form == Form::Range) {
+        args.a.saturating_add(args.c)
+    } else {
+        args.a.saturating_sub(args.c)
+    }
 }
 
 /// The trace with its pages put elsewhere; none if nothing of a range or a number of pages is left.
@@ -68,7 +79,7 @@ fn moved(trace: &Trace, to: impl Fn(u64) -> u64) -> Option<Trace> {
                 }
                 Form::Place => args.c = to(old.c),
                 Form::Count => {
-                    args.c = to(old.a + old.c) - to(old.a);
+                    args.c = to(counted(&op.kind, &old)).abs_diff(to(old.a));
                     if args.c == 0 {
                         return None;
                     }
@@ -89,11 +100,13 @@ fn shorter(op: &Op) -> Vec<Op> {
     for form in op.kind.forms() {
         match form {
             Form::Range => {
-                let amounts = amounts((args.b - args.a).saturating_sub(1));
+                let amounts = amounts(args.b.saturating_sub(args.a).saturating_sub(1));
                 amounts.iter().for_each(|amount| push(Args { b: args.b - amount, ..args }));
                 amounts.iter().for_each(|amount| push(Args { a: args.a + amount, ..args }));
             }
-            Form::Count => amounts(args.c - 1).iter().for_each(|amount| push(Args { c: args.c - amount, ..args })),
+            Form::Count => {
+                amounts(args.c.saturating_sub(1)).iter().for_each(|amount| push(Args { c: args.c - amount, ..args }))
+            }
             _ => (),
         }
     }
@@ -138,7 +151,7 @@ fn lowered(op: &Op, amount: u64) -> Op {
     for form in op.kind.forms() {
         match form {
             Form::Page => args.a -= amount,
-            Form::Range => (args.a, args.b) = (args.a - amount, args.b - amount),
+            Form::Range => (args.a, args.b) = (args.a - amount, args.b.saturating_sub(amount)),
             Form::Place => args.c -= amount,
             _ => (),
         }
@@ -157,9 +170,9 @@ fn lower(trace: &Trace, op: &Op) -> Vec<Op> {
     for form in op.kind.forms() {
         match form {
             Form::Page => amounts_to_edges(args.a).into_iter().for_each(|n| push(Args { a: args.a - n, ..args })),
-            Form::Range => {
-                amounts_to_edges(args.a).into_iter().for_each(|n| push(Args { a: args.a - n, b: args.b - n, ..args }))
-            }
+            Form::Range => amounts_to_edges(args.a)
+                .into_iter()
+                .for_each(|n| push(Args { a: args.a - n, b: args.b.saturating_sub(n), ..args })),
             Form::Place => amounts_to_edges(args.c).into_iter().for_each(|n| push(Args { c: args.c - n, ..args })),
             _ => (),
         }

@@ -6,6 +6,8 @@ use crate::trace::{Form, Trace};
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Size {
     operations: usize,
+    /// How far down the table of operations they stand: what came first is plainest.
+    rows: usize,
     /// Attempts that fail; one and all later ones count as two.
     failures: usize,
     /// Words that could be left out.
@@ -26,6 +28,7 @@ impl Size {
     pub(super) fn of(trace: &Trace) -> Size {
         let mut size = Size {
             operations: trace.ops.len(),
+            rows: 0,
             failures: 0,
             words: 0,
             lengths: 0,
@@ -35,7 +38,8 @@ impl Size {
             pages: 0,
         };
         for op in &trace.ops {
-            let (_, args) = op.kind.split();
+            let (row, args) = op.kind.split();
+            size.rows += row;
             for form in op.kind.forms() {
                 match form {
                     Form::First => size.processes.push(args.p),
