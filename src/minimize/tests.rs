@@ -71,6 +71,31 @@ fn two_operations_that_only_go_together_go() {
 }
 
 #[test]
+fn what_two_operations_do_one_does() {
+    // One after the other, each page is mapped once, and the two stay together.
+    let mapped = |trace: &Trace| {
+        let pages = trace.ops.iter().filter_map(|op| match op.kind {
+            OpKind::Map { start, end, .. } => Some(start..end),
+            _ => None,
+        });
+        let mut pages: Vec<u64> = pages.flatten().collect();
+        pages.sort_unstable();
+        pages == [0, 1, 2, 3]
+    };
+    becomes("map p0 2..4\nmap p0 0..1\nmap p0 1..2", "map p0 0..4", mapped);
+    becomes("move p0 7..8 0x20\nexit p1\nmove p0 0x20..0x21 0x30", "move p0 7..8 0x30", |trace| {
+        let mut at = 7;
+        for op in &trace.ops {
+            match op.kind {
+                OpKind::Move { start, to, .. } if start == at => at = to,
+                _ => (),
+            }
+        }
+        at == 0x30
+    });
+}
+
+#[test]
 fn a_process_goes_with_all_that_it_does() {
     // Each operation of p1 needs the fork before it, and the fork needs that there are three of them.
     let text = "fork p0 p1\nfault p1 1\nfault p1 2\nexit p1\nfork p0 p2\nexit p0\n";
