@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Search;
 use crate::rmap::MmId;
-use crate::trace::{Form, Op, OpKind, PAGE_LIMIT, Trace};
+use crate::trace::{Args, Form, Op, OpKind, PAGE_LIMIT, Trace};
 
 /// Up to how many operations every pair of them is tried: a pair each is a run each.
 const PAIRS_MAX: usize = 48;
@@ -18,6 +18,7 @@ pub(super) fn shrink(search: &mut Search<'_>) {
             pins(search);
         });
         pairs(search);
+        joins(search);
         search.attempt_each(|_, op| plainer(op));
     });
 }
@@ -57,6 +58,41 @@ fn pairs(search: &mut Search<'_>) {
             }
         }
     }
+}
+
+/// With two operations joined: the same done to ranges that touch, or a move of what was moved.
+fn joins(search: &mut Search<'_>) {
+    if search.len() > PAIRS_MAX {
+        return;
+    }
+    let mut first = 0;
+    while first < search.len() {
+        let joined = (first + 1..search.len()).any(|second| {
+            let [a, b] = [first, second].map(|at| search.best.ops[at].kind);
+            let Some(kind) = join(&a, &b) else { return false };
+            [(first, second), (second, first)].into_iter().any(|(stays, goes)| {
+                let mut candidate = search.best.clone();
+                candidate.ops[stays].kind = kind;
+                candidate.ops.remove(goes);
+                search.attempt(candidate)
+            })
+        });
+        if !joined {
+            first += 1;
+        }
+    }
+}
+
+/// One operation for two.
+fn join(first: &OpKind, second: &OpKind) -> Option<OpKind> {
+    let ((row, a), (other, b)) = (first.split(), second.split());
+    if row != other || a.p != b.p || !first.forms().any(|form| form == Form::Range) {
+        return None;
+    }
+    if first.forms().any(|form| form == Form::Place) {
+        return (a.c == b.a).then(|| first.with(Args { c: b.c, ..a }));
+    }
+    (a.a <= b.b && b.a <= a.b).then(|| first.with(Args { a: a.a.min(b.a), b: a.b.max(b.b), ..a }))
 }
 
 /// The operations from a fork on during which its child may live: up to the exit, which is in it, or the end.

@@ -66,7 +66,34 @@ fn operations_keep_their_order() {
 #[test]
 fn two_operations_that_only_go_together_go() {
     becomes("map p0 0..4\nfault p0 1\nfork p0 p1\nfault p0 2\nunmap p0 0..4\n", "fork p0 p1", |trace| {
-        count(trace, "fork") == 1 && count(trace, "map") == count(trace, "unmap") && count(trace, "fault") % 2 == 0
+        count(trace, "fork") == 1
+            && count(trace, "map") == count(trace, "unmap")
+            && count(trace, "fault").is_multiple_of(2)
+    });
+}
+
+#[test]
+fn what_two_operations_do_one_does() {
+    // One after the other, each page is mapped once, and the two stay together.
+    let mapped = |trace: &Trace| {
+        let pages = trace.ops.iter().filter_map(|op| match op.kind {
+            OpKind::Map { start, end, .. } => Some(start..end),
+            _ => None,
+        });
+        let mut pages: Vec<u64> = pages.flatten().collect();
+        pages.sort_unstable();
+        pages == [0, 1, 2, 3]
+    };
+    becomes("map p0 2..4\nmap p0 0..1\nmap p0 1..2", "map p0 0..4", mapped);
+    becomes("move p0 7..8 0x20\nexit p1\nmove p0 0x20..0x21 0x30", "move p0 7..8 0x30", |trace| {
+        let mut at = 7;
+        for op in &trace.ops {
+            match op.kind {
+                OpKind::Move { start, to, .. } if start == at => at = to,
+                _ => (),
+            }
+        }
+        at == 0x30
     });
 }
 
