@@ -112,9 +112,6 @@ impl KnownVma<'_> {
     }
 }
 
-/// How many more anon_vmas than twice the VMAs there may be.
-const GROWTH_SLACK: usize = 4;
-
 /// Follows one side and checks the invariants of what changed.
 #[derive(Default)]
 pub struct Oracle {
@@ -337,26 +334,9 @@ impl Oracle {
     pub fn end_operation(&mut self) -> Result<(), Broken> {
         self.locks.operation_ends(&mut self.violations);
         if self.locks.is_idle() {
-            self.check_growth();
             quiescent::Quiescent::new(&mut self.model, self.rules, &self.calls, &mut self.violations).check();
         }
         self.verdict_now()
-    }
-
-    /// Reuse keeps the hierarchy small: an anon_vma without VMAs has more than one child, or somebody holds it.
-    fn check_growth(&mut self) {
-        let (_, live) = self.model.live();
-        let peak = self.model.peak_vmas;
-        if live <= GROWTH_SLACK + 2 * peak {
-            return;
-        }
-        let pins: u32 = self.model.pins().map(|(_, count)| count).sum();
-        // One that is held may hold its root.
-        if live <= GROWTH_SLACK + 2 * (peak + pins as usize) {
-            return;
-        }
-        let detail = format!("{live} anon_vmas are live, there were never more than {peak} VMAs at a time");
-        self.violations.push(Violation::new(Invariant::Growth, "anon_vmas without end", [], detail));
     }
 
     /// The mm's own tree against the VMAs as the calls told them: in order, apart, where they were said to be, and as

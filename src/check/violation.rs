@@ -61,7 +61,7 @@ invariants! {
     I12 "nothing left"
        "After the last exit no object is live.";
     Growth "growth"
-       "There are never many more anon_vmas than twice the greatest number of VMAs that there was.";
+       "A chain has at most twice as many entries as there were VMAs at a time, and two: when a VMA is forked, each anon_vma on its chain but the root has a VMA of its own, or another child that has one; else it is reused.";
     VmaTree "VMA tree"
        "The tree of an mm holds its VMAs, in order and apart, where they lie, and as many as map_count says.";
 }

@@ -117,6 +117,14 @@ impl<'a> Quiescent<'a> {
             let objects = [id.into(), anon.into()];
             return self.fail(call, Invariant::I4, "not attached to the parent", objects, detail);
         }
+        if slots.len() > 2 * self.model.peak_vmas + 2 {
+            let detail = format!(
+                "the chain of {id} has {} entries, there were never more than {} VMAs at a time",
+                slots.len(),
+                self.model.peak_vmas
+            );
+            return self.fail(call, Invariant::Growth, "chain without end", [id.into()], detail);
+        }
         // Neighbours in the list of VMAs with this anon_vma: pair by pair, all are the same.
         for other in [record.previous, record.next] {
             if other == NONE {

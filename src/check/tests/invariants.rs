@@ -210,16 +210,20 @@ fn every_invariant_has_its_words() {
     for invariant in Invariant::ALL {
         assert!(!invariant.title().is_empty() && invariant.text().ends_with('.'));
     }
-    assert_eq!(Invariant::ALL.len(), 13);
+    assert_eq!(Invariant::ALL.len(), 14);
 }
 
 #[test]
-fn many_more_anon_vmas_than_vmas_are_growth() {
-    let anon_vmas: Vec<[u32; 3]> = (0..7).map(|id| [id, id, id]).collect();
-    let state = build(&[(0, 0, 0x10, 0x18, Some(0), &[0])], &anon_vmas);
-    assert_broken(feed(&mut Oracle::new(), &state), Growth, "anon_vmas without end");
-    let fewer = build(&[(0, 0, 0x10, 0x18, Some(0), &[0])], &anon_vmas[..6]);
-    assert_broken(feed(&mut Oracle::new(), &fewer), I4, "live without a VMA");
+fn a_chain_longer_than_a_family_needs_is_growth() {
+    let line = |n: u32| -> (Vec<[u32; 3]>, Vec<u32>) {
+        ((0..n).map(|id| [id, 0, id.saturating_sub(1)]).collect(), (0..n).collect())
+    };
+    let broken = |n: u32| {
+        let (anon_vmas, chain) = line(n);
+        feed(&mut Oracle::new(), &build(&[(0, 0, 0x10, 0x18, Some(n - 1), &chain)], &anon_vmas))
+    };
+    assert_broken(broken(5), Growth, "chain without end");
+    assert!(broken(4).is_ok());
 }
 
 #[test]

@@ -1,0 +1,93 @@
+//! The port follows the kernel's own VMA code exactly, over every operation, refusal and kind of merge.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{NEWEST, assert_nothing_found, reference};
+use rmap_diff::check::{self, Lockstep};
+use rmap_diff::kernel::{Kernel, SlabMode};
+use rmap_diff::known::KnownFindings;
+use rmap_diff::mm::KernelDriver;
+use rmap_diff::port::Port;
+use rmap_diff::rmap::Side;
+use rmap_diff::trace::{Mix, Rng, random_trace};
+
+/// Operations a reference.
+const OPS: usize = 2_000_000;
+
+/// Plays [`OPS`] random operations of the full set, three mixes, a third of them with failing allocations, several seeds.
+fn two_million_operations(name: &str) {
+    let reference = reference(name);
+    let side = Kernel::with_vma_layer(reference, SlabMode::Reuse).unwrap_or_else(|why| panic!("{name}: {why}"));
+    let mut lockstep = Lockstep::new(side, Port::new(reference.revision));
+    let known = KnownFindings::embedded().of(reference.name, reference.version);
+    lockstep.tolerate(known.iter().map(|known| known.signature.clone()));
+    let mut driver = KernelDriver::new();
+    let mut done = 0;
+    for seed in 1.. {
+        let mut rng = Rng::new(seed);
+        for mix in [Mix::full(), Mix::full_fork_heavy(), Mix::merges()] {
+            // Short traces reset often; long ones pile objects up.
+            for ops in [16, 64, 250, 1000] {
+                let mix = Mix { fail_per_mille: 250, fail_node_per_mille: 83, ..mix.clone() };
+                let trace = random_trace(&mut rng, ops, &mix);
+                let result = check::run_trace(&mut lockstep, &mut driver, &trace);
+                assert_nothing_found(reference, &result, &trace);
+                assert_eq!(lockstep.reference().live(), [0; 3]);
+                done += trace.ops.len();
+            }
+        }
+        if done >= OPS {
+            assert!(seed > 3, "several seeds");
+            break;
+        }
+    }
+
+    let totals = driver.stats().total();
+    assert_eq!(totals.total() as usize, done);
+    assert!(totals.failed * 50 > totals.total(), "failures are reached: {totals:?}");
+    for (keyword, counts) in driver.stats().by_operation() {
+        println!("{name}: {keyword:<10} {counts:?}");
+        let never_refused = ["exit", "unmap"].contains(&keyword);
+        // Neither allocates an object that fails by itself: only the VMA code does around them.
+        let never_fails = ["pin", "unpin", "walk", "exit"].contains(&keyword);
+        let no_such_call = keyword == "uffdmove" && name == "6.1";
+        assert!(counts.done > 100 || no_such_call, "{name}: {keyword} is hardly done: {counts:?}");
+        assert!(counts.refused > 100 || never_refused, "{name}: {keyword} is hardly refused: {counts:?}");
+        assert!(counts.failed > 100 || never_fails || no_such_call, "{name}: {keyword} hardly fails: {counts:?}");
+    }
+    let cases: BTreeMap<String, u64> = driver.merges().cases().collect();
+    println!("{name}: {cases:#?}");
+    for (case, count) in cases {
+        // Before 7.x nothing faulted merges with two unfaulted neighbours: it would be cloned into the first, and the second
+        // goes away.
+        let possible = reference.revision.chains_preallocated || case != "both, only this faulted";
+        assert!(count > 0 || !possible, "{name}: merge with {case} is not reached");
+    }
+}
+
+#[test]
+fn port_follows_the_vma_code_over_2_000_000_operations_6_1() {
+    two_million_operations("6.1");
+}
+
+#[test]
+fn port_follows_the_vma_code_over_2_000_000_operations_6_12() {
+    two_million_operations("6.12");
+}
+
+#[test]
+fn port_follows_the_vma_code_over_2_000_000_operations_6_12_seed() {
+    two_million_operations("6.12-seed");
+}
+
+#[test]
+fn port_follows_the_vma_code_over_2_000_000_operations_7_2() {
+    two_million_operations("7.2");
+}
+
+#[test]
+fn port_follows_the_vma_code_over_2_000_000_operations_newest() {
+    two_million_operations(NEWEST);
+}
