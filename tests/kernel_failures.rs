@@ -68,6 +68,12 @@ const SITUATIONS: &[(&str, &str)] = &[
     ("map p0 0x10..0x14\nmap p0 0x20..0x24\nfault p0 0x10\n", "uffdmove p0 0x10 0x20"),
 ];
 
+/// Enough VMAs of p0 for a maple tree of several levels, above those of the situations (what grows keeps its distance from what is below): it splits and joins nodes.
+fn crowd() -> String {
+    let pages = (0x81..0xd0).step_by(2);
+    pages.map(|page| format!("map p0 {page}..{}\n", page + 1)).collect()
+}
+
 /// The pages that each process has mapped, and the folios that they map.
 type Contents = (Vec<(u8, u64)>, Vec<(FolioId, MmId, u64)>);
 
@@ -82,9 +88,9 @@ fn contents(world: &World) -> Contents {
 }
 
 /// One operation with one failure. Tells whether any attempt was made to fail.
-fn fails_once(world: &mut World, before: &str, line: &str, failure: &str) -> bool {
+fn fails_once(world: &mut World, before: &[&str], line: &str, failure: &str) -> bool {
     world.reset();
-    world.play(before);
+    before.iter().for_each(|text| world.play(text));
     let op = common::trace(&format!("{line} {failure}")).ops[0];
     let held = contents(world);
     let outcome = world.apply(&op);
@@ -130,6 +136,7 @@ fn fails_once(world: &mut World, before: &str, line: &str, failure: &str) -> boo
 }
 
 fn every_single_failure(key: &str) {
+    let crowd = crowd();
     let mut injected_by_operation = vec![0; OPERATIONS.len()];
     for name in GENERATIONS {
         let mut world = World::new(name);
@@ -138,9 +145,9 @@ fn every_single_failure(key: &str) {
             if line.starts_with("uffdmove") && !world.lockstep.reference().moves_pages() {
                 continue;
             }
-            for from in ["", "+"] {
+            for (crowd, from) in [("", ""), ("", "+"), (crowd.as_str(), ""), (crowd.as_str(), "+")] {
                 let mut n = 1;
-                while fails_once(&mut world, before, line, &format!("{key}={n}{from}")) {
+                while fails_once(&mut world, &[crowd, before], line, &format!("{key}={n}{from}")) {
                     injected_by_operation[row] += 1;
                     n += 1;
                     assert!(n < 200, "it never succeeds: {}", world.so_far());
