@@ -47,11 +47,13 @@ static int32_t drive_map(struct mm_struct *mm, const struct rmap_operation *op)
 	LIST_HEAD(uf);
 
 	mmap_write_lock(mm);
-	/* MAP_FIXED_NOREPLACE, and the limit, as do_mmap() has them. */
+	/* MAP_FIXED_NOREPLACE, the limit, and that no file grows down, as do_mmap() has them. */
 	if (mm->map_count > sysctl_max_map_count)
 		result = -ENOMEM;
 	else if (mas_find(&mas, addr + len - 1))
 		result = -EEXIST;
+	else if (file && (flags & VM_GROWSDOWN))
+		result = -EINVAL;
 	else
 		result = mmap_region(file, addr, len, MMAP_REGION_FLAGS(flags), addr >> PAGE_SHIFT, &uf);
 	mmap_write_unlock(mm);

@@ -151,6 +151,12 @@ impl Fake {
             Call::FolioSetAnon { vma, .. } | Call::FolioMoveAnonRmap { vma, .. } | Call::FolioSetIndex { vma, .. } => {
                 assert!(self.vma(vma).chain > 0, "{vma} has no anon_vma for its folio");
             }
+            Call::VmaSetMm { .. }
+            | Call::VmaSetAnonVma { .. }
+            | Call::AnonVmaLockWrite { .. }
+            | Call::AnonVmaUnlockWrite { .. }
+            | Call::TreePreUpdateVma { .. }
+            | Call::TreePostUpdateVma { .. } => unreachable!("the small driver leaves {call:?} to VMA code"),
             Call::FolioFree { .. }
             | Call::FolioGetAnonVma { .. }
             | Call::PutAnonVma { .. }

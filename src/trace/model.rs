@@ -51,6 +51,10 @@ const ANYWHERE: u64 = 7;
 const WIDE: u64 = 7 << 3;
 /// Where the index of a target begins.
 const INDEX_SHIFT: u32 = 6;
+/// How many attempts to allocate nodes of a maple tree a fork takes: in 6.1, and later of a tree of two levels.
+const FORK_NODE_ATTEMPTS: u32 = 2;
+/// How many attempts to allocate a VMA's first anon_vma takes at most: an entry of its chain, and the anon_vma.
+const PREPARE_ATTEMPTS: u32 = 2;
 /// The field of a file up to which it is none.
 const NO_FILE: u8 = 11;
 
@@ -374,32 +378,36 @@ impl Model {
         }
     }
 
-    /// `fault`: with a failure, nothing, if it needs an anon_vma.
+    /// `fault`: with a failure of one of the two attempts that an anon_vma takes, nothing, if it needs one.
     pub(super) fn fault(&mut self, x: Args, fails: &Fails) {
         let bit = window_bits(x.a, x.a.saturating_add(1));
         let (Some((space, full)), Some(place)) = (self.living(x.p), place_of(x.a)) else { return };
         let legal = x.word == 0 && bit & space.mapped & !space.read_only() != 0;
-        if legal && (fails.is_never() || space.is_prepared(place)) {
+        let fails = if full { fails.within(PREPARE_ATTEMPTS) } else { !fails.is_never() };
+        if legal && (!fails || space.is_prepared(place)) {
             space.write(place, full);
         }
     }
 
-    /// `unmap`: with a failure, nothing if it needs a split.
+    /// `unmap`: with a failure, nothing if it needs a split that comes to it.
     pub(super) fn unmap(&mut self, p: u8, start: u64, end: u64, fails: &Fails) {
-        let Some((space, _)) = self.living(p) else { return };
-        if fails.is_never() || !(space.splits_at(start) || space.splits_at(end)) {
+        let Some((space, full)) = self.living(p) else { return };
+        if !split_fails(space, full, [start, end], fails) {
             space.unmap(start, end);
         }
     }
 
-    /// `fork`: with a failure, nothing if there is anything to copy.
+    /// `fork`: with a failure that it comes to, nothing if there is anything to copy.
     pub(super) fn fork(&mut self, p: u8, q: u8, fails: &Fails) {
         if usize::from(q) >= MAX_PROCESSES || self.lives(q) {
             return;
         }
         let Some((space, full)) = self.living(p) else { return };
         if !fails.is_never() && space.mapped != 0 {
-            return;
+            let fails = fails.within(space.fork_attempts()) || fails.node_within(FORK_NODE_ATTEMPTS);
+            if fails || !full {
+                return;
+            }
         }
         let child = if full { space.fork() } else { space.fork_plain() };
         self.spaces[usize::from(q)] = child;
@@ -417,7 +425,7 @@ impl Model {
     /// A range whose flags change: with a failure, nothing if it needs a split.
     fn modify(&mut self, x: &Args, fails: &Fails, change: impl FnOnce(&mut Space)) {
         let Some((space, full)) = self.living(x.p) else { return };
-        if fails.is_never() || !(space.splits_at(x.a) || space.splits_at(x.b)) {
+        if !split_fails(space, full, [x.a, x.b], fails) {
             change(space);
             if full {
                 space.merge(x.a, x.b);
@@ -435,13 +443,16 @@ impl Model {
         self.modify(&x, fails, |space| space.advise(x.a, x.b, Advice::ALL[usize::from(x.word) % Advice::ALL.len()]));
     }
 
-    /// `move`: with one of its first attempts failing, nothing.
+    /// `move`: nothing if the copy of the VMA fails; if only the split fails that taking the old range away needs, it
+    /// stays, empty.
     pub(super) fn relocate(&mut self, x: Args, fails: &Fails) {
         let Some((space, full)) = self.living(x.p) else { return };
-        if fails.first() || fails.alloc.fails(2) {
+        let copy = space.copy_attempts(x.a);
+        if fails.node.fails(1) || fails.within(copy) {
             return;
         }
-        space.relocate(x.a, x.b, x.c, x.word != 0);
+        let stays = fails.within(copy + space.split_attempts([x.a, x.b]));
+        space.relocate(x.a, x.b, x.c, x.word != 0 || stays);
         if full {
             space.merge(x.c, x.c.saturating_add(x.b.saturating_sub(x.a)));
         }
@@ -452,7 +463,7 @@ impl Model {
         let new_end = x.a.saturating_add(x.c);
         let Some((space, full)) = self.living(x.p) else { return };
         if new_end <= x.b {
-            if fails.is_never() || !(space.splits_at(new_end) || space.splits_at(x.b)) {
+            if !split_fails(space, full, [new_end, x.b], fails) {
                 space.unmap(new_end, x.b);
             }
         } else if !fails.node.fails(1) {
@@ -463,10 +474,11 @@ impl Model {
         }
     }
 
-    /// `grow`: with a failure, nothing.
+    /// `grow`: with a failure of what it needs, nothing.
     pub(super) fn grow(&mut self, x: Args, fails: &Fails) {
         let Some((space, _)) = self.living(x.p) else { return };
-        if let Some(place) = place_of(x.a).filter(|_| fails.is_never() && x.c != 0) {
+        let fails = |prepared: bool| fails.node.fails(1) || (!prepared && fails.within(PREPARE_ATTEMPTS));
+        if let Some(place) = place_of(x.a).filter(|&place| x.c != 0 && !fails(space.is_prepared(place))) {
             space.grow(place, x.c);
         }
     }
@@ -475,7 +487,7 @@ impl Model {
     pub(super) fn uffd_move(&mut self, x: Args, fails: &Fails) {
         let Some((space, _)) = self.living(x.p) else { return };
         if let (Some(from), Some(to)) = (place_of(x.a), place_of(x.c))
-            && (fails.is_never() || space.is_prepared(to))
+            && (!fails.within(PREPARE_ATTEMPTS) || space.is_prepared(to))
         {
             space.uffd_move(from, to);
         }
@@ -489,6 +501,17 @@ impl Model {
     /// `unpin`
     pub(super) fn unpin(&mut self, pin: u8) {
         self.pins &= !1u16.checked_shl(pin.into()).unwrap_or(0);
+    }
+}
+
+/// Whether one of the splits at the lower edges of these pages fails. Of the small set: whether one could.
+fn split_fails(space: &Space, full: bool, pages: [u64; 2], fails: &Fails) -> bool {
+    if fails.is_never() {
+        return false;
+    }
+    match space.split_attempts(pages) {
+        0 => false,
+        attempts => !full || fails.within(attempts) || fails.node.fails(1),
     }
 }
 

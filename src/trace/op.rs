@@ -224,6 +224,20 @@ impl Fails {
     pub(super) fn first(&self) -> bool {
         self.alloc.fails(1) || self.node.fails(1)
     }
+
+    /// Whether one of so many first attempts to allocate anything but a node fails.
+    pub(super) fn within(&self, attempts: u32) -> bool {
+        fails_within(&self.alloc, attempts)
+    }
+
+    /// Whether one of so many first attempts to allocate a node fails.
+    pub(super) fn node_within(&self, attempts: u32) -> bool {
+        fails_within(&self.node, attempts)
+    }
+}
+
+fn fails_within(fail: &Fail, attempts: u32) -> bool {
+    fail.list().next().or(fail.from()).is_some_and(|first| u32::from(first) <= attempts)
 }
 
 impl Op {
@@ -453,7 +467,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "uffdmove", "what UFFDIO_MOVE does with the page at A: it goes to B",
         args: [Process, ExclusivePage, EmptyPage],
         small: false,
-        weights: [0, 2],
+        weights: [0, 1],
         instead: FAULT,
         build: |x| OpKind::UffdMove { mm: MmId(x.p), from: x.a, to: x.c },
         effect: |model, x, fails| model.uffd_move(x, fails),

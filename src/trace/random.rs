@@ -133,7 +133,7 @@ impl Mix {
             ..Mix::full()
         };
         let base = base.with("map", 8).with("fault", 8).with("fork", 1).with("unmap", 5).with("exit", 1);
-        base.with("protect", 6).with("advise", 3).with("move", 10).with("resize", 3).with("uffdmove", 3)
+        base.with("protect", 6).with("advise", 3).with("move", 10).with("resize", 3).with("uffdmove", 2)
     }
 
     /// The same with another share of one operation.

@@ -1,6 +1,8 @@
 //! What the tests share: the references that they need, and how to run sides.
 #![allow(dead_code)]
 
+pub mod layer;
+
 use rmap_diff::check::{self, Lockstep, RunResult, Who};
 use rmap_diff::kernel::{self, Kernel, Reference, SlabMode};
 use rmap_diff::mm::SmallDriver;

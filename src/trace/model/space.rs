@@ -110,7 +110,15 @@ impl Space {
 
     /// Starts of VMAs that can grow down.
     pub(super) fn growing(&self, window: u64) -> u64 {
-        self.starts & self.has(Grows) & (window & !self.mapped) << 1
+        let growing = self.starts & self.has(Grows) & (window & !self.mapped) << 1;
+        places(growing).filter(|&place| self.may_grow_from(place)).fold(0, |all, place| all | bit(place))
+    }
+
+    /// Whether the stack guard gap, which is wider than the window, lets memory grow down from a place: what is next
+    /// below it grows down too, or there is nothing.
+    fn may_grow_from(&self, place: usize) -> bool {
+        let below = self.mapped & ones(place as u64);
+        below == 0 || self.has(Grows) & bit(63 - below.leading_zeros() as usize) != 0
     }
 
     /// Where the page at a place is at home, if that is in the window.
@@ -130,6 +138,40 @@ impl Space {
     pub(super) fn splits_at(&self, page: u64) -> bool {
         let bit = window_bits(page, page.saturating_add(1));
         bit > 1 && self.mapped & bit != 0 && self.starts & bit == 0 && self.mapped & bit >> 1 != 0
+    }
+
+    /// How many entries the chain of the VMA at a place has; of a child, whose ancestors are not counted, at least.
+    fn chain(&self, place: usize) -> u32 {
+        match self.family[place] {
+            0 => 0,
+            family => 1 + u32::from(family & FORKED != 0),
+        }
+    }
+
+    /// How many attempts to allocate it takes to split whatever lies across the lower edges of these pages: of each a
+    /// VMA, and an entry for each of its chain.
+    pub(super) fn split_attempts(&self, pages: [u64; 2]) -> u32 {
+        let attempts = |page: u64| match place_of(page) {
+            Some(place) if self.splits_at(page) => 1 + self.chain(place),
+            _ => 0,
+        };
+        pages.map(attempts).into_iter().sum()
+    }
+
+    /// How many attempts a copy of the VMA at a page takes: a VMA, and an entry for each of its chain.
+    pub(super) fn copy_attempts(&self, page: u64) -> u32 {
+        1 + place_of(page).map_or(0, |place| self.chain(place))
+    }
+
+    /// How many attempts a fork takes: of each VMA a copy, and an anon_vma with its entry.
+    pub(super) fn fork_attempts(&self) -> u32 {
+        let attempts = |place: usize| match self.chain(place) {
+            _ if self.has(DontFork) >> place & 1 != 0 => 0,
+            0 => 1,
+            _ if self.has(WipeOnFork) >> place & 1 != 0 => 1,
+            chain => 3 + chain,
+        };
+        places(self.starts).map(attempts).sum()
     }
 
     /// Splits the VMA that lies across a page's lower edge.
@@ -369,7 +411,7 @@ impl Space {
     pub(super) fn grow(&mut self, place: usize, pages: u64) {
         let (first, _) = self.vma_at(place);
         let bits = ones(first as u64) & !ones((first as u64).saturating_sub(pages));
-        if self.mapped & bits != 0 || self.has(Grows) & bit(place) == 0 {
+        if self.mapped & bits != 0 || self.has(Grows) & bit(place) == 0 || !self.may_grow_from(first) {
             return;
         }
         self.prepare(place);

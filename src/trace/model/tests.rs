@@ -90,7 +90,13 @@ fn vmas_merge_as_the_kernel_merges_them() {
         ("map p0 16..20\nmove p0 16..20 30 dontunmap", &[(16, 20), (30, 34)]),
         ("map p0 16..20\nmap p0 22..24\nresize p0 18..20 4", &[(16, 24)]),
         ("map p0 16..20\nresize p0 16..18 1", &[(16, 17), (18, 20)]),
-        ("map p0 20..24 grows\nmap p0 16..18\ngrow p0 22 2", &[(16, 18), (18, 24)]),
+        ("map p0 20..24 grows\nmap p0 16..18 grows\ngrow p0 22 2", &[(16, 18), (18, 24)]),
+        ("map p0 20..24 grows\nmap p0 16..18\ngrow p0 22 2", &[(16, 18), (20, 24)]),
+        // Failures that nothing comes to.
+        ("map p0 16..20\nunmap p0 17..18 fail=3", &[(16, 17), (18, 20)]),
+        ("map p0 16..20\nfault p0 16\nunmap p0 17..18 fail=3", &[(16, 20)]),
+        ("map p0 16..20\nmove p0 17..18 30 fail=2", &[(16, 20), (30, 31)]),
+        ("map p0 16..20\nfault p0 16\nmove p0 17..18 30 fail=2", &[(16, 20)]),
     ];
     for (text, expected) in cases {
         assert_eq!(vmas(text, 0), *expected, "{text}");
@@ -98,6 +104,15 @@ fn vmas_merge_as_the_kernel_merges_them() {
     let forked = "map p0 16..20\nfault p0 16\nadvise p0 17..18 dontfork\nfork p0 p1\n";
     assert_eq!(vmas(forked, 1), [(16, 17), (18, 20)]);
     assert_eq!(vmas(&format!("{forked}map p1 17..18"), 1), [(16, 17), (17, 18), (18, 20)], "a child takes nothing in");
+}
+
+#[test]
+fn a_fork_fails_by_an_attempt_that_it_comes_to() {
+    let lives = |text: &str| after(&format!("map p0 16..18\nmap p0 20..22\nfault p0 16\n{text}")).lives(1);
+    // A VMA, its chain, an anon_vma and its entry; then a VMA alone.
+    assert!(!lives("fork p0 p1 fail=5") && lives("fork p0 p1 fail=6") && !lives("fork p0 p1 fail=2+"));
+    assert!(lives("advise p0 16..18 dontfork\nfork p0 p1 fail=2"));
+    assert!(!lives("fork p0 p1 failnode=1") && lives("fork p0 p1 failnode=9"));
 }
 
 #[test]
