@@ -17,6 +17,7 @@ pub mod oracle;
 mod pages;
 mod run;
 mod state_diff;
+mod tolerated;
 mod violation;
 
 #[cfg(test)]

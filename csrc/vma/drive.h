@@ -231,6 +231,7 @@ ended_early: {
 	}
 	}
 	w->in_call = false;
+	w->watcher = NULL;
 	w->nr_events = 0;
 	current_world = NULL;
 	return result;

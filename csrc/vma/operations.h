@@ -66,6 +66,13 @@ static int32_t watch(const struct rmap_call *call, int32_t result, bool with_sta
 	return result;
 }
 
+/* A WARN in no call is told at once, while its text is the last one. */
+static void watch_warning(void)
+{
+	if (current_world->watcher && !current_world->depth)
+		watch_outside();
+}
+
 static void layer_call_mm(enum rmap_call_kind kind, struct mm_struct *mm)
 {
 	struct rmap_call call = vma_call(kind, RMAP_NONE);

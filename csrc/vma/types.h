@@ -95,7 +95,9 @@ typedef unsigned long phys_addr_t;
 #define BUILD_BUG_ON_MSG(condition, message) BUILD_BUG_ON(condition)
 #define BUILD_BUG() __builtin_trap()
 #define static_assert(expression, ...) _Static_assert(expression, #expression)
-#define IS_ENABLED(option) 0
+/* An option that is on is defined as 1 (reference.c); the name of one that is off stays a name. */
+#define IS_ENABLED(option) (OPTION_TEXT(option)[0] == '1')
+#define OPTION_TEXT(option) #option
 #define EXPORT_SYMBOL(x)
 
 #define ARRAY_SIZE(x) (sizeof(x) / sizeof((x)[0]))

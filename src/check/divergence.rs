@@ -135,7 +135,7 @@ impl Finding {
         match &self.kind {
             FindingKind::Divergence(divergence) => divergence.signature(place),
             FindingKind::Violation { violations, .. } => match violations.first() {
-                Some(first) => format!("violate {} {} after {place}", first.invariant, first.what),
+                Some(first) => violation_signature(first, place),
                 None => format!("violate nothing after {place}"),
             },
             FindingKind::Undecodable { error, .. } => format!("undecodable state: {} after {place}", error.what),
@@ -149,6 +149,15 @@ impl Finding {
             FindingKind::Violation { side, .. } | FindingKind::Undecodable { side, .. } => side,
         }
     }
+}
+
+/// The signature of a violation that was found in this call, or in none, while an operation ran.
+pub(super) fn signature_in(call: Option<&Call>, violation: &Violation) -> String {
+    violation_signature(violation, call.map_or("operation", call_name))
+}
+
+fn violation_signature(violation: &Violation, place: &str) -> String {
+    format!("violate {} {} after {place}", violation.invariant, violation.what)
 }
 
 impl Divergence {

@@ -7,6 +7,7 @@ use super::divergence::{Difference, Divergence, Finding, FindingKind, Phase, Who
 use super::nobody::Nobody;
 use super::oracle::{self, Broken, Oracle};
 use super::state_diff::{FieldDiff, diff_states};
+use super::tolerated::Tolerated;
 use super::violation::Violation;
 use crate::pages::{AddressSpaces, Pages};
 use crate::rmap::{
@@ -52,6 +53,7 @@ pub struct Lockstep<C, P> {
     oracle: Oracle,
     words: [Vec<u64>; 2],
     finding: Option<Box<Finding>>,
+    tolerated: Tolerated,
     stats: LockstepStats,
     next_whole_state: u64,
     /// Words told by calls since the whole state was looked at, and how many it held then.
@@ -78,6 +80,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
             oracle,
             words: [Vec::new(), Vec::new()],
             finding: None,
+            tolerated: Tolerated::default(),
             stats: LockstepStats::default(),
             next_whole_state: FIRST_WHOLE_STATE,
             told: 0,
@@ -105,6 +108,26 @@ impl<C: Side, P: Side> Lockstep<C, P> {
     /// Takes what was found. The lockstep stays stopped only until its next reset, so reset it.
     pub fn take_finding(&mut self) -> Option<Finding> {
         self.finding.take().map(|finding| *finding)
+    }
+
+    /// From now on findings of these signatures are counted: a WARN on which the sides agree is gone past, anything else
+    /// stops until the next reset as it would, but [`Lockstep::settle`] takes it. Resets change nothing of this.
+    pub fn tolerate(&mut self, signatures: impl IntoIterator<Item = String>) {
+        self.tolerated = Tolerated::new(signatures.into_iter().collect());
+    }
+
+    /// How often each of the tolerated signatures was met, in their order, since [`Lockstep::tolerate`].
+    pub fn met(&self) -> &[u64] {
+        self.tolerated.met()
+    }
+
+    /// The run is over: if what it stopped for is tolerated, it is counted and taken. Returns whether it was. Then reset.
+    pub fn settle(&mut self) -> bool {
+        let known = self.finding.as_ref().is_some_and(|finding| self.tolerated.finding(finding));
+        if known {
+            self.finding = None;
+        }
+        known
     }
 
     /// How much was done since the last reset.
@@ -299,8 +322,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
 
     /// `call`: none if it was outside of any.
     #[cold]
-    fn warned(&mut self, call: Option<Call>, events: &[Event]) {
-        let warning = self.reference.last_warning();
+    fn warned(&mut self, call: Option<Call>, events: &[Event], warning: Option<String>) {
         let violations: Vec<Violation> = events
             .iter()
             .filter_map(|event| oracle::event_violation(event, warning.as_deref()))
@@ -411,9 +433,13 @@ impl<C: Side, P: Side> Rmap for Lockstep<C, P> {
         self.stats.calls += 1;
         self.stats.events += number;
         if warned {
-            let events = self.reference.events().to_vec();
-            self.warned(Some(call), &events);
-            return STOPPED;
+            let warning = self.reference.last_warning();
+            let events = self.reference.events();
+            if !self.tolerated.warning(Some(&call), events, warning.as_deref()) {
+                let events = events.to_vec();
+                self.warned(Some(call), &events, warning);
+                return STOPPED;
+            }
         }
         if let Err(broken) = self.oracle.observe_clean(call, ret, self.reference.events(), &self.words[0]) {
             self.broken(Phase::Call, self.who, broken);
@@ -426,7 +452,7 @@ impl<C: Side, P: Side> Rmap for Lockstep<C, P> {
 /// Why an operation of the VMA code ended before its time.
 enum Stopped {
     Diverged { call: Call, returned: [i32; 2], events: [Vec<Event>; 2], readable: bool },
-    Warned { call: Option<Call>, events: Vec<Event> },
+    Warned { call: Option<Call>, events: Vec<Event>, warning: Option<String> },
     Broken(Broken),
 }
 
@@ -434,6 +460,7 @@ enum Stopped {
 struct Follower<'a, P> {
     port: &'a mut Option<P>,
     oracle: &'a mut Oracle,
+    tolerated: &'a mut Tolerated,
     words: &'a mut [Vec<u64>; 2],
     stats: &'a mut LockstepStats,
     told: &'a mut u64,
@@ -464,10 +491,20 @@ impl<P: Side> Follower<'_, P> {
         self.stats.calls += 1;
         self.stats.events += seen.events.len() as u64;
         if warned {
-            return Err(Box::new(Stopped::Warned { call: Some(call), events: seen.events.to_vec() }));
+            self.warned(Some(call), seen)?;
         }
         let observed = self.oracle.observe_clean(call, seen.result, seen.events, seen.touched);
         observed.map_err(|broken| Box::new(Stopped::Broken(broken)))
+    }
+
+    /// The end, unless it is known.
+    #[cold]
+    fn warned(&mut self, call: Option<Call>, seen: &Seen<'_>) -> Result<(), Box<Stopped>> {
+        if self.tolerated.warning(call.as_ref(), seen.events, seen.warning) {
+            return Ok(());
+        }
+        let warning = seen.warning.map(str::to_owned);
+        Err(Box::new(Stopped::Warned { call, events: seen.events.to_vec(), warning }))
     }
 }
 
@@ -476,8 +513,8 @@ impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
         if self.finding.is_some() {
             return STOPPED;
         }
-        let Lockstep { reference, port, oracle, words, stats, told, .. } = self;
-        let mut follower = Follower { port, oracle, words, stats, told };
+        let Lockstep { reference, port, oracle, tolerated, words, stats, told, .. } = self;
+        let mut follower = Follower { port, oracle, tolerated, words, stats, told };
         let mut stopped = None;
         let result = reference.operate_watched(operation, fail_node, &mut |seen| {
             let followed = match seen.what {
@@ -486,9 +523,7 @@ impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
                     Ok(())
                 }
                 SeenWhat::Call(call) => follower.follow(call, seen),
-                SeenWhat::Outside if warns(seen.events) => {
-                    Err(Box::new(Stopped::Warned { call: None, events: seen.events.to_vec() }))
-                }
+                SeenWhat::Outside if warns(seen.events) => follower.warned(None, seen),
                 SeenWhat::Outside => Ok(()),
             };
             stopped = followed.err();
@@ -499,7 +534,7 @@ impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
             Some(Stopped::Diverged { call, returned, events, readable }) => {
                 self.diverged(call, returned, events, readable)
             }
-            Some(Stopped::Warned { call, events }) => self.warned(call, &events),
+            Some(Stopped::Warned { call, events, warning }) => self.warned(call, &events, warning),
             Some(Stopped::Broken(broken)) => self.broken(Phase::Call, self.who, broken),
         }
         STOPPED

@@ -23,7 +23,7 @@ pub struct RunStats {
 /// What came of one run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RunResult {
-    /// What it stopped for, if anything.
+    /// What it stopped for, if anything that is not [tolerated](Lockstep::tolerate).
     pub finding: Option<Finding>,
     /// How much it did.
     pub stats: RunStats,
@@ -128,6 +128,7 @@ pub fn run_trace<C: Side, P: Side, D: Driver<C, P>>(
     let mut stats = play_trace(lockstep, driver, trace);
     end_trace(lockstep, driver);
     stats.lockstep = lockstep.stats();
+    lockstep.settle();
     RunResult { finding: lockstep.finding().cloned(), stats }
 }
 

@@ -5,12 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::{Kernel, abi};
 use crate::rmap::{
-    AnonVmaId, Call, Event, Fail, LayerOperation, Mapped, MmId, PageEvent, Seen, SeenWhat, VmaAttributes, VmaId,
+    AnonVmaId, Call, Event, Fail, LayerOperation, Mapped, MmId, PageEvent, Seen, SeenWhat, Side, VmaAttributes, VmaId,
     VmaLayer, VmaOperation, VmaRange, Watched,
 };
 
-/// How C comes back: the watcher, and what it panicked with, which must not unwind through C.
+/// How C comes back: whose it is, the watcher, and what it panicked with, which must not unwind through C.
 struct Context<'a> {
+    kernel: &'a Kernel,
     watcher: &'a mut dyn FnMut(&Seen<'_>) -> bool,
     panic: Option<Box<dyn std::any::Any + Send>>,
 }
@@ -34,7 +35,8 @@ unsafe extern "C" fn watch(context: *mut c_void, seen: *const abi::rmap_seen) ->
     // SAFETY: C fills in the call, and as many events and words as it counts; Event is laid out as rmap_event.
     let (call, events, touched) =
         unsafe { (&*seen.call, slice(seen.events.cast::<Event>(), seen.nr_events), slice(seen.words, seen.nr_words)) };
-    let told = Seen { what: decode(call), result: seen.result, events, touched };
+    let warning = events.iter().any(Event::is_violation).then(|| context.kernel.last_warning()).flatten();
+    let told = Seen { what: decode(call), result: seen.result, events, touched, warning: warning.as_deref() };
     let answer = catch_unwind(AssertUnwindSafe(|| (context.watcher)(&told)));
     match answer {
         Ok(goes_on) => i32::from(!goes_on),
@@ -162,7 +164,7 @@ impl Watched for Kernel {
         let operate = self.ops.operate.expect("a world with the VMA layer");
         let operation = encode(operation);
         let fail_node: *const Fail = fail_node;
-        let mut context = Context { watcher, panic: None };
+        let mut context = Context { kernel: self, watcher, panic: None };
         let at: *mut Context<'_> = &mut context;
         // SAFETY: the world is alive and used by this thread alone; the operation and the failures (laid out as
         // rmap_fail) are valid for the call, and so is the context, which C gives to `watch` and to nobody else.

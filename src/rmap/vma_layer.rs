@@ -165,6 +165,8 @@ pub struct Seen<'a> {
     pub events: &'a [Event],
     /// The state that it touched, in the words of [`stream`](super::stream); empty if it was not told.
     pub touched: &'a [u64],
+    /// What the side says of the last WARN, BUG or oops, if an event is one.
+    pub warning: Option<&'a str>,
 }
 
 /// A VMA as the mm's own tree has it.

@@ -16,10 +16,17 @@ static void remember_warning(const char *what, const char *condition, const char
 		 condition, file, line);
 }
 
+#ifdef RMAP_VMA_LAYER
+static void watch_warning(void);
+#else
+#define watch_warning() do {} while (0)
+#endif
+
 static __attribute__((__noinline__, __cold__)) void warn_fired(const char *condition, const char *file, int line)
 {
 	remember_warning("WARN_ON", condition, file, line);
 	record(EVENT_WARN, 0, 0, RMAP_NONE, RMAP_NONE);
+	watch_warning();
 }
 
 static _Noreturn __attribute__((__noinline__, __cold__)) void bug_fired(const char *condition, const char *file, int line)
