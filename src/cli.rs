@@ -12,6 +12,7 @@ mod convert;
 mod file;
 #[cfg(not(feature = "port-only"))]
 mod kernels;
+mod known;
 mod minimize;
 mod random;
 mod run;
@@ -28,7 +29,7 @@ const USAGE: u8 = 2;
 #[derive(Parser)]
 #[command(name = "rmap-diff", version, propagate_version = true, max_term_width = 100)]
 #[command(
-    after_help = "Exit status: 0 the sides agree, 1 a divergence or violation was found, 2 usage or malformed input."
+    after_help = "Exit status: 0 the sides agree, 1 a divergence or violation was found (and is not known), 2 usage or malformed input."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -55,6 +56,10 @@ enum Command {
         small.trace --side c"
     )]
     Minimize(minimize::Args),
+    /// Play the traces of the known findings again: is each still there?
+    #[cfg(not(feature = "port-only"))]
+    #[command(after_help = "Examples:\n  rmap-diff known\n  rmap-diff known --kernel 7.3")]
+    Known(known::Args),
     /// Convert traces between text and bytes (the fuzzer's inputs).
     #[command(
         after_help = "Examples:\n  rmap-diff convert --set small --partial fuzz/artifacts/differential/crash-0123 \
@@ -109,6 +114,8 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Random(args) => random::run(&args),
+        #[cfg(not(feature = "port-only"))]
+        Command::Known(args) => known::run(&args),
         Command::Minimize(args) => minimize::run(&args),
         Command::Convert(args) => convert::run(&args),
         #[cfg(not(feature = "port-only"))]

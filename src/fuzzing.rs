@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::check::{self, Lockstep};
 use crate::kernel::{self, Kernel, Reference, SlabMode};
+use crate::known::{KnownFinding, KnownFindings};
 use crate::mm::{KernelDriver, SmallDriver};
 use crate::port::Port;
 use crate::report::{self, Report};
@@ -25,6 +26,7 @@ const ADDRESS_SANITIZER: bool = cfg!(rmap_sanitize_address);
 const STATS_EVERY: Duration = Duration::from_millis(500);
 
 static CHOSEN: OnceLock<Chosen> = OnceLock::new();
+static KNOWN: OnceLock<Vec<KnownFinding>> = OnceLock::new();
 
 /// What a fuzz target runs.
 #[derive(Clone, Copy)]
@@ -35,8 +37,9 @@ struct Chosen {
 }
 
 /// Chooses the reference (`$RMAP_KERNEL`, else the newest after the January 2026 series) and the driver
-/// (`$RMAP_DRIVER`: `kernel` or `rust`; else the kernel's where the reference has it), and says what runs. Ends the
-/// process with status 2 if there is none, or if the C carries no coverage counters.
+/// (`$RMAP_DRIVER`: `kernel` or `rust`; else the kernel's where the reference has it), and says what runs. Reads the known
+/// findings (`$RMAP_KNOWN`: a file or `none`; else those that are built in). Ends the process with status 2 if there is
+/// none, if the C carries no coverage counters, or if that file is wrong.
 pub fn announce() {
     let refuse = |why: String| -> ! {
         eprintln!("rmap-diff: {why}");
@@ -69,7 +72,14 @@ pub fn announce() {
         "rmap-diff: kernel={} version={} driver={driver} sanitizer={sanitizer} revision: {}",
         reference.name, reference.version, reference.revision
     );
+    let known = KnownFindings::read(env::var_os("RMAP_KNOWN").map(PathBuf::from).as_deref());
+    let known = known.unwrap_or_else(|error| refuse(format!("RMAP_KNOWN: {error}")));
+    KNOWN.get_or_init(|| known.of(reference.name, reference.version));
     CHOSEN.get_or_init(|| Chosen { reference, vma_layer });
+}
+
+fn known() -> &'static [KnownFinding] {
+    KNOWN.get().map_or(&[], Vec::as_slice)
 }
 
 fn chosen() -> Chosen {
@@ -90,6 +100,8 @@ enum AnyDriver {
 struct Harness {
     lockstep: Lockstep<Kernel, Port>,
     driver: AnyDriver,
+    /// Which known findings were met and told.
+    told: Vec<bool>,
     stats: Option<PathBuf>,
     executions: u64,
     written: Instant,
@@ -106,8 +118,11 @@ impl Harness {
             ),
             false => (Kernel::new(reference, mode), AnyDriver::Small(Box::default())),
         };
+        let mut lockstep = Lockstep::new(kernel, Port::new(reference.revision));
+        lockstep.tolerate(known().iter().map(|known| known.signature.clone()));
         Harness {
-            lockstep: Lockstep::new(kernel, Port::new(reference.revision)),
+            lockstep,
+            told: vec![false; known().len()],
             driver,
             stats: env::var_os("RMAP_FUZZ_STATS").map(PathBuf::from),
             executions: 0,
@@ -121,6 +136,13 @@ impl Harness {
             AnyDriver::Kernel(driver) => check::run_trace(&mut self.lockstep, &mut **driver, trace),
         };
         self.executions += 1;
+        for ((told, known), _) in
+            self.told.iter_mut().zip(known()).zip(self.lockstep.met()).filter(|&(_, &met)| met > 0)
+        {
+            if !std::mem::replace(told, true) {
+                eprintln!("known: {} ({})", known.signature, known.headline());
+            }
+        }
         if self.stats.is_some() && (self.executions % 256 == 1 || result.finding.is_some()) {
             self.write_stats(result.finding.is_some());
         }
@@ -147,6 +169,9 @@ impl Harness {
         let mut text = format!("kernel={}\n", self.lockstep.reference().reference().name);
         let _ = writeln!(text, "ops_per_exec={:.4}", totals.total() as f64 / self.executions as f64);
         let _ = writeln!(text, "refused_percent={:.2}", 100.0 * totals.refused as f64 / totals.total().max(1) as f64);
+        for (known, met) in known().iter().zip(self.lockstep.met()).filter(|&(_, &met)| met > 0) {
+            let _ = writeln!(text, "known={met} {}", known.signature);
+        }
         let beside = path.with_extension("tmp");
         let _ = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
     }

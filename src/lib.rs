@@ -12,6 +12,7 @@ pub mod cli;
 pub mod fuzzing;
 #[cfg(not(feature = "port-only"))]
 pub mod kernel;
+pub mod known;
 pub mod minimize;
 pub mod mm;
 pub mod pages;

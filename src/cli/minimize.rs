@@ -25,13 +25,16 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let trace = file::read_trace(&args.file)?;
     let kernel = args.subject.kernel_name()?;
-    args.subject.with(Shrink { args, trace: &trace, kernel: &kernel })
+    let known = args.subject.known()?.into_iter().map(|known| known.signature).collect();
+    args.subject.with(Shrink { args, trace: &trace, kernel: &kernel, known })
 }
 
 struct Shrink<'a> {
     args: &'a Args,
     trace: &'a Trace,
     kernel: &'a str,
+    /// Signatures.
+    known: Vec<String>,
 }
 
 impl Job for Shrink<'_> {
@@ -43,9 +46,13 @@ impl Job for Shrink<'_> {
         driver: &mut D,
         _: &[&'static str],
     ) -> Result<u8, Error> {
+        lockstep.tolerate(self.known);
         let Some(finding) = check::run_trace(lockstep, driver, self.trace).finding else {
             let name = self.args.file.display();
-            return Err(Error::Usage(format!("{name}: {} finds nothing with it: nothing to minimise", self.kernel)));
+            return Err(Error::Usage(format!(
+                "{name}: {} finds nothing new with it: nothing to minimise",
+                self.kernel
+            )));
         };
         let small = check::minimize_finding(lockstep, driver, self.trace, &finding);
         let out = self.args.out.clone().unwrap_or_else(|| default_out(&self.args.file));

@@ -8,8 +8,9 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::subject::{self, Job};
-use super::{AGREE, Error, FOUND, file, minimize, print};
+use super::{AGREE, Error, FOUND, file, known, minimize, print};
 use crate::check::{self, Driver, Lockstep};
+use crate::known::KnownFinding;
 use crate::mm::{Merges, Stats};
 use crate::report::{self, Report};
 use crate::rmap::Side;
@@ -40,6 +41,9 @@ pub(super) struct Args {
     /// Where to save the trace of a finding.
     #[arg(long, value_name = "FILE", default_value = "divergence.trace")]
     save: PathBuf,
+    /// Report what was done or found as JSON.
+    #[arg(long, conflicts_with = "stats")]
+    json: bool,
     /// Make the trace of a finding small before it is saved.
     #[arg(long)]
     minimize: bool,
@@ -82,12 +86,14 @@ fn parse_rate(text: &str) -> Result<f64, String> {
 
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let kernel = args.subject.kernel_name()?;
-    args.subject.with(Random { args, kernel: &kernel })
+    let known = args.subject.known()?;
+    args.subject.with(Random { args, kernel: &kernel, known: &known })
 }
 
 struct Random<'a> {
     args: &'a Args,
     kernel: &'a str,
+    known: &'a [KnownFinding],
 }
 
 impl Random<'_> {
@@ -121,6 +127,7 @@ impl Job for Random<'_> {
         _: &[&'static str],
     ) -> Result<u8, Error> {
         let (args, mix) = (self.args, self.mix()?);
+        lockstep.tolerate(self.known.iter().map(|known| known.signature.clone()));
         let mut rng = Rng::new(args.seed);
         // Drawn on standard error, and only if that is a terminal.
         let bar = ProgressBar::new(args.ops).with_style(
@@ -139,6 +146,8 @@ impl Job for Random<'_> {
             bar.set_position(done);
             if let Some(mut finding) = result.finding {
                 bar.finish_and_clear();
+                let met = lockstep.met().to_vec();
+                known::tell(self.known, &met);
                 let name = args.save.display().to_string();
                 let (mut trace, mut summary) = (trace, None);
                 if args.minimize {
@@ -148,8 +157,14 @@ impl Job for Random<'_> {
                 }
                 let report = Report::new(&finding, &trace, self.kernel).with_file(&name);
                 let saved = file::write(&args.save, report.shortened_trace().to_file_text().as_bytes());
-                print(report::text::coloured(&report))?;
-                if let Some(summary) = summary {
+                if args.json {
+                    let mut value = report::json::value(&report);
+                    value["known"] = known::value(self.known, &met);
+                    print(format_args!("{value:#}\n"))?;
+                } else {
+                    print(report::text::coloured(&report))?;
+                }
+                if let Some(summary) = summary.filter(|_| !args.json) {
                     print(format_args!("\n{summary}\n"))?;
                 }
                 if let Err(error) = saved {
@@ -160,6 +175,15 @@ impl Job for Random<'_> {
         }
         bar.finish_and_clear();
         let totals = driver.stats().total();
+        known::tell(self.known, lockstep.met());
+        if args.json {
+            let value = serde_json::json!({
+                "kernel": self.kernel, "operations": done, "traces": traces, "refused": totals.refused,
+                "failed": totals.failed, "calls": calls, "known": known::value(self.known, lockstep.met()),
+            });
+            print(format_args!("{value:#}\n"))?;
+            return Ok(AGREE);
+        }
         print(format_args!(
             "{}: nothing found: {done} operations in {traces} traces ({:.1}% refused, {:.1}% failed), {calls} rmap calls, \
              {:.0} operations/s\n",

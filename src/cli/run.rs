@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::subject::{self, Job};
-use super::{AGREE, Error, FOUND, SideArg, file, print};
+use super::{AGREE, Error, FOUND, SideArg, file, known, print};
 use crate::check::{self, Driver, Lockstep};
+use crate::known::KnownFinding;
 use crate::report::{self, Report, dump};
 use crate::rmap::{Side, Snapshot};
 use crate::trace::Trace;
@@ -18,7 +19,7 @@ pub(super) struct Args {
     /// Print the state at the end (of each side that ran), before the processes exit.
     #[arg(long, value_enum)]
     dump: Option<DumpForm>,
-    /// Report a finding as JSON.
+    /// Report a finding, and known findings that were met, as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -34,13 +35,15 @@ enum DumpForm {
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let trace = file::read_trace(&args.file)?;
     let kernel = args.subject.kernel_name()?;
-    args.subject.with(Play { args, trace: &trace, kernel: &kernel })
+    let known = args.subject.known()?;
+    args.subject.with(Play { args, trace: &trace, kernel: &kernel, known: &known })
 }
 
 struct Play<'a> {
     args: &'a Args,
     trace: &'a Trace,
     kernel: &'a str,
+    known: &'a [KnownFinding],
 }
 
 impl Job for Play<'_> {
@@ -52,6 +55,7 @@ impl Job for Play<'_> {
         driver: &mut D,
         sides: &[&'static str],
     ) -> Result<u8, Error> {
+        lockstep.tolerate(self.known.iter().map(|known| known.signature.clone()));
         let stats = check::play_trace(lockstep, driver, self.trace);
         if let Some(form) = self.args.dump {
             let processes = driver.processes();
@@ -69,17 +73,29 @@ impl Job for Play<'_> {
             }
         }
         check::end_trace(lockstep, driver);
+        lockstep.settle();
+        known::tell(self.known, lockstep.met());
+        let met = known::value(self.known, lockstep.met());
+        let times: u64 = lockstep.met().iter().sum();
         if let Some(finding) = lockstep.finding() {
             let name = self.args.file.display().to_string();
             let report = Report::new(finding, self.trace, self.kernel).with_file(&name);
             match self.args.json {
-                true => print(format_args!("{}\n", report::json::pretty(&report)))?,
+                true => {
+                    let mut value = report::json::value(&report);
+                    value["known"] = met;
+                    print(format_args!("{value:#}\n"))?;
+                }
                 false => print(report::text::coloured(&report))?,
             }
             return Ok(FOUND);
         }
+        if self.args.json && times > 0 {
+            print(format_args!("{:#}\n", serde_json::json!({ "kernel": self.kernel, "known": met })))?;
+        }
         if self.args.dump.is_none() && !self.args.json {
             let what = match self.args.subject.side {
+                _ if times > 0 => "nothing but known findings",
                 _ if stats.done + stats.failed == 0 => "nothing was done, so nothing was compared",
                 SideArg::Both => "the sides agree and every invariant holds",
                 SideArg::C | SideArg::Rust => "every invariant holds",

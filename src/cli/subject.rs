@@ -1,9 +1,11 @@
 //! Which reference, which revision, which sides a command means.
 
+use super::known::KnownArg;
 use super::{Error, SideArg};
 use crate::check::{Driver, Lockstep, Who};
 #[cfg(not(feature = "port-only"))]
 use crate::kernel::{self, Reference, SlabMode};
+use crate::known::KnownFinding;
 #[cfg(not(feature = "port-only"))]
 use crate::mm::KernelDriver;
 use crate::mm::SmallDriver;
@@ -31,6 +33,8 @@ pub(super) struct Args {
     /// the reference has it and its C runs.
     #[arg(long, value_enum, env = "RMAP_DRIVER")]
     driver: Option<DriverArg>,
+    #[command(flatten)]
+    known: KnownArg,
 }
 
 /// What makes the rmap calls.
@@ -66,6 +70,12 @@ impl Args {
 
     pub(super) fn revision(&self) -> Result<Revision, Error> {
         Ok(self.reference()?.revision)
+    }
+
+    /// What is known of the reference.
+    pub(super) fn known(&self) -> Result<Vec<KnownFinding>, Error> {
+        let reference = self.reference()?;
+        self.known.of(reference.name, reference.version)
     }
 
     pub(super) fn slab(&self) -> SlabMode {
@@ -104,6 +114,12 @@ impl Args {
             let names: Vec<&str> = Revision::GENERATIONS.iter().map(|(name, _)| *name).collect();
             Error::Usage(format!("no generation `{name}`; this build (port-only) knows {}", names.join(", ")))
         })
+    }
+
+    /// What is known of the generation.
+    pub(super) fn known(&self) -> Result<Vec<KnownFinding>, Error> {
+        let name = self.kernel_name()?;
+        self.known.of(&name, &name)
     }
 }
 
