@@ -29,7 +29,7 @@ const USAGE: u8 = 2;
 #[derive(Parser)]
 #[command(name = "rmap-diff", version, propagate_version = true, max_term_width = 100)]
 #[command(
-    after_help = "Exit status: 0 the sides agree, 1 a divergence or violation was found (and is not known), 2 usage or malformed input."
+    after_help = "Exit status: 0 the sides agree, 1 a divergence or violation was found, 2 usage or malformed input."
 )]
 struct Cli {
     #[command(subcommand)]

@@ -18,7 +18,7 @@ use rmap_diff::report::{Report, json, text};
 use rmap_diff::rmap::Revision;
 use rmap_diff::trace::{Mix, OpKind, OpSet, RECORD_BYTES, Rng, Trace, random_trace};
 
-const COMMANDS: [&str; 5] = ["run", "random", "minimize", "convert", "kernels"];
+const COMMANDS: [&str; 6] = ["run", "random", "known", "minimize", "convert", "kernels"];
 const SMALL: &str = "map p0 0x10..0x18\nfault p0 0x12\n";
 
 /// The command, with an environment of its own.

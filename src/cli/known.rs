@@ -16,13 +16,13 @@ use crate::known::{KnownFinding, KnownFindings};
 pub(super) struct KnownArg {
     /// A file of known findings, which are counted rather than reported; `none`: none. Default: those that are built
     /// in (findings/known.toml).
-    #[arg(long = "known", value_name = "FILE", env = "RMAP_KNOWN")]
-    file: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", env = "RMAP_KNOWN")]
+    known: Option<PathBuf>,
 }
 
 impl KnownArg {
     fn read(&self) -> Result<KnownFindings, Error> {
-        KnownFindings::read(self.file.as_deref()).map_err(|error| Error::Usage(error.to_string()))
+        KnownFindings::read(self.known.as_deref()).map_err(|error| Error::Usage(error.to_string()))
     }
 
     /// Those of a reference of that name and version.

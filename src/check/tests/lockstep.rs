@@ -136,6 +136,39 @@ fn a_fault_of_both_sides_is_a_violation_of_both() {
 }
 
 #[test]
+fn a_tolerated_warning_of_both_sides_is_counted_and_gone_past() {
+    let known = "violate I11 WARN planted, at call N after anon_vma_prepare".to_owned();
+    let warns = || FakeSide::with_fault(6, Fault::Warn);
+    let mut lockstep = Lockstep::new(warns(), warns());
+    lockstep.tolerate(["violate another".to_owned(), known.clone()]);
+    assert_eq!(run(&mut lockstep, 20), None);
+    assert_eq!((lockstep.met(), lockstep.stats().operations), (&[0, 1][..], 20));
+
+    // A warning of one side alone is another finding.
+    let mut lockstep = Lockstep::new(warns(), FakeSide::default());
+    lockstep.tolerate([known]);
+    assert!(run(&mut lockstep, 20).is_some());
+    assert!(!lockstep.settle() && lockstep.finding().is_some());
+    assert_eq!(lockstep.met(), [0]);
+}
+
+#[test]
+fn anything_else_that_is_tolerated_stops_the_run_and_is_taken_at_its_end() {
+    for fault in [Fault::Oops, Fault::Counter] {
+        let bad = || FakeSide::with_fault(6, fault);
+        let mut lockstep = Lockstep::new(bad(), bad());
+        let signature = run(&mut lockstep, 20).expect("nothing found").signature();
+        lockstep.reset();
+        lockstep.tolerate([signature]);
+        assert!(run(&mut lockstep, 20).is_some());
+        assert_eq!(lockstep.met(), [0], "not before the end of the run");
+        assert!(lockstep.settle() && lockstep.finding().is_none());
+        assert_eq!(lockstep.met(), [1]);
+        assert!(!lockstep.settle());
+    }
+}
+
+#[test]
 fn what_is_left_after_the_last_exit_is_found() {
     let mut lockstep = Lockstep::new(FakeSide::default(), FakeSide::default());
     lockstep.begin_operation(&Fail::NEVER);
