@@ -60,9 +60,9 @@ fn two_million_operations(name: &str) {
     let cases: BTreeMap<String, u64> = driver.merges().cases().collect();
     println!("{name}: {cases:#?}");
     for (case, count) in cases {
-        // Before 7.x nothing faulted merges with two unfaulted neighbours: it would be cloned into the first, and the second
-        // goes away.
-        let possible = reference.revision.chains_preallocated || case != "both, only this faulted";
+        // Before 7.x an unfaulted neighbour takes over no faulted one: is_mergeable_anon_vma() asks the neighbour, whose
+        // chain is empty, for a chain of one.
+        let possible = reference.revision.chains_preallocated || !case.ends_with("only this faulted");
         assert!(count > 0 || !possible, "{name}: merge with {case} is not reached");
     }
 }

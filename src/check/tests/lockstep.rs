@@ -154,9 +154,9 @@ fn a_tolerated_warning_of_both_sides_is_counted_and_gone_past() {
 
 #[test]
 fn anything_else_that_is_tolerated_stops_the_run_and_is_taken_at_its_end() {
-    for fault in [Fault::Oops, Fault::Counter] {
-        let bad = || FakeSide::with_fault(6, fault);
-        let mut lockstep = Lockstep::new(bad(), bad());
+    let bad = |fault| FakeSide::with_fault(6, fault);
+    for (left, right) in [(bad(Fault::Oops), bad(Fault::Oops)), (FakeSide::default(), bad(Fault::Return))] {
+        let mut lockstep = Lockstep::new(left, right);
         let signature = run(&mut lockstep, 20).expect("nothing found").signature();
         lockstep.reset();
         lockstep.tolerate([signature]);
