@@ -11,9 +11,9 @@ use std::process::Command;
 use common::{GENERATIONS, NEWEST, reference};
 use rmap_diff::kernel::{self, Reference};
 use rmap_diff::rmap::Revision;
-use rmap_extract::extract::{self, Extract, VERBATIM};
+use rmap_extract::extract::{self, Extract, ExtractError, VERBATIM, closure};
 use rmap_extract::manifest::Manifest;
-use rmap_extract::{cache, syntax};
+use rmap_extract::{cache, source, syntax};
 
 /// What every generation has to bring, whatever the manifest says.
 const ENTRY_POINTS: [&str; 20] = [
@@ -485,5 +485,41 @@ fn the_detected_revision_is_that_of_the_generation() {
         let compiled: Vec<_> = reference.revision.behaviours().collect();
         assert_eq!(again.revision.fields(), compiled, "{}", reference.name);
         assert_eq!(again.version.to_string(), reference.version);
+    }
+}
+
+// --- A tree whose VMA code cannot be cut ---
+
+/// The closure of the VMA layer of a tree, or why there is none.
+fn cut_vma_layer(tree: &Path) -> Result<closure::Closure, ExtractError> {
+    let csrc = Path::new(env!("CARGO_MANIFEST_DIR")).join("csrc");
+    let manifest = Manifest::load(&csrc.join("vma.toml")).unwrap();
+    closure::cut_layer(tree, &manifest, &closure::provided(&csrc, tree, &manifest)?)
+}
+
+#[test]
+fn a_tree_whose_vma_code_cannot_be_cut_says_what_is_missing_and_is_a_reference_all_the_same() {
+    for name in ["6.1", NEWEST] {
+        let cached = cache::load(reference(name).name).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        source::copy_needed(&cached.tree(), dir.path()).unwrap();
+
+        // A file is gone, as before it was there; a root has another name, as after it was renamed.
+        let mremap = dir.path().join("mm/mremap.c");
+        let sound = read(&mremap);
+        fs::remove_file(&mremap).unwrap();
+        let why = cut_vma_layer(dir.path()).expect_err(name).to_string();
+        assert!(why.contains("the VMA layer") && why.contains("sys_mremap") && why.len() < 400, "{name}: {why}");
+        fs::write(&mremap, sound).unwrap();
+        for file in ["mm/mprotect.c", "kernel/fork.c", "mm/mmap.c"] {
+            let path = dir.path().join(file);
+            let text = read(&path);
+            fs::write(&path, text.replace("do_mprotect_pkey", "change_all").replace("dup_mmap(", "copy_all(")).unwrap();
+        }
+        let why = cut_vma_layer(dir.path()).expect_err(name).to_string();
+        assert!(why.contains("dup_mmap") && !why.contains('\n'), "{name}: {why}");
+        // What the small driver drives is there as before.
+        extract::extract_tree(dir.path(), &Manifest::builtin().unwrap())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 }

@@ -38,7 +38,8 @@ pub enum ExtractError {
     /// A definition is missing.
     #[error(
         "{files}: no definition of {symbols} ({group}) at file level. If the kernel moved or renamed it, \
-         say so in csrc/manifest.toml; if a patch removed it, this tree has no such behaviour to test"
+         say so in csrc/manifest.toml (of the VMA layer: csrc/vma.toml); if a patch removed it, this tree has no such \
+         behaviour to test"
     )]
     Missing {
         /// The manifest's group.

@@ -84,7 +84,7 @@ pub fn cut_layer(tree: &Path, manifest: &Manifest, provided: &HashSet<String>) -
                 return Err(ExtractError::Missing {
                     group: layer.group.clone(),
                     symbols: alternatives.join(" or "),
-                    files: layer.sources.join(", "),
+                    files: format!("the {} files that csrc/vma.toml lists", layer.sources.len()),
                 });
             }
         }

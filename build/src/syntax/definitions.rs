@@ -258,7 +258,7 @@ impl<'t> Collector<'t> {
             let start = at + 1;
             let text = &self.text[start..];
             let (Some(open), Some(end)) = (text.find('('), text.find("\n}")) else { continue };
-            let Some(comma) = text.find(|c| c == ',' || c == ')') else { continue };
+            let Some(comma) = text.find([',', ')']) else { continue };
             let Some(body) = text.find("\n{") else { continue };
             let name = format!("sys_{}", text[open + 1..comma].trim());
             let range = start..start + end + 2;
