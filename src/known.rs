@@ -15,6 +15,7 @@ use crate::trace::{self, Trace};
 const EMBEDDED: &str = include_str!("../findings/known.toml");
 const EMBEDDED_NAME: &str = "findings/known.toml";
 const TRACES: &[(&str, &str)] = &[
+    ("map-after-failed-merge-6.12.trace", include_str!("../findings/map-after-failed-merge-6.12.trace")),
     ("map-after-failed-merge.trace", include_str!("../findings/map-after-failed-merge.trace")),
     ("wipeonfork-pgoff.trace", include_str!("../findings/wipeonfork-pgoff.trace")),
 ];

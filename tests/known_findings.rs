@@ -68,7 +68,11 @@ fn a_known_finding_is_not_there_on_any_other_reference() {
     let all = KnownFindings::embedded();
     for known in &all.findings {
         let trace = all.trace(known).unwrap();
-        for reference in kernel::references().iter().filter(|r| !known.is_of(r.name, r.version)) {
+        for reference in kernel::references() {
+            let of = all.of(reference.name, reference.version);
+            if of.iter().any(|other| other.signature == known.signature) {
+                continue;
+            }
             assert_eq!(
                 all.replay(known, &trace, reference),
                 Replayed::Gone(None),
