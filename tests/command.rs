@@ -458,7 +458,7 @@ fn kernels_lists_name_version_revision_origin_and_patches() {
     for r in kernel::references() {
         assert!(!r.version.is_empty() && !r.origin.is_empty(), "{}", r.name);
         expected += &format!(
-            "{}\n    version   {}\n    revision  {}\n    origin    {}\n",
+            "{}\n    version   {}\n    revision  {}\n    origin    {}\n    driver    kernel\n",
             r.name, r.version, r.revision, r.origin
         );
         r.patches.iter().for_each(|patch| expected += &format!("    patch     {patch}\n"));
@@ -598,7 +598,7 @@ fn what_finds_nothing_cannot_be_made_small() {
     let file = path(&dir, "fine.trace");
     fs::write(&file, SMALL).unwrap();
     let said = refused(rmap_diff(&["minimize", &file, "--kernel", "6.12"]));
-    assert_eq!(said, format!("rmap-diff: {file}: 6.12 finds nothing with it: nothing to minimise\n"));
+    assert_eq!(said, format!("rmap-diff: {file}: 6.12 finds nothing new with it: nothing to minimise\n"));
     assert_eq!(names(dir.path()), BTreeSet::from(["fine.trace".to_string()]), "something was written");
     refused(fed(&["minimize", "-", "--side", "rust", "-o", &path(&dir, "out")], SMALL.as_bytes()));
     refused(fed(&["minimize", "-"], b"map p0 7"));

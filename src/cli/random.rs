@@ -111,7 +111,10 @@ impl Random<'_> {
             MixArg::Merges => Mix::merges(),
         };
         if let Some(rate) = self.args.fail_rate {
-            mix.fail_per_mille = (rate * 1000.0).round() as u32;
+            // One in four of those in the maple tree, where the mix has such failures at all.
+            let failing = (rate * 1000.0).round() as u32;
+            mix.fail_node_per_mille = if mix.fail_node_per_mille > 0 { failing / 4 } else { 0 };
+            mix.fail_per_mille = failing - mix.fail_node_per_mille;
         }
         Ok(mix)
     }

@@ -213,7 +213,8 @@ impl KernelDriver {
         }
         let vma_at = |page| self.mapped_at(mm, page).ok_or(Outcome::Refused(EFAULT));
         let (source, destination) = (vma_at(from)?, vma_at(to)?);
-        if !rmap.moves_pages() || !(source.writable && destination.writable) || source.file || destination.file {
+        let movable = rmap.moves_pages() && source.writable && destination.writable;
+        if !movable || source.file || destination.file {
             return Err(Outcome::Refused(EINVAL));
         }
         refused(self.pages.uffd_movable(mm, from, to))?;
