@@ -5,12 +5,13 @@
 
 use std::time::{Duration, Instant};
 
-use rmap_diff::check::Lockstep;
+use rmap_diff::check::{self, Lockstep};
 use rmap_diff::kernel::{self, Kernel, Reference, SlabMode};
-use rmap_diff::mm::{Outcome, SmallDriver};
+use rmap_diff::known::KnownFindings;
+use rmap_diff::mm::{KernelDriver, Outcome, SmallDriver};
 use rmap_diff::port::Port;
-use rmap_diff::rmap::{MAX_PROCESSES, MmId, Rmap};
-use rmap_diff::trace::{Op, OpKind, Rng};
+use rmap_diff::rmap::{MAX_PROCESSES, MmId, Rmap, Side};
+use rmap_diff::trace::{Mix, Op, OpKind, Rng, Trace, random_trace};
 
 /// Live VMAs, of 16 processes together.
 const SIZES: [u64; 3] = [64, 1024, 16384];
@@ -103,6 +104,41 @@ fn measure(reference: &'static Reference, vmas: u64) {
     );
 }
 
+/// The kernel driver on random traces of the full set without failures, from empty worlds: its C with the page model,
+/// and with the port following and every check. The port does nothing by itself here.
+fn measure_kernel_driver(reference: &'static Reference) {
+    let mut rng = Rng::new(1);
+    let mix = Mix { fail_per_mille: 0, fail_node_per_mille: 0, ..Mix::full() };
+    let traces: Vec<Trace> = (0..200).map(|_| random_trace(&mut rng, 256, &mix)).collect();
+    let ops: usize = traces.iter().map(|trace| trace.ops.len()).sum();
+    let world = || Kernel::with_vma_layer(reference, SlabMode::Reuse).expect("it was looked at");
+    let mut best = [Duration::MAX; 2];
+    for _ in 0..REPEATS {
+        let (mut kernel, mut driver) = (world(), KernelDriver::new());
+        let begun = Instant::now();
+        for trace in &traces {
+            kernel.reset();
+            driver.reset();
+            for op in &trace.ops {
+                driver.apply(&mut kernel, op);
+            }
+        }
+        best[0] = best[0].min(begun.elapsed());
+        let known = KnownFindings::embedded().of(reference.name, reference.version);
+        let mut both = Lockstep::new(world(), Port::new(reference.revision));
+        both.tolerate(known.iter().map(|known| known.signature.clone()));
+        let mut driver = KernelDriver::new();
+        let begun = Instant::now();
+        for trace in &traces {
+            let result = check::run_trace(&mut both, &mut driver, trace);
+            assert!(result.finding.is_none(), "{:?}", result.finding);
+        }
+        best[1] = best[1].min(begun.elapsed());
+    }
+    let [c, both] = best.map(|time| time.as_nanos() as f64 / ops as f64);
+    println!("{:<12} {c:>10.0} {both:>10.0} {:>15.2}", reference.name, both / c);
+}
+
 fn main() {
     // `cargo test` runs benches too, with --test: there is nothing to test here.
     if std::env::args().any(|arg| arg == "--test") {
@@ -115,6 +151,14 @@ fn main() {
     for reference in kernel::references() {
         for vmas in SIZES {
             measure(reference, vmas);
+        }
+    }
+    println!("\nkernel driver, traces of 256 operations");
+    println!("{:<12} {:>10} {:>10} {:>15}", "kernel", "C ns/op", "both ns/op", "lockstep / C");
+    for reference in kernel::references() {
+        match reference.without_vma_layer() {
+            None => measure_kernel_driver(reference),
+            Some(why) => println!("{:<12} {why}", reference.name),
         }
     }
 }
