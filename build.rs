@@ -280,7 +280,8 @@ impl Compiler {
             .define("RMAP_OPS", ops)
             .flags(C_FLAGS)
             .opt_level(2)
-            .debug(true)
+            // As the profile has it: a report's line numbers need none of it, a debugger does.
+            .debug(env::var("DEBUG").is_ok_and(|debug| debug != "false" && debug != "0"))
             .warnings(false)
             .cargo_metadata(true);
         build
