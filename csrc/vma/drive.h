@@ -190,6 +190,20 @@ static void tell_all_written(struct rmap_world *w)
 		tell_written(body_of(object));
 }
 
+/* No lock of an mm is held, and where no process is left no node of a tree is. */
+static void check_operation(struct rmap_world *w)
+{
+	bool alive = false;
+
+	for (uint32_t i = 0; i < MAX_PROCESSES; i++) {
+		if (unlikely(w->mms[i].mmap_lock != MMAP_UNLOCKED))
+			broken_rule(RULE_LOCK_HELD_ON_RETURN, i);
+		alive |= w->mms[i].alive;
+	}
+	if (unlikely(!alive && w->nodes->live))
+		broken_rule(RULE_NODES_LEFT, w->nodes->live);
+}
+
 static int32_t reference_operate(struct rmap_world *w, const struct rmap_operation *op, const struct rmap_fail *node_fail,
 				 rmap_watcher watcher, void *context)
 {
@@ -207,9 +221,10 @@ static int32_t reference_operate(struct rmap_world *w, const struct rmap_operati
 		w->in_call = true;
 		result = drive(w, op);
 		tell_all_written(w);
-		check_return(w);
-		watch_outside();
 		flush_rcu(w);
+		check_return(w);
+		check_operation(w);
+		watch_outside();
 		break;
 	case ESCAPE_STOPPED:
 		result = -EFAULT;

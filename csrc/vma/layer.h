@@ -208,6 +208,12 @@ static void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
 	current_world->rcu_queue = head;
 }
 
+/* kfree_rcu() of a maple node: nodes are aligned to their size. */
+static void maple_node_of_head_give(struct rcu_head *head)
+{
+	maple_node_give((void *)((uintptr_t)head & ~(uintptr_t)(MAPLE_NODE_SIZE - 1)));
+}
+
 static void flush_rcu(struct rmap_world *w)
 {
 	while (w->rcu_queue) {

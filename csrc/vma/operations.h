@@ -51,6 +51,7 @@ static int32_t watch(const struct rmap_call *call, int32_t result, bool with_sta
 {
 	struct rmap_world *w = current_world;
 	struct rmap_seen seen = { .call = call, .result = result };
+	int32_t stop;
 
 	if (with_state) {
 		w->nr_words = 0;
@@ -60,17 +61,31 @@ static int32_t watch(const struct rmap_call *call, int32_t result, bool with_sta
 	}
 	seen.events = w->events;
 	seen.nr_events = w->nr_events;
-	if (unlikely(w->watcher(w->watcher_context, &seen)))
+	/* What goes wrong in the watcher is not the kernel's. */
+	w->in_call = false;
+	stop = w->watcher(w->watcher_context, &seen);
+	w->in_call = true;
+	current_world = w;
+	if (unlikely(stop))
 		siglongjmp(w->escape, ESCAPE_STOPPED);
 	w->nr_events = 0;
 	return result;
 }
 
-/* A WARN in no call is told at once, while its text is the last one. */
+/*
+ * A WARN in no call is told at once, while its text is the last one; the text says whether an allocation was made to
+ * fail before it, for then it is another finding.
+ */
 static void watch_warning(void)
 {
-	if (current_world->watcher && !current_world->depth)
-		watch_outside();
+	struct rmap_world *w = current_world;
+	size_t length = strlen(w->warning);
+
+	if (!w->watcher || w->depth)
+		return;
+	if (w->injected || w->nodes_injected)
+		snprintf(w->warning + length, sizeof(w->warning) - length, ", an allocation having failed");
+	watch_outside();
 }
 
 static void layer_call_mm(enum rmap_call_kind kind, struct mm_struct *mm)
@@ -289,7 +304,9 @@ struct vm_area_struct *vm_area_alloc(struct mm_struct *mm)
 
 	call_begins();
 	call.mm = mm->id;
+	current_world->depth++;
 	vma = verbatim_vm_area_alloc(mm);
+	current_world->depth--;
 	if (vma) {
 		vma_born(vma);
 		set_range(&call, vma);
@@ -312,7 +329,9 @@ struct vm_area_struct *vm_area_dup(struct vm_area_struct *orig)
 	call.mm = orig->vm_mm->id;
 	set_range(&call, orig);
 	current_world->given[current_world->nr_given++] = orig;
+	current_world->depth++;
 	vma = verbatim_vm_area_dup(orig);
+	current_world->depth--;
 	if (vma) {
 		vma_born(vma);
 		remember(vma);

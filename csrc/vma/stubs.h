@@ -121,6 +121,8 @@ static inline void mmap_read_unlock(struct mm_struct *mm)
 
 static inline void mmap_write_downgrade(struct mm_struct *mm)
 {
+	if (mm->mmap_lock != MMAP_WRITE_LOCKED)
+		broken_rule(RULE_UNBALANCED_UNLOCK, mm->id);
 	layer_call_mm(RMAP_MMAP_READ_LOCK, mm);
 	mm->mmap_lock = MMAP_READ_LOCKED;
 }
@@ -282,8 +284,10 @@ static int sysctl_max_map_count = 65530;
 #define untagged_addr(addr) (addr)
 #define untagged_addr_remote(mm, addr) (addr)
 #define is_hugepage_only_range(mm, addr, len) 0
-#define get_unmapped_area(file, addr, len, pgoff, flags) (addr)
-#define __get_unmapped_area(file, addr, len, pgoff, flags, ...) (addr)
+/* Every place is fixed: it only has to be one. */
+#define get_unmapped_area(file, addr, len, pgoff, flags) \
+	((len) > TASK_SIZE || (addr) > TASK_SIZE - (len) ? (unsigned long)-ENOMEM : (addr))
+#define __get_unmapped_area(file, addr, len, pgoff, flags, ...) get_unmapped_area(file, addr, len, pgoff, flags)
 #define vma_set_page_prot(vma) ((void)(vma))
 #define vma_wants_writenotify(vma, prot) false
 #define vm_get_page_prot(flags) ((pgprot_t) { 0 })

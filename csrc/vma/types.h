@@ -36,7 +36,8 @@ typedef struct spinlock lockdep_map_stand_in;
 #define PAGE_MASK (~(PAGE_SIZE - 1))
 #define PMD_SIZE (1ul << 21)
 #define PMD_MASK (~(PMD_SIZE - 1))
-#define TASK_SIZE ((1ul << 47) - PAGE_SIZE)
+/* Pages of a trace lie below 2^32. */
+#define TASK_SIZE (1ul << 44)
 #define BITS_PER_LONG 64
 #define CONFIG_NR_CPUS 1
 #define FIRST_USER_ADDRESS 0ul
@@ -266,7 +267,7 @@ struct rcu_head {
 };
 #define callback_head rcu_head
 
-#define kfree_rcu(object, member) kfree(object)
+#define kfree_rcu(object, member) call_rcu(&(object)->member, maple_node_of_head_give)
 #define RCU_INIT_POINTER(p, value) ((p) = (value))
 #define rcu_dereference_check(p, condition) (p)
 #define rcu_dereference_protected(p, condition) (p)

@@ -8,7 +8,7 @@ use super::nobody::Nobody;
 use super::oracle::{self, Broken, Oracle};
 use super::state_diff::{FieldDiff, diff_states};
 use super::tolerated::Tolerated;
-use super::violation::Violation;
+use super::violation::{Invariant, Violation};
 use crate::pages::{AddressSpaces, Pages};
 use crate::rmap::{
     Call, Event, EventKind, Fail, LayerOperation, Mapped, MmId, PageEvent, Revision, Rmap, Seen, SeenWhat, Side,
@@ -449,6 +449,19 @@ impl<C: Side, P: Side> Rmap for Lockstep<C, P> {
     }
 }
 
+/// `expand_downwards()` before 7.x takes it around what it writes into the VMA.
+fn is_page_table_lock(event: &Event) -> bool {
+    event.kind == EventKind::SpinLock as u8 || event.kind == EventKind::SpinUnlock as u8
+}
+
+/// VMA code allocated, locked or counted in no call that is followed.
+#[cold]
+fn stray(events: &[Event]) -> Violation {
+    let events: Vec<String> = events.iter().map(Event::to_string).collect();
+    let detail = format!("in no call of the reverse map that is known here: {}", events.join(", "));
+    Violation::new(Invariant::I11, "events of no call", [], detail)
+}
+
 /// Why an operation of the VMA code ended before its time.
 enum Stopped {
     Diverged { call: Call, returned: [i32; 2], events: [Vec<Event>; 2], readable: bool },
@@ -524,7 +537,8 @@ impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
                 }
                 SeenWhat::Call(call) => follower.follow(call, seen),
                 SeenWhat::Outside if warns(seen.events) => follower.warned(None, seen),
-                SeenWhat::Outside => Ok(()),
+                SeenWhat::Outside if seen.events.iter().all(is_page_table_lock) => Ok(()),
+                SeenWhat::Outside => Err(Box::new(Stopped::Broken(Broken::Violations(vec![stray(seen.events)])))),
             };
             stopped = followed.err();
             stopped.is_none()
@@ -541,6 +555,10 @@ impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
     }
 
     fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<u32> {
+        // The operation ended in the middle: a tree may name what is gone.
+        if self.finding.is_some() {
+            return None;
+        }
         self.reference.mapped(mm, out)
     }
 

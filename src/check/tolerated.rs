@@ -4,6 +4,9 @@ use super::divergence::{Finding, signature_in};
 use super::oracle;
 use crate::rmap::{Call, Event, EventKind};
 
+/// What the text of a WARN in no call ends in if an allocation was made to fail before (csrc/vma/operations.h).
+const AFTER_FAILURE: &str = ", an allocation having failed";
+
 /// Signatures to be tolerated, and how often each was met.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Tolerated {
@@ -43,7 +46,9 @@ impl Tolerated {
     }
 
     fn count(&mut self, signature: &str) -> bool {
-        let at = self.signatures.iter().position(|known| known == signature);
+        // What is known without a failed allocation is known with one too, not the other way round.
+        let without = signature.replace(AFTER_FAILURE, "");
+        let at = self.signatures.iter().position(|known| known == signature || *known == without);
         at.map(|at| self.met[at] += 1).is_some()
     }
 }

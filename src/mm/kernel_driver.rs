@@ -8,7 +8,7 @@ use crate::rmap::{Fail, LayerOperation, MAX_PROCESSES, Mapped, MmId, PageEvent, 
 use crate::trace::{Op, OpKind};
 
 const ESRCH: i32 = 3;
-const EFAULT: i32 = 14;
+const ENOENT: i32 = 2;
 const EINVAL: i32 = 22;
 
 type Result<T = ()> = std::result::Result<T, Outcome>;
@@ -205,20 +205,23 @@ impl KernelDriver {
         Ok(())
     }
 
-    /// Mirrors move_pages() (mm/userfaultfd.c, since 6.8) of one page: validate_move_areas(), then the preparing of the
-    /// destination, then the page.
+    /// Mirrors move_pages() (mm/userfaultfd.c, since 6.8) of one page: find_vma_and_prepare_anon() of the destination,
+    /// the source, validate_move_areas(), then the page.
     fn uffd_move<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, mm: MmId, from: u64, to: u64, node: &Fail) -> Result {
         if self.space(mm).is_none() {
             return Err(Outcome::Refused(ESRCH));
         }
-        let vma_at = |page| self.mapped_at(mm, page).ok_or(Outcome::Refused(EFAULT));
-        let (source, destination) = (vma_at(from)?, vma_at(to)?);
-        let movable = rmap.moves_pages() && source.writable && destination.writable;
-        if !movable || source.file || destination.file {
+        if !rmap.moves_pages() {
+            return Err(Outcome::Refused(EINVAL));
+        }
+        let destination = self.mapped_at(mm, to).ok_or(Outcome::Refused(ENOENT))?;
+        let prepare = LayerOperation::Fault { mm, page: to, write: false, prepare: true };
+        let vma = self.operate(rmap, mm, node, &prepare)?;
+        let source = self.mapped_at(mm, from).ok_or(Outcome::Refused(ENOENT))?;
+        if !(source.writable && destination.writable) || source.file || destination.file {
             return Err(Outcome::Refused(EINVAL));
         }
         refused(self.pages.uffd_movable(mm, from, to))?;
-        let vma = self.operate(rmap, mm, node, &LayerOperation::Fault { mm, page: to, write: true, prepare: true })?;
         refused(self.pages.uffd_move(rmap, mm, from, to, VmaId(vma)))
     }
 

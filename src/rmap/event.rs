@@ -85,6 +85,8 @@ byte_enum! {
         RefUnderflow = 11 "reference count underflow",
         /// A freed object was locked, counted, linked or freed.
         UseAfterFree = 12 "use after free",
+        /// No process is left, but nodes of maple trees are: `object` of them.
+        NodesLeft = 13 "maple tree nodes left",
     }
 }
 
