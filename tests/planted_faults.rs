@@ -74,7 +74,7 @@ static IN_C: &[InC] = &[
                 Finds(&["differ anon_vma_fork events"]),
                 Finds(&["violate I10 failed call", "violate I4", "violate I12"]),
             ),
-            kernel("full", Finds(&["TODO"]), Finds(&["TODO"])),
+            kernel("full", Finds(&["differ anon_vma_fork events"]), Finds(&["violate I10 failed call"])),
         ],
     },
     InC {
@@ -91,7 +91,7 @@ static IN_C: &[InC] = &[
                 Finds(&["differ anon_vma_prepare events"]),
                 Finds(&["violate I1 root not on the chain", "violate I7 same anon_vma, different chains"]),
             ),
-            kernel("merges", Finds(&["TODO"]), Finds(&["TODO"])),
+            kernel("merges", Finds(&["differ anon_vma_prepare events"]), Finds(&["violate I1 root not on the chain"])),
         ],
     },
     InC {
@@ -108,7 +108,7 @@ static IN_C: &[InC] = &[
                 Finds(&["differ anon_vma_prepare events"]),
                 Finds(&["violate I1 root not on the chain", "violate I7 same anon_vma, different chains"]),
             ),
-            kernel("merges", Finds(&["TODO"]), Finds(&["TODO"])),
+            kernel("merges", Finds(&["differ anon_vma_prepare events"]), Finds(&["violate I1 root not on the chain"])),
         ],
     },
     InC {
@@ -125,7 +125,11 @@ static IN_C: &[InC] = &[
                 Finds(&["differ anon_vma_clone events: enter unlink_anon_vmas anon_vma"]),
                 Finds(&["violate I10 failed call changed an anon_vma", "violate I5 num_active_vmas"]),
             ),
-            kernel("full", Finds(&["TODO"]), Finds(&["TODO"])),
+            kernel(
+                "full",
+                Finds(&["differ anon_vma_clone events: enter unlink_anon_vmas anon_vma"]),
+                Finds(&["violate I10 failed call changed an anon_vma"]),
+            ),
         ],
     },
     InC {
@@ -149,7 +153,11 @@ static IN_C: &[InC] = &[
                 Finds(&["differ anon_vma_fork"]),
                 Finds(&["violate I10 reuse of an anon_vma with VMAs", "violate I7 same anon_vma, different chains"]),
             ),
-            kernel("full-fork-heavy", Finds(&["TODO"]), Finds(&["TODO"])),
+            kernel(
+                "full-fork-heavy",
+                Finds(&["differ anon_vma_fork"]),
+                Finds(&["violate I10 reuse of an anon_vma with VMAs"]),
+            ),
         ],
     },
     InC {
@@ -177,7 +185,11 @@ static IN_C: &[InC] = &[
                 Finds(&["differ anon_vma_fork"]),
                 Finds(&["violate I10 reuse of an anon_vma with VMAs", "violate I7 same anon_vma, different chains"]),
             ),
-            kernel("full-fork-heavy", Finds(&["TODO"]), Finds(&["TODO"])),
+            kernel(
+                "full-fork-heavy",
+                Finds(&["differ anon_vma_fork"]),
+                Finds(&["violate I10 reuse of an anon_vma with VMAs"]),
+            ),
         ],
     },
     InC {
@@ -196,10 +208,14 @@ static IN_C: &[InC] = &[
             small(
                 "fork-heavy",
                 Finds(&["differ anon_vma_fork events: alloc anon_vma"]),
-                // Nothing dangles: only growth would show it, and the invariants do not bound that.
+                // Nothing dangles: only growth shows it.
                 Nothing,
             ),
-            kernel("full-fork-heavy", Finds(&["TODO"]), Finds(&["TODO"])),
+            kernel(
+                "full-fork-heavy",
+                Finds(&["differ anon_vma_fork events: alloc anon_vma"]),
+                Finds(&["violate Growth chain without end"]),
+            ),
         ],
     },
     InC {
@@ -264,7 +280,11 @@ static IN_C: &[InC] = &[
                 Finds(&["violate I10 failed call left vma->anon_vma"]),
                 Finds(&["violate I10 failed call left vma->anon_vma"]),
             ),
-            kernel("full", Finds(&["TODO"]), Finds(&["TODO"])),
+            kernel(
+                "full",
+                Finds(&["violate I10 failed call left vma->anon_vma"]),
+                Finds(&["violate I10 failed call left vma->anon_vma"]),
+            ),
         ],
     },
     InC {
@@ -405,7 +425,12 @@ static IN_C: &[InC] = &[
                 to: "",
             }],
         },
-        hunts: &[minimised("merges", Finds(&["TODO"]), Finds(&["TODO"]), 8)],
+        hunts: &[minimised(
+            "merges",
+            Finds(&["violate I9 folio's anon_vma not on the chain"]),
+            Finds(&["violate I9 folio's anon_vma not on the chain"]),
+            8,
+        )],
     },
     InC {
         of: AFTER,
@@ -419,7 +444,11 @@ static IN_C: &[InC] = &[
                 to: "",
             }],
         },
-        hunts: &[kernel("merges", Finds(&["TODO"]), Finds(&["TODO"]))],
+        hunts: &[kernel(
+            "merges",
+            Finds(&["violate I11 WARN WARN_ON(operation == VMA_OP_MERGE_UNFAULTED && !list_is_singular"]),
+            Finds(&["violate I11 WARN WARN_ON(operation == VMA_OP_MERGE_UNFAULTED && !list_is_singular"]),
+        )],
     },
     InC {
         of: BEFORE,
@@ -429,7 +458,7 @@ static IN_C: &[InC] = &[
             file: "mm/mremap.c",
             edits: &[Edit { within: "move_vma", from: "\t\t\tunlink_anon_vmas(vma);\n", to: "" }],
         },
-        hunts: &[minimised("merges", Finds(&["TODO"]), Finds(&["TODO"]), 8)],
+        hunts: &[minimised("merges", Finds(&["violate I8 tree order"]), Finds(&["violate I8 tree order"]), 8)],
     },
     InC {
         of: AFTER,
@@ -439,7 +468,7 @@ static IN_C: &[InC] = &[
             file: "mm/mremap.c",
             edits: &[Edit { within: "dontunmap_complete", from: "\t\tunlink_anon_vmas(vma);\n", to: "" }],
         },
-        hunts: &[minimised("merges", Finds(&["TODO"]), Finds(&["TODO"]), 8)],
+        hunts: &[minimised("merges", Finds(&["violate I8 tree order"]), Finds(&["violate I8 tree order"]), 8)],
     },
     InC {
         of: AFTER,
@@ -449,17 +478,7 @@ static IN_C: &[InC] = &[
             file: "mm/vma.c",
             edits: &[Edit { within: "vma_complete", from: "mm->map_count++;", to: "" }],
         },
-        hunts: &[kernel("full", Finds(&["TODO"]), Finds(&["TODO"]))],
-    },
-    InC {
-        of: AFTER,
-        fault: Fault {
-            name: "fork-does-not-count",
-            about: "fork does not count the VMAs of the child",
-            file: "mm/mmap.c",
-            edits: &[Edit { within: "dup_mmap", from: "mm->map_count++;", to: "" }],
-        },
-        hunts: &[kernel("full", Finds(&["TODO"]), Finds(&["TODO"]))],
+        hunts: &[kernel("full", Finds(&["violate VmaTree map_count"]), Finds(&["violate VmaTree map_count"]))],
     },
     InC {
         of: AFTER,
@@ -473,31 +492,29 @@ static IN_C: &[InC] = &[
                 to: "!atomic_read(&anon_vma->refcount)",
             }],
         },
-        hunts: &[kernel("full", Finds(&["TODO"]), Finds(&["TODO"]))],
-    },
-    InC {
-        of: BEFORE,
-        fault: Fault {
-            name: "pin-without-a-reference-6",
-            about: "the same before the series",
-            file: "mm/rmap.c",
-            edits: &[Edit {
-                within: "folio_get_anon_vma",
-                from: "!atomic_inc_not_zero(&anon_vma->refcount)",
-                to: "!atomic_read(&anon_vma->refcount)",
-            }],
-        },
-        hunts: &[kernel("full", Finds(&["TODO"]), Finds(&["TODO"]))],
+        hunts: &[kernel(
+            "full",
+            Finds(&["differ folio_get_anon_vma events: nothing vs get"]),
+            Finds(&["violate I6 refcount"]),
+        )],
     },
     InC {
         of: AFTER,
         fault: Fault {
-            name: "freed-under-its-folios",
-            about: "a merge takes over the pages of a VMA, but not its anon_vma, which is freed",
+            name: "moved-without-its-anon_vma",
+            about: "the VMA that mremap copies does not take the anon_vma along, which is freed under the moved pages",
             file: "mm/vma.c",
-            edits: &[Edit { within: "dup_anon_vma", from: "if (src->anon_vma && !dst->anon_vma)", to: "if (0)" }],
+            edits: &[Edit {
+                within: "copy_vma",
+                from: "anon_vma_clone(new_vma, vma, VMA_OP_REMAP)",
+                to: "(new_vma->anon_vma = NULL, 0)",
+            }],
         },
-        hunts: &[kernel("merges", Finds(&["TODO"]), Finds(&["TODO"]))],
+        hunts: &[kernel(
+            "full",
+            Finds(&["violate I9 mapped folio of a freed anon_vma"]),
+            Finds(&["violate I9 mapped folio of a freed anon_vma"]),
+        )],
     },
     InC {
         of: AFTER,
@@ -505,11 +522,14 @@ static IN_C: &[InC] = &[
             name: "unlinked-when-nobody-is-active",
             about: "unlink gives an anon_vma up as soon as no VMA is active in it, though VMAs are attached",
             file: "mm/rmap.c",
-            edits: &[Edit {
-                within: "unlink_anon_vmas",
-                from: "RB_EMPTY_ROOT(&anon_vma->rb_root.rb_root)",
-                to: "RB_EMPTY_ROOT(&anon_vma->rb_root.rb_root) || !anon_vma->num_active_vmas",
-            }],
+            edits: &[
+                Edit {
+                    within: "unlink_anon_vmas",
+                    from: "RB_EMPTY_ROOT(&anon_vma->rb_root.rb_root)",
+                    to: "RB_EMPTY_ROOT(&anon_vma->rb_root.rb_root) || !anon_vma->num_active_vmas",
+                },
+                Edit { within: "unlink_anon_vmas", from: "VM_WARN_ON(anon_vma->num_children);", to: "" },
+            ],
         },
         hunts: &[kernel("full-fork-heavy", Finds(&["TODO"]), Finds(&["TODO"]))],
     },
