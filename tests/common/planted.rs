@@ -84,6 +84,8 @@ fn rust_function(text: &str, name: &str) -> Option<Range<usize>> {
 pub struct Hunt {
     /// The reference.
     pub kernel: &'static str,
+    /// What makes the rmap calls: `rust`, the small driver, or `kernel`, the kernel's own VMA code.
+    pub driver: &'static str,
     /// `c`, `rust` or `both`.
     pub side: &'static str,
     /// The mix of operations.
@@ -114,7 +116,7 @@ impl Workshop {
         let workshop = Workshop { sound: dir.join("rmap-diff"), dir };
         workshop.fill_cache(faults);
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
-        for entry in ["Cargo.toml", "Cargo.lock", "build.rs", "build", "csrc", "src", "benches"] {
+        for entry in ["Cargo.toml", "Cargo.lock", "build.rs", "build", "csrc", "src", "benches", "findings"] {
             mirror(&workspace.join(entry), &workshop.workspace().join(entry));
         }
         let built = workshop.build().unwrap_or_else(|error| panic!("the unchanged copy does not build:\n{error}"));
@@ -166,8 +168,12 @@ impl Workshop {
             cargo.env_remove(other);
         }
         cargo.env("CARGO_TARGET_DIR", &target).env("RMAP_CACHE", self.cache());
-        // Building takes longer than running, and the C is optimised in any case.
-        cargo.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_PROFILE_DEV_OPT_LEVEL", "0");
+        // Building takes longer than running: thirty references, each with the kernel's VMA code, which the extractor
+        // parses and the compiler optimises.
+        cargo.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_PROFILE_DEV_OPT_LEVEL", "0").env("CFLAGS", "-O0 -g0");
+        for parses in ["tree-sitter", "tree-sitter-c", "rmap-extract"] {
+            cargo.args(["--config", &format!("profile.dev.package.{parses}.opt-level=2")]);
+        }
         let output = cargo.output().unwrap();
         if output.status.success() {
             Ok(target.join("debug/rmap-diff"))
@@ -189,16 +195,14 @@ impl Workshop {
 
     /// Runs random traces until something is found; nothing if there was nothing within the bound.
     pub fn hunt(&self, binary: &Path, hunt: &Hunt) -> Result<Option<Found>, String> {
-        let Hunt { kernel, side, mix, ops } = hunt;
+        let Hunt { mix, ops, .. } = hunt;
         let trace_ops = TRACE_OPS.to_string();
         // A trace a run, each of a seed of its own: so the report's operation tells how many it took.
         for seed in 1..=ops.div_ceil(TRACE_OPS) {
-            let save = self.dir.join(format!("{kernel}-{side}.trace"));
-            let output = Command::new(binary)
-                .args(["random", "--kernel", kernel, "--side", side, "--mix", mix])
-                .args(["--ops", &trace_ops, "--trace-ops", &trace_ops, "--seed", &seed.to_string(), "--save"])
-                .arg(save)
-                .env("NO_COLOR", "1")
+            let output = tool(binary, "random", hunt)
+                .args(["--mix", mix, "--ops", &trace_ops, "--trace-ops", &trace_ops, "--seed", &seed.to_string()])
+                .arg("--save")
+                .arg(self.saved(hunt))
                 .output()
                 .unwrap();
             let report = String::from_utf8_lossy(&output.stdout);
@@ -218,6 +222,32 @@ impl Workshop {
         }
         Ok(None)
     }
+
+    /// Where a hunt saves its trace.
+    fn saved(&self, hunt: &Hunt) -> PathBuf {
+        let Hunt { kernel, driver, side, .. } = hunt;
+        self.dir.join(format!("{kernel}-{driver}-{side}.trace"))
+    }
+
+    /// Minimises what a hunt has found: how many operations are left.
+    pub fn minimise(&self, binary: &Path, hunt: &Hunt) -> Result<usize, String> {
+        let output = tool(binary, "minimize", hunt).arg(self.saved(hunt)).args(["--out", "-"]).output().unwrap();
+        if output.status.code() != Some(1) {
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("minimize: {}: {stderr}", output.status));
+        }
+        let trace = String::from_utf8_lossy(&output.stdout);
+        Ok(trace.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).count())
+    }
+}
+
+/// The tool, to be run as a hunt says.
+fn tool(binary: &Path, command: &str, hunt: &Hunt) -> Command {
+    let Hunt { kernel, driver, side, .. } = hunt;
+    let mut tool = Command::new(binary);
+    tool.args([command, "--kernel", kernel, "--driver", driver, "--side", side]);
+    tool.env("NO_COLOR", "1").env_remove("RMAP_KNOWN");
+    tool
 }
 
 /// At which operation of its trace a report says that something was found.
