@@ -758,8 +758,8 @@ fn uffdmove_is_refused_without_a_page_of_its_own_or_a_place_for_it() {
             ("uffdmove p0 0x11 0x21", "ENOENT"),
             ("uffdmove p0 0x10 0x20", "EEXIST"),
             ("uffdmove p0 0x10 0x30", "EINVAL"),
-            ("uffdmove p0 0x10 0x50", "EFAULT"),
-            ("uffdmove p0 0x50 0x10", "EFAULT"),
+            ("uffdmove p0 0x10 0x50", "ENOENT"),
+            ("uffdmove p0 0x50 0x11", "ENOENT"),
             ("uffdmove p2 0x10 0x11", "ESRCH"),
         ];
         for (line, errno) in errnos {
