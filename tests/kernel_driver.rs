@@ -753,7 +753,7 @@ fn uffdmove_changes_mapping_and_index() {
 #[test]
 fn uffdmove_is_refused_without_a_page_of_its_own_or_a_place_for_it() {
     everywhere(|name, world| {
-        world.play("map p0 0x10..0x14\nmap p0 0x20..0x24\nfault p0 0x10\nfault p0 0x20\nmap p0 0x30..0x34 file 0");
+        world.play("map p0 0x10..0x14\nmap p0 0x20..0x24\nfault p0 0x10\nfault p0 0x20\nmap p0 0x30..0x34 file 0\nfault p0 0x31");
         let errnos: [(&str, &str); 6] = [
             ("uffdmove p0 0x11 0x21", "ENOENT"),
             ("uffdmove p0 0x10 0x20", "EEXIST"),
