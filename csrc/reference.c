@@ -491,6 +491,9 @@ static void reference_destroy(struct rmap_world *w)
 	current_world = w;
 	for (int i = 0; i < NR_CACHES; i++)
 		slab_destroy(&w->slabs[i], &kmem_caches[i]);
+#ifdef RMAP_VMA_LAYER
+	layer_destroy(w);
+#endif
 	current_world = NULL;
 	free(w->mms);
 	free(w->events);

@@ -38,6 +38,17 @@ static void layer_clear(struct rmap_world *w)
 		w->files[i] = (struct file) { .f_mapping = &w->files[i].mapping, .f_op = &plain_file_operations };
 }
 
+static void layer_destroy(struct rmap_world *w)
+{
+	for (uint32_t i = 0; i < w->nodes->nr_chunks; i++) {
+		__asan_unpoison_memory_region(w->nodes->chunks[i], MAPLE_NODE_SIZE * MAPLE_NODES_PER_CHUNK);
+		free(w->nodes->chunks[i]);
+	}
+	free(w->nodes->chunks);
+	free(w->nodes);
+	free(w->files);
+}
+
 static int32_t drive_map(struct mm_struct *mm, const struct rmap_operation *op)
 {
 	unsigned long addr = op->start << PAGE_SHIFT, len = (op->end - op->start) << PAGE_SHIFT, result;

@@ -354,6 +354,7 @@ static void vma_freed(struct vm_area_struct *vma)
 }
 
 static void layer_clear(struct rmap_world *w);
+static void layer_destroy(struct rmap_world *w);
 
 static void start_layer(void)
 {
