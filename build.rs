@@ -150,7 +150,7 @@ fn vma_layer(
 /// What stands in for the kernel around the cut text: the first comment of each file of csrc/.
 fn stubs(csrc: &Path) -> Result<String> {
     let mut files = Vec::new();
-    for dir in ["", "include/asm", "include/linux", "stubs", "vma"] {
+    for dir in ["", "include/asm", "include/linux", "stubs", "vma", "vma/include/linux"] {
         for entry in fs::read_dir(csrc.join(dir))? {
             files.push(entry?.path());
         }
