@@ -47,10 +47,15 @@ struct rb_root_linked;
 
 #ifdef RMAP_VMA_LAYER
 #include "vma/types.h"
+STUBS_END
+/* A prototype without counters would leave the kernel's definition without. */
 #include "vma_types.h"
+STUBS_BEGIN
 #include "vma/layer.h"
 #include "vma/stubs.h"
+STUBS_END
 #include "rmap_prototypes.h"
+STUBS_BEGIN
 #else
 #include <linux/mm.h>
 #include <linux/pagemap.h>
