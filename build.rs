@@ -53,7 +53,7 @@ fn build() -> Result<()> {
 
     let references = cache::references()?;
     let manifest = manifest::Manifest::load(&csrc.join("manifest.toml"))?;
-    let layer = manifest::Manifest::load(&csrc.join("vma.toml"))?;
+    let layer = manifest::Manifest::load_layer(&csrc.join("vma.toml"), &manifest)?;
     let compiler = Compiler::choose()?;
     let shown = stubs(&csrc)?;
     let build = |number: usize, reference: &cache::Reference| -> Result<String> {

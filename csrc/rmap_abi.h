@@ -134,7 +134,7 @@ struct rmap_seen {
 	uint32_t nr_events;
 	uint32_t nr_words;
 	const struct rmap_event *events;
-	const uint64_t *words;
+	const uint64_t *words;	/* NULL: it is not told */
 };
 
 /* Told of each as it happens. Not 0 ends the operation there. */

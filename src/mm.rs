@@ -1,19 +1,19 @@
-//! The small driver: processes and VMA geometry; map, fault, fork, unmap, exit.
+//! The drivers: they play a trace's operations above the seam, and feed the page tables ([`Pages`]).
 //!
-//! It stands above the seam: it decides which VMA lies where, once, and makes all its calls
-//! through [`Rmap::call`], so that it runs over the compiled C, over the port, or over both in
-//! lockstep. It needs nothing but `mm/rmap.c`, so it works on any tree.
+//! The kernel driver ([`KernelDriver`]) asks the kernel's own VMA code for each operation. The small driver
+//! ([`SmallDriver`]) decides which VMA lies where itself, and makes all its calls through [`Rmap::call`], so that it runs
+//! over the compiled C, over the port, or over both in lockstep. It needs nothing but `mm/rmap.c`, so it works on any
+//! tree.
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `mm/ops.rs` | what each operation does, each function naming the kernel function that it mirrors |
-//! | `mm/space.rs` | the geometry of one process |
-//! | `mm/stats.rs` | how many operations were done, refused, failed |
+//! | `mm/kernel_driver.rs` | the kernel driver |
+//! | `mm/ops.rs` | what each operation of the small driver does, each function naming the kernel function that it mirrors |
+//! | `mm/space.rs` | the geometry of one process of the small driver |
+//! | `mm/stats.rs` | how many operations were done, refused, failed, and how VMAs merged |
 //!
-//! What is not here: page tables and folios ([`Pages`], which it feeds), and the kernel's own VMA code as a driver. The small driver
-//! never merges VMAs, not even where the kernel would: merge rules written by hand would prove
-//! nothing about the kernel, whose own VMA code, as the other driver, brings its own. So what is mapped in two
-//! steps stays two VMAs, and touching VMAs are the common case, which is what
+//! The small driver never merges VMAs, not even where the kernel would: merge rules written by hand would prove nothing
+//! about the kernel. So what is mapped in two steps stays two VMAs, and touching VMAs are the common case, which is what
 //! `find_mergeable_anon_vma()` wants to see.
 
 mod kernel_driver;
@@ -117,23 +117,14 @@ impl SmallDriver {
         }
     }
 
-    /// Walks every folio that is mapped: one operation, not counted.
-    pub fn walk_all<R: Rmap + ?Sized>(&self, rmap: &mut R) {
-        rmap.begin_operation(&Fail::NEVER);
-        self.pages.walk_all(rmap);
-    }
-
-    /// Drops every reference that a pin has taken: one operation, not counted.
-    pub fn unpin_all<R: Rmap + ?Sized>(&mut self, rmap: &mut R) {
-        if self.pages.pinned() > 0 {
-            rmap.begin_operation(&Fail::NEVER);
-            self.pages.unpin_all(rmap);
-        }
-    }
-
     /// The page tables.
     pub fn pages(&self) -> &Pages {
         &self.pages
+    }
+
+    /// The page tables, for what no operation of a trace does: to walk every folio, to drop every reference.
+    pub fn pages_mut(&mut self) -> &mut Pages {
+        &mut self.pages
     }
 
     /// The processes that are alive, in order of their numbers, each with its VMAs in order of

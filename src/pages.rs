@@ -12,7 +12,7 @@
 
 use std::cell::Cell;
 
-use crate::rmap::{AnonVmaId, Call, FolioId, MAX_PROCESSES, MmId, Rmap, VmaId, VmaRange, WalkMode};
+use crate::rmap::{AnonVmaId, Call, Fail, FolioId, MAX_PROCESSES, MmId, Rmap, VmaId, VmaRange, WalkMode};
 
 #[cfg(test)]
 mod tests;
@@ -329,8 +329,12 @@ impl Pages {
         Ok(())
     }
 
-    /// Drops every reference.
+    /// Drops every reference: one operation, if any is held.
     pub fn unpin_all<R: Rmap + ?Sized>(&mut self, rmap: &mut R) {
+        if self.pinned() == 0 {
+            return;
+        }
+        rmap.begin_operation(&Fail::NEVER);
         for slot in 0..MAX_PINS {
             // A free one has nothing to drop.
             let _ = self.unpin(rmap, slot);
@@ -348,8 +352,9 @@ impl Pages {
         Ok(rmap.call(Call::RmapWalkAnon { folio, mapped: true, mode }))
     }
 
-    /// An rmap walk of every folio.
+    /// An rmap walk of every folio: one operation.
     pub fn walk_all<R: Rmap + ?Sized>(&self, rmap: &mut R) {
+        rmap.begin_operation(&Fail::NEVER);
         for folio in self.folios() {
             rmap.call(Call::RmapWalkAnon { folio, mapped: true, mode: WalkMode::Unlocked });
         }

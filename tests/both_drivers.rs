@@ -66,7 +66,7 @@ impl Small {
             self.outcomes.push(self.driver.apply(&mut self.kernel, &op));
             self.trace.ops.push(op);
         }
-        self.driver.unpin_all(&mut self.kernel);
+        self.driver.pages_mut().unpin_all(&mut self.kernel);
     }
 
     fn state(&mut self, name: &str) -> String {
@@ -100,7 +100,7 @@ fn both_drivers_end_in_the_same_state(name: &str) {
         kernel.reset();
         driver.reset();
         let outcomes: Vec<Outcome> = small.trace.ops.iter().map(|op| driver.apply(&mut kernel, op)).collect();
-        driver.unpin_all(&mut kernel);
+        driver.pages_mut().unpin_all(&mut kernel);
         assert_eq!(small.outcomes, outcomes, "{name}:\n{}", small.trace);
         let processes: Vec<(MmId, Vec<VmaId>)> =
             driver.processes().map(|(mm, vmas)| (mm, vmas.iter().map(|vma| vma.vma).collect())).collect();

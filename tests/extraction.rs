@@ -504,7 +504,8 @@ fn the_detected_revision_is_that_of_the_generation() {
 /// The closure of the VMA layer of a tree, or why there is none.
 fn cut_vma_layer(tree: &Path) -> Result<closure::Closure, ExtractError> {
     let csrc = Path::new(env!("CARGO_MANIFEST_DIR")).join("csrc");
-    let manifest = Manifest::load(&csrc.join("vma.toml")).unwrap();
+    let base = Manifest::load(&csrc.join("manifest.toml")).unwrap();
+    let manifest = Manifest::load_layer(&csrc.join("vma.toml"), &base).unwrap();
     closure::cut_layer(tree, &manifest, &closure::provided(&csrc, tree, &manifest)?)
 }
 

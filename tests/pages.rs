@@ -4,12 +4,11 @@
 
 mod common;
 
-use common::{GENERATIONS, assert_nothing_found, lockstep, reference, run, trace};
+use common::{GENERATIONS, assert_nothing_found, lockstep, play_random, reference, run, trace};
 use rmap_diff::check::{self, Lockstep};
 use rmap_diff::kernel::{Kernel, SlabMode};
 use rmap_diff::mm::SmallDriver;
 use rmap_diff::port::Port;
-use rmap_diff::rmap::Side;
 use rmap_diff::trace::{Mix, Rng, random_trace};
 
 /// Operations a reference.
@@ -19,23 +18,11 @@ fn random_operations_with_pages(name: &str) {
     let reference = reference(name);
     let mut lockstep = lockstep(reference);
     let mut driver = SmallDriver::new();
-    let mut done = 0;
-    for seed in 1.. {
-        let mut rng = Rng::new(seed);
-        for mix in [Mix::default(), Mix::fork_heavy(), Mix::wide()] {
-            let mix = mix.with("pin", 6).with("unpin", 4).with("walk", 10);
-            for ops in [16, 64, 250, 1000] {
-                let trace = random_trace(&mut rng, ops, &Mix { fail_per_mille: 333, ..mix.clone() });
-                let result = check::run_trace(&mut lockstep, &mut driver, &trace);
-                assert_nothing_found(reference, &result, &trace);
-                assert_eq!(lockstep.reference().live(), [0; 3]);
-                done += trace.ops.len();
-            }
-        }
-        if done >= OPS {
-            break;
-        }
-    }
+    let mixes = [Mix::default(), Mix::fork_heavy(), Mix::wide()].map(|mix| {
+        let mix = Mix { fail_per_mille: 333, ..mix };
+        mix.with("pin", 6).with("unpin", 4).with("walk", 10)
+    });
+    play_random(reference, &mut lockstep, &mut driver, &mixes, OPS);
 }
 
 #[test]

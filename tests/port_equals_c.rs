@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{GENERATIONS, NEWEST, assert_nothing_found, lockstep, reference, run};
+use common::{GENERATIONS, NEWEST, assert_nothing_found, lockstep, play_random, reference, run};
 use rmap_diff::check::{self, FindingKind, Lockstep};
 use rmap_diff::kernel::{self, Kernel, SlabMode};
 use rmap_diff::mm::SmallDriver;
@@ -18,24 +18,9 @@ fn two_million_operations(name: &str) {
     let reference = reference(name);
     let mut lockstep = lockstep(reference);
     let mut driver = SmallDriver::new();
-    let mut done = 0;
-    for seed in 1.. {
-        let mut rng = Rng::new(seed);
-        for mix in [Mix::default(), Mix::fork_heavy(), Mix::wide()] {
-            // Short traces reset often; long ones pile objects up.
-            for ops in [16, 64, 250, 1000] {
-                let trace = random_trace(&mut rng, ops, &Mix { fail_per_mille: 333, ..mix.clone() });
-                let result = check::run_trace(&mut lockstep, &mut driver, &trace);
-                assert_nothing_found(reference, &result, &trace);
-                assert_eq!(lockstep.reference().live(), [0; 3]);
-                done += trace.ops.len();
-            }
-        }
-        if done >= OPS {
-            assert!(seed > 3, "several seeds");
-            break;
-        }
-    }
+    let mixes = [Mix::default(), Mix::fork_heavy(), Mix::wide()].map(|mix| Mix { fail_per_mille: 333, ..mix });
+    let (done, seeds) = play_random(reference, &mut lockstep, &mut driver, &mixes, OPS);
+    assert!(seeds > 3, "several seeds");
     let totals = driver.stats().total();
     assert_eq!(totals.total() as usize, done);
     assert!(totals.refused * 6 < totals.total(), "most operations are legal: {totals:?}");

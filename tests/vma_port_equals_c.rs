@@ -4,14 +4,13 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{NEWEST, assert_nothing_found, reference};
-use rmap_diff::check::{self, Lockstep};
+use common::{NEWEST, play_random, reference};
+use rmap_diff::check::Lockstep;
 use rmap_diff::kernel::{Kernel, SlabMode};
 use rmap_diff::known::KnownFindings;
 use rmap_diff::mm::KernelDriver;
 use rmap_diff::port::Port;
-use rmap_diff::rmap::Side;
-use rmap_diff::trace::{Mix, Rng, random_trace};
+use rmap_diff::trace::Mix;
 
 /// Operations a reference.
 const OPS: usize = 2_000_000;
@@ -24,25 +23,13 @@ fn two_million_operations(name: &str) {
     let known = KnownFindings::embedded().of(reference.name, reference.version);
     lockstep.tolerate(known.iter().map(|known| known.signature.clone()));
     let mut driver = KernelDriver::new();
-    let mut done = 0;
-    for seed in 1.. {
-        let mut rng = Rng::new(seed);
-        for mix in [Mix::full(), Mix::full_fork_heavy(), Mix::merges()] {
-            // Short traces reset often; long ones pile objects up.
-            for ops in [16, 64, 250, 1000] {
-                let mix = Mix { fail_per_mille: 250, fail_node_per_mille: 83, ..mix.clone() };
-                let trace = random_trace(&mut rng, ops, &mix);
-                let result = check::run_trace(&mut lockstep, &mut driver, &trace);
-                assert_nothing_found(reference, &result, &trace);
-                assert_eq!(lockstep.reference().live(), [0; 3]);
-                done += trace.ops.len();
-            }
-        }
-        if done >= OPS {
-            assert!(seed > 3, "several seeds");
-            break;
-        }
-    }
+    let mixes = [Mix::full(), Mix::full_fork_heavy(), Mix::merges()].map(|mix| Mix {
+        fail_per_mille: 250,
+        fail_node_per_mille: 83,
+        ..mix
+    });
+    let (done, seeds) = play_random(reference, &mut lockstep, &mut driver, &mixes, OPS);
+    assert!(seeds > 3, "several seeds");
 
     let totals = driver.stats().total();
     assert_eq!(totals.total() as usize, done);

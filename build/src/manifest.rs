@@ -70,7 +70,7 @@ pub struct Layer {
     pub config: Vec<String>,
     /// Other macros that are never defined.
     pub undefined: Vec<String>,
-    /// The directories of `csrc/` whose headers stand in for the kernel's: what they define is not cut.
+    /// The headers of `csrc/`, and directories of them, that stand in for the kernel's: what they define is not cut.
     pub stand_ins: Vec<String>,
     /// Names that are never cut.
     pub provided: Vec<String>,
@@ -123,7 +123,7 @@ pub struct Cut {
     pub prototypes: Option<String>,
 }
 
-/// A macro that `revision.h` defines if all of this holds.
+/// A macro that is defined for `csrc/` if something was cut.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fact {
@@ -131,14 +131,20 @@ pub struct Fact {
     pub define: String,
     /// This was cut.
     pub cut: String,
-    /// And this name is in its text.
-    pub mentions: Option<String>,
 }
 
 impl Manifest {
     /// The manifest of this source tree.
     pub fn builtin() -> Result<Self, ManifestError> {
         Self::parse("csrc/manifest.toml", include_str!("../../csrc/manifest.toml"))
+    }
+
+    /// Reads the manifest of a layer, which takes the whole files and knows the facts of `base` too.
+    pub fn load_layer(path: &Path, base: &Manifest) -> Result<Self, ManifestError> {
+        let mut manifest = Self::load(path)?;
+        manifest.whole.extend(base.whole.iter().cloned());
+        manifest.fact.extend(base.fact.iter().cloned());
+        Ok(manifest)
     }
 
     /// Reads a manifest.

@@ -28,10 +28,6 @@ struct address_space {
 	struct rb_root_cached i_mmap;
 };
 
-struct inode {
-	int unused;
-};
-
 struct file {
 	struct address_space *f_mapping;
 	const struct file_operations *f_op;
@@ -184,25 +180,24 @@ static void zap_vma(struct vm_area_struct *vma, unsigned long start, unsigned lo
 #define hugetlb_zap_begin(...) do {} while (0)
 #define hugetlb_zap_end(...) do {} while (0)
 
+static unsigned long moved_page_tables(struct vm_area_struct *vma, unsigned long from, unsigned long to, unsigned long len)
+{
+	layer_pages(RMAP_PAGES_MOVE, vma->vm_mm, NULL, from, from + len, to);
+	return len;
+}
+
+/* The new VMA is where the new address is. */
 #ifdef RMAP_PAGETABLE_MOVE
 #define move_page_tables(pmc) moved_page_tables((pmc)->old, (pmc)->old_addr, (pmc)->new_addr, (pmc)->len_in)
 #else
 #define move_page_tables(vma, old_addr, new_vma, new_addr, len, ...) moved_page_tables(vma, old_addr, new_addr, len)
 #endif
 
-static unsigned long moved_page_tables(struct vm_area_struct *vma, unsigned long from, unsigned long to, unsigned long len);
-
 static int copy_page_range(struct vm_area_struct *dst_vma, struct vm_area_struct *src_vma)
 {
 	if (vma_needs_copy(dst_vma, src_vma))
 		layer_pages(RMAP_PAGES_COPY, dst_vma->vm_mm, src_vma->vm_mm, src_vma->vm_start, src_vma->vm_end, 0);
 	return 0;
-}
-
-static unsigned long moved_page_tables(struct vm_area_struct *vma, unsigned long from, unsigned long to, unsigned long len)
-{
-	layer_pages(RMAP_PAGES_MOVE, vma->vm_mm, NULL, from, from + len, to);
-	return len;
 }
 
 #define free_pgd_range(tlb, addr, end, floor, ceiling) ((void)(tlb))
@@ -259,7 +254,6 @@ static inline void vma_close(struct vm_area_struct *vma)
 static int sysctl_max_map_count = 65530;
 
 #define security_vm_enough_memory_mm(mm, pages) 0
-#define security_mmap_addr(addr) 0
 #define security_file_mprotect(vma, reqprot, prot) 0
 #define vm_acct_memory(pages) ((void)(pages))
 #define vm_unacct_memory(pages) ((void)(pages))
@@ -269,8 +263,6 @@ static int sysctl_max_map_count = 65530;
 #define rlimit(limit) (~0ul)
 #define update_hiwater_rss(mm) ((void)(mm))
 #define update_hiwater_vm(mm) ((void)(mm))
-#define get_mm_rss(mm) 0
-#define get_mm_counter(mm, member) 0
 #define arch_validate_flags(flags) true
 #define arch_validate_prot(prot, addr) true
 #define arch_override_mprotect_pkey(vma, prot, pkey) 0
@@ -279,7 +271,6 @@ static int sysctl_max_map_count = 65530;
 #define arch_unmap(mm, start, end) ((void)(mm))
 #define arch_exit_mmap(mm) ((void)(mm))
 #define arch_dup_mmap(oldmm, mm) 0
-#define arch_vma_name(vma) NULL
 #define mm_pkey_is_allocated(mm, pkey) true
 #define untagged_addr(addr) (addr)
 #define untagged_addr_remote(mm, addr) (addr)
@@ -291,9 +282,7 @@ static int sysctl_max_map_count = 65530;
 #define vma_set_page_prot(vma) ((void)(vma))
 #define vma_wants_writenotify(vma, prot) false
 #define vm_get_page_prot(flags) ((pgprot_t) { 0 })
-#define signal_pending(task) false
 #define fatal_signal_pending(task) false
-#define capable(capability) false
 #define mm_flags_set(flag, mm) ((void)(mm))
 #define mm_flags_test(flag, mm) false
 #define pgtable_supports_soft_dirty() false
@@ -336,11 +325,9 @@ struct mmu_notifier_range {
 #define dup_userfaultfd(vma, uf) 0
 #define anon_vma_name(vma) NULL
 #define trace_exit_mmap(mm) ((void)(mm))
-#define trace_mmap_lock_start_locking(...) do {} while (0)
 #define blk_start_plug(plug) ((void)(plug))
 #define blk_finish_plug(plug) ((void)(plug))
 struct blk_plug {};
-#define set_capacity_remaining(...) do {} while (0)
 
 /* What madvise() does to pages is not this layer's. */
 #define madvise_remove(...) (-EINVAL)

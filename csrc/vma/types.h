@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Stand-in, customised: what the types of the VMA layer are made of. Stands before the cut text. */
+/*
+ * Stand-in, customised: what the types of the VMA layer are made of, and the kernel's everyday macros, of which a tree
+ * may use others than those that are here. Stands before the cut text.
+ */
 #ifndef VMA_TYPES_H
 #define VMA_TYPES_H
 
@@ -21,25 +24,19 @@ typedef int32_t s32;
 typedef int64_t s64;
 typedef uint64_t __u64;
 typedef uint32_t __u32;
-typedef unsigned long ulong;
-typedef long long loff_t_;
 typedef struct { unsigned long pgprot; } pgprot_t;
-typedef unsigned int vm_fault_t_;
 typedef struct { unsigned long v; } pgd_t, p4d_t, pud_t, pmd_t, pte_t;
 typedef struct { int counter; } refcount_t;
 typedef struct { long counter; } atomic_long_t;
-typedef struct spinlock lockdep_map_stand_in;
 #define lockdep_map_p struct lockdep_map *
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE (1ul << PAGE_SHIFT)
 #define PAGE_MASK (~(PAGE_SIZE - 1))
 #define PMD_SIZE (1ul << 21)
-#define PMD_MASK (~(PMD_SIZE - 1))
 /* Pages of a trace lie below 2^32. */
 #define TASK_SIZE (1ul << 44)
 #define BITS_PER_LONG 64
-#define CONFIG_NR_CPUS 1
 #define FIRST_USER_ADDRESS 0ul
 #define USER_PGTABLES_CEILING 0ul
 #define U8_MAX 0xff
@@ -63,7 +60,6 @@ typedef struct spinlock lockdep_map_stand_in;
 #define MADV_POPULATE_WRITE 23
 #endif
 #define mmap_min_addr 0ul
-#define dac_mmap_min_addr 0ul
 #define MREMAP_MAYMOVE 1
 #define MREMAP_FIXED 2
 #define MREMAP_DONTUNMAP 4
@@ -71,7 +67,6 @@ typedef unsigned long phys_addr_t;
 
 #define ____cacheline_aligned
 #define ____cacheline_aligned_in_smp
-#define ____cacheline_aligned
 #define __randomize_layout
 #define __latent_entropy
 #define __private
@@ -85,13 +80,11 @@ typedef unsigned long phys_addr_t;
 #define __ro_after_init
 #define __always_unused __maybe_unused
 #define noinline
-#define __randomize_layout
 #define fallthrough do {} while (0)
 #define data_race(expression) (expression)
 #define ACCESS_PRIVATE(p, member) ((p)->member)
 #define typeof __typeof__
 #define ASSERT_EXCLUSIVE_WRITER(x)
-#define __static_assert(...)
 #define BUILD_BUG_ON(condition) ((void)sizeof(char[1 - 2 * !!(condition)]))
 #define BUILD_BUG_ON_MSG(condition, message) BUILD_BUG_ON(condition)
 #define BUILD_BUG() __builtin_trap()
@@ -118,8 +111,7 @@ typedef unsigned long phys_addr_t;
 #define _BITUL(n) (1ul << (n))
 #define BIT(n) (1ul << (n))
 #define GENMASK(high, low) ((~0ul >> (63 - (high))) & (~0ul << (low)))
-#define MAX_ERR_PTR(x) ((unsigned long)(x) >= (unsigned long)-MAX_ERRNO)
-#define IS_ERR_VALUE(x) MAX_ERR_PTR(x)
+#define IS_ERR_VALUE(x) ((unsigned long)(x) >= (unsigned long)-MAX_ERRNO)
 
 static inline void *ERR_PTR(long error)
 {
@@ -265,7 +257,6 @@ struct rcu_head {
 	struct rcu_head *next;
 	void (*func)(struct rcu_head *head);
 };
-#define callback_head rcu_head
 
 #define kfree_rcu(object, member) call_rcu(&(object)->member, maple_node_of_head_give)
 #define RCU_INIT_POINTER(p, value) ((p) = (value))
@@ -282,12 +273,9 @@ struct rcu_head {
 #define smp_mb() barrier()
 
 struct lockdep_map {};
-struct vm_userfaultfd_ctx_stand_in {};
 struct mempolicy {};
 struct mmu_gather {
 	struct mm_struct *mm;
 };
-struct file_operations;
-struct address_space;
 
 #endif

@@ -52,6 +52,8 @@ pub struct Lockstep<C, P> {
     who: Who,
     oracle: Oracle,
     words: [Vec<u64>; 2],
+    /// Room for what a call of the reference touched.
+    touched: Vec<u64>,
     finding: Option<Box<Finding>>,
     tolerated: Tolerated,
     stats: LockstepStats,
@@ -79,6 +81,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
             who,
             oracle,
             words: [Vec::new(), Vec::new()],
+            touched: Vec::new(),
             finding: None,
             tolerated: Tolerated::default(),
             stats: LockstepStats::default(),
@@ -331,6 +334,17 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         self.found_in_call(call, FindingKind::Violation { side: self.who, violations });
     }
 
+    /// Makes a finding of why a call ended it. Returns [`STOPPED`].
+    #[cold]
+    fn stop(&mut self, stopped: Stopped) -> i32 {
+        match stopped {
+            Stopped::Diverged { call, returned, events, readable } => self.diverged(call, returned, events, readable),
+            Stopped::Warned { call, events, warning } => self.warned(call, &events, warning),
+            Stopped::Broken(broken) => self.broken(Phase::Call, self.who, broken),
+        }
+        STOPPED
+    }
+
     #[cold]
     fn broken(&mut self, phase: Phase, side: Who, broken: Broken) {
         let (call, kind) = match broken {
@@ -404,48 +418,32 @@ impl<C: Side, P: Side> Rmap for Lockstep<C, P> {
         if self.finding.is_some() {
             return STOPPED;
         }
-        let [ours, theirs] = &mut self.words;
         let ret = self.reference.call(call);
         let events = self.reference.events();
-        let number = events.len() as u64;
-        let warned = warns(events);
-        let mut readable = !(warned && ended_early(events));
         // The mm's own lock touches nothing.
         let touches = !matches!(call, Call::MmapWriteLock { .. } | Call::MmapReadLock { .. } | Call::MmapUnlock { .. });
-        ours.clear();
-        if readable && touches {
-            self.reference.touched(ours);
+        let warned = warns(events);
+        let told = touches && !(warned && ended_early(events));
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.clear();
+        if told {
+            self.reference.touched(&mut touched);
         }
-        self.told += ours.len() as u64;
-        if let Some(port) = &mut self.port {
-            let other = port.call(call);
-            readable &= !ended_early(port.events());
-            theirs.clear();
-            if readable && touches {
-                port.touched(theirs);
-            }
-            if ret != other || self.reference.events() != port.events() || (readable && ours != theirs) {
-                let events = [self.reference.events().to_vec(), port.events().to_vec()];
-                self.diverged(call, [ret, other], events, readable);
-                return STOPPED;
-            }
+        let Lockstep { reference, port, oracle, tolerated, words, stats, told: words_told, .. } = self;
+        let warning = if warned { reference.last_warning() } else { None };
+        let seen = Seen {
+            what: SeenWhat::Call(call),
+            result: ret,
+            events: reference.events(),
+            touched: told.then_some(&touched[..]),
+            warning: warning.as_deref(),
+        };
+        let followed = Follower { port, oracle, tolerated, words, stats, told: words_told }.follow(call, &seen);
+        self.touched = touched;
+        match followed {
+            Ok(()) => ret,
+            Err(stopped) => self.stop(*stopped),
         }
-        self.stats.calls += 1;
-        self.stats.events += number;
-        if warned {
-            let warning = self.reference.last_warning();
-            let events = self.reference.events();
-            if !self.tolerated.warning(Some(&call), events, warning.as_deref()) {
-                let events = events.to_vec();
-                self.warned(Some(call), &events, warning);
-                return STOPPED;
-            }
-        }
-        if let Err(broken) = self.oracle.observe_clean(call, ret, self.reference.events(), &self.words[0]) {
-            self.broken(Phase::Call, self.who, broken);
-            return STOPPED;
-        }
-        ret
     }
 }
 
@@ -462,14 +460,14 @@ fn stray(events: &[Event]) -> Violation {
     Violation::new(Invariant::I11, "events of no call", [], detail)
 }
 
-/// Why an operation of the VMA code ended before its time.
+/// Why a call was the last.
 enum Stopped {
     Diverged { call: Call, returned: [i32; 2], events: [Vec<Event>; 2], readable: bool },
     Warned { call: Option<Call>, events: Vec<Event>, warning: Option<String> },
     Broken(Broken),
 }
 
-/// All of a lockstep but the reference, while that runs.
+/// All of a lockstep but the reference, which may be running.
 struct Follower<'a, P> {
     port: &'a mut Option<P>,
     oracle: &'a mut Oracle,
@@ -484,16 +482,16 @@ impl<P: Side> Follower<'_, P> {
     fn follow(&mut self, call: Call, seen: &Seen<'_>) -> Result<(), Box<Stopped>> {
         let warned = warns(seen.events);
         let mut readable = !(warned && ended_early(seen.events));
-        let touches = readable && !seen.touched.is_empty();
+        let told = seen.touched.unwrap_or_default();
         let [ours, theirs] = &mut *self.words;
         ours.clear();
-        ours.extend_from_slice(seen.touched);
-        *self.told += ours.len() as u64;
+        ours.extend_from_slice(told);
+        *self.told += told.len() as u64;
         if let Some(port) = self.port {
             let other = port.call(call);
             readable &= !ended_early(port.events());
             theirs.clear();
-            if readable && touches {
+            if readable && seen.touched.is_some() {
                 port.touched(theirs);
             }
             if seen.result != other || seen.events != port.events() || (readable && ours != theirs) {
@@ -506,7 +504,7 @@ impl<P: Side> Follower<'_, P> {
         if warned {
             self.warned(Some(call), seen)?;
         }
-        let observed = self.oracle.observe_clean(call, seen.result, seen.events, seen.touched);
+        let observed = self.oracle.observe_clean(call, seen.result, seen.events, told);
         observed.map_err(|broken| Box::new(Stopped::Broken(broken)))
     }
 
@@ -543,15 +541,10 @@ impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
             stopped = followed.err();
             stopped.is_none()
         });
-        match stopped.map(|stopped| *stopped) {
-            None => return result,
-            Some(Stopped::Diverged { call, returned, events, readable }) => {
-                self.diverged(call, returned, events, readable)
-            }
-            Some(Stopped::Warned { call, events, warning }) => self.warned(call, &events, warning),
-            Some(Stopped::Broken(broken)) => self.broken(Phase::Call, self.who, broken),
+        match stopped {
+            None => result,
+            Some(stopped) => self.stop(*stopped),
         }
-        STOPPED
     }
 
     fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<u32> {

@@ -38,10 +38,8 @@ pub trait Driver<C: Side, P: Side>: AddressSpaces {
     /// The operation is over: what the driver knows of the side that the calls do not tell is checked.
     fn check(&mut self, lockstep: &mut Lockstep<C, P>);
     /// The page tables.
-    fn pages(&self) -> &Pages;
-    /// Walks every folio that is mapped.
-    fn walk_all(&mut self, lockstep: &mut Lockstep<C, P>);
-    /// Ends every process, and drops every reference.
+    fn pages(&mut self) -> &mut Pages;
+    /// Ends every process.
     fn exit_all(&mut self, lockstep: &mut Lockstep<C, P>);
     /// The processes that are alive, each with its VMAs in order of their addresses.
     fn processes(&self) -> Vec<(MmId, Vec<VmaId>)>;
@@ -63,15 +61,11 @@ impl<C: Side, P: Side> Driver<C, P> for SmallDriver {
     fn check(&mut self, lockstep: &mut Lockstep<C, P>) {
         lockstep.check_pages(SmallDriver::pages(self), self);
     }
-    fn pages(&self) -> &Pages {
-        SmallDriver::pages(self)
-    }
-    fn walk_all(&mut self, lockstep: &mut Lockstep<C, P>) {
-        SmallDriver::walk_all(self, lockstep);
+    fn pages(&mut self) -> &mut Pages {
+        self.pages_mut()
     }
     fn exit_all(&mut self, lockstep: &mut Lockstep<C, P>) {
         SmallDriver::exit_all(self, lockstep);
-        SmallDriver::unpin_all(self, lockstep);
     }
     fn processes(&self) -> Vec<(MmId, Vec<VmaId>)> {
         SmallDriver::processes(self).map(|(mm, vmas)| (mm, vmas.map(|(vma, _)| vma).collect())).collect()
@@ -94,15 +88,11 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
         }
         lockstep.check_pages(KernelDriver::pages(self), self);
     }
-    fn pages(&self) -> &Pages {
-        KernelDriver::pages(self)
-    }
-    fn walk_all(&mut self, lockstep: &mut Lockstep<C, P>) {
-        KernelDriver::walk_all(self, lockstep);
+    fn pages(&mut self) -> &mut Pages {
+        self.pages_mut()
     }
     fn exit_all(&mut self, lockstep: &mut Lockstep<C, P>) {
         KernelDriver::exit_all(self, lockstep);
-        KernelDriver::unpin_all(self, lockstep);
     }
     fn processes(&self) -> Vec<(MmId, Vec<VmaId>)> {
         KernelDriver::processes(self).map(|(mm, vmas)| (mm, vmas.iter().map(|vma| vma.vma).collect())).collect()
@@ -125,18 +115,20 @@ pub fn run_trace<C: Side, P: Side, D: Driver<C, P>>(
     driver: &mut D,
     trace: &Trace,
 ) -> RunResult {
-    let mut stats = play_trace(lockstep, driver, trace);
+    let mut stats = play_trace(lockstep, driver, trace, |_, _| {});
     end_trace(lockstep, driver);
     stats.lockstep = lockstep.stats();
     lockstep.settle();
     RunResult { finding: lockstep.finding().cloned(), stats }
 }
 
-/// The first half of [`run_trace`]: without the exits, for whoever wants to see the state at the end.
+/// The first half of [`run_trace`]: without the exits, for whoever wants to see the state at the end. `each` is told how
+/// each operation ended in which nothing was found.
 pub fn play_trace<C: Side, P: Side, D: Driver<C, P>>(
     lockstep: &mut Lockstep<C, P>,
     driver: &mut D,
     trace: &Trace,
+    mut each: impl FnMut(&Op, Outcome),
 ) -> RunStats {
     lockstep.reset();
     driver.reset();
@@ -148,6 +140,7 @@ pub fn play_trace<C: Side, P: Side, D: Driver<C, P>>(
         if lockstep.finding().is_some() {
             break;
         }
+        each(op, outcome);
         match outcome {
             Outcome::Done => stats.done += 1,
             Outcome::Refused(_) => stats.refused += 1,
@@ -164,10 +157,11 @@ pub fn play_trace<C: Side, P: Side, D: Driver<C, P>>(
 pub fn end_trace<C: Side, P: Side, D: Driver<C, P>>(lockstep: &mut Lockstep<C, P>, driver: &mut D) {
     if lockstep.finding().is_none() {
         lockstep.begin_teardown();
-        driver.walk_all(lockstep);
+        driver.pages().walk_all(lockstep);
         lockstep.end_operation();
         driver.check(lockstep);
         driver.exit_all(lockstep);
+        driver.pages().unpin_all(lockstep);
         lockstep.finish_empty();
     }
 }

@@ -98,7 +98,8 @@ struct Random<'a> {
 
 impl Random<'_> {
     fn mix(&self) -> Result<Mix, Error> {
-        let by_driver = match self.args.subject.operations()? {
+        let operations = self.args.subject.operations()?;
+        let by_driver = match operations {
             OpSet::Full => MixArg::Full,
             OpSet::Small => MixArg::Default,
         };
@@ -110,6 +111,11 @@ impl Random<'_> {
             MixArg::FullForkHeavy => Mix::full_fork_heavy(),
             MixArg::Merges => Mix::merges(),
         };
+        if mix.set == OpSet::Full && operations == OpSet::Small {
+            let why =
+                "this mix has operations that the small driver does not know; use --mix default, fork-heavy or wide";
+            return Err(Error::Usage(why.into()));
+        }
         if let Some(rate) = self.args.fail_rate {
             // One in four of those in the maple tree, where the mix has such failures at all.
             let failing = (rate * 1000.0).round() as u32;

@@ -1,13 +1,15 @@
 //! `rmap-diff run`: one trace.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use super::subject::{self, Job};
 use super::{AGREE, Error, FOUND, SideArg, file, known, print};
 use crate::check::{self, Driver, Lockstep};
 use crate::known::KnownFinding;
+use crate::mm::Outcome;
 use crate::report::{self, Report, dump};
-use crate::rmap::{Side, Snapshot};
+use crate::rmap::{Side, Snapshot, errno_name};
 use crate::trace::Trace;
 
 #[derive(clap::Args)]
@@ -22,6 +24,9 @@ pub(super) struct Args {
     /// Report a finding, and known findings that were met, as JSON.
     #[arg(long)]
     json: bool,
+    /// Name every operation that was refused or failed, with its error.
+    #[arg(short, long)]
+    verbose: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -56,7 +61,20 @@ impl Job for Play<'_> {
         sides: &[&'static str],
     ) -> Result<u8, Error> {
         lockstep.tolerate(self.known.iter().map(|known| known.signature.clone()));
-        let stats = check::play_trace(lockstep, driver, self.trace);
+        let mut outcomes = String::new();
+        let mut number = 0;
+        let stats = check::play_trace(lockstep, driver, self.trace, |op, outcome| {
+            number += 1;
+            let (how, errno) = match outcome {
+                Outcome::Done => return,
+                Outcome::Refused(errno) => ("refused", errno),
+                Outcome::Failed(errno) => ("failed", errno),
+            };
+            let _ = writeln!(outcomes, "operation {number}: {op}: {how}, {}", errno_name(errno));
+        });
+        if self.args.verbose {
+            print(outcomes)?;
+        }
         if let Some(form) = self.args.dump {
             let processes = driver.processes();
             for &side in sides {

@@ -1,5 +1,8 @@
 //! Which reference, which revision, which sides a command means.
 
+#[cfg(not(feature = "port-only"))]
+use std::io::Write as _;
+
 use super::known::KnownArg;
 use super::{Error, SideArg};
 use crate::check::{Driver, Lockstep, Who};
@@ -138,7 +141,7 @@ pub(super) trait Job {
 }
 
 impl Args {
-    /// Which driver runs, `None` being an answer only to a build or a side without C.
+    /// Which driver runs.
     pub(super) fn driver(&self) -> Result<DriverArg, Error> {
         #[cfg(not(feature = "port-only"))]
         if self.side != SideArg::Rust {
@@ -170,6 +173,9 @@ impl Args {
         let small = &mut SmallDriver::new();
         #[cfg(not(feature = "port-only"))]
         {
+            if self.side == SideArg::Rust && self.driver.is_none() {
+                let _ = writeln!(anstream::stderr(), "rmap-diff: the small driver runs, for the kernel driver is C");
+            }
             let reference = self.reference()?;
             let side = match self.driver()? {
                 DriverArg::Rust => kernel::Kernel::new(reference, self.slab()),

@@ -36,6 +36,7 @@ unsafe extern "C" fn watch(context: *mut c_void, seen: *const abi::rmap_seen) ->
     let (call, events, touched) =
         unsafe { (&*seen.call, slice(seen.events.cast::<Event>(), seen.nr_events), slice(seen.words, seen.nr_words)) };
     let warning = events.iter().any(Event::is_violation).then(|| context.kernel.last_warning()).flatten();
+    let touched = (!seen.words.is_null()).then_some(touched);
     let told = Seen { what: decode(call), result: seen.result, events, touched, warning: warning.as_deref() };
     let answer = catch_unwind(AssertUnwindSafe(|| (context.watcher)(&told)));
     match answer {

@@ -4,7 +4,7 @@
 
 use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
 use crate::pages::{AddressSpaces, Pages, Refused};
-use crate::rmap::{Fail, LayerOperation, MAX_PROCESSES, Mapped, MmId, PageEvent, Rmap, VmaId, VmaLayer, VmaRange};
+use crate::rmap::{Fail, LayerOperation, MAX_PROCESSES, Mapped, MmId, PageEvent, VmaId, VmaLayer, VmaRange};
 use crate::trace::{Op, OpKind};
 
 const ESRCH: i32 = 3;
@@ -236,23 +236,14 @@ impl KernelDriver {
         }
     }
 
-    /// Walks every folio that is mapped: one operation, not counted.
-    pub fn walk_all<R: Rmap + ?Sized>(&self, rmap: &mut R) {
-        rmap.begin_operation(&Fail::NEVER);
-        self.pages.walk_all(rmap);
-    }
-
-    /// Drops every reference that a pin has taken: one operation, not counted.
-    pub fn unpin_all<R: Rmap + ?Sized>(&mut self, rmap: &mut R) {
-        if self.pages.pinned() > 0 {
-            rmap.begin_operation(&Fail::NEVER);
-            self.pages.unpin_all(rmap);
-        }
-    }
-
     /// The page tables.
     pub fn pages(&self) -> &Pages {
         &self.pages
+    }
+
+    /// The page tables, for what no operation of a trace does: to walk every folio, to drop every reference.
+    pub fn pages_mut(&mut self) -> &mut Pages {
+        &mut self.pages
     }
 
     /// The processes that are alive, each with its VMAs in order of their addresses.

@@ -163,8 +163,8 @@ pub struct Seen<'a> {
     pub result: i32,
     /// What the call did.
     pub events: &'a [Event],
-    /// The state that it touched, in the words of [`stream`](super::stream); empty if it was not told.
-    pub touched: &'a [u64],
+    /// The state that it touched, in the words of [`stream`](super::stream); none if it was not told.
+    pub touched: Option<&'a [u64]>,
     /// What the side says of the last WARN, BUG or oops, if an event is one.
     pub warning: Option<&'a str>,
 }

@@ -3,13 +3,13 @@
 
 pub mod layer;
 
-use rmap_diff::check::{self, Lockstep, RunResult, Who};
+use rmap_diff::check::{self, Driver, Lockstep, RunResult, Who};
 use rmap_diff::kernel::{self, Kernel, Reference, SlabMode};
 use rmap_diff::mm::SmallDriver;
 use rmap_diff::port::Port;
 use rmap_diff::report::{Report, text};
-use rmap_diff::rmap::Snapshot;
-use rmap_diff::trace::Trace;
+use rmap_diff::rmap::{Side, Snapshot};
+use rmap_diff::trace::{Mix, Rng, Trace, random_trace};
 
 /// One reference of each generation, and the seed patch on the one that it was made for. The names are as
 /// `make test` brings them; 7.3 stands for the newest 7.x.
@@ -47,6 +47,33 @@ pub fn assert_nothing_found(reference: &Reference, result: &RunResult, trace: &T
     }
 }
 
+/// Plays at least `ops` random operations of these mixes from empty worlds, and fails with the report if anything is found
+/// or left. Returns how many there were, and the seed that was the last.
+pub fn play_random<P: Side, D: Driver<Kernel, P>>(
+    reference: &Reference,
+    lockstep: &mut Lockstep<Kernel, P>,
+    driver: &mut D,
+    mixes: &[Mix],
+    ops: usize,
+) -> (usize, u64) {
+    let mut done = 0;
+    for seed in 1.. {
+        let mut rng = Rng::new(seed);
+        // Short traces reset often; long ones pile objects up.
+        for (mix, length) in mixes.iter().flat_map(|mix| [16, 64, 250, 1000].map(|length| (mix, length))) {
+            let trace = random_trace(&mut rng, length, mix);
+            let result = check::run_trace(lockstep, driver, &trace);
+            assert_nothing_found(reference, &result, &trace);
+            assert_eq!(lockstep.reference().live(), [0; 3]);
+            done += trace.ops.len();
+        }
+        if done >= ops {
+            return (done, seed);
+        }
+    }
+    unreachable!("there are seeds enough")
+}
+
 /// A trace from its text form.
 pub fn trace(text: &str) -> Trace {
     text.parse().unwrap_or_else(|error| panic!("{error}:\n{text}"))
@@ -56,7 +83,7 @@ pub fn trace(text: &str) -> Trace {
 pub fn state_after(reference: &'static Reference, trace: &Trace) -> (Snapshot, SmallDriver) {
     let mut solo = Lockstep::solo(Kernel::new(reference, SlabMode::Reuse), Who::Reference);
     let mut driver = SmallDriver::new();
-    check::play_trace(&mut solo, &mut driver, trace);
+    check::play_trace(&mut solo, &mut driver, trace, |_, _| {});
     if let Some(finding) = solo.finding() {
         panic!("{}", text::plain(&Report::new(finding, trace, reference.name)));
     }

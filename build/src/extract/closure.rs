@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::cut::{facts, prototypes_of, words};
+use super::cut::{called, facts, prototypes_of, words};
 use super::write::{failed, framed, under_conditions};
 use super::{ExtractError, Piece};
 use crate::manifest::{Layer, Manifest};
@@ -102,7 +102,7 @@ pub fn cut_layer(tree: &Path, manifest: &Manifest, provided: &HashSet<String>) -
         if definition.kind == Kind::Function {
             file.check(definition)?;
         }
-        let called = called(file, definition);
+        let called: HashSet<&str> = called(file, &definition.range).collect();
         for (tag, name) in used(file, definition) {
             let own = !tag && (name == definition.name || definition.locals.iter().any(|local| local == name));
             if own {
@@ -143,13 +143,6 @@ fn used<'f>(file: &'f SourceFile, definition: &Definition) -> BTreeSet<(bool, &'
     let text = |n: usize| &file.text[tokens[n].range.clone()];
     let names = (0..tokens.len()).filter(|&n| tokens[n].is_name);
     names.map(|n| (is_tag(n.checked_sub(1).map(text)), text(n))).collect()
-}
-
-/// The names that are followed by a parenthesis.
-fn called<'f>(file: &'f SourceFile, definition: &Definition) -> HashSet<&'f str> {
-    let tokens = file.tokens(&definition.range);
-    let call = |pair: &&[crate::syntax::Token]| pair[0].is_name && &file.text[pair[1].range.clone()] == "(";
-    tokens.windows(2).filter(call).map(|pair| &file.text[pair[0].range.clone()]).collect()
 }
 
 impl Pool {

@@ -1,12 +1,13 @@
 //! Finds what the manifest wants and what that uses, and refuses what it cannot be sure of.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::path::Path;
 
 use super::{Extract, ExtractError, Piece, Prototype, Renamed, VERBATIM};
 use crate::manifest::{Cut, Fact, Manifest, Whole};
 use crate::revision::Revision;
-use crate::syntax::{Condition, Definition, Kind, SourceFile};
+use crate::syntax::{Condition, Definition, Kind, SourceFile, Token};
 use crate::version::KernelVersion;
 
 /// C's own words that look like calls.
@@ -234,13 +235,8 @@ impl<'m> Cutter<'m> {
         for piece in self.pieces.values().filter(|piece| piece.kind == Kind::Function) {
             let file = &self.files[piece.order.0];
             let range = piece.order.1..piece.order.1 + piece.text.len();
-            let tokens = file.tokens(&range);
-            for pair in tokens.windows(2) {
-                let (word, next) = (&file.text[pair[0].range.clone()], &file.text[pair[1].range.clone()]);
-                if pair[0].is_name && next == "(" && !defined.contains(word) {
-                    self.open_calls.insert(word.to_owned());
-                }
-            }
+            let open = called(file, &range).filter(|word| !defined.contains(word));
+            self.open_calls.extend(open.map(str::to_owned));
         }
     }
 }
@@ -285,27 +281,18 @@ fn prototypes(
     wrap: &[String],
     repeat: bool,
 ) -> Vec<((usize, usize, bool), Prototype)> {
-    let Some(body) = &definition.body else { return Vec::new() };
     let conditions = if repeat { definition.conditions.clone() } else { Vec::new() };
-    let start = definition.range.start;
-    let before = &file.text[start..definition.name_range.start];
-    let after = file.text[definition.name_range.start..body.start].trim_end();
-    let prefixes = if wrap.contains(&definition.name) { vec!["", VERBATIM] } else { vec![""] };
-    let prototype = |prefix: &str| {
-        let text = format!("static {before}{prefix}{after};\n");
-        let key = (number, start, !prefix.is_empty());
-        (key, Prototype { into: into.to_owned(), text, conditions: conditions.clone() })
+    let texts = prototypes_of(file, definition, wrap.contains(&definition.name)).into_iter().enumerate();
+    let prototype = |(which, text)| {
+        let prototype = Prototype { into: into.to_owned(), text, conditions: conditions.clone() };
+        ((number, definition.range.start, which > 0), prototype)
     };
-    prefixes.into_iter().map(prototype).collect()
+    texts.map(prototype).collect()
 }
 
 /// The macros that hold, of what was cut.
 pub(super) fn facts<'p>(facts: &[Fact], pieces: impl Iterator<Item = &'p Piece> + Clone) -> Vec<String> {
-    let holds = |fact: &&Fact| {
-        pieces.clone().any(|piece| {
-            piece.symbol == fact.cut && fact.mentions.as_ref().is_none_or(|name| mentions(&piece.text, name))
-        })
-    };
+    let holds = |fact: &&Fact| pieces.clone().any(|piece| piece.symbol == fact.cut);
     facts.iter().filter(holds).map(|fact| fact.define.clone()).collect()
 }
 
@@ -319,6 +306,12 @@ pub(super) fn prototypes_of(file: &SourceFile, definition: &Definition, wrapped:
     prefixes.iter().map(|prefix| format!("{linkage}{before}{prefix}{after};\n")).collect()
 }
 
+/// The names that are followed by a parenthesis in a part of a file.
+pub(super) fn called<'f>(file: &'f SourceFile, range: &Range<usize>) -> impl Iterator<Item = &'f str> {
+    let call = |pair: &&[Token]| pair[0].is_name && &file.text[pair[1].range.clone()] == "(";
+    file.tokens(range).windows(2).filter(call).map(|pair| &file.text[pair[0].range.clone()])
+}
+
 /// The names that a definition mentions.
 fn names<'f>(file: &'f SourceFile, definition: &Definition) -> BTreeSet<&'f str> {
     if definition.kind == Kind::Macro {
@@ -330,8 +323,4 @@ fn names<'f>(file: &'f SourceFile, definition: &Definition) -> BTreeSet<&'f str>
 
 pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty())
-}
-
-fn mentions(text: &str, name: &str) -> bool {
-    words(text).any(|word| word == name)
 }

@@ -14,6 +14,12 @@ pub fn collect(root: Node, text: &str) -> Vec<Definition> {
     collector.found
 }
 
+/// Words of C that nothing is called.
+const WORDS: &[&str] = &[
+    "bool", "char", "const", "enum", "inline", "int", "long", "short", "signed", "static", "struct", "union",
+    "unsigned", "void", "volatile",
+];
+
 /// How the definition of a system call begins.
 const SYSCALL_DEFINE: &str = "\nSYSCALL_DEFINE";
 
@@ -184,6 +190,10 @@ impl<'t> Collector<'t> {
     }
 
     fn declaration(&mut self, node: Node) {
+        // A function whose braces the grammar lost leaves its locals behind; they are indented.
+        if node.start_position().column > 0 && self.text[..node.start_byte()].ends_with('\t') {
+            return;
+        }
         if let Some(specifier) = node.child_by_field_name("type")
             && specifier.child_by_field_name("body").is_some()
         {
@@ -201,7 +211,9 @@ impl<'t> Collector<'t> {
             let is_static = self.is_static(&range, name);
             // `extern` says that it is elsewhere.
             let elsewhere = self.text[range.clone()].starts_with("extern") && kind == Kind::Variable;
-            if !elsewhere {
+            // What the grammar did not understand may end in a word of C's own.
+            let is_word = WORDS.contains(&self.str(name));
+            if !elsewhere && !is_word {
                 self.push(kind, name, range).is_static = is_static;
             }
         }

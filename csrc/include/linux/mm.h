@@ -64,15 +64,7 @@ static inline void mmap_assert_write_locked(const struct mm_struct *mm)
 		broken_rule(RULE_MMAP_LOCK_NOT_HELD, mm->id);
 }
 
-/* The file half of mm/interval_tree.c before 7.3 is made by a macro: static from here on. */
-static void vma_interval_tree_insert(struct vm_area_struct *node, struct rb_root_cached *root);
-static void vma_interval_tree_remove(struct vm_area_struct *node, struct rb_root_cached *root);
-static struct vm_area_struct *vma_interval_tree_subtree_search(struct vm_area_struct *node,
-							       unsigned long start, unsigned long last);
-static struct vm_area_struct *vma_interval_tree_iter_first(struct rb_root_cached *root,
-							   unsigned long start, unsigned long last);
-static struct vm_area_struct *vma_interval_tree_iter_next(struct vm_area_struct *node,
-							  unsigned long start, unsigned long last);
+#include "stubs/file_tree.h"
 
 /*
  * The VMA iterator. find_mergeable_anon_vma() starts it at the end of its VMA, loads what is
