@@ -195,10 +195,11 @@ impl Job for Random<'_> {
         }
         print(format_args!(
             "{}: nothing found: {done} operations in {traces} traces ({:.1}% refused, {:.1}% failed), {calls} rmap calls, \
-             {:.0} operations/s\n",
+             {}, {:.0} operations/s\n",
             self.kernel,
             100.0 * totals.refused as f64 / totals.total().max(1) as f64,
             100.0 * totals.failed as f64 / totals.total().max(1) as f64,
+            args.subject.driver()?,
             done as f64 / begun.elapsed().as_secs_f64(),
         ))?;
         if args.stats {

@@ -119,12 +119,13 @@ impl Job for Play<'_> {
                 SideArg::C | SideArg::Rust => "every invariant holds",
             };
             print(format_args!(
-                "{}: {what}: {} operations ({} refused, {} failed), {} rmap calls\n",
+                "{}: {what}: {} operations ({} refused, {} failed), {} rmap calls, {}\n",
                 self.kernel,
                 stats.done + stats.refused + stats.failed,
                 stats.refused,
                 stats.failed,
                 lockstep.stats().calls,
+                self.args.subject.driver()?,
             ))?;
         }
         Ok(AGREE)

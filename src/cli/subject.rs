@@ -1,7 +1,6 @@
 //! Which reference, which revision, which sides a command means.
 
-#[cfg(not(feature = "port-only"))]
-use std::io::Write as _;
+use std::fmt;
 
 use super::known::KnownArg;
 use super::{Error, SideArg};
@@ -47,6 +46,15 @@ pub(super) enum DriverArg {
     Kernel,
     /// The small driver: map, fault, fork, unmap, exit and the page operations, on any tree.
     Rust,
+}
+
+impl fmt::Display for DriverArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DriverArg::Kernel => "kernel driver",
+            DriverArg::Rust => "rust driver",
+        })
+    }
 }
 
 const DEFAULT_SIDE: SideArg = if cfg!(feature = "port-only") { SideArg::Rust } else { SideArg::Both };
@@ -173,9 +181,6 @@ impl Args {
         let small = &mut SmallDriver::new();
         #[cfg(not(feature = "port-only"))]
         {
-            if self.side == SideArg::Rust && self.driver.is_none() {
-                let _ = writeln!(anstream::stderr(), "rmap-diff: the small driver runs, for the kernel driver is C");
-            }
             let reference = self.reference()?;
             let side = match self.driver()? {
                 DriverArg::Rust => kernel::Kernel::new(reference, self.slab()),
