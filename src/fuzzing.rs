@@ -17,7 +17,7 @@ use crate::known::{KnownFinding, KnownFindings};
 use crate::mm::{KernelDriver, SmallDriver};
 use crate::port::Port;
 use crate::report::{self, Report};
-use crate::trace::{OpSet, Trace};
+use crate::trace::{self, OpSet, Trace};
 
 /// Whether this binary runs under AddressSanitizer: freed objects are then poisoned rather than reused.
 const ADDRESS_SANITIZER: bool = cfg!(rmap_sanitize_address);
@@ -90,6 +90,41 @@ fn chosen() -> Chosen {
 /// (`rmap-diff convert --set`) has to be converted with the same.
 pub fn operations() -> OpSet {
     if chosen().vma_layer { OpSet::Full } else { OpSet::Small }
+}
+
+/// Whether libFuzzer's own mutations of bytes are all that is done to an input (`$RMAP_MUTATOR`: `operations` or `bytes`).
+fn bytes_alone() -> bool {
+    static BYTES: OnceLock<bool> = OnceLock::new();
+    *BYTES.get_or_init(|| match env::var("RMAP_MUTATOR").as_deref() {
+        Ok("bytes") => true,
+        Ok("operations") | Err(_) => false,
+        Ok(other) => {
+            eprintln!("rmap-diff: RMAP_MUTATOR={other}: expected operations or bytes");
+            std::process::exit(2);
+        }
+    })
+}
+
+/// One mutation in so many is libFuzzer's own, of bytes.
+const BYTES_ONE_IN: u32 = 8;
+
+/// A mutation of an input, by whole operations, or now and then, or if so wanted always, by `bytes`, libFuzzer's own.
+pub fn mutate(
+    data: &mut [u8],
+    size: usize,
+    max_size: usize,
+    seed: u32,
+    bytes: impl FnOnce(&mut [u8], usize, usize) -> usize,
+) -> usize {
+    if bytes_alone() || seed.is_multiple_of(BYTES_ONE_IN) {
+        return bytes(data, size, max_size);
+    }
+    trace::mutate(operations(), data, size, max_size, seed / BYTES_ONE_IN)
+}
+
+/// A cross of two inputs.
+pub fn crossover(one: &[u8], other: &[u8], out: &mut [u8], seed: u32) -> usize {
+    trace::crossover(operations(), one, other, out, seed)
 }
 
 enum AnyDriver {

@@ -11,16 +11,19 @@
 //! | `trace/bytes.rs` | the byte form: fixed-width records, [`Arbitrary`](arbitrary::Arbitrary) |
 //! | `trace/model.rs` | the cheap model of what is alive, for whoever makes operations up; `model/space.rs` of one process |
 //! | `trace/random.rs` | random traces, reproducible by a seed |
+//! | `trace/mutate.rs` | mutations of the byte form by whole operations |
 
 mod args;
 mod bytes;
 mod model;
+mod mutate;
 mod op;
 mod random;
 mod text;
 
 pub(crate) use args::{Args, Form};
 pub use bytes::{BytesError, RECORD_BYTES};
+pub use mutate::{Mutation, crossover, mutate};
 pub use op::{Advice, MAX_FILES, MAX_PINS, OPERATION_COUNT, OPERATIONS, Op, OpKind, OpSet, Operation};
 pub use random::{Mix, Rng, random_trace};
 pub use text::{FORMAT_VERSION, ParseError, help, parse, parse_bytes};

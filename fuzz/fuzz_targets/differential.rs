@@ -1,7 +1,7 @@
 //! One kernel's compiled anon_vma code beside the port, on arbitrary traces.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{fuzz_crossover, fuzz_mutator, fuzz_target, fuzzer_mutate};
 use rmap_diff::fuzzing;
 use rmap_diff::trace::Trace;
 
@@ -9,3 +9,9 @@ fuzz_target!(
     init: fuzzing::announce(),
     |data: &[u8]| fuzzing::differential(&Trace::from_bytes_of(fuzzing::operations(), data))
 );
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    fuzzing::mutate(data, size, max_size, seed, fuzzer_mutate)
+});
+
+fuzz_crossover!(|one: &[u8], other: &[u8], out: &mut [u8], seed: u32| { fuzzing::crossover(one, other, out, seed) });

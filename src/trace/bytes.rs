@@ -122,21 +122,30 @@ pub enum BytesError {
 }
 
 /// The fields of a record.
-#[derive(Clone, Copy, Default)]
-struct Record {
-    kind: u8,
-    p: u8,
-    q: u8,
-    mode: u8,
-    a: u32,
-    b: u32,
-    c: u32,
-    fails: [u16; ATTEMPTS],
-    nodes: [u16; ATTEMPTS],
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Record {
+    pub(super) kind: u8,
+    pub(super) p: u8,
+    pub(super) q: u8,
+    pub(super) mode: u8,
+    pub(super) a: u32,
+    pub(super) b: u32,
+    pub(super) c: u32,
+    pub(super) fails: [u16; ATTEMPTS],
+    pub(super) nodes: [u16; ATTEMPTS],
+}
+
+/// Which fields of a record say something.
+pub(super) struct UsedFields {
+    pub(super) p: bool,
+    pub(super) q: bool,
+    pub(super) a: bool,
+    pub(super) b: bool,
+    pub(super) c: bool,
 }
 
 impl Record {
-    fn read(bytes: &[u8; RECORD_BYTES]) -> Record {
+    pub(super) fn read(bytes: &[u8; RECORD_BYTES]) -> Record {
         let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let half = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
         let halves = |at: usize| std::array::from_fn(|n| half(at + 2 * n));
@@ -144,7 +153,7 @@ impl Record {
         Record { kind, p, q, mode, a: word(4), b: word(8), c: word(12), fails: halves(16), nodes: halves(26) }
     }
 
-    fn write(&self, bytes: &mut Vec<u8>) {
+    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&[self.kind, self.p, self.q, self.mode]);
         for word in [self.a, self.b, self.c] {
             bytes.extend_from_slice(&word.to_le_bytes());
@@ -154,8 +163,47 @@ impl Record {
         }
     }
 
-    /// Which operation a modulo record would be.
-    fn row(&self, set: OpSet) -> usize {
+    /// Of the operation in this row, all else 0; none if the set has no such operation.
+    pub(super) fn of_row(row: usize, set: OpSet) -> Option<Record> {
+        let kind = ROW_OF_BYTE[set as usize].iter().position(|&r| usize::from(r) == row)?;
+        Some(Record { kind: kind as u8, ..Record::default() })
+    }
+
+    /// Whether it is read as an exact record.
+    pub(super) fn is_exact(&self) -> bool {
+        self.mode == EXACT && decode_exact(self).is_some()
+    }
+
+    /// Which of its fields say something.
+    pub(super) fn uses(&self, set: OpSet) -> UsedFields {
+        let uses = &USES[self.row(set)];
+        let q = uses.second || uses.words > 1 || uses.numbers > 1;
+        UsedFields { p: uses.p, q, a: uses.a, b: uses.b, c: uses.c.is_some() }
+    }
+
+    /// Which attempts of it fail, literal.
+    pub(super) fn failures(&self, set: OpSet) -> Fails {
+        match decode_exact(self).filter(|_| self.mode == EXACT) {
+            Some((_, _, fails)) => fails,
+            None => decode_gaps(self, set),
+        }
+    }
+
+    /// The same with other attempts failing; as it is if its form cannot say that.
+    pub(super) fn failing(mut self, fails: &Fails, set: OpSet) -> Record {
+        if self.is_exact() {
+            (self.fails, self.nodes) = (attempts_of(&fails.alloc), attempts_of(&fails.node));
+        } else if let Some((mode, alloc, nodes)) = encode_gaps(fails, set) {
+            (self.mode, self.fails, self.nodes) = (mode, alloc, nodes);
+        }
+        self
+    }
+
+    /// Which operation it is, or, if that is impossible, would be.
+    pub(super) fn row(&self, set: OpSet) -> usize {
+        if self.is_exact() {
+            return usize::from(self.kind & 31);
+        }
         usize::from(ROW_OF_BYTE[set as usize][usize::from(self.kind)])
     }
 
@@ -222,10 +270,10 @@ fn encode_modulo(row: usize, args: Args, fails: &Fails, model: &Model) -> Option
     let set = model.set();
     let (mode, alloc, nodes) = encode_gaps(fails, set)?;
     let fields = model.undraw(&OPERATIONS[row], args)?;
-    let kind = ROW_OF_BYTE[set as usize].iter().position(|&r| usize::from(r) == row)?;
+    let kind = Record::of_row(row, set)?.kind;
     let q = if USES[row].second { fields.q } else { fields.word & 15 | fields.number << 4 };
     let (a, b, c) = (fields.a as u32, fields.b as u32, fields.c as u32);
-    let record = Record { kind: kind as u8, p: fields.p, q, mode, a, b, c, fails: alloc, nodes };
+    let record = Record { kind, p: fields.p, q, mode, a, b, c, fails: alloc, nodes };
     let same = model.choose(row, record.fields(), |_, _| true)? == (row, args) && decode_gaps(&record, set) == *fails;
     same.then_some(record)
 }
@@ -258,20 +306,22 @@ fn decode_exact(record: &Record) -> Option<(usize, Args, Fails)> {
     Some((row, args, Fails { alloc: fail(&record.fails)?, node: fail(&record.nodes)? }))
 }
 
+/// The attempts of an exact record.
+fn attempts_of(fail: &Fail) -> [u16; ATTEMPTS] {
+    let mut places = [0; ATTEMPTS];
+    for (place, n) in places.iter_mut().zip(fail.list()) {
+        *place = n;
+    }
+    places[Fail::MAX] = fail.from().unwrap_or(0);
+    places
+}
+
 /// The exact record of an operation. What is out of range, and so has no text form either, is
 /// clamped.
 fn encode_exact(row: usize, args: Args, fails: &Fails) -> Record {
     let uses = &USES[row];
     let process = |p: u8| p.min(MAX_PROCESSES as u8 - 1);
     let page = |page: u64| page.min(PAGE_LIMIT - 1) as u32;
-    let attempts = |fail: &Fail| {
-        let mut places = [0; ATTEMPTS];
-        for (place, n) in places.iter_mut().zip(fail.list()) {
-            *place = n;
-        }
-        places[Fail::MAX] = fail.from().unwrap_or(0);
-        places
-    };
     let q = match uses.second {
         true => process(args.q),
         false => args.word.min(uses.words - 1) | args.number.min(uses.numbers - 1) << 4,
@@ -284,8 +334,8 @@ fn encode_exact(row: usize, args: Args, fails: &Fails) -> Record {
         a: page(args.a),
         b: page(args.b),
         c: page(args.c.max(uses.c.unwrap_or(0))),
-        fails: attempts(&fails.alloc),
-        nodes: attempts(&fails.node),
+        fails: attempts_of(&fails.alloc),
+        nodes: attempts_of(&fails.node),
     }
 }
 
@@ -313,6 +363,16 @@ impl Trace {
             }
         }
         Trace { ops }
+    }
+
+    /// Encodes with exact records alone, which mean the same wherever they stand.
+    pub(super) fn to_exact_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.ops.len() * RECORD_BYTES);
+        for op in &self.ops {
+            let (row, args) = op.kind.split();
+            encode_exact(row, args, &op.fails()).write(&mut bytes);
+        }
+        bytes
     }
 
     /// [`Trace::try_from_bytes_of`] the full set.

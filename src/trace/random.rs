@@ -172,7 +172,7 @@ impl Mix {
 }
 
 /// An index, by weight; 0 if all weights are 0.
-fn weighted(rng: &mut Rng, weights: &[u32]) -> usize {
+pub(super) fn weighted(rng: &mut Rng, weights: &[u32]) -> usize {
     let total = weights.iter().fold(0, |sum: u32, &weight| sum.saturating_add(weight));
     let mut left = rng.below(total);
     for (index, &weight) in weights.iter().enumerate() {

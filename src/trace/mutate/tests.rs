@@ -1,0 +1,108 @@
+use super::*;
+
+const SEED: &str = "\
+map p0 0x10..0x14
+fault p0 0x10
+fork p0 p1
+fault p1 0x11
+fork p1 p2 fail=2
+exit p1
+";
+
+fn seed_records() -> Vec<Record> {
+    records_of(&SEED.parse::<Trace>().unwrap().to_bytes())
+}
+
+fn after(mutation: Mutation, seed: u64, most: usize) -> Vec<Record> {
+    let mut records = seed_records();
+    apply(mutation, OpSet::Full, &mut records, &mut Rng::new(seed), most);
+    records
+}
+
+fn trace_of(records: &[Record]) -> Trace {
+    Trace::from_bytes(&bytes_of(records))
+}
+
+#[test]
+fn any_bytes_become_whole_records_that_fit() {
+    let mut rng = Rng::new(1);
+    for round in 0..20_000u32 {
+        let set = if round % 2 == 0 { OpSet::Full } else { OpSet::Small };
+        let size = place(&mut rng, 500);
+        let most = place(&mut rng, 600);
+        let mut data: Vec<u8> = (0..size.max(most)).map(|_| rng.next_u64() as u8).collect();
+        let mut again = data.clone();
+        let now = mutate(set, &mut data, size, most, round);
+        assert!(now <= most && now.is_multiple_of(RECORD_BYTES), "{now} of {most}");
+        assert_eq!(mutate(set, &mut again, size, most, round), now);
+        assert_eq!(again[..now], data[..now], "one seed, one mutation");
+        let mut out = vec![0; most];
+        let crossed = crossover(set, &data[..now], &again[..size.min(again.len())], &mut out, round);
+        assert!(crossed <= most && crossed.is_multiple_of(RECORD_BYTES));
+    }
+}
+
+#[test]
+fn each_mutation_does_what_it_is_called() {
+    let before = trace_of(&seed_records());
+    for (mutation, _) in Mutation::ALL {
+        let mut changed = 0;
+        for seed in 0..300 {
+            let now = trace_of(&after(mutation, seed, 64));
+            changed += u32::from(now != before);
+            let (len, old) = (now.ops.len(), before.ops.len());
+            match mutation {
+                Mutation::Insert => assert!((old + 1..=old + 4).contains(&len), "{len}"),
+                Mutation::Phase => assert!((old + 8..=old + 32).contains(&len), "{len}"),
+                Mutation::Drop => assert!(len < old, "{len}"),
+                // Literally doubled, a fork of a process that exists is illegal, and goes.
+                Mutation::Duplicate => assert!((1..=old + 8).contains(&len), "{len}"),
+                Mutation::Swap => assert!((1..=old).contains(&len), "{len}"),
+                Mutation::Field | Mutation::Failure => assert_eq!(len, old),
+                Mutation::Burst => assert!(len > old && len <= 64, "{len}"),
+                Mutation::Fresh => assert!((2..=64).contains(&len), "{len}"),
+            }
+        }
+        assert!(changed > 150, "{mutation:?} changed {changed} of 300");
+    }
+}
+
+#[test]
+fn a_failure_is_added_moved_and_taken_away() {
+    let (mut none, mut moved, mut nodes) = (false, false, false);
+    for seed in 0..2_000 {
+        let records = after(Mutation::Failure, seed, 64);
+        let now = trace_of(&records);
+        none |= now.ops[4].fail.is_never();
+        moved |= now.ops[4].fail == Fail::new(&[3], None).unwrap();
+        nodes |= now.ops.iter().any(|op| !op.fail_node.is_never());
+        let fields = |record: &Record| (record.kind, record.p, record.q, record.a, record.b, record.c);
+        let (now, before) = (records.iter().map(fields), seed_records());
+        assert!(now.eq(before.iter().map(fields)), "a failure alone is changed");
+    }
+    assert!(none && moved && nodes);
+}
+
+#[test]
+fn literal_edits_leave_what_follows_as_it_was() {
+    let before = trace_of(&seed_records());
+    let kept = (0..200).map(|seed| trace_of(&after(Mutation::Drop, seed, 64)));
+    // Without the first fault everything else can be said as before.
+    let mut want = before.clone();
+    want.ops.remove(1);
+    assert!(kept.into_iter().any(|trace| trace == want));
+}
+
+#[test]
+fn a_crossover_is_a_beginning_and_an_end() {
+    let one = seed_records();
+    let other =
+        records_of(&"map p0 0x20..0x22\nfault p0 0x21\nunmap p0 0x20..0x22\n".parse::<Trace>().unwrap().to_bytes());
+    let mut lengths = [false; 10];
+    for seed in 0..500 {
+        let mut out = vec![0; 4096];
+        let size = crossover(OpSet::Full, &bytes_of(&one), &bytes_of(&other), &mut out, seed);
+        lengths[size / RECORD_BYTES] = true;
+    }
+    assert!(lengths[1..].iter().all(|&met| met), "{lengths:?}");
+}
