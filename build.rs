@@ -232,7 +232,7 @@ impl Compiler {
     }
 
     fn compile(&self, csrc: &Path, dir: &Path, ops: &str, name: &str) -> Result<()> {
-        self.build(csrc, dir, ops, &[]).try_compile(ops).map_err(|error| {
+        self.build(csrc, dir, ops, &[])?.try_compile(ops).map_err(|error| {
             format!(
                 "the reference {name} does not compile: {error}. If a patch of it calls what csrc/ has no stand-in \
                  for, add one there; to go on without it: cargo run -p rmap-extract --bin kernels -- remove {name}"
@@ -244,7 +244,7 @@ impl Compiler {
     /// The same with the VMA layer. The error is the compiler's first.
     fn compile_layer(&self, csrc: &Path, dir: &Path, ops: &str) -> Result<()> {
         let before = [csrc.join("vma/include")];
-        let mut build = self.build(csrc, dir, ops, &before);
+        let mut build = self.build(csrc, dir, ops, &before)?;
         build.define("RMAP_VMA_LAYER", None).flags(LAYER_FLAGS).cargo_warnings(false);
         // Linked by itself first: a symbol that nobody defines must not break the whole binary.
         let mut check = cc::Build::new();
@@ -252,7 +252,7 @@ impl Compiler {
         let mut check = check.try_get_compiler()?.to_command();
         check.args(["-shared", "-Wl,-z,defs", "-DRMAP_VMA_LAYER"]).arg(format!("-DRMAP_OPS={ops}")).args(LAYER_FLAGS);
         check.args(C_FLAGS).args(includes(csrc, dir, &before).iter().map(|dir| format!("-I{}", dir.display())));
-        let output = check.arg(csrc.join("reference.c")).arg("-o").arg(dir.join("check.so")).output()?;
+        let output = check.arg(unit(dir, ops)?).arg("-o").arg(dir.join("check.so")).output()?;
         if !output.status.success() {
             let errors = String::from_utf8_lossy(&output.stderr);
             let is_error = |line: &&str| line.contains("error") || line.contains("undefined reference");
@@ -264,7 +264,7 @@ impl Compiler {
     }
 
     /// `before`: include directories that come before all others.
-    fn build(&self, csrc: &Path, dir: &Path, ops: &str, before: &[PathBuf]) -> cc::Build {
+    fn build(&self, csrc: &Path, dir: &Path, ops: &str, before: &[PathBuf]) -> Result<cc::Build> {
         let mut build = cc::Build::new();
         if let Some(clang) = &self.clang {
             build.compiler(clang);
@@ -273,8 +273,7 @@ impl Compiler {
             build.flag(flag);
         }
         build
-            .file(csrc.join("reference.c"))
-            // Each has its own place: all are made of the same file, several at once.
+            .file(unit(dir, ops)?)
             .out_dir(dir.join(ops))
             .includes(includes(csrc, dir, before))
             .define("RMAP_OPS", ops)
@@ -284,8 +283,15 @@ impl Compiler {
             .debug(env::var("DEBUG").is_ok_and(|debug| debug != "false" && debug != "0"))
             .warnings(false)
             .cargo_metadata(true);
-        build
+        Ok(build)
     }
+}
+
+/// The file that the compiler is given: coverage tells the static functions of two units apart by its name.
+fn unit(dir: &Path, ops: &str) -> Result<PathBuf> {
+    let path = dir.join(ops).with_extension("c");
+    fs::write(&path, "#include \"reference.c\"\n")?;
+    Ok(path)
 }
 
 /// A clang whose LLVM is that of rustc: the two must agree on how counters are laid out.

@@ -2,10 +2,13 @@
 //! ([`cache`], [`supply`]), cuts the kernel's own C out of them ([`extract`]) as the manifest says
 //! ([`manifest`]), and finds out how each generation behaves ([`revision`]).
 //!
-//! The build script of the tool and the command `kernels` are the two users. Nothing here knows
+//! Afterwards it says what a run reached of what was cut ([`coverage`]).
+//!
+//! The build script of the tool and the commands `kernels` and `coverage` are the users. Nothing here knows
 //! of the Rust port, of traces or of C compilers.
 
 pub mod cache;
+pub mod coverage;
 pub mod debian;
 pub mod extract;
 pub mod manifest;
