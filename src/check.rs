@@ -29,6 +29,6 @@ pub use lockstep::{Lockstep, LockstepStats, STOPPED, Solo};
 pub use minimized::{Minimized, minimize_finding};
 pub use nobody::Nobody;
 pub use oracle::{Broken, Oracle};
-pub use run::{Driver, RunResult, RunStats, end_trace, play_trace, run_trace};
+pub use run::{Driver, RunResult, RunStats, end_trace, play_trace, run_trace, run_trace_watched};
 pub use state_diff::{FieldDiff, diff_states, tree_text};
 pub use violation::{Invariant, Object, Violation};

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 mod convert;
+mod features;
 mod file;
 #[cfg(not(feature = "port-only"))]
 mod kernels;

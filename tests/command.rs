@@ -669,3 +669,22 @@ fn an_input_of_the_fuzzer_that_ends_inside_a_record_converts_with_partial_alone(
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.ends_with("map p0 0x10..0x18\nfault p0 0x12\n"), "{text}");
 }
+
+#[test]
+fn statistics_count_failures_by_site_and_what_was_reached() {
+    let figure = |said: &str, name: &str| -> u64 {
+        let line = said.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {said}"));
+        line.rsplit_once(' ').unwrap().1.parse().unwrap()
+    };
+    let sites = ["failures of vm_area_struct", "failures of anon_vma ", "failures of anon_vma_chain"];
+    for driver in ["kernel", "rust"] {
+        let base = ["random", "--stats", "--ops", "4000", "--kernel", "6.12", "--driver", driver];
+        let said = ok(rmap_diff(&base));
+        sites.iter().for_each(|site| assert!(figure(&said, site) > 10, "{said}"));
+        assert_eq!(figure(&said, "failures of maple tree node") > 5, driver == "kernel", "{said}");
+        assert!(figure(&said, "distinct states") > 1000 && figure(&said, "reuses") > 20, "{said}");
+        assert!(figure(&said, "deepest hierarchy") > 4 && figure(&said, "longest chain") > 4, "{said}");
+        let said = ok(rmap_diff(&[&base[..], &["--fail-rate", "0"]].concat()));
+        sites.iter().for_each(|site| assert_eq!(figure(&said, site), 0, "{said}"));
+    }
+}

@@ -191,7 +191,7 @@ fn without_failures_6_12_and_6_12_with_the_seed_patch_end_in_equal_states_over_a
         let trace = random_trace(&mut rng, OPS, &Mix { fail_per_mille: 0, ..mix });
         assert_eq!(trace.ops.len(), OPS);
         let [before, after] = sides.each_mut().map(|(side, driver)| {
-            check::play_trace(side, driver, &trace, |_, _| {});
+            check::play_trace(side, driver, &trace, |_, _, _, _| {});
             assert!(side.finding().is_none(), "{:?}", side.finding());
             let snapshot = common::snapshot(side.reference());
             let processes: Vec<_> =

@@ -37,6 +37,8 @@ pub struct LockstepStats {
     pub events: u64,
     /// How often the whole state was looked at.
     pub whole_states: u64,
+    /// Attempts to allocate that failed, by [`Cache`](crate::rmap::Cache).
+    pub failures: [u64; 3],
 }
 
 /// One side under the oracle alone.
@@ -501,6 +503,11 @@ impl<P: Side> Follower<'_, P> {
         }
         self.stats.calls += 1;
         self.stats.events += seen.events.len() as u64;
+        for failed in
+            seen.events.iter().filter(|event| event.kind == EventKind::Alloc as u8 && event.object == u32::MAX)
+        {
+            self.stats.failures[usize::from(failed.arg).min(2)] += 1;
+        }
         if warned {
             self.warned(Some(call), seen)?;
         }

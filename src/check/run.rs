@@ -115,7 +115,17 @@ pub fn run_trace<C: Side, P: Side, D: Driver<C, P>>(
     driver: &mut D,
     trace: &Trace,
 ) -> RunResult {
-    let mut stats = play_trace(lockstep, driver, trace, |_, _| {});
+    run_trace_watched(lockstep, driver, trace, |_, _, _, _| {})
+}
+
+/// [`run_trace`], with `each` as in [`play_trace`].
+pub fn run_trace_watched<C: Side, P: Side, D: Driver<C, P>>(
+    lockstep: &mut Lockstep<C, P>,
+    driver: &mut D,
+    trace: &Trace,
+    each: impl FnMut(&mut Lockstep<C, P>, &D, &Op, Outcome),
+) -> RunResult {
+    let mut stats = play_trace(lockstep, driver, trace, each);
     end_trace(lockstep, driver);
     stats.lockstep = lockstep.stats();
     lockstep.settle();
@@ -128,7 +138,7 @@ pub fn play_trace<C: Side, P: Side, D: Driver<C, P>>(
     lockstep: &mut Lockstep<C, P>,
     driver: &mut D,
     trace: &Trace,
-    mut each: impl FnMut(&Op, Outcome),
+    mut each: impl FnMut(&mut Lockstep<C, P>, &D, &Op, Outcome),
 ) -> RunStats {
     lockstep.reset();
     driver.reset();
@@ -140,7 +150,7 @@ pub fn play_trace<C: Side, P: Side, D: Driver<C, P>>(
         if lockstep.finding().is_some() {
             break;
         }
-        each(op, outcome);
+        each(lockstep, driver, op, outcome);
         match outcome {
             Outcome::Done => stats.done += 1,
             Outcome::Refused(_) => stats.refused += 1,

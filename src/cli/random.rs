@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::features::Features;
 use super::subject::{self, Job};
 use super::{AGREE, Error, FOUND, file, known, minimize, print};
 use crate::check::{self, Driver, Lockstep};
@@ -35,7 +36,8 @@ pub(super) struct Args {
     mix: Option<MixArg>,
     #[command(flatten)]
     subject: subject::Args,
-    /// Say how often each operation was done, refused and failed, and how VMAs merged.
+    /// Say how often each operation was done, refused and failed, how VMAs merged, where allocations failed, and how many
+    /// states were seen. Takes longer: every state is looked at.
     #[arg(long)]
     stats: bool,
     /// Where to save the trace of a finding.
@@ -145,10 +147,20 @@ impl Job for Random<'_> {
         );
         let begun = Instant::now();
         let (mut done, mut calls, mut traces) = (0, 0, 0u64);
+        let mut features = args.stats.then(Features::default);
         while done < args.ops {
             let ops = u64::from(args.trace_ops).min(args.ops - done) as usize;
             let trace = random_trace(&mut rng, ops, &mix);
-            let result = check::run_trace(lockstep, driver, &trace);
+            let result = match &mut features {
+                None => check::run_trace(lockstep, driver, &trace),
+                Some(features) => {
+                    features.begin();
+                    let each = |lockstep: &mut Lockstep<C, P>, driver: &D, _: &_, _| features.look(lockstep, driver);
+                    let result = check::run_trace_watched(lockstep, driver, &trace, each);
+                    features.end(result.stats.lockstep.failures);
+                    result
+                }
+            };
             traces += 1;
             done += trace.ops.len() as u64;
             calls += result.stats.lockstep.calls;
@@ -202,8 +214,9 @@ impl Job for Random<'_> {
             args.subject.driver()?,
             done as f64 / begun.elapsed().as_secs_f64(),
         ))?;
-        if args.stats {
-            print(statistics(driver.stats(), driver.merges()))?;
+        if let Some(mut features) = features {
+            features.injected(driver.stats().injected());
+            print(statistics(driver.stats(), driver.merges()) + &features.text())?;
         }
         Ok(AGREE)
     }

@@ -63,7 +63,7 @@ impl Job for Play<'_> {
         lockstep.tolerate(self.known.iter().map(|known| known.signature.clone()));
         let mut outcomes = String::new();
         let mut number = 0;
-        let stats = check::play_trace(lockstep, driver, self.trace, |op, outcome| {
+        let stats = check::play_trace(lockstep, driver, self.trace, |_, _, op, outcome| {
             number += 1;
             let (how, errno) = match outcome {
                 Outcome::Done => return,

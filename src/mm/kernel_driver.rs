@@ -70,6 +70,7 @@ impl KernelDriver {
             Err(outcome) => outcome,
         };
         self.stats.count(op.kind.index(), outcome);
+        self.stats.count_injected(rmap.injected());
         outcome
     }
 

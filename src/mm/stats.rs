@@ -33,6 +33,7 @@ impl Counts {
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize)]
 pub struct Stats {
     counts: [Counts; OPERATION_COUNT],
+    injected: u64,
 }
 
 impl Stats {
@@ -46,9 +47,20 @@ impl Stats {
         }
     }
 
+    /// Counts the allocations of an operation that were made to fail.
+    pub(super) fn count_injected(&mut self, injected: u32) {
+        self.injected += u64::from(injected);
+    }
+
+    /// How many allocations were made to fail, those of maple tree nodes included; 0 of a driver that does not know.
+    pub fn injected(&self) -> u64 {
+        self.injected
+    }
+
     /// Adds what another driver counted.
     pub fn merge(&mut self, other: &Stats) {
         self.counts.iter_mut().zip(&other.counts).for_each(|(mine, theirs)| mine.add(theirs));
+        self.injected += other.injected;
     }
 
     /// Each operation's keyword and counts, in the order of [`OPERATIONS`].

@@ -83,7 +83,7 @@ pub fn trace(text: &str) -> Trace {
 pub fn state_after(reference: &'static Reference, trace: &Trace) -> (Snapshot, SmallDriver) {
     let mut solo = Lockstep::solo(Kernel::new(reference, SlabMode::Reuse), Who::Reference);
     let mut driver = SmallDriver::new();
-    check::play_trace(&mut solo, &mut driver, trace, |_, _| {});
+    check::play_trace(&mut solo, &mut driver, trace, |_, _, _, _| {});
     if let Some(finding) = solo.finding() {
         panic!("{}", text::plain(&Report::new(finding, trace, reference.name)));
     }

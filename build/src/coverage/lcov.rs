@@ -48,11 +48,14 @@ pub struct Counters {
     pub functions: BTreeMap<String, BTreeMap<usize, String>>,
 }
 
+/// A file of the tree and a line of it.
+type TreeLine = (String, usize);
+
 /// Where the lines of the file that is read belong.
 struct Place {
     path: String,
-    /// Of an extract: the reference, and each line's file and number in the tree.
-    tree: Option<(String, Vec<Option<(String, usize)>>)>,
+    /// Of an extract: the reference, and each line's place in the tree.
+    tree: Option<(String, Vec<Option<TreeLine>>)>,
     text: Vec<String>,
 }
 
@@ -138,7 +141,7 @@ impl Place {
 }
 
 /// `#line N "FILE"`: the file, and the line before.
-fn mark(line: &str) -> Option<(String, usize)> {
+fn mark(line: &str) -> Option<TreeLine> {
     let (number, file) = line.strip_prefix("#line ")?.split_once(' ')?;
     Some((file.trim_matches('"').to_owned(), number.parse::<usize>().ok()?.checked_sub(1)?))
 }
