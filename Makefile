@@ -2,6 +2,9 @@
 #
 #   make fuzz [TIME=60] [KERNEL=NAME] [TARGET=differential] [SANITIZER=address|none] [DRIVER=kernel|rust]
 #   make test [SEED=FILE]
+#   make coverage
+#   make cmin [KERNEL=NAME] [DRIVER=kernel|rust]
+#   make corpus-import DIR=PATH [KERNEL=NAME] [DRIVER=kernel|rust]
 #   make kernels [KERNELS="6.1 6.12 7.2 7"]
 #   make kernel NAME=mine TREE=PATH|URL|ref:NAME [REV=v6.19] [PATCHES="a.mbox b.patch"]
 
@@ -20,7 +23,7 @@ SEED ?= $(firstword $(wildcard ../shared/seed/*.txt))
 
 kernels_tool := cargo run -q --release -p rmap-extract --bin kernels --
 
-.PHONY: help setup kernels kernel test fuzz bench
+.PHONY: help setup kernels kernel test fuzz bench coverage cmin corpus-import
 .DEFAULT_GOAL := help
 
 help:
@@ -46,3 +49,13 @@ test: setup
 
 bench: kernels
 	@cargo bench
+
+# What the seeds reach, by function of the kernel and of the port.
+coverage: kernels
+	@scripts/coverage
+
+cmin: kernels
+	@TARGET="$(TARGET)" KERNEL="$(KERNEL)" $(if $(DRIVER),RMAP_DRIVER="$(DRIVER)") scripts/corpus cmin
+
+corpus-import: kernels
+	@TARGET="$(TARGET)" KERNEL="$(KERNEL)" $(if $(DRIVER),RMAP_DRIVER="$(DRIVER)") scripts/corpus import "$(DIR)"

@@ -202,6 +202,7 @@ impl Harness {
             AnyDriver::Kernel(driver) => driver.stats().total(),
         };
         let mut text = format!("kernel={}\n", self.lockstep.reference().reference().name);
+        let _ = writeln!(text, "executions={}", self.executions);
         let _ = writeln!(text, "ops_per_exec={:.4}", totals.total() as f64 / self.executions as f64);
         let _ = writeln!(text, "refused_percent={:.2}", 100.0 * totals.refused as f64 / totals.total().max(1) as f64);
         for (known, met) in known().iter().zip(self.lockstep.met()).filter(|&(_, &met)| met > 0) {

@@ -1,0 +1,106 @@
+//! The corpus that the fuzzer keeps, and the seeds, are played again on every reference: what was found once is found
+//! again, in the ordinary test run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rmap_diff::check::{self, Lockstep};
+use rmap_diff::kernel::{self, Kernel, SlabMode};
+use rmap_diff::known::KnownFindings;
+use rmap_diff::mm::{KernelDriver, SmallDriver};
+use rmap_diff::port::Port;
+use rmap_diff::trace::{OpSet, Trace};
+
+fn fuzz(dir: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(dir)
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let listed = fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
+    let mut files: Vec<PathBuf> = listed.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
+    files.sort();
+    files
+}
+
+/// The inputs of a corpus directory, each with its name: an empty one is an error, for somebody expected inputs there.
+fn inputs(dir: &Path, set: OpSet) -> Result<Vec<(String, Trace)>, String> {
+    let inputs: Vec<_> = files(dir)
+        .into_iter()
+        .map(|path| (path.display().to_string(), Trace::from_bytes_of(set, &fs::read(&path).unwrap())))
+        .collect();
+    if inputs.is_empty() {
+        Err(format!("{}: no corpus files where some were expected", dir.display()))
+    } else {
+        Ok(inputs)
+    }
+}
+
+fn play(set: OpSet, inputs: &[(String, Trace)]) {
+    let known = KnownFindings::read(None).unwrap();
+    for reference in kernel::references() {
+        let signatures = known.of(reference.name, reference.version).into_iter().map(|known| known.signature);
+        let signatures: Vec<String> = signatures.collect();
+        let port = Port::new(reference.revision);
+        let found = |name: &str, result: check::RunResult| {
+            assert_eq!(result.finding.map(|finding| finding.signature()), None, "{}: {name}", reference.name);
+        };
+        match set {
+            OpSet::Full => {
+                let side = Kernel::with_vma_layer(reference, SlabMode::Reuse).expect("a kernel driver");
+                let (mut lockstep, mut driver) = (Lockstep::new(side, port), KernelDriver::new());
+                lockstep.tolerate(signatures);
+                inputs
+                    .iter()
+                    .for_each(|(name, trace)| found(name, check::run_trace(&mut lockstep, &mut driver, trace)));
+            }
+            OpSet::Small => {
+                let side = Kernel::new(reference, SlabMode::Reuse);
+                let (mut lockstep, mut driver) = (Lockstep::new(side, port), SmallDriver::new());
+                lockstep.tolerate(signatures);
+                inputs
+                    .iter()
+                    .for_each(|(name, trace)| found(name, check::run_trace(&mut lockstep, &mut driver, trace)));
+            }
+        }
+    }
+}
+
+/// A corpus that is not there was never expected: the fuzzer makes it.
+fn replay(dir: &Path, set: OpSet) {
+    if dir.is_dir() {
+        let inputs = inputs(dir, set).unwrap();
+        println!("{}: {} inputs", dir.display(), inputs.len());
+        play(set, &inputs);
+    } else {
+        println!("{}: not there, no fuzzer ran yet", dir.display());
+    }
+}
+
+#[test]
+fn the_corpus_finds_nothing_on_any_reference() {
+    replay(&fuzz("corpus/differential"), OpSet::Full);
+    replay(&fuzz("corpus/differential-rust"), OpSet::Small);
+}
+
+#[test]
+fn the_seeds_as_inputs_find_nothing_on_any_reference() {
+    for set in [OpSet::Full, OpSet::Small] {
+        let seeds = files(&fuzz("seeds")).into_iter().filter(|path| path.extension().is_some_and(|e| e == "trace"));
+        let inputs: Vec<(String, Trace)> = seeds
+            .map(|path| {
+                let trace: Trace = fs::read_to_string(&path).unwrap().parse().unwrap();
+                let bytes = trace.to_bytes_of(set);
+                (path.display().to_string(), Trace::from_bytes_of(set, &bytes))
+            })
+            .collect();
+        assert!(inputs.len() >= 41, "{} seeds", inputs.len());
+        play(set, &inputs);
+    }
+}
+
+#[test]
+fn a_corpus_without_files_is_an_error() {
+    let empty = tempfile::tempdir().unwrap();
+    let said = inputs(empty.path(), OpSet::Full).unwrap_err();
+    assert!(said.contains("no corpus files where some were expected"), "{said}");
+}
