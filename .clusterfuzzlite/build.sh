@@ -1,0 +1,56 @@
+#!/bin/bash
+# What ClusterFuzzLite and OSS-Fuzz call in their builder: puts the fuzzer, its seeds and its options into $OUT, once for each
+# reference and driver of the kernel cache ($RMAP_CACHE), since there nobody can set RMAP_KERNEL.
+#
+# Wants $SRC, $OUT, $SANITIZER, and kernels in the cache.
+set -euo pipefail
+cd "${SRC:?}/rmap-diff"
+: "${OUT:?}"
+sanitizer=${SANITIZER:-address}
+case $sanitizer in
+address | none) ;;
+coverage) sanitizer=none ;;
+*)
+    echo "build.sh: SANITIZER=$sanitizer: the C is built with address or none" >&2
+    exit 2
+    ;;
+esac
+
+# The builder's flags are for its own clang; the C takes its instrumentation from what the Rust has.
+unset CFLAGS CXXFLAGS RUSTFLAGS
+export PATH="$PWD/.tools/bin:$PATH"
+target=$PWD/target/fuzz
+RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target cargo fuzz build -O --no-trace-compares --sanitizer "$sanitizer" differential
+cargo build -q --release --bin rmap-diff
+tool=target/release/rmap-diff
+binary=$(ls -t "$target"/*/release/differential | head -n 1)
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+for set in full small; do
+    "$tool" convert --set $set --seeds fuzz/seeds "$work/$set"
+done
+cp "$binary" "$OUT/rmap-diff-differential"
+built=0
+for kernel in $("$tool" kernels | grep '^[^ ]'); do
+    drivers=rust
+    [ "$("$tool" kernels --driver "$kernel")" = kernel ] && drivers="kernel rust"
+    for driver in $drivers; do
+        set=small
+        [ "$driver" = kernel ] && set=full
+        # A name that the engine takes for a fuzzer: no dots.
+        fuzzer=differential_${kernel//[.-]/_}_$driver
+        # The target's own words are read from the environment, which the engine leaves alone.
+        cat >"$OUT/$fuzzer" <<END
+#!/bin/bash
+# LLVMFuzzerTestOneInput is in the binary beside this.
+RMAP_KERNEL='$kernel' RMAP_DRIVER=$driver exec "\$(dirname "\$0")/rmap-diff-differential" "\$@"
+END
+        chmod +x "$OUT/$fuzzer"
+        (cd "$work/$set" && zip -q -r "$OUT/${fuzzer}_seed_corpus.zip" .)
+        printf '[libfuzzer]\nmax_len = 4608\ntimeout = 60\n\n[asan]\ndetect_stack_use_after_return = 0\n' >"$OUT/$fuzzer.options"
+        built=$((built + 1))
+    done
+done
+[ "$built" -gt 0 ] || { echo "build.sh: no kernel in the cache: nothing was built" >&2; exit 2; }
+echo "build.sh: $built fuzzers"
