@@ -17,6 +17,7 @@ mod known;
 mod minimize;
 mod random;
 mod run;
+mod show;
 mod subject;
 
 /// Nothing was found.
@@ -57,6 +58,12 @@ enum Command {
         small.trace --side c"
     )]
     Minimize(minimize::Args),
+    /// Show the anon_vma forest of a trace, step by step: as text, as a picture, as a page.
+    #[command(
+        after_help = "Examples:\n  rmap-diff show fuzz/seeds/siblings.trace --at 4\n  rmap-diff show crash.trace --kernel 6.12 \
+        --html crash.html\n  rmap-diff show crash.trace --svg crash.svg"
+    )]
+    Show(show::Args),
     /// Play the traces of the known findings again: is each still there?
     #[cfg(not(feature = "port-only"))]
     #[command(after_help = "Examples:\n  rmap-diff known\n  rmap-diff known --kernel 7.3")]
@@ -118,6 +125,7 @@ pub fn main() -> ExitCode {
         #[cfg(not(feature = "port-only"))]
         Command::Known(args) => known::run(&args),
         Command::Minimize(args) => minimize::run(&args),
+        Command::Show(args) => show::run(&args),
         Command::Convert(args) => convert::run(&args),
         #[cfg(not(feature = "port-only"))]
         Command::Kernels(args) => kernels::run(&args),

@@ -19,4 +19,5 @@ pub mod pages;
 pub mod port;
 pub mod report;
 pub mod rmap;
+pub mod show;
 pub mod trace;

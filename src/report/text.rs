@@ -101,7 +101,7 @@ fn write_violation(violation: &Violation, out: &mut String) -> fmt::Result {
 }
 
 /// A return value: a serial, 0, or the name of an errno.
-pub(super) fn return_text(ret: i32) -> String {
+pub(crate) fn return_text(ret: i32) -> String {
     if ret < 0 { format!("-{}", errno_name(ret)) } else { ret.to_string() }
 }
 
