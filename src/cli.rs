@@ -16,6 +16,7 @@ mod kernels;
 mod known;
 mod minimize;
 mod random;
+mod reproduce;
 mod run;
 mod show;
 mod subject;
@@ -64,6 +65,12 @@ enum Command {
         --html crash.html\n  rmap-diff show crash.trace --svg crash.svg"
     )]
     Show(show::Args),
+    /// Write a trace as a C program for a running kernel, as a Rust test, or as text.
+    #[command(
+        after_help = "Examples:\n  rmap-diff reproduce crash.trace --as c -o reproduce.c\n  rmap-diff reproduce crash.trace \
+        --kernel 6.12 --as test -o tests/crash.rs"
+    )]
+    Reproduce(reproduce::Args),
     /// Play the traces of the known findings again: is each still there?
     #[cfg(not(feature = "port-only"))]
     #[command(after_help = "Examples:\n  rmap-diff known\n  rmap-diff known --kernel 7.3")]
@@ -126,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Known(args) => known::run(&args),
         Command::Minimize(args) => minimize::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Reproduce(args) => reproduce::run(&args),
         Command::Convert(args) => convert::run(&args),
         #[cfg(not(feature = "port-only"))]
         Command::Kernels(args) => kernels::run(&args),

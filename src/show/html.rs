@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::scene::Scene;
 use super::svg::{self, escape, heading};
 use super::{Film, Step};
+use crate::fill::fill;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -25,26 +26,9 @@ pub fn page(film: &Film) -> String {
     let legend = format!(
         r#"<svg class="picture" viewBox="0 0 {width} 18" width="{width}" height="18" role="img" aria-label="legend">{legend}</svg>"#
     );
-    fill(&[
-        ("TITLE", &escape(&title)),
-        ("STYLE", &format!("{STYLE}{}", svg::STYLE)),
-        ("LEGEND", &legend),
-        ("SCRIPT", SCRIPT),
-        ("DATA", &data),
-    ])
-}
-
-/// Puts texts into the places of the page: `{{NAME}}`, each once.
-fn fill(texts: &[(&str, &str)]) -> String {
-    let mut out = String::new();
-    let mut rest = PAGE;
-    while let Some((before, after)) = rest.split_once("{{") {
-        let (name, after) = after.split_once("}}").unwrap_or((after, ""));
-        out.push_str(before);
-        out.push_str(texts.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text));
-        rest = after;
-    }
-    out + rest
+    let style = format!("{STYLE}{}", svg::STYLE);
+    let title = escape(&title);
+    fill(PAGE, &[("TITLE", &title), ("STYLE", &style), ("LEGEND", &legend), ("SCRIPT", SCRIPT), ("DATA", &data)])
 }
 
 fn value(film: &Film, step: &Step) -> Value {
