@@ -14,6 +14,7 @@ mod file;
 #[cfg(not(feature = "port-only"))]
 mod kernels;
 mod known;
+mod manual;
 mod minimize;
 mod random;
 mod reproduce;
@@ -32,7 +33,9 @@ const USAGE: u8 = 2;
 #[derive(Parser)]
 #[command(name = "rmap-diff", version, propagate_version = true, max_term_width = 100)]
 #[command(
-    after_help = "Exit status: 0 the sides agree, 1 a divergence or violation was found, 2 usage or malformed input."
+    after_help = "Examples:\n  rmap-diff run fuzz/seeds/siblings.trace\n  rmap-diff random --ops 200000 --minimize\n  rmap-diff \
+        show fuzz/seeds/siblings.trace --html siblings.html\n\nExit status: 0 the sides agree, 1 a divergence or violation \
+        was found, 2 usage or malformed input."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -85,6 +88,14 @@ enum Command {
     #[cfg(not(feature = "port-only"))]
     #[command(after_help = "Examples:\n  rmap-diff kernels\n  rmap-diff kernels --show 6.12 | less")]
     Kernels(kernels::Args),
+    /// Print a completion script for a shell.
+    #[command(
+        after_help = "Examples:\n  rmap-diff completions bash > rmap-diff.bash\n  rmap-diff completions zsh > _rmap-diff"
+    )]
+    Completions(manual::CompletionsArgs),
+    /// Print the manual page, or write those of all commands.
+    #[command(after_help = "Examples:\n  rmap-diff man | man -l -\n  rmap-diff man -o man/man1")]
+    Man(manual::ManArgs),
 }
 
 /// Which side of the comparison runs.
@@ -137,6 +148,8 @@ pub fn main() -> ExitCode {
         Command::Convert(args) => convert::run(&args),
         #[cfg(not(feature = "port-only"))]
         Command::Kernels(args) => kernels::run(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
     };
     match result {
         Ok(status) => ExitCode::from(status),

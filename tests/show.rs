@@ -21,7 +21,8 @@ use rmap_diff::show::{self, Fate, Film, Step, html, svg, text};
 use rmap_diff::trace::Trace;
 
 /// 6.12 and 7.2 reuse another anon_vma for p5.
-const PARTING: &str = "map p0 0x10..0x14\nfault p0 0x10\nfork p0 p1\nfork p1 p2\nexit p1\nmap p2 0x20..0x22 \nfork p2 p3\n";
+const PARTING: &str =
+    "map p0 0x10..0x14\nfault p0 0x10\nfork p0 p1\nfork p1 p2\nexit p1\nmap p2 0x20..0x22 \nfork p2 p3\n";
 
 fn seed(name: &str) -> Trace {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(format!("{name}.trace"));
@@ -136,7 +137,9 @@ fn a_divergence_is_shown_on_both_sides_in_every_form() {
     assert!(said.contains("\n--- reference\n+++ port\n") && said.contains(&found.signature), "{said}");
     assert!(said.lines().any(|line| line.starts_with("- ")) && said.lines().any(|line| line.starts_with("+ ")));
     let picture = svg::file(&film, step);
-    for wanted in [">reference</text>", ">port</text>", "box differs", "the sides differ in", &svg_text(&found.signature)] {
+    for wanted in
+        [">reference</text>", ">port</text>", "box differs", "the sides differ in", &svg_text(&found.signature)]
+    {
         assert!(picture.contains(wanted), "{wanted}: {picture}");
     }
     assert!(!svg::file(&film, &film.steps[0]).contains(r#"height="38" rx="4" class="box differs"#));
@@ -154,7 +157,18 @@ fn the_last_step_has_what_a_dump_has() {
         if film.found.is_some() {
             continue;
         }
-        let dump = command(&["run", &seed_path(&name), "--kernel", "6.12", "--side", "c", "--driver", "kernel", "--dump", "json"]);
+        let dump = command(&[
+            "run",
+            &seed_path(&name),
+            "--kernel",
+            "6.12",
+            "--side",
+            "c",
+            "--driver",
+            "kernel",
+            "--dump",
+            "json",
+        ]);
         let dump: serde_json::Value = serde_json::from_slice(&dump.stdout).unwrap();
         let scene = &step(&film, film.operations).scenes[0];
         let live = |fate: Fate| fate != Fate::Freed;
@@ -224,7 +238,8 @@ fn the_page_steps_through_a_divergence_in_a_browser() {
     let mut browser = Browser::start(1500, 1000);
     browser.open(&page, "");
     let last = film.steps.last().unwrap();
-    let number = |browser: &mut Browser| browser.evaluate("Number(document.body.dataset.step)").as_u64().unwrap() as usize;
+    let number =
+        |browser: &mut Browser| browser.evaluate("Number(document.body.dataset.step)").as_u64().unwrap() as usize;
     let scenes = |browser: &mut Browser| browser.evaluate("document.querySelectorAll('#scenes svg').length");
 
     // It opens where the sides part: both are there, and what differs is seen.
@@ -241,11 +256,14 @@ fn the_page_steps_through_a_divergence_in_a_browser() {
          return a.right <= b.left && Math.abs(a.top - b.top) < 2; })()",
     );
     assert_eq!(beside, true);
-    let rows = browser.evaluate("[...document.querySelectorAll('#differs tbody tr')].map(r => [...r.cells].map(c => c.textContent))");
+    let rows = browser
+        .evaluate("[...document.querySelectorAll('#differs tbody tr')].map(r => [...r.cells].map(c => c.textContent))");
     let wanted: Vec<Vec<String>> = last
         .differs
         .iter()
-        .map(|f| vec![f.object.map_or(String::new(), |o| o.to_string()), f.field.into(), f.reference.clone(), f.port.clone()])
+        .map(|f| {
+            vec![f.object.map_or(String::new(), |o| o.to_string()), f.field.into(), f.reference.clone(), f.port.clone()]
+        })
         .collect();
     assert_eq!(rows, serde_json::json!(wanted));
     let found = film.found.as_ref().unwrap();
@@ -256,7 +274,10 @@ fn the_page_steps_through_a_divergence_in_a_browser() {
     // Keys, buttons, slider, list, address.
     browser.press("ArrowLeft");
     assert_eq!((number(&mut browser), scenes(&mut browser)), (last.number - 1, 1.into()));
-    assert_eq!(browser.evaluate("document.getElementById('differs').hidden && document.getElementById('found').hidden"), true);
+    assert_eq!(
+        browser.evaluate("document.getElementById('differs').hidden && document.getElementById('found').hidden"),
+        true
+    );
     browser.press("Home");
     assert_eq!(number(&mut browser), 1);
     browser.press("ArrowLeft");
@@ -413,7 +434,8 @@ fn the_page_can_be_read_in_light_and_in_dark() {
 fn the_browser_notices_errors_and_requests() {
     let dir = tempfile::tempdir().unwrap();
     let page = dir.path().join("bad.html");
-    let bad = "<script>console.error('said'); setTimeout(() => { throw new Error('thrown'); }); fetch('./else');</script>";
+    let bad =
+        "<script>console.error('said'); setTimeout(() => { throw new Error('thrown'); }); fetch('./else');</script>";
     fs::write(&page, format!("<!DOCTYPE html>{bad}")).unwrap();
     let mut browser = Browser::start(400, 300);
     browser.open(&page, "");
@@ -423,7 +445,8 @@ fn the_browser_notices_errors_and_requests() {
     assert!(errors.contains("said") && errors.contains("thrown"), "{errors}");
     // A page of ours with the same script in it: its policy keeps it from asking.
     let ours = dir.path().join("ours.html");
-    fs::write(&ours, html::page(&parting()).replace("</body>", "<img src=\"https://localhost:9/x.png\"></body>")).unwrap();
+    fs::write(&ours, html::page(&parting()).replace("</body>", "<img src=\"https://localhost:9/x.png\"></body>"))
+        .unwrap();
     let mut browser = Browser::start(400, 300);
     browser.open(&ours, "");
     assert!(browser.errors.join("\n").contains("Content Security Policy"), "{:?}", browser.errors);

@@ -94,8 +94,7 @@ impl Job for Show<'_> {
             (Some(At::End), None) => (end, end),
             (Some(At::Operation(number)), None) => (number, number),
         };
-        let captions: Vec<&str> =
-            sides.iter().map(|&side| if side == "c" { "reference" } else { "port" }).collect();
+        let captions: Vec<&str> = sides.iter().map(|&side| if side == "c" { "reference" } else { "port" }).collect();
         // Who reuses what is told from some way back.
         let keep = first.saturating_sub(PAGE_STEPS).max(1)..=to;
         let mut film = show::film(lockstep, driver, self.trace, self.kernel, &captions, keep);
@@ -110,7 +109,10 @@ impl Show<'_> {
     fn put(&self, film: &Film, first: usize) -> Result<(), Error> {
         let Some(step) = film.steps.last() else {
             let why = film.found.as_ref().map_or("it ends before", |found| found.signature.as_str());
-            return Err(Error::Usage(format!("{}: nothing to show at operation {first}: {why}", self.args.file.display())));
+            return Err(Error::Usage(format!(
+                "{}: nothing to show at operation {first}: {why}",
+                self.args.file.display()
+            )));
         };
         let (path, what) = match (&self.args.html, &self.args.svg) {
             (Some(path), _) => (path, html::page(film)),
@@ -125,7 +127,8 @@ impl Show<'_> {
             1 => format!("operation {}", step.number),
             count => format!("{count} steps"),
         };
-        let found = film.found.as_ref().map_or(String::new(), |found| format!("; {}: {}", found.place, found.signature));
+        let found =
+            film.found.as_ref().map_or(String::new(), |found| format!("; {}: {}", found.place, found.signature));
         print(format_args!("{}: {steps} of {}{found}\n", path.display(), film.kernel))
     }
 }

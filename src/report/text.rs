@@ -73,7 +73,8 @@ fn write_report(report: &Report<'_>, out: &mut String) -> fmt::Result {
         writeln!(out, "  {op}")?;
     }
     title(out, "replay")?;
-    writeln!(out, "  {}", report.replay_command())
+    let commands = [report.replay_command(), report.show_command(), report.reproduce_command()];
+    commands.iter().try_for_each(|command| writeln!(out, "  {command}"))
 }
 
 fn line(out: &mut String, label: &str, text: &str) -> fmt::Result {

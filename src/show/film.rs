@@ -200,12 +200,14 @@ fn found(finding: &Finding, trace: &Trace, kernel: &str) -> Found {
                 found.returned = Some(divergence.returned.map(return_text));
             }
             if divergence.first_event.is_some() {
-                let lines = |side: usize| -> Vec<String> { divergence.events[side].iter().map(Event::to_string).collect() };
+                let lines =
+                    |side: usize| -> Vec<String> { divergence.events[side].iter().map(Event::to_string).collect() };
                 let (ours, theirs) = (lines(0), lines(1));
                 let (ours, theirs): (Vec<&str>, Vec<&str>) =
                     (ours.iter().map(String::as_str).collect(), theirs.iter().map(String::as_str).collect());
                 let diff = TextDiff::from_slices(&ours, &theirs);
-                found.events = diff.iter_all_changes().map(|change| (sign(change.tag()), change.value().to_owned())).collect();
+                found.events =
+                    diff.iter_all_changes().map(|change| (sign(change.tag()), change.value().to_owned())).collect();
             }
             for (side, warning) in ["reference", "port"].iter().zip(&divergence.warnings) {
                 found.violations.extend(warning.as_ref().map(|warning| format!("{side}: {warning}")));

@@ -169,7 +169,11 @@ impl<'a> Layout<'a> {
 pub(super) fn notes(scene: &Scene, anon_vma: &AnonVma) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(last) = anon_vma.reused.last() {
-        let times = if anon_vma.reused.len() == 1 { String::new() } else { format!(", {} times in all", anon_vma.reused.len()) };
+        let times = if anon_vma.reused.len() == 1 {
+            String::new()
+        } else {
+            format!(", {} times in all", anon_vma.reused.len())
+        };
         notes.push(format!("reused for p{} by operation {}{times}", last.by, last.step));
     }
     if anon_vma.fate != Fate::Freed {
@@ -208,7 +212,9 @@ fn roots(boxes: &[AnonVmaBox<'_>]) -> Vec<RootLine> {
     for root in boxes.iter().filter(|a| a.anon_vma.is_root()) {
         let below: Vec<&AnonVmaBox<'_>> = boxes
             .iter()
-            .filter(|a| a.anon_vma.root == root.anon_vma.id && a.anon_vma.id != a.anon_vma.root && a.rect.y > root.rect.y)
+            .filter(|a| {
+                a.anon_vma.root == root.anon_vma.id && a.anon_vma.id != a.anon_vma.root && a.rect.y > root.rect.y
+            })
             .collect();
         if below.is_empty() {
             continue;
@@ -234,7 +240,14 @@ fn links<'a>(processes: &[ProcessBox<'a>], boxes: &[AnonVmaBox<'a>], forest: f64
         for (place, link) in vma.chain.iter().enumerate() {
             let from = (rect.right(), rect.y + 5.0 + LINE * (place as f64 + 0.5));
             let Some(target) = boxes.iter().find(|a| a.anon_vma.id == link.anon_vma) else { continue };
-            links.push(LinkLine { process: process.process.mm, vma, link, from, bend: forest - 6.0, to: (target.rect.x, 0.0) });
+            links.push(LinkLine {
+                process: process.process.mm,
+                vma,
+                link,
+                from,
+                bend: forest - 6.0,
+                to: (target.rect.x, 0.0),
+            });
         }
     }
     for target in boxes {

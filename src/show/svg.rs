@@ -104,7 +104,12 @@ fn write_scene(scene: &Scene, layout: &Layout<'_>, out: &mut String) -> fmt::Res
     writeln!(out, r#"<text class="caption" x="14" y="16">{}</text>"#, escape(&scene.caption))?;
     writeln!(out, r#"<text class="caption" x="{}" y="16">anon_vmas</text>"#, layout.forest)?;
     if let Some(why) = &scene.unreadable {
-        return writeln!(out, r#"<text class="found" x="14" y="{}">the state cannot be read: {}</text>"#, HEADING + 20.0, escape(why));
+        return writeln!(
+            out,
+            r#"<text class="found" x="14" y="{}">the state cannot be read: {}</text>"#,
+            HEADING + 20.0,
+            escape(why)
+        );
     }
     if layout.anon_vmas.is_empty() {
         writeln!(out, r#"<text class="quiet" x="{}" y="{}">none</text>"#, layout.forest, HEADING + 16.0)?;
@@ -114,7 +119,14 @@ fn write_scene(scene: &Scene, layout: &Layout<'_>, out: &mut String) -> fmt::Res
     }
     for line in &layout.roots {
         let last = line.tails.last().map_or(line.head.1, |tail| tail.1);
-        write!(out, r#"<path class="root" data-to="{}" d="M{} {last}V{}H{}"#, line.root, line.bus, line.head.1, line.head.0 + 7.0)?;
+        write!(
+            out,
+            r#"<path class="root" data-to="{}" d="M{} {last}V{}H{}"#,
+            line.root,
+            line.bus,
+            line.head.1,
+            line.head.0 + 7.0
+        )?;
         for tail in &line.tails {
             write!(out, "M{} {}H{}", tail.0, tail.1, line.bus)?;
         }
@@ -171,7 +183,8 @@ fn write_process(process: &ProcessBox<'_>, out: &mut String) -> fmt::Result {
 
 fn write_vma(mm: u8, vma: &Vma, rect: &layout::Rect, out: &mut String) -> fmt::Result {
     let class = class(vma.fate, !vma.differs.is_empty(), false);
-    let chain: Vec<String> = vma.chain.iter().map(|link| format!("avc{}: anon_vma{}", link.avc, link.anon_vma)).collect();
+    let chain: Vec<String> =
+        vma.chain.iter().map(|link| format!("avc{}: anon_vma{}", link.avc, link.anon_vma)).collect();
     let tooltip = format!(
         "vma{} of p{mm}\n{:#x}..{:#x}, page offset {:#x}\n{}\nanon_vma {}\nchain, in list order: {}{}",
         vma.id,

@@ -100,8 +100,12 @@ fn write_scene(scene: &Scene, out: &mut String) -> fmt::Result {
         for vma in &process.vmas {
             let pgoff = if vma.pgoff == vma.start { String::new() } else { format!(" @{:#x}", vma.pgoff) };
             let anon_vma = vma.anon_vma.map_or("no anon_vma".to_owned(), |id| format!("anon_vma{id}"));
-            let chain: Vec<String> =
-                vma.chain.iter().enumerate().map(|(place, link)| format!("{}:anon_vma{}", place + 1, link.anon_vma)).collect();
+            let chain: Vec<String> = vma
+                .chain
+                .iter()
+                .enumerate()
+                .map(|(place, link)| format!("{}:anon_vma{}", place + 1, link.anon_vma))
+                .collect();
             let unmapped = if vma.unmapped && vma.fate != Fate::Freed { "  (in no mm's tree)" } else { "" };
             writeln!(
                 out,

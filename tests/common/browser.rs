@@ -86,8 +86,7 @@ impl Browser {
             _profile: profile,
         };
         let target = browser.ask("Target.createTarget", json!({ "url": "about:blank" }));
-        let attached =
-            browser.ask("Target.attachToTarget", json!({ "targetId": target["targetId"], "flatten": true }));
+        let attached = browser.ask("Target.attachToTarget", json!({ "targetId": target["targetId"], "flatten": true }));
         browser.session = attached["sessionId"].as_str().unwrap().to_owned();
         for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.ask(&format!("{domain}.enable"), json!({}));
@@ -140,8 +139,8 @@ impl Browser {
         let url = format!("file://{}{hash}", file.display());
         self.ask("Page.navigate", json!({ "url": url }));
         let begun = Instant::now();
-        while self.evaluate("document.readyState + location.href") != Value::from(format!("complete{url}"))
-            && self.evaluate("document.readyState + location.href.split('#')[0]") != Value::from(format!("completefile://{}", file.display()))
+        let there = format!("complete file://{}", file.display());
+        while self.evaluate("`${document.readyState} ${location.href.split('#')[0]}`").as_str() != Some(there.as_str())
         {
             assert!(begun.elapsed() < PATIENCE, "{url} does not load");
             std::thread::sleep(Duration::from_millis(20));
