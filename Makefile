@@ -44,7 +44,8 @@ fuzz: kernels
 	@[ -z "$(KERNEL)" ] || $(kernels_tool) ensure "$(KERNEL)"
 	@$(if $(DRIVER),RMAP_DRIVER="$(DRIVER)") scripts/fuzz "$(TARGET)" "$(TIME)" "$(SANITIZER)" "$(KERNEL)"
 
-test: setup
+test:
+	@scripts/setup --browser
 	@SEED="$(SEED)" scripts/test
 
 bench: kernels

@@ -14,9 +14,12 @@ mod file;
 #[cfg(not(feature = "port-only"))]
 mod kernels;
 mod known;
+mod manual;
 mod minimize;
 mod random;
+mod reproduce;
 mod run;
+mod show;
 mod subject;
 
 /// Nothing was found.
@@ -30,7 +33,9 @@ const USAGE: u8 = 2;
 #[derive(Parser)]
 #[command(name = "rmap-diff", version, propagate_version = true, max_term_width = 100)]
 #[command(
-    after_help = "Exit status: 0 the sides agree, 1 a divergence or violation was found, 2 usage or malformed input."
+    after_help = "Examples:\n  rmap-diff run fuzz/seeds/siblings.trace\n  rmap-diff random --ops 200000 --minimize\n  rmap-diff \
+        show fuzz/seeds/siblings.trace --html siblings.html\n\nExit status: 0 the sides agree, 1 a divergence or violation \
+        was found, 2 usage or malformed input."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -57,6 +62,18 @@ enum Command {
         small.trace --side c"
     )]
     Minimize(minimize::Args),
+    /// Show the anon_vma forest of a trace, step by step: as text, as a picture, as a page.
+    #[command(
+        after_help = "Examples:\n  rmap-diff show fuzz/seeds/siblings.trace --at 4\n  rmap-diff show crash.trace --kernel 6.12 \
+        --html crash.html\n  rmap-diff show crash.trace --svg crash.svg"
+    )]
+    Show(show::Args),
+    /// Write a trace as a C program for a running kernel, as a Rust test, or as text.
+    #[command(
+        after_help = "Examples:\n  rmap-diff reproduce crash.trace --as c -o reproduce.c\n  rmap-diff reproduce crash.trace \
+        --kernel 6.12 --as test -o tests/crash.rs"
+    )]
+    Reproduce(reproduce::Args),
     /// Play the traces of the known findings again: is each still there?
     #[cfg(not(feature = "port-only"))]
     #[command(after_help = "Examples:\n  rmap-diff known\n  rmap-diff known --kernel 7.3")]
@@ -71,6 +88,14 @@ enum Command {
     #[cfg(not(feature = "port-only"))]
     #[command(after_help = "Examples:\n  rmap-diff kernels\n  rmap-diff kernels --show 6.12 | less")]
     Kernels(kernels::Args),
+    /// Print a completion script for a shell.
+    #[command(
+        after_help = "Examples:\n  rmap-diff completions bash > rmap-diff.bash\n  rmap-diff completions zsh > _rmap-diff"
+    )]
+    Completions(manual::CompletionsArgs),
+    /// Print the manual page, or write those of all commands.
+    #[command(after_help = "Examples:\n  rmap-diff man | man -l -\n  rmap-diff man -o man/man1")]
+    Man(manual::ManArgs),
 }
 
 /// Which side of the comparison runs.
@@ -118,9 +143,13 @@ pub fn main() -> ExitCode {
         #[cfg(not(feature = "port-only"))]
         Command::Known(args) => known::run(&args),
         Command::Minimize(args) => minimize::run(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Reproduce(args) => reproduce::run(&args),
         Command::Convert(args) => convert::run(&args),
         #[cfg(not(feature = "port-only"))]
         Command::Kernels(args) => kernels::run(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
     };
     match result {
         Ok(status) => ExitCode::from(status),

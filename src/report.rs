@@ -3,6 +3,8 @@
 //! A [`Report`] is a [`Finding`] with what the lockstep does not know: the trace, the reference's name, the
 //! file. [`text`] writes it for a terminal, [`json`] for a program. [`dump`] writes states.
 
+use std::path::Path;
+
 use crate::check::{Finding, Who};
 use crate::trace::Trace;
 
@@ -62,12 +64,31 @@ impl<'a> Report<'a> {
 
     /// The command that plays it again.
     pub fn replay_command(&self) -> String {
+        format!("rmap-diff run {}", self.arguments())
+    }
+
+    /// The command that shows it step by step.
+    pub fn show_command(&self) -> String {
+        let page = match self.file {
+            Some(file) if file != "-" => Path::new(file).with_extension("html").display().to_string(),
+            _ => "finding.html".to_owned(),
+        };
+        format!("rmap-diff show {} --html {page}", self.arguments())
+    }
+
+    /// The command that makes a program of it for a running kernel.
+    pub fn reproduce_command(&self) -> String {
+        format!("rmap-diff reproduce {} --as c", self.arguments())
+    }
+
+    /// What the commands have in common.
+    fn arguments(&self) -> String {
         // Only a run of one side blames one side.
         let side = match self.finding.side() {
             Who::Both => "",
             Who::Reference => " --side c",
             Who::Port => " --side rust",
         };
-        format!("rmap-diff run {} --kernel {}{side}", self.file.unwrap_or("FILE"), self.kernel)
+        format!("{} --kernel {}{side}", self.file.unwrap_or("FILE"), self.kernel)
     }
 }

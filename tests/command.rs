@@ -544,8 +544,10 @@ fn a_finding_shows_all_that_is_needed_to_look_into_it() {
     for sign in ["- ", "+ "] {
         assert!(diff.lines().any(|line| line.starts_with(sign)), "no line `{sign}` in\n{diff}");
     }
-    let (replayed, command) = rest.split_once("\nreplay\n").expect("a command");
-    assert_eq!(command.trim(), "rmap-diff run crash.trace --kernel 6.12");
+    let (replayed, commands) = rest.split_once("\nreplay\n").expect("a command");
+    let mut commands = commands.lines().map(str::trim);
+    let command = commands.next().unwrap();
+    assert_eq!(command, "rmap-diff run crash.trace --kernel 6.12");
 
     // The trace that is shown ends with the operation, and finds the same again.
     let replayed: Trace = replayed.parse().unwrap_or_else(|error| panic!("{error}: {replayed}"));
@@ -558,6 +560,13 @@ fn a_finding_shows_all_that_is_needed_to_look_into_it() {
     fs::write(dir.path().join("crash.trace"), replayed.to_file_text()).unwrap();
     let args: Vec<&str> = command.split_whitespace().skip(1).collect();
     ok(self::command(&args).current_dir(dir.path()).output().unwrap());
+    let others: Vec<&str> = commands.collect();
+    assert_eq!(others.len(), 2, "{others:?}");
+    for other in others {
+        let args: Vec<&str> = other.split_whitespace().skip(1).collect();
+        ok(self::command(&args).current_dir(dir.path()).output().unwrap());
+    }
+    assert!(dir.path().join("crash.html").exists());
 }
 
 #[test]

@@ -135,6 +135,14 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         known
     }
 
+    /// The calls of the running operation, or of the last one, in order.
+    pub fn calls(&self) -> &[Call] {
+        match &self.finding {
+            Some(finding) => &finding.calls,
+            None => self.oracle.calls(),
+        }
+    }
+
     /// How much was done since the last reset.
     pub fn stats(&self) -> LockstepStats {
         self.stats

@@ -24,6 +24,8 @@ pub fn value(report: &Report<'_>) -> Value {
         "calls": strings(&finding.calls),
         "trace": operations,
         "replay": report.replay_command(),
+        "show": report.show_command(),
+        "reproduce": report.reproduce_command(),
     });
     let (kind, key, detail) = match &finding.kind {
         FindingKind::Divergence(divergence) => ("divergence", "divergence", divergence_value(divergence)),

@@ -89,6 +89,8 @@ trace
 
 replay
   rmap-diff run crash.txt --kernel 6.12
+  rmap-diff show crash.txt --kernel 6.12 --html crash.html
+  rmap-diff reproduce crash.txt --kernel 6.12 --as c
 ";
     assert_eq!(text::plain(&report), expected);
 }

@@ -73,7 +73,8 @@ fn write_report(report: &Report<'_>, out: &mut String) -> fmt::Result {
         writeln!(out, "  {op}")?;
     }
     title(out, "replay")?;
-    writeln!(out, "  {}", report.replay_command())
+    let commands = [report.replay_command(), report.show_command(), report.reproduce_command()];
+    commands.iter().try_for_each(|command| writeln!(out, "  {command}"))
 }
 
 fn line(out: &mut String, label: &str, text: &str) -> fmt::Result {
@@ -101,7 +102,7 @@ fn write_violation(violation: &Violation, out: &mut String) -> fmt::Result {
 }
 
 /// A return value: a serial, 0, or the name of an errno.
-pub(super) fn return_text(ret: i32) -> String {
+pub(crate) fn return_text(ret: i32) -> String {
     if ret < 0 { format!("-{}", errno_name(ret)) } else { ret.to_string() }
 }
 

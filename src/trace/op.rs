@@ -542,6 +542,14 @@ impl OpKind {
         self.split().0
     }
 
+    /// Whose it is; none if it is of no process.
+    pub fn process(&self) -> Option<MmId> {
+        match self.forms().next() {
+            Some(Form::First) => Some(MmId(self.split().1.p)),
+            _ => None,
+        }
+    }
+
     /// What it is called.
     pub fn keyword(&self) -> &'static str {
         OPERATIONS[self.index()].keyword

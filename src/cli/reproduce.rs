@@ -1,0 +1,84 @@
+//! `rmap-diff reproduce`: a trace as a C program for a running kernel, as a Rust test, or as text.
+
+use std::path::PathBuf;
+
+use super::subject::{self, DriverArg, Job};
+use super::{AGREE, Error, SideArg, file};
+use crate::check::{Driver, Lockstep};
+use crate::reproduce::{self, Played, c, rust_test};
+use crate::rmap::Side;
+use crate::trace::Trace;
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// A trace in its text form (`-`: standard input).
+    file: PathBuf,
+    /// As what.
+    #[arg(long = "as", value_enum, value_name = "FORM")]
+    form: Form,
+    /// Where to write (`-`: standard output).
+    #[arg(short, long, value_name = "OUT", default_value = "-")]
+    out: PathBuf,
+    #[command(flatten)]
+    subject: subject::Args,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    /// A C program that does the same by system calls.
+    C,
+    /// A Rust file with one #[test], for tests/ of this project.
+    Test,
+    /// The trace, up to where something is found.
+    Text,
+}
+
+pub(super) fn run(args: &Args) -> Result<u8, Error> {
+    let text = file::read(&args.file)?;
+    let parsed = crate::trace::parse_bytes(&text);
+    let trace = parsed.map_err(|error| Error::Parse { path: args.file.clone(), error })?;
+    let kernel = args.subject.kernel_name()?;
+    let played = args.subject.with(Play { trace: &trace, kernel: &kernel })?;
+    let written = match args.form {
+        Form::Text => reproduce::text(&played),
+        Form::C => c::program(&played).map_err(|error| {
+            let line = line_of(&String::from_utf8_lossy(&text), error.operation);
+            Error::Usage(format!("{}:{line}: {error}", args.file.display()))
+        })?,
+        Form::Test => {
+            let subject = rust_test::Subject {
+                reference: args.subject.side != SideArg::Rust,
+                port: args.subject.side != SideArg::C,
+                kernel_driver: args.subject.driver()? == DriverArg::Kernel,
+            };
+            rust_test::file(&played, subject)
+        }
+    };
+    file::write(&args.out, written.as_bytes())?;
+    Ok(AGREE)
+}
+
+/// The line of an operation, both from 1.
+fn line_of(text: &str, operation: usize) -> usize {
+    let holds = |line: &str| !line.split('#').next().unwrap_or_default().trim().is_empty();
+    let lines = text.lines().enumerate().filter(|(_, line)| holds(line));
+    lines.map(|(at, _)| at + 1).nth(operation - 1).unwrap_or(0)
+}
+
+struct Play<'a> {
+    trace: &'a Trace,
+    kernel: &'a str,
+}
+
+impl Job for Play<'_> {
+    type Out = Played;
+
+    fn on<C: Side, P: Side, D: Driver<C, P>>(
+        self,
+        lockstep: &mut Lockstep<C, P>,
+        driver: &mut D,
+        _: &[&'static str],
+    ) -> Result<Played, Error> {
+        Ok(reproduce::play(lockstep, driver, self.trace, self.kernel))
+    }
+}

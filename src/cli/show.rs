@@ -1,0 +1,134 @@
+//! `rmap-diff show`: the anon_vma forest of a trace, step by step.
+
+use std::path::PathBuf;
+
+use super::subject::{self, Job};
+use super::{AGREE, Error, FOUND, file, known, print};
+use crate::check::{self, Driver, Lockstep};
+use crate::known::KnownFinding;
+use crate::rmap::Side;
+use crate::show::{self, Film, html, svg, text};
+use crate::trace::Trace;
+
+/// How many steps a page holds: those that come last.
+const PAGE_STEPS: usize = 1000;
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// A trace in its text form (`-`: standard input).
+    file: PathBuf,
+    /// After which operation, from 1; `end`: after the exits at the end of the trace. Default: the operation at which
+    /// something was found, else the last.
+    #[arg(long, value_name = "K")]
+    at: Option<At>,
+    /// Draw that step as SVG (`-`: standard output).
+    #[arg(long, value_name = "OUT", conflicts_with = "html")]
+    svg: Option<PathBuf>,
+    /// Make one page of all steps, which needs no network (`-`: standard output).
+    #[arg(long, value_name = "OUT", conflicts_with = "at")]
+    html: Option<PathBuf>,
+    #[command(flatten)]
+    subject: subject::Args,
+}
+
+#[derive(Clone, Copy)]
+enum At {
+    Operation(usize),
+    End,
+}
+
+impl std::str::FromStr for At {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<At, String> {
+        match text.parse() {
+            _ if text == "end" => Ok(At::End),
+            Ok(number @ 1..) => Ok(At::Operation(number)),
+            _ => Err("expected the number of an operation, from 1, or `end`".into()),
+        }
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result<u8, Error> {
+    let trace = file::read_trace(&args.file)?;
+    if let Some(At::Operation(number)) = args.at
+        && number > trace.ops.len()
+    {
+        let name = args.file.display();
+        return Err(Error::Usage(format!("--at {number}: {name} has {} operations", trace.ops.len())));
+    }
+    let kernel = args.subject.kernel_name()?;
+    let known = args.subject.known()?;
+    args.subject.with(Show { args, trace: &trace, kernel: &kernel, known: &known })
+}
+
+struct Show<'a> {
+    args: &'a Args,
+    trace: &'a Trace,
+    kernel: &'a str,
+    known: &'a [KnownFinding],
+}
+
+impl Job for Show<'_> {
+    type Out = u8;
+
+    fn on<C: Side, P: Side, D: Driver<C, P>>(
+        self,
+        lockstep: &mut Lockstep<C, P>,
+        driver: &mut D,
+        sides: &[&'static str],
+    ) -> Result<u8, Error> {
+        lockstep.tolerate(self.known.iter().map(|known| known.signature.clone()));
+        // Played once to know where it ends: only what is shown is kept.
+        let result = check::run_trace(lockstep, driver, self.trace);
+        let end = self.trace.ops.len() + 1;
+        let stopped = lockstep.stats().operations as usize;
+        let last = match &result.finding {
+            Some(finding) if finding.teardown => end,
+            Some(finding) => finding.operation as usize,
+            None => self.trace.ops.len().min(stopped),
+        };
+        let (first, to) = match (self.args.at, &self.args.html) {
+            (_, Some(_)) => (end.saturating_sub(PAGE_STEPS - 1).max(1), end),
+            (None, None) => (last, last),
+            (Some(At::End), None) => (end, end),
+            (Some(At::Operation(number)), None) => (number, number),
+        };
+        let captions: Vec<&str> = sides.iter().map(|&side| if side == "c" { "reference" } else { "port" }).collect();
+        // Who reuses what is told from some way back.
+        let keep = first.saturating_sub(PAGE_STEPS).max(1)..=to;
+        let mut film = show::film(lockstep, driver, self.trace, self.kernel, &captions, keep);
+        known::tell(self.known, lockstep.met());
+        film.steps.retain(|step| step.number >= first);
+        self.put(&film, first)?;
+        Ok(if film.found.is_some() { FOUND } else { AGREE })
+    }
+}
+
+impl Show<'_> {
+    fn put(&self, film: &Film, first: usize) -> Result<(), Error> {
+        let Some(step) = film.steps.last() else {
+            let why = film.found.as_ref().map_or("it ends before", |found| found.signature.as_str());
+            return Err(Error::Usage(format!(
+                "{}: nothing to show at operation {first}: {why}",
+                self.args.file.display()
+            )));
+        };
+        let (path, what) = match (&self.args.html, &self.args.svg) {
+            (Some(path), _) => (path, html::page(film)),
+            (None, Some(path)) => (path, svg::file(film, step)),
+            (None, None) => return print(text::coloured(film, step)),
+        };
+        file::write(path, what.as_bytes())?;
+        if path.as_os_str() == "-" {
+            return Ok(());
+        }
+        let steps = match film.steps.len() {
+            1 => format!("operation {}", step.number),
+            count => format!("{count} steps"),
+        };
+        let found =
+            film.found.as_ref().map_or(String::new(), |found| format!("; {}: {}", found.place, found.signature));
+        print(format_args!("{}: {steps} of {}{found}\n", path.display(), film.kernel))
+    }
+}

@@ -1,0 +1,102 @@
+//! Reproducers: a trace as something that runs without this tool, or that stays as a test.
+//!
+//! A trace is played once, so that what is written knows how each operation ended, and stops where something was found.
+//!
+//! | form | what |
+//! | --- | --- |
+//! | [`text`] | the trace up to what was found, in text form |
+//! | [`c::program`] | a C program that does it by system calls, for a running kernel (`reproduce/program.c` is what all share) |
+//! | [`rust_test::file`] | a Rust file with one `#[test]`, for this crate's `tests/` |
+
+pub mod c;
+pub mod rust_test;
+
+use crate::check::{Driver, Finding, Lockstep};
+use crate::mm::Outcome;
+use crate::rmap::{MmId, Side, VmaRange};
+use crate::trace::{Op, OpKind, Trace};
+
+/// One operation as it was played.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PlayedOp {
+    /// What was done.
+    pub op: Op,
+    /// How it ended; none for the one at which something was found.
+    pub outcome: Option<Outcome>,
+    /// Whether its process was alive before it.
+    pub alive: bool,
+    /// Whether the process that a fork makes was alive before it.
+    pub child_alive: bool,
+    /// The VMA that it is about, where a system call needs to know: of the page that grows, of the page that
+    /// `uffdmove` moves to.
+    pub vma: Option<VmaRange>,
+}
+
+/// A trace as it was played.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Played {
+    /// The name of the reference.
+    pub kernel: String,
+    /// Up to what was found.
+    pub ops: Vec<PlayedOp>,
+    /// What was found, if anything.
+    pub finding: Option<Finding>,
+}
+
+/// Plays a trace, as [`run_trace`](crate::check::run_trace) does, and keeps how each operation ended.
+pub fn play<C: Side, P: Side, D: Driver<C, P>>(
+    lockstep: &mut Lockstep<C, P>,
+    driver: &mut D,
+    trace: &Trace,
+    kernel: &str,
+) -> Played {
+    lockstep.reset();
+    driver.reset();
+    let mut ops = Vec::new();
+    for op in &trace.ops {
+        let processes = driver.processes();
+        let alive = |mm: MmId| processes.iter().any(|(alive, _)| *alive == mm);
+        let mut played = PlayedOp { op: *op, outcome: None, alive: true, child_alive: false, vma: None };
+        match op.kind {
+            OpKind::Fork { parent, child } => (played.alive, played.child_alive) = (alive(parent), alive(child)),
+            OpKind::Grow { mm, page, .. } | OpKind::UffdMove { mm, to: page, .. } => {
+                played.alive = alive(mm);
+                played.vma = driver.vma_at(mm, page).map(|(_, range)| range);
+            }
+            kind => played.alive = kind.process().is_none_or(alive),
+        }
+        let outcome = driver.apply(lockstep, op);
+        lockstep.end_operation();
+        driver.check(lockstep);
+        played.outcome = lockstep.finding().is_none().then_some(outcome);
+        ops.push(played);
+        if lockstep.finding().is_some() {
+            break;
+        }
+    }
+    lockstep.finish();
+    crate::check::end_trace(lockstep, driver);
+    Played { kernel: kernel.to_owned(), ops, finding: lockstep.finding().cloned() }
+}
+
+impl Played {
+    /// The operations that were played.
+    pub fn trace(&self) -> Trace {
+        self.ops.iter().map(|played| played.op).collect()
+    }
+
+    /// What was found, or that nothing was, in one line.
+    pub fn headline(&self) -> String {
+        match &self.finding {
+            Some(finding) => finding.signature(),
+            None => format!("nothing is found with this trace on {}", self.kernel),
+        }
+    }
+}
+
+/// The trace up to what was found, with what it is.
+pub fn text(played: &Played) -> String {
+    let trace = played.trace().to_file_text();
+    let (first, rest) = trace.split_once('\n').unwrap_or((&trace, ""));
+    format!("{first}\n# {}\n# kernel {}\n{rest}", played.headline(), played.kernel)
+}

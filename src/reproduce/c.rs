@@ -1,0 +1,272 @@
+//! A C program that does a trace by system calls, for a running kernel: one process for each of the trace.
+//!
+//! | operation | system call |
+//! | --- | --- |
+//! | `map`, `unmap`, `protect`, `advise` | `mmap()`, `munmap()`, `mprotect()`, `madvise()` |
+//! | `fault` | `madvise(MADV_POPULATE_WRITE)`, or `_READ`: a fault that reports its error |
+//! | `fork`, `exit` | `clone3()`, `_exit()` and a wait until the memory is gone |
+//! | `move`, `resize` | `mremap()` |
+//! | `grow` | the kernel reads at the page that the VMA is to grow to |
+//! | `uffdmove` | `UFFDIO_MOVE` |
+//! | `walk` | a comment: it changes nothing, and no system call is just that |
+//! | `pin`, `unpin` | none: the trace is refused. The kernel holds such references on its own account, and they decide how long an anon_vma lives |
+//!
+//! `fail=` becomes an allocation failed by `/proc/self/fail-nth`, which is one attempt: of a list the first. Without it such a
+//! step is skipped if it failed in the trace, since it would succeed. `failnode=` has a note alone: fail-nth counts all
+//! caches, and the trace counts these apart.
+
+use std::fmt::{self, Write as _};
+
+use super::{Played, PlayedOp};
+use crate::fill::fill;
+use crate::mm::Outcome;
+use crate::rmap::{MmId, errno_name};
+use crate::trace::{Advice, OpKind};
+
+const PROGRAM: &str = include_str!("program.c");
+const UFFD: &str = include_str!("uffd.c");
+
+/// Lowest page that a user may map: `mmap_min_addr` is 64 KiB in most kernels.
+const LOWEST: u64 = 0x10;
+
+/// An operation that no system call does.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("`{text}`: {why}")]
+pub struct NoSystemCall {
+    /// Which operation, from 1.
+    pub operation: usize,
+    /// Its text.
+    pub text: String,
+    /// Why, and what to do.
+    pub why: &'static str,
+}
+
+/// The program.
+///
+/// # Errors
+/// For the first operation that no system call does, if it was done in the trace.
+pub fn program(played: &Played) -> Result<String, NoSystemCall> {
+    let steps: Vec<Step<'_>> =
+        played.ops.iter().enumerate().map(|(at, op)| Step::new(at, op)).collect::<Result<_, _>>()?;
+    let (mut lowest, mut end, mut processes, mut files) = (u64::MAX, 1, 1, 0);
+    for PlayedOp { op, .. } in &played.ops {
+        let (first, last) = pages(&op.kind);
+        (lowest, end) = (lowest.min(first), end.max(last));
+        processes = processes.max(1 + op.kind.process().map_or(0, |mm| mm.0));
+        if let OpKind::Fork { child, .. } = op.kind {
+            processes = processes.max(1 + child.0);
+        }
+        if let OpKind::Map { file: Some(file), .. } = op.kind {
+            files = files.max(1 + file);
+        }
+    }
+    let base = if lowest < LOWEST { LOWEST } else { 0 };
+    let moves = played.ops.iter().any(|played| matches!(played.op.kind, OpKind::UffdMove { .. }));
+    let constants = format!(
+        "/* The trace's page 0, and the end of its pages. */\n#define BASE {base:#x}\n#define END {end:#x}\n#define PROCESSES \
+         {processes}\n#define FILES {files}\n"
+    );
+    let (mut table, mut cases) = (String::new(), String::new());
+    for step in &steps {
+        // Writing to a string does not fail.
+        let _ = step.write_row(&mut table).and_then(|()| step.write_case(&mut cases));
+    }
+    Ok(fill(
+        PROGRAM,
+        &[
+            ("ABOUT", &about(played)),
+            ("INCLUDES", if moves { "#include <linux/userfaultfd.h>\n" } else { "" }),
+            ("CONSTANTS", &constants),
+            ("UFFD", if moves { UFFD } else { "" }),
+            ("TABLE", &table),
+            ("CASES", &cases),
+        ],
+    ))
+}
+
+fn about(played: &Played) -> String {
+    let mut about = format!(" * {}\n *\n", comment(&played.headline()));
+    let _ = writeln!(about, " * The trace, as played on {}:\n *", played.kernel);
+    for op in &played.ops {
+        let _ = writeln!(about, " *\t{}", op.op);
+    }
+    about
+}
+
+/// Without what ends a comment.
+fn comment(text: &str) -> String {
+    text.replace("*/", "* /").replace("/*", "/ *")
+}
+
+/// The first page and the end of what an operation names.
+fn pages(kind: &OpKind) -> (u64, u64) {
+    match *kind {
+        OpKind::Map { start, end, .. }
+        | OpKind::Unmap { start, end, .. }
+        | OpKind::Protect { start, end, .. }
+        | OpKind::Advise { start, end, .. } => (start, end),
+        OpKind::Fault { page, .. } | OpKind::Pin { page, .. } | OpKind::Walk { page, .. } => (page, page + 1),
+        OpKind::Move { start, end, to, .. } => (start.min(to), end.max(to + (end - start))),
+        OpKind::Resize { start, end, pages, .. } => (start, end.max(start + pages)),
+        OpKind::Grow { page, pages, .. } => (page.saturating_sub(pages), page + 1),
+        OpKind::UffdMove { from, to, .. } => (from.min(to), from.max(to) + 1),
+        OpKind::Fork { .. } | OpKind::Exit { .. } | OpKind::Unpin { .. } => (u64::MAX, 0),
+    }
+}
+
+/// One step of the program.
+struct Step<'a> {
+    at: usize,
+    played: &'a PlayedOp,
+    /// Why it does nothing; empty if it does something, or may be skipped for its failures.
+    note: String,
+    /// An expression or a statement; none if the step does nothing.
+    code: Option<String>,
+}
+
+impl<'a> Step<'a> {
+    fn new(at: usize, played: &'a PlayedOp) -> Result<Step<'a>, NoSystemCall> {
+        let refused = match played.outcome {
+            Some(Outcome::Refused(errno)) => Some(errno_name(errno)),
+            _ => None,
+        };
+        let op = &played.op;
+        let mut step = Step { at, played, note: String::new(), code: None };
+        let by_number = !played.alive || played.child_alive;
+        if let (Some(errno), true) = (refused, by_number) {
+            step.note = format!("refused in the trace for the number of a process: {errno}");
+            return Ok(step);
+        }
+        let no_call = |why| NoSystemCall { operation: at + 1, text: op.to_string(), why };
+        let code = match op.kind {
+            OpKind::Pin { .. } | OpKind::Unpin { .. } => {
+                if let Some(errno) = refused {
+                    step.note = format!("refused in the trace: {errno}");
+                    return Ok(step);
+                }
+                return Err(no_call(
+                    "no system call holds a reference to an anon_vma, and it decides how long that lives; `rmap-diff \
+                     minimize` leaves it out where it does not matter, and --as test keeps it",
+                ));
+            }
+            OpKind::Walk { .. } => {
+                step.note = "no system call is just a walk, and it changes nothing".into();
+                return Ok(step);
+            }
+            kind => call(&kind, played).map_err(no_call)?,
+        };
+        step.code = Some(code);
+        if !op.fail_node.is_never() && matches!(played.outcome, Some(Outcome::Failed(_))) {
+            step.note = "failnode=: fail-nth counts all caches, the trace counts maple tree nodes apart".into();
+            step.code = None;
+        } else if !op.fail.is_never() {
+            step.note = format!("needs fail-nth: fail={}", op.fail);
+        }
+        Ok(step)
+    }
+
+    /// The attempt that fail-nth lets fail.
+    fn nth(&self) -> u16 {
+        self.played.op.fail.list().next().or(self.played.op.fail.from()).unwrap_or(0)
+    }
+
+    fn write_row(&self, out: &mut String) -> fmt::Result {
+        let (kind, child) = match (&self.code, self.played.op.kind) {
+            (None, _) => ("NOTHING", 0),
+            (_, OpKind::Fork { child, .. }) => ("FORKS", child.0),
+            (_, OpKind::Exit { .. }) => ("EXITS", 0),
+            _ => ("DOES", 0),
+        };
+        let expect = match self.played.outcome {
+            None => "ANYTHING",
+            Some(Outcome::Done) => "DONE",
+            Some(Outcome::Refused(_) | Outcome::Failed(_)) => "FAILS",
+        };
+        let process = self.played.op.kind.process().map_or(0, |MmId(p)| p);
+        let nth = if self.code.is_some() { self.nth() } else { 0 };
+        writeln!(out, "\t{{ \"{}\", {kind}, {process}, {child}, {expect}, {nth}, \"{}\" }},", self.played.op, self.note)
+    }
+
+    fn write_case(&self, out: &mut String) -> fmt::Result {
+        let Some(code) = &self.code else {
+            return writeln!(out, "\t/* {}: {} */", self.played.op, self.note);
+        };
+        if matches!(self.played.op.kind, OpKind::Exit { .. }) {
+            return writeln!(out, "\t/* {}: the first process sees to it */", self.played.op);
+        }
+        writeln!(out, "\tcase {}: /* {} */", self.at, self.played.op)?;
+        let (list, from) = (self.played.op.fail.list().count(), self.played.op.fail.from());
+        if list > 1 || from.is_some() {
+            writeln!(
+                out,
+                "\t\t/*\n\t\t * fail={}: fail-nth fails the first of these attempts alone. Where the kernel tries again and\n\t\t \
+                 * succeeds, use a probe on should_failslab() that fails the others, too.\n\t\t */",
+                self.played.op.fail
+            )?;
+        }
+        writeln!(out, "\t\treturn {code};")
+    }
+}
+
+/// The expression that does an operation, and is 0 or an errno.
+fn call(kind: &OpKind, played: &PlayedOp) -> Result<String, &'static str> {
+    let range = |start: u64, end: u64| format!("at({start:#x}), len({:#x})", end.saturating_sub(start));
+    Ok(match *kind {
+        OpKind::Map { start, end, grows, file, .. } => {
+            let source = if file.is_some() { "" } else { " | MAP_ANONYMOUS" };
+            let grows = if grows { " | MAP_GROWSDOWN" } else { "" };
+            let (fd, offset) = match file {
+                Some(file) => (format!("files[{file}]"), format!("(off_t)len({start:#x})")),
+                None => ("-1".to_owned(), "0".to_owned()),
+            };
+            format!(
+                "mapped(mmap({}, PROT_READ | PROT_WRITE,\n\t\t\t\t   MAP_PRIVATE{source}{grows} | MAP_FIXED_NOREPLACE, {fd}, \
+                 {offset}), at({start:#x}))",
+                range(start, end)
+            )
+        }
+        OpKind::Fault { page, read, .. } => {
+            let how = if read { "READ" } else { "WRITE" };
+            format!("failed(madvise(at({page:#x}), len(1), MADV_POPULATE_{how}))")
+        }
+        OpKind::Fork { child, .. } => format!("spawn({}, child)", child.0),
+        OpKind::Exit { .. } => "0".to_owned(),
+        OpKind::Unmap { start, end, .. } => format!("failed(munmap({}))", range(start, end)),
+        OpKind::Protect { start, end, write, .. } => {
+            let write = if write { " | PROT_WRITE" } else { "" };
+            format!("failed(mprotect({}, PROT_READ{write}))", range(start, end))
+        }
+        OpKind::Advise { start, end, advice, .. } => {
+            let advice = match advice {
+                Advice::DontFork => "MADV_DONTFORK",
+                Advice::DoFork => "MADV_DOFORK",
+                Advice::WipeOnFork => "MADV_WIPEONFORK",
+                Advice::KeepOnFork => "MADV_KEEPONFORK",
+            };
+            format!("failed(madvise({}, {advice}))", range(start, end))
+        }
+        OpKind::Move { start, end, to, dontunmap, .. } => {
+            let stays = if dontunmap { " | MREMAP_DONTUNMAP" } else { "" };
+            format!(
+                "mapped(mremap({}, len({:#x}),\n\t\t\t\t     MREMAP_MAYMOVE | MREMAP_FIXED{stays}, at({to:#x})), at({to:#x}))",
+                range(start, end),
+                end - start
+            )
+        }
+        OpKind::Resize { start, end, pages, .. } => {
+            format!("mapped(mremap({}, len({pages:#x}), 0), at({start:#x}))", range(start, end))
+        }
+        OpKind::Grow { page, pages, .. } => {
+            let top = played.vma.map_or(page, |vma| vma.start);
+            match top.checked_sub(pages) {
+                Some(to) => format!("grow_to(at({to:#x}))"),
+                None => return Err("it grows below page 0, which no system call can ask for"),
+            }
+        }
+        OpKind::UffdMove { from, to, .. } => {
+            let vma = played.vma.map_or(range(to, to + 1), |vma| range(vma.start, vma.end));
+            format!("move_page({vma}, at({from:#x}), at({to:#x}))")
+        }
+        OpKind::Pin { .. } | OpKind::Unpin { .. } | OpKind::Walk { .. } => return Err("no system call does it"),
+    })
+}

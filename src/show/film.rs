@@ -1,0 +1,230 @@
+//! Plays a trace and keeps what the world looked like after each operation.
+
+use std::ops::RangeInclusive;
+
+use serde::Serialize;
+use similar::{ChangeTag, TextDiff};
+
+use super::scene::Scene;
+use crate::check::{self, CallText, Driver, FieldDiff, Finding, FindingKind, Lockstep, diff_states};
+use crate::mm::Outcome;
+use crate::report::{Report, text::return_text};
+use crate::rmap::{Event, Side, Snapshot, errno_name};
+use crate::trace::{Op, OpKind, Trace};
+
+/// A trace as it was played.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Film {
+    /// The name of the reference.
+    pub kernel: String,
+    /// How many operations the trace has.
+    pub operations: usize,
+    /// In order: operations that were asked for, and, if it was, the exits at the end.
+    pub steps: Vec<Step>,
+    /// What ended it, if anything was found.
+    pub found: Option<Found>,
+}
+
+/// The world after one operation.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Step {
+    /// The operation, from 1; one more than the trace has for the exits at its end.
+    pub number: usize,
+    /// Its text.
+    pub operation: String,
+    /// `done`, `refused EEXIST`, `failed ENOMEM`, or `found`.
+    pub outcome: String,
+    /// The rmap calls that it made.
+    pub calls: Vec<String>,
+    /// One scene where the sides agree or one ran alone; else the reference's and the port's.
+    pub scenes: Vec<Scene>,
+    /// What differs between the two.
+    pub differs: Vec<FieldDiff>,
+}
+
+/// What was found, in words.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Found {
+    /// [`Finding::signature`]
+    pub signature: String,
+    /// [`Step::number`]
+    pub step: usize,
+    /// When, in words.
+    pub place: String,
+    /// The call, if it is known.
+    pub call: Option<String>,
+    /// What each side returned from the call, if the sides differ.
+    pub returned: Option<[String; 2]>,
+    /// What the sides did in the call: ` `, `-` (the reference alone) or `+` (the port alone), and the event.
+    pub events: Vec<(char, String)>,
+    /// What is broken, in words.
+    pub violations: Vec<String>,
+}
+
+/// Plays a trace from an empty world, as [`check::run_trace`] does, and keeps these steps. `captions`: what each side that runs
+/// is called, the reference first.
+///
+/// A step costs as much as the state is large.
+pub fn film<C: Side, P: Side, D: Driver<C, P>>(
+    lockstep: &mut Lockstep<C, P>,
+    driver: &mut D,
+    trace: &Trace,
+    kernel: &str,
+    captions: &[&str],
+    keep: RangeInclusive<usize>,
+) -> Film {
+    lockstep.reset();
+    driver.reset();
+    let mut camera = Camera { captions, keep, before: Vec::new(), steps: Vec::new() };
+    for (at, op) in trace.ops.iter().enumerate() {
+        let outcome = driver.apply(lockstep, op);
+        lockstep.end_operation();
+        driver.check(lockstep);
+        let last = at + 1 == trace.ops.len();
+        if last {
+            lockstep.finish();
+        }
+        let outcome = if lockstep.finding().is_some() { "found".to_owned() } else { outcome_text(outcome) };
+        camera.take(lockstep, driver, at + 1, Some(op), outcome);
+        if lockstep.finding().is_some() {
+            break;
+        }
+    }
+    if lockstep.finding().is_none() {
+        check::end_trace(lockstep, driver);
+        let outcome = if lockstep.finding().is_some() { "found" } else { "done" };
+        camera.take(lockstep, driver, trace.ops.len() + 1, None, outcome.to_owned());
+    }
+    if lockstep.settle()
+        && let Some(last) = camera.steps.last_mut()
+    {
+        last.outcome = "stopped by a known finding".to_owned();
+    }
+    let found = lockstep.finding().map(|finding| found(finding, trace, kernel));
+    Film { kernel: kernel.to_owned(), operations: trace.ops.len(), steps: camera.steps, found }
+}
+
+struct Camera<'a> {
+    captions: &'a [&'a str],
+    keep: RangeInclusive<usize>,
+    /// The sides after the step before; nothing at the beginning.
+    before: Vec<Scene>,
+    steps: Vec<Step>,
+}
+
+impl Camera<'_> {
+    fn take<C: Side, P: Side, D: Driver<C, P>>(
+        &mut self,
+        lockstep: &mut Lockstep<C, P>,
+        driver: &D,
+        number: usize,
+        op: Option<&Op>,
+        outcome: String,
+    ) {
+        // The step before the first is what that is compared with.
+        if number + 1 < *self.keep.start() || number > *self.keep.end() {
+            return;
+        }
+        let mut states = vec![snapshot(lockstep.reference())];
+        states.extend(lockstep.port().map(snapshot));
+        let alive = driver.processes();
+        let forked = op.and_then(|op| match op.kind {
+            OpKind::Fork { child, .. } => Some(child),
+            _ => None,
+        });
+        let scenes: Vec<Scene> = states
+            .iter()
+            .zip(self.captions)
+            .enumerate()
+            .map(|(side, (state, caption))| match state {
+                Ok(state) => Scene::new(caption, number, state, &alive, forked, self.before.get(side)),
+                Err(why) => Scene::unreadable(caption, why.clone()),
+            })
+            .collect();
+        self.before = scenes.clone();
+        if !self.keep.contains(&number) {
+            return;
+        }
+        let differs = match &states[..] {
+            [Ok(reference), Ok(port)] => diff_states(reference, port),
+            _ => Vec::new(),
+        };
+        let scenes = match <[Scene; 2]>::try_from(scenes) {
+            Ok([reference, port]) if differs.is_empty() && reference.unreadable == port.unreadable => {
+                vec![Scene { caption: self.captions.join(" and "), ..reference }]
+            }
+            Ok(mut sides) => {
+                Scene::mark(&mut sides, &differs);
+                sides.into()
+            }
+            Err(scenes) => scenes,
+        };
+        self.steps.push(Step {
+            number,
+            operation: op.map_or_else(|| "exit of all processes".to_owned(), ToString::to_string),
+            outcome,
+            calls: lockstep.calls().iter().map(|call| CallText(*call).to_string()).collect(),
+            scenes,
+            differs,
+        });
+    }
+}
+
+fn snapshot(side: &mut impl Side) -> Result<Snapshot, String> {
+    let mut words = Vec::new();
+    side.state(&mut words);
+    Snapshot::decode(&words).map_err(|error| error.to_string())
+}
+
+fn outcome_text(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Done => "done".to_owned(),
+        Outcome::Refused(errno) => format!("refused {}", errno_name(errno)),
+        Outcome::Failed(errno) => format!("failed {}", errno_name(errno)),
+    }
+}
+
+fn found(finding: &Finding, trace: &Trace, kernel: &str) -> Found {
+    let mut found = Found {
+        signature: finding.signature(),
+        step: if finding.teardown { trace.ops.len() + 1 } else { finding.operation as usize },
+        place: Report::new(finding, trace, kernel).place(),
+        call: finding.call.map(|call| CallText(call).to_string()),
+        returned: None,
+        events: Vec::new(),
+        violations: Vec::new(),
+    };
+    match &finding.kind {
+        FindingKind::Divergence(divergence) => {
+            if divergence.returned[0] != divergence.returned[1] {
+                found.returned = Some(divergence.returned.map(return_text));
+            }
+            if divergence.first_event.is_some() {
+                let lines =
+                    |side: usize| -> Vec<String> { divergence.events[side].iter().map(Event::to_string).collect() };
+                let (ours, theirs) = (lines(0), lines(1));
+                let (ours, theirs): (Vec<&str>, Vec<&str>) =
+                    (ours.iter().map(String::as_str).collect(), theirs.iter().map(String::as_str).collect());
+                let diff = TextDiff::from_slices(&ours, &theirs);
+                found.events =
+                    diff.iter_all_changes().map(|change| (sign(change.tag()), change.value().to_owned())).collect();
+            }
+            for (side, warning) in ["reference", "port"].iter().zip(&divergence.warnings) {
+                found.violations.extend(warning.as_ref().map(|warning| format!("{side}: {warning}")));
+            }
+        }
+        FindingKind::Violation { violations, .. } => {
+            found.violations = violations.iter().map(ToString::to_string).collect();
+        }
+        FindingKind::Undecodable { error, .. } => found.violations.push(error.to_string()),
+    }
+    found
+}
+
+fn sign(tag: ChangeTag) -> char {
+    match tag {
+        ChangeTag::Equal => ' ',
+        ChangeTag::Delete => '-',
+        ChangeTag::Insert => '+',
+    }
+}

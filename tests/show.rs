@@ -1,0 +1,453 @@
+//! The anon_vma forest as a picture: what is told of a step, and whether a real browser shows it as it should. A binary
+//! holds no faulty reference, so a divergence is shown with a port of another revision.
+
+mod common;
+
+#[path = "common/browser.rs"]
+mod browser;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use browser::Browser;
+use common::{NEWEST, reference, trace};
+use rmap_diff::check::Lockstep;
+use rmap_diff::kernel::{Kernel, SlabMode};
+use rmap_diff::mm::{KernelDriver, SmallDriver};
+use rmap_diff::port::Port;
+use rmap_diff::rmap::Revision;
+use rmap_diff::show::{self, Fate, Film, Step, html, svg, text};
+use rmap_diff::trace::Trace;
+
+/// 6.12 and 7.2 reuse another anon_vma for p5.
+const PARTING: &str =
+    "map p0 0x10..0x14\nfault p0 0x10\nfork p0 p1\nfork p1 p2\nexit p1\nmap p2 0x20..0x22 \nfork p2 p3\n";
+
+fn seed(name: &str) -> Trace {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(format!("{name}.trace"));
+    trace(&fs::read_to_string(path).unwrap())
+}
+
+fn seeds() -> Vec<String> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let mut names: Vec<String> = names.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    names.sort();
+    assert!(names.len() > 10);
+    names
+}
+
+/// A reference and the port in agreement, with the kernel's own VMA code.
+fn film(name: &str, trace: &Trace) -> Film {
+    let reference = reference(name);
+    let kernel = common::layer::kernel_with_layer(reference, SlabMode::Reuse);
+    let mut lockstep = Lockstep::new(kernel, Port::new(reference.revision));
+    let sides = ["reference", "port"];
+    show::film(&mut lockstep, &mut KernelDriver::new(), trace, reference.name, &sides, 1..=usize::MAX)
+}
+
+/// 6.12 beside a port that behaves as 7.2.
+fn parting() -> Film {
+    let port = Port::new(Revision::of_generation("7.2").unwrap());
+    let mut lockstep = Lockstep::new(Kernel::new(reference("6.12"), SlabMode::Reuse), port);
+    let sides = ["reference", "port"];
+    show::film(&mut lockstep, &mut SmallDriver::new(), &trace(PARTING), "6.12", &sides, 1..=usize::MAX)
+}
+
+fn step(film: &Film, number: usize) -> &Step {
+    film.steps.iter().find(|step| step.number == number).unwrap()
+}
+
+fn command(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rmap-diff"));
+    for variable in ["RMAP_KERNEL", "RMAP_DRIVER", "RMAP_KNOWN", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(variable);
+    }
+    command.args(args).output().unwrap()
+}
+
+fn seed_path(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(format!("{name}.trace")).display().to_string()
+}
+
+fn page_of(film: &Film, dir: &tempfile::TempDir, name: &str) -> PathBuf {
+    let path = dir.path().join(name);
+    fs::write(&path, html::page(film)).unwrap();
+    path
+}
+
+#[test]
+fn reuse_on_fork_is_told_with_who_and_when() {
+    // Of the anon_vmas of the exited p1 to p3, each kernel takes them in its own order.
+    let trace = seed("reuse-oldest-or-first");
+    for (kernel, order) in [("6.12", [1, 2, 3]), (NEWEST, [2, 1, 3])] {
+        let film = film(kernel, &trace);
+        for (fork, id) in (10..=12).zip(order) {
+            let scene = &step(&film, fork).scenes[0];
+            let reused: Vec<u32> = scene
+                .anon_vmas
+                .iter()
+                .filter(|a| a.reused.iter().any(|reuse| reuse.step == fork && usize::from(reuse.by) == fork - 5))
+                .map(|a| a.id)
+                .collect();
+            assert_eq!(reused, [id], "{kernel}, operation {fork}");
+        }
+        let before: usize = film.steps[..9].iter().flat_map(|s| &s.scenes[0].anon_vmas).map(|a| a.reused.len()).sum();
+        assert_eq!(before, 0, "{kernel}: the forks before make anon_vmas of their own");
+        let said = text::plain(&film, step(&film, 12));
+        assert!(said.contains("reused for p7 by operation 12"), "{said}");
+    }
+}
+
+#[test]
+fn what_a_step_frees_is_shown_once() {
+    let film = film("6.12", &seed("fork-exit-loop"));
+    let freed = |step: &Step| -> Vec<u32> {
+        let gone = step.scenes[0].anon_vmas.iter().filter(|a| a.fate == Fate::Freed);
+        gone.map(|a| a.id).collect()
+    };
+    let end = film.steps.last().unwrap();
+    assert_eq!(end.number, film.operations + 1);
+    assert!(end.scenes[0].anon_vmas.iter().all(|a| a.fate == Fate::Freed), "nothing is left at the end");
+    let mut all: Vec<u32> = film.steps.iter().flat_map(freed).collect();
+    let count = all.len();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), count, "each is freed once");
+    assert!(count > 1);
+    let exit = step(&film, 4);
+    assert!(exit.operation.starts_with("exit p0"));
+    let gone = exit.scenes[0].processes.iter().find(|p| p.mm == 0).unwrap();
+    assert!(gone.fate == Fate::Freed && gone.vmas.iter().all(|vma| vma.fate == Fate::Freed));
+    assert!(svg::file(&film, exit).contains("(exited)"));
+}
+
+#[test]
+fn a_divergence_is_shown_on_both_sides_in_every_form() {
+    let film = parting();
+    let found = film.found.as_ref().expect("6.12 does not behave as 7.2");
+    let step = film.steps.last().unwrap();
+    assert_eq!(step.number, found.step);
+    assert_eq!((step.outcome.as_str(), step.scenes.len()), ("found", 2));
+    assert!(!step.differs.is_empty() && !found.events.is_empty());
+    assert!(film.steps[..film.steps.len() - 1].iter().all(|step| step.scenes.len() == 1 && step.differs.is_empty()));
+
+    let said = text::plain(&film, step);
+    assert!(said.contains("\n--- reference\n+++ port\n") && said.contains(&found.signature), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("- ")) && said.lines().any(|line| line.starts_with("+ ")));
+    let picture = svg::file(&film, step);
+    for wanted in
+        [">reference</text>", ">port</text>", "box differs", "the sides differ in", &svg_text(&found.signature)]
+    {
+        assert!(picture.contains(wanted), "{wanted}: {picture}");
+    }
+    assert!(!svg::file(&film, &film.steps[0]).contains(r#"height="38" rx="4" class="box differs"#));
+}
+
+fn svg_text(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// What is alive is what `run --dump` says of the same trace.
+#[test]
+fn the_last_step_has_what_a_dump_has() {
+    for name in seeds() {
+        let film = film("6.12", &seed(&name));
+        if film.found.is_some() {
+            continue;
+        }
+        let dump = command(&[
+            "run",
+            &seed_path(&name),
+            "--kernel",
+            "6.12",
+            "--side",
+            "c",
+            "--driver",
+            "kernel",
+            "--dump",
+            "json",
+        ]);
+        let dump: serde_json::Value = serde_json::from_slice(&dump.stdout).unwrap();
+        let scene = &step(&film, film.operations).scenes[0];
+        let live = |fate: Fate| fate != Fate::Freed;
+        assert_eq!(scene.anon_vmas.iter().filter(|a| live(a.fate)).count() as u64, dump["live"]["anon_vma"], "{name}");
+        let ours: Vec<(u8, u64, u64, usize)> = scene
+            .processes
+            .iter()
+            .filter(|p| live(p.fate))
+            .flat_map(|p| p.vmas.iter().filter(|v| live(v.fate)).map(|v| (p.mm, v.start, v.end, v.chain.len())))
+            .collect();
+        let mut theirs = Vec::new();
+        for process in dump["processes"].as_array().unwrap() {
+            for vma in process["vmas"].as_array().unwrap() {
+                let number = |key: &str| vma[key].as_u64().unwrap();
+                let mm = process["id"].as_u64().unwrap() as u8;
+                theirs.push((mm, number("start"), number("end"), vma["chain"].as_array().unwrap().len()));
+            }
+        }
+        assert_eq!(ours, theirs, "{name}");
+    }
+}
+
+#[test]
+fn the_command_writes_text_svg_and_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = seed_path("siblings");
+    let out = |args: &[&str]| {
+        let output = command(&[&["show", &file, "--kernel", "6.12"], args].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(out(&["--at", "4"]).starts_with("6.12: operation 4 of 9: fork p0 p2 (done)\n"));
+    assert!(out(&[]).starts_with("6.12: operation 9 of 9: exit p1 (done)\n"));
+    assert!(out(&["--at", "end"]).contains("exit of all processes"));
+    assert!(out(&["--at", "4", "--side", "c"]).contains("\nreference\np0\n"));
+    let svg = dir.path().join("siblings.svg").display().to_string();
+    let html = dir.path().join("siblings.html").display().to_string();
+    assert_eq!(out(&["--svg", &svg, "--at", "3"]), format!("{svg}: operation 3 of 6.12\n"));
+    assert_eq!(out(&["--html", &html]), format!("{html}: 10 steps of 6.12\n"));
+    assert_eq!(fs::read_to_string(&svg).unwrap(), out(&["--svg", "-", "--at", "3"]));
+    assert!(fs::read_to_string(&html).unwrap().starts_with("<!DOCTYPE html>"));
+    for (wrong, wanted) in [
+        (&["--at", "10"][..], "has 9 operations"),
+        (&["--at", "0"], "expected the number of an operation"),
+        (&["--at", "3", "--html", "-"], "cannot be used with"),
+    ] {
+        let output = command(&[&["show", &file, "--kernel", "6.12"], wrong].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.contains(wanted), "{said}");
+    }
+}
+
+/// The errors that the browser has noted, and what the page has asked for beyond itself.
+fn nothing_to_complain_of(browser: &Browser, pages: &[&Path]) {
+    assert_eq!(browser.errors, Vec::<String>::new());
+    let own = |url: &String| pages.iter().any(|page| url.starts_with(&format!("file://{}", page.display())));
+    let foreign: Vec<&String> = browser.requests.iter().filter(|url| !own(url)).collect();
+    assert!(foreign.is_empty(), "{foreign:?}");
+    assert!(!browser.requests.is_empty(), "the page itself is asked for");
+}
+
+#[test]
+fn the_page_steps_through_a_divergence_in_a_browser() {
+    let dir = tempfile::tempdir().unwrap();
+    let film = parting();
+    let page = page_of(&film, &dir, "parting.html");
+    let mut browser = Browser::start(1500, 1000);
+    browser.open(&page, "");
+    let last = film.steps.last().unwrap();
+    let number =
+        |browser: &mut Browser| browser.evaluate("Number(document.body.dataset.step)").as_u64().unwrap() as usize;
+    let scenes = |browser: &mut Browser| browser.evaluate("document.querySelectorAll('#scenes svg').length");
+
+    // It opens where the sides part: both are there, and what differs is seen.
+    assert_eq!(number(&mut browser), last.number);
+    assert_eq!(scenes(&mut browser), 2);
+    let seen = browser.evaluate(
+        "[...document.querySelectorAll('#scenes .box.differs')].filter(box => { const r = box.getBoundingClientRect(); \
+         return r.width > 20 && r.height > 10 && r.left >= 0 && r.right <= innerWidth && getComputedStyle(box).stroke !== \
+         getComputedStyle(document.querySelector('#scenes .box:not(.differs)') || document.body).stroke; }).length",
+    );
+    assert!(seen.as_u64() >= Some(2), "{seen}");
+    let beside = browser.evaluate(
+        "(() => { const [a, b] = [...document.querySelectorAll('#scenes svg')].map(x => x.getBoundingClientRect()); \
+         return a.right <= b.left && Math.abs(a.top - b.top) < 2; })()",
+    );
+    assert_eq!(beside, true);
+    let rows = browser
+        .evaluate("[...document.querySelectorAll('#differs tbody tr')].map(r => [...r.cells].map(c => c.textContent))");
+    let wanted: Vec<Vec<String>> = last
+        .differs
+        .iter()
+        .map(|f| {
+            vec![f.object.map_or(String::new(), |o| o.to_string()), f.field.into(), f.reference.clone(), f.port.clone()]
+        })
+        .collect();
+    assert_eq!(rows, serde_json::json!(wanted));
+    let found = film.found.as_ref().unwrap();
+    let banner = browser.evaluate("document.getElementById('found').innerText");
+    assert!(banner.as_str().unwrap().contains(&found.signature), "{banner}");
+    assert!(browser.evaluate("document.querySelector('#events pre').innerText").as_str().unwrap().contains("\n+ "));
+
+    // Keys, buttons, slider, list, address.
+    browser.press("ArrowLeft");
+    assert_eq!((number(&mut browser), scenes(&mut browser)), (last.number - 1, 1.into()));
+    assert_eq!(
+        browser.evaluate("document.getElementById('differs').hidden && document.getElementById('found').hidden"),
+        true
+    );
+    browser.press("Home");
+    assert_eq!(number(&mut browser), 1);
+    browser.press("ArrowLeft");
+    assert_eq!(number(&mut browser), 1);
+    browser.press("ArrowRight");
+    assert_eq!(number(&mut browser), 2);
+    browser.press("End");
+    assert_eq!(number(&mut browser), last.number);
+    browser.click("#previous");
+    assert_eq!(number(&mut browser), last.number - 1);
+    browser.press("d");
+    assert_eq!(number(&mut browser), last.number);
+    browser.click("#steps li:nth-child(3) button");
+    assert_eq!(number(&mut browser), 3);
+    browser.evaluate("document.getElementById('slider').value = 0; document.getElementById('slider').dispatchEvent(new Event('input'))");
+    assert_eq!(number(&mut browser), 1);
+    browser.click("#slider");
+    let middle = number(&mut browser);
+    assert!((2..last.number).contains(&middle), "{middle}");
+    browser.press("ArrowRight");
+    assert_eq!(number(&mut browser), middle + 1, "one step a key, the slider being chosen");
+    browser.evaluate("location.hash = '#2'");
+    assert_eq!(number(&mut browser), 2);
+    assert_eq!(browser.evaluate("document.querySelectorAll('#steps [aria-current]').length"), 1);
+    nothing_to_complain_of(&browser, &[&page]);
+}
+
+/// Of every step of a page: each pair of boxes that overlap, each text that leaves its box or runs into another of it, each arrow
+/// of the chains that runs through a box which is not its own.
+const UNTIDY: &str = r#"(() => {
+	const found = [];
+	const apart = (a, b) => a.right <= b.left + .5 || b.right <= a.left + .5 || a.bottom <= b.top + .5 || b.bottom <= a.top + .5;
+	for (const svg of document.querySelectorAll('#scenes svg')) {
+		const boxes = [...svg.querySelectorAll('g.vma, g.anon')];
+		const rect = (group) => group.querySelector('rect').getBoundingClientRect();
+		boxes.forEach((a, i) => boxes.slice(i + 1).forEach((b) => {
+			if (!apart(rect(a), rect(b))) found.push(`${a.textContent} over ${b.textContent}`);
+		}));
+		const whole = svg.getBoundingClientRect();
+		for (const group of boxes) {
+			const outer = rect(group);
+			if (outer.right > whole.right || outer.bottom > whole.bottom) found.push(`${group.textContent} is cut off`);
+			const texts = [...group.querySelectorAll('text')];
+			texts.forEach((text, i) => {
+				const inner = text.getBoundingClientRect();
+				if (inner.left < outer.left || inner.right > outer.right || inner.top < outer.top - 1 || inner.bottom > outer.bottom + 1)
+					found.push(`${text.textContent} leaves its box`);
+				texts.slice(i + 1).forEach((other) => {
+					const there = other.getBoundingClientRect();
+					const lower = Math.max(inner.top, there.top), upper = Math.min(inner.bottom, there.bottom);
+					if (upper - lower > 4 && inner.left < there.right && there.left < inner.right)
+						found.push(`${text.textContent} runs into ${other.textContent}`);
+				});
+			});
+		}
+		for (const line of svg.querySelectorAll('g.line')) {
+			const path = line.querySelector('path.link'), length = path.getTotalLength();
+			for (let at = 0; at < length; at += 6) {
+				const point = path.getPointAtLength(at).matrixTransform(path.getScreenCTM());
+				for (const group of boxes) {
+					const r = rect(group);
+					if (point.x > r.left + 1 && point.x < r.right - 1 && point.y > r.top && point.y < r.bottom && group.dataset.vma !== line.dataset.vma)
+						found.push(`an arrow of vma${line.dataset.vma} through ${group.textContent}`);
+				}
+			}
+		}
+	}
+	return found;
+})()"#;
+
+#[test]
+fn no_picture_of_a_seed_has_boxes_texts_or_arrows_in_each_others_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut browser = Browser::start(1500, 1000);
+    let mut pages = vec![page_of(&parting(), &dir, "parting.html")];
+    for name in seeds() {
+        pages.push(page_of(&film(NEWEST, &seed(&name)), &dir, &format!("{name}.html")));
+    }
+    let mut steps = 0;
+    for page in &pages {
+        browser.open(page, "#1");
+        for step in 1..=browser.evaluate("document.querySelectorAll('#steps li').length").as_u64().unwrap() {
+            let untidy = browser.evaluate(UNTIDY);
+            assert_eq!(untidy, serde_json::json!([]), "{} step {step}", page.display());
+            steps += 1;
+            browser.press("ArrowRight");
+        }
+        browser.shoot(&format!("{}.png", page.file_stem().unwrap().to_str().unwrap()));
+    }
+    assert!(steps > 400, "{steps}");
+    nothing_to_complain_of(&browser, &pages.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+
+    // The check can fail: a box is moved onto another, a text is made too long.
+    browser.open(&pages[0], "#1");
+    browser.evaluate("document.querySelector('g.vma text.name').textContent = 'x'.repeat(60)");
+    assert_ne!(browser.evaluate(UNTIDY), serde_json::json!([]));
+    browser.press("End");
+    browser.evaluate("document.querySelector('g.anon rect').setAttribute('height', 400)");
+    assert!(browser.evaluate(UNTIDY).to_string().contains(" over "));
+}
+
+/// The least contrast of any text with what lies below it, as WCAG computes it.
+const CONTRAST: &str = r#"(() => {
+	const rgb = (text) => (text.match(/[\d.]+/g) || []).map(Number);
+	const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
+		.reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
+	const ratio = (a, b) => { const [x, y] = [light(a), light(b)]; return (Math.max(x, y) + .05) / (Math.min(x, y) + .05); };
+	let least = { ratio: 99 };
+	const page = rgb(getComputedStyle(document.body).backgroundColor);
+	for (const text of document.querySelectorAll('svg text, svg tspan')) {
+		const box = text.closest('g.vma, g.anon')?.querySelector('rect');
+		const fill = box ? getComputedStyle(box).fill : 'none';
+		const found = ratio(rgb(getComputedStyle(text).fill), fill === 'none' ? page : rgb(fill));
+		if (found < least.ratio) least = { ratio: found, text: text.textContent };
+	}
+	for (const text of document.querySelectorAll('h1, #found, #steps button, #steps span, td, th, pre span, li')) {
+		let below = text;
+		while (below && rgb(getComputedStyle(below).backgroundColor)[3] === 0) below = below.parentElement;
+		const found = ratio(rgb(getComputedStyle(text).color), below ? rgb(getComputedStyle(below).backgroundColor) : page);
+		if (found < least.ratio) least = { ratio: found, text: text.textContent };
+	}
+	return least;
+})()"#;
+
+#[test]
+fn the_page_can_be_read_in_light_and_in_dark() {
+    let dir = tempfile::tempdir().unwrap();
+    let pages = [
+        page_of(&parting(), &dir, "parting.html"),
+        page_of(&film("6.12", &seed("reuse-oldest-or-first")), &dir, "reuse.html"),
+        page_of(&film("6.12", &seed("all-sixteen-processes")), &dir, "sixteen.html"),
+    ];
+    let mut browser = Browser::start(1500, 1000);
+    let mut grounds = Vec::new();
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme);
+        for page in &pages {
+            browser.open(page, "#1");
+            for key in ["End", "ArrowLeft", "d"] {
+                browser.press(key);
+                let least = browser.evaluate(CONTRAST);
+                assert!(least["ratio"].as_f64() >= Some(4.5), "{scheme}, {key}, {}: {least}", page.display());
+            }
+            browser.shoot(&format!("{scheme}-{}.png", page.file_stem().unwrap().to_str().unwrap()));
+        }
+        grounds.push(browser.evaluate("getComputedStyle(document.body).backgroundColor"));
+    }
+    assert_ne!(grounds[0], grounds[1]);
+    browser.evaluate("document.querySelector('#scenes text').style.fill = 'rgb(40, 44, 48)'");
+    assert!(browser.evaluate(CONTRAST)["ratio"].as_f64() < Some(4.5), "the check can fail");
+}
+
+#[test]
+fn the_browser_notices_errors_and_requests() {
+    let dir = tempfile::tempdir().unwrap();
+    let page = dir.path().join("bad.html");
+    let bad =
+        "<script>console.error('said'); setTimeout(() => { throw new Error('thrown'); }); fetch('./else');</script>";
+    fs::write(&page, format!("<!DOCTYPE html>{bad}")).unwrap();
+    let mut browser = Browser::start(400, 300);
+    browser.open(&page, "");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    browser.evaluate("1");
+    let errors = browser.errors.join("\n");
+    assert!(errors.contains("said") && errors.contains("thrown"), "{errors}");
+    // A page of ours with the same script in it: its policy keeps it from asking.
+    let ours = dir.path().join("ours.html");
+    fs::write(&ours, html::page(&parting()).replace("</body>", "<img src=\"https://localhost:9/x.png\"></body>"))
+        .unwrap();
+    let mut browser = Browser::start(400, 300);
+    browser.open(&ours, "");
+    assert!(browser.errors.join("\n").contains("Content Security Policy"), "{:?}", browser.errors);
+}
