@@ -8,6 +8,7 @@
 pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod exhaust;
 #[cfg(not(feature = "port-only"))]
 pub mod fuzzing;
 #[cfg(not(feature = "port-only"))]
@@ -18,5 +19,7 @@ pub mod mm;
 pub mod pages;
 pub mod port;
 pub mod report;
+pub mod review;
 pub mod rmap;
 pub mod trace;
+pub mod world;

@@ -1,0 +1,1 @@
+//! Two references side by side.
