@@ -18,6 +18,8 @@ mod kernels;
 mod known;
 mod minimize;
 mod random;
+#[cfg(not(feature = "port-only"))]
+mod review;
 mod run;
 mod subject;
 
@@ -35,7 +37,8 @@ const BUT_FOR: u8 = 3;
 #[derive(Parser)]
 #[command(name = "rmap-diff", version, propagate_version = true, max_term_width = 100)]
 #[command(
-    after_help = "Exit status: 0 the sides agree, 1 a divergence or violation was found, 2 usage or malformed input."
+    after_help = "Exit status: 0 the sides agree, 1 a divergence or violation was found, 2 usage or malformed input; review \
+    and exhaust also 3: equivalent but for what is named, or not finished."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -70,6 +73,14 @@ enum Command {
         small.trace --side c"
     )]
     Minimize(minimize::Args),
+    /// Compare two references: does a change of mm/rmap.c change what it does, on every failure path too?
+    #[cfg(not(feature = "port-only"))]
+    #[command(
+        after_help = "Examples:\n  rmap-diff review 6.12 mine\n  rmap-diff review 6.12 7.3 --driver rust --time 60\n  \
+        rmap-diff review 6.12 mine --trace small.trace\n\nExit status: 0 equivalent, 1 different or an invariant is \
+        broken, 2 usage, 3 equivalent but for what is named."
+    )]
+    Review(review::Args),
     /// Play the traces of the known findings again: is each still there?
     #[cfg(not(feature = "port-only"))]
     #[command(after_help = "Examples:\n  rmap-diff known\n  rmap-diff known --kernel 7.3")]
@@ -130,6 +141,8 @@ pub fn main() -> ExitCode {
         Command::Random(args) => random::run(&args),
         #[cfg(not(feature = "port-only"))]
         Command::Exhaust(args) => exhaust::run(&args),
+        #[cfg(not(feature = "port-only"))]
+        Command::Review(args) => review::run(&args),
         #[cfg(not(feature = "port-only"))]
         Command::Known(args) => known::run(&args),
         Command::Minimize(args) => minimize::run(&args),

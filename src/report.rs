@@ -8,6 +8,7 @@ use crate::trace::Trace;
 
 pub mod dump;
 pub mod json;
+pub mod review;
 pub mod text;
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// How far a search goes, as said on the command line.
 #[derive(clap::Args)]
 #[group(skip)]
-pub(super) struct ScopeArgs {
+struct ScopeArgs {
     /// Processes that are alive at once.
     #[arg(long, value_name = "P", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=6))]
     procs: u8,
@@ -36,7 +36,7 @@ pub(super) struct ScopeArgs {
     pages: u64,
     /// Operations of a sequence.
     #[arg(long, value_name = "D", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub(super) depth: u32,
+    depth: u32,
     /// Which operations are tried, by name with commas between; default: map, fault, fork, unmap and exit.
     #[arg(long = "ops", value_name = "LIST", value_parser = parse_kinds)]
     kinds: Option<OpKinds>,
@@ -96,7 +96,7 @@ fn parse_kinds(text: &str) -> Result<OpKinds, UnknownOperation> {
 }
 
 impl ScopeArgs {
-    pub(super) fn scope(&self, failures: Failures, driver: DriverArg) -> Result<Scope, Error> {
+    fn scope(&self, failures: Failures, driver: DriverArg) -> Result<Scope, Error> {
         let kinds = self.kinds.unwrap_or(OpKinds::CORE);
         if driver == DriverArg::Rust && !kinds.is_small() {
             return Err(Error::Usage(format!("--ops {kinds}: the small driver does not know all of them")));

@@ -13,7 +13,7 @@
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Process, World};
-use crate::rmap::{AnonVmaId, FolioId};
+use crate::rmap::{AnonVmaId, FolioId, MmId};
 
 /// Which states count as one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,45 +30,14 @@ const END: u64 = u64::MAX;
 impl World {
     /// The number of this state, of 128 bits: another state has another, but by chance.
     pub fn key(&self, symmetry: Symmetry) -> u128 {
-        let words = self.words(symmetry);
-        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        xxh3_128(&bytes)
+        World::joint_key(&[self], symmetry)
     }
 
-    /// What the number is made of.
-    fn words(&self, symmetry: Symmetry) -> Vec<u64> {
-        if symmetry == Symmetry::None {
-            let order: Vec<&Process> = self.processes.iter().collect();
-            let mut words: Vec<u64> = order.iter().map(|process| u64::from(process.mm.0)).collect();
-            words.push(END);
-            words.extend(self.words_in(&order));
-            return words;
-        }
-        let mut keyed: Vec<(Vec<u64>, &Process)> =
-            self.processes.iter().map(|process| (self.local(process), process)).collect();
-        keyed.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut order: Vec<&Process> = keyed.iter().map(|(_, process)| *process).collect();
-        let mut ties = Vec::new();
-        let mut first = 0;
-        for at in 1..=keyed.len() {
-            if at == keyed.len() || keyed[at].0 != keyed[first].0 {
-                if at - first > 1 {
-                    ties.push(first..at);
-                }
-                first = at;
-            }
-        }
-        if ties.is_empty() {
-            return self.words_in(&order);
-        }
-        let mut least: Option<Vec<u64>> = None;
-        permute(&mut order, &ties, &mut |order| {
-            let words = self.words_in(order);
-            if least.as_ref().is_none_or(|least| words < *least) {
-                least = Some(words);
-            }
-        });
-        least.unwrap_or_default()
+    /// The number of several states of the same processes, which are renamed alike in all of them.
+    pub fn joint_key(worlds: &[&World], symmetry: Symmetry) -> u128 {
+        let words = joint_words(worlds, symmetry);
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        xxh3_128(&bytes)
     }
 
     /// What tells a process from others by itself.
@@ -123,6 +92,53 @@ impl World {
         words.extend([self.anon_vmas.len() as u64, self.stray_vmas as u64]);
         words
     }
+}
+
+/// What the number is made of.
+fn joint_words(worlds: &[&World], symmetry: Symmetry) -> Vec<u64> {
+    let alive: Vec<MmId> = worlds.first().map_or(Vec::new(), |world| world.processes.iter().map(|p| p.mm).collect());
+    let words_in = |order: &[MmId]| -> Vec<u64> {
+        let mut words = Vec::new();
+        for world in worlds {
+            let processes: Vec<&Process> = order.iter().filter_map(|&mm| world.process(mm)).collect();
+            words.extend(world.words_in(&processes));
+            words.push(world.processes.len() as u64);
+        }
+        words
+    };
+    if symmetry == Symmetry::None {
+        let mut words: Vec<u64> = alive.iter().map(|mm| u64::from(mm.0)).collect();
+        words.push(END);
+        words.extend(words_in(&alive));
+        return words;
+    }
+    let local = |mm: MmId| -> Vec<u64> {
+        worlds.iter().filter_map(|world| Some(world.local(world.process(mm)?))).flatten().collect()
+    };
+    let mut keyed: Vec<(Vec<u64>, MmId)> = alive.iter().map(|&mm| (local(mm), mm)).collect();
+    keyed.sort();
+    let mut order: Vec<MmId> = keyed.iter().map(|(_, mm)| *mm).collect();
+    let mut ties = Vec::new();
+    let mut first = 0;
+    for at in 1..=keyed.len() {
+        if at == keyed.len() || keyed[at].0 != keyed[first].0 {
+            if at - first > 1 {
+                ties.push(first..at);
+            }
+            first = at;
+        }
+    }
+    if ties.is_empty() {
+        return words_in(&order);
+    }
+    let mut least: Option<Vec<u64>> = None;
+    permute(&mut order, &ties, &mut |order| {
+        let words = words_in(order);
+        if least.as_ref().is_none_or(|least| words < *least) {
+            least = Some(words);
+        }
+    });
+    least.unwrap_or_default()
 }
 
 /// Names, in the order in which objects are first met. Few objects: a list is quicker than a table.
