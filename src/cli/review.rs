@@ -14,10 +14,13 @@ use crate::review::{Explorer, Names, Outcome, Reviewed, Searched, Verdict, minim
 use crate::trace::{Mix, Rng};
 use crate::world::Symmetry;
 
-/// Operations of a random trace: few, so that a difference early in a trace hides little.
-const TRACE_OPS: usize = 48;
+/// Operations of a random trace: few, so that a difference early in a trace hides little; and many, without failures, so that
+/// what grows is seen.
+const TRACE_OPS: [usize; 2] = [48, 600];
+/// One random trace in so many is a long one.
+const LONG_EVERY: usize = 16;
 /// What is searched where nothing is asked for: deep hierarchies of one VMA; then VMAs that split and merge.
-const SCOPES: [(u8, u64, u32); 2] = [(4, 1, 8), (2, 2, 6)];
+const SCOPES: [(u8, u64, u32); 3] = [(5, 1, 9), (3, 2, 7), (2, 3, 6)];
 /// Bytes that the states of a search take at most.
 const MEMORY: usize = 1 << 30;
 
@@ -27,8 +30,8 @@ pub(super) struct Args {
     base: String,
     /// The reference with the change.
     changed: String,
-    /// Processes that are alive at once, in the search of a small scope. Default: of two scopes, one with 4 processes, 1 page and
-    /// depth 8, and one with 2, 2 and 6.
+    /// Processes that are alive at once, in the search of a small scope. Default: three scopes, of 5 processes, 1 page and depth
+    /// 9, of 3, 2 and 7, and of 2, 3 and 6.
     #[arg(long, value_name = "P", requires = "pages", requires = "depth", value_parser = clap::value_parser!(u8).range(1..=6))]
     procs: Option<u8>,
     /// Pages of its window.
@@ -204,12 +207,16 @@ fn play_random(args: &Args, references: &References, verdict: &mut Verdict) -> R
         Some(ops) => done < ops,
         None => begun.elapsed() < time,
     };
-    for mix in mixes.iter().cycle() {
+    for (number, mix) in mixes.iter().cycle().enumerate() {
         if !goes_on(verdict.random) {
             break;
         }
-        random(explorer.pair(), &mut rng, TRACE_OPS, mix);
-        verdict.random += TRACE_OPS as u64;
+        let (ops, mix) = match number % LONG_EVERY {
+            0 => (TRACE_OPS[1], Mix { fail_per_mille: 0, ..mixes[1].clone() }),
+            _ => (TRACE_OPS[0], mix.clone()),
+        };
+        random(explorer.pair(), &mut rng, ops, &mix);
+        verdict.random += ops as u64;
     }
     take(&mut explorer, verdict);
     Ok(())

@@ -250,8 +250,13 @@ impl Search {
         self.cursor = at + 1;
     }
 
+    /// A shortest trace that leads to a state: they are numbered in the order in which they were found, from 0.
+    pub fn trace_to(&self, state: usize) -> Trace {
+        Trace { ops: self.trace(state) }
+    }
+
     /// The operations that lead to a state.
-    pub(super) fn trace(&self, at: usize) -> Vec<Op> {
+    fn trace(&self, at: usize) -> Vec<Op> {
         let mut ops = Vec::new();
         let mut at = at;
         while at != 0 {

@@ -43,7 +43,8 @@ pub fn coloured(verdict: &Verdict, names: Names<'_>) -> String {
         Outcome::Different | Outcome::Violates => BAD,
     };
     let of_worst = verdict.seen.iter().filter(|(class, _)| kind(class) == outcome);
-    let list: Vec<String> = of_worst.map(|(class, _)| class.text(names)).collect();
+    let plain = |text: String| text.strip_prefix("violate ").map_or(text.clone(), str::to_owned);
+    let list: Vec<String> = of_worst.map(|(class, _)| plain(class.text(names))).collect();
     let list = if list.is_empty() { String::new() } else { format!(" {}", list.join("; ")) };
     let Names { base, changed } = names;
     let _ = writeln!(out, "{style}{base} and {changed}: {}{list}{style:#}", outcome.name());

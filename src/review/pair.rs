@@ -169,9 +169,14 @@ impl<S: Side> Pair<S> {
         let observed = self.sides.each_mut().map(Reviewed::observed);
         self.compare_partial_unlinks(&observed);
         if outcomes[0] != outcomes[1] {
-            let class = Class::Different(format!("outcome of {}", op.kind.keyword()));
+            let refused = outcomes.iter().all(|outcome| matches!(outcome, Outcome::Refused(_)));
+            let what = if refused { "errno" } else { "outcome" };
+            let class = Class::Different(format!("{what} of {}", op.kind.keyword()));
             self.note(class, || outcomes.map(outcome_text).join(" and "));
-            return None;
+            // Refused is refused: both are where they were.
+            if !refused {
+                return None;
+            }
         }
         let reused = reuses(op, &before, &self.worlds);
         if self.compare_states(&before, &reused) == Goes::NoFurther {
