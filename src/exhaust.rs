@@ -24,5 +24,5 @@ mod tests;
 
 pub use lockstep::{Injected, LockstepWorlds};
 pub use save::{SaveError, Subject};
-pub use scope::{Failures, FIRST_PAGE, OpKinds, Scope, UnknownOperation};
+pub use scope::{FIRST_PAGE, Failures, OpKinds, Scope, UnknownOperation};
 pub use search::{Counts, Ended, Expand, Expansion, Limits, Search};

@@ -89,7 +89,8 @@ fn a_search_that_is_stopped_says_so_and_goes_on_where_it_was() {
 #[test]
 fn a_full_memory_is_no_end() {
     let dir = tempfile::tempdir().unwrap();
-    let args = ["--kernel", "6.12", "--driver", "rust", "--procs", "3", "--pages", "3", "--depth", "6", "--memory", "0"];
+    let args =
+        ["--kernel", "6.12", "--driver", "rust", "--procs", "3", "--pages", "3", "--depth", "6", "--memory", "0"];
     let (said, status) = searched(dir.path(), &args);
     assert_eq!((status, &said["finished"]), (Some(3), &Value::Bool(false)), "{said}");
 }

@@ -164,9 +164,8 @@ impl Search {
         let word = |bytes: &[u8]| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         let nodes: Vec<Node> =
             nodes.chunks_exact(NODE_BYTES).map(|n| Node { parent: word(n), op: word(&n[4..]) }).collect();
-        let sound = |(at, node): (usize, &Node)| {
-            at == 0 || ((node.parent as usize) < at && (node.op as usize) < ops.len())
-        };
+        let sound =
+            |(at, node): (usize, &Node)| at == 0 || ((node.parent as usize) < at && (node.op as usize) < ops.len());
         let levels = head.levels.is_sorted() && head.levels.first() == Some(&0);
         if nodes.is_empty() || !nodes.iter().enumerate().all(sound) || !levels || head.cursor > nodes.len() {
             return Err(malformed("its states make no sense".into()));

@@ -44,7 +44,7 @@ fn keys(search: &Search) -> HashSet<u128> {
 
 fn state_after(trace: &Trace) -> World {
     let (mut lockstep, mut driver) = (solo(), SmallDriver::new());
-    play_trace(&mut lockstep, &mut driver, trace, |_, _| {});
+    play_trace(&mut lockstep, &mut driver, trace, |_, _, _, _| {});
     World::of(&mut lockstep, &mut driver).unwrap()
 }
 

@@ -1,13 +1,13 @@
 //! Two references side by side: an operation on both, and what is to be said of it.
 
 use super::class::{Class, Order, Sightings, Which};
-use super::observed::{Attempt, Observed};
+use super::observed::Observed;
 use super::recorder::Place;
 use super::semantic::{self, Colours, Depth, Difference};
 use super::side::Reviewed;
 use super::sites::{self, Failure};
 use crate::mm::Outcome;
-use crate::rmap::{ENOMEM, Fail, Side, errno_name};
+use crate::rmap::{ENOMEM, EventKind, Fail, Gfp, Side, errno_name};
 use crate::trace::{Op, OpKind, Trace};
 use crate::world::{Symmetry, World};
 
@@ -113,15 +113,19 @@ impl<S: Side> Pair<S> {
         self.seen = seen;
         self.replay(before);
         let mut step = Step::from(plain);
+        let mut from_here = true;
         if let Some(rehearsal) = rehearsal
             && let Some(failure) = rehearsal.chosen(op)
         {
             match self.fails(op, &failure, &rehearsal) {
                 (Goes::NoFurther, _) => return Goes::NoFurther,
-                (_, failed) => step = Step { op: *op, failed },
+                (goes, failed) => {
+                    step = Step { op: *op, failed };
+                    from_here = goes == Goes::On;
+                }
             }
         }
-        self.done(&plain, step).map_or(Goes::NoFurther, |_| Goes::On)
+        self.done_from(&plain, step, from_here).map_or(Goes::NoFurther, |_| Goes::On)
     }
 
     /// Plays operations that are known to go on.
@@ -156,6 +160,11 @@ impl<S: Side> Pair<S> {
 
     /// Does an operation in which nothing fails, and compares. None: there is no going on.
     pub(super) fn done(&mut self, op: &Op, step: Step) -> Option<Rehearsal> {
+        self.done_from(op, step, true)
+    }
+
+    /// `from_here`: both sides have all of it still to do.
+    fn done_from(&mut self, op: &Op, step: Step, from_here: bool) -> Option<Rehearsal> {
         self.prefix.push(step);
         let outcomes = self.sides.each_mut().map(|side| side.apply(op, Fail::NEVER));
         if self.settle() {
@@ -173,7 +182,7 @@ impl<S: Side> Pair<S> {
             let what = if refused { "errno" } else { "outcome" };
             let class = Class::Different(format!("{what} of {}", op.kind.keyword()));
             self.note(class, || outcomes.map(outcome_text).join(" and "));
-            // Refused is refused: both are where they were.
+            // Where they are is compared below.
             if !refused {
                 return None;
             }
@@ -182,7 +191,7 @@ impl<S: Side> Pair<S> {
         if self.compare_states(&before, &reused) == Goes::NoFurther {
             return None;
         }
-        if self.depth == Depth::Graph {
+        if self.depth == Depth::Graph && from_here {
             self.compare_attempts(&observed);
             self.compare_locks(&observed);
         }
@@ -239,63 +248,42 @@ impl<S: Side> Pair<S> {
         if base == changed {
             return;
         }
-        let sites = |attempts: &[Attempt]| {
-            let mut sites: Vec<_> = attempts.iter().map(|attempt| (attempt.site, attempt.gfp)).collect();
-            sites.sort_unstable();
-            sites
+        let pairs = sites::paired(base, changed);
+        let alone = |side: usize| -> Vec<String> {
+            let alone = pairs.iter().filter(|pair| pair[1 - side].is_none());
+            alone.filter_map(|pair| Some(pair[side]?.site.to_string())).collect()
         };
-        let (a, b) = (sites(base), sites(changed));
-        let order = |attempts: &[Attempt]| attempts.iter().map(|attempt| attempt.site).collect::<Vec<_>>();
-        if a.len() != b.len() || a.iter().zip(&b).any(|(a, b)| a.0 != b.0) {
-            let lists = [base, changed].map(|attempts| attempts.iter().map(|a| a.site.to_string()).collect::<Vec<_>>());
-            let alone = |own: &[String], other: &[String]| {
-                let alone = own.iter().filter(|site| !other.contains(site));
-                alone.cloned().collect::<Vec<_>>().join(", ")
-            };
-            let [ours, theirs] = &lists;
+        let [ours, theirs] = [alone(0), alone(1)];
+        if !ours.is_empty() || !theirs.is_empty() {
+            let (ours, theirs) = (or_none(ours.join(", ")), or_none(theirs.join(", ")));
             self.note(Class::ButFor(Order::AllocationCount), || {
-                format!(
-                    "{} and {}; the first alone: {}; the second alone: {}",
-                    ours.len(),
-                    theirs.len(),
-                    or_none(alone(ours, theirs)),
-                    or_none(alone(theirs, ours))
-                )
+                format!("{} and {}; the first alone: {ours}; the second alone: {theirs}", base.len(), changed.len())
             });
-            // What both make can still be in another order.
-            let common = |own: &[Attempt], other: &[Attempt]| {
-                let own = order(own).into_iter();
-                own.filter(|site| other.iter().any(|attempt| attempt.site == *site)).collect::<Vec<_>>()
-            };
-            let (ours, theirs) = (common(base, changed), common(changed, base));
-            if ours != theirs {
-                self.note_order(&ours, &theirs);
-            }
-            return;
         }
-        if order(base) != order(changed) {
-            self.note_order(&order(base), &order(changed));
+        // What both make can be in another order, and for another VMA.
+        let both = |side: usize| {
+            let all = [base, changed][side].iter();
+            let both = all
+                .filter(|attempt| pairs.iter().any(|pair| pair[side] == Some(**attempt) && pair[1 - side].is_some()));
+            both.map(|attempt| attempt.site).collect::<Vec<_>>()
+        };
+        if let Some((a, b)) = both(0).iter().zip(&both(1)).find(|(a, b)| a != b) {
+            self.note(Class::ButFor(Order::Allocation), || format!("{a} comes where the second has {b}"));
         }
-        if a != b {
-            let other = a.iter().zip(&b).find(|(a, b)| a.1 != b.1);
-            let detail = other.map(|(a, b)| {
-                let name = crate::rmap::Gfp::name;
-                format!("{}: {} and {}", a.0, name(a.1), name(b.1))
-            });
-            self.note(Class::ButFor(Order::AllocationFlags), || detail.unwrap_or_default());
+        let other = pairs.iter().find_map(|pair| match pair {
+            [Some(a), Some(b)] if a.gfp != b.gfp => Some((a, b)),
+            _ => None,
+        });
+        if let Some((a, b)) = other {
+            let detail = format!("{}: {} and {}", a.site, Gfp::name(a.gfp), Gfp::name(b.gfp));
+            self.note(Class::ButFor(Order::AllocationFlags), || detail);
         }
-    }
-
-    fn note_order(&mut self, ours: &[super::observed::Site], theirs: &[super::observed::Site]) {
-        let first = ours.iter().zip(theirs).find(|(a, b)| a != b);
-        let detail = first.map(|(a, b)| format!("{a} comes where the second has {b}"));
-        self.note(Class::ButFor(Order::Allocation), || detail.unwrap_or_default());
     }
 
     fn compare_locks(&mut self, observed: &[Observed; 2]) {
         let [base, changed] = observed.each_ref().map(|observed| &observed.locks);
         if base != changed {
-            let text = |locks: &[(crate::rmap::EventKind, u8, u32)]| {
+            let text = |locks: &[(EventKind, u8, u32)]| {
                 let each = locks.iter().map(|(kind, _, root)| format!("{kind} root{root}"));
                 or_none(each.collect::<Vec<_>>().join(", "))
             };
@@ -319,12 +307,7 @@ impl<S: Side> Pair<S> {
 
     /// Does an operation in which one allocation fails. A side on which it succeeds all the same is put back to where it
     /// was. Tells also with which failures the operation failed.
-    pub(super) fn fails(
-        &mut self,
-        op: &Op,
-        failure: &Failure,
-        rehearsal: &Rehearsal,
-    ) -> (Goes, [Option<Fail>; 2]) {
+    pub(super) fn fails(&mut self, op: &Op, failure: &Failure, rehearsal: &Rehearsal) -> (Goes, [Option<Fail>; 2]) {
         self.prefix.push(Step { op: *op, failed: [None; 2] });
         let outcomes = [0, 1].map(|side| failure.fails[side].map(|fail| self.sides[side].apply(op, fail)));
         let goes = self.judge_failure(op, failure, rehearsal, outcomes);

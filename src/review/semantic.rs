@@ -161,7 +161,8 @@ fn roots_and_sharing(world: &World) -> (Partition, Partition, usize) {
 }
 
 fn partition_text(parts: &Partition) -> String {
-    let part = |part: &Vec<Place>| part.iter().map(|(mm, page)| format!("{mm}:{page:#x}")).collect::<Vec<_>>().join(" ");
+    let part =
+        |part: &Vec<Place>| part.iter().map(|(mm, page)| format!("{mm}:{page:#x}")).collect::<Vec<_>>().join(" ");
     format!("{{{}}}", parts.iter().map(part).collect::<Vec<_>>().join(" | "))
 }
 
@@ -332,12 +333,7 @@ impl Colours {
 }
 
 /// The canonical form of the tree below an anon_vma. `left`: how deep it can be, lest a ring of parents has no end.
-fn tree(
-    id: AnonVmaId,
-    labels: &BTreeMap<AnonVmaId, Label>,
-    trees: &mut FxHashMap<AnonVmaId, u64>,
-    left: usize,
-) -> u64 {
+fn tree(id: AnonVmaId, labels: &BTreeMap<AnonVmaId, Label>, trees: &mut FxHashMap<AnonVmaId, u64>, left: usize) -> u64 {
     if let Some(&known) = trees.get(&id) {
         return known;
     }

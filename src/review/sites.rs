@@ -18,18 +18,36 @@ pub struct Failure {
     pub fails: [Option<Fail>; 2],
 }
 
+/// The attempts of both sides, each with its counterpart: the same site; else, of those that have none, the next of the
+/// same cache, function and process, for a kernel may split a VMA the other way round. In the order of the first side, then what the
+/// second has alone.
+pub fn paired(base: &[Attempt], changed: &[Attempt]) -> Vec<[Option<Attempt>; 2]> {
+    let mut left: Vec<Attempt> = changed.to_vec();
+    let mut take = |wanted: &dyn Fn(&Attempt) -> bool| left.iter().position(wanted).map(|at| left.remove(at));
+    let mut pairs: Vec<[Option<Attempt>; 2]> =
+        base.iter().map(|own| [Some(*own), take(&|other| other.site == own.site)]).collect();
+    for pair in &mut pairs {
+        if let [Some(own), other @ None] = pair {
+            let process = |site: &Site| site.place.map(|(mm, _)| mm);
+            let kind = |site: &Site| (site.cache, site.function, process(site));
+            *other = take(&|other| kind(&other.site) == kind(&own.site));
+        }
+    }
+    pairs.extend(left.into_iter().map(|other| [None, Some(other)]));
+    pairs
+}
+
 /// Every failure of an operation of which this is what either side does if nothing fails.
 pub fn failures(observed: [&Observed; 2]) -> Vec<Failure> {
-    let [base, changed] = observed.map(|observed| &observed.attempts[..]);
-    let others = changed.iter().filter(|attempt| base.iter().all(|own| own.site != attempt.site));
-    let sites: Vec<Site> = base.iter().chain(others).map(|attempt| attempt.site).collect();
-    let failure = |site: Site, once: bool| Failure {
-        site,
-        once,
-        fails: [base, changed].map(|attempts| attempts_to_fail(attempts, site, once)),
+    let attempts = observed.map(|observed| &observed.attempts[..]);
+    let pairs = paired(attempts[0], attempts[1]);
+    let failure = |pair: &[Option<Attempt>; 2], once: bool| {
+        let [base, changed] = pair.map(|attempt| attempt.map(|attempt| attempt.site));
+        let fails = [(0, base), (1, changed)].map(|(side, site)| attempts_to_fail(attempts[side], site?, once));
+        Some(Failure { site: base.or(changed)?, once, fails })
     };
-    let for_good = sites.iter().map(|&site| failure(site, false));
-    let once = sites.iter().map(|&site| failure(site, true)).filter(|failure| failure.fails != [None; 2]);
+    let for_good = pairs.iter().filter_map(|pair| failure(pair, false));
+    let once = pairs.iter().filter_map(|pair| failure(pair, true)).filter(|failure| failure.fails != [None; 2]);
     for_good.chain(once).collect()
 }
 

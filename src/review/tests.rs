@@ -3,13 +3,16 @@
 use super::{Class, Explorer, Order, Pair, Reviewed, Sightings, Which};
 use crate::exhaust::{Ended, Expand, Failures, Limits, OpKinds, Scope, Search};
 use crate::port::Port;
-use crate::rmap::{Call, Event, Fail, Function, Revision, Rmap, Side};
+use crate::rmap::{Cache, Call, Event, EventKind, Fail, Function, Gfp, Revision, Rmap, Side};
 use crate::world::Symmetry;
 
 /// A port that does a call in another way.
 struct Bent {
     port: Port,
     bend: fn(&mut Port, Call) -> i32,
+    /// What it says of its last call in another way.
+    told: Option<fn(Event) -> Vec<Event>>,
+    events: Vec<Event>,
 }
 
 impl Rmap for Bent {
@@ -23,13 +26,17 @@ impl Rmap for Bent {
         self.port.attempts()
     }
     fn call(&mut self, call: Call) -> i32 {
-        (self.bend)(&mut self.port, call)
+        let result = (self.bend)(&mut self.port, call);
+        if let Some(told) = self.told {
+            self.events = self.port.events().iter().flat_map(|event| told(*event)).collect();
+        }
+        result
     }
 }
 
 impl Side for Bent {
     fn events(&self) -> &[Event] {
-        self.port.events()
+        if self.told.is_some() { &self.events } else { self.port.events() }
     }
     fn touched(&mut self, out: &mut Vec<u64>) {
         self.port.touched(out);
@@ -51,7 +58,15 @@ impl Side for Bent {
 const STRAIGHT: fn(&mut Port, Call) -> i32 = |port, call| port.call(call);
 
 fn side(revision: Revision, bend: fn(&mut Port, Call) -> i32) -> Reviewed<Bent> {
-    Reviewed::small(Bent { port: Port::new(revision), bend })
+    Reviewed::small(Bent { port: Port::new(revision), bend, told: None, events: Vec::new() })
+}
+
+/// What is seen of a trace on a port and on one that tells its events in another way.
+fn told(revision: Revision, told: fn(Event) -> Vec<Event>, trace: &str) -> Sightings {
+    let bent = Bent { port: Port::new(revision), bend: STRAIGHT, told: Some(told), events: Vec::new() };
+    let mut pair = Pair::new(side(revision, STRAIGHT), Reviewed::small(bent));
+    pair.play(&trace.parse().unwrap());
+    pair.seen
 }
 
 fn generation(name: &str) -> Revision {
@@ -185,4 +200,37 @@ fn a_failure_of_a_trace_is_that_of_a_site_on_both_sides() {
         assert!(found.iter().all(|class| matches!(class, Class::ButFor(_))), "fail={number}: {found:?}");
     }
     assert!(pair.seen.get(&Class::ButFor(Order::PartialUnlink(Which::Base, Some(Function::Clone)))).is_some());
+}
+
+#[test]
+fn locks_and_flags_are_compared() {
+    let fork = "map p0 0x10..0x11\nfault p0 0x10\nfork p0 p1\n";
+    let revision = generation("7.3");
+    let as_it_is = |event| vec![event];
+    assert!(told(revision, as_it_is, fork).is_empty());
+    // Each lock is taken, dropped, and taken again.
+    let twice = |event: Event| match event.kind() {
+        Some(EventKind::DownWrite) => {
+            let up = Event { kind: EventKind::UpWrite as u8, ..event };
+            vec![event, up, event]
+        }
+        _ => vec![event],
+    };
+    let seen = told(revision, twice, fork);
+    assert_eq!(classes(&seen), [Class::ButFor(Order::Lock)]);
+    assert_eq!(ops(&seen, &Class::ButFor(Order::Lock)), 2);
+    let atomic = |event: Event| match event.kind() {
+        Some(EventKind::Alloc) if event.arg == Cache::Avc as u8 => vec![Event { flags: Gfp::NOWAIT_NOWARN, ..event }],
+        _ => vec![event],
+    };
+    let seen = told(revision, atomic, fork);
+    assert_eq!(classes(&seen), [Class::ButFor(Order::AllocationFlags)]);
+}
+
+#[test]
+fn a_split_the_other_way_round_is_another_order_and_fails_on_both_sides() {
+    let later = generation("6.12");
+    let earlier = Revision { munmap_splits_first_below: false, ..later };
+    let seen = explored(earlier, later, STRAIGHT, 4);
+    assert_eq!(classes(&seen), [Class::ButFor(Order::Allocation)]);
 }

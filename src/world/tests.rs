@@ -9,7 +9,7 @@ fn after(text: &str) -> World {
     let revision = Revision::of_generation("6.12").unwrap();
     let mut solo: Lockstep<Port, Nobody> = Lockstep::solo(Port::new(revision), Who::Port);
     let mut driver = SmallDriver::new();
-    play_trace(&mut solo, &mut driver, &text.parse().unwrap(), |_, _| {});
+    play_trace(&mut solo, &mut driver, &text.parse().unwrap(), |_, _, _, _| {});
     assert!(solo.finding().is_none(), "{:?}", solo.finding());
     World::of(&mut solo, &mut driver).unwrap()
 }
