@@ -5,6 +5,7 @@
 #   make coverage
 #   make cmin [KERNEL=NAME] [DRIVER=kernel|rust]
 #   make corpus-import DIR=PATH [KERNEL=NAME] [DRIVER=kernel|rust]
+#   make review BASE=6.12 PATCHES="series.mbox" | CHANGED=NAME [TIME=60] [DRIVER=kernel|rust] [NAME=BASE-changed]
 #   make kernels [KERNELS="6.1 6.12 7.2 7"]
 #   make kernel NAME=mine TREE=PATH|URL|ref:NAME [REV=v6.19] [PATCHES="a.mbox b.patch"]
 
@@ -23,7 +24,7 @@ SEED ?= $(firstword $(wildcard ../shared/seed/*.txt))
 
 kernels_tool := cargo run -q --release -p rmap-extract --bin kernels --
 
-.PHONY: help setup kernels kernel test fuzz bench coverage cmin corpus-import
+.PHONY: help setup kernels kernel test fuzz bench coverage cmin corpus-import review
 .DEFAULT_GOAL := help
 
 help:
@@ -43,6 +44,16 @@ kernel: setup
 fuzz: kernels
 	@[ -z "$(KERNEL)" ] || $(kernels_tool) ensure "$(KERNEL)"
 	@$(if $(DRIVER),RMAP_DRIVER="$(DRIVER)") scripts/fuzz "$(TARGET)" "$(TIME)" "$(SANITIZER)" "$(KERNEL)"
+
+# The patches make a reference of their own, of that name, each time anew.
+review: changed := $(if $(CHANGED),$(CHANGED),$(or $(NAME),$(BASE)-changed))
+review: setup
+	@[ -n "$(BASE)" ] && [ -n "$(CHANGED)$(PATCHES)" ] || { echo 'make review: BASE= and PATCHES= (or CHANGED=) are needed: make review BASE=6.12 PATCHES=series.mbox [TIME=60] [DRIVER=rust]' >&2; exit 2; }
+	@[ -z "$(CHANGED)" ] || [ -z "$(PATCHES)" ] || { echo 'make review: CHANGED= names a reference, PATCHES= makes one: give either' >&2; exit 2; }
+	@$(kernels_tool) ensure "$(BASE)"
+	@$(if $(CHANGED),$(kernels_tool) ensure "$(CHANGED)",$(kernels_tool) add --name "$(changed)" --tree "ref:$(BASE)" $(foreach patch,$(PATCHES),--patch "$(patch)"))
+	@cargo build -q --release
+	@target/release/rmap-diff review "$(BASE)" "$(changed)" --time "$(TIME)" $(if $(DRIVER),--driver "$(DRIVER)")
 
 test:
 	@scripts/setup --browser

@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 mod convert;
+#[cfg(not(feature = "port-only"))]
+mod exhaust;
 mod features;
 mod file;
 #[cfg(not(feature = "port-only"))]
@@ -18,6 +20,8 @@ mod manual;
 mod minimize;
 mod random;
 mod reproduce;
+#[cfg(not(feature = "port-only"))]
+mod review;
 mod run;
 mod show;
 mod subject;
@@ -28,6 +32,9 @@ const AGREE: u8 = 0;
 const FOUND: u8 = 1;
 /// The command or its input is wrong.
 const USAGE: u8 = 2;
+/// Neither: the references of a review differ in classified ways alone, or a search is not finished.
+#[cfg(not(feature = "port-only"))]
+const BUT_FOR: u8 = 3;
 
 /// Differential fuzzer for the Linux kernel's anonymous reverse map (mm/rmap.c).
 #[derive(Parser)]
@@ -35,7 +42,7 @@ const USAGE: u8 = 2;
 #[command(
     after_help = "Examples:\n  rmap-diff run fuzz/seeds/siblings.trace\n  rmap-diff random --ops 200000 --minimize\n  rmap-diff \
         show fuzz/seeds/siblings.trace --html siblings.html\n\nExit status: 0 the sides agree, 1 a divergence or violation \
-        was found, 2 usage or malformed input."
+        was found, 2 usage or malformed input; review and exhaust also 3: equivalent but for what is named, or not finished."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -56,6 +63,14 @@ enum Command {
         200000 --kernel 6.1 --mix fork-heavy"
     )]
     Random(random::Args),
+    /// Every sequence of operations up to a depth, with every allocation failing, in a small scope.
+    #[cfg(not(feature = "port-only"))]
+    #[command(
+        after_help = "Examples:\n  rmap-diff exhaust --procs 3 --pages 2 --depth 6 --failures all\n  rmap-diff exhaust \
+        --kernel 6.12 --driver rust --procs 3 --pages 3 --depth 8 --failures all --state search.bin --time 600\n\n\
+        Exit status: 0 everything in the scope was tried, 1 a divergence or violation was found, 2 usage, 3 not finished."
+    )]
+    Exhaust(exhaust::Args),
     /// Make a trace small that finds something: as few operations as find the same.
     #[command(
         after_help = "Examples:\n  rmap-diff minimize divergence.trace --kernel 6.12\n  rmap-diff minimize crash.trace -o \
@@ -74,6 +89,14 @@ enum Command {
         --kernel 6.12 --as test -o tests/crash.rs"
     )]
     Reproduce(reproduce::Args),
+    /// Compare two references: does a change of mm/rmap.c change what it does, on every failure path too?
+    #[cfg(not(feature = "port-only"))]
+    #[command(
+        after_help = "Examples:\n  rmap-diff review 6.12 mine\n  rmap-diff review 6.12 7.3 --driver rust --time 60\n  \
+        rmap-diff review 6.12 mine --trace small.trace\n\nExit status: 0 equivalent, 1 different or an invariant is \
+        broken, 2 usage, 3 equivalent but for what is named."
+    )]
+    Review(review::Args),
     /// Play the traces of the known findings again: is each still there?
     #[cfg(not(feature = "port-only"))]
     #[command(after_help = "Examples:\n  rmap-diff known\n  rmap-diff known --kernel 7.3")]
@@ -140,6 +163,10 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Random(args) => random::run(&args),
+        #[cfg(not(feature = "port-only"))]
+        Command::Exhaust(args) => exhaust::run(&args),
+        #[cfg(not(feature = "port-only"))]
+        Command::Review(args) => review::run(&args),
         #[cfg(not(feature = "port-only"))]
         Command::Known(args) => known::run(&args),
         Command::Minimize(args) => minimize::run(&args),

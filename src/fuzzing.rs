@@ -19,6 +19,10 @@ use crate::port::Port;
 use crate::report::{self, Report};
 use crate::trace::{self, OpSet, Trace};
 
+mod review;
+
+pub use review::{announce_review, review};
+
 /// Whether this binary runs under AddressSanitizer: freed objects are then poisoned rather than reused.
 const ADDRESS_SANITIZER: bool = cfg!(rmap_sanitize_address);
 
@@ -27,6 +31,7 @@ const STATS_EVERY: Duration = Duration::from_millis(500);
 
 static CHOSEN: OnceLock<Chosen> = OnceLock::new();
 static KNOWN: OnceLock<Vec<KnownFinding>> = OnceLock::new();
+static OPERATIONS: OnceLock<OpSet> = OnceLock::new();
 
 /// What a fuzz target runs.
 #[derive(Clone, Copy)]
@@ -76,6 +81,7 @@ pub fn announce() {
     let known = known.unwrap_or_else(|error| refuse(format!("RMAP_KNOWN: {error}")));
     KNOWN.get_or_init(|| known.of(reference.name, reference.version));
     CHOSEN.get_or_init(|| Chosen { reference, vma_layer });
+    set_operations(vma_layer);
 }
 
 fn known() -> &'static [KnownFinding] {
@@ -89,7 +95,11 @@ fn chosen() -> Chosen {
 /// The operations that an input is made of: those that the driver knows. What is converted from and to an input
 /// (`rmap-diff convert --set`) has to be converted with the same.
 pub fn operations() -> OpSet {
-    if chosen().vma_layer { OpSet::Full } else { OpSet::Small }
+    *OPERATIONS.get().expect("a target announces itself first")
+}
+
+fn set_operations(vma_layer: bool) {
+    OPERATIONS.get_or_init(|| if vma_layer { OpSet::Full } else { OpSet::Small });
 }
 
 /// Whether libFuzzer's own mutations of bytes are all that is done to an input (`$RMAP_MUTATOR`: `operations` or `bytes`).

@@ -8,6 +8,7 @@
 pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod exhaust;
 mod fill;
 #[cfg(not(feature = "port-only"))]
 pub mod fuzzing;
@@ -20,6 +21,8 @@ pub mod pages;
 pub mod port;
 pub mod report;
 pub mod reproduce;
+pub mod review;
 pub mod rmap;
 pub mod show;
 pub mod trace;
+pub mod world;

@@ -341,6 +341,11 @@ impl Pages {
         }
     }
 
+    /// The references held, by the numbers of their slots.
+    pub fn pins(&self) -> &[Option<AnonVmaId>; MAX_PINS] {
+        &self.pins
+    }
+
     /// How many references are held.
     pub fn pinned(&self) -> usize {
         self.pins.iter().flatten().count()

@@ -10,6 +10,7 @@ use crate::trace::Trace;
 
 pub mod dump;
 pub mod json;
+pub mod review;
 pub mod text;
 
 #[cfg(test)]

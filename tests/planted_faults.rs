@@ -830,6 +830,56 @@ fn each_planted_fault_in_the_port_is_found() {
     none_of(failures.collect());
 }
 
+/// Fault, by which side, what is found, and how many operations the shortest trace has.
+const SHORTEST: &[(&str, &str, &str, usize)] = &[
+    ("fork-keeps-the-clone", "both", "differ anon_vma_fork events", 3),
+    ("fork-keeps-the-clone", "c", "violate I10 failed call changed an anon_vma after anon_vma_fork", 3),
+    ("failed-clone-keeps-the-anon_vma", "both", "differ anon_vma_clone events", 3),
+    ("failed-clone-keeps-the-anon_vma", "c", "violate I10 failed call changed an anon_vma after anon_vma_clone", 3),
+    ("prepare-shares-what-was-forked", "c", "violate I1 root not on the chain", 5),
+    ("never-reuses", "both", "differ anon_vma_fork events: alloc anon_vma", 6),
+    // CVE-2022-42703, which random operations take thousands for.
+    ("degree", "c", "violate I10 reuse of an anon_vma with VMAs", 7),
+    ("degree-7", "c", "violate I10 reuse of an anon_vma with VMAs", 7),
+    ("cleanup-keeps-the-anon_vma", "c", "violate I10 failed call left vma->anon_vma", 3),
+];
+
+#[test]
+fn a_search_of_every_sequence_finds_planted_faults_with_a_shortest_trace() {
+    let mut failures = Vec::new();
+    for &(kernel, side, wanted, operations) in SHORTEST {
+        let hunt = Hunt { kernel, driver: "rust", side, mix: "", ops: 0 };
+        let found = WORKSHOP.exhaust(&hunt);
+        println!("{kernel:34} {side:5} {found:?}");
+        match &found {
+            Ok((found, ops)) if found.starts_with(wanted) && *ops == operations => {}
+            _ => failures.push(format!("{kernel} --side {side}: wanted {wanted} with {operations}, got {found:?}")),
+        }
+    }
+    none_of(failures);
+}
+
+#[test]
+fn a_review_says_what_a_planted_fault_breaks_and_on_which_side() {
+    let cases = [
+        (BEFORE, "fork-keeps-the-clone", "violate I10"),
+        (BEFORE, "failed-clone-keeps-the-anon_vma", "violate I10"),
+        (BEFORE, "root-not-pinned", "violate I6"),
+        (AFTER, "cleanup-keeps-the-anon_vma", "violate I10"),
+    ];
+    let mut failures = Vec::new();
+    for (base, fault, wanted) in cases {
+        let found = WORKSHOP.review(base, fault);
+        println!("{fault:34} {found:?}");
+        match &found {
+            Ok((verdict, class))
+                if verdict == "violates" && class.starts_with(wanted) && class.ends_with(&format!(" of {fault}")) => {}
+            _ => failures.push(format!("{fault}: wanted {wanted}, got {found:?}")),
+        }
+    }
+    none_of(failures);
+}
+
 #[test]
 fn without_a_planted_fault_nothing_is_found() {
     let mut failures = Vec::new();

@@ -164,7 +164,7 @@ pub fn play_trace<C: Side, P: Side, D: Driver<C, P>>(
 
 /// The second half of [`run_trace`]: the walks, the exit of every process, after which nothing may be left. Does nothing
 /// if something was found already.
-pub fn end_trace<C: Side, P: Side, D: Driver<C, P>>(lockstep: &mut Lockstep<C, P>, driver: &mut D) {
+pub fn end_trace<C: Side, P: Side, D: Driver<C, P> + ?Sized>(lockstep: &mut Lockstep<C, P>, driver: &mut D) {
     if lockstep.finding().is_none() {
         lockstep.begin_teardown();
         driver.pages().walk_all(lockstep);

@@ -223,6 +223,33 @@ impl Workshop {
         Ok(None)
     }
 
+    /// Searches every sequence of a small scope: the signature of what is found, and the operations of its trace.
+    pub fn exhaust(&self, hunt: &Hunt) -> Result<(String, usize), String> {
+        let scope = ["--procs", "4", "--pages", "2", "--depth", "7", "--failures", "all", "--json"];
+        let mut tool = tool(&self.sound, "exhaust", hunt);
+        let output = tool.args(scope).arg("--save").arg(self.saved(hunt)).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let value: serde_json::Value = serde_json::from_str(&said)
+            .map_err(|error| format!("{error}: {said}{}", String::from_utf8_lossy(&output.stderr)))?;
+        match value["finding"]["signature"].as_str() {
+            Some(found) => Ok((found.to_owned(), value["finding"]["trace"].as_array().map_or(0, Vec::len))),
+            None => Err(format!("nothing found: {said}")),
+        }
+    }
+
+    /// Reviews a fault against the tree that it was planted in: the verdict, and its worst class.
+    pub fn review(&self, base: &str, changed: &str) -> Result<(String, String), String> {
+        let mut tool = Command::new(&self.sound);
+        tool.args(["review", base, changed, "--driver", "rust", "--depth", "5", "--ops", "5000", "--json"]);
+        let output = tool.env_remove("RMAP_KNOWN").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let value: serde_json::Value = serde_json::from_str(&said)
+            .map_err(|error| format!("{error}: {said}{}", String::from_utf8_lossy(&output.stderr)))?;
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let worst = value["classes"].as_array().and_then(|classes| classes.last());
+        Ok((text(&value["verdict"]), worst.map_or(String::new(), |class| text(&class["class"]))))
+    }
+
     /// Where a hunt saves its trace.
     fn saved(&self, hunt: &Hunt) -> PathBuf {
         let Hunt { kernel, driver, side, .. } = hunt;

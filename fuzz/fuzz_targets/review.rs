@@ -1,0 +1,17 @@
+//! Two references side by side, on arbitrary traces.
+#![no_main]
+
+use libfuzzer_sys::{fuzz_crossover, fuzz_mutator, fuzz_target, fuzzer_mutate};
+use rmap_diff::fuzzing;
+use rmap_diff::trace::Trace;
+
+fuzz_target!(
+    init: fuzzing::announce_review(),
+    |data: &[u8]| fuzzing::review(&Trace::from_bytes_of(fuzzing::operations(), data))
+);
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    fuzzing::mutate(data, size, max_size, seed, fuzzer_mutate)
+});
+
+fuzz_crossover!(|one: &[u8], other: &[u8], out: &mut [u8], seed: u32| { fuzzing::crossover(one, other, out, seed) });

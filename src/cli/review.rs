@@ -1,0 +1,223 @@
+//! `rmap-diff review`: two references side by side.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::exhaust::Progress;
+use super::known::KnownArg;
+use super::subject::{self, DriverArg};
+use super::{AGREE, BUT_FOR, Error, FOUND, file, print};
+use crate::exhaust::{Expand, Failures, Limits, OpKinds, Scope, Search};
+use crate::kernel::{Kernel, Reference, SlabMode};
+use crate::report;
+use crate::review::{Explorer, Names, Outcome, Reviewed, Searched, Verdict, minimize_sightings, random};
+use crate::trace::{Mix, Rng};
+use crate::world::Symmetry;
+
+/// Operations of a random trace: few, so that a difference early in a trace hides little; and many, without failures, so that
+/// what grows is seen.
+const TRACE_OPS: [usize; 2] = [48, 600];
+/// One random trace in so many is a long one.
+const LONG_EVERY: usize = 16;
+/// What is searched where nothing is asked for: deep hierarchies of one VMA; then VMAs that split and merge.
+const SCOPES: [(u8, u64, u32); 3] = [(5, 1, 9), (3, 2, 7), (2, 3, 6)];
+/// Bytes that the states of a search take at most.
+const MEMORY: usize = 1 << 30;
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The reference before the change, by name (`rmap-diff kernels` lists them).
+    base: String,
+    /// The reference with the change.
+    changed: String,
+    /// Processes that are alive at once, in the search of a small scope. Default: three scopes, of 5 processes, 1 page and depth
+    /// 9, of 3, 2 and 7, and of 2, 3 and 6.
+    #[arg(long, value_name = "P", requires = "pages", requires = "depth", value_parser = clap::value_parser!(u8).range(1..=6))]
+    procs: Option<u8>,
+    /// Pages of its window.
+    #[arg(long, value_name = "N", requires = "procs", value_parser = clap::value_parser!(u64).range(1..=16))]
+    pages: Option<u64>,
+    /// Operations of its sequences; 0: no search. Alone: instead of the depths of the default scopes, if it is less.
+    #[arg(long, value_name = "D")]
+    depth: Option<u32>,
+    /// Which operations the search tries, by name with commas between; default: map, fault, fork, unmap and exit.
+    #[arg(long = "search-ops", value_name = "LIST")]
+    kinds: Option<OpKinds>,
+    /// Seconds of random traces after the search.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    time: u64,
+    /// Random operations after the search, instead of a time: the same every time.
+    #[arg(long, value_name = "N")]
+    ops: Option<u64>,
+    /// The same seed gives the same traces.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Play this trace alone (`-`: standard input), as a review reads it: `fail=N` is the Nth failure that the operation can
+    /// meet on either side.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["procs", "pages", "depth", "kinds", "ops", "seed"])]
+    trace: Option<PathBuf>,
+    /// What makes the rmap calls: the kernel's own VMA code, or the small driver in Rust. Default: the kernel's, where
+    /// both references have it.
+    #[arg(long, value_enum, env = "RMAP_DRIVER")]
+    driver: Option<DriverArg>,
+    /// Threads of the search; default: one a core.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    #[command(flatten)]
+    known: KnownArg,
+    /// The verdict as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+struct References {
+    sides: [&'static Reference; 2],
+    known: [Vec<String>; 2],
+    driver: DriverArg,
+}
+
+impl References {
+    fn of(args: &Args) -> Result<References, Error> {
+        let sides = [subject::reference(Some(&args.base))?, subject::reference(Some(&args.changed))?];
+        let missing = sides.iter().find_map(|side| Some((side.name, side.without_vma_layer()?)));
+        let driver = match (args.driver, missing) {
+            (Some(DriverArg::Kernel), Some((name, why))) => {
+                return Err(Error::Usage(format!("{name} has no kernel driver: {why}. Use --driver rust")));
+            }
+            (Some(chosen), _) => chosen,
+            (None, None) => DriverArg::Kernel,
+            (None, Some(_)) => DriverArg::Rust,
+        };
+        let [base, changed] = sides;
+        let known = |side: &Reference| -> Result<Vec<String>, Error> {
+            Ok(args.known.of(side.name, side.version)?.into_iter().map(|known| known.signature).collect())
+        };
+        Ok(References { sides, known: [known(base)?, known(changed)?], driver })
+    }
+
+    fn side(&self, at: usize) -> Result<Reviewed<Kernel>, Error> {
+        let reference = self.sides[at];
+        let mut side = match self.driver {
+            DriverArg::Rust => Reviewed::small(Kernel::new(reference, SlabMode::Reuse)),
+            DriverArg::Kernel => {
+                let kernel = Kernel::with_vma_layer(reference, SlabMode::Reuse)
+                    .map_err(|why| Error::Usage(format!("{}: {why}", reference.name)))?;
+                Reviewed::with_vma_layer(kernel)
+            }
+        };
+        side.tolerate(self.known[at].iter().cloned());
+        Ok(side)
+    }
+
+    fn explorer(&self, scope: Scope) -> Result<Explorer<Kernel>, Error> {
+        Ok(Explorer::new(self.side(0)?, self.side(1)?, scope))
+    }
+
+    fn mixes(&self) -> Vec<Mix> {
+        let mixes = match self.driver {
+            DriverArg::Kernel => vec![Mix::full(), Mix::full_fork_heavy(), Mix::merges()],
+            DriverArg::Rust => vec![Mix::default(), Mix::fork_heavy(), Mix::wide()],
+        };
+        // Failures of maple tree nodes are no business of the reverse map, and each kernel meets others.
+        let mix = |mix: Mix| Mix { fail_per_mille: 200, fail_node_per_mille: 0, ..mix };
+        mixes.into_iter().map(mix).collect()
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result<u8, Error> {
+    let references = References::of(args)?;
+    let names = Names { base: references.sides[0].name, changed: references.sides[1].name };
+    let mut verdict = Verdict::default();
+    if let Some(path) = &args.trace {
+        let trace = file::read_trace(path)?;
+        let mut explorer = references.explorer(scope_of(args, SCOPES[0]))?;
+        explorer.pair().play(&trace);
+        verdict.random = trace.ops.len() as u64;
+        take(&mut explorer, &mut verdict);
+    } else {
+        let scopes = match (args.procs, args.pages, args.depth) {
+            (Some(procs), Some(pages), Some(depth)) => vec![(procs, pages, depth)],
+            (_, _, Some(depth)) => SCOPES.iter().map(|&(procs, pages, most)| (procs, pages, most.min(depth))).collect(),
+            _ => SCOPES.to_vec(),
+        };
+        for scope in scopes.into_iter().filter(|&(_, _, depth)| depth > 0) {
+            search(args, &references, scope_of(args, scope), &mut verdict)?;
+        }
+        play_random(args, &references, &mut verdict)?;
+        let mut explorer = references.explorer(scope_of(args, SCOPES[0]))?;
+        minimize_sightings(explorer.pair(), &mut verdict.seen);
+    }
+    match args.json {
+        true => print(format_args!("{:#}\n", report::review::value(&verdict, names)))?,
+        false => print(report::review::coloured(&verdict, names))?,
+    }
+    Ok(match verdict.outcome() {
+        Outcome::Equivalent => AGREE,
+        Outcome::ButFor => BUT_FOR,
+        Outcome::Different | Outcome::Violates => FOUND,
+    })
+}
+
+fn scope_of(args: &Args, (processes, pages, depth): (u8, u64, u32)) -> Scope {
+    let kinds = args.kinds.unwrap_or(OpKinds::CORE);
+    Scope { processes, pages, depth, failures: Failures::All, kinds, symmetry: Symmetry::Processes }
+}
+
+/// What was seen goes into the verdict.
+fn take(explorer: &mut Explorer<Kernel>, verdict: &mut Verdict) {
+    verdict.seen.merge(explorer.take_seen());
+    for (sum, met) in verdict.known.iter_mut().zip(explorer.pair().met()) {
+        *sum += met.iter().sum::<u64>();
+    }
+}
+
+fn search(args: &Args, references: &References, scope: Scope, verdict: &mut Verdict) -> Result<(), Error> {
+    if references.driver == DriverArg::Rust && !scope.kinds.is_small() {
+        return Err(Error::Usage(format!("--search-ops {}: the small driver does not know all of them", scope.kinds)));
+    }
+    let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let mut explorers = Vec::new();
+    for _ in 0..threads.clamp(1, 64) {
+        explorers.push(references.explorer(scope)?);
+    }
+    let mut search = Search::new(scope, explorers[0].root());
+    {
+        let mut workers: Vec<Box<dyn Expand + '_>> =
+            explorers.iter_mut().map(|explorer| Box::new(explorer) as Box<dyn Expand + '_>).collect();
+        let progress = Progress::new(&search);
+        search.run(&mut workers, Limits { time: None, memory: MEMORY }, |search| {
+            progress.tell(search);
+            true
+        });
+    }
+    verdict.transitions += search.counts().transitions;
+    let Scope { processes, pages, depth: wanted, .. } = scope;
+    verdict.scopes.push(Searched { processes, pages, depth: search.depth_done(), wanted });
+    explorers.iter_mut().for_each(|explorer| take(explorer, verdict));
+    Ok(())
+}
+
+fn play_random(args: &Args, references: &References, verdict: &mut Verdict) -> Result<(), Error> {
+    let mut explorer = references.explorer(scope_of(args, SCOPES[0]))?;
+    let mixes = references.mixes();
+    let mut rng = Rng::new(args.seed);
+    let begun = Instant::now();
+    let time = Duration::from_secs(args.time);
+    let goes_on = |done: u64| match args.ops {
+        Some(ops) => done < ops,
+        None => begun.elapsed() < time,
+    };
+    for (number, mix) in mixes.iter().cycle().enumerate() {
+        if !goes_on(verdict.random) {
+            break;
+        }
+        let (ops, mix) = match number % LONG_EVERY {
+            0 => (TRACE_OPS[1], Mix { fail_per_mille: 0, ..mixes[1].clone() }),
+            _ => (TRACE_OPS[0], mix.clone()),
+        };
+        random(explorer.pair(), &mut rng, ops, &mix);
+        verdict.random += ops as u64;
+    }
+    take(&mut explorer, verdict);
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! What is done at a state where a lockstep is searched: each operation, plainly and with each failure, under all of its
+//! checks; in each new state also the walk of every folio and the exit of every process.
+
+use std::collections::HashSet;
+
+use rustc_hash::FxBuildHasher;
+
+use super::scope::{Failures, Scope};
+use super::search::{Expand, Expansion};
+use crate::check::{Driver, Finding, Lockstep, end_trace, run_trace};
+use crate::rmap::{Fail, Rmap, Side};
+use crate::trace::{Op, Trace};
+use crate::world::World;
+
+/// How many allocations of the last operation were made to fail, where nodes are counted.
+pub type Injected<C, P> = fn(&mut Lockstep<C, P>) -> u32;
+
+/// A lockstep and its driver, for one thread.
+pub struct LockstepWorlds<C, P, D> {
+    lockstep: Lockstep<C, P>,
+    driver: D,
+    scope: Scope,
+    /// None: the driver allocates no nodes.
+    injected: Option<Injected<C, P>>,
+    /// What was done since the world was empty.
+    history: Vec<Op>,
+    /// Keys of states in which everything was ended already, though the search does not know them yet.
+    ended: HashSet<u128, FxBuildHasher>,
+}
+
+/// What one operation came to.
+enum Step {
+    /// A state.
+    To(u128),
+    /// A finding that is known: nothing to go on from.
+    Known,
+    Found(Trace, Finding),
+}
+
+impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
+    /// `injected`: where there is one, allocations of maple tree nodes fail too.
+    pub fn new(lockstep: Lockstep<C, P>, driver: D, scope: Scope, injected: Option<Injected<C, P>>) -> Self {
+        LockstepWorlds { lockstep, driver, scope, injected, history: Vec::new(), ended: HashSet::default() }
+    }
+
+    fn replay(&mut self, prefix: &[Op]) {
+        self.lockstep.reset();
+        self.driver.reset();
+        self.history.clear();
+        for op in prefix {
+            self.apply(op);
+        }
+    }
+
+    fn apply(&mut self, op: &Op) {
+        self.history.push(*op);
+        self.driver.apply(&mut self.lockstep, op);
+        self.lockstep.end_operation();
+        self.driver.check(&mut self.lockstep);
+    }
+
+    /// The finding there is, with a trace that finds it: the shortest, unless it takes what was done and undone in
+    /// between.
+    fn settle(&mut self, prefix: &[Op], op: Option<&Op>) -> Option<Step> {
+        let finding = self.lockstep.finding()?.clone();
+        if self.lockstep.settle() {
+            return Some(Step::Known);
+        }
+        let short: Trace = prefix.iter().chain(op).copied().collect();
+        let long = Trace { ops: std::mem::take(&mut self.history) };
+        let again = run_trace(&mut self.lockstep, &mut self.driver, &short).finding;
+        Some(match again {
+            Some(again) => Step::Found(short, again),
+            None => Step::Found(long, finding),
+        })
+    }
+
+    fn key(&mut self) -> u128 {
+        match World::of(&mut self.lockstep, &mut self.driver) {
+            Ok(world) => world.key(self.scope.symmetry),
+            // The lockstep says so, too, when it looks at the whole state.
+            Err(_) => 0,
+        }
+    }
+
+    fn step(&mut self, prefix: &[Op], op: &Op) -> Step {
+        self.apply(op);
+        match self.settle(prefix, Some(op)) {
+            Some(step) => step,
+            None => Step::To(self.key()),
+        }
+    }
+
+    /// Every process exits, after every folio was walked.
+    fn end(&mut self, prefix: &[Op], op: Option<&Op>) -> Option<Step> {
+        self.lockstep.finish();
+        end_trace(&mut self.lockstep, &mut self.driver);
+        self.settle(prefix, op)
+    }
+}
+
+impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for LockstepWorlds<C, P, D> {
+    fn root(&mut self) -> u128 {
+        self.replay(&[]);
+        self.key()
+    }
+
+    fn expand(&mut self, prefix: &[Op], is_seen: &dyn Fn(u128) -> bool) -> Expansion {
+        let mut out = Expansion::default();
+        self.replay(prefix);
+        if let Some(Step::Found(trace, finding)) = self.settle(prefix, None) {
+            out.found = Some((trace, finding));
+            return out;
+        }
+        let Ok(world) = World::of(&mut self.lockstep, &mut self.driver) else { return out };
+        let here = world.key(self.scope.symmetry);
+        // The world is in this state; not merely in one that has become another.
+        let mut is_here = true;
+        for kind in self.scope.operations(&world) {
+            let mut failures = FailuresOf::default();
+            let mut op = Some(Op::from(kind));
+            while let Some(now) = op {
+                if !std::mem::replace(&mut is_here, true) {
+                    self.replay(prefix);
+                }
+                out.counts.transitions += 1;
+                out.counts.failing += u64::from(now != Op::from(kind));
+                let step = self.step(prefix, &now);
+                let attempts = self.lockstep.attempts();
+                let injected = self.injected.map(|injected| injected(&mut self.lockstep));
+                match step {
+                    Step::To(key) if key == here => {}
+                    Step::To(key) => {
+                        is_here = false;
+                        out.children.push((now, key));
+                        if !is_seen(key) && self.ended.insert(key) {
+                            match self.end(prefix, Some(&now)) {
+                                Some(Step::Found(trace, finding)) => {
+                                    out.found = Some((trace, finding));
+                                    return out;
+                                }
+                                Some(_) => out.counts.known += 1,
+                                None => {}
+                            }
+                        }
+                    }
+                    Step::Known => {
+                        is_here = false;
+                        out.counts.known += 1;
+                    }
+                    Step::Found(trace, finding) => {
+                        out.found = Some((trace, finding));
+                        return out;
+                    }
+                }
+                op = match self.scope.failures {
+                    Failures::None => None,
+                    Failures::All => failures.next(kind.into(), attempts, injected),
+                };
+            }
+        }
+        self.ended.retain(|&key| !is_seen(key));
+        out
+    }
+}
+
+/// The failures of one operation, in turn.
+#[derive(Default)]
+struct FailuresOf {
+    /// Attempts of the operation where nothing fails.
+    attempts: Option<u32>,
+    /// The attempt that failed last, and whether all later ones did too.
+    failed: (u16, bool),
+    /// The node that failed last.
+    node: u16,
+}
+
+impl FailuresOf {
+    /// The operation with the next failure. `attempts` and `injected` are those of the one before.
+    fn next(&mut self, plain: Op, attempts: u32, injected: Option<u32>) -> Option<Op> {
+        let all = *self.attempts.get_or_insert(attempts);
+        self.failed = match self.failed {
+            (n, false) if n > 0 => (n, true),
+            (n, _) => (n.saturating_add(1), false),
+        };
+        let (n, ever_after) = self.failed;
+        if u32::from(n) <= all {
+            let fail = if ever_after { Fail::new(&[], Some(n)).unwrap_or_default() } else { Fail::nth(n) };
+            return Some(Op { fail, ..plain });
+        }
+        // How many nodes there are to fail is known when one does not.
+        if self.node > 0 && injected == Some(0) {
+            return None;
+        }
+        injected?;
+        self.node = self.node.saturating_add(1);
+        Some(Op { fail_node: Fail::nth(self.node), ..plain })
+    }
+}

@@ -1,0 +1,188 @@
+//! How far a search goes, and which operations a state has there.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::rmap::{MmId, VmaAttributes};
+use crate::trace::{Advice, OPERATIONS, OpKind};
+use crate::world::{Process, Symmetry, World};
+
+/// The first page of the window.
+pub const FIRST_PAGE: u64 = 0x10;
+
+/// Which failures are tried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Failures {
+    /// None.
+    None,
+    /// Of each operation each allocation that it attempts, alone, and with all that it attempts after; under the
+    /// kernel driver each allocation of a maple tree node, alone.
+    All,
+}
+
+/// A set of operations, by their rows in [`OPERATIONS`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OpKinds(u32);
+
+/// An operation that a search does not try.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("`{found}` is no operation of a search: expected some of {}", OpKinds::ALL)]
+pub struct UnknownOperation {
+    /// What was found.
+    pub found: String,
+}
+
+impl OpKinds {
+    /// Those that a search knows.
+    const KNOWN: [&str; 11] =
+        ["map", "fault", "fork", "unmap", "exit", "protect", "advise", "move", "pin", "unpin", "uffdmove"];
+    /// All that a search knows.
+    pub const ALL: OpKinds = OpKinds::of(&OpKinds::KNOWN);
+    /// What changes the reverse map on any tree: map, fault, fork, unmap, exit.
+    pub const CORE: OpKinds = OpKinds::of(&["map", "fault", "fork", "unmap", "exit"]);
+
+    const fn of(keywords: &[&str]) -> OpKinds {
+        let mut set = 0;
+        let mut at = 0;
+        while at < keywords.len() {
+            let mut row = 0;
+            while row < OPERATIONS.len() {
+                if equal(OPERATIONS[row].keyword, keywords[at]) {
+                    set |= 1 << row;
+                }
+                row += 1;
+            }
+            at += 1;
+        }
+        OpKinds(set)
+    }
+
+    /// Whether an operation is in it.
+    pub fn has(&self, keyword: &str) -> bool {
+        OPERATIONS.iter().position(|row| row.keyword == keyword).is_some_and(|row| self.0 >> row & 1 == 1)
+    }
+
+    /// Whether the small driver knows them all.
+    pub fn is_small(&self) -> bool {
+        OPERATIONS.iter().enumerate().all(|(row, operation)| operation.small || self.0 >> row & 1 == 0)
+    }
+}
+
+const fn equal(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < a.len() {
+        if a[at] != b[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+impl fmt::Display for OpKinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut comma = "";
+        for keyword in Self::KNOWN.iter().filter(|keyword| self.has(keyword)) {
+            write!(f, "{comma}{keyword}")?;
+            comma = ",";
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for OpKinds {
+    type Err = UnknownOperation;
+
+    fn from_str(text: &str) -> Result<OpKinds, UnknownOperation> {
+        let mut set = 0;
+        for found in text.split(',') {
+            if !Self::KNOWN.contains(&found) {
+                return Err(UnknownOperation { found: found.to_owned() });
+            }
+            set |= OpKinds::of(&[found]).0;
+        }
+        Ok(OpKinds(set))
+    }
+}
+
+/// How far a search goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Scope {
+    /// Processes that are alive at once.
+    pub processes: u8,
+    /// Pages of the window, from [`FIRST_PAGE`] on.
+    pub pages: u64,
+    /// Operations of a sequence.
+    pub depth: u32,
+    /// Which failures are tried.
+    pub failures: Failures,
+    /// Which operations are tried.
+    pub kinds: OpKinds,
+    /// Which states count as one.
+    pub symmetry: Symmetry,
+}
+
+impl Scope {
+    /// Everything that the kernel would not refuse in a state, in a fixed order. Of several operations that do the same
+    /// (an unmap of more than what is mapped) there is one; of the free process numbers a fork takes the lowest, unless each
+    /// number counts for itself.
+    pub fn operations(&self, world: &World) -> Vec<OpKind> {
+        let mut ops = Vec::with_capacity(32);
+        let free = (0..self.processes).map(MmId).filter(|&mm| world.process(mm).is_none());
+        let free: Vec<MmId> = free.take(if self.symmetry == Symmetry::None { 16 } else { 1 }).collect();
+        for process in &world.processes {
+            self.of_process(process, &free, &mut ops);
+        }
+        let pins = (0..).zip(&world.pins).filter(|(_, pin)| pin.is_some());
+        ops.extend(pins.map(|(pin, _)| OpKind::Unpin { pin }));
+        ops.retain(|op| self.kinds.has(op.keyword()));
+        ops
+    }
+
+    fn of_process(&self, process: &Process, free: &[MmId], ops: &mut Vec<OpKind>) {
+        let mm = process.mm;
+        let window = FIRST_PAGE..FIRST_PAGE + self.pages;
+        let vma_at = |page: u64| process.vmas.iter().find(|vma| vma.range.start <= page && page < vma.range.end);
+        let mapped = |page: u64| vma_at(page).is_some();
+        let ranges = || window.clone().flat_map(|start| (start + 1..=window.end).map(move |end| (start, end)));
+        for (start, end) in ranges() {
+            if !(start..end).any(mapped) {
+                ops.push(OpKind::map(mm, start, end));
+                continue;
+            }
+            if mapped(start) && mapped(end - 1) {
+                ops.push(OpKind::Unmap { mm, start, end });
+            }
+            // Over a hole these do half of the work and fail.
+            if (start..end).all(mapped) {
+                ops.extend([false, true].map(|write| OpKind::Protect { mm, start, end, write }));
+                let advices = [Advice::DontFork, Advice::DoFork, Advice::WipeOnFork, Advice::KeepOnFork];
+                ops.extend(advices.map(|advice| OpKind::Advise { mm, start, end, advice }));
+            }
+            // mremap takes one VMA.
+            if vma_at(start).is_some_and(|vma| end <= vma.range.end) && self.kinds.has("move") {
+                let targets = window.start..=window.end - (end - start);
+                for to in targets.filter(|&to| to >= end || to + (end - start) <= start) {
+                    ops.extend([false, true].map(|dontunmap| OpKind::Move { mm, start, end, to, dontunmap }));
+                }
+            }
+        }
+        for page in window.clone().filter(|&page| mapped(page)) {
+            let writable = vma_at(page).is_some_and(|vma| vma.attributes.flags & VmaAttributes::WRITE != 0);
+            if writable {
+                ops.push(OpKind::fault(mm, page));
+            }
+            if process.pages.iter().any(|mapping| mapping.page == page) {
+                ops.push(OpKind::Pin { mm, page });
+                let others = window.clone().filter(|&to| to != page && mapped(to));
+                ops.extend(others.map(|to| OpKind::UffdMove { mm, from: page, to }));
+            }
+        }
+        ops.extend(free.iter().map(|&child| OpKind::Fork { parent: mm, child }));
+        ops.push(OpKind::Exit { mm });
+    }
+}

@@ -1,0 +1,270 @@
+//! The search: which state is next, who works on it, when it ends.
+//!
+//! States wait in a queue in the order in which they were found. Workers take a block of them at a time; what they
+//! bring back is taken in in the order of the queue, so that it does not matter who was quicker.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rustc_hash::{FxBuildHasher, FxHashMap};
+
+use super::Scope;
+use crate::check::Finding;
+use crate::trace::{Op, Trace};
+
+/// States of a block: enough for the workers to be busy, few enough to be stopped soon.
+const BLOCK: usize = 1024;
+
+/// What is done at a state.
+pub trait Expand: Send {
+    /// The key of the empty world.
+    fn root(&mut self) -> u128;
+    /// Makes the state at the end of a trace and tries each operation there. `is_seen` tells of a key whether its
+    /// state is known already.
+    fn expand(&mut self, prefix: &[Op], is_seen: &dyn Fn(u128) -> bool) -> Expansion;
+}
+
+/// What came of it.
+#[derive(Default, Debug)]
+pub struct Expansion {
+    /// Operations that led to another state, and its key.
+    pub children: Vec<(Op, u128)>,
+    /// How much was tried.
+    pub counts: Counts,
+    /// What was found, and the trace that finds it; the first that there was.
+    pub found: Option<(Trace, Finding)>,
+}
+
+/// How much was tried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Counts {
+    /// Operations tried at a state, those with failures included.
+    pub transitions: u64,
+    /// Those with failures.
+    pub failing: u64,
+    /// Those that ended in a finding which is known.
+    pub known: u64,
+}
+
+impl Counts {
+    fn add(&mut self, other: Counts) {
+        self.transitions += other.transitions;
+        self.failing += other.failing;
+        self.known += other.known;
+    }
+}
+
+/// When to stop before the end.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Wall-clock time; none: no limit.
+    pub time: Option<Duration>,
+    /// Bytes of memory that the states take.
+    pub memory: usize,
+}
+
+/// How a search ended.
+#[derive(Clone, Debug)]
+pub enum Ended {
+    /// Everything in the scope was tried.
+    Finished,
+    /// Something was found: with the shortest trace that there is in the scope.
+    Found(Box<(Trace, Finding)>),
+    /// The time was up.
+    Time,
+    /// The memory was full.
+    Memory,
+}
+
+/// A state: the one that it was found from, and the operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Node {
+    pub(super) parent: u32,
+    pub(super) op: u32,
+}
+
+/// A search under way.
+pub struct Search {
+    pub(super) scope: Scope,
+    /// Operations, each once: a state names one by its place.
+    pub(super) ops: Vec<Op>,
+    numbers: FxHashMap<Op, u32>,
+    /// In the order in which they were found. The first is the empty world.
+    pub(super) nodes: Vec<Node>,
+    pub(super) seen: HashSet<u128, FxBuildHasher>,
+    /// How many states there were when the states of each depth began.
+    pub(super) levels: Vec<usize>,
+    /// The next state to be worked on.
+    pub(super) cursor: usize,
+    pub(super) counts: Counts,
+}
+
+impl Search {
+    /// From the beginning. `root` is the key of the empty world.
+    pub fn new(scope: Scope, root: u128) -> Search {
+        let mut seen = HashSet::default();
+        seen.insert(root);
+        Search {
+            scope,
+            ops: Vec::new(),
+            numbers: FxHashMap::default(),
+            nodes: vec![Node { parent: 0, op: 0 }],
+            seen,
+            levels: vec![0],
+            cursor: 0,
+            counts: Counts::default(),
+        }
+    }
+
+    /// From where it was stopped.
+    pub(super) fn resumed(scope: Scope, ops: Vec<Op>, nodes: Vec<Node>, seen: HashSet<u128, FxBuildHasher>) -> Search {
+        let numbers = (0..).zip(&ops).map(|(number, op)| (*op, number)).collect();
+        Search { scope, ops, numbers, nodes, seen, levels: vec![0], cursor: 0, counts: Counts::default() }
+    }
+
+    /// How much was tried so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// States found so far.
+    pub fn states(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// States worked on so far.
+    pub fn expanded(&self) -> usize {
+        self.cursor
+    }
+
+    /// States found so far, by the length of the shortest sequence that leads there.
+    pub fn levels(&self) -> Vec<usize> {
+        let ends = self.levels[1..].iter().copied().chain([self.nodes.len()]);
+        self.levels.iter().zip(ends).map(|(begin, end)| end - begin).collect()
+    }
+
+    /// The length of the sequences of which every one was tried.
+    pub fn depth_done(&self) -> u32 {
+        // A depth is done when every state before it was worked on.
+        let begun = self.levels.iter().filter(|&&begin| begin <= self.cursor).count() as u32;
+        let all = self.cursor == self.nodes.len();
+        if all { self.scope.depth } else { (begun - 1).min(self.scope.depth) }
+    }
+
+    /// The keys of all states.
+    pub fn keys(&self) -> impl Iterator<Item = u128> + '_ {
+        self.seen.iter().copied()
+    }
+
+    /// Bytes that the states take.
+    pub fn memory(&self) -> usize {
+        // A slot of the table holds a key and a byte beside it.
+        self.nodes.capacity() * size_of::<Node>() + self.seen.capacity() * 8 / 7 * (size_of::<u128>() + 1)
+    }
+
+    /// Works until everything is tried, something is found, or a limit is met. `progress` is told after each block, and may
+    /// stop it by returning false, as if the time were up.
+    pub fn run(
+        &mut self,
+        workers: &mut [Box<dyn Expand + '_>],
+        limits: Limits,
+        mut progress: impl FnMut(&Search) -> bool,
+    ) -> Ended {
+        let begun = Instant::now();
+        while let Some(block) = self.next_block() {
+            if limits.time.is_some_and(|time| begun.elapsed() >= time) || !progress(self) {
+                return Ended::Time;
+            }
+            if self.memory() > limits.memory {
+                return Ended::Memory;
+            }
+            let expansions = self.expand(workers, block.clone());
+            for (at, expansion) in block.zip(expansions) {
+                self.take_in(at, &expansion);
+                if let Some(found) = expansion.found {
+                    return Ended::Found(Box::new(found));
+                }
+            }
+        }
+        progress(self);
+        Ended::Finished
+    }
+
+    /// The next states to be worked on: all of one depth.
+    fn next_block(&mut self) -> Option<std::ops::Range<usize>> {
+        let past = self.levels.get(self.scope.depth as usize).is_some_and(|&begin| begin <= self.cursor);
+        if past || self.cursor == self.nodes.len() {
+            return None;
+        }
+        // All states found before those of the last depth are done: the next depth begins with what is found from now on.
+        if self.levels.last() == Some(&self.cursor) {
+            self.levels.push(self.nodes.len());
+        }
+        let end = *self.levels.last().unwrap_or(&0);
+        Some(self.cursor..end.min(self.cursor + BLOCK))
+    }
+
+    fn expand(&self, workers: &mut [Box<dyn Expand + '_>], block: std::ops::Range<usize>) -> Vec<Expansion> {
+        let next = AtomicUsize::new(block.start);
+        // What comes after the first finding need not be done.
+        let found = AtomicUsize::new(usize::MAX);
+        let work = |worker: &mut Box<dyn Expand + '_>| {
+            let mut done = Vec::new();
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                if at >= block.end || at > found.load(Ordering::Relaxed) {
+                    return done;
+                }
+                let expansion = worker.expand(&self.trace(at), &|key| self.seen.contains(&key));
+                if expansion.found.is_some() {
+                    found.fetch_min(at, Ordering::Relaxed);
+                }
+                done.push((at, expansion));
+            }
+        };
+        let mut expansions = match workers {
+            [one] => work(one),
+            many => std::thread::scope(|scope| {
+                let threads: Vec<_> = many.iter_mut().map(|worker| scope.spawn(|| work(worker))).collect();
+                let joined = threads.into_iter().map(|thread| thread.join());
+                joined.flat_map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            }),
+        };
+        expansions.sort_unstable_by_key(|(at, _)| *at);
+        expansions.into_iter().map(|(_, expansion)| expansion).collect()
+    }
+
+    fn take_in(&mut self, at: usize, expansion: &Expansion) {
+        self.counts.add(expansion.counts);
+        for &(op, key) in &expansion.children {
+            if self.seen.insert(key) {
+                let next = self.ops.len() as u32;
+                let op = *self.numbers.entry(op).or_insert_with(|| {
+                    self.ops.push(op);
+                    next
+                });
+                self.nodes.push(Node { parent: at as u32, op });
+            }
+        }
+        self.cursor = at + 1;
+    }
+
+    /// A shortest trace that leads to a state: they are numbered in the order in which they were found, from 0.
+    pub fn trace_to(&self, state: usize) -> Trace {
+        Trace { ops: self.trace(state) }
+    }
+
+    /// The operations that lead to a state.
+    fn trace(&self, at: usize) -> Vec<Op> {
+        let mut ops = Vec::new();
+        let mut at = at;
+        while at != 0 {
+            let node = self.nodes[at];
+            ops.push(self.ops[node.op as usize]);
+            at = node.parent as usize;
+        }
+        ops.reverse();
+        ops
+    }
+}

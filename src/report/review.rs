@@ -1,0 +1,116 @@
+//! A review for a person, or for a program.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, json};
+
+use crate::review::{Class, Names, Outcome, Sighting, Verdict};
+
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const MIDDLING: Style = AnsiColor::Yellow.on_default().bold();
+const QUIET: Style = Style::new().dimmed();
+
+impl Outcome {
+    /// As a review says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Equivalent => "equivalent",
+            Outcome::ButFor => "equivalent but for",
+            Outcome::Different => "different",
+            Outcome::Violates => "violates",
+        }
+    }
+}
+
+fn kind(class: &Class) -> Outcome {
+    match class {
+        Class::ButFor(_) => Outcome::ButFor,
+        Class::Different(_) => Outcome::Different,
+        Class::Violates(..) => Outcome::Violates,
+    }
+}
+
+/// The verdict, with colours: one line that says it, how much was done for it, then each class with its smallest trace, the worst
+/// first.
+pub fn coloured(verdict: &Verdict, names: Names<'_>) -> String {
+    let mut out = String::new();
+    let outcome = verdict.outcome();
+    let style = match outcome {
+        Outcome::Equivalent => GOOD,
+        Outcome::ButFor => MIDDLING,
+        Outcome::Different | Outcome::Violates => BAD,
+    };
+    let of_worst = verdict.seen.iter().filter(|(class, _)| kind(class) == outcome);
+    let plain = |text: String| text.strip_prefix("violate ").map_or(text.clone(), str::to_owned);
+    let list: Vec<String> = of_worst.map(|(class, _)| plain(class.text(names))).collect();
+    let list = if list.is_empty() { String::new() } else { format!(" {}", list.join("; ")) };
+    let Names { base, changed } = names;
+    let _ = writeln!(out, "{style}{base} and {changed}: {}{list}{style:#}", outcome.name());
+    let _ = writeln!(out, "{QUIET}{}{QUIET:#}", work(verdict));
+    let seen: Vec<_> = verdict.seen.iter().collect();
+    for (class, sighting) in seen.into_iter().rev() {
+        write_class(class, sighting, names, &mut out);
+    }
+    out
+}
+
+/// The verdict, without colours.
+pub fn plain(verdict: &Verdict, names: Names<'_>) -> String {
+    anstream::adapter::strip_str(&coloured(verdict, names)).to_string()
+}
+
+fn work(verdict: &Verdict) -> String {
+    let mut parts = Vec::new();
+    if verdict.transitions > 0 {
+        let scopes: Vec<String> = verdict.scopes.iter().map(ToString::to_string).collect();
+        parts.push(format!("{} operations in every sequence of {}", verdict.transitions, scopes.join(", and of ")));
+    }
+    if verdict.random > 0 {
+        parts.push(format!("{} random operations", verdict.random));
+    }
+    if verdict.known != [0, 0] {
+        let [base, changed] = verdict.known;
+        parts.push(format!("known findings ended {base} traces of the first and {changed} of the second"));
+    }
+    if parts.is_empty() { "nothing was done".into() } else { parts.join("; ") }
+}
+
+fn write_class(class: &Class, sighting: &Sighting, names: Names<'_>, out: &mut String) {
+    let times = if sighting.count == 1 { "once".to_owned() } else { format!("{} times", sighting.count) };
+    let style = if kind(class) == Outcome::ButFor { MIDDLING } else { BAD };
+    let what = match class {
+        Class::ButFor(_) => String::new(),
+        Class::Different(_) => "different ".into(),
+        Class::Violates(..) => String::new(),
+    };
+    let _ = writeln!(out, "\n{style}{what}{}{style:#} ({times})", class.text(names));
+    if !sighting.detail.is_empty() {
+        let _ = writeln!(out, "  {}", sighting.detail);
+    }
+    for op in &sighting.trace.ops {
+        let _ = writeln!(out, "    {op}");
+    }
+}
+
+/// The verdict as one JSON object.
+pub fn value(verdict: &Verdict, names: Names<'_>) -> Value {
+    let class = |(class, sighting): (&Class, &Sighting)| {
+        let trace: Vec<String> = sighting.trace.ops.iter().map(ToString::to_string).collect();
+        let side = match class {
+            Class::Violates(which, _) => Some(which.to_string()),
+            _ => None,
+        };
+        json!({
+            "verdict": kind(class).name(), "class": class.text(names), "side": side, "count": sighting.count,
+            "detail": sighting.detail, "trace": trace,
+        })
+    };
+    json!({
+        "base": names.base, "changed": names.changed, "verdict": verdict.outcome().name(),
+        "classes": verdict.seen.iter().map(class).collect::<Vec<_>>(),
+        "scopes": verdict.scopes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "operations": verdict.transitions, "random_operations": verdict.random, "known": verdict.known,
+    })
+}

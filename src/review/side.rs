@@ -1,0 +1,74 @@
+//! One reference of a review, under its own driver and its own oracle.
+
+use super::observed::Observed;
+use super::recorder::Recorder;
+use crate::check::{Driver, Lockstep, Nobody, Solo, Who, end_trace};
+use crate::mm::{KernelDriver, Outcome, SmallDriver};
+use crate::rmap::{Fail, Side, StateError, Watched};
+use crate::trace::Op;
+use crate::world::World;
+
+/// One reference, its driver, and what is known of it.
+pub struct Reviewed<S: Side> {
+    solo: Solo<Recorder<S>>,
+    driver: Box<dyn Driver<Recorder<S>, Nobody> + Send>,
+}
+
+impl<S: Side> Reviewed<S> {
+    /// Under the small driver.
+    pub fn small(side: S) -> Reviewed<S> {
+        let solo = Lockstep::solo(Recorder::new(side), Who::Reference);
+        Reviewed { solo, driver: Box::new(SmallDriver::new()) }
+    }
+
+    /// Findings of these signatures end a trace, and are no findings.
+    pub fn tolerate(&mut self, signatures: impl IntoIterator<Item = String>) {
+        self.solo.tolerate(signatures);
+    }
+
+    /// How often each of those was met.
+    pub fn met(&self) -> &[u64] {
+        self.solo.met()
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.solo.reset();
+        self.driver.reset();
+    }
+
+    /// Does one operation, of which these attempts fail. What is in its own `fail` does not count.
+    pub(super) fn apply(&mut self, op: &Op, fail: Fail) -> Outcome {
+        let outcome = self.driver.apply(&mut self.solo, &Op { fail, fail_node: Fail::NEVER, ..*op });
+        self.solo.end_operation();
+        self.driver.check(&mut self.solo);
+        outcome
+    }
+
+    /// What was found in the operation, by signature; `Some(None)`: nothing new.
+    pub(super) fn settle(&mut self) -> Option<Option<String>> {
+        let signature = self.solo.finding()?.signature();
+        Some((!self.solo.settle()).then_some(signature))
+    }
+
+    pub(super) fn observed(&mut self) -> Observed {
+        Observed::of(self.solo.reference())
+    }
+
+    pub(super) fn world(&mut self) -> Result<World, StateError> {
+        World::of(&mut self.solo, &mut *self.driver)
+    }
+
+    /// Looks at the whole state, walks every folio, ends every process.
+    pub(super) fn end(&mut self) {
+        self.solo.finish();
+        end_trace(&mut self.solo, &mut *self.driver);
+    }
+}
+
+impl<S: Side + Watched + 'static> Reviewed<S> {
+    /// Under the VMA code that it brings.
+    pub fn with_vma_layer(side: S) -> Reviewed<S> {
+        let solo = Lockstep::solo(Recorder::new(side), Who::Reference);
+        Reviewed { solo, driver: Box::new(KernelDriver::new()) }
+    }
+}

@@ -1,0 +1,103 @@
+//! All that one side and its driver hold, as one value: processes with their VMAs and page tables, anon_vmas, folios,
+//! references held. Whoever compares states of different runs, or of different kernels, does it on this.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `world/key.rs` | one number that is the same for the same state, however its objects and processes are numbered |
+
+mod key;
+
+#[cfg(test)]
+mod tests;
+
+pub use key::Symmetry;
+
+use crate::check::{Driver, Lockstep};
+use crate::rmap::{AnonVmaId, AnonVmaState, FolioId, FolioState, MmId, Side, Snapshot, StateError, VmaState};
+
+/// A page of a process that maps a folio.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MappedPage {
+    /// Which page.
+    pub page: u64,
+    /// What it maps.
+    pub folio: FolioId,
+    /// Whether no other process has the folio (`PageAnonExclusive()`).
+    pub exclusive: bool,
+}
+
+/// A process.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Process {
+    /// Its number.
+    pub mm: MmId,
+    /// By start.
+    pub vmas: Vec<VmaState>,
+    /// By page.
+    pub pages: Vec<MappedPage>,
+}
+
+/// The state of one side and its driver.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct World {
+    /// The processes that are alive, by number.
+    pub processes: Vec<Process>,
+    /// Those that live, by serial.
+    pub anon_vmas: Vec<AnonVmaState>,
+    /// By number.
+    pub folios: Vec<FolioState>,
+    /// The references held, by their numbers.
+    pub pins: Vec<Option<AnonVmaId>>,
+    /// VMAs that live and are of no process: none, at the end of an operation.
+    pub stray_vmas: usize,
+}
+
+impl World {
+    /// What a lockstep (its reference) and its driver hold now.
+    pub fn of<C: Side, P: Side, D: Driver<C, P> + ?Sized>(
+        lockstep: &mut Lockstep<C, P>,
+        driver: &mut D,
+    ) -> Result<World, StateError> {
+        let mut words = Vec::with_capacity(256);
+        lockstep.reference().state(&mut words);
+        let Snapshot { vmas, anon_vmas, folios } = Snapshot::decode(&words)?;
+        let alive: Vec<MmId> = driver.processes().into_iter().map(|(mm, _)| mm).collect();
+        let pages = driver.pages();
+        let mut processes: Vec<Process> = alive
+            .iter()
+            .map(|&mm| {
+                let mapped = pages.mapped(mm);
+                let pages =
+                    mapped.map(|(page, folio)| MappedPage { page, folio, exclusive: pages.is_exclusive(folio) });
+                Process { mm, vmas: Vec::new(), pages: pages.collect() }
+            })
+            .collect();
+        let mut stray_vmas = 0;
+        for vma in vmas {
+            match processes.iter_mut().find(|process| process.mm == vma.mm) {
+                Some(process) => process.vmas.push(vma),
+                None => stray_vmas += 1,
+            }
+        }
+        for process in &mut processes {
+            process.vmas.sort_unstable_by_key(|vma| vma.range.start);
+        }
+        let pins = pages.pins().to_vec();
+        Ok(World { processes, anon_vmas, folios, pins, stray_vmas })
+    }
+
+    /// The anon_vma of that serial, if it lives.
+    pub fn anon_vma(&self, id: AnonVmaId) -> Option<&AnonVmaState> {
+        self.anon_vmas.binary_search_by_key(&id, |a| a.id).ok().map(|i| &self.anon_vmas[i])
+    }
+
+    /// The folio of that number, if it has an anon_vma.
+    pub fn folio(&self, id: FolioId) -> Option<&FolioState> {
+        self.folios.binary_search_by_key(&id, |f| f.id).ok().map(|i| &self.folios[i])
+    }
+
+    /// A process that is alive.
+    pub fn process(&self, mm: MmId) -> Option<&Process> {
+        self.processes.iter().find(|process| process.mm == mm)
+    }
+}

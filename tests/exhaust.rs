@@ -1,0 +1,96 @@
+//! `rmap-diff exhaust`: every sequence in a small scope, on the compiled C beside the port.
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use common::{NEWEST, reference};
+use serde_json::Value;
+
+fn exhaust(dir: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rmap-diff"));
+    command.arg("exhaust").args(args).current_dir(dir);
+    command.env_remove("RMAP_KERNEL").env_remove("RMAP_DRIVER").env_remove("RMAP_KNOWN").env("NO_COLOR", "1");
+    command.output().unwrap()
+}
+
+/// What a search says as JSON, and its status.
+fn searched(dir: &Path, args: &[&str]) -> (Value, Option<i32>) {
+    let output = exhaust(dir, &[args, &["--json"]].concat());
+    let said = String::from_utf8_lossy(&output.stdout);
+    let value = serde_json::from_str(&said).unwrap_or_else(|error| {
+        panic!("{error}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    });
+    (value, output.status.code())
+}
+
+/// What does not depend on how long it took.
+fn counts(value: &Value) -> [Value; 4] {
+    ["transitions", "failing", "states", "states_by_depth"].map(|key| value[key].clone())
+}
+
+#[test]
+fn nothing_is_found_in_a_small_scope_with_either_driver_in_any_generation() {
+    let dir = tempfile::tempdir().unwrap();
+    for kernel in ["6.12", reference(NEWEST).name] {
+        for driver in ["rust", "kernel"] {
+            let args = ["--kernel", kernel, "--driver", driver, "--procs", "3", "--pages", "2", "--depth", "5"];
+            let (said, status) = searched(dir.path(), &[&args[..], &["--failures", "all"]].concat());
+            assert_eq!(status, Some(0), "{said}");
+            assert_eq!(said["finished"], true);
+            assert_eq!(said["depth_done"], 5);
+            // It is not empty of what it is for.
+            assert!(said["failing"].as_u64() > Some(3000) && said["states"].as_u64() > Some(500), "{said}");
+        }
+    }
+}
+
+#[test]
+fn every_operation_that_the_kernel_driver_knows_is_tried() {
+    let dir = tempfile::tempdir().unwrap();
+    let ops = "map,fault,fork,unmap,exit,protect,advise,move,pin,unpin,uffdmove";
+    let args = ["--kernel", "6.12", "--driver", "kernel", "--procs", "2", "--pages", "2", "--depth", "4", "--ops", ops];
+    let (said, status) = searched(dir.path(), &args);
+    assert_eq!(status, Some(0), "{said}");
+    let (core, _) = searched(dir.path(), &args[..10]);
+    assert!(said["states"].as_u64() > core["states"].as_u64().map(|states| 2 * states), "{said} {core}");
+    // The small driver does not know them all.
+    let args = ["--kernel", "6.12", "--driver", "rust", "--ops", ops];
+    assert_eq!(exhaust(dir.path(), &args).status.code(), Some(2));
+}
+
+#[test]
+fn a_search_that_is_stopped_says_so_and_goes_on_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let scope = ["--kernel", "6.12", "--driver", "kernel", "--procs", "3", "--pages", "2", "--failures", "all"];
+    let whole = searched(dir.path(), &[&scope[..], &["--depth", "6", "--threads", "1"]].concat()).0;
+    let file = ["--state", "search.bin"];
+    let (stopped, status) = searched(dir.path(), &[&scope[..], &file, &["--depth", "6", "--time", "0"]].concat());
+    assert_eq!((status, &stopped["finished"]), (Some(3), &Value::Bool(false)));
+    assert!(stopped["how"].as_str().unwrap().contains("NOT finished"), "{stopped}");
+    let (half, _) = searched(dir.path(), &[&scope[..], &file, &["--depth", "4"]].concat());
+    assert_eq!(half["depth_done"], 4);
+    let (rest, status) = searched(dir.path(), &[&scope[..], &file, &["--depth", "6", "--threads", "2"]].concat());
+    assert_eq!(status, Some(0));
+    assert_eq!(counts(&whole), counts(&rest));
+
+    // Not that of another kernel.
+    let other = [&["--kernel", reference(NEWEST).name][..], &scope[2..], &file].concat();
+    let output = exhaust(dir.path(), &other);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("it is of another search (the reference is 6.12"), "{said}");
+    std::fs::write(dir.path().join("search.bin"), "nonsense").unwrap();
+    let output = exhaust(dir.path(), &[&scope[..], &file].concat());
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_full_memory_is_no_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let args =
+        ["--kernel", "6.12", "--driver", "rust", "--procs", "3", "--pages", "3", "--depth", "6", "--memory", "0"];
+    let (said, status) = searched(dir.path(), &args);
+    assert_eq!((status, &said["finished"]), (Some(3), &Value::Bool(false)), "{said}");
+}

@@ -1,0 +1,111 @@
+//! `rmap-diff review`: what two references have alike, by themselves, from the compiled C.
+
+mod common;
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use common::{NEWEST, reference};
+use serde_json::Value;
+
+fn tool(args: &[&str], input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rmap-diff"));
+    command.arg("review").args(args).env_remove("RMAP_DRIVER").env_remove("RMAP_KNOWN").env("NO_COLOR", "1");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// The verdict as JSON, and the status.
+fn review(base: &str, changed: &str, driver: &str, more: &[&str]) -> (Value, Option<i32>) {
+    let output = tool(&[&[base, changed, "--driver", driver, "--json"], more].concat(), "");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let value = serde_json::from_str(&said)
+        .unwrap_or_else(|error| panic!("{error}: {said}{}", String::from_utf8_lossy(&output.stderr)));
+    (value, output.status.code())
+}
+
+/// The classes, each with the operations of its smallest trace.
+fn classes(verdict: &Value) -> Vec<(String, usize)> {
+    let each = verdict["classes"].as_array().unwrap().iter();
+    each.map(|class| (class["class"].as_str().unwrap().to_owned(), class["trace"].as_array().unwrap().len())).collect()
+}
+
+const SMALL: [&str; 8] = ["--procs", "3", "--pages", "2", "--depth", "6", "--ops", "6000"];
+
+#[test]
+fn a_reference_is_equivalent_to_itself() {
+    for name in ["6.12", reference(NEWEST).name] {
+        for driver in ["rust", "kernel"] {
+            let (verdict, status) = review(name, name, driver, &SMALL);
+            assert_eq!((status, &verdict["verdict"]), (Some(0), &"equivalent".into()), "{verdict}");
+            assert!(verdict["operations"].as_u64() > Some(10_000), "{verdict}");
+        }
+    }
+}
+
+#[test]
+fn the_seed_patch_is_equivalent_but_for_what_it_allocates_ahead() {
+    for driver in ["rust", "kernel"] {
+        let (verdict, status) = review("6.12", "6.12-seed", driver, &SMALL);
+        assert_eq!((status, &verdict["verdict"]), (Some(3), &"equivalent but for".into()), "{verdict}");
+        let expected = [
+            ("allocation order", 3),
+            ("allocation count", 6),
+            ("ENOMEM of 6.12-seed where reuse would have succeeded", 6),
+            // What the patch is for. From anon_vma_clone() it still comes, as before.
+            ("a partial VMA that anon_vma_fork() hands to unlink_anon_vmas(), in 6.12 alone", 3),
+        ];
+        assert_eq!(classes(&verdict), expected.map(|(class, ops)| (class.to_owned(), ops)), "{driver}");
+    }
+}
+
+#[test]
+fn the_series_changes_the_order_of_chains_and_the_choice_of_what_is_reused() {
+    let newest = reference(NEWEST).name;
+    let hierarchies = ["--procs", "5", "--pages", "1", "--depth", "9", "--ops", "5000"];
+    let (verdict, status) = review("6.12", newest, "rust", &hierarchies);
+    assert_eq!((status, &verdict["verdict"]), (Some(3), &"equivalent but for".into()), "{verdict}");
+    let classes = classes(&verdict);
+    let ops = |class: &str| classes.iter().find(|(name, _)| name == class).map(|(_, ops)| *ops);
+    assert_eq!(ops("chain order"), Some(4), "{classes:?}");
+    // Two ancestors to choose from, in another order: five generations, two exits, a fork. Nothing shorter does.
+    assert_eq!(ops("reuse choice"), Some(9), "{classes:?}");
+    assert_eq!(ops("allocation flags"), Some(3), "{classes:?}");
+}
+
+#[test]
+fn other_merges_are_different_vmas() {
+    let (verdict, status) = review("6.12", reference(NEWEST).name, "kernel", &["--depth", "0", "--ops", "20000"]);
+    assert_eq!((status, &verdict["verdict"]), (Some(1), &"different".into()), "{verdict}");
+    let found = classes(&verdict);
+    assert!(found.iter().any(|(class, ops)| class == "VMAs" && *ops <= 4), "{found:?}");
+}
+
+#[test]
+fn a_trace_of_a_verdict_shows_its_class_again() {
+    let (verdict, _) = review("6.12", "6.12-seed", "rust", &["--depth", "0", "--ops", "20000"]);
+    let all = verdict["classes"].as_array().unwrap();
+    assert!(all.len() >= 4, "{verdict}");
+    for class in all {
+        let lines: Vec<&str> = class["trace"].as_array().unwrap().iter().map(|op| op.as_str().unwrap()).collect();
+        let output = tool(&["6.12", "6.12-seed", "--driver", "rust", "--trace", "-"], &lines.join("\n"));
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains(class["class"].as_str().unwrap()), "{class}\n{said}");
+    }
+}
+
+#[test]
+fn nonsense_is_refused() {
+    for args in [
+        &["6.12", "no-such"][..],
+        &["6.12"],
+        &["6.12", "6.12", "--procs", "3"],
+        &["6.12", "6.12", "--driver", "rust", "--search-ops", "move"],
+        &["6.12", "6.12", "--search-ops", "walk"],
+    ] {
+        assert_eq!(tool(args, "").status.code(), Some(2), "{args:?}");
+    }
+}
