@@ -9,6 +9,7 @@ pub mod cache;
 pub mod debian;
 pub mod extract;
 pub mod manifest;
+pub mod mutants;
 pub mod needed;
 pub mod patch;
 pub mod process;
