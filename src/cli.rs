@@ -14,6 +14,8 @@ mod file;
 mod kernels;
 mod known;
 mod minimize;
+#[cfg(not(feature = "port-only"))]
+mod mutants;
 mod random;
 mod run;
 mod subject;
@@ -70,6 +72,10 @@ enum Command {
     #[cfg(not(feature = "port-only"))]
     #[command(after_help = "Examples:\n  rmap-diff kernels\n  rmap-diff kernels --show 6.12 | less")]
     Kernels(kernels::Args),
+    /// How many planted faults are found, of every one that a fixed set of operators makes: `make mutants`.
+    #[cfg(not(feature = "port-only"))]
+    #[command(hide = cfg!(not(rmap_mutants)))]
+    Mutants(mutants::Args),
 }
 
 /// Which side of the comparison runs.
@@ -120,6 +126,8 @@ pub fn main() -> ExitCode {
         Command::Convert(args) => convert::run(&args),
         #[cfg(not(feature = "port-only"))]
         Command::Kernels(args) => kernels::run(&args),
+        #[cfg(not(feature = "port-only"))]
+        Command::Mutants(args) => mutants::run(&args),
     };
     match result {
         Ok(status) => ExitCode::from(status),

@@ -147,8 +147,13 @@ impl<'f> Rewriter<'f> {
                 self.with_children(node, |this, child| (Some(child.id()) != value).then(|| this.emit(child)))
             }
             "declaration" if self.text(node).starts_with("static") => self.text(node).to_owned(),
-            "array_declarator" | "subscript_designator" | "asm_statement" | "gnu_asm_expression" | "type_descriptor"
-            | "field_identifier" | "preproc_def" => self.text(node).to_owned(),
+            "array_declarator"
+            | "subscript_designator"
+            | "asm_statement"
+            | "gnu_asm_expression"
+            | "type_descriptor"
+            | "field_identifier"
+            | "preproc_def" => self.text(node).to_owned(),
             _ if node.child_count() == 0 => self.text(node).to_owned(),
             _ => self.with_children(node, |this, child| Some(this.emit(child))),
         }
@@ -157,7 +162,8 @@ impl<'f> Rewriter<'f> {
     /// The statements of a block, each with a return before it.
     fn block(&mut self, node: Node) -> String {
         self.with_children(node, |this, child| {
-            let skip = matches!(child.kind(), "declaration" | "return_statement" | "labeled_statement" | "case_statement");
+            let skip =
+                matches!(child.kind(), "declaration" | "return_statement" | "labeled_statement" | "case_statement");
             let skip = skip || !child.is_named() || child.kind() == "comment" || child.kind().starts_with("preproc");
             let before = if skip || child.is_error() { String::new() } else { this.early_return(child) };
             Some(before + &this.emit(child))
@@ -247,11 +253,8 @@ impl<'f> Rewriter<'f> {
     }
 
     fn binary(&mut self, node: Node) -> String {
-        let parts = (
-            node.child_by_field_name("left"),
-            node.child_by_field_name("operator"),
-            node.child_by_field_name("right"),
-        );
+        let parts =
+            (node.child_by_field_name("left"), node.child_by_field_name("operator"), node.child_by_field_name("right"));
         let (Some(left), Some(operator), Some(right)) = parts else { return self.text(node).to_owned() };
         let (l, op, r) = (one_line(self.text(left)), self.text(operator), one_line(self.text(right)));
         if matches!(op, "&&" | "||") {

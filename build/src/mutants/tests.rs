@@ -78,7 +78,12 @@ fn comparisons_flags_and_values_returned() {
     let text = "struct s *f(int a)\n{\n\tif (a <= 3)\n\t\treturn get(GFP_NOWAIT | __GFP_NOWARN);\n\treturn NULL;\n}";
     assert_eq!(by(Operator::OffByOne, text), ["a <= 3 => a < 3"]);
     assert_eq!(by(Operator::GfpFlags, text), ["GFP_NOWAIT => GFP_KERNEL", "__GFP_NOWARN => 0"]);
-    assert_eq!(by(Operator::EarlyReturn, text), ["if (a <= 3) return get(GFP_NOWAIT | __GFP_NOWARN); => return NULL; if (a <= 3) return get(GFP_NOWAIT | __GFP_NOWARN);"]);
+    assert_eq!(
+        by(Operator::EarlyReturn, text),
+        [
+            "if (a <= 3) return get(GFP_NOWAIT | __GFP_NOWARN); => return NULL; if (a <= 3) return get(GFP_NOWAIT | __GFP_NOWARN);"
+        ]
+    );
 }
 
 #[test]
