@@ -2,6 +2,8 @@
 #
 #   make fuzz [TIME=60] [KERNEL=NAME] [TARGET=differential] [SANITIZER=address|none] [DRIVER=kernel|rust]
 #   make test [SEED=FILE]
+#   make mutants [KERNEL="NAME NAME"] [TIME=SECONDS]
+#   make historical
 #   make kernels [KERNELS="6.1 6.12 7.2 7"]
 #   make kernel NAME=mine TREE=PATH|URL|ref:NAME [REV=v6.19] [PATCHES="a.mbox b.patch"]
 
@@ -20,7 +22,7 @@ SEED ?= $(firstword $(wildcard ../shared/seed/*.txt))
 
 kernels_tool := cargo run -q --release -p rmap-extract --bin kernels --
 
-.PHONY: help setup kernels kernel test fuzz bench
+.PHONY: help setup kernels kernel test fuzz bench mutants historical
 .DEFAULT_GOAL := help
 
 help:
@@ -45,4 +47,12 @@ test: setup
 	@SEED="$(SEED)" scripts/test
 
 bench: kernels
-	@cargo bench
+	@cargo bench --bench lockstep
+
+# A build of its own, whose kernel text holds every fault of the operator set. All of it takes long: TIME stops it, and the
+# same command goes on.
+mutants: kernels
+	@scripts/mutants "$(if $(filter command environment,$(firstword $(origin TIME))),$(TIME),0)" $(KERNEL)
+
+historical: kernels
+	@cargo bench -q --bench historical
