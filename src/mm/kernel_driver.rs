@@ -149,7 +149,15 @@ impl KernelDriver {
         };
         let spaces = meaning::Spaces { before: &self.before, after: self.space(mm), child };
         let errno = result.min(0).saturating_neg();
-        self.misdeed = meaning::misdeed(operation, &spaces, errno, rmap.injected()).or(self.misdeed.take());
+        let mut misdeed = meaning::misdeed(operation, &spaces, errno, rmap.injected());
+        if let LayerOperation::Fork { child, .. } = operation
+            && errno == 0
+            && misdeed.is_none()
+        {
+            let there = |page| self.pages.folio_at(*child, page);
+            misdeed = meaning::missing_page(operation, &spaces, self.pages.mapped(mm), there);
+        }
+        self.misdeed = misdeed.or(self.misdeed.take());
         let done = u32::try_from(result).map_err(|_| Outcome::Refused(result.saturating_neg()))?;
         if let Some(edges) = edges {
             self.count_merge(&edges);

@@ -28,6 +28,9 @@ struct How {
     wipeonfork: bool,
 }
 
+/// Nobody sends a signal.
+const EINTR: i32 = 4;
+
 /// The child was there before.
 const EEXIST: i32 = 17;
 
@@ -58,6 +61,9 @@ pub fn misdeed(operation: &LayerOperation, spaces: &Spaces, errno: i32, injected
     );
     if errno == ENOMEM && injected == 0 && !may_say && spaces.before.len() < MANY_VMAS {
         return broken("ENOMEM and no allocation failed", format!("{operation:?}"));
+    }
+    if errno == EINTR {
+        return broken("EINTR and no signal", format!("{operation:?}"));
     }
     if let LayerOperation::Exit { .. } = operation {
         return None;
@@ -105,6 +111,27 @@ pub fn misdeed(operation: &LayerOperation, spaces: &Spaces, errno: i32, injected
     }
     if let LayerOperation::Fork { .. } = operation {
         return forked(operation, spaces);
+    }
+    None
+}
+
+/// After a fork: a page of the parent's that the child has not. `child` tells what the child has at a page. What has no
+/// anon_vma is not copied: a fault brings it back.
+pub fn missing_page<F: PartialEq>(
+    operation: &LayerOperation,
+    spaces: &Spaces,
+    pages: impl Iterator<Item = (u64, F)>,
+    child: impl Fn(u64) -> Option<F>,
+) -> Option<Misdeed> {
+    let copied = |vma: &Mapped| vma.faulted && !vma.dontcopy && !vma.wipeonfork;
+    let mut vmas = spaces.before.iter().filter(|vma| copied(vma)).peekable();
+    for (page, folio) in pages {
+        while vmas.next_if(|vma| vma.range.end <= page).is_some() {}
+        let inside = vmas.peek().is_some_and(|vma| vma.range.start <= page);
+        if inside && child(page) != Some(folio) {
+            let detail = format!("{operation:?}: page {page:#x}");
+            return Some(Misdeed { what: "child lacks a page of its parent", detail });
+        }
     }
     None
 }
@@ -317,8 +344,22 @@ mod tests {
         assert_eq!(broken(unmap, &[vma(0, 4)], &[vma(0, 4)], ENOMEM), Some("ENOMEM and no allocation failed"));
         let spaces = Spaces { before: &[vma(0, 4)], after: Some(&[vma(0, 4)]), child: None };
         assert_eq!(misdeed(&unmap, &spaces, ENOMEM, 1), None);
+        assert_eq!(misdeed(&unmap, &spaces, EINTR, 1).map(|misdeed| misdeed.what), Some("EINTR and no signal"));
         let protect = LayerOperation::Protect { mm: P0, start: 1, end: 8, write: false };
         assert_eq!(broken(protect, &[vma(0, 4)], &[vma(0, 4)], ENOMEM), None);
+    }
+
+    #[test]
+    fn a_child_has_the_pages_that_its_parent_has() {
+        let fork = LayerOperation::Fork { parent: P0, child: MmId(1) };
+        let before =
+            [vma(0, 2), Mapped { faulted: true, wipeonfork: true, ..vma(2, 4) }, Mapped { faulted: true, ..vma(4, 6) }];
+        let spaces = Spaces { before: &before, after: Some(&before), child: Some(&before) };
+        let parent = || [(1, 'a'), (2, 'b'), (5, 'c')].into_iter();
+        let of = |child: fn(u64) -> Option<char>| missing_page(&fork, &spaces, parent(), child).is_some();
+        assert!(!of(|page| (page == 5).then_some('c')));
+        assert!(of(|page| (page == 5).then_some('b')));
+        assert!(of(|_| None));
     }
 
     #[test]
