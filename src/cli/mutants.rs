@@ -127,7 +127,7 @@ impl Run<'_> {
             .iter()
             .filter(|mutant| args.group.as_ref().is_none_or(|group| *group == mutant.group))
             .filter(|mutant| args.only.is_empty() || args.only.contains(&mutant.number))
-            .filter(|mutant| mutant.number % args.every.max(1) == 0)
+            .filter(|mutant| mutant.number.is_multiple_of(args.every.max(1)))
             .collect();
         let header = args.budget("rmap", self.reference).header(name, build_id()?);
         let path = args.dir.join(format!("{name}.jsonl"));

@@ -101,7 +101,7 @@ impl Equivalents {
     }
 
     /// The entries that are of none of these references' mutants.
-    pub fn stale<'m>(&self, tables: &[(&str, &'m [Mutant])]) -> Vec<String> {
+    pub fn stale(&self, tables: &[(&str, &[Mutant])]) -> Vec<String> {
         let matches = |entry: &Entry| {
             tables.iter().any(|(kernel, mutants)| mutants.iter().any(|mutant| entry.is_of(kernel, mutant)))
         };

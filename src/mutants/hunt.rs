@@ -68,7 +68,7 @@ impl Place {
             _ => (Drives::Small, Mix::wide()),
         };
         let turn = round / mixes;
-        let slab = if turn % 2 == 0 { SlabMode::Reuse } else { SlabMode::Poison };
+        let slab = if turn.is_multiple_of(2) { SlabMode::Reuse } else { SlabMode::Poison };
         (driver, mix, slab, LENGTHS[turn % LENGTHS.len()])
     }
 

@@ -120,6 +120,7 @@ impl Workshop {
     }
 
     /// The same, built as the tool is used.
+    #[allow(dead_code)] // The benchmark's: the tests measure nothing.
     pub fn open_optimised<'f>(faults: impl Iterator<Item = (&'static str, &'f Fault)>) -> Self {
         Self::open_in("planted-optimised", true, faults)
     }
