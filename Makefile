@@ -6,6 +6,8 @@
 #   make cmin [KERNEL=NAME] [DRIVER=kernel|rust]
 #   make corpus-import DIR=PATH [KERNEL=NAME] [DRIVER=kernel|rust]
 #   make review BASE=6.12 PATCHES="series.mbox" | CHANGED=NAME [TIME=60] [DRIVER=kernel|rust] [NAME=BASE-changed]
+#   make mutants [KERNEL="NAME NAME"] [TIME=SECONDS]
+#   make historical
 #   make kernels [KERNELS="6.1 6.12 7.2 7"]
 #   make kernel NAME=mine TREE=PATH|URL|ref:NAME [REV=v6.19] [PATCHES="a.mbox b.patch"]
 
@@ -24,7 +26,7 @@ SEED ?= $(firstword $(wildcard ../shared/seed/*.txt))
 
 kernels_tool := cargo run -q --release -p rmap-extract --bin kernels --
 
-.PHONY: help setup kernels kernel test fuzz bench coverage cmin corpus-import review
+.PHONY: help setup kernels kernel test fuzz bench coverage cmin corpus-import review mutants historical
 .DEFAULT_GOAL := help
 
 help:
@@ -60,7 +62,7 @@ test:
 	@SEED="$(SEED)" scripts/test
 
 bench: kernels
-	@cargo bench
+	@cargo bench --bench lockstep
 
 # What the seeds reach, by function of the kernel and of the port.
 coverage: kernels
@@ -71,3 +73,11 @@ cmin: kernels
 
 corpus-import: kernels
 	@TARGET="$(TARGET)" KERNEL="$(KERNEL)" $(if $(DRIVER),RMAP_DRIVER="$(DRIVER)") scripts/corpus import "$(DIR)"
+
+# A build of its own, whose kernel text holds every fault of the operator set. All of it takes long: TIME stops it, and the
+# same command goes on.
+mutants: kernels
+	@scripts/mutants "$(if $(filter command environment,$(firstword $(origin TIME))),$(TIME),0)" $(KERNEL)
+
+historical: kernels
+	@cargo bench -q --bench historical

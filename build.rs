@@ -12,16 +12,18 @@ use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rmap_extract::{cache, extract, manifest};
+use rmap_extract::syntax::Kind;
+use rmap_extract::{cache, extract, manifest, mutants};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed=csrc");
-    for variable in ["RMAP_CACHE", "XDG_CACHE_HOME", "RMAP_CLANG"] {
+    for variable in ["RMAP_CACHE", "XDG_CACHE_HOME", "RMAP_CLANG", "RMAP_MUTANTS"] {
         println!("cargo::rerun-if-env-changed={variable}");
     }
     println!("cargo::rustc-check-cfg=cfg(rmap_sanitize_address)");
+    println!("cargo::rustc-check-cfg=cfg(rmap_mutants)");
     if env::var_os("CARGO_FEATURE_PORT_ONLY").is_some() {
         return ExitCode::SUCCESS;
     }
@@ -54,16 +56,31 @@ fn build() -> Result<()> {
     let references = cache::references()?;
     let manifest = manifest::Manifest::load(&csrc.join("manifest.toml"))?;
     let layer = manifest::Manifest::load_layer(&csrc.join("vma.toml"), &manifest)?;
-    let compiler = Compiler::choose()?;
+    let mut compiler = Compiler::choose()?;
     let shown = stubs(&csrc)?;
+    let plan = wanted_mutants(&csrc)?;
+    if plan.is_some() {
+        compiler.mutate(&csrc)?;
+    }
     let build = |number: usize, reference: &cache::Reference| -> Result<String> {
         let dir = out.join("references").join(&reference.name);
-        let cut = extract::extract(reference, &manifest)?;
+        let mut cut = extract::extract(reference, &manifest)?;
+        let mut mutants = plan.as_ref().map(|plan| {
+            let structs = cut.pieces.iter().filter(|piece| piece.kind == Kind::Struct);
+            mutants::Schemata::new(plan, structs.map(|piece| piece.text.as_str()))
+        });
+        if let Some(mutants) = &mut mutants {
+            mutants.apply(&mut cut.pieces, true);
+        }
         cut.write(&dir, &shown)?;
         let ops = format!("rmap_ops_{number}");
         compiler.compile(&csrc, &dir, &ops, &reference.name)?;
-        let vma_layer = vma_layer(&compiler, &csrc, &layer, reference, &dir, &format!("{ops}_vma"));
-        Ok(row(reference, &cut, &dir, &ops, vma_layer))
+        let layer_ops = format!("{ops}_vma");
+        let vma_layer = vma_layer(&compiler, &csrc, &layer, reference, &dir, &layer_ops, mutants.as_mut());
+        if let Some(mutants) = mutants {
+            compiler.write_mutants(mutants, &csrc, &dir, &ops, vma_layer.is_ok().then_some(&layer_ops))?;
+        }
+        Ok(row(reference, &cut, &dir, &ops, vma_layer, plan.is_some()))
     };
     let rows = side_by_side(&references, build)?;
     fs::write(
@@ -98,8 +115,25 @@ fn side_by_side(
     Ok(results.collect::<std::result::Result<Vec<_>, _>>()?)
 }
 
+/// What is mutated, in a build that is asked for mutants. Such a build is good for nothing else: its kernel text is not the
+/// kernel's.
+fn wanted_mutants(csrc: &Path) -> Result<Option<mutants::Plan>> {
+    if env::var_os("RMAP_MUTANTS").is_none_or(|value| value.is_empty() || value == "0") {
+        return Ok(None);
+    }
+    println!("cargo::rustc-cfg=rmap_mutants");
+    Ok(Some(mutants::Plan::parse(&fs::read_to_string(csrc.join("mutants.toml"))?)?))
+}
+
 /// A reference's row in the table.
-fn row(reference: &cache::Reference, cut: &extract::Extract, dir: &Path, ops: &str, vma_layer: Result<()>) -> String {
+fn row(
+    reference: &cache::Reference,
+    cut: &extract::Extract,
+    dir: &Path,
+    ops: &str,
+    vma_layer: Result<()>,
+    has_mutants: bool,
+) -> String {
     let moves_pages = fs::read_to_string(reference.tree().join("mm/userfaultfd.c"))
         .is_ok_and(|text| text.contains("move_present_pte"));
     let table = |ops: &str| {
@@ -113,11 +147,15 @@ fn row(reference: &cache::Reference, cut: &extract::Extract, dir: &Path, ops: &s
         Ok(()) => format!("Ok({})", table(&format!("{ops}_vma"))),
         Err(reason) => format!("Err({:?})", reason.to_string()),
     };
+    let mutants = match has_mutants {
+        true => format!("\n        mutants: include_str!({:?}),", dir.join(MUTANTS)),
+        false => String::new(),
+    };
     let patches: Vec<String> = reference.note.patches.iter().map(|patch| patch.to_string()).collect();
     format!(
         "    Reference {{\n        name: {:?},\n        version: {:?},\n        revision: {},\n        origin: {:?},\n        \
          patches: &{:?},\n        extract: include_str!({:?}),\n        pieces: include_str!({:?}),\n        ops: {},\n        \
-         moves_pages: {moves_pages},\n        vma_layer: {vma_layer},\n    }},\n",
+         moves_pages: {moves_pages},\n        vma_layer: {vma_layer},{mutants}\n    }},\n",
         reference.name,
         cut.version.to_string(),
         cut.revision.to_rust_expr(),
@@ -137,9 +175,13 @@ fn vma_layer(
     reference: &cache::Reference,
     dir: &Path,
     ops: &str,
+    mutants: Option<&mut mutants::Schemata>,
 ) -> Result<()> {
     let provided = extract::closure::provided(csrc, &reference.tree(), layer)?;
-    let cut = extract::closure::cut_layer(&reference.tree(), layer, &provided)?;
+    let mut cut = extract::closure::cut_layer(&reference.tree(), layer, &provided)?;
+    if let Some(mutants) = mutants {
+        mutants.apply(&mut cut.code, false);
+    }
     cut.write_to(dir, &layer.layer)?;
     let listing = fs::read_to_string(dir.join("extract.txt"))?;
     let (about, text) = listing.split_once("\nThe text\n").unwrap_or((&listing, ""));
@@ -187,6 +229,9 @@ const C_FLAGS: &[&str] = &[
 /// And that of the VMA layer: what an older kernel calls `inline` is no definition with external linkage.
 const LAYER_FLAGS: &[&str] = &["-fgnu89-inline"];
 
+/// The table of a reference's mutants, beside its text.
+const MUTANTS: &str = "mutants.json";
+
 /// Where headers are looked for; `before` comes first.
 fn includes(csrc: &Path, dir: &Path, before: &[PathBuf]) -> Vec<PathBuf> {
     let mut dirs = before.to_vec();
@@ -199,6 +244,8 @@ struct Compiler {
     /// clang, where the C must be instrumented; else the `cc` crate's choice.
     clang: Option<PathBuf>,
     flags: Vec<&'static str>,
+    /// Of a build with mutants: the header that comes before every text, and the file that defines what it declares.
+    mutants: Option<[PathBuf; 2]>,
 }
 
 impl Compiler {
@@ -228,7 +275,35 @@ impl Compiler {
             flags.extend(["-fprofile-instr-generate", "-fcoverage-mapping"]);
         }
         let clang = if flags.is_empty() { None } else { Some(find_clang()?) };
-        Ok(Compiler { clang, flags })
+        Ok(Compiler { clang, flags, mutants: None })
+    }
+
+    /// From now on the text has mutants.
+    fn mutate(&mut self, csrc: &Path) -> Result<()> {
+        let [header, file] = [mutants::HEADER, "mutants.c"].map(|name| csrc.join(name));
+        cc::Build::new().file(&file).opt_level(2).try_compile("rmap_mutants")?;
+        self.mutants = Some([header, file]);
+        Ok(())
+    }
+
+    /// Writes the table of those mutants that the compiler has seen, in either text of the reference.
+    fn write_mutants(
+        &self,
+        mut mutants: mutants::Schemata,
+        csrc: &Path,
+        dir: &Path,
+        ops: &str,
+        layer_ops: Option<&String>,
+    ) -> Result<()> {
+        let mut texts = vec![String::from_utf8(self.build(csrc, dir, ops, &[])?.try_expand()?)?];
+        if let Some(ops) = layer_ops {
+            texts.push(String::from_utf8(self.build_layer(csrc, dir, ops)?.try_expand()?)?);
+        }
+        mutants.keep_compiled(&texts);
+        for place in &mutants.left {
+            println!("cargo::warning={place}: not understood, so it has no mutants");
+        }
+        Ok(fs::write(dir.join(MUTANTS), serde_json::to_string(&mutants.mutants)?)?)
     }
 
     fn compile(&self, csrc: &Path, dir: &Path, ops: &str, name: &str) -> Result<()> {
@@ -244,14 +319,16 @@ impl Compiler {
     /// The same with the VMA layer. The error is the compiler's first.
     fn compile_layer(&self, csrc: &Path, dir: &Path, ops: &str) -> Result<()> {
         let before = [csrc.join("vma/include")];
-        let mut build = self.build(csrc, dir, ops, &before)?;
-        build.define("RMAP_VMA_LAYER", None).flags(LAYER_FLAGS).cargo_warnings(false);
+        let build = self.build_layer(csrc, dir, ops)?;
         // Linked by itself first: a symbol that nobody defines must not break the whole binary.
         let mut check = cc::Build::new();
         check.opt_level(0).pic(true).warnings(false).cargo_warnings(false);
         let mut check = check.try_get_compiler()?.to_command();
         check.args(["-shared", "-Wl,-z,defs", "-DRMAP_VMA_LAYER"]).arg(format!("-DRMAP_OPS={ops}")).args(LAYER_FLAGS);
         check.args(C_FLAGS).args(includes(csrc, dir, &before).iter().map(|dir| format!("-I{}", dir.display())));
+        if let Some([header, file]) = &self.mutants {
+            check.arg("-include").arg(header).arg(file);
+        }
         let output = check.arg(unit(dir, ops)?).arg("-o").arg(dir.join("check.so")).output()?;
         if !output.status.success() {
             let errors = String::from_utf8_lossy(&output.stderr);
@@ -263,6 +340,12 @@ impl Compiler {
         Ok(build.try_compile(ops)?)
     }
 
+    fn build_layer(&self, csrc: &Path, dir: &Path, ops: &str) -> Result<cc::Build> {
+        let mut build = self.build(csrc, dir, ops, &[csrc.join("vma/include")])?;
+        build.define("RMAP_VMA_LAYER", None).flags(LAYER_FLAGS).cargo_warnings(false);
+        Ok(build)
+    }
+
     /// `before`: include directories that come before all others.
     fn build(&self, csrc: &Path, dir: &Path, ops: &str, before: &[PathBuf]) -> Result<cc::Build> {
         let mut build = cc::Build::new();
@@ -271,6 +354,9 @@ impl Compiler {
         }
         for flag in &self.flags {
             build.flag(flag);
+        }
+        if let Some([header, _]) = &self.mutants {
+            build.flag("-include").flag(header);
         }
         build
             .file(unit(dir, ops)?)

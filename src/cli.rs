@@ -18,6 +18,8 @@ mod kernels;
 mod known;
 mod manual;
 mod minimize;
+#[cfg(not(feature = "port-only"))]
+mod mutants;
 mod random;
 mod reproduce;
 #[cfg(not(feature = "port-only"))]
@@ -119,6 +121,10 @@ enum Command {
     /// Print the manual page, or write those of all commands.
     #[command(after_help = "Examples:\n  rmap-diff man | man -l -\n  rmap-diff man -o man/man1")]
     Man(manual::ManArgs),
+    /// How many planted faults are found, of every one that a fixed set of operators makes: `make mutants`.
+    #[cfg(not(feature = "port-only"))]
+    #[command(hide = cfg!(not(rmap_mutants)))]
+    Mutants(mutants::Args),
 }
 
 /// Which side of the comparison runs.
@@ -177,6 +183,8 @@ pub fn main() -> ExitCode {
         Command::Kernels(args) => kernels::run(&args),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),
+        #[cfg(not(feature = "port-only"))]
+        Command::Mutants(args) => mutants::run(&args),
     };
     match result {
         Ok(status) => ExitCode::from(status),

@@ -9,6 +9,7 @@ use std::ptr::NonNull;
 
 use crate::rmap::{Call, Event, Fail, Revision, Rmap, Side, VmaId, VmaRange};
 
+pub mod mutants;
 mod vma_layer;
 
 /// The C interface, as bindgen reads it.
@@ -45,6 +46,9 @@ pub struct Reference {
     moves_pages: bool,
     /// The same with the kernel's VMA code above it, or why there is none.
     vma_layer: Result<fn() -> &'static abi::rmap_ops, &'static str>,
+    /// The table of its mutants, as JSON.
+    #[cfg(rmap_mutants)]
+    mutants: &'static str,
 }
 
 impl Reference {

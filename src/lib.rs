@@ -17,6 +17,8 @@ pub mod kernel;
 pub mod known;
 pub mod minimize;
 pub mod mm;
+#[cfg(not(feature = "port-only"))]
+pub mod mutants;
 pub mod pages;
 pub mod port;
 pub mod report;

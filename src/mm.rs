@@ -8,6 +8,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `mm/kernel_driver.rs` | the kernel driver |
+//! | `mm/meaning.rs` | what each operation means, by pages: whether the kernel's VMA code did it |
 //! | `mm/ops.rs` | what each operation of the small driver does, each function naming the kernel function that it mirrors |
 //! | `mm/space.rs` | the geometry of one process of the small driver |
 //! | `mm/stats.rs` | how many operations were done, refused, failed, and how VMAs merged |
@@ -17,6 +18,7 @@
 //! `find_mergeable_anon_vma()` wants to see.
 
 mod kernel_driver;
+mod meaning;
 mod ops;
 mod space;
 mod stats;
@@ -27,6 +29,7 @@ mod fake;
 mod tests;
 
 pub use kernel_driver::KernelDriver;
+pub use meaning::Misdeed;
 pub use stats::{Counts, MergeFaulted, MergeWith, Merges, Stats};
 
 use crate::pages::{AddressSpaces, Pages};

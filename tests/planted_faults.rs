@@ -783,7 +783,7 @@ fn hunt_in_c(driver: &'static str, side: &'static str, expect: impl Fn(&InCHunt)
     let mut failures = Vec::new();
     for InC { of, fault, hunts } in IN_C {
         for case in hunts.iter().filter(|case| case.driver == driver) {
-            let hunt = Hunt { kernel: fault.name, driver, side, mix: case.mix, ops: OPS_IN_C };
+            let hunt = Hunt { kernel: fault.name, driver, side, mix: case.mix, ops: OPS_IN_C, first_seed: 1 };
             failures.extend(judge(of, fault, &hunt, WORKSHOP.hunt(&WORKSHOP.sound, &hunt), expect(case)).err());
             let Some(at_most) = case.at_most else { continue };
             match WORKSHOP.minimise(&WORKSHOP.sound, &hunt) {
@@ -823,7 +823,7 @@ fn each_planted_fault_in_the_c_is_found_with_the_kernel_driver_by_the_invariants
 #[test]
 fn each_planted_fault_in_the_port_is_found() {
     let failures = IN_PORT.iter().filter_map(|InPort { kernel, driver, mix, fault, finds }| {
-        let hunt = Hunt { kernel, driver, side: "both", mix, ops: OPS_IN_PORT };
+        let hunt = Hunt { kernel, driver, side: "both", mix, ops: OPS_IN_PORT, first_seed: 1 };
         let found = WORKSHOP.build_with(fault).and_then(|binary| WORKSHOP.hunt(&binary, &hunt));
         judge(kernel, fault, &hunt, found, &Finds(finds)).err()
     });
@@ -848,7 +848,7 @@ const SHORTEST: &[(&str, &str, &str, usize)] = &[
 fn a_search_of_every_sequence_finds_planted_faults_with_a_shortest_trace() {
     let mut failures = Vec::new();
     for &(kernel, side, wanted, operations) in SHORTEST {
-        let hunt = Hunt { kernel, driver: "rust", side, mix: "", ops: 0 };
+        let hunt = Hunt { kernel, driver: "rust", side, mix: "", ops: 0, first_seed: 1 };
         let found = WORKSHOP.exhaust(&hunt);
         println!("{kernel:34} {side:5} {found:?}");
         match &found {
@@ -887,7 +887,7 @@ fn without_a_planted_fault_nothing_is_found() {
     for kernel in [BEFORE, AFTER] {
         for (driver, mixes, sides) in [("rust", small, &["both", "c", "rust"][..]), ("kernel", full, &["both", "c"])] {
             for (mix, side) in mixes.into_iter().flat_map(|mix| sides.iter().map(move |&side| (mix, side))) {
-                let hunt = Hunt { kernel, driver, side, mix, ops: OPS_IN_PORT };
+                let hunt = Hunt { kernel, driver, side, mix, ops: OPS_IN_PORT, first_seed: 1 };
                 let what = match WORKSHOP.hunt(&WORKSHOP.sound, &hunt) {
                     Ok(None) => continue,
                     Ok(Some(found)) => found.signature,

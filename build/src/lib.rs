@@ -12,6 +12,7 @@ pub mod coverage;
 pub mod debian;
 pub mod extract;
 pub mod manifest;
+pub mod mutants;
 pub mod needed;
 pub mod patch;
 pub mod process;

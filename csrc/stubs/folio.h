@@ -143,6 +143,24 @@ static bool visit_one(struct folio *folio, struct vm_area_struct *vma, unsigned 
 	return true;
 }
 
+/* Of a second walk in one call: it comes where the first came. */
+static bool count_one(struct folio *folio, struct vm_area_struct *vma, unsigned long address, void *visits)
+{
+	++*(uint32_t *)visits;
+	return true;
+}
+
+/* Callers that look at some VMAs only, or at as many as they need: this one looks at all. */
+static bool not_invalid(struct vm_area_struct *vma, void *visits)
+{
+	return false;
+}
+
+static int not_done(struct folio *folio)
+{
+	return false;
+}
+
 /*
  * As the kernel's callers walk: through folio_lock_anon_vma_read(), as try_to_unmap() does; under a lock that is
  * held, as rmap_walk_locked(); trying the plain lock; and, the lock being another task's, giving up as
@@ -159,6 +177,8 @@ static int32_t walk_folio(struct folio_slot *slot, enum rmap_walk_mode mode)
 		check_folio(slot);
 	switch (mode) {
 	case RMAP_WALK_LOCKED:
+		rwc.invalid_vma = not_invalid;
+		rwc.done = not_done;
 		anon_vma_lock_read(anon_vma);
 		rmap_walk_anon(&slot->folio, &rwc, true);
 		anon_vma_unlock_read(anon_vma);
@@ -175,6 +195,16 @@ static int32_t walk_folio(struct folio_slot *slot, enum rmap_walk_mode mode)
 		contended = rwc.contended;
 		rwc.try_lock = rwc.contended = false;
 		rmap_walk_anon(&slot->folio, &rwc, false);
+		if (slot->folio.mapped) {
+			/* And by callers that hold the folio mapped: the plain lock, tried and then waited for. */
+			rwc.anon_lock = NULL;
+			rwc.rmap_one = count_one;
+			rwc.try_lock = true;
+			rmap_walk_anon(&slot->folio, &rwc, false);
+			contended &= rwc.contended;
+			rwc.try_lock = rwc.contended = false;
+			rmap_walk_anon(&slot->folio, &rwc, false);
+		}
 		current_world->contended = false;
 		return contended ? -EAGAIN : visits;
 	default:

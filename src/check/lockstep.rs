@@ -9,6 +9,7 @@ use super::oracle::{self, Broken, Oracle};
 use super::state_diff::{FieldDiff, diff_states};
 use super::tolerated::Tolerated;
 use super::violation::{Invariant, Violation};
+use crate::mm::Misdeed;
 use crate::pages::{AddressSpaces, Pages};
 use crate::rmap::{
     Call, Event, EventKind, Fail, LayerOperation, Mapped, MmId, PageEvent, Revision, Rmap, Seen, SeenWhat, Side,
@@ -197,6 +198,14 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         }
         if let Err(violation) = self.oracle.check_space(mm, mapped, map_count) {
             self.broken(Phase::EndOfOperation, self.who, Broken::Violations(vec![*violation]));
+        }
+    }
+
+    /// An operation did something else than it was asked.
+    pub fn misdeed(&mut self, misdeed: Misdeed) {
+        if self.finding.is_none() {
+            let violation = Violation::new(Invariant::Asked, misdeed.what, [], misdeed.detail);
+            self.broken(Phase::EndOfOperation, self.who, Broken::Violations(vec![violation]));
         }
     }
 

@@ -86,6 +86,9 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
         for (mm, vmas, map_count) in self.take_changed() {
             lockstep.check_space(mm, vmas, map_count);
         }
+        if let Some(misdeed) = self.take_misdeed() {
+            lockstep.misdeed(misdeed);
+        }
         lockstep.check_pages(KernelDriver::pages(self), self);
     }
     fn pages(&mut self) -> &mut Pages {

@@ -188,6 +188,8 @@ impl Watched for Kernel {
             range: VmaRange { start: vma[1], end: vma[2], pgoff: vma[1] },
             writable: vma[3] & VmaAttributes::WRITE != 0,
             file: vma[3] >> 32 != 0,
+            dontcopy: vma[3] & VmaAttributes::DONTCOPY != 0,
+            wipeonfork: vma[3] & VmaAttributes::WIPEONFORK != 0,
             faulted: vma[4] != 0,
         }));
         Some(map_count as u32)

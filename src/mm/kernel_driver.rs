@@ -2,6 +2,7 @@
 //! calls of the reverse map itself. What is left for here is to ask for an operation, and to keep the page tables as
 //! the VMA code says that they change.
 
+use super::meaning::{self, Misdeed};
 use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
 use crate::pages::{AddressSpaces, Pages, Refused};
 use crate::rmap::{Fail, LayerOperation, MAX_PROCESSES, Mapped, MmId, PageEvent, VmaId, VmaLayer, VmaRange};
@@ -25,6 +26,10 @@ pub struct KernelDriver {
     events: Vec<PageEvent>,
     /// Processes that the last operation may have changed, a bit each.
     changed: u16,
+    /// What the process of the running operation had mapped before.
+    before: Vec<Mapped>,
+    /// What the last operation did that it was not asked.
+    misdeed: Option<Misdeed>,
 }
 
 impl Default for KernelDriver {
@@ -44,6 +49,8 @@ impl KernelDriver {
             merges: Merges::default(),
             events: Vec::new(),
             changed: 0,
+            before: Vec::new(),
+            misdeed: None,
         };
         driver.reset();
         driver
@@ -57,6 +64,7 @@ impl KernelDriver {
         self.pages.reset();
         self.events.clear();
         self.changed = 0;
+        self.misdeed = None;
     }
 
     /// Does one operation. An errno is a refusal if no allocation was made to fail, and a failure if one was: then
@@ -120,6 +128,8 @@ impl KernelDriver {
             return Err(Outcome::Refused(ESRCH));
         }
         let edges = self.edges(operation);
+        self.before.clear();
+        self.before.extend_from_slice(self.spaces[usize::from(mm.0)].as_deref().unwrap_or(&[]));
         let mut events = std::mem::take(&mut self.events);
         let result = rmap.operate(operation, node, &mut |event| events.push(event));
         for event in events.drain(..) {
@@ -134,6 +144,21 @@ impl KernelDriver {
         if let LayerOperation::Fork { child, .. } = operation {
             self.look_at(rmap, *child);
         }
+        let child = match operation {
+            LayerOperation::Fork { child, .. } => self.space(*child),
+            _ => None,
+        };
+        let spaces = meaning::Spaces { before: &self.before, after: self.space(mm), child };
+        let errno = result.min(0).saturating_neg();
+        let mut misdeed = meaning::misdeed(operation, &spaces, errno, rmap.injected());
+        if let LayerOperation::Fork { child, .. } = operation
+            && errno == 0
+            && misdeed.is_none()
+        {
+            let there = |page| self.pages.folio_at(*child, page);
+            misdeed = meaning::missing_page(operation, &spaces, self.pages.mapped(mm), there);
+        }
+        self.misdeed = misdeed.or(self.misdeed.take());
         let done = u32::try_from(result).map_err(|_| Outcome::Refused(result.saturating_neg()))?;
         if let Some(edges) = edges {
             self.count_merge(&edges);
@@ -260,6 +285,11 @@ impl KernelDriver {
         let all = (0..).map(MmId).zip(self.spaces.iter().zip(&self.map_counts));
         all.filter(move |(mm, _)| changed >> mm.0 & 1 == 1)
             .map(|(mm, (space, map_count))| (mm, space.as_deref().unwrap_or(&[]), *map_count))
+    }
+
+    /// What an operation did that it was not asked, since this was asked last.
+    pub fn take_misdeed(&mut self) -> Option<Misdeed> {
+        self.misdeed.take()
     }
 
     /// What was done since the driver was made, or since [`KernelDriver::take_stats`].

@@ -182,18 +182,26 @@ impl Port {
             WalkMode::Unlocked => self.folio_lock_anon_vma_read(folio, mapped, false)?,
             WalkMode::Contended => {
                 self.contended = true;
-                let gave_up = matches!(self.folio_lock_anon_vma_read(folio, mapped, true)?, Locked::Contended);
+                let mut gave_up = matches!(self.folio_lock_anon_vma_read(folio, mapped, true)?, Locked::Contended);
                 let locked = self.folio_lock_anon_vma_read(folio, mapped, false)?;
+                let mut visits = self.visit_locked(folio, locked, true)?;
+                if mapped {
+                    // And by callers that hold the folio mapped: the plain lock, tried and then waited for.
+                    let locked = self.rmap_walk_anon_lock(folio, true)?;
+                    gave_up &= matches!(locked, Locked::Contended);
+                    visits += self.visit_locked(folio, locked, false)?.max(0);
+                    let locked = self.rmap_walk_anon_lock(folio, false)?;
+                    visits += self.visit_locked(folio, locked, false)?;
+                }
                 self.contended = false;
-                let visits = self.visit_locked(folio, locked)?;
                 return Ok(if gave_up { -EAGAIN } else { visits });
             }
         };
-        self.visit_locked(folio, locked)
+        self.visit_locked(folio, locked, true)
     }
 
-    /// The walk itself, and the end of the lock.
-    fn visit_locked(&mut self, folio: Folio, locked: Locked) -> Result<i32, Stop> {
+    /// The walk itself, and the end of the lock. A second walk in one call is not told: it comes where the first came.
+    fn visit_locked(&mut self, folio: Folio, locked: Locked, told: bool) -> Result<i32, Stop> {
         let anon_vma = match locked {
             Locked::Yes(anon_vma) => anon_vma,
             Locked::No => return Ok(0),
@@ -210,7 +218,9 @@ impl Port {
                 return Err(Stop::Bug("VM_BUG_ON_VMA(address == -EFAULT, vma) in rmap_walk_anon()"));
             }
             let page = vma.range.start.wrapping_add(delta);
-            self.observed.record(EventKind::Visit, 0, 0, vma.serial, page as u32);
+            if told {
+                self.observed.record(EventKind::Visit, 0, 0, vma.serial, page as u32);
+            }
         }
         self.up_read(root)?;
         Ok(found.len() as i32)

@@ -180,6 +180,10 @@ pub struct Mapped {
     pub writable: bool,
     /// Whether it maps a file.
     pub file: bool,
+    /// `VM_DONTCOPY`
+    pub dontcopy: bool,
+    /// `VM_WIPEONFORK`
+    pub wipeonfork: bool,
     /// Whether it has an anon_vma.
     pub faulted: bool,
 }

@@ -92,6 +92,8 @@ pub struct Hunt {
     pub mix: &'static str,
     /// It has to be found within this many.
     pub ops: u64,
+    /// The seed of the first trace.
+    pub first_seed: u64,
 }
 
 /// What the tool found.
@@ -107,13 +109,25 @@ pub struct Workshop {
     dir: PathBuf,
     /// Built from the sound port: holds the sound references and one for each fault in the C.
     pub sound: PathBuf,
+    /// Whether it is built as it is used, to measure, rather than quickly.
+    optimised: bool,
 }
 
 impl Workshop {
     /// Copies and builds. `faults` are planted in the C, each in the reference named beside it.
     pub fn open<'f>(faults: impl Iterator<Item = (&'static str, &'f Fault)>) -> Self {
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted");
-        let workshop = Workshop { sound: dir.join("rmap-diff"), dir };
+        Self::open_in("planted", false, faults)
+    }
+
+    /// The same, built as the tool is used.
+    #[allow(dead_code)] // The benchmark's: the tests measure nothing.
+    pub fn open_optimised<'f>(faults: impl Iterator<Item = (&'static str, &'f Fault)>) -> Self {
+        Self::open_in("planted-optimised", true, faults)
+    }
+
+    fn open_in<'f>(dir: &str, optimised: bool, faults: impl Iterator<Item = (&'static str, &'f Fault)>) -> Self {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(dir);
+        let workshop = Workshop { sound: dir.join("rmap-diff"), dir, optimised };
         workshop.fill_cache(faults);
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
         for entry in ["Cargo.toml", "Cargo.lock", "build.rs", "build", "csrc", "src", "benches", "findings"] {
@@ -168,15 +182,23 @@ impl Workshop {
             cargo.env_remove(other);
         }
         cargo.env("CARGO_TARGET_DIR", &target).env("RMAP_CACHE", self.cache());
+        if self.optimised {
+            cargo.arg("--release").env("CARGO_PROFILE_RELEASE_DEBUG", "0");
+            return self.built(cargo, &target.join("release/rmap-diff"));
+        }
         // Building takes longer than running: thirty references, each with the kernel's VMA code, which the extractor
         // parses and the compiler optimises.
         cargo.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_PROFILE_DEV_OPT_LEVEL", "0").env("CFLAGS", "-O0 -g0");
         for parses in ["tree-sitter", "tree-sitter-c", "rmap-extract"] {
             cargo.args(["--config", &format!("profile.dev.package.{parses}.opt-level=2")]);
         }
+        self.built(cargo, &target.join("debug/rmap-diff"))
+    }
+
+    fn built(&self, mut cargo: Command, binary: &Path) -> Result<PathBuf, String> {
         let output = cargo.output().unwrap();
         if output.status.success() {
-            Ok(target.join("debug/rmap-diff"))
+            Ok(binary.to_owned())
         } else {
             Err(String::from_utf8_lossy(&output.stderr).into_owned())
         }
@@ -198,7 +220,8 @@ impl Workshop {
         let Hunt { mix, ops, .. } = hunt;
         let trace_ops = TRACE_OPS.to_string();
         // A trace a run, each of a seed of its own: so the report's operation tells how many it took.
-        for seed in 1..=ops.div_ceil(TRACE_OPS) {
+        for round in 0..ops.div_ceil(TRACE_OPS) {
+            let seed = hunt.first_seed + round;
             let output = tool(binary, "random", hunt)
                 .args(["--mix", mix, "--ops", &trace_ops, "--trace-ops", &trace_ops, "--seed", &seed.to_string()])
                 .arg("--save")
@@ -212,7 +235,7 @@ impl Workshop {
                     let signature = report.lines().next().unwrap_or_default().to_owned();
                     let operation =
                         operation(&report).ok_or_else(|| format!("no operation in the report:\n{report}"))?;
-                    return Ok(Some(Found { ops: (seed - 1) * TRACE_OPS + operation, signature }));
+                    return Ok(Some(Found { ops: round * TRACE_OPS + operation, signature }));
                 }
                 _ => {
                     let stderr = String::from_utf8_lossy(&output.stderr);

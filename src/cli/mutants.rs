@@ -1,0 +1,278 @@
+//! `rmap-diff mutants`: hunts every mutant of a build that has them, each in processes of its own, and says how many were found.
+//!
+//! | file | what is there |
+//! | --- | --- |
+//! | `mutants/child.rs` | a process that hunts one mutant, and what it says on its standard output |
+//! | `mutants/worker.rs` | the other end: starts one, and makes out what came of it if it died |
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{AGREE, Error, FOUND, file, print, subject};
+use crate::kernel::{self, Reference};
+use crate::mutants::{self, Budget, Equivalents, Fate, Mode, Mutant, MutantsError, Record, Score, Store, score};
+
+mod child;
+mod worker;
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The reference; may be given several times. Default: all of this binary.
+    #[arg(long, value_name = "NAME", env = "RMAP_KERNEL")]
+    kernel: Vec<String>,
+    /// Operations that each mutant is hunted for at most, by each judge.
+    #[arg(long, default_value_t = 200_000)]
+    ops: u64,
+    /// Seeds of the random traces, which take turns.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    seeds: u32,
+    /// Stop after so many seconds; the same command goes on later. 0: when all is done.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    time: u64,
+    /// Processes at a time. Default: as many as there are processors.
+    #[arg(long)]
+    jobs: Option<NonZero<usize>>,
+    /// The mutants of this score alone: rmap or vma.
+    #[arg(long)]
+    group: Option<String>,
+    /// Those of these numbers alone.
+    #[arg(long, value_delimiter = ',', value_name = "N,N")]
+    only: Vec<u32>,
+    /// Every Nth mutant alone.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    every: u32,
+    /// Leave the traces as they were found.
+    #[arg(long)]
+    no_minimize: bool,
+    /// Believe what an older build found, and try again what it did not.
+    #[arg(long)]
+    keep_kills: bool,
+    /// Where results are kept.
+    #[arg(long, default_value = "target/mutants", value_name = "DIR")]
+    dir: PathBuf,
+    /// The reviewed file of mutants that no state can show.
+    #[arg(long, default_value = "tests/equivalent-mutants", value_name = "FILE")]
+    equivalent: PathBuf,
+    #[command(flatten)]
+    child: child::Args,
+}
+
+impl From<MutantsError> for Error {
+    fn from(error: MutantsError) -> Error {
+        Error::Usage(error.to_string())
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result<u8, Error> {
+    let references = if args.kernel.is_empty() {
+        kernel::references().iter().collect()
+    } else {
+        args.kernel.iter().map(|name| subject::reference(Some(name))).collect::<Result<Vec<_>, _>>()?
+    };
+    if let Some(reference) = references.first()
+        && args.child.is_child()
+    {
+        return child::run(&args.child, reference, args.budget("rmap", reference));
+    }
+    let equivalents = Equivalents::read(&args.equivalent)?;
+    let until = (args.time > 0).then(|| Instant::now() + Duration::from_secs(args.time));
+    let mut wrong = Vec::new();
+    for &reference in &references {
+        let mutants = mutants::table(reference)?;
+        wrong.extend(Run { args, reference, until }.all(&mutants, &equivalents)?);
+    }
+    wrong.extend(stale(&equivalents)?);
+    for text in &wrong {
+        print(format_args!("wrong: {text}\n"))?;
+    }
+    Ok(if wrong.is_empty() { AGREE } else { FOUND })
+}
+
+/// Entries of the reviewed file that are of no mutant of any reference that this binary has.
+fn stale(equivalents: &Equivalents) -> Result<Vec<String>, Error> {
+    let tables = kernel::references().iter().map(|r| Ok((r.name, mutants::table(r)?)));
+    let tables = tables.collect::<Result<Vec<_>, MutantsError>>()?;
+    let tables: Vec<(&str, &[Mutant])> = tables.iter().map(|(name, table)| (*name, table.as_slice())).collect();
+    let stale = equivalents.stale(&tables);
+    Ok(stale.iter().map(|entry| format!("no such mutant, but said to be equivalent: {entry}")).collect())
+}
+
+impl Args {
+    fn budget(&self, group: &str, reference: &Reference) -> Budget {
+        // The small driver makes no call of the VMA code.
+        let small = group == "rmap" || reference.without_vma_layer().is_some();
+        Budget { ops: self.ops, seeds: self.seeds, small: small && !self.child.kernel_driver_only }
+    }
+}
+
+/// The mutants of one reference.
+struct Run<'a> {
+    args: &'a Args,
+    reference: &'static Reference,
+    until: Option<Instant>,
+}
+
+impl Run<'_> {
+    /// Hunts them and says what came of it. Returns what is wrong with the reviewed file.
+    fn all(&self, mutants: &[Mutant], equivalents: &Equivalents) -> Result<Vec<String>, Error> {
+        let args = self.args;
+        let name = self.reference.name;
+        let asked: Vec<&Mutant> = mutants
+            .iter()
+            .filter(|mutant| args.group.as_ref().is_none_or(|group| *group == mutant.group))
+            .filter(|mutant| args.only.is_empty() || args.only.contains(&mutant.number))
+            .filter(|mutant| mutant.number.is_multiple_of(args.every.max(1)))
+            .collect();
+        let header = args.budget("rmap", self.reference).header(name, build_id()?);
+        let path = args.dir.join(format!("{name}.jsonl"));
+        let store = if args.keep_kills { Store::open_kills(&path, &header)? } else { Store::open(&path, &header)? };
+        let mut todo = Vec::new();
+        for group in ["rmap", "vma"] {
+            let of_group: Vec<&Mutant> = asked.iter().copied().filter(|mutant| mutant.group == group).collect();
+            let modes = [Mode::Lockstep, Mode::Alone];
+            let left = of_group.iter().flat_map(|mutant| modes.map(|mode| (*mutant, mode)));
+            let left: Vec<_> =
+                left.filter(|(mutant, mode)| !store.outcome.contains_key(&(mutant.number, *mode))).collect();
+            if left.is_empty() {
+                continue;
+            }
+            let worker = worker::Worker::new(self.reference, args.budget(group, self.reference), !args.no_minimize);
+            let reached = worker.reached()?;
+            todo.extend(left.into_iter().map(|(mutant, mode)| (mutant, mode, reached.contains(&mutant.number))));
+        }
+        let (store, whole) = self.hunt(&todo, store)?;
+        let outcome = &store.outcome;
+        file::write(&args.dir.join(format!("{name}.tsv")), score::tsv(name, mutants, outcome, equivalents).as_bytes())?;
+        self.tell(&asked, outcome, equivalents, whole)
+    }
+
+    /// Hunts until all is done or time is up: whether all is done.
+    fn hunt(&self, todo: &[(&Mutant, Mode, bool)], store: Store) -> Result<(Store, bool), Error> {
+        let bar = ProgressBar::new(todo.len() as u64).with_style(
+            ProgressStyle::with_template("{msg:8} {bar:40} {pos}/{len} hunts, {eta} left")
+                .unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        bar.set_message(self.reference.name);
+        let jobs = self.args.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
+        let queue = Mutex::new(todo.iter());
+        let kept = Mutex::new((store, None));
+        let next = || {
+            let late = self.until.is_some_and(|until| Instant::now() >= until);
+            if late || lock(&kept).1.is_some() { None } else { lock(&queue).next() }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..jobs {
+                scope.spawn(|| {
+                    while let Some((mutant, mode, reached)) = next() {
+                        let budget = self.args.budget(&mutant.group, self.reference);
+                        let worker = worker::Worker::new(self.reference, budget, !self.args.no_minimize);
+                        let fate = if *reached { worker.hunt(mutant, *mode) } else { Ok(Fate::Unreached) };
+                        let mut kept = lock(&kept);
+                        let record = |fate| Record { mutant: mutant.number, mode: *mode, fate };
+                        if let Err(error) = fate.and_then(|fate| Ok(kept.0.keep(record(fate))?)) {
+                            kept.1 = Some(error);
+                        }
+                        bar.inc(1);
+                    }
+                });
+            }
+        });
+        bar.finish_and_clear();
+        let whole = lock(&queue).next().is_none();
+        let (store, error) = kept.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match error {
+            Some(error) => Err(error),
+            None => Ok((store, whole)),
+        }
+    }
+
+    fn tell(
+        &self,
+        asked: &[&Mutant],
+        outcome: &mutants::Outcome,
+        equivalents: &Equivalents,
+        whole: bool,
+    ) -> Result<Vec<String>, Error> {
+        let name = self.reference.name;
+        let asked: Vec<Mutant> = asked.iter().map(|&mutant| mutant.clone()).collect();
+        let mut wrong = Vec::new();
+        for group in ["rmap", "vma"] {
+            for (mode, by) in [(Mode::Lockstep, "lockstep"), (Mode::Alone, "invariants alone")] {
+                let score = Score::of(name, &asked, outcome, equivalents, group, mode);
+                if score.of + score.equivalent == 0 {
+                    continue;
+                }
+                print(format_args!(
+                    "{name:10} {group:5} {by:17} {:>4} of {:>4} killed, {:>5.1} %, {} equivalent; median {:.2} s, slowest \
+                     {:.1} s\n",
+                    score.killed,
+                    score.of,
+                    score.percent(),
+                    score.equivalent,
+                    score.median_ms as f64 / 1000.0,
+                    score.slowest_ms as f64 / 1000.0,
+                ))?;
+            }
+        }
+        if !whole {
+            print(format_args!("{name}: time is up; the same command goes on\n"))?;
+        }
+        let survivors = asked.iter().filter(|mutant| {
+            let fate = outcome.get(&(mutant.number, Mode::Lockstep));
+            fate.is_some_and(|fate| fate.kill().is_none()) && equivalents.reason(name, mutant).is_none()
+        });
+        let mut places: HashMap<&str, Vec<String>> = HashMap::new();
+        for mutant in survivors {
+            let never =
+                if outcome[&(mutant.number, Mode::Lockstep)] == Fate::Unreached { " (never reached)" } else { "" };
+            let Mutant { number, line, operator, nth, .. } = mutant;
+            let nth = if *nth > 1 { format!(" #{nth}") } else { String::new() };
+            places
+                .entry(&mutant.function)
+                .or_default()
+                .push(format!("  {number:>5}  line {line:<5} {operator}: {}{nth}{never}\n", mutant.change()));
+        }
+        let mut functions: Vec<_> = places.into_iter().collect();
+        functions.sort();
+        for (function, lines) in functions {
+            print(format_args!("{name}: survivors in {function}()\n{}", lines.concat()))?;
+        }
+        for mutant in &asked {
+            let killed = |mode| outcome.get(&(mutant.number, mode)).and_then(Fate::kill);
+            if let (Some(_), Some(kill)) =
+                (equivalents.reason(name, mutant), killed(Mode::Lockstep).or_else(|| killed(Mode::Alone)))
+            {
+                wrong.push(format!(
+                    "{name}: said to be equivalent, but killed ({}): {}: {}: {}",
+                    kill.by,
+                    mutant.function,
+                    mutant.operator,
+                    mutant.change()
+                ));
+            }
+        }
+        Ok(wrong)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// What tells this binary from any other.
+fn build_id() -> Result<String, Error> {
+    let exe = std::env::current_exe().map_err(Error::io(Path::new("this binary")))?;
+    let bytes = std::fs::read(&exe).map_err(Error::io(&exe))?;
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
+/// Numbers of mutants.
+type Numbers = HashSet<u32>;

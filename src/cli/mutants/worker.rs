@@ -1,0 +1,166 @@
+//! Starts a process for a mutant and makes out what came of it, also if it died.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Instant;
+
+use super::child::Said;
+use super::{Error, Numbers};
+use crate::kernel::Reference;
+use crate::minimize::minimize;
+use crate::mutants::{Budget, Fate, Kill, Mode, Mutant, Place};
+use crate::trace::Trace;
+
+/// Replays until a trace during which the process dies is small enough: each is a process, and a hang takes its time.
+const REPLAYS: u32 = 40;
+
+pub(super) struct Worker {
+    reference: &'static Reference,
+    budget: Budget,
+    minimize: bool,
+}
+
+/// All that a child said, and how it ended.
+struct Heard {
+    at: Option<(Place, u64)>,
+    found: Option<Kill>,
+    small: Option<String>,
+    nothing: Option<u64>,
+    hang: bool,
+    panic: Option<String>,
+    reached: Vec<u32>,
+    status: ExitStatus,
+    ms: u64,
+}
+
+impl Worker {
+    pub(super) fn new(reference: &'static Reference, budget: Budget, minimize: bool) -> Worker {
+        Worker { reference, budget, minimize }
+    }
+
+    fn command(&self, number: u32, mode: Mode) -> Result<Command, Error> {
+        let exe = std::env::current_exe().map_err(Error::io(Path::new("this binary")))?;
+        let mut command = Command::new(exe);
+        command.args(["mutants", "--kernel", self.reference.name, "--child", &number.to_string()]);
+        command.args(["--ops", &self.budget.ops.to_string(), "--seeds", &self.budget.seeds.to_string()]);
+        if mode == Mode::Alone {
+            command.arg("--alone");
+        }
+        if !self.budget.small {
+            command.arg("--kernel-driver-only");
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        Ok(command)
+    }
+
+    fn hear(&self, number: u32, mode: Mode) -> Result<Heard, Error> {
+        let begun = Instant::now();
+        let mut command = self.command(number, mode)?;
+        if self.minimize {
+            command.arg("--minimize");
+        }
+        let io = || Error::io(Path::new("a process for a mutant"));
+        let mut child: Child = command.spawn().map_err(io())?;
+        let mut heard = Heard {
+            at: None,
+            found: None,
+            small: None,
+            nothing: None,
+            hang: false,
+            panic: None,
+            reached: Vec::new(),
+            status: ExitStatus::default(),
+            ms: 0,
+        };
+        if let Some(stdout) = child.stdout.take() {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                // A line is torn where the process died.
+                let Ok(said) = serde_json::from_str(&line) else { continue };
+                match said {
+                    Said::At { place, ops } => heard.at = Some((place, ops)),
+                    Said::Found(kill) => heard.found = Some(kill),
+                    Said::Small(trace) => heard.small = Some(trace),
+                    Said::Nothing { ms } => heard.nothing = Some(ms),
+                    Said::Hang => heard.hang = true,
+                    Said::Panic(text) => heard.panic = Some(text),
+                    Said::Reached(numbers) => heard.reached = numbers,
+                }
+            }
+        }
+        heard.ms = begun.elapsed().as_millis() as u64;
+        heard.status = child.wait().map_err(io())?;
+        Ok(heard)
+    }
+
+    /// The mutants whose places the search comes to. Without any mutant it must find nothing.
+    pub(super) fn reached(&self) -> Result<Numbers, Error> {
+        let heard = self.hear(0, Mode::Lockstep)?;
+        let name = self.reference.name;
+        let wrong = |what: &str| {
+            Error::Usage(format!("{name}: without any mutant: {what}: the scores of such a build mean nothing"))
+        };
+        match heard {
+            Heard { found: Some(kill), .. } => Err(wrong(&kill.by)),
+            Heard { nothing: Some(_), reached, .. } => Ok(reached.into_iter().collect()),
+            Heard { status, .. } => Err(wrong(&format!("the process ended: {status}"))),
+        }
+    }
+
+    /// Hunts one.
+    pub(super) fn hunt(&self, mutant: &Mutant, mode: Mode) -> Result<Fate, Error> {
+        let heard = self.hear(mutant.number, mode)?;
+        if let Some(kill) = heard.found {
+            let trace = heard.small.unwrap_or_else(|| kill.place.trace().to_string());
+            return Ok(Fate::Killed(Kill { trace, ..kill }));
+        }
+        if let Some(ms) = heard.nothing {
+            return Ok(Fate::Survived { ms });
+        }
+        let Some((place, ops)) = heard.at else {
+            // It died before the first trace: where the reference is set up.
+            let place = Place { seed: 1, round: 0, small: self.budget.small };
+            let by = format!("crash: {} before the first operation", heard.status);
+            return Ok(Fate::Killed(Kill { by, place, ops: 0, ms: heard.ms, trace: String::new() }));
+        };
+        let by = match (&heard.panic, heard.hang) {
+            (Some(text), _) => format!("panic: {text}"),
+            (None, true) => "hang".to_owned(),
+            (None, false) => format!("crash: {}", heard.status),
+        };
+        let mut trace = place.trace();
+        if self.minimize && mode == Mode::Lockstep {
+            trace = self.smaller(mutant.number, place, &trace)?;
+        }
+        Ok(Fate::Killed(Kill { by, place, ops, ms: heard.ms, trace: trace.to_string() }))
+    }
+
+    /// A smaller trace with which the process dies too.
+    fn smaller(&self, number: u32, place: Place, trace: &Trace) -> Result<Trace, Error> {
+        let place = serde_json::to_string(&place).map_err(|error| Error::Usage(error.to_string()))?;
+        let mut left = REPLAYS;
+        let mut failed = None;
+        let small = minimize(trace, |candidate| {
+            if left == 0 || failed.is_some() {
+                return false;
+            }
+            left -= 1;
+            self.dies(number, &place, candidate).unwrap_or_else(|error| {
+                failed = Some(error);
+                false
+            })
+        });
+        failed.map_or(Ok(small), Err)
+    }
+
+    fn dies(&self, number: u32, place: &str, trace: &Trace) -> Result<bool, Error> {
+        let io = || Error::io(Path::new("a process for a mutant"));
+        let mut command = self.command(number, Mode::Lockstep)?;
+        let mut child = command.args(["--replay", place]).stdin(Stdio::piped()).spawn().map_err(io())?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // It may be dead before it has read all.
+            let _ = stdin.write_all(trace.to_string().as_bytes());
+        }
+        Ok(!child.wait().map_err(io())?.success())
+    }
+}

@@ -1,0 +1,378 @@
+//! What an operation means for an address space: which pages are mapped after it, and how. An independent account, by pages,
+//! of what the kernel's VMA code is asked to do; of where VMAs begin and end it knows nothing.
+
+use crate::rmap::{ENOMEM, LayerOperation, Mapped};
+
+/// An operation did something else than it was asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Misdeed {
+    /// Which rule is broken.
+    pub what: &'static str,
+    /// Where.
+    pub detail: String,
+}
+
+/// Pages that are mapped alike: first page, end, and how.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Piece {
+    start: u64,
+    end: u64,
+    how: How,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct How {
+    writable: bool,
+    file: bool,
+    dontcopy: bool,
+    wipeonfork: bool,
+}
+
+/// Nobody sends a signal.
+const EINTR: i32 = 4;
+
+/// The child was there before.
+const EEXIST: i32 = 17;
+
+/// More VMAs than this, and the kernel's own limit may be what refuses.
+const MANY_VMAS: usize = 60_000;
+
+/// What a process had mapped, what it has, and what its child has, if the operation is a fork.
+pub struct Spaces<'a> {
+    /// Before the operation.
+    pub before: &'a [Mapped],
+    /// After it; none: the process does not exist any more.
+    pub after: Option<&'a [Mapped]>,
+    /// The child after a fork; none: there is none.
+    pub child: Option<&'a [Mapped]>,
+}
+
+/// Looks for what an operation did that it was not asked to, or did not do. `errno` is 0 for success; `injected`: how many
+/// allocations were made to fail.
+pub fn misdeed(operation: &LayerOperation, spaces: &Spaces, errno: i32, injected: u32) -> Option<Misdeed> {
+    let broken = |what, detail| Some(Misdeed { what, detail });
+    // So they say of a range with a hole, and where there is no room to grow.
+    let may_say = matches!(
+        operation,
+        LayerOperation::Protect { .. }
+            | LayerOperation::Advise { .. }
+            | LayerOperation::Resize { .. }
+            | LayerOperation::Grow { .. }
+    );
+    if errno == ENOMEM && injected == 0 && !may_say && spaces.before.len() < MANY_VMAS {
+        return broken("ENOMEM and no allocation failed", format!("{operation:?}"));
+    }
+    if errno == EINTR {
+        return broken("EINTR and no signal", format!("{operation:?}"));
+    }
+    if let LayerOperation::Exit { .. } = operation {
+        return None;
+    }
+    let before = pieces(spaces.before);
+    let after = match spaces.after {
+        Some(after) => pieces(after),
+        None => return broken("process gone", format!("after {operation:?}")),
+    };
+    if errno != 0 {
+        // How pages are mapped may have changed half-way; whether they are has not, but where a move has made room.
+        let asked = moved(operation);
+        let covered = |space: &[Piece]| {
+            let mut space: Vec<Piece> = space.iter().map(|piece| Piece { how: ANY, ..*piece }).collect();
+            asked.iter().flatten().for_each(|&(start, end)| space = without(&space, start, end));
+            joined(space)
+        };
+        if covered(&before) != covered(&after) {
+            return broken("failed operation changed what is mapped", differ(operation, &before, &after));
+        }
+        let is_fork = matches!(operation, LayerOperation::Fork { .. });
+        if is_fork && errno != EEXIST && spaces.child.is_some_and(|child| !child.is_empty()) {
+            return broken("failed fork left a child", format!("{operation:?}"));
+        }
+        return None;
+    }
+    let expected = joined(meant(operation, &before)?);
+    let after = joined(after);
+    let is_half_moved = || match *operation {
+        // What was moved may stay mapped where it was, VMA by VMA, if the kernel has no memory to unmap it: move_vma()
+        // goes on.
+        LayerOperation::Move { start, end, .. } if injected > 0 => {
+            let elsewhere = |space: &[Piece]| joined(without(space, start, end));
+            let stay = joined(within(&after, start, end));
+            let were = joined(within(&before, start, end));
+            let stays = |piece: &Piece| {
+                were.iter().any(|of| of.how == piece.how && of.start <= piece.start && piece.end <= of.end)
+            };
+            elsewhere(&expected) == elsewhere(&after) && stay.iter().all(stays)
+        }
+        _ => false,
+    };
+    if expected != after && !is_half_moved() {
+        return broken("operation did not do what was asked", differ(operation, &expected, &after));
+    }
+    if let LayerOperation::Fork { .. } = operation {
+        return forked(operation, spaces);
+    }
+    None
+}
+
+/// After a fork: a page of the parent's that the child has not. `child` tells what the child has at a page. What has no
+/// anon_vma is not copied: a fault brings it back.
+pub fn missing_page<F: PartialEq>(
+    operation: &LayerOperation,
+    spaces: &Spaces,
+    pages: impl Iterator<Item = (u64, F)>,
+    child: impl Fn(u64) -> Option<F>,
+) -> Option<Misdeed> {
+    let copied = |vma: &Mapped| vma.faulted && !vma.dontcopy && !vma.wipeonfork;
+    let mut vmas = spaces.before.iter().filter(|vma| copied(vma)).peekable();
+    for (page, folio) in pages {
+        while vmas.next_if(|vma| vma.range.end <= page).is_some() {}
+        let inside = vmas.peek().is_some_and(|vma| vma.range.start <= page);
+        if inside && child(page) != Some(folio) {
+            let detail = format!("{operation:?}: page {page:#x}");
+            return Some(Misdeed { what: "child lacks a page of its parent", detail });
+        }
+    }
+    None
+}
+
+/// A child has what its parent has, but for what shall not be copied; and an anon_vma where the parent has one, but
+/// where memory is wiped.
+fn forked(operation: &LayerOperation, spaces: &Spaces) -> Option<Misdeed> {
+    let copied: Vec<Mapped> = spaces.before.iter().filter(|vma| !vma.dontcopy).copied().collect();
+    let Some(child) = spaces.child else {
+        return Some(Misdeed { what: "fork without a child", detail: format!("{operation:?}") });
+    };
+    let (expected, there) = (joined(pieces(&copied)), joined(pieces(child)));
+    if expected != there {
+        let detail = differ(operation, &expected, &there);
+        return Some(Misdeed { what: "child has not what its parent has", detail });
+    }
+    let bare = copied.iter().zip(child).find(|(of, vma)| vma.faulted != (of.faulted && !of.wipeonfork));
+    bare.map(|(of, _)| Misdeed {
+        what: "child's VMA and its parent's anon_vma",
+        detail: format!("{operation:?}: the child's at {}", of.range),
+    })
+}
+
+const ANY: How = How { writable: false, file: false, dontcopy: false, wipeonfork: false };
+
+fn pieces(space: &[Mapped]) -> Vec<Piece> {
+    let piece = |vma: &Mapped| Piece {
+        start: vma.range.start,
+        end: vma.range.end,
+        how: How { writable: vma.writable, file: vma.file, dontcopy: vma.dontcopy, wipeonfork: vma.wipeonfork },
+    };
+    space.iter().map(piece).collect()
+}
+
+/// In order, and no two that touch are alike.
+fn joined(mut space: Vec<Piece>) -> Vec<Piece> {
+    space.sort_unstable_by_key(|piece| piece.start);
+    let mut out: Vec<Piece> = Vec::with_capacity(space.len());
+    for piece in space.into_iter().filter(|piece| piece.start < piece.end) {
+        match out.last_mut() {
+            Some(last) if last.end == piece.start && last.how == piece.how => last.end = piece.end,
+            _ => out.push(piece),
+        }
+    }
+    out
+}
+
+fn within(space: &[Piece], start: u64, end: u64) -> Vec<Piece> {
+    let cut = space.iter().map(|piece| Piece { start: piece.start.max(start), end: piece.end.min(end), ..*piece });
+    cut.filter(|piece| piece.start < piece.end).collect()
+}
+
+fn without(space: &[Piece], start: u64, end: u64) -> Vec<Piece> {
+    let mut out = within(space, 0, start);
+    out.extend(within(space, end, u64::MAX));
+    out
+}
+
+/// The pages that a move takes from, and those that it moves to.
+fn moved(operation: &LayerOperation) -> Option<[(u64, u64); 2]> {
+    match *operation {
+        LayerOperation::Move { start, end, to, .. } => Some([(start, end), (to, to.saturating_add(end - start))]),
+        _ => None,
+    }
+}
+
+/// What is mapped after an operation that succeeds; none: nothing is known.
+fn meant(operation: &LayerOperation, before: &[Piece]) -> Option<Vec<Piece>> {
+    let changed = |start, end, change: &dyn Fn(&mut How)| {
+        let mut out = without(before, start, end);
+        out.extend(within(before, start, end).into_iter().map(|mut piece| {
+            change(&mut piece.how);
+            piece
+        }));
+        out
+    };
+    let at = |page: u64| before.iter().find(|piece| (piece.start..piece.end).contains(&page));
+    Some(match *operation {
+        LayerOperation::Map { start, end, file, .. } => {
+            let mut out = without(before, start, end);
+            let how = How { writable: true, file: file.is_some(), dontcopy: false, wipeonfork: false };
+            out.push(Piece { start, end, how });
+            out
+        }
+        LayerOperation::Unmap { start, end, .. } => without(before, start, end),
+        LayerOperation::Protect { start, end, write, .. } => changed(start, end, &|how| how.writable = write),
+        LayerOperation::Advise { start, end, advice, .. } => changed(start, end, &|how| match advice {
+            0 => how.dontcopy = true,
+            1 => how.dontcopy = false,
+            2 => how.wipeonfork = true,
+            _ => how.wipeonfork = false,
+        }),
+        LayerOperation::Move { start, end, to, dontunmap, .. } => {
+            let taken = within(before, start, end);
+            // 7.x moves several VMAs one by one: where there is none, nothing makes room.
+            let mut out = before.to_vec();
+            for piece in &taken {
+                out = without(&out, piece.start - start + to, piece.end - start + to);
+            }
+            if !dontunmap {
+                out = without(&out, start, end);
+            }
+            out.extend(taken.into_iter().map(|piece| Piece {
+                start: piece.start - start + to,
+                end: piece.end - start + to,
+                ..piece
+            }));
+            out
+        }
+        LayerOperation::Resize { start, end, pages, .. } => {
+            let new_end = start.checked_add(pages)?;
+            let mut out = before.to_vec();
+            if new_end < end {
+                out = without(before, new_end, end);
+            } else if new_end > end {
+                out.push(Piece { start: end, end: new_end, how: at(end - 1)?.how });
+            }
+            out
+        }
+        LayerOperation::Grow { page, pages, .. } => {
+            let vma = at(page)?;
+            let mut out = before.to_vec();
+            out.push(Piece { start: vma.start.checked_sub(pages)?, end: vma.start, how: vma.how });
+            out
+        }
+        LayerOperation::Fault { .. } | LayerOperation::Fork { .. } => before.to_vec(),
+        LayerOperation::Exit { .. } => return None,
+    })
+}
+
+/// Where two spaces differ first, for a person.
+fn differ(operation: &LayerOperation, expected: &[Piece], there: &[Piece]) -> String {
+    let at = expected.iter().zip(there).take_while(|(a, b)| a == b).count();
+    let one = |piece: Option<&Piece>| match piece {
+        None => "nothing more".to_owned(),
+        Some(Piece { start, end, how }) => {
+            let words = [
+                (how.writable, "writable"),
+                (how.file, "file"),
+                (how.dontcopy, "dontcopy"),
+                (how.wipeonfork, "wipeonfork"),
+            ];
+            let words: Vec<&str> = words.into_iter().filter(|(holds, _)| *holds).map(|(_, word)| word).collect();
+            format!("{start:#x}..{end:#x} {}", words.join(" ")).trim_end().to_owned()
+        }
+    };
+    format!("{operation:?}: expected {}, found {}", one(expected.get(at)), one(there.get(at)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rmap::{MmId, VmaId, VmaRange};
+
+    fn vma(start: u64, end: u64) -> Mapped {
+        Mapped {
+            vma: VmaId(0),
+            range: VmaRange { start, end, pgoff: start },
+            writable: true,
+            file: false,
+            dontcopy: false,
+            wipeonfork: false,
+            faulted: false,
+        }
+    }
+
+    /// The rule that is broken; `child` is empty where the operation is no fork.
+    fn broken(operation: LayerOperation, before: &[Mapped], after: &[Mapped], errno: i32) -> Option<&'static str> {
+        misdeed(&operation, &Spaces { before, after: Some(after), child: None }, errno, 0).map(|misdeed| misdeed.what)
+    }
+
+    const P0: MmId = MmId(0);
+    const NOT_DONE: Option<&str> = Some("operation did not do what was asked");
+
+    #[test]
+    fn what_is_asked_is_seen_to_be_done_however_vmas_lie() {
+        let map = LayerOperation::Map { mm: P0, start: 4, end: 8, grows: false, file: None };
+        assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 8)], 0), None);
+        assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 4), vma(4, 8)], 0), None);
+        assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 4)], 0), NOT_DONE);
+        assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 4), vma(4, 9)], 0), NOT_DONE);
+        let unmap = LayerOperation::Unmap { mm: P0, start: 1, end: 2 };
+        assert_eq!(broken(unmap, &[vma(0, 4)], &[vma(0, 1), vma(2, 4)], 0), None);
+        assert_eq!(broken(unmap, &[vma(0, 4)], &[vma(0, 2), vma(2, 4)], 0), NOT_DONE);
+        let protect = LayerOperation::Protect { mm: P0, start: 1, end: 4, write: false };
+        let read_only = Mapped { writable: false, ..vma(1, 4) };
+        assert_eq!(broken(protect, &[vma(0, 4)], &[vma(0, 1), read_only], 0), None);
+        assert_eq!(broken(protect, &[vma(0, 4)], &[vma(0, 1), vma(1, 4)], 0), NOT_DONE);
+        let moves = |dontunmap| LayerOperation::Move { mm: P0, start: 1, end: 3, to: 8, dontunmap };
+        assert_eq!(broken(moves(false), &[vma(0, 4), vma(9, 12)], &[vma(0, 1), vma(3, 4), vma(8, 12)], 0), None);
+        assert_eq!(broken(moves(true), &[vma(0, 4)], &[vma(0, 4), vma(8, 10)], 0), None);
+        assert_eq!(broken(moves(false), &[vma(0, 4)], &[vma(0, 4), vma(8, 10)], 0), NOT_DONE);
+        let half = Spaces { before: &[vma(0, 4)], after: Some(&[vma(0, 4), vma(8, 10)]), child: None };
+        assert_eq!(misdeed(&moves(false), &half, 0, 1), None);
+        let resize = |pages| LayerOperation::Resize { mm: P0, start: 0, end: 4, pages };
+        assert_eq!(broken(resize(6), &[vma(0, 4)], &[vma(0, 6)], 0), None);
+        assert_eq!(broken(resize(2), &[vma(0, 4)], &[vma(0, 2)], 0), None);
+        assert_eq!(broken(resize(2), &[vma(0, 4)], &[vma(0, 4)], 0), NOT_DONE);
+        let grow = LayerOperation::Grow { mm: P0, page: 5, pages: 2 };
+        assert_eq!(broken(grow, &[vma(4, 8)], &[vma(2, 8)], 0), None);
+        assert_eq!(broken(grow, &[vma(4, 8)], &[vma(3, 8)], 0), NOT_DONE);
+    }
+
+    #[test]
+    fn a_failure_changes_nothing_and_has_a_cause() {
+        let unmap = LayerOperation::Unmap { mm: P0, start: 1, end: 2 };
+        let changed = Some("failed operation changed what is mapped");
+        assert_eq!(broken(unmap, &[vma(0, 4)], &[vma(0, 4)], 22), None);
+        assert_eq!(broken(unmap, &[vma(0, 4)], &[vma(0, 1), vma(2, 4)], 22), changed);
+        assert_eq!(broken(unmap, &[vma(0, 4)], &[vma(0, 4)], ENOMEM), Some("ENOMEM and no allocation failed"));
+        let spaces = Spaces { before: &[vma(0, 4)], after: Some(&[vma(0, 4)]), child: None };
+        assert_eq!(misdeed(&unmap, &spaces, ENOMEM, 1), None);
+        assert_eq!(misdeed(&unmap, &spaces, EINTR, 1).map(|misdeed| misdeed.what), Some("EINTR and no signal"));
+        let protect = LayerOperation::Protect { mm: P0, start: 1, end: 8, write: false };
+        assert_eq!(broken(protect, &[vma(0, 4)], &[vma(0, 4)], ENOMEM), None);
+    }
+
+    #[test]
+    fn a_child_has_the_pages_that_its_parent_has() {
+        let fork = LayerOperation::Fork { parent: P0, child: MmId(1) };
+        let before =
+            [vma(0, 2), Mapped { faulted: true, wipeonfork: true, ..vma(2, 4) }, Mapped { faulted: true, ..vma(4, 6) }];
+        let spaces = Spaces { before: &before, after: Some(&before), child: Some(&before) };
+        let parent = || [(1, 'a'), (2, 'b'), (5, 'c')].into_iter();
+        let of = |child: fn(u64) -> Option<char>| missing_page(&fork, &spaces, parent(), child).is_some();
+        assert!(!of(|page| (page == 5).then_some('c')));
+        assert!(of(|page| (page == 5).then_some('b')));
+        assert!(of(|_| None));
+    }
+
+    #[test]
+    fn a_child_has_what_its_parent_has() {
+        let fork = LayerOperation::Fork { parent: P0, child: MmId(1) };
+        let before = [vma(0, 2), Mapped { dontcopy: true, ..vma(2, 4) }, Mapped { faulted: true, ..vma(4, 6) }];
+        let of = |child: Option<&[Mapped]>| {
+            misdeed(&fork, &Spaces { before: &before, after: Some(&before), child }, 0, 0).map(|misdeed| misdeed.what)
+        };
+        assert_eq!(of(Some(&[before[0], before[2]])), None);
+        assert_eq!(of(Some(&[before[0], vma(4, 6)])), Some("child's VMA and its parent's anon_vma"));
+        assert_eq!(of(Some(&before)), Some("child has not what its parent has"));
+        assert_eq!(of(Some(&[before[0]])), Some("child has not what its parent has"));
+        assert_eq!(of(None), Some("fork without a child"));
+    }
+}

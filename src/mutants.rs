@@ -1,0 +1,55 @@
+//! How well the checks find bugs, measured: each mutant of a build that has them is hunted in a process of its own.
+//!
+//! What the mutants are is in `build/src/mutants.rs`, and choosing one in [`kernel::mutants`](crate::kernel::mutants).
+//!
+//! | file | what is there |
+//! | --- | --- |
+//! | `mutants/table.rs` | the mutants of a reference, as the build wrote them down |
+//! | `mutants/hunt.rs` | the search: which traces, in which order, until something is found |
+//! | `mutants/store.rs` | what came of each, kept in a file, so that an interrupted run goes on |
+//! | `mutants/equivalent.rs` | those that no state can show, and why: the reviewed file |
+//! | `mutants/score.rs` | the score and the table for people |
+
+pub mod equivalent;
+pub mod hunt;
+pub mod score;
+pub mod store;
+pub mod table;
+
+pub use equivalent::Equivalents;
+pub use hunt::{Budget, Hunt, Mode, Place};
+pub use score::Score;
+pub use store::{Fate, Header, Kill, Outcome, Record, Store};
+pub use table::{Mutant, table};
+
+/// What is wrong with a file of this module, or with what it is asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum MutantsError {
+    /// The binary is an ordinary one.
+    #[error("this binary has no mutants: `make mutants` builds one that has")]
+    Ordinary,
+    /// A file cannot be read or written.
+    #[error("{path}: {error}")]
+    Io {
+        /// Which.
+        path: String,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// A file does not say what it should.
+    #[error("{path}: {reason}")]
+    Bad {
+        /// Which.
+        path: String,
+        /// What was found, and what was wanted.
+        reason: String,
+    },
+    /// The driver is not there.
+    #[error("{kernel} has no kernel driver: {why}")]
+    NoDriver {
+        /// The reference.
+        kernel: String,
+        /// Why not.
+        why: String,
+    },
+}
