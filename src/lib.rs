@@ -10,6 +10,7 @@ pub mod check;
 pub mod cli;
 #[cfg(not(feature = "port-only"))]
 pub mod fuzzing;
+pub mod ground_truth;
 #[cfg(not(feature = "port-only"))]
 pub mod kernel;
 pub mod known;
