@@ -11,6 +11,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 mod convert;
 mod file;
 #[cfg(not(feature = "port-only"))]
+mod ground_truth;
+#[cfg(not(feature = "port-only"))]
 mod kernels;
 mod known;
 mod minimize;
@@ -60,6 +62,13 @@ enum Command {
     #[cfg(not(feature = "port-only"))]
     #[command(after_help = "Examples:\n  rmap-diff known\n  rmap-diff known --kernel 7.3")]
     Known(known::Args),
+    /// Play traces on a booted kernel too, and compare its own graph after every step (`make ground-truth`).
+    #[cfg(not(feature = "port-only"))]
+    #[command(
+        after_help = "Examples:\n  make ground-truth KERNEL=6.12 TRACES=500 SEED=1\n  rmap-diff ground-truth --kernel 6.12 \
+        --image vmlinuz --agent rmap-guest --traces 0 mine.trace"
+    )]
+    GroundTruth(ground_truth::Args),
     /// Convert traces between text and bytes (the fuzzer's inputs).
     #[command(
         after_help = "Examples:\n  rmap-diff convert --set small --partial fuzz/artifacts/differential/crash-0123 \
@@ -116,6 +125,8 @@ pub fn main() -> ExitCode {
         Command::Random(args) => random::run(&args),
         #[cfg(not(feature = "port-only"))]
         Command::Known(args) => known::run(&args),
+        #[cfg(not(feature = "port-only"))]
+        Command::GroundTruth(args) => ground_truth::run(&args),
         Command::Minimize(args) => minimize::run(&args),
         Command::Convert(args) => convert::run(&args),
         #[cfg(not(feature = "port-only"))]
