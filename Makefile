@@ -4,6 +4,7 @@
 #   make test [SEED=FILE]
 #   make kernels [KERNELS="6.1 6.12 7.2 7"]
 #   make kernel NAME=mine TREE=PATH|URL|ref:NAME [REV=v6.19] [PATCHES="a.mbox b.patch"]
+#   make ground-truth [KERNEL=6.12] [TRACES=500] [SEED=1]
 
 SHELL := /bin/bash
 
@@ -20,7 +21,7 @@ SEED ?= $(firstword $(wildcard ../shared/seed/*.txt))
 
 kernels_tool := cargo run -q --release -p rmap-extract --bin kernels --
 
-.PHONY: help setup kernels kernel test fuzz bench
+.PHONY: help setup kernels kernel test fuzz bench ground-truth
 .DEFAULT_GOAL := help
 
 help:
@@ -46,3 +47,8 @@ test: setup
 
 bench: kernels
 	@cargo bench
+
+# SEED is a number here; the seed patch of the tests is a file.
+ground-truth: TRACES ?= 500
+ground-truth: setup
+	@scripts/ground-truth "$(or $(KERNEL),6.12)" "$(TRACES)" "$(if $(filter file,$(origin SEED)),1,$(SEED))" fuzz/seeds/*.trace

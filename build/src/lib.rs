@@ -5,6 +5,7 @@
 //! The build script of the tool and the command `kernels` are the two users. Nothing here knows
 //! of the Rust port, of traces or of C compilers.
 
+pub mod boot;
 pub mod cache;
 pub mod debian;
 pub mod extract;
