@@ -1,0 +1,289 @@
+//! `rmap-diff ground-truth`: traces on a booted kernel, compared with the userland run.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::known::KnownArg;
+use super::{AGREE, Error, FOUND, file, print, subject};
+use crate::ground_truth::compare::{self, Difference, Step};
+use crate::ground_truth::emulator::{EmulatorError, Setup};
+use crate::ground_truth::expressible::{LeftOut, expressible};
+use crate::ground_truth::guest::Guest;
+use crate::ground_truth::userland::Userland;
+use crate::kernel::Reference;
+use crate::known::Booted;
+use crate::minimize::minimize;
+use crate::trace::{Mix, Rng, Trace, random_trace};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Traces in their text form, played before the random ones.
+    files: Vec<PathBuf>,
+    /// The reference that is compared with, by name.
+    #[arg(long, value_name = "NAME", env = "RMAP_KERNEL")]
+    kernel: Option<String>,
+    /// The image of a kernel of the reference's version (`kernels image NAME` brings one).
+    #[arg(long, value_name = "FILE")]
+    image: PathBuf,
+    /// The agent: the program of guest/, linked statically and position-independent.
+    #[arg(long, value_name = "FILE")]
+    agent: PathBuf,
+    /// The emulator.
+    #[arg(long, value_name = "PROGRAM", default_value = "qemu-system-x86_64")]
+    emulator: PathBuf,
+    /// How many random traces.
+    #[arg(long, default_value_t = 500)]
+    traces: u32,
+    /// How many operations a random trace has at least, and twice as many at most.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    trace_ops: u32,
+    /// The seed of the random traces.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Which share of the random traces has failing allocations.
+    #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = super::random::parse_rate)]
+    failing: f64,
+    /// Where the minimised trace of a difference is written.
+    #[arg(long, value_name = "FILE", default_value = "ground-truth.trace")]
+    save: PathBuf,
+    #[command(flatten)]
+    known: KnownArg,
+}
+
+/// How many of 1000 operations have failing attempts, in a trace that has any, and how soon: most operations make few.
+const FAIL_PER_MILLE: u32 = 250;
+const FAIL_WITHIN: u16 = 4;
+
+/// What was compared.
+#[derive(Default)]
+struct Totals {
+    traces: u32,
+    steps: u64,
+    /// Traces with a failed allocation, and how many failed.
+    failing: u32,
+    failures: u64,
+    refused: u64,
+    left_out: LeftOut,
+    /// Warnings of the userland run that the booted kernel did not give, and how often.
+    userland_alone: BTreeMap<String, u64>,
+    /// Of everything that the booted kernel showed.
+    digest: DefaultHasher,
+}
+
+pub(super) fn run(args: &Args) -> Result<u8, Error> {
+    let reference = subject::reference(args.kernel.as_deref())?;
+    let begun = Instant::now();
+    let setup = Setup { emulator: args.emulator.clone(), image: args.image.clone(), agent: args.agent.clone() };
+    let userland = Userland::new(reference).map_err(|why| Error::Usage(format!("{}: {why}", reference.name)))?;
+    let guest = Guest::boot(&setup)?;
+    print(format_args!("{}: booted {} in {:.1} s\n", reference.name, guest.release(), begun.elapsed().as_secs_f64()))?;
+    let mut session = Session { userland, guest, totals: Totals::default() };
+    let bar = ProgressBar::new(args.files.len() as u64 + u64::from(args.traces)).with_style(
+        ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} traces, {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    for path in &args.files {
+        let trace = file::read_trace(path)?;
+        let said = expressible(&trace, &mut session.totals.left_out);
+        bar.inc(1);
+        if let Some(difference) = session.compare(args, &said)? {
+            bar.finish_and_clear();
+            return session.tell(args, &setup, &said, &difference, &path.display().to_string());
+        }
+    }
+    let mut rng = Rng::new(args.seed);
+    for number in 0..args.traces {
+        let fails = f64::from(rng.below(1 << 20)) < args.failing * f64::from(1 << 20);
+        let said = session.make_up(&mut rng, number, args.trace_ops as usize, fails);
+        bar.inc(1);
+        if let Some(difference) = session.compare(args, &said)? {
+            bar.finish_and_clear();
+            return session.tell(
+                args,
+                &setup,
+                &said,
+                &difference,
+                &format!("random trace {number} of seed {}", args.seed),
+            );
+        }
+    }
+    bar.finish_and_clear();
+    let unlike = session.known(args, reference)?;
+    let totals = &session.totals;
+    let mut text = format!(
+        "{}: ground truth: {} traces ({} from files), {} steps identical ({} refused by both), {} traces with {} failed \
+         allocations, 0 differences, {:.0} s\n",
+        reference.name,
+        totals.traces,
+        args.files.len(),
+        totals.steps,
+        totals.refused,
+        totals.failing,
+        totals.failures,
+        begun.elapsed().as_secs_f64()
+    );
+    let _ = writeln!(text, "left out: {}", totals.left_out);
+    for (warning, times) in &totals.userland_alone {
+        let _ = writeln!(
+            text,
+            "warning of the userland run alone (the booted kernel has no CONFIG_DEBUG_VM): {warning}, {times} times"
+        );
+    }
+    let _ = writeln!(text, "digest of what the booted kernel showed: {:016x}", totals.digest.finish());
+    print(text)?;
+    Ok(if unlike { FOUND } else { AGREE })
+}
+
+struct Session {
+    userland: Userland,
+    guest: Guest,
+    totals: Totals,
+}
+
+impl Session {
+    /// A random trace of so many operations that can be said.
+    fn make_up(&mut self, rng: &mut Rng, number: u32, ops: usize, fails: bool) -> Trace {
+        let mix = [Mix::full, Mix::merges, Mix::full_fork_heavy][number as usize % 3]();
+        let fail_per_mille = if fails { FAIL_PER_MILLE } else { 0 };
+        let mix = Mix { fail_per_mille, fail_within: FAIL_WITHIN, fail_node_per_mille: 0, ..mix };
+        let ops = ops + rng.below(ops as u32 + 1) as usize;
+        let mut length = ops;
+        loop {
+            // The same numbers for a longer trace, so that none begins in the middle.
+            let trace = random_trace(&mut rng.clone(), length, &mix);
+            let mut left_out = LeftOut::default();
+            let said = expressible(&trace, &mut left_out);
+            if said.ops.len() >= ops || length > 4 * ops {
+                self.totals.left_out.add(&left_out);
+                rng.next_u64();
+                return said;
+            }
+            length += ops - said.ops.len();
+        }
+    }
+
+    /// Plays on both, and counts. The trace on which the booted kernel is lost is kept.
+    fn compare(&mut self, args: &Args, trace: &Trace) -> Result<Option<Difference>, Error> {
+        let (ours, theirs) = match play(&mut self.userland, &mut self.guest, trace) {
+            Ok(both) => both,
+            Err(error) => {
+                file::write(&args.save, format!("# ground truth: lost the booted kernel\n{trace}").as_bytes())?;
+                return Err(Error::Usage(format!("{error}\nthe trace is saved as {}", args.save.display())));
+            }
+        };
+        let failures: usize = theirs
+            .iter()
+            .flat_map(|step| step.attempts.as_deref().unwrap_or(&[]))
+            .filter(|attempt| attempt.failed)
+            .count();
+        let totals = &mut self.totals;
+        totals.traces += 1;
+        totals.steps += theirs.len() as u64;
+        totals.failing += u32::from(failures > 0);
+        totals.failures += failures as u64;
+        totals.refused += theirs.iter().filter(|step| step.errno != 0).count() as u64;
+        for (ours, _) in ours.iter().zip(&theirs).filter(|(_, theirs)| theirs.warnings.is_empty()) {
+            for warning in &ours.warnings {
+                *totals.userland_alone.entry(warning.clone()).or_default() += 1;
+            }
+        }
+        for step in &theirs {
+            (step.errno, step.dump.json(), !step.warnings.is_empty()).hash(&mut totals.digest);
+        }
+        Ok(compare::first_difference(trace, &ours, &theirs))
+    }
+
+    /// Tries the known findings of the reference; tells whether one is not as the file says.
+    fn known(&mut self, args: &Args, reference: &Reference) -> Result<bool, Error> {
+        let all = args.known.read()?;
+        let mut unlike = false;
+        for known in all.of(reference.name, reference.version) {
+            let trace = all.trace(&known).map_err(|error| Error::Usage(error.to_string()))?;
+            let trace = expressible(&trace, &mut self.totals.left_out);
+            let (ours, theirs) = play(&mut self.userland, &mut self.guest, &trace)?;
+            let booted = match theirs.iter().all(|step| step.warnings.is_empty()) {
+                true => Booted::Silent,
+                false => Booted::Warns,
+            };
+            let graph = match compare::first_difference(&trace, &ours, &theirs) {
+                None => "the same graph at every step".to_owned(),
+                Some(difference) => {
+                    unlike = true;
+                    format!("DIFFERENT\n{}", compare::report(&trace, &difference))
+                }
+            };
+            let said = match known.booted {
+                Some(said) if said == booted => "as the file says".to_owned(),
+                Some(said) => {
+                    unlike = true;
+                    format!("BUT THE FILE SAYS {said}")
+                }
+                None => "which the file does not say".to_owned(),
+            };
+            print(format_args!("known: {}: booted: {booted}, {said}; {graph}\n", known.trace))?;
+            for warning in theirs.iter().flat_map(|step| &step.warnings) {
+                print(format_args!("    console: {warning}\n"))?;
+            }
+        }
+        Ok(unlike)
+    }
+
+    /// Makes the trace of a difference small, and tells all.
+    fn tell(
+        mut self,
+        args: &Args,
+        setup: &Setup,
+        trace: &Trace,
+        difference: &Difference,
+        whence: &str,
+    ) -> Result<u8, Error> {
+        let _ = writeln!(anstream::stderr(), "ground-truth: a difference in {whence}; making the trace small");
+        let cut = Trace { ops: trace.ops[..=difference.step].to_vec() };
+        let (mut small, mut found) = (cut.clone(), difference.clone());
+        let (what, mut again) = (difference.what, false);
+        minimize(&cut, |candidate| {
+            let result = play(&mut self.userland, &mut self.guest, candidate);
+            // A kernel that was lost is booted anew; a trace that loses it again and again is no smaller one.
+            let Ok((ours, theirs)) = result else {
+                if let Ok(guest) = Guest::boot(setup) {
+                    self.guest = guest;
+                }
+                return false;
+            };
+            match compare::first_difference(candidate, &ours, &theirs) {
+                Some(difference) if difference.what == what => {
+                    (small, found, again) = (candidate.clone(), difference, true);
+                    true
+                }
+                _ => false,
+            }
+        });
+        let small = Trace { ops: small.ops[..=found.step].to_vec() };
+        print(format_args!("{whence}\n{}", compare::report(&small, &found)))?;
+        if !again {
+            print("it was not met again when the trace was played a second time\n")?;
+        }
+        let text = format!("# ground truth: {} after operation {}\n{small}", found.what.name(), found.step + 1);
+        file::write(&args.save, text.as_bytes())?;
+        print(format_args!("saved as {}\n", args.save.display()))?;
+        Ok(FOUND)
+    }
+}
+
+fn play(userland: &mut Userland, guest: &mut Guest, trace: &Trace) -> Result<(Vec<Step>, Vec<Step>), Error> {
+    let ours = userland.play(trace).map_err(|error| Error::Usage(error.to_string()))?;
+    let theirs = guest.play(trace, &ours)?;
+    Ok((ours, theirs))
+}
+
+impl From<EmulatorError> for Error {
+    fn from(error: EmulatorError) -> Error {
+        Error::Usage(error.to_string())
+    }
+}
