@@ -19,7 +19,7 @@ const FILE: &str = r#"//! {{HEADLINE}}
 //! Made by `rmap-diff reproduce --as test`: it fails as long as something is found with this trace.
 
 use rmap_diff::check::{{CHECK}};
-use rmap_diff::kernel::{{KERNEL}};
+use rmap_diff::kernel{{KERNEL}};
 use rmap_diff::mm::{{DRIVER}};
 {{PORT_USE}}use rmap_diff::report::{Report, text};
 use rmap_diff::trace::Trace;
@@ -61,7 +61,7 @@ pub fn file(played: &Played, subject: Subject) -> String {
         &[
             ("HEADLINE", &played.headline()),
             ("CHECK", check),
-            ("KERNEL", if subject.reference { "{self, Kernel, SlabMode}" } else { "self" }),
+            ("KERNEL", if subject.reference { "::{self, Kernel, SlabMode}" } else { "" }),
             ("DRIVER", if subject.kernel_driver { "KernelDriver" } else { "SmallDriver" }),
             ("PORT_USE", if subject.port { "use rmap_diff::port::Port;\n" } else { "" }),
             ("NAME", &played.kernel),
