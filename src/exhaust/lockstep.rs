@@ -34,7 +34,7 @@ enum Step {
     To(u128),
     /// A finding that is known: nothing to go on from.
     Known,
-    Found(Trace, Finding),
+    Found(Box<(Trace, Finding)>),
 }
 
 impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
@@ -70,8 +70,8 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
         let long = Trace { ops: std::mem::take(&mut self.history) };
         let again = run_trace(&mut self.lockstep, &mut self.driver, &short).finding;
         Some(match again {
-            Some(again) => Step::Found(short, again),
-            None => Step::Found(long, finding),
+            Some(again) => Step::Found(Box::new((short, again))),
+            None => Step::Found(Box::new((long, finding))),
         })
     }
 
@@ -108,8 +108,8 @@ impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for Lockstep
     fn expand(&mut self, prefix: &[Op], is_seen: &dyn Fn(u128) -> bool) -> Expansion {
         let mut out = Expansion::default();
         self.replay(prefix);
-        if let Some(Step::Found(trace, finding)) = self.settle(prefix, None) {
-            out.found = Some((trace, finding));
+        if let Some(Step::Found(found)) = self.settle(prefix, None) {
+            out.found = Some(found);
             return out;
         }
         let Ok(world) = World::of(&mut self.lockstep, &mut self.driver) else { return out };
@@ -135,8 +135,8 @@ impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for Lockstep
                         out.children.push((now, key));
                         if !is_seen(key) && self.ended.insert(key) {
                             match self.end(prefix, Some(&now)) {
-                                Some(Step::Found(trace, finding)) => {
-                                    out.found = Some((trace, finding));
+                                Some(Step::Found(found)) => {
+                                    out.found = Some(found);
                                     return out;
                                 }
                                 Some(_) => out.counts.known += 1,
@@ -148,8 +148,8 @@ impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for Lockstep
                         is_here = false;
                         out.counts.known += 1;
                     }
-                    Step::Found(trace, finding) => {
-                        out.found = Some((trace, finding));
+                    Step::Found(found) => {
+                        out.found = Some(found);
                         return out;
                     }
                 }

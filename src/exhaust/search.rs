@@ -33,7 +33,7 @@ pub struct Expansion {
     /// How much was tried.
     pub counts: Counts,
     /// What was found, and the trace that finds it; the first that there was.
-    pub found: Option<(Trace, Finding)>,
+    pub found: Option<Box<(Trace, Finding)>>,
 }
 
 /// How much was tried.
@@ -183,7 +183,7 @@ impl Search {
             for (at, expansion) in block.zip(expansions) {
                 self.take_in(at, &expansion);
                 if let Some(found) = expansion.found {
-                    return Ended::Found(Box::new(found));
+                    return Ended::Found(found);
                 }
             }
         }

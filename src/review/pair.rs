@@ -1,4 +1,12 @@
 //! Two references side by side: an operation on both, and what is to be said of it.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `pair/sequences.rs` | what both did on the way: allocations, locks, half-built VMAs |
+//! | `pair/failure.rs` | an operation in which an allocation fails |
+
+mod failure;
+mod sequences;
 
 use super::class::{Class, Order, Sightings, Which};
 use super::observed::Observed;
@@ -7,7 +15,7 @@ use super::semantic::{self, Colours, Depth, Difference};
 use super::side::Reviewed;
 use super::sites::{self, Failure};
 use crate::mm::Outcome;
-use crate::rmap::{ENOMEM, EventKind, Fail, Gfp, Side, errno_name};
+use crate::rmap::{ENOMEM, Fail, Side, errno_name};
 use crate::trace::{Op, OpKind, Trace};
 use crate::world::{Symmetry, World};
 
@@ -241,171 +249,6 @@ impl<S: Side> Pair<S> {
         let goes = if matches!(class, Class::Different(_)) { Goes::NoFurther } else { Goes::On };
         self.note(class, || detail);
         goes
-    }
-
-    fn compare_attempts(&mut self, observed: &[Observed; 2]) {
-        let [base, changed] = observed.each_ref().map(|observed| &observed.attempts[..]);
-        if base == changed {
-            return;
-        }
-        let pairs = sites::paired(base, changed);
-        let alone = |side: usize| -> Vec<String> {
-            let alone = pairs.iter().filter(|pair| pair[1 - side].is_none());
-            alone.filter_map(|pair| Some(pair[side]?.site.to_string())).collect()
-        };
-        let [ours, theirs] = [alone(0), alone(1)];
-        if !ours.is_empty() || !theirs.is_empty() {
-            let (ours, theirs) = (or_none(ours.join(", ")), or_none(theirs.join(", ")));
-            self.note(Class::ButFor(Order::AllocationCount), || {
-                format!("{} and {}; the first alone: {ours}; the second alone: {theirs}", base.len(), changed.len())
-            });
-        }
-        // What both make can be in another order, and for another VMA.
-        let both = |side: usize| {
-            let all = [base, changed][side].iter();
-            let both = all
-                .filter(|attempt| pairs.iter().any(|pair| pair[side] == Some(**attempt) && pair[1 - side].is_some()));
-            both.map(|attempt| attempt.site).collect::<Vec<_>>()
-        };
-        if let Some((a, b)) = both(0).iter().zip(&both(1)).find(|(a, b)| a != b) {
-            self.note(Class::ButFor(Order::Allocation), || format!("{a} comes where the second has {b}"));
-        }
-        let other = pairs.iter().find_map(|pair| match pair {
-            [Some(a), Some(b)] if a.gfp != b.gfp => Some((a, b)),
-            _ => None,
-        });
-        if let Some((a, b)) = other {
-            let detail = format!("{}: {} and {}", a.site, Gfp::name(a.gfp), Gfp::name(b.gfp));
-            self.note(Class::ButFor(Order::AllocationFlags), || detail);
-        }
-    }
-
-    fn compare_locks(&mut self, observed: &[Observed; 2]) {
-        let [base, changed] = observed.each_ref().map(|observed| &observed.locks);
-        if base != changed {
-            let text = |locks: &[(EventKind, u8, u32)]| {
-                let each = locks.iter().map(|(kind, _, root)| format!("{kind} root{root}"));
-                or_none(each.collect::<Vec<_>>().join(", "))
-            };
-            let detail = format!("{} against {}", text(base), text(changed));
-            self.note(Class::ButFor(Order::Lock), || detail);
-        }
-    }
-
-    fn compare_partial_unlinks(&mut self, observed: &[Observed; 2]) {
-        let mut functions: Vec<_> = observed.iter().flat_map(|observed| observed.partial_unlinks.clone()).collect();
-        functions.sort_unstable();
-        functions.dedup();
-        for function in functions {
-            let has = observed.each_ref().map(|observed| observed.partial_unlinks.contains(&function));
-            if has[0] != has[1] {
-                let which = Which::at(usize::from(has[1]));
-                self.note(Class::ButFor(Order::PartialUnlink(which, function)), String::new);
-            }
-        }
-    }
-
-    /// Does an operation in which one allocation fails. A side on which it succeeds all the same is put back to where it
-    /// was. Tells also with which failures the operation failed.
-    pub(super) fn fails(&mut self, op: &Op, failure: &Failure, rehearsal: &Rehearsal) -> (Goes, [Option<Fail>; 2]) {
-        self.prefix.push(Step { op: *op, failed: [None; 2] });
-        let outcomes = [0, 1].map(|side| failure.fails[side].map(|fail| self.sides[side].apply(op, fail)));
-        let goes = self.judge_failure(op, failure, rehearsal, outcomes);
-        self.prefix.pop();
-        let mut failed = failure.fails;
-        if goes != Goes::NoFurther {
-            for side in [0, 1] {
-                if outcomes[side] == Some(Outcome::Done) {
-                    failed[side] = None;
-                    let prefix = std::mem::take(&mut self.prefix);
-                    self.replay_side(side, &prefix);
-                    self.prefix = prefix;
-                }
-            }
-        }
-        (goes, failed)
-    }
-
-    fn judge_failure(
-        &mut self,
-        op: &Op,
-        failure: &Failure,
-        rehearsal: &Rehearsal,
-        outcomes: [Option<Outcome>; 2],
-    ) -> Goes {
-        if self.settle() {
-            return Goes::NoFurther;
-        }
-        let tried = outcomes.map(|outcome| outcome.is_some());
-        if tried == [true; 2] {
-            let observed = self.sides.each_mut().map(Reviewed::observed);
-            self.compare_partial_unlinks(&observed);
-        }
-        let after = [0, 1].map(|side| match tried[side] {
-            true => self.sides[side].world().unwrap_or_default(),
-            false => rehearsal.after[side].clone(),
-        });
-        let failed = outcomes.map(|outcome| outcome.filter(|&outcome| outcome != Outcome::Done));
-        let mut goes = Goes::On;
-        for side in [0, 1] {
-            let Some(outcome) = failed[side] else { continue };
-            let before = &self.worlds[side];
-            if before.key(Symmetry::None) == after[side].key(Symmetry::None) {
-                continue;
-            }
-            goes = Goes::OnFromElsewhere;
-            // What does one thing or nothing. The others may leave done what came before the failure.
-            let whole = matches!(op.kind, OpKind::Fork { .. } | OpKind::Fault { .. } | OpKind::Map { .. });
-            let [was, is] = [before, &after[side]].map(|world| undone(world).key(Symmetry::None));
-            if whole && was != is {
-                let what = format!("failed {} changed the state", op.kind.keyword());
-                self.note(Class::Violates(Which::at(side), what), || outcome_text(outcome));
-                return Goes::NoFurther;
-            }
-        }
-        let alone = |side: usize| match rehearsal.reused_at(1 - side, failure.site.place) {
-            true => Order::EnomemWhereReused(Which::at(side)),
-            false => Order::EnomemAlone(Which::at(side)),
-        };
-        match outcomes {
-            [Some(base), Some(changed)] if base != changed => {
-                let class = Class::Different(format!("outcome of {} under failure", op.kind.keyword()));
-                let texts = [base, changed].map(outcome_text);
-                self.note(class, || format!("{}: {}", failure.site, texts.join(" and ")));
-                return Goes::NoFurther;
-            }
-            // Both have failed, and have left the same.
-            [Some(_), Some(_)] if failed[0].is_some() => self.compare_after_failure(failure, &after, self.depth, None),
-            [Some(_), Some(_)] => self.compare_after_failure(failure, &after, rehearsal.depth, None),
-            [one, other] => {
-                let side = usize::from(one.is_none());
-                let Some(outcome) = one.or(other) else { return goes };
-                if self.depth != Depth::Graph || rehearsal.depth != Depth::Graph {
-                    // What each allocates depends on what it has reused.
-                } else if failed[side].is_some() {
-                    let order = Class::ButFor(alone(side));
-                    self.note(order, || format!("{}: {}", failure.site, outcome_text(outcome)));
-                } else {
-                    self.compare_after_failure(failure, &after, rehearsal.depth, Some(alone(side)));
-                }
-            }
-        }
-        goes
-    }
-
-    /// Compares what a failure has left. `alone`: the other side cannot meet it.
-    fn compare_after_failure(&mut self, failure: &Failure, after: &[World; 2], depth: Depth, alone: Option<Order>) {
-        let (class, detail) = match (semantic::compare(&after[0], &after[1], depth), alone) {
-            (None, _) => return,
-            (Some(Difference::ChainOrder(detail)), _) => (Class::ButFor(Order::Chain), detail),
-            (Some(Difference::State(_, detail) | Difference::Graph(_, detail)), Some(alone)) => {
-                (Class::ButFor(alone), detail)
-            }
-            (Some(Difference::State(what, detail) | Difference::Graph(what, detail)), None) => {
-                (Class::Different(format!("{what} after a failure")), detail)
-            }
-        };
-        self.note(class, || format!("{}: {detail}", failure.site));
     }
 
     /// The end of a trace: everything is walked, and everything exits.
