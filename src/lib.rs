@@ -12,6 +12,7 @@ pub mod exhaust;
 mod fill;
 #[cfg(not(feature = "port-only"))]
 pub mod fuzzing;
+pub mod ground_truth;
 #[cfg(not(feature = "port-only"))]
 pub mod kernel;
 pub mod known;

@@ -7,12 +7,12 @@
 use std::fmt::Write as _;
 
 use rustc_hash::FxHashMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::rmap::{AnonVmaId, MmId, Snapshot, VmaId};
+use crate::rmap::{AnonVmaId, MmId, Node, Snapshot, VmaAttributes, VmaId, VmaState};
 
 /// A state as it is dumped. The fields are the keys of the JSON form.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Dump {
     /// The name of the reference.
     pub kernel: String,
@@ -27,7 +27,7 @@ pub struct Dump {
 }
 
 /// A process.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Process {
     /// Its number.
     pub id: u8,
@@ -36,15 +36,19 @@ pub struct Process {
 }
 
 /// A VMA. Ranges in pages; `end` is exclusive.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Vma {
     /// First page.
     pub start: u64,
     /// One past the last page.
     pub end: u64,
     /// Page offset of the first page, if it is not the page itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pgoff: Option<u64>,
+    /// In a [detailed](Dump::detailed) dump: page offset of its anonymous memory, flags and file, as
+    /// [`VmaAttributes`](crate::rmap::VmaAttributes) has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<(u64, u64, u32)>,
     /// `vma->anon_vma`.
     pub anon_vma: Option<usize>,
     /// The anon_vmas of its chain, in list order.
@@ -52,7 +56,7 @@ pub struct Vma {
 }
 
 /// An anon_vma.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AnonVma {
     /// Its canonical id.
     pub id: usize,
@@ -66,10 +70,14 @@ pub struct AnonVma {
     pub num_children: u64,
     /// `num_active_vmas`
     pub num_active_vmas: u64,
+    /// In a [detailed](Dump::detailed) dump: its tree in preorder, a node each: the VMA by process and first page,
+    /// black or red, which children it has, and `rb_subtree_last`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<Vec<String>>,
 }
 
 /// How many objects of each rmap cache are live.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Live {
     /// `anon_vma`
     pub anon_vma: u32,
@@ -92,6 +100,14 @@ impl Numbers {
     }
 }
 
+/// A node of a tree as it is dumped: `p1 0x10 black LR last 0x17`.
+fn node_text(node: &Node, vma: Option<&VmaState>) -> String {
+    let vma = vma.map_or("freed".to_string(), |vma| format!("{} {:#x}", vma.mm, vma.range.start));
+    let colour = if node.black { "black" } else { "red" };
+    let (left, right) = (if node.left { "L" } else { "-" }, if node.right { "R" } else { "-" });
+    format!("{vma} {colour} {left}{right} last {:#x}", node.subtree_last)
+}
+
 impl Dump {
     /// Of one side. `live` is [`Side::live`](crate::rmap::Side::live), `processes` what the
     /// driver says of its processes, in any order.
@@ -101,6 +117,28 @@ impl Dump {
         snapshot: &Snapshot,
         live: [u32; 3],
         processes: &[(MmId, Vec<VmaId>)],
+    ) -> Dump {
+        Dump::of(kernel, side, snapshot, live, processes, false)
+    }
+
+    /// The same with the flags of VMAs and the trees of anon_vmas.
+    pub fn detailed(
+        kernel: &str,
+        side: &str,
+        snapshot: &Snapshot,
+        live: [u32; 3],
+        processes: &[(MmId, Vec<VmaId>)],
+    ) -> Dump {
+        Dump::of(kernel, side, snapshot, live, processes, true)
+    }
+
+    fn of(
+        kernel: &str,
+        side: &str,
+        snapshot: &Snapshot,
+        live: [u32; 3],
+        processes: &[(MmId, Vec<VmaId>)],
+        detailed: bool,
     ) -> Dump {
         let mut numbers = Numbers::default();
         let mut processes: Vec<Process> = processes
@@ -120,6 +158,10 @@ impl Dump {
                         start: vma.range.start,
                         end: vma.range.end,
                         pgoff: Some(vma.range.pgoff).filter(|&pgoff| pgoff != vma.range.start),
+                        attributes: detailed.then_some({
+                            let attributes = vma.attributes;
+                            (attributes.anon_pgoff, attributes.flags, attributes.file)
+                        }),
                         anon_vma: vma.anon_vma.map(|anon_vma| numbers.of(anon_vma)),
                         chain: vma.chain.iter().map(|link| numbers.of(link.anon_vma)).collect(),
                     })
@@ -141,6 +183,9 @@ impl Dump {
                     refcount: state.map_or(0, |anon_vma| anon_vma.refcount),
                     num_children: state.map_or(0, |anon_vma| anon_vma.num_children),
                     num_active_vmas: state.map_or(0, |anon_vma| anon_vma.num_active_vmas),
+                    tree: state.filter(|_| detailed).map(|anon_vma| {
+                        anon_vma.tree.iter().map(|node| node_text(node, snapshot.vma(node.vma))).collect()
+                    }),
                 });
             }
             match serials.next() {
@@ -178,7 +223,7 @@ impl Dump {
             writeln!(out, "p{}", process.id)?;
             for vma in &process.vmas {
                 let pgoff = vma.pgoff.map_or(String::new(), |pgoff| format!("@{pgoff:#x}"));
-                writeln!(
+                write!(
                     out,
                     "  {:#x}..{:#x}{pgoff}  anon_vma {}  chain [{}]",
                     vma.start,
@@ -186,6 +231,10 @@ impl Dump {
                     name(vma.anon_vma),
                     list(&vma.chain)
                 )?;
+                if let Some((anon_pgoff, flags, file)) = vma.attributes {
+                    write!(out, "  {}", VmaAttributes { anon_pgoff, flags, file })?;
+                }
+                writeln!(out)?;
             }
         }
         for anon_vma in &self.anon_vmas {
@@ -199,6 +248,9 @@ impl Dump {
                 anon_vma.num_children,
                 anon_vma.num_active_vmas
             )?;
+            for node in anon_vma.tree.iter().flatten() {
+                writeln!(out, "  {node}")?;
+            }
         }
         writeln!(out, "live: {} anon_vma, {} anon_vma_chain", self.live.anon_vma, self.live.anon_vma_chain)
     }

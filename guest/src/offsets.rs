@@ -1,0 +1,188 @@
+//! Where the kernel keeps what: offsets and sizes from its own BTF, so that no debug package is needed.
+
+use std::path::Path;
+
+use btf_rs::{Btf, Type};
+
+use crate::Error;
+
+/// Of the running kernel. Bytes, but for the lengths of arrays.
+pub struct Offsets {
+    /// `task_struct`: `tasks`, `pid`, `mm`.
+    pub task: [usize; 3],
+    /// `mm_struct.mm_mt.ma_root`
+    pub mm_root: usize,
+    /// `maple_node`, its size.
+    pub node_size: usize,
+    /// `maple_node.mr64`, of leaves and of `maple_range_64`.
+    pub range64: MapleNode,
+    /// `maple_node.ma64`
+    pub arange64: MapleNode,
+    /// `vm_area_struct`
+    pub vma: Vma,
+    /// `anon_vma_chain`
+    pub avc: Avc,
+    /// `anon_vma`
+    pub anon_vma: AnonVma,
+    /// `rb_node`: `__rb_parent_color`, `rb_left`, `rb_right`.
+    pub rb_node: [usize; 3],
+}
+
+/// One of the layouts of a maple tree's node.
+pub struct MapleNode {
+    pub pivot: usize,
+    pub pivots: usize,
+    pub slot: usize,
+}
+
+pub struct Vma {
+    pub size: usize,
+    pub vm_start: usize,
+    pub vm_end: usize,
+    pub vm_flags: usize,
+    pub vm_pgoff: usize,
+    pub vm_file: usize,
+    pub anon_vma: usize,
+    pub anon_vma_chain: usize,
+    /// Low and high half of the page offset of anonymous memory, since 7.3.
+    pub anon_pgoff: Option<[usize; 2]>,
+}
+
+pub struct Avc {
+    pub size: usize,
+    pub vma: usize,
+    pub anon_vma: usize,
+    pub same_vma: usize,
+    pub rb: usize,
+    pub rb_subtree_last: usize,
+}
+
+pub struct AnonVma {
+    pub size: usize,
+    pub root: usize,
+    pub parent: usize,
+    pub refcount: usize,
+    pub num_children: usize,
+    pub num_active_vmas: usize,
+    /// `rb_root.rb_root.rb_node` and `rb_root.rb_leftmost`.
+    pub tree: usize,
+    pub leftmost: usize,
+}
+
+struct Reader(Btf);
+
+impl Reader {
+    /// A structure or union by name: there may be others of that name without the member that is asked for.
+    fn top(&self, name: &str, member: &str) -> Result<Type, Error> {
+        let missing = || Error::Btf(format!("no struct {name} with a member {member}"));
+        let types = self.0.resolve_types_by_name(name).map_err(|_| missing())?;
+        types.into_iter().find(|t| self.find(t, member).is_some()).ok_or_else(missing)
+    }
+
+    /// Offset of a member, also of an anonymous one's, and its type without qualifiers and typedefs.
+    fn find(&self, within: &Type, member: &str) -> Option<(usize, Type)> {
+        let (Type::Struct(s) | Type::Union(s)) = within else { return None };
+        for m in &s.members {
+            let at = m.bit_offset() as usize / 8;
+            let name = self.0.resolve_name(m).unwrap_or_default();
+            if name == member {
+                return Some((at, self.plain(self.0.resolve_chained_type(m).ok()?)?));
+            }
+            if name.is_empty()
+                && let Some(inner) = self.0.resolve_chained_type(m).ok().and_then(|t| self.plain(t))
+                && let Some((further, found)) = self.find(&inner, member)
+            {
+                return Some((at + further, found));
+            }
+        }
+        None
+    }
+
+    fn plain(&self, mut of: Type) -> Option<Type> {
+        while matches!(of, Type::Typedef(_) | Type::Volatile(_) | Type::Const(_) | Type::Restrict(_) | Type::TypeTag(_)) {
+            of = self.0.resolve_chained_type(of.as_btf_type()?).ok()?;
+        }
+        Some(of)
+    }
+
+    /// `a.b.c` of a structure: its offset, and its type.
+    fn member(&self, name: &str, path: &str) -> Result<(usize, Type), Error> {
+        let first = path.split('.').next().unwrap_or(path);
+        let mut of = self.top(name, first)?;
+        let mut at = 0;
+        for part in path.split('.') {
+            let (further, found) =
+                self.find(&of, part).ok_or_else(|| Error::Btf(format!("no member {path} in struct {name}")))?;
+            at += further;
+            of = found;
+        }
+        Ok((at, of))
+    }
+
+    fn at(&self, name: &str, path: &str) -> Result<usize, Error> {
+        self.member(name, path).map(|(at, _)| at)
+    }
+
+    fn size(&self, name: &str, member: &str) -> Result<usize, Error> {
+        match self.top(name, member)? {
+            Type::Struct(s) | Type::Union(s) => Ok(s.size()),
+            _ => Err(Error::Btf(format!("{name} is no struct"))),
+        }
+    }
+
+    fn maple_node(&self, layout: &str) -> Result<MapleNode, Error> {
+        let (pivot, array) = self.member("maple_node", &format!("{layout}.pivot"))?;
+        let Type::Array(array) = array else { return Err(Error::Btf(format!("{layout}.pivot is no array"))) };
+        let slot = self.at("maple_node", &format!("{layout}.slot"))?;
+        Ok(MapleNode { pivot, pivots: array.len(), slot })
+    }
+}
+
+impl Offsets {
+    /// Reads them from the kernel's BTF.
+    pub fn read(btf: &Path) -> Result<Offsets, Error> {
+        let btf = Reader(Btf::from_file(btf).map_err(|error| Error::Btf(format!("{}: {error}", btf.display())))?);
+        let task = |member| btf.at("task_struct", member);
+        let vma = |member| btf.at("vm_area_struct", member);
+        let avc = |member| btf.at("anon_vma_chain", member);
+        let anon_vma = |member| btf.at("anon_vma", member);
+        let rb_node = |member| btf.at("rb_node", member);
+        Ok(Offsets {
+            task: [task("tasks")?, task("pid")?, task("mm")?],
+            mm_root: btf.at("mm_struct", "mm_mt.ma_root")?,
+            node_size: btf.size("maple_node", "mr64")?,
+            range64: btf.maple_node("mr64")?,
+            arange64: btf.maple_node("ma64")?,
+            vma: Vma {
+                size: btf.size("vm_area_struct", "vm_start")?,
+                vm_start: vma("vm_start")?,
+                vm_end: vma("vm_end")?,
+                vm_flags: vma("vm_flags")?,
+                vm_pgoff: vma("vm_pgoff")?,
+                vm_file: vma("vm_file")?,
+                anon_vma: vma("anon_vma")?,
+                anon_vma_chain: vma("anon_vma_chain")?,
+                anon_pgoff: vma("__vm_anon_pgoff_lo").ok().zip(vma("__vm_anon_pgoff_hi").ok()).map(|(lo, hi)| [lo, hi]),
+            },
+            avc: Avc {
+                size: btf.size("anon_vma_chain", "same_vma")?,
+                vma: avc("vma")?,
+                anon_vma: avc("anon_vma")?,
+                same_vma: avc("same_vma")?,
+                rb: avc("rb")?,
+                rb_subtree_last: avc("rb_subtree_last")?,
+            },
+            anon_vma: AnonVma {
+                size: btf.size("anon_vma", "num_children")?,
+                root: anon_vma("root")?,
+                parent: anon_vma("parent")?,
+                refcount: anon_vma("refcount")?,
+                num_children: anon_vma("num_children")?,
+                num_active_vmas: anon_vma("num_active_vmas")?,
+                tree: anon_vma("rb_root.rb_root.rb_node")?,
+                leftmost: anon_vma("rb_root.rb_leftmost")?,
+            },
+            rb_node: [rb_node("__rb_parent_color")?, rb_node("rb_left")?, rb_node("rb_right")?],
+        })
+    }
+}

@@ -1,0 +1,149 @@
+//! The test processes: children of the agent that do nothing but system calls that they are told over a pipe.
+//!
+//! A process is born as a copy of the agent or of another one, and then sits in [`serve`] for ever: it touches no memory but its
+//! stack, which all of them have touched before, so that a step changes nothing but what its system call changes.
+
+use std::fs::File;
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::AsRawFd;
+
+use rmap_diff::rmap::MAX_PROCESSES;
+
+use crate::Error;
+
+/// What a process is told, by its first word: a system call by number, or one of these.
+const FORK: u64 = u64::MAX;
+const EXIT: u64 = u64::MAX - 1;
+
+/// A first word and six arguments.
+type Command = [u64; 7];
+const COMMAND_BYTES: usize = size_of::<Command>();
+
+/// The processes of a trace, by number.
+pub struct Processes {
+    commands: Vec<(PipeReader, PipeWriter)>,
+    results: (PipeReader, PipeWriter),
+    pids: [Option<i32>; MAX_PROCESSES],
+    /// Where [`Processes::touch`] writes what it reads.
+    scratch: File,
+}
+
+impl Processes {
+    /// None alive.
+    pub fn new(scratch: File) -> Result<Processes, Error> {
+        let io = |error| Error::Io("a pipe".into(), error);
+        let commands = (0..MAX_PROCESSES).map(|_| io::pipe()).collect::<io::Result<_>>().map_err(io)?;
+        Ok(Processes { commands, results: io::pipe().map_err(io)?, pids: [None; MAX_PROCESSES], scratch })
+    }
+
+    /// Whether one is alive.
+    pub fn lives(&self, process: u8) -> bool {
+        self.pids.get(usize::from(process)).is_some_and(Option::is_some)
+    }
+
+    /// Makes process 0, of the agent itself.
+    pub fn begin(&mut self) -> Result<i32, Error> {
+        // SAFETY: the agent has one thread, so the child may do what it likes; it goes to `serve` and never comes back.
+        let pid = unsafe { libc::fork() };
+        match pid {
+            0 => serve(&self.commands, &mut &self.results.1, 0),
+            1.. => {
+                self.pids[0] = Some(pid);
+                Ok(pid)
+            }
+            _ => Err(Error::Io("fork".into(), io::Error::last_os_error())),
+        }
+    }
+
+    /// A process does a system call. The result is the kernel's: negative is an errno.
+    pub fn call(&mut self, process: u8, number: i64, args: &[u64]) -> Result<i64, Error> {
+        let mut command = [0; 7];
+        command[0] = number as u64;
+        command[1..=args.len()].copy_from_slice(args);
+        self.send(process, &command)?;
+        let mut result = [0; 8];
+        self.results.0.read_exact(&mut result).map_err(|error| Error::Io("a result".into(), error))?;
+        Ok(i64::from_ne_bytes(result))
+    }
+
+    /// A process forks another. The result is its pid, or an errno below 0.
+    pub fn fork(&mut self, parent: u8, child: u8) -> Result<i64, Error> {
+        let result = self.call(parent, FORK as i64, &[child.into()])?;
+        if result > 0 {
+            self.pids[usize::from(child)] = Some(result as i32);
+        }
+        Ok(result)
+    }
+
+    /// A process reads one byte of its memory. The result is 1, or an errno below 0.
+    pub fn touch(&mut self, process: u8, address: u64) -> Result<i64, Error> {
+        let scratch = self.scratch.as_raw_fd() as u64;
+        self.call(process, libc::SYS_pwrite64, &[scratch, address, 1, 0])
+    }
+
+    /// A process ends; it is gone when this returns.
+    pub fn exit(&mut self, process: u8) -> Result<(), Error> {
+        let Some(pid) = self.pids[usize::from(process)].take() else { return Ok(()) };
+        self.send(process, &[EXIT, 0, 0, 0, 0, 0, 0])?;
+        let mut status = 0;
+        // SAFETY: the status is a place of our own.
+        match unsafe { libc::waitpid(pid, &mut status, 0) } {
+            reaped if reaped == pid && status == 0 => Ok(()),
+            _ => Err(Error::Graph(format!("process {pid} ended with status {status:#x}"))),
+        }
+    }
+
+    /// All end.
+    pub fn end(&mut self) -> Result<(), Error> {
+        (0..MAX_PROCESSES as u8).try_for_each(|process| self.exit(process))
+    }
+
+    fn send(&mut self, process: u8, command: &Command) -> Result<(), Error> {
+        let mut bytes = [0; COMMAND_BYTES];
+        for (place, word) in bytes.chunks_exact_mut(8).zip(command) {
+            place.copy_from_slice(&word.to_ne_bytes());
+        }
+        let pipe = &mut self.commands[usize::from(process)].1;
+        pipe.write_all(&bytes).map_err(|error| Error::Io("a command".into(), error))
+    }
+}
+
+/// What a test process does until it is told to end.
+fn serve(commands: &[(PipeReader, PipeWriter)], results: &mut &PipeWriter, first: usize) -> ! {
+    let mut me = first;
+    loop {
+        let mut bytes = [0; COMMAND_BYTES];
+        let read = commands.get(me).map(|(pipe, _)| (&mut &*pipe).read_exact(&mut bytes));
+        let mut command: Command = [0; 7];
+        for (word, place) in command.iter_mut().zip(bytes.chunks_exact(8)) {
+            *word = u64::from_ne_bytes(place.try_into().unwrap_or_default());
+        }
+        if !matches!(read, Some(Ok(()))) || command[0] == EXIT {
+            // SAFETY: ends the process, and nothing of it is left to be undone.
+            unsafe { libc::_exit(i32::from(command[0] != EXIT)) };
+        }
+        let result = match command[0] {
+            // Its parent is the agent, which reaps it, whoever of the two lives longer.
+            FORK => system_call(libc::SYS_clone, [(libc::CLONE_PARENT | libc::SIGCHLD) as u64, 0, 0, 0, 0, 0]),
+            number => system_call(number as i64, [1, 2, 3, 4, 5, 6].map(|i: usize| command[i])),
+        };
+        if command[0] == FORK && result == 0 {
+            me = command[1] as usize;
+        } else if results.write_all(&result.to_ne_bytes()).is_err() {
+            // SAFETY: as above.
+            unsafe { libc::_exit(2) };
+        }
+    }
+}
+
+/// A system call as the kernel answers it: negative is an errno.
+fn system_call(number: i64, args: [u64; 6]) -> i64 {
+    let [a, b, c, d, e, f] = args;
+    // SAFETY: what is asked for changes memory of the window alone, where nothing of this program is, or makes a copy of a
+    // process that has one thread.
+    let result = unsafe { libc::syscall(number, a, b, c, d, e, f) };
+    if result != -1 {
+        return result;
+    }
+    -i64::from(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+}
