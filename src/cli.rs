@@ -14,6 +14,8 @@ mod exhaust;
 mod features;
 mod file;
 #[cfg(not(feature = "port-only"))]
+mod ground_truth;
+#[cfg(not(feature = "port-only"))]
 mod kernels;
 mod known;
 mod manual;
@@ -103,6 +105,13 @@ enum Command {
     #[cfg(not(feature = "port-only"))]
     #[command(after_help = "Examples:\n  rmap-diff known\n  rmap-diff known --kernel 7.3")]
     Known(known::Args),
+    /// Play traces on a booted kernel too, and compare its own graph after every step (`make ground-truth`).
+    #[cfg(not(feature = "port-only"))]
+    #[command(
+        after_help = "Examples:\n  make ground-truth KERNEL=6.12 TRACES=500 SEED=1\n  rmap-diff ground-truth --kernel 6.12 \
+        --image vmlinuz --agent rmap-guest --traces 0 mine.trace"
+    )]
+    GroundTruth(ground_truth::Args),
     /// Convert traces between text and bytes (the fuzzer's inputs).
     #[command(
         after_help = "Examples:\n  rmap-diff convert --set small --partial fuzz/artifacts/differential/crash-0123 \
@@ -175,6 +184,8 @@ pub fn main() -> ExitCode {
         Command::Review(args) => review::run(&args),
         #[cfg(not(feature = "port-only"))]
         Command::Known(args) => known::run(&args),
+        #[cfg(not(feature = "port-only"))]
+        Command::GroundTruth(args) => ground_truth::run(&args),
         Command::Minimize(args) => minimize::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),

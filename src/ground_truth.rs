@@ -4,7 +4,27 @@
 //! | file | what |
 //! | --- | --- |
 //! | `ground_truth/protocol.rs` | what the host and the agent in the guest say to each other |
+//! | `ground_truth/expressible.rs` | what of a trace cannot be said in system calls, and is left out by name |
+//! | `ground_truth/userland.rs` | the userland run: after each step its dump, its errno, its attempts to allocate |
+//! | `ground_truth/emulator.rs` | the emulator: boots a kernel with the agent, lines in and out |
+//! | `ground_truth/debug_port.rs` | the emulator's debug port: breakpoints, registers |
+//! | `ground_truth/failures.rs` | allocations of a marked operation that are made to fail through that port |
+//! | `ground_truth/guest.rs` | a trace on the booted kernel |
+//! | `ground_truth/compare.rs` | the two runs side by side, and where they first differ |
 //!
 //! The agent is a crate of its own (`guest/`), which uses this library without any C.
 
+#[cfg(all(feature = "cli", not(feature = "port-only")))]
+pub mod compare;
+#[cfg(all(feature = "cli", not(feature = "port-only")))]
+pub mod debug_port;
+#[cfg(all(feature = "cli", not(feature = "port-only")))]
+pub mod emulator;
+pub mod expressible;
+#[cfg(all(feature = "cli", not(feature = "port-only")))]
+pub mod failures;
+#[cfg(all(feature = "cli", not(feature = "port-only")))]
+pub mod guest;
 pub mod protocol;
+#[cfg(all(feature = "cli", not(feature = "port-only")))]
+pub mod userland;

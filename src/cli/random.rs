@@ -79,7 +79,7 @@ fn statistics(stats: &Stats, merges: Option<&Merges>) -> String {
     text
 }
 
-fn parse_rate(text: &str) -> Result<f64, String> {
+pub(super) fn parse_rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(rate),
         _ => Err("expected a share from 0 to 1".into()),

@@ -1,0 +1,206 @@
+//! `rmap-diff ground-truth`: traces on a booted kernel, compared with the userland run.
+
+use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::{AGREE, Error, FOUND, file, print, subject};
+use crate::ground_truth::compare::{self, Difference, Step};
+use crate::ground_truth::emulator::{EmulatorError, Setup};
+use crate::ground_truth::expressible::{LeftOut, expressible};
+use crate::ground_truth::guest::Guest;
+use crate::ground_truth::userland::Userland;
+use crate::minimize::minimize;
+use crate::trace::{Mix, Rng, Trace, random_trace};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Traces in their text form, played before the random ones.
+    files: Vec<PathBuf>,
+    /// The reference that is compared with, by name.
+    #[arg(long, value_name = "NAME", env = "RMAP_KERNEL")]
+    kernel: Option<String>,
+    /// The image of a kernel of the reference's version (`kernels image NAME` brings one).
+    #[arg(long, value_name = "FILE")]
+    image: PathBuf,
+    /// The agent: the program of guest/, linked statically and position-independent.
+    #[arg(long, value_name = "FILE")]
+    agent: PathBuf,
+    /// The emulator.
+    #[arg(long, value_name = "PROGRAM", default_value = "qemu-system-x86_64")]
+    emulator: PathBuf,
+    /// How many random traces.
+    #[arg(long, default_value_t = 500)]
+    traces: u32,
+    /// How many operations a random trace has at least that can be said in system calls.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    trace_ops: u32,
+    /// The seed of the random traces.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Which share of the random traces has failing allocations; those take the most time.
+    #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = super::random::parse_rate)]
+    failing: f64,
+    /// Where the minimised trace of a difference is written.
+    #[arg(long, value_name = "FILE", default_value = "ground-truth.trace")]
+    save: PathBuf,
+}
+
+/// What was compared.
+#[derive(Default)]
+struct Totals {
+    traces: u32,
+    steps: u64,
+    /// Traces with a failed allocation, and how many failed.
+    failing: u32,
+    failures: u64,
+    refused: u64,
+    left_out: LeftOut,
+    /// Of everything that the booted kernel showed.
+    digest: DefaultHasher,
+}
+
+pub(super) fn run(args: &Args) -> Result<u8, Error> {
+    let reference = subject::reference(args.kernel.as_deref())?;
+    let begun = Instant::now();
+    let setup = Setup { emulator: args.emulator.clone(), image: args.image.clone(), agent: args.agent.clone() };
+    let userland = Userland::new(reference).map_err(|why| Error::Usage(format!("{}: {why}", reference.name)))?;
+    let guest = Guest::boot(&setup)?;
+    print(format_args!("{}: booted {} in {:.1} s\n", reference.name, guest.release(), begun.elapsed().as_secs_f64()))?;
+    let mut session = Session { userland, guest, totals: Totals::default() };
+    for path in &args.files {
+        let trace = file::read_trace(path)?;
+        let said = expressible(&trace, &mut session.totals.left_out);
+        if let Some(difference) = session.compare(&said)? {
+            return session.tell(args, &setup, &said, &difference, &path.display().to_string());
+        }
+    }
+    let mut rng = Rng::new(args.seed);
+    for number in 0..args.traces {
+        let fails = f64::from(rng.below(1 << 20)) < args.failing * f64::from(1 << 20);
+        let said = session.make_up(&mut rng, number, args.trace_ops as usize, fails);
+        if let Some(difference) = session.compare(&said)? {
+            return session.tell(args, &setup, &said, &difference, &format!("random trace {number} of seed {}", args.seed));
+        }
+    }
+    let totals = &session.totals;
+    let mut text = format!(
+        "{}: ground truth: {} traces ({} from files), {} steps identical ({} refused by both), {} traces with {} failed \
+         allocations, 0 differences, {:.0} s\n",
+        reference.name,
+        totals.traces,
+        args.files.len(),
+        totals.steps,
+        totals.refused,
+        totals.failing,
+        totals.failures,
+        begun.elapsed().as_secs_f64()
+    );
+    let _ = writeln!(text, "left out: {}", totals.left_out);
+    let _ = writeln!(text, "digest of what the booted kernel showed: {:016x}", totals.digest.finish());
+    print(text)?;
+    Ok(AGREE)
+}
+
+struct Session {
+    userland: Userland,
+    guest: Guest,
+    totals: Totals,
+}
+
+impl Session {
+    /// A random trace of so many operations that can be said.
+    fn make_up(&mut self, rng: &mut Rng, number: u32, ops: usize, fails: bool) -> Trace {
+        let mix = [Mix::full, Mix::merges, Mix::full_fork_heavy][number as usize % 3]();
+        let mix = if fails { mix } else { Mix { fail_per_mille: 0, ..mix } };
+        let mix = Mix { fail_node_per_mille: 0, processes: mix.processes.min(8), ..mix };
+        let mut length = ops;
+        loop {
+            // The same numbers for a longer trace, so that none begins in the middle.
+            let trace = random_trace(&mut rng.clone(), length, &mix);
+            let mut left_out = LeftOut::default();
+            let said = expressible(&trace, &mut left_out);
+            if said.ops.len() >= ops || length > 4 * ops {
+                self.totals.left_out.add(&left_out);
+                rng.next_u64();
+                return said;
+            }
+            length += ops - said.ops.len();
+        }
+    }
+
+    /// Plays on both, and counts.
+    fn compare(&mut self, trace: &Trace) -> Result<Option<Difference>, Error> {
+        let (ours, theirs) = play(&mut self.userland, &mut self.guest, trace)?;
+        let failures: usize = theirs
+            .iter()
+            .flat_map(|step| step.attempts.as_deref().unwrap_or(&[]))
+            .filter(|attempt| attempt.failed)
+            .count();
+        let totals = &mut self.totals;
+        totals.traces += 1;
+        totals.steps += theirs.len() as u64;
+        totals.failing += u32::from(failures > 0);
+        totals.failures += failures as u64;
+        totals.refused += theirs.iter().filter(|step| step.errno != 0).count() as u64;
+        for step in &theirs {
+            (step.errno, step.dump.json(), step.warned).hash(&mut totals.digest);
+        }
+        Ok(compare::first_difference(trace, &ours, &theirs))
+    }
+
+    /// Makes the trace of a difference small, and tells all.
+    fn tell(
+        mut self,
+        args: &Args,
+        setup: &Setup,
+        trace: &Trace,
+        difference: &Difference,
+        whence: &str,
+    ) -> Result<u8, Error> {
+        let _ = writeln!(anstream::stderr(), "ground-truth: a difference in {whence}; making the trace small");
+        let cut = Trace { ops: trace.ops[..=difference.step].to_vec() };
+        let (mut small, mut found) = (cut.clone(), difference.clone());
+        let what = difference.what;
+        minimize(&cut, |candidate| {
+            let result = play(&mut self.userland, &mut self.guest, candidate);
+            // A kernel that was lost is booted anew; a trace that loses it again and again is no smaller one.
+            let Ok((ours, theirs)) = result else {
+                if let Ok(guest) = Guest::boot(setup) {
+                    self.guest = guest;
+                }
+                return false;
+            };
+            match compare::first_difference(candidate, &ours, &theirs) {
+                Some(difference) if difference.what == what => {
+                    (small, found) = (candidate.clone(), difference);
+                    true
+                }
+                _ => false,
+            }
+        });
+        let small = Trace { ops: small.ops[..=found.step].to_vec() };
+        print(format_args!("{whence}\n{}", compare::report(&small, &found)))?;
+        for alarm in &self.guest.alarms {
+            print(format_args!("console: {alarm}\n"))?;
+        }
+        let text = format!("# ground truth: {} after operation {}\n{small}", found.what.name(), found.step + 1);
+        file::write(&args.save, text.as_bytes())?;
+        print(format_args!("saved as {}\n", args.save.display()))?;
+        Ok(FOUND)
+    }
+}
+
+fn play(userland: &mut Userland, guest: &mut Guest, trace: &Trace) -> Result<(Vec<Step>, Vec<Step>), Error> {
+    let ours = userland.play(trace).map_err(|error| Error::Usage(error.to_string()))?;
+    let theirs = guest.play(trace, &ours)?;
+    Ok((ours, theirs))
+}
+
+impl From<EmulatorError> for Error {
+    fn from(error: EmulatorError) -> Error {
+        Error::Usage(error.to_string())
+    }
+}

@@ -1,0 +1,252 @@
+//! The two runs side by side, step by step, and where they first differ.
+//!
+//! Names of objects are canonical on both sides, so what is compared is the graph up to renaming: processes, VMAs with
+//! their flags and page offsets, chains in list order, and of each anon_vma its root, parent, counters and the tree
+//! node by node. Then the errno, and of a step with failures the attempts to allocate, cache by cache.
+
+use std::fmt::Write as _;
+
+use similar::TextDiff;
+
+use super::userland::Attempt;
+use crate::report::dump::Dump;
+use crate::rmap::errno_name;
+use crate::trace::{Op, OpKind, Trace};
+
+const ENOMEM: i32 = 12;
+const EFAULT: i32 = 14;
+const EINVAL: i32 = 22;
+
+/// What is to be seen of a side after an operation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// What it returned: 0 or an errno.
+    pub errno: i32,
+    /// The graph from then on.
+    pub dump: Dump,
+    /// The attempts to allocate a VMA, an anon_vma or a chain entry, if they were watched.
+    pub attempts: Option<Vec<Attempt>>,
+    /// Whether the kernel warned.
+    pub warned: bool,
+}
+
+/// What differs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum What {
+    /// What the operation returned.
+    Errno,
+    /// Its attempts to allocate.
+    Attempts,
+    /// The graph after it.
+    Graph,
+    /// Only one of the two warned.
+    Warning,
+}
+
+impl What {
+    /// As it is said in a report.
+    pub fn name(self) -> &'static str {
+        match self {
+            What::Errno => "return value",
+            What::Attempts => "attempts to allocate",
+            What::Graph => "graph",
+            What::Warning => "warning",
+        }
+    }
+}
+
+/// Where two runs first differ.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Difference {
+    /// After which operation, from 0.
+    pub step: usize,
+    /// In what.
+    pub what: What,
+    /// The userland run.
+    pub userland: Step,
+    /// The booted kernel.
+    pub booted: Step,
+}
+
+/// What a step returned, as far as both sides can say it: a fault is asked for by `madvise()`, whose errno for
+/// a page that is not mapped or not writable is another than that of a fault; and growth comes of a memory access, which
+/// only works or does not.
+fn said(op: &Op, errno: i32, before: Option<&Dump>) -> i32 {
+    match op.kind {
+        OpKind::Fault { mm, page, .. } => {
+            let mapped = before.is_some_and(|dump| {
+                let vmas = dump.processes.iter().find(|process| process.id == mm.0);
+                vmas.is_some_and(|process| process.vmas.iter().any(|vma| vma.start <= page && page < vma.end))
+            });
+            match errno {
+                EINVAL => EFAULT,
+                ENOMEM if !mapped => EFAULT,
+                errno => errno,
+            }
+        }
+        OpKind::Grow { .. } if errno == ENOMEM => EFAULT,
+        _ => errno,
+    }
+}
+
+/// The first difference between two runs of a trace.
+pub fn first_difference(trace: &Trace, userland: &[Step], booted: &[Step]) -> Option<Difference> {
+    let mut before = None;
+    for (step, (op, (ours, theirs))) in trace.ops.iter().zip(userland.iter().zip(booted)).enumerate() {
+        let differs = |what| Difference { step, what, userland: ours.clone(), booted: theirs.clone() };
+        if said(op, ours.errno, before) != said(op, theirs.errno, before) {
+            return Some(differs(What::Errno));
+        }
+        if !same_attempts(op, ours.attempts.as_deref(), theirs.attempts.as_deref()) {
+            return Some(differs(What::Attempts));
+        }
+        if !same_graph(&ours.dump, &theirs.dump) {
+            return Some(differs(What::Graph));
+        }
+        if ours.warned != theirs.warned {
+            return Some(differs(What::Warning));
+        }
+        before = Some(&theirs.dump);
+    }
+    None
+}
+
+fn same_graph(a: &Dump, b: &Dump) -> bool {
+    a.processes == b.processes && a.anon_vmas == b.anon_vmas && a.live == b.live
+}
+
+/// A fork goes on to copy what the agent has mapped for itself, above the window: there the attempts are those of the
+/// userland run and then others.
+fn same_attempts(op: &Op, userland: Option<&[Attempt]>, booted: Option<&[Attempt]>) -> bool {
+    match (userland, booted) {
+        (Some(userland), Some(booted)) if matches!(op.kind, OpKind::Fork { .. }) => booted.starts_with(userland),
+        (Some(userland), Some(booted)) => userland == booted,
+        _ => true,
+    }
+}
+
+/// For a person: both sides, what differs, and the trace up to there.
+pub fn report(trace: &Trace, difference: &Difference) -> String {
+    let mut text = String::new();
+    let Difference { step, what, userland, booted } = difference;
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "differ {} after operation {}: {}", what.name(), step + 1, trace.ops[*step]);
+    let returned = |step: &Step| match step.errno {
+        0 => "0".to_owned(),
+        errno => format!("-{} ({errno})", errno_name(errno)),
+    };
+    let attempts = |step: &Step| match &step.attempts {
+        None => "not watched".to_owned(),
+        Some(attempts) => attempts
+            .iter()
+            .map(|attempt| format!("{}{}", attempt.cache, if attempt.failed { " fails" } else { "" }))
+            .collect::<Vec<_>>()
+            .join(", "),
+    };
+    for (name, side) in [("userland", userland), ("booted", booted)] {
+        let warned = if side.warned { ", warned" } else { "" };
+        let _ = writeln!(text, "\n{name}: returned {}{warned}; attempts: {}", returned(side), attempts(side));
+        text.push_str(&side.dump.text());
+    }
+    let (ours, theirs) = (userland.dump.text(), booted.dump.text());
+    let _ = writeln!(text, "\n--- userland\n+++ booted\n{}", TextDiff::from_lines(&ours, &theirs).unified_diff());
+    let _ = writeln!(text, "trace");
+    for op in &trace.ops[..=*step] {
+        let _ = writeln!(text, "  {op}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::dump::{AnonVma, Live, Process, Vma};
+    use crate::rmap::Cache;
+
+    fn step() -> Step {
+        let vma = Vma { start: 1, end: 3, pgoff: None, attributes: Some((1, 3, 0)), anon_vma: Some(0), chain: vec![0] };
+        let anon_vma = AnonVma {
+            id: 0,
+            root: Some(0),
+            parent: Some(0),
+            refcount: 1,
+            num_children: 1,
+            num_active_vmas: 1,
+            tree: Some(vec!["p0 0x1 black -- last 0x2".into()]),
+        };
+        let dump = Dump {
+            kernel: "k".into(),
+            side: "s".into(),
+            processes: vec![Process { id: 0, vmas: vec![vma] }],
+            anon_vmas: vec![anon_vma],
+            live: Live { anon_vma: 1, anon_vma_chain: 1 },
+        };
+        Step { errno: 0, dump, attempts: None, warned: false }
+    }
+
+    fn trace() -> Trace {
+        "map p0 1..3\nfault p0 1".parse().unwrap()
+    }
+
+    fn compare(change: impl FnOnce(&mut Step)) -> Option<What> {
+        let mut booted = step();
+        change(&mut booted);
+        let found = first_difference(&trace(), &[step(), step()], &[step(), booted]);
+        found.map(|difference| {
+            assert_eq!(difference.step, 1);
+            assert!(report(&trace(), &difference).contains("fault p0 0x1"));
+            difference.what
+        })
+    }
+
+    #[test]
+    fn every_part_of_a_graph_is_compared() {
+        assert_eq!(compare(|_| ()), None);
+        assert_eq!(compare(|step| (step.dump.kernel, step.dump.side) = ("other".into(), "other".into())), None);
+        let changes: [fn(&mut Step); 13] = [
+            |step| step.dump.processes[0].id = 1,
+            |step| step.dump.processes[0].vmas[0].start = 0,
+            |step| step.dump.processes[0].vmas[0].end = 4,
+            |step| step.dump.processes[0].vmas[0].pgoff = Some(7),
+            |step| step.dump.processes[0].vmas[0].attributes = Some((1, 1, 0)),
+            |step| step.dump.processes[0].vmas[0].anon_vma = None,
+            |step| step.dump.processes[0].vmas[0].chain = vec![],
+            |step| step.dump.anon_vmas[0].parent = None,
+            |step| step.dump.anon_vmas[0].refcount = 2,
+            |step| step.dump.anon_vmas[0].num_children = 2,
+            |step| step.dump.anon_vmas[0].num_active_vmas = 2,
+            |step| step.dump.anon_vmas[0].tree = Some(vec!["p0 0x1 red -- last 0x2".into()]),
+            |step| step.dump.live.anon_vma_chain = 2,
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            assert_eq!(compare(change), Some(What::Graph), "change {number}");
+        }
+        assert_eq!(compare(|step| step.warned = true), Some(What::Warning));
+    }
+
+    #[test]
+    fn an_errno_is_translated_only_where_the_system_call_says_less() {
+        assert_eq!(compare(|step| step.errno = ENOMEM), Some(What::Errno));
+        let errno = |text: &str, errno, before: Option<&Dump>| said(&text.parse::<Trace>().unwrap().ops[0], errno, before);
+        let before = step().dump;
+        assert_eq!(errno("fault p0 1", ENOMEM, Some(&before)), ENOMEM);
+        assert_eq!(errno("fault p0 9", ENOMEM, Some(&before)), EFAULT);
+        assert_eq!(errno("fault p0 1", EINVAL, Some(&before)), EFAULT);
+        assert_eq!(errno("unmap p0 1..2", ENOMEM, None), ENOMEM);
+        assert_eq!(errno("grow p0 1 1", ENOMEM, Some(&before)), EFAULT);
+    }
+
+    #[test]
+    fn attempts_are_equal_but_for_what_a_fork_copies_of_the_agent() {
+        let of = |caches: &[Cache]| {
+            caches.iter().map(|&cache| Attempt { cache, failed: false }).collect::<Vec<_>>()
+        };
+        let (short, long) = (of(&[Cache::Vma, Cache::Avc]), of(&[Cache::Vma, Cache::Avc, Cache::Vma]));
+        let fork: Trace = "fork p0 p1".parse().unwrap();
+        let unmap: Trace = "unmap p0 1..2".parse().unwrap();
+        assert!(same_attempts(&fork.ops[0], Some(&short), Some(&long)));
+        assert!(!same_attempts(&fork.ops[0], Some(&long), Some(&short)));
+        assert!(!same_attempts(&unmap.ops[0], Some(&short), Some(&long)));
+        assert!(same_attempts(&unmap.ops[0], Some(&short), None));
+    }
+}

@@ -1,0 +1,94 @@
+//! What of a trace cannot be said in system calls, and is left out on both sides: by name, and counted.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::rmap::Fail;
+use crate::trace::{Op, OpKind, Trace};
+
+/// How often each thing was left out, by what it is called.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LeftOut(BTreeMap<&'static str, u64>);
+
+impl LeftOut {
+    fn count(&mut self, what: &'static str) {
+        *self.0.entry(what).or_default() += 1;
+    }
+
+    /// Adds another count.
+    pub fn add(&mut self, other: &LeftOut) {
+        for (what, count) in &other.0 {
+            *self.0.entry(what).or_default() += count;
+        }
+    }
+
+    /// Whether nothing was.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("nothing");
+        }
+        let parts: Vec<_> = self.0.iter().map(|(what, count)| format!("{what} {count}")).collect();
+        f.write_str(&parts.join(", "))
+    }
+}
+
+/// The operation, if a process can ask for it, or why it cannot.
+fn reason(kind: &OpKind) -> Option<&'static str> {
+    match kind {
+        OpKind::Pin { .. } => Some("pin (only the kernel itself takes references)"),
+        OpKind::Unpin { .. } => Some("unpin (only the kernel itself drops references)"),
+        OpKind::Walk { .. } => Some("walk (only the kernel itself walks)"),
+        OpKind::UffdMove { .. } => Some("uffdmove (its range must be registered, which changes VMAs)"),
+        OpKind::Map { .. }
+        | OpKind::Fault { .. }
+        | OpKind::Fork { .. }
+        | OpKind::Unmap { .. }
+        | OpKind::Exit { .. }
+        | OpKind::Protect { .. }
+        | OpKind::Advise { .. }
+        | OpKind::Move { .. }
+        | OpKind::Resize { .. }
+        | OpKind::Grow { .. } => None,
+    }
+}
+
+/// The part of a trace that can be said in system calls.
+pub fn expressible(trace: &Trace, left_out: &mut LeftOut) -> Trace {
+    let mut said = Trace::default();
+    for op in &trace.ops {
+        if let Some(reason) = reason(&op.kind) {
+            left_out.count(reason);
+            continue;
+        }
+        if !op.fail_node.is_never() {
+            left_out.count("failnode= (the operation is played without)");
+        }
+        said.ops.push(Op { fail_node: Fail::NEVER, ..*op });
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_counted_by_name() {
+        let text = "map p0 1..3\nfault p0 1\npin p0 1\nwalk p0 1\nunmap p0 1..2 fail=1 failnode=1\nunpin 0\nuffdmove p0 2 1";
+        let mut left_out = LeftOut::default();
+        let said = expressible(&text.parse().unwrap(), &mut left_out);
+        assert_eq!(said, "map p0 1..3\nfault p0 1\nunmap p0 1..2 fail=1".parse().unwrap());
+        let counted = left_out.to_string();
+        for name in ["pin (", "unpin (", "walk (", "uffdmove (", "failnode= ("] {
+            assert_eq!(counted.matches(name).count(), if name == "pin (" { 2 } else { 1 }, "{name} in {counted}");
+        }
+        left_out.add(&left_out.clone());
+        assert!(left_out.to_string().contains("walk (only the kernel itself walks) 2"));
+    }
+}

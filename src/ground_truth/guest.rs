@@ -1,0 +1,85 @@
+//! A trace on the booted kernel.
+
+use std::collections::HashMap;
+
+use super::compare::Step;
+use super::debug_port::DebugPort;
+use super::emulator::{Emulator, EmulatorError, Setup};
+use super::failures;
+use super::protocol::{Reply, Request};
+use super::userland::Attempt;
+use crate::report::dump::{Dump, Live, Process};
+use crate::trace::Trace;
+
+/// A booted kernel that plays traces.
+pub struct Guest {
+    emulator: Emulator,
+    port: Option<DebugPort>,
+    /// What the console said that it should not.
+    pub alarms: Vec<String>,
+}
+
+/// As the agent begins a trace: process 0 with nothing in its window.
+fn beginning() -> Dump {
+    Dump {
+        kernel: String::new(),
+        side: "guest".into(),
+        processes: vec![Process { id: 0, vmas: Vec::new() }],
+        anon_vmas: Vec::new(),
+        live: Live { anon_vma: 0, anon_vma_chain: 0 },
+    }
+}
+
+impl Guest {
+    /// Boots.
+    pub fn boot(setup: &Setup) -> Result<Guest, EmulatorError> {
+        Ok(Guest { emulator: Emulator::boot(setup)?, port: None, alarms: Vec::new() })
+    }
+
+    /// `uname -r`
+    pub fn release(&self) -> &str {
+        &self.emulator.kernel.release
+    }
+
+    /// Plays a trace. `userland` is what came of it in userland: the attempts that failed there fail here.
+    pub fn play(&mut self, trace: &Trace, userland: &[Step]) -> Result<Vec<Step>, EmulatorError> {
+        let failing: HashMap<usize, &[Attempt]> = userland
+            .iter()
+            .enumerate()
+            .filter_map(|(step, ours)| Some((step, ours.attempts.as_deref()?)))
+            .filter(|(_, attempts)| attempts.iter().any(|attempt| attempt.failed))
+            .collect();
+        if !failing.is_empty() && self.port.is_none() {
+            let mut port = DebugPort::new(self.emulator.debug_port()?)?;
+            port.run()?;
+            self.port = Some(port);
+        }
+        let mut marked: Vec<usize> = failing.keys().copied().collect();
+        marked.sort_unstable();
+        let request = Request { trace: trace.to_string(), marked };
+        let line = serde_json::to_string(&request).map_err(|error| EmulatorError::Agent(error.to_string()))?;
+        self.emulator.send(&line)?;
+        let mut steps: Vec<Step> = Vec::new();
+        let mut watched = None;
+        loop {
+            let reply = self.emulator.reply()?;
+            match (reply, &mut self.port) {
+                (Reply::Before(step), Some(port)) if failing.contains_key(&step) => {
+                    watched = Some(failures::watch(&mut self.emulator, port, step, failing[&step])?);
+                }
+                (Reply::Step { step, errno, dump }, _) if step == steps.len() => {
+                    let last = || steps.last().map_or_else(beginning, |step| step.dump.clone());
+                    let dump = dump.unwrap_or_else(last);
+                    let alarms = self.emulator.alarms()?;
+                    let warned = !alarms.is_empty();
+                    self.alarms.extend(alarms);
+                    steps.push(Step { errno, dump, attempts: watched.take(), warned });
+                }
+                (Reply::End, _) if steps.len() == trace.ops.len() => return Ok(steps),
+                (other, _) => {
+                    return Err(EmulatorError::Unexpected { found: format!("{other:?}"), wanted: "the next step" });
+                }
+            }
+        }
+    }
+}
