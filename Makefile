@@ -10,6 +10,7 @@
 #   make historical
 #   make kernels [KERNELS="6.1 6.12 7.2 7"]
 #   make kernel NAME=mine TREE=PATH|URL|ref:NAME [REV=v6.19] [PATCHES="a.mbox b.patch"]
+#   make ground-truth [KERNEL=6.12] [TRACES=500] [SEED=1]
 
 SHELL := /bin/bash
 
@@ -26,7 +27,7 @@ SEED ?= $(firstword $(wildcard ../shared/seed/*.txt))
 
 kernels_tool := cargo run -q --release -p rmap-extract --bin kernels --
 
-.PHONY: help setup kernels kernel test fuzz bench coverage cmin corpus-import review mutants historical
+.PHONY: help setup kernels kernel test fuzz bench coverage cmin corpus-import review mutants historical ground-truth
 .DEFAULT_GOAL := help
 
 help:
@@ -81,3 +82,8 @@ mutants: kernels
 
 historical: kernels
 	@cargo bench -q --bench historical
+
+# SEED is a number here; the seed patch of the tests is a file.
+ground-truth: TRACES ?= 500
+ground-truth: setup
+	@scripts/ground-truth "$(or $(KERNEL),6.12)" "$(TRACES)" "$(if $(filter file,$(origin SEED)),1,$(SEED))" fuzz/seeds/*.trace

@@ -14,7 +14,7 @@ pub use apt::Apt;
 
 /// Suites that may hold what the machine's own sources do not: first those that move on, then
 /// those that older machines and older kernels are from.
-const OTHER_SUITES: [&[&str]; 2] = [&["trixie-backports", "forky", "sid"], &["trixie", "bookworm"]];
+pub(crate) const OTHER_SUITES: [&[&str]; 2] = [&["trixie-backports", "forky", "sid"], &["trixie", "bookworm"]];
 
 /// A package could not be had.
 #[derive(Debug, thiserror::Error)]

@@ -7,6 +7,7 @@
 //! The build script of the tool and the commands `kernels` and `coverage` are the users. Nothing here knows
 //! of the Rust port, of traces or of C compilers.
 
+pub mod boot;
 pub mod cache;
 pub mod coverage;
 pub mod debian;

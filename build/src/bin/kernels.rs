@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rmap_extract::boot::{self, BootError};
 use rmap_extract::cache::{Cache, CacheError};
 use rmap_extract::debian::Wanted;
 use rmap_extract::supply::{self, Addition, Fetched, SupplyError};
@@ -55,6 +56,13 @@ enum Action {
         /// Its name.
         name: String,
     },
+    /// Bring the distribution's image of a reference's kernel, for ground truth; prints the file.
+    Image {
+        /// The reference's name.
+        name: String,
+    },
+    /// Bring an emulator if the machine has none; prints the program.
+    Emulator,
     /// Print the names of the default set: 6.12 and the newest 7.x, as far as they are there.
     Default,
     /// Say what a tree, or a reference's tree, turns out to be.
@@ -77,7 +85,22 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(action: Action) -> Result<ExitCode, SupplyError> {
+/// What an action fails with.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Supply(#[from] SupplyError),
+    #[error(transparent)]
+    Boot(#[from] BootError),
+}
+
+impl From<CacheError> for Error {
+    fn from(error: CacheError) -> Error {
+        Error::Supply(error.into())
+    }
+}
+
+fn run(action: Action) -> Result<ExitCode, Error> {
     let cache = Cache::from_env()?;
     let say = &mut |text: &str| eprintln!("{text}");
     match action {
@@ -106,6 +129,23 @@ fn run(action: Action) -> Result<ExitCode, SupplyError> {
             cache.remove(&name)?;
             println!("{name}: removed");
         }
+        Action::Image { name } => {
+            let reference = cache.load(&name)?;
+            if reference.note.package.is_none() {
+                eprintln!(
+                    "{name}: is not the distribution's own tree; where its reverse map differs from the image's, so will they"
+                );
+            }
+            let image = boot::image(&cache, &reference, say)?;
+            if image.note.version != image.note.wanted {
+                eprintln!(
+                    "{name}: the archive has no image of {} any more; the nearest of the series is {} ({})",
+                    image.note.wanted, image.note.version, image.note.package
+                );
+            }
+            println!("{}", image.file.display());
+        }
+        Action::Emulator => println!("{}", boot::emulator(&cache, say)?.display()),
         Action::Default => {
             for name in supply::default_set(&cache)? {
                 println!("{name}");
@@ -129,7 +169,7 @@ fn run(action: Action) -> Result<ExitCode, SupplyError> {
                 println!("open  {name}");
             }
             if let Some(dir) = write {
-                examined.write(&dir, "")?;
+                examined.write(&dir, "").map_err(SupplyError::from)?;
             }
         }
     }

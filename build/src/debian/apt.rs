@@ -271,6 +271,25 @@ impl Apt {
             .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&start)))
             .ok_or_else(|| DebianError::NoDownload { package: package.name.clone() })
     }
+
+    /// Downloads a package and all that it needs and that the machine has not installed. Nothing is installed, and what apt would
+    /// take away to install it stays.
+    pub fn download_with_dependencies(&self, package: &str) -> Result<Vec<PathBuf>, DebianError> {
+        let [status] = machine_paths(["Dir::State::status/f"])?;
+        let mut install = self.command("apt-get");
+        install.args(["install", "-qq", "--yes", "--download-only", "--no-install-recommends"]);
+        install.arg("-o").arg(format!("Dir::State::status={status}"));
+        // Nothing of the machine is changed, so nothing needs its locks.
+        install.args(["-o", "Debug::NoLocking=1", package]);
+        process::run(&mut install)?;
+        let found = self.io("cache/archives", fs::read_dir)?.flatten().map(|entry| entry.path());
+        let mut packages: Vec<_> = found.filter(|path| path.extension().is_some_and(|end| end == "deb")).collect();
+        packages.sort();
+        if packages.is_empty() {
+            return Err(DebianError::NoDownload { package: package.to_owned() });
+        }
+        Ok(packages)
+    }
 }
 
 fn newer(a: &str, b: &str) -> Result<bool, DebianError> {
