@@ -29,8 +29,29 @@ pub struct KnownFinding {
     pub kernels: Vec<String>,
     /// The file of a trace that finds it, beside the file that this is from.
     pub trace: String,
+    /// What the distribution's kernel does with the trace when it is booted (`make ground-truth`), if it was tried.
+    pub booted: Option<Booted>,
     /// Why it happens, and whether it matters: the first line says it in short.
     pub explanation: String,
+}
+
+/// What a booted kernel does with the trace of a finding. That its graph is that of the userland run is checked in any case.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Booted {
+    /// It warns on its console.
+    Warns,
+    /// It does not.
+    Silent,
+}
+
+impl fmt::Display for Booted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Booted::Warns => "warns",
+            Booted::Silent => "silent",
+        })
+    }
 }
 
 impl KnownFinding {
@@ -96,6 +117,7 @@ struct EntryForm {
     signature: Spanned<String>,
     kernels: Spanned<Vec<String>>,
     trace: Spanned<String>,
+    booted: Option<Booted>,
     explanation: Spanned<String>,
 }
 
@@ -148,7 +170,7 @@ impl KnownFindings {
         })?;
         let mut findings: Vec<KnownFinding> = Vec::new();
         for entry in form.finding {
-            let EntryForm { signature, kernels, trace, explanation } = entry;
+            let EntryForm { signature, kernels, trace, booted, explanation } = entry;
             let kinds = ["violate ", "differ ", "undecodable "];
             let at = |spanned: std::ops::Range<usize>| Some(spanned.start);
             if !kinds.iter().any(|kind| signature.as_ref().starts_with(kind)) {
@@ -179,6 +201,7 @@ impl KnownFindings {
                 signature: signature.into_inner(),
                 kernels: kernels.into_inner(),
                 trace: trace.into_inner(),
+                booted,
                 explanation: explanation.into_inner().trim().to_owned(),
             };
             let twice = |other: &KnownFinding| {

@@ -17,6 +17,9 @@ const EXIT: u64 = u64::MAX - 1;
 
 /// A first word and six arguments.
 type Command = [u64; 7];
+/// What a process says when it first runs, so that nothing of its birth happens during a later step.
+const BORN: i64 = 0;
+
 const COMMAND_BYTES: usize = size_of::<Command>();
 
 /// The processes of a trace, by number.
@@ -46,10 +49,10 @@ impl Processes {
         // SAFETY: the agent has one thread, so the child may do what it likes; it goes to `serve` and never comes back.
         let pid = unsafe { libc::fork() };
         match pid {
-            0 => serve(&self.commands, &mut &self.results.1, 0),
+            0 => serve(&self.commands, &self.results.1, 0),
             1.. => {
                 self.pids[0] = Some(pid);
-                Ok(pid)
+                self.result().map(|_| pid)
             }
             _ => Err(Error::Io("fork".into(), io::Error::last_os_error())),
         }
@@ -61,6 +64,10 @@ impl Processes {
         command[0] = number as u64;
         command[1..=args.len()].copy_from_slice(args);
         self.send(process, &command)?;
+        self.result()
+    }
+
+    fn result(&mut self) -> Result<i64, Error> {
         let mut result = [0; 8];
         self.results.0.read_exact(&mut result).map_err(|error| Error::Io("a result".into(), error))?;
         Ok(i64::from_ne_bytes(result))
@@ -68,11 +75,14 @@ impl Processes {
 
     /// A process forks another. The result is its pid, or an errno below 0.
     pub fn fork(&mut self, parent: u8, child: u8) -> Result<i64, Error> {
-        let result = self.call(parent, FORK as i64, &[child.into()])?;
-        if result > 0 {
-            self.pids[usize::from(child)] = Some(result as i32);
+        let first = self.call(parent, FORK as i64, &[child.into()])?;
+        if first < 0 {
+            return Ok(first);
         }
-        Ok(result)
+        // The parent says a pid and the child BORN, in whichever order they run.
+        let pid = first.max(self.result()?);
+        self.pids[usize::from(child)] = Some(pid as i32);
+        Ok(pid)
     }
 
     /// A process reads one byte of its memory. The result is 1, or an errno below 0.
@@ -109,8 +119,15 @@ impl Processes {
 }
 
 /// What a test process does until it is told to end.
-fn serve(commands: &[(PipeReader, PipeWriter)], results: &mut &PipeWriter, first: usize) -> ! {
+fn serve(commands: &[(PipeReader, PipeWriter)], results: &PipeWriter, first: usize) -> ! {
     let mut me = first;
+    let say = |mut results: &PipeWriter, result: i64| {
+        if results.write_all(&result.to_ne_bytes()).is_err() {
+            // SAFETY: ends the process, and nothing of it is left to be undone.
+            unsafe { libc::_exit(2) };
+        }
+    };
+    say(results, BORN);
     loop {
         let mut bytes = [0; COMMAND_BYTES];
         let read = commands.get(me).map(|(pipe, _)| (&mut &*pipe).read_exact(&mut bytes));
@@ -129,9 +146,9 @@ fn serve(commands: &[(PipeReader, PipeWriter)], results: &mut &PipeWriter, first
         };
         if command[0] == FORK && result == 0 {
             me = command[1] as usize;
-        } else if results.write_all(&result.to_ne_bytes()).is_err() {
-            // SAFETY: as above.
-            unsafe { libc::_exit(2) };
+            say(results, BORN);
+        } else {
+            say(results, result);
         }
     }
 }

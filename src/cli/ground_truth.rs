@@ -1,17 +1,21 @@
 //! `rmap-diff ground-truth`: traces on a booted kernel, compared with the userland run.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use super::known::KnownArg;
 use super::{AGREE, Error, FOUND, file, print, subject};
 use crate::ground_truth::compare::{self, Difference, Step};
 use crate::ground_truth::emulator::{EmulatorError, Setup};
 use crate::ground_truth::expressible::{LeftOut, expressible};
 use crate::ground_truth::guest::Guest;
 use crate::ground_truth::userland::Userland;
+use crate::kernel::Reference;
+use crate::known::Booted;
 use crate::minimize::minimize;
 use crate::trace::{Mix, Rng, Trace, random_trace};
 
@@ -34,19 +38,25 @@ pub(super) struct Args {
     /// How many random traces.
     #[arg(long, default_value_t = 500)]
     traces: u32,
-    /// How many operations a random trace has at least that can be said in system calls.
+    /// How many operations a random trace has at least, and twice as many at most.
     #[arg(long, default_value_t = 20, value_name = "N")]
     trace_ops: u32,
     /// The seed of the random traces.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Which share of the random traces has failing allocations; those take the most time.
+    /// Which share of the random traces has failing allocations.
     #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = super::random::parse_rate)]
     failing: f64,
     /// Where the minimised trace of a difference is written.
     #[arg(long, value_name = "FILE", default_value = "ground-truth.trace")]
     save: PathBuf,
+    #[command(flatten)]
+    known: KnownArg,
 }
+
+/// How many of 1000 operations have failing attempts, in a trace that has any, and how soon: most operations make few.
+const FAIL_PER_MILLE: u32 = 250;
+const FAIL_WITHIN: u16 = 4;
 
 /// What was compared.
 #[derive(Default)]
@@ -58,6 +68,8 @@ struct Totals {
     failures: u64,
     refused: u64,
     left_out: LeftOut,
+    /// Warnings of the userland run that the booted kernel did not give, and how often.
+    userland_alone: BTreeMap<String, u64>,
     /// Of everything that the booted kernel showed.
     digest: DefaultHasher,
 }
@@ -85,6 +97,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             return session.tell(args, &setup, &said, &difference, &format!("random trace {number} of seed {}", args.seed));
         }
     }
+    let unlike = session.known(args, reference)?;
     let totals = &session.totals;
     let mut text = format!(
         "{}: ground truth: {} traces ({} from files), {} steps identical ({} refused by both), {} traces with {} failed \
@@ -99,9 +112,12 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         begun.elapsed().as_secs_f64()
     );
     let _ = writeln!(text, "left out: {}", totals.left_out);
+    for (warning, times) in &totals.userland_alone {
+        let _ = writeln!(text, "warning of the userland run alone (the booted kernel has no CONFIG_DEBUG_VM): {warning}, {times} times");
+    }
     let _ = writeln!(text, "digest of what the booted kernel showed: {:016x}", totals.digest.finish());
     print(text)?;
-    Ok(AGREE)
+    Ok(if unlike { FOUND } else { AGREE })
 }
 
 struct Session {
@@ -114,8 +130,9 @@ impl Session {
     /// A random trace of so many operations that can be said.
     fn make_up(&mut self, rng: &mut Rng, number: u32, ops: usize, fails: bool) -> Trace {
         let mix = [Mix::full, Mix::merges, Mix::full_fork_heavy][number as usize % 3]();
-        let mix = if fails { mix } else { Mix { fail_per_mille: 0, ..mix } };
-        let mix = Mix { fail_node_per_mille: 0, processes: mix.processes.min(8), ..mix };
+        let fail_per_mille = if fails { FAIL_PER_MILLE } else { 0 };
+        let mix = Mix { fail_per_mille, fail_within: FAIL_WITHIN, fail_node_per_mille: 0, ..mix };
+        let ops = ops + rng.below(ops as u32 + 1) as usize;
         let mut length = ops;
         loop {
             // The same numbers for a longer trace, so that none begins in the middle.
@@ -145,10 +162,47 @@ impl Session {
         totals.failing += u32::from(failures > 0);
         totals.failures += failures as u64;
         totals.refused += theirs.iter().filter(|step| step.errno != 0).count() as u64;
+        for (ours, _) in ours.iter().zip(&theirs).filter(|(_, theirs)| theirs.warnings.is_empty()) {
+            for warning in &ours.warnings {
+                *totals.userland_alone.entry(warning.clone()).or_default() += 1;
+            }
+        }
         for step in &theirs {
-            (step.errno, step.dump.json(), step.warned).hash(&mut totals.digest);
+            (step.errno, step.dump.json(), !step.warnings.is_empty()).hash(&mut totals.digest);
         }
         Ok(compare::first_difference(trace, &ours, &theirs))
+    }
+
+    /// Tries the known findings of the reference; tells whether one is not as the file says.
+    fn known(&mut self, args: &Args, reference: &Reference) -> Result<bool, Error> {
+        let all = args.known.read()?;
+        let mut unlike = false;
+        for known in all.of(reference.name, reference.version) {
+            let trace = all.trace(&known).map_err(|error| Error::Usage(error.to_string()))?;
+            let trace = expressible(&trace, &mut self.totals.left_out);
+            let (ours, theirs) = play(&mut self.userland, &mut self.guest, &trace)?;
+            let booted = match theirs.iter().all(|step| step.warnings.is_empty()) {
+                true => Booted::Silent,
+                false => Booted::Warns,
+            };
+            let graph = match compare::first_difference(&trace, &ours, &theirs) {
+                None => "the same graph at every step".to_owned(),
+                Some(difference) => {
+                    unlike = true;
+                    format!("DIFFERENT\n{}", compare::report(&trace, &difference))
+                }
+            };
+            let said = match known.booted {
+                Some(said) if said == booted => "as the file says".to_owned(),
+                Some(said) => {
+                    unlike = true;
+                    format!("BUT THE FILE SAYS {said}")
+                }
+                None => "which the file does not say".to_owned(),
+            };
+            print(format_args!("known: {}: booted: {booted}, {said}; {graph}\n", known.trace))?;
+        }
+        Ok(unlike)
     }
 
     /// Makes the trace of a difference small, and tells all.
@@ -163,7 +217,7 @@ impl Session {
         let _ = writeln!(anstream::stderr(), "ground-truth: a difference in {whence}; making the trace small");
         let cut = Trace { ops: trace.ops[..=difference.step].to_vec() };
         let (mut small, mut found) = (cut.clone(), difference.clone());
-        let what = difference.what;
+        let (what, mut again) = (difference.what, false);
         minimize(&cut, |candidate| {
             let result = play(&mut self.userland, &mut self.guest, candidate);
             // A kernel that was lost is booted anew; a trace that loses it again and again is no smaller one.
@@ -175,7 +229,7 @@ impl Session {
             };
             match compare::first_difference(candidate, &ours, &theirs) {
                 Some(difference) if difference.what == what => {
-                    (small, found) = (candidate.clone(), difference);
+                    (small, found, again) = (candidate.clone(), difference, true);
                     true
                 }
                 _ => false,
@@ -183,8 +237,8 @@ impl Session {
         });
         let small = Trace { ops: small.ops[..=found.step].to_vec() };
         print(format_args!("{whence}\n{}", compare::report(&small, &found)))?;
-        for alarm in &self.guest.alarms {
-            print(format_args!("console: {alarm}\n"))?;
+        if !again {
+            print("it was not met again when the trace was played a second time\n")?;
         }
         let text = format!("# ground truth: {} after operation {}\n{small}", found.what.name(), found.step + 1);
         file::write(&args.save, text.as_bytes())?;

@@ -21,7 +21,7 @@ pub(super) struct KnownArg {
 }
 
 impl KnownArg {
-    fn read(&self) -> Result<KnownFindings, Error> {
+    pub(super) fn read(&self) -> Result<KnownFindings, Error> {
         KnownFindings::read(self.known.as_deref()).map_err(|error| Error::Usage(error.to_string()))
     }
 
@@ -77,6 +77,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             gone |= matches!(replayed, Replayed::Gone(_));
             played = true;
             print(format_args!("    {}: {replayed}\n", reference.name))?;
+        }
+        if let Some(booted) = known.booted {
+            print(format_args!("    booted (make ground-truth): {booted}\n"))?;
         }
         if !played {
             let kernels = known.kernels.join(", ");

@@ -26,8 +26,8 @@ pub struct Step {
     pub dump: Dump,
     /// The attempts to allocate a VMA, an anon_vma or a chain entry, if they were watched.
     pub attempts: Option<Vec<Attempt>>,
-    /// Whether the kernel warned.
-    pub warned: bool,
+    /// What the kernel warned of, or died of.
+    pub warnings: Vec<String>,
 }
 
 /// What differs.
@@ -39,7 +39,8 @@ pub enum What {
     Attempts,
     /// The graph after it.
     Graph,
-    /// Only one of the two warned.
+    /// The booted kernel warned, and the userland run did not. The other way round is no difference: the userland run warns
+    /// of what only `CONFIG_DEBUG_VM` warns of, and every time.
     Warning,
 }
 
@@ -103,7 +104,7 @@ pub fn first_difference(trace: &Trace, userland: &[Step], booted: &[Step]) -> Op
         if !same_graph(&ours.dump, &theirs.dump) {
             return Some(differs(What::Graph));
         }
-        if ours.warned != theirs.warned {
+        if ours.warnings.is_empty() && !theirs.warnings.is_empty() {
             return Some(differs(What::Warning));
         }
         before = Some(&theirs.dump);
@@ -144,8 +145,10 @@ pub fn report(trace: &Trace, difference: &Difference) -> String {
             .join(", "),
     };
     for (name, side) in [("userland", userland), ("booted", booted)] {
-        let warned = if side.warned { ", warned" } else { "" };
-        let _ = writeln!(text, "\n{name}: returned {}{warned}; attempts: {}", returned(side), attempts(side));
+        let _ = writeln!(text, "\n{name}: returned {}; attempts: {}", returned(side), attempts(side));
+        for warning in &side.warnings {
+            let _ = writeln!(text, "warned: {warning}");
+        }
         text.push_str(&side.dump.text());
     }
     let (ours, theirs) = (userland.dump.text(), booted.dump.text());
@@ -181,7 +184,7 @@ mod tests {
             anon_vmas: vec![anon_vma],
             live: Live { anon_vma: 1, anon_vma_chain: 1 },
         };
-        Step { errno: 0, dump, attempts: None, warned: false }
+        Step { errno: 0, dump, attempts: None, warnings: Vec::new() }
     }
 
     fn trace() -> Trace {
@@ -221,7 +224,7 @@ mod tests {
         for (number, change) in changes.into_iter().enumerate() {
             assert_eq!(compare(change), Some(What::Graph), "change {number}");
         }
-        assert_eq!(compare(|step| step.warned = true), Some(What::Warning));
+        assert_eq!(compare(|step| step.warnings.push("WARNING: ".into())), Some(What::Warning));
     }
 
     #[test]

@@ -11,6 +11,9 @@ use super::emulator::EmulatorError;
 /// How long the emulator may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Bytes of an instruction at most.
+const LONGEST_INSTRUCTION: u64 = 15;
+
 /// How long nothing must come before a connection has settled.
 const SETTLE: Duration = Duration::from_millis(300);
 
@@ -157,14 +160,17 @@ impl DebugPort {
         self.expect_ok(&format!("z0,{address:x},1"))
     }
 
-    /// Goes past the breakpoint at which the machine stands.
-    pub fn step_over(&mut self, address: u64) -> Result<(), EmulatorError> {
+    /// Goes past the breakpoint at which the machine stands; tells whether it did. If not, an interrupt came first, and the
+    /// same call is going to stop there again.
+    pub fn step_over(&mut self, address: u64) -> Result<bool, EmulatorError> {
         self.remove(address)?;
         let stop = self.ask("s")?;
         if !stop.starts_with(['T', 'S']) {
             return Err(EmulatorError::DebugPort(format!("{stop:?} after a step")));
         }
-        self.insert(address)
+        let rip = self.registers()?.rip;
+        self.insert(address)?;
+        Ok(rip.checked_sub(address).is_some_and(|past| (1..=LONGEST_INSTRUCTION).contains(&past)))
     }
 
     /// The registers of the machine that stands still.

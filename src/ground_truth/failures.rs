@@ -23,6 +23,8 @@ pub fn watch(
     let address = emulator.kernel.kmem_cache_alloc;
     let caches = emulator.kernel.caches;
     let mut attempts: Vec<Attempt> = Vec::new();
+    // The stack of a call that an interrupt kept from going on.
+    let mut held_up = None;
     port.stop()?;
     port.insert(address)?;
     port.run()?;
@@ -32,20 +34,21 @@ pub fn watch(
             let registers = port.registers()?;
             let cache = caches.iter().position(|&cache| cache == registers.rdi);
             let cache = cache.and_then(|number| Cache::from_u8(number as u8));
-            match cache {
-                _ if registers.rip != address => {
-                    return Err(EmulatorError::DebugPort(format!("it stopped at {:#x}", registers.rip)));
-                }
-                Some(cache) => {
-                    let failed = wanted.get(attempts.len()).is_some_and(|attempt| attempt.failed);
-                    attempts.push(Attempt { cache, failed });
-                    if failed {
-                        port.return_null(&registers)?;
-                    } else {
-                        port.step_over(address)?;
-                    }
-                }
-                None => port.step_over(address)?,
+            if registers.rip != address {
+                return Err(EmulatorError::DebugPort(format!("it stopped at {:#x}", registers.rip)));
+            }
+            let mut failed = false;
+            if let Some(cache) = cache.filter(|_| held_up != Some(registers.rsp)) {
+                failed = wanted.get(attempts.len()).is_some_and(|attempt| attempt.failed);
+                attempts.push(Attempt { cache, failed });
+            }
+            if held_up == Some(registers.rsp) {
+                held_up = None;
+            }
+            if failed {
+                port.return_null(&registers)?;
+            } else if !port.step_over(address)? {
+                held_up = Some(registers.rsp);
             }
             port.run()?;
             continue;

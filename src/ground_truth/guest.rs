@@ -15,8 +15,6 @@ use crate::trace::Trace;
 pub struct Guest {
     emulator: Emulator,
     port: Option<DebugPort>,
-    /// What the console said that it should not.
-    pub alarms: Vec<String>,
 }
 
 /// As the agent begins a trace: process 0 with nothing in its window.
@@ -33,7 +31,7 @@ fn beginning() -> Dump {
 impl Guest {
     /// Boots.
     pub fn boot(setup: &Setup) -> Result<Guest, EmulatorError> {
-        Ok(Guest { emulator: Emulator::boot(setup)?, port: None, alarms: Vec::new() })
+        Ok(Guest { emulator: Emulator::boot(setup)?, port: None })
     }
 
     /// `uname -r`
@@ -70,10 +68,8 @@ impl Guest {
                 (Reply::Step { step, errno, dump }, _) if step == steps.len() => {
                     let last = || steps.last().map_or_else(beginning, |step| step.dump.clone());
                     let dump = dump.unwrap_or_else(last);
-                    let alarms = self.emulator.alarms()?;
-                    let warned = !alarms.is_empty();
-                    self.alarms.extend(alarms);
-                    steps.push(Step { errno, dump, attempts: watched.take(), warned });
+                    let warnings = self.emulator.alarms()?;
+                    steps.push(Step { errno, dump, attempts: watched.take(), warnings });
                 }
                 (Reply::End, _) if steps.len() == trace.ops.len() => return Ok(steps),
                 (other, _) => {

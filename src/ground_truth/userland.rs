@@ -28,18 +28,14 @@ pub struct Userland {
 struct Recorder {
     kernel: Kernel,
     attempts: Vec<Attempt>,
-    warnings: u32,
+    warnings: Vec<String>,
 }
 
 impl Recorder {
-    fn note(attempts: &mut Vec<Attempt>, warnings: &mut u32, events: &[Event]) {
+    fn note(attempts: &mut Vec<Attempt>, events: &[Event]) {
         for event in events {
-            match (event.kind(), Cache::from_u8(event.arg)) {
-                (Some(EventKind::Alloc), Some(cache)) => {
-                    attempts.push(Attempt { cache, failed: event.object == Event::NONE });
-                }
-                (Some(EventKind::Warn | EventKind::Bug | EventKind::Oops), _) => *warnings += 1,
-                _ => (),
+            if let (Some(EventKind::Alloc), Some(cache)) = (event.kind(), Cache::from_u8(event.arg)) {
+                attempts.push(Attempt { cache, failed: event.object == Event::NONE });
             }
         }
     }
@@ -57,7 +53,10 @@ impl Rmap for Recorder {
     }
     fn call(&mut self, call: Call) -> i32 {
         let result = self.kernel.call(call);
-        Self::note(&mut self.attempts, &mut self.warnings, self.kernel.events());
+        Self::note(&mut self.attempts, self.kernel.events());
+        if self.kernel.events().iter().any(Event::is_violation) {
+            self.warnings.extend(self.kernel.last_warning());
+        }
         result
     }
 }
@@ -66,7 +65,8 @@ impl VmaLayer for Recorder {
     fn operate(&mut self, operation: &LayerOperation, fail_node: &Fail, pages: &mut dyn FnMut(PageEvent)) -> i32 {
         let Recorder { kernel, attempts, warnings } = self;
         kernel.operate_watched(operation, fail_node, &mut |seen| {
-            Self::note(attempts, warnings, seen.events);
+            Self::note(attempts, seen.events);
+            warnings.extend(seen.warning.map(str::to_owned));
             if let SeenWhat::Pages(event) = seen.what {
                 pages(event);
             }
@@ -88,7 +88,7 @@ impl Userland {
     /// Of a reference, or why it has no VMA code.
     pub fn new(reference: &'static Reference) -> Result<Userland, &'static str> {
         let kernel = Kernel::with_vma_layer(reference, SlabMode::Reuse)?;
-        let side = Recorder { kernel, attempts: Vec::new(), warnings: 0 };
+        let side = Recorder { kernel, attempts: Vec::new(), warnings: Vec::new() };
         Ok(Userland { side, driver: KernelDriver::new() })
     }
 
@@ -101,7 +101,7 @@ impl Userland {
 
     fn step(&mut self, op: &crate::trace::Op) -> Result<Step, StateError> {
         self.side.attempts.clear();
-        self.side.warnings = 0;
+        self.side.warnings.clear();
         let errno = match self.driver.apply(&mut self.side, op) {
             Outcome::Done => 0,
             Outcome::Refused(errno) | Outcome::Failed(errno) => errno,
@@ -113,6 +113,6 @@ impl Userland {
         let processes: Vec<_> = self.driver.processes().map(|(mm, vmas)| (mm, of(vmas))).collect();
         let name = self.side.kernel.reference().name;
         let dump = Dump::detailed(name, "userland", &snapshot, self.side.kernel.live(), &processes);
-        Ok(Step { errno, dump, attempts: Some(self.side.attempts.clone()), warned: self.side.warnings > 0 })
+        Ok(Step { errno, dump, attempts: Some(self.side.attempts.clone()), warnings: self.side.warnings.clone() })
     }
 }
