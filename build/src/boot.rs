@@ -194,8 +194,8 @@ fn bring_image(deb: &Path, dir: &Path, wanted: &str, from: &Candidate) -> Result
     fs::rename(&image, &file).map_err(io_error(&image))?;
     fs::remove_dir_all(&unpacked).map_err(io_error(&unpacked))?;
     let path = beside.path().join("image.toml");
-    let text = toml::to_string(&note)
-        .map_err(|error| BootError::Damaged { path: path.clone(), reason: error.to_string() })?;
+    let text =
+        toml::to_string(&note).map_err(|error| BootError::Damaged { path: path.clone(), reason: error.to_string() })?;
     fs::write(&path, text).map_err(io_error(&path))?;
     fs::rename(beside.keep(), dir).map_err(io_error(dir))?;
     present(dir)

@@ -53,9 +53,8 @@ impl Memory {
         let header = FileHeader64::<LittleEndian>::parse(headers).map_err(bad)?;
         let programs = header.program_headers(LittleEndian, headers).map_err(bad)?;
         let loads = programs.iter().filter(|p| p.p_type(LittleEndian) == PT_LOAD);
-        let segments = loads
-            .map(|p| (p.p_vaddr(LittleEndian), p.p_memsz(LittleEndian), p.p_offset(LittleEndian)))
-            .collect();
+        let segments =
+            loads.map(|p| (p.p_vaddr(LittleEndian), p.p_memsz(LittleEndian), p.p_offset(LittleEndian))).collect();
         Ok(Memory { file, segments })
     }
 

@@ -99,7 +99,8 @@ impl Reader {
     }
 
     fn plain(&self, mut of: Type) -> Option<Type> {
-        while matches!(of, Type::Typedef(_) | Type::Volatile(_) | Type::Const(_) | Type::Restrict(_) | Type::TypeTag(_)) {
+        while matches!(of, Type::Typedef(_) | Type::Volatile(_) | Type::Const(_) | Type::Restrict(_) | Type::TypeTag(_))
+        {
             of = self.0.resolve_chained_type(of.as_btf_type()?).ok()?;
         }
         Some(of)

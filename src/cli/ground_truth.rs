@@ -7,6 +7,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use indicatif::{ProgressBar, ProgressStyle};
+
 use super::known::KnownArg;
 use super::{AGREE, Error, FOUND, file, print, subject};
 use crate::ground_truth::compare::{self, Difference, Step};
@@ -82,10 +84,16 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let guest = Guest::boot(&setup)?;
     print(format_args!("{}: booted {} in {:.1} s\n", reference.name, guest.release(), begun.elapsed().as_secs_f64()))?;
     let mut session = Session { userland, guest, totals: Totals::default() };
+    let bar = ProgressBar::new(args.files.len() as u64 + u64::from(args.traces)).with_style(
+        ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} traces, {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
     for path in &args.files {
         let trace = file::read_trace(path)?;
         let said = expressible(&trace, &mut session.totals.left_out);
-        if let Some(difference) = session.compare(&said)? {
+        bar.inc(1);
+        if let Some(difference) = session.compare(args, &said)? {
+            bar.finish_and_clear();
             return session.tell(args, &setup, &said, &difference, &path.display().to_string());
         }
     }
@@ -93,10 +101,19 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     for number in 0..args.traces {
         let fails = f64::from(rng.below(1 << 20)) < args.failing * f64::from(1 << 20);
         let said = session.make_up(&mut rng, number, args.trace_ops as usize, fails);
-        if let Some(difference) = session.compare(&said)? {
-            return session.tell(args, &setup, &said, &difference, &format!("random trace {number} of seed {}", args.seed));
+        bar.inc(1);
+        if let Some(difference) = session.compare(args, &said)? {
+            bar.finish_and_clear();
+            return session.tell(
+                args,
+                &setup,
+                &said,
+                &difference,
+                &format!("random trace {number} of seed {}", args.seed),
+            );
         }
     }
+    bar.finish_and_clear();
     let unlike = session.known(args, reference)?;
     let totals = &session.totals;
     let mut text = format!(
@@ -113,7 +130,10 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     );
     let _ = writeln!(text, "left out: {}", totals.left_out);
     for (warning, times) in &totals.userland_alone {
-        let _ = writeln!(text, "warning of the userland run alone (the booted kernel has no CONFIG_DEBUG_VM): {warning}, {times} times");
+        let _ = writeln!(
+            text,
+            "warning of the userland run alone (the booted kernel has no CONFIG_DEBUG_VM): {warning}, {times} times"
+        );
     }
     let _ = writeln!(text, "digest of what the booted kernel showed: {:016x}", totals.digest.finish());
     print(text)?;
@@ -148,9 +168,15 @@ impl Session {
         }
     }
 
-    /// Plays on both, and counts.
-    fn compare(&mut self, trace: &Trace) -> Result<Option<Difference>, Error> {
-        let (ours, theirs) = play(&mut self.userland, &mut self.guest, trace)?;
+    /// Plays on both, and counts. The trace on which the booted kernel is lost is kept.
+    fn compare(&mut self, args: &Args, trace: &Trace) -> Result<Option<Difference>, Error> {
+        let (ours, theirs) = match play(&mut self.userland, &mut self.guest, trace) {
+            Ok(both) => both,
+            Err(error) => {
+                file::write(&args.save, format!("# ground truth: lost the booted kernel\n{trace}").as_bytes())?;
+                return Err(Error::Usage(format!("{error}\nthe trace is saved as {}", args.save.display())));
+            }
+        };
         let failures: usize = theirs
             .iter()
             .flat_map(|step| step.attempts.as_deref().unwrap_or(&[]))
@@ -201,6 +227,9 @@ impl Session {
                 None => "which the file does not say".to_owned(),
             };
             print(format_args!("known: {}: booted: {booted}, {said}; {graph}\n", known.trace))?;
+            for warning in theirs.iter().flat_map(|step| &step.warnings) {
+                print(format_args!("    console: {warning}\n"))?;
+            }
         }
         Ok(unlike)
     }

@@ -151,7 +151,9 @@ pub fn report(trace: &Trace, difference: &Difference) -> String {
         }
         text.push_str(&side.dump.text());
     }
-    let (ours, theirs) = (userland.dump.text(), booted.dump.text());
+    // The first line is whose dump it is.
+    let body = |step: &Step| step.dump.text().split_once('\n').map(|(_, body)| body.to_owned()).unwrap_or_default();
+    let (ours, theirs) = (body(userland), body(booted));
     let _ = writeln!(text, "\n--- userland\n+++ booted\n{}", TextDiff::from_lines(&ours, &theirs).unified_diff());
     let _ = writeln!(text, "trace");
     for op in &trace.ops[..=*step] {
@@ -230,7 +232,8 @@ mod tests {
     #[test]
     fn an_errno_is_translated_only_where_the_system_call_says_less() {
         assert_eq!(compare(|step| step.errno = ENOMEM), Some(What::Errno));
-        let errno = |text: &str, errno, before: Option<&Dump>| said(&text.parse::<Trace>().unwrap().ops[0], errno, before);
+        let errno =
+            |text: &str, errno, before: Option<&Dump>| said(&text.parse::<Trace>().unwrap().ops[0], errno, before);
         let before = step().dump;
         assert_eq!(errno("fault p0 1", ENOMEM, Some(&before)), ENOMEM);
         assert_eq!(errno("fault p0 9", ENOMEM, Some(&before)), EFAULT);
@@ -241,9 +244,7 @@ mod tests {
 
     #[test]
     fn attempts_are_equal_but_for_what_a_fork_copies_of_the_agent() {
-        let of = |caches: &[Cache]| {
-            caches.iter().map(|&cache| Attempt { cache, failed: false }).collect::<Vec<_>>()
-        };
+        let of = |caches: &[Cache]| caches.iter().map(|&cache| Attempt { cache, failed: false }).collect::<Vec<_>>();
         let (short, long) = (of(&[Cache::Vma, Cache::Avc]), of(&[Cache::Vma, Cache::Avc, Cache::Vma]));
         let fork: Trace = "fork p0 p1".parse().unwrap();
         let unmap: Trace = "unmap p0 1..2".parse().unwrap();

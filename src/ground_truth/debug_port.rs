@@ -60,7 +60,9 @@ fn take_packet(pending: &mut Vec<u8>) -> Result<Option<String>, EmulatorError> {
         pending.clear();
         return Ok(None);
     };
-    let Some(end) = pending[start..].iter().position(|&byte| byte == b'#').map(|at| start + at) else { return Ok(None) };
+    let Some(end) = pending[start..].iter().position(|&byte| byte == b'#').map(|at| start + at) else {
+        return Ok(None);
+    };
     if pending.len() < end + 3 {
         return Ok(None);
     }
@@ -233,10 +235,24 @@ mod tests {
     #[test]
     fn a_function_is_made_to_return_null() {
         const BEFORE: &str = concat!(
-            "ff00000000000000", "0100000000000000", "0200000000000000", "0300000000000000", "0400000000000000",
-            "0500000000000000", "0600000000000000", "0001000000000000", "0800000000000000", "0900000000000000",
-            "0a00000000000000", "0b00000000000000", "0c00000000000000", "0d00000000000000", "0e00000000000000",
-            "0f00000000000000", "1000000000000000", "46020000"
+            "ff00000000000000",
+            "0100000000000000",
+            "0200000000000000",
+            "0300000000000000",
+            "0400000000000000",
+            "0500000000000000",
+            "0600000000000000",
+            "0001000000000000",
+            "0800000000000000",
+            "0900000000000000",
+            "0a00000000000000",
+            "0b00000000000000",
+            "0c00000000000000",
+            "0d00000000000000",
+            "0e00000000000000",
+            "0f00000000000000",
+            "1000000000000000",
+            "46020000"
         );
         let asked = conversation(&[BEFORE, "1122334455667788", "OK"], |port| {
             let registers = port.registers().unwrap();

@@ -80,7 +80,8 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_counted_by_name() {
-        let text = "map p0 1..3\nfault p0 1\npin p0 1\nwalk p0 1\nunmap p0 1..2 fail=1 failnode=1\nunpin 0\nuffdmove p0 2 1";
+        let text =
+            "map p0 1..3\nfault p0 1\npin p0 1\nwalk p0 1\nunmap p0 1..2 fail=1 failnode=1\nunpin 0\nuffdmove p0 2 1";
         let mut left_out = LeftOut::default();
         let said = expressible(&text.parse().unwrap(), &mut left_out);
         assert_eq!(said, "map p0 1..3\nfault p0 1\nunmap p0 1..2 fail=1".parse().unwrap());

@@ -57,7 +57,10 @@ pub fn watch(
             None => (),
             Some(Reply::After(after)) if after == step => break,
             Some(other) => {
-                return Err(EmulatorError::Unexpected { found: format!("{other:?}"), wanted: "the end of the operation" });
+                return Err(EmulatorError::Unexpected {
+                    found: format!("{other:?}"),
+                    wanted: "the end of the operation",
+                });
             }
         }
     }
