@@ -62,7 +62,7 @@ fn run() -> Result<(), Error> {
     mount("devtmpfs", "/dev")?;
     mount("proc", "/proc")?;
     mount("sysfs", "/sys")?;
-    let mut serial = Serial::open(Path::new("/dev/ttyS1"))?;
+    let mut serial = Serial::open(Path::new("/dev/vport0p1"))?;
     match session(&mut serial) {
         // The host is told, too.
         Err(error) => serial.send(&Reply::Error(error.to_string())).and(Err(error)),

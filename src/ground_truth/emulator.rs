@@ -123,7 +123,7 @@ impl Emulator {
             .arg(option("file,id=console,path=", "console", ""))
             .args(["-serial", "chardev:console", "-chardev"])
             .arg(option("socket,id=line,path=", "line", ",server=on,wait=off"))
-            .args(["-serial", "chardev:line", "-chardev"])
+            .args(["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=line,name=line", "-chardev"])
             .arg(option("socket,id=debug,path=", "debug", ",server=on,wait=off"))
             .args(["-gdb", "chardev:debug"])
             .stdin(Stdio::null())
