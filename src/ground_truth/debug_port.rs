@@ -218,12 +218,12 @@ mod tests {
     }
 
     /// What an emulator would answer, in order; what it was asked.
-    fn conversation(answers: &'static [&'static str], talk: impl FnOnce(&mut DebugPort)) -> String {
+    fn conversation(answers: [String; 3], talk: impl FnOnce(&mut DebugPort)) -> String {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         theirs.write_all(packet("T05").as_bytes()).unwrap();
         let mut port = DebugPort::new(ours).unwrap();
         for answer in answers {
-            theirs.write_all(packet(answer).as_bytes()).unwrap();
+            theirs.write_all(packet(&answer).as_bytes()).unwrap();
         }
         talk(&mut port);
         drop(port);
@@ -234,33 +234,22 @@ mod tests {
 
     #[test]
     fn a_function_is_made_to_return_null() {
-        const BEFORE: &str = concat!(
-            "ff00000000000000",
-            "0100000000000000",
-            "0200000000000000",
-            "0300000000000000",
-            "0400000000000000",
-            "0500000000000000",
-            "0600000000000000",
-            "0001000000000000",
-            "0800000000000000",
-            "0900000000000000",
-            "0a00000000000000",
-            "0b00000000000000",
-            "0c00000000000000",
-            "0d00000000000000",
-            "0e00000000000000",
-            "0f00000000000000",
-            "1000000000000000",
-            "46020000"
-        );
-        let asked = conversation(&[BEFORE, "1122334455667788", "OK"], |port| {
+        let dump = |words: [u64; 17]| {
+            let words = words.map(|word| format!("{:016x}", word.swap_bytes()));
+            // Flags and all that follows.
+            words.concat() + "46020000"
+        };
+        let before = [0xff, 1, 2, 3, 4, 5, 6, 0x100, 8, 9, 10, 11, 12, 13, 14, 15, 0x10];
+        let back = 0x8877_6655_4433_2211;
+        let answers = [dump(before), format!("{:016x}", u64::swap_bytes(back)), "OK".into()];
+        let asked = conversation(answers, |port| {
             let registers = port.registers().unwrap();
             assert_eq!((registers.rdi, registers.rsp, registers.rip), (5, 0x100, 0x10));
             port.return_null(&registers).unwrap();
         });
-        let after = BEFORE.replacen("ff", "00", 1).replace("0001000000000000", "0801000000000000");
-        let after = after.replace("1000000000000000", "1122334455667788");
+        let mut after = before;
+        (after[RAX], after[RSP], after[RIP]) = (0, 0x108, back);
+        let after = dump(after);
         assert!(asked.contains("$m100,8#") && asked.contains(&format!("$G{after}#")), "{asked}");
     }
 }
