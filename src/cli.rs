@@ -108,7 +108,7 @@ enum Command {
     /// Play traces on a booted kernel too, and compare its own graph after every step (`make ground-truth`).
     #[cfg(not(feature = "port-only"))]
     #[command(
-        after_help = "Examples:\n  make ground-truth KERNEL=6.12 TRACES=500 SEED=1\n  rmap-diff ground-truth --kernel 6.12 \
+        after_help = "Examples:\n  rmap-diff ground-truth --kernel 6.12 \
         --image vmlinuz --agent rmap-guest --traces 0 mine.trace"
     )]
     GroundTruth(ground_truth::Args),

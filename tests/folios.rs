@@ -121,6 +121,11 @@ fn a_folio_of_the_parent_is_found_in_every_process_and_one_of_the_child_in_the_c
                     EventKind::Put,
                     EventKind::Visit,
                     EventKind::UpRead,
+                    // And the plain lock, tried twice and then waited for.
+                    EventKind::Trylock,
+                    EventKind::Trylock,
+                    EventKind::DownRead,
+                    EventKind::UpRead,
                 ],
             };
             assert_eq!(kinds, want, "{name} {mode:?}");

@@ -79,6 +79,9 @@ fn finds_on(kernel: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("findings").join(&first.trace)
 }
 
+/// Commands whose examples are parsed and not run; their own tests run them.
+const TOO_LONG: &[&str] = &["exhaust", "review", "ground-truth"];
+
 #[test]
 fn every_example_of_the_help_works() {
     let path = std::env::var("PATH").unwrap();
@@ -89,6 +92,8 @@ fn every_example_of_the_help_works() {
             let dir = place(&finds_on(kernel));
             // The newest reference moves on, and its name with it.
             let run = line.replace("--kernel 7.3", &format!("--kernel {newest}"));
+            // What takes minutes, a reference of one's own or a kernel image is parsed: an option that is not known comes first.
+            let run = if TOO_LONG.contains(&name.as_str()) { format!("{run} --help >/dev/null") } else { run };
             let mut bash = Command::new("bash");
             // crash.trace is one that finds something.
             match name.as_str() {

@@ -43,7 +43,7 @@ pub(super) fn man(args: &ManArgs) -> Result<u8, Error> {
     };
     fs::create_dir_all(dir).map_err(Error::io(dir))?;
     let commands: Vec<clap::Command> =
-        command.get_subcommands().filter(|sub| sub.get_name() != "help").cloned().collect();
+        command.get_subcommands().filter(|sub| sub.get_name() != "help" && !sub.is_hide_set()).cloned().collect();
     for sub in commands {
         let name = format!("rmap-diff-{}", sub.get_name());
         file::write(&dir.join(format!("{name}.1")), &page(sub.display_name(name))?)?;
