@@ -107,10 +107,8 @@ enum Command {
     Known(known::Args),
     /// Play traces on a booted kernel too, and compare its own graph after every step (`make ground-truth`).
     #[cfg(not(feature = "port-only"))]
-    #[command(
-        after_help = "Examples:\n  rmap-diff ground-truth --kernel 6.12 \
-        --image vmlinuz --agent rmap-guest --traces 0 mine.trace"
-    )]
+    #[command(after_help = "Examples:\n  rmap-diff ground-truth --kernel 6.12 \
+        --image vmlinuz --agent rmap-guest --traces 0 mine.trace")]
     GroundTruth(ground_truth::Args),
     /// Convert traces between text and bytes (the fuzzer's inputs).
     #[command(
