@@ -20,7 +20,7 @@ use rmap_diff::rmap::Revision;
 use rmap_diff::show::{self, Fate, Film, Step, html, svg, text};
 use rmap_diff::trace::Trace;
 
-/// 6.12 and 7.2 reuse another anon_vma for p5.
+/// At the first fork already: 7.2 allocates before it clones.
 const PARTING: &str =
     "map p0 0x10..0x14\nfault p0 0x10\nfork p0 p1\nfork p1 p2\nexit p1\nmap p2 0x20..0x22 \nfork p2 p3\n";
 
@@ -133,7 +133,10 @@ fn a_divergence_is_shown_on_both_sides_in_every_form() {
     assert!(!step.differs.is_empty() && !found.events.is_empty());
     assert!(film.steps[..film.steps.len() - 1].iter().all(|step| step.scenes.len() == 1 && step.differs.is_empty()));
 
+    let processes: Vec<u8> = step.scenes[1].processes.iter().map(|process| process.mm).collect();
+    assert_eq!(processes, [0, 1], "a step that is stopped half-way takes no process away");
     let said = text::plain(&film, step);
+    assert!(!said.contains("in no mm's tree") && !said.contains("exited"), "{said}");
     assert!(said.contains("\n--- reference\n+++ port\n") && said.contains(&found.signature), "{said}");
     assert!(said.lines().any(|line| line.starts_with("- ")) && said.lines().any(|line| line.starts_with("+ ")));
     let picture = svg::file(&film, step);

@@ -246,7 +246,7 @@ static void print_maps(const int *pids)
 
 			if (sscanf(line, "%lx-%lx %4s", &start, &end, mode) != 3 || start >= (uintptr_t)at(END))
 				continue;
-			printf("#  p%d %#lx..%#lx %s\n", process, start / page_size - BASE, end / page_size - BASE, mode);
+			printf("#  p%d 0x%lx..0x%lx %s\n", process, start / page_size - BASE, end / page_size - BASE, mode);
 		}
 		if (maps)
 			fclose(maps);

@@ -127,7 +127,8 @@ impl Camera<'_> {
         }
         let mut states = vec![snapshot(lockstep.reference())];
         states.extend(lockstep.port().map(snapshot));
-        let alive = driver.processes();
+        // A driver that was stopped half-way has not looked at what became of the VMAs.
+        let alive = lockstep.finding().is_none().then(|| driver.processes());
         let forked = op.and_then(|op| match op.kind {
             OpKind::Fork { child, .. } => Some(child),
             _ => None,
@@ -137,7 +138,7 @@ impl Camera<'_> {
             .zip(self.captions)
             .enumerate()
             .map(|(side, (state, caption))| match state {
-                Ok(state) => Scene::new(caption, number, state, &alive, forked, self.before.get(side)),
+                Ok(state) => Scene::new(caption, number, state, alive.as_deref(), forked, self.before.get(side)),
                 Err(why) => Scene::unreadable(caption, why.clone()),
             })
             .collect();

@@ -71,7 +71,7 @@ pub struct Vma {
     pub pgoff: u64,
     /// What else it is: `rw`, `r`, and the flags that a fork or a merge asks for.
     pub kind: String,
-    /// It is in no mm's tree: an operation was stopped half-way, or it leaked.
+    /// It is in no mm's tree: it leaked.
     pub unmapped: bool,
     /// The serial of `vma->anon_vma`.
     pub anon_vma: Option<u32>,
@@ -125,20 +125,26 @@ impl AnonVma {
 }
 
 impl Scene {
-    /// After a step. `before`: the same side before it; `alive`: the processes that exist and what each has mapped;
+    /// After a step. `before`: the same side before it; `alive`: the processes that exist and what each has mapped, or none
+    /// if the step was stopped half-way, so that nobody knows;
     /// `forked`: the child, if the step was a fork.
     pub(super) fn new(
         caption: &str,
         step: usize,
         snapshot: &Snapshot,
-        alive: &[(MmId, Vec<VmaId>)],
+        alive: Option<&[(MmId, Vec<VmaId>)]>,
         forked: Option<MmId>,
         before: Option<&Scene>,
     ) -> Scene {
-        let mut vmas: BTreeMap<u8, Vec<Vma>> = alive.iter().map(|(mm, _)| (mm.0, Vec::new())).collect();
+        let processes: Vec<u8> = match alive {
+            Some(alive) => alive.iter().map(|(mm, _)| mm.0).collect(),
+            None => before.map_or_else(Vec::new, Scene::alive),
+        };
+        let mut vmas: BTreeMap<u8, Vec<Vma>> = processes.into_iter().map(|mm| (mm, Vec::new())).collect();
         for state in &snapshot.vmas {
             let known = before.is_some_and(|before| before.has_vma(state.id.0));
-            let mapped = alive.iter().any(|(mm, mapped)| *mm == state.mm && mapped.contains(&state.id));
+            let lists = |(mm, mapped): &(MmId, Vec<VmaId>)| *mm == state.mm && mapped.contains(&state.id);
+            let mapped = alive.is_none_or(|alive| alive.iter().any(lists));
             vmas.entry(state.mm.0).or_default().push(vma(state, known, mapped));
         }
         let mut processes: Vec<Process> = vmas
@@ -192,6 +198,11 @@ impl Scene {
     /// A side whose state does not decode.
     pub(super) fn unreadable(caption: &str, why: String) -> Scene {
         Scene { caption: caption.to_owned(), unreadable: Some(why), ..Scene::default() }
+    }
+
+    /// The processes that exist.
+    fn alive(&self) -> Vec<u8> {
+        self.processes.iter().filter(|process| process.fate != Fate::Freed).map(|process| process.mm).collect()
     }
 
     fn has_process(&self, mm: u8) -> bool {
