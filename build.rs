@@ -77,6 +77,9 @@ fn build() -> Result<()> {
         compiler.compile(&csrc, &dir, &ops, &reference.name)?;
         let layer_ops = format!("{ops}_vma");
         let vma_layer = vma_layer(&compiler, &csrc, &layer, reference, &dir, &layer_ops, mutants.as_mut());
+        if let (Some(_), Err(reason)) = (&mutants, &vma_layer) {
+            println!("cargo::warning={}: with mutants there is no kernel driver: {reason}", reference.name);
+        }
         if let Some(mutants) = mutants {
             compiler.write_mutants(mutants, &csrc, &dir, &ops, vma_layer.is_ok().then_some(&layer_ops))?;
         }

@@ -123,6 +123,9 @@ impl Run<'_> {
     fn all(&self, mutants: &[Mutant], equivalents: &Equivalents) -> Result<Vec<String>, Error> {
         let args = self.args;
         let name = self.reference.name;
+        if let Some(why) = self.reference.without_vma_layer() {
+            return Err(MutantsError::NoDriver { kernel: name.to_owned(), why: why.to_owned() }.into());
+        }
         let asked: Vec<&Mutant> = mutants
             .iter()
             .filter(|mutant| args.group.as_ref().is_none_or(|group| *group == mutant.group))

@@ -310,6 +310,8 @@ impl<'f> Rewriter<'f> {
                 choices.push_str(&format!("{chosen} ? {after} : "));
             }
         }
+        // Exchanging two variables is the same either way, and no expression.
+        let arguments = if name == "swap" { Vec::new() } else { arguments };
         for right in 1..arguments.len() {
             for left in 0..right {
                 let of = |at: usize| self.types.of(arguments[at], self.function.text, name, &self.locals);
