@@ -12,12 +12,14 @@ use std::fmt;
 
 mod event;
 mod fail;
+mod recorder;
 mod revision;
 mod state;
 mod vma_layer;
 
 pub use event::{Cache, Event, EventKind, Function, Gfp, Rule};
 pub use fail::{Fail, FailError};
+pub use recorder::{Log, Recorder};
 pub use revision::Revision;
 pub use state::{AnonVmaState, ChainLink, FolioState, Node, Snapshot, StateError, VmaState, stream};
 pub use vma_layer::{LayerOperation, Mapped, PageEvent, Seen, SeenWhat, VmaLayer, Watched};

@@ -718,7 +718,7 @@ fn walk_comes_to_every_mapping_in_every_mode() {
         ] {
             for page in ["p0 0x10", "p1 0x12", "p2 0x30"] {
                 world.play(&format!("walk {page}{word}"));
-                let calls = &world.lockstep.reference().calls;
+                let calls = &world.lockstep.reference().log().0;
                 assert!(matches!(calls[..], [Call::RmapWalkAnon { mode: told, .. }] if told == mode), "{calls:?}");
             }
         }

@@ -1,7 +1,7 @@
 //! What an operation did, in words that two references share: its allocations by site, its locks, the VMAs that it handed
 //! to `unlink_anon_vmas()` half-built.
 
-use super::recorder::{Made, Place, Recorder};
+use super::calls::{Calls, Made, Place};
 use crate::rmap::{Cache, Call, Event, EventKind, Function, Gfp};
 
 /// Where the kernel allocates: what, for which VMA, in which function, and the how-manieth there.
@@ -61,10 +61,10 @@ pub struct Observed {
 
 impl Observed {
     /// Of the last operation of a side.
-    pub fn of<S>(recorder: &Recorder<S>) -> Observed {
+    pub fn of(calls: &Calls) -> Observed {
         let mut observed = Observed::default();
         let mut roots: Vec<u32> = Vec::new();
-        for (made, events) in recorder.made() {
+        for (made, events) in calls.made() {
             let mut around: Vec<Option<Function>> = Vec::new();
             for event in events {
                 match event.kind() {

@@ -8,9 +8,9 @@
 mod failure;
 mod sequences;
 
+use super::calls::Place;
 use super::class::{Class, Order, Sightings, Which};
 use super::observed::Observed;
-use super::recorder::Place;
 use super::semantic::{self, Colours, Depth, Difference};
 use super::side::Reviewed;
 use super::sites::{self, Failure};

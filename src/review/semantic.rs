@@ -13,7 +13,7 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashMap, FxHasher};
 
-use super::recorder::Place;
+use super::calls::Place;
 use crate::rmap::{AnonVmaId, FolioId, VmaAttributes, VmaState};
 use crate::world::{Process, World};
 

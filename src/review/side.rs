@@ -1,17 +1,17 @@
 //! One reference of a review, under its own driver and its own oracle.
 
+use super::calls::Calls;
 use super::observed::Observed;
-use super::recorder::Recorder;
 use crate::check::{Driver, Lockstep, Nobody, Solo, Who, end_trace};
 use crate::mm::{KernelDriver, Outcome, SmallDriver};
-use crate::rmap::{Fail, Side, StateError, Watched};
+use crate::rmap::{Fail, Recorder, Side, StateError, Watched};
 use crate::trace::Op;
 use crate::world::World;
 
 /// One reference, its driver, and what is known of it.
 pub struct Reviewed<S: Side> {
-    solo: Solo<Recorder<S>>,
-    driver: Box<dyn Driver<Recorder<S>, Nobody> + Send>,
+    solo: Solo<Recorder<S, Calls>>,
+    driver: Box<dyn Driver<Recorder<S, Calls>, Nobody> + Send>,
 }
 
 impl<S: Side> Reviewed<S> {
@@ -51,7 +51,7 @@ impl<S: Side> Reviewed<S> {
     }
 
     pub(super) fn observed(&mut self) -> Observed {
-        Observed::of(self.solo.reference())
+        Observed::of(self.solo.reference().log())
     }
 
     pub(super) fn world(&mut self) -> Result<World, StateError> {

@@ -8,10 +8,7 @@ use rmap_diff::kernel::{Kernel, Reference, SlabMode};
 use rmap_diff::mm::{KernelDriver, Outcome};
 use rmap_diff::port::Port;
 use rmap_diff::report::{Report, text};
-use rmap_diff::rmap::{
-    Call, Event, Fail, LayerOperation, Mapped, MmId, Revision, Rmap, Seen, SeenWhat, Side, Snapshot, VmaAttributes,
-    Watched, errno_name,
-};
+use rmap_diff::rmap::{Call, Event, Log, Mapped, MmId, Recorder, Side, Snapshot, VmaAttributes, Watched, errno_name};
 use rmap_diff::trace::{Op, Trace};
 
 /// The compiled C with its VMA code, or why there is none.
@@ -19,75 +16,16 @@ pub fn kernel_with_layer(reference: &'static Reference, mode: SlabMode) -> Kerne
     Kernel::with_vma_layer(reference, mode).unwrap_or_else(|why| panic!("{}: {why}", reference.name))
 }
 
-/// A side that notes the calls which its VMA code makes, or which it is asked to make.
-pub struct Noting {
-    kernel: Kernel,
-    /// Of the last operation, in order.
-    pub calls: Vec<Call>,
-}
+/// The calls that VMA code makes, or which the side is asked to make, in the last operation, in order.
+#[derive(Default)]
+pub struct Calls(pub Vec<Call>);
 
-impl Rmap for Noting {
-    fn revision(&self) -> Revision {
-        self.kernel.revision()
+impl Log for Calls {
+    fn begin(&mut self) {
+        self.0.clear();
     }
-    fn begin_operation(&mut self, fail: &Fail) {
-        self.calls.clear();
-        self.kernel.begin_operation(fail);
-    }
-    fn attempts(&self) -> u32 {
-        self.kernel.attempts()
-    }
-    fn call(&mut self, call: Call) -> i32 {
-        self.calls.push(call);
-        self.kernel.call(call)
-    }
-}
-
-impl Side for Noting {
-    fn events(&self) -> &[Event] {
-        self.kernel.events()
-    }
-    fn touched(&mut self, out: &mut Vec<u64>) {
-        self.kernel.touched(out);
-    }
-    fn state(&mut self, out: &mut Vec<u64>) {
-        self.kernel.state(out);
-    }
-    fn live(&self) -> [u32; 3] {
-        self.kernel.live()
-    }
-    fn reset(&mut self) {
-        self.calls.clear();
-        self.kernel.reset();
-    }
-    fn last_warning(&self) -> Option<String> {
-        self.kernel.last_warning()
-    }
-}
-
-impl Watched for Noting {
-    fn operate_watched(
-        &mut self,
-        operation: &LayerOperation,
-        fail_node: &Fail,
-        watcher: &mut dyn FnMut(&Seen<'_>) -> bool,
-    ) -> i32 {
-        let calls = &mut self.calls;
-        self.kernel.operate_watched(operation, fail_node, &mut |seen| {
-            if let SeenWhat::Call(call) = seen.what {
-                calls.push(call);
-            }
-            watcher(seen)
-        })
-    }
-    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<u32> {
-        Watched::mapped(&mut self.kernel, mm, out)
-    }
-    fn injected(&self) -> u32 {
-        Watched::injected(&self.kernel)
-    }
-    fn moves_pages(&self) -> bool {
-        Watched::moves_pages(&self.kernel)
+    fn note(&mut self, call: Option<Call>, _: i32, _: &[Event], _: Option<&str>) {
+        self.0.extend(call);
     }
 }
 
@@ -115,7 +53,7 @@ impl Vma {
 /// The kernel driver over a reference and the port, with what was done so far. Any finding fails the test.
 pub struct World {
     pub reference: &'static Reference,
-    pub lockstep: Lockstep<Noting, Port>,
+    pub lockstep: Lockstep<Recorder<Kernel, Calls>, Port>,
     pub driver: KernelDriver,
     done: Trace,
 }
@@ -124,7 +62,7 @@ impl World {
     pub fn new(name: &str) -> World {
         let reference = reference(name);
         let kernel = kernel_with_layer(reference, SlabMode::Reuse);
-        let lockstep = Lockstep::new(Noting { kernel, calls: Vec::new() }, Port::new(reference.revision));
+        let lockstep = Lockstep::new(Recorder::new(kernel), Port::new(reference.revision));
         World { reference, lockstep, driver: KernelDriver::new(), done: Trace::default() }
     }
 
@@ -259,7 +197,7 @@ impl World {
 
     /// How many calls of a sort the last operation made.
     pub fn calls(&mut self, which: fn(&Call) -> bool) -> usize {
-        self.lockstep.reference().calls.iter().filter(|call| which(call)).count()
+        self.lockstep.reference().log().0.iter().filter(|call| which(call)).count()
     }
 
     /// The serials of the anon_vmas that live.
