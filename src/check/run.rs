@@ -126,7 +126,7 @@ pub fn run_trace_watched<C: Side, P: Side, D: Driver<C, P>>(
     lockstep: &mut Lockstep<C, P>,
     driver: &mut D,
     trace: &Trace,
-    each: impl FnMut(&mut Lockstep<C, P>, &D, &Op, Outcome),
+    each: impl FnMut(&mut Lockstep<C, P>, &mut D, &Op, Outcome),
 ) -> RunResult {
     let mut stats = play_trace(lockstep, driver, trace, each);
     end_trace(lockstep, driver);
@@ -141,7 +141,7 @@ pub fn play_trace<C: Side, P: Side, D: Driver<C, P>>(
     lockstep: &mut Lockstep<C, P>,
     driver: &mut D,
     trace: &Trace,
-    mut each: impl FnMut(&mut Lockstep<C, P>, &D, &Op, Outcome),
+    mut each: impl FnMut(&mut Lockstep<C, P>, &mut D, &Op, Outcome),
 ) -> RunStats {
     lockstep.reset();
     driver.reset();

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write as _;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::check::{Driver, Lockstep};
-use crate::report::dump;
-use crate::rmap::{AnonVmaId, Cache, Side, Snapshot, VmaId};
+use crate::rmap::{AnonVmaId, Cache, Side, VmaId};
+use crate::world::{Symmetry, World};
 
 /// Gathered after each operation.
 #[derive(Default)]
@@ -15,8 +14,8 @@ pub(super) struct Features {
     failures: [u64; 3],
     /// The same of maple tree nodes.
     node_failures: u64,
-    /// Digests of the canonical states.
-    states: HashSet<u64>,
+    /// Keys of the states, up to the numbers of processes.
+    states: HashSet<u128>,
     /// VMAs that a fork gave an anon_vma which no VMA used any more.
     reuses: u64,
     /// Generations between a root and its furthest descendant.
@@ -26,7 +25,6 @@ pub(super) struct Features {
     /// Of the state before: the VMAs, and the anon_vmas without a VMA of their own.
     vmas: BTreeSet<VmaId>,
     idle: BTreeSet<AnonVmaId>,
-    words: Vec<u64>,
 }
 
 impl Features {
@@ -37,28 +35,23 @@ impl Features {
     }
 
     /// After an operation.
-    pub(super) fn look<C: Side, P: Side, D: Driver<C, P>>(&mut self, lockstep: &mut Lockstep<C, P>, driver: &D) {
-        self.words.clear();
-        lockstep.reference().state(&mut self.words);
-        let Ok(snapshot) = Snapshot::decode(&self.words) else { return };
-        let mut digest = DefaultHasher::new();
-        dump::json("", "", &snapshot, lockstep.reference().live(), &driver.processes()).hash(&mut digest);
-        self.states.insert(digest.finish());
-        self.reuses += snapshot
-            .vmas
-            .iter()
-            .filter(|vma| !self.vmas.contains(&vma.id) && vma.anon_vma.is_some_and(|av| self.idle.contains(&av)))
-            .count() as u64;
-        let parents: BTreeMap<_, _> = snapshot.anon_vmas.iter().map(|av| (av.id, av.parent)).collect();
-        for av in &snapshot.anon_vmas {
+    pub(super) fn look<C: Side, P: Side, D: Driver<C, P>>(&mut self, lockstep: &mut Lockstep<C, P>, driver: &mut D) {
+        let Ok(world) = World::of(lockstep, driver) else { return };
+        self.states.insert(world.key(Symmetry::Processes));
+        let vmas = || world.processes.iter().flat_map(|process| &process.vmas);
+        let reused =
+            vmas().filter(|vma| !self.vmas.contains(&vma.id) && vma.anon_vma.is_some_and(|av| self.idle.contains(&av)));
+        self.reuses += reused.count() as u64;
+        let parents: BTreeMap<_, _> = world.anon_vmas.iter().map(|av| (av.id, av.parent)).collect();
+        for av in &world.anon_vmas {
             let up = std::iter::successors(Some(av.id), |id| parents.get(id).filter(|parent| *parent != id).copied());
             self.deepest_hierarchy = self.deepest_hierarchy.max(up.take(parents.len()).count());
             self.largest_tree = self.largest_tree.max(av.tree.len());
         }
-        let longest = snapshot.vmas.iter().map(|vma| vma.chain.len()).max();
+        let longest = vmas().map(|vma| vma.chain.len()).max();
         self.longest_chain = self.longest_chain.max(longest.unwrap_or(0));
-        self.vmas = snapshot.vmas.iter().map(|vma| vma.id).collect();
-        self.idle = snapshot.anon_vmas.iter().filter(|av| av.num_active_vmas == 0).map(|av| av.id).collect();
+        self.vmas = vmas().map(|vma| vma.id).collect();
+        self.idle = world.anon_vmas.iter().filter(|av| av.num_active_vmas == 0).map(|av| av.id).collect();
     }
 
     /// After a trace: what the lockstep counted of it.

@@ -155,7 +155,8 @@ impl Job for Random<'_> {
                 None => check::run_trace(lockstep, driver, &trace),
                 Some(features) => {
                     features.begin();
-                    let each = |lockstep: &mut Lockstep<C, P>, driver: &D, _: &_, _| features.look(lockstep, driver);
+                    let each =
+                        |lockstep: &mut Lockstep<C, P>, driver: &mut D, _: &_, _| features.look(lockstep, driver);
                     let result = check::run_trace_watched(lockstep, driver, &trace, each);
                     features.end(result.stats.lockstep.failures);
                     result
