@@ -4,6 +4,9 @@
 //! by the lockstep, and by the invariants alone, which is how a fault is seen that the port has too. Where a
 //! replacement does not find its place in a newer tree or port, the test says so: adapt the table.
 
+#[path = "common/historical.rs"]
+#[allow(dead_code, reason = "what was planted in each generation is for the benchmark")]
+mod historical;
 #[path = "common/planted.rs"]
 mod planted;
 
@@ -61,7 +64,7 @@ static IN_C: &[InC] = &[
             name: "fork-keeps-the-clone",
             about: "4946d54cb55e: fork does not undo the clone when its own anon_vma or chain entry cannot be had",
             file: "mm/rmap.c",
-            edits: &[Edit { within: "anon_vma_fork", from: "\tunlink_anon_vmas(vma);\n", to: "" }],
+            edits: historical::KEEPS_THE_CLONE,
         },
         hunts: &[
             small(
@@ -78,7 +81,7 @@ static IN_C: &[InC] = &[
             name: "prepare-shares-what-was-forked",
             about: "d0e9fe1758f2: prepare shares the anon_vma of a neighbour with more than one chain entry",
             file: "mm/vma.c",
-            edits: &[Edit { within: "reusable_anon_vma", from: " && list_is_singular(&old->anon_vma_chain)", to: "" }],
+            edits: historical::SHARES_WHAT_WAS_FORKED,
         },
         hunts: &[
             small(
@@ -112,7 +115,7 @@ static IN_C: &[InC] = &[
             name: "failed-clone-keeps-the-anon_vma",
             about: "3fe89b3e2a7b: a failed clone leaves dst->anon_vma set, so that undoing it counts down what was not counted up",
             file: "mm/rmap.c",
-            edits: &[Edit { within: "anon_vma_clone", from: "\tdst->anon_vma = NULL;\n", to: "" }],
+            edits: historical::KEEPS_THE_ANON_VMA,
         },
         hunts: &[
             small(
@@ -133,14 +136,7 @@ static IN_C: &[InC] = &[
             name: "degree",
             about: "2555283eb40d (CVE-2022-42703): one degree counts children and VMAs together, so an anon_vma is reused twice",
             file: "mm/rmap.c",
-            edits: &[
-                Edit {
-                    within: "anon_vma_clone",
-                    from: "anon_vma->num_children < 2",
-                    to: "anon_vma != src->anon_vma && anon_vma->num_children + anon_vma->num_active_vmas < 2",
-                },
-                Edit { within: "anon_vma_clone", from: "anon_vma->num_active_vmas == 0", to: "1" },
-            ],
+            edits: historical::DEGREE,
         },
         hunts: &[
             small(
@@ -161,18 +157,7 @@ static IN_C: &[InC] = &[
             name: "degree-7",
             about: "2555283eb40d (CVE-2022-42703), in the newest generation",
             file: "mm/rmap.c",
-            edits: &[
-                Edit {
-                    within: "anon_vma_clone",
-                    from: "if (operation == VMA_OP_FORK)",
-                    to: "if (operation == VMA_OP_FORK && anon_vma != active_anon_vma)",
-                },
-                Edit {
-                    within: "maybe_reuse_anon_vma",
-                    from: "anon_vma->num_active_vmas > 0",
-                    to: "anon_vma->num_children + anon_vma->num_active_vmas > 1",
-                },
-            ],
+            edits: historical::DEGREE_7,
         },
         hunts: &[
             small(
@@ -193,11 +178,7 @@ static IN_C: &[InC] = &[
             name: "never-reuses",
             about: "7a3ef208e662: nothing is reused, so fork and exit in a loop grow the hierarchy without end",
             file: "mm/rmap.c",
-            edits: &[Edit {
-                within: "anon_vma_clone",
-                from: "anon_vma->num_children < 2",
-                to: "anon_vma->num_children < 0",
-            }],
+            edits: historical::NEVER_REUSES,
         },
         hunts: &[
             small(
@@ -265,7 +246,7 @@ static IN_C: &[InC] = &[
             name: "cleanup-keeps-the-anon_vma",
             about: "3a206a8649f8: cleanup_partial_anon_vmas() leaves vma->anon_vma set",
             file: "mm/rmap.c",
-            edits: &[Edit { within: "cleanup_partial_anon_vmas", from: "vma->anon_vma = NULL;", to: "" }],
+            edits: historical::KEEPS_THE_ANON_VMA_7,
         },
         hunts: &[
             small(

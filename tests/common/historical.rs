@@ -21,20 +21,20 @@ const fn fault(name: &'static str, file: &'static str, edits: &'static [Edit]) -
 
 const RMAP: &str = "mm/rmap.c";
 
-const KEEPS_THE_CLONE: &[Edit] = &[Edit { within: "anon_vma_fork", from: "\tunlink_anon_vmas(vma);\n", to: "" }];
-const SHARES_WHAT_WAS_FORKED: &[Edit] =
+pub const KEEPS_THE_CLONE: &[Edit] = &[Edit { within: "anon_vma_fork", from: "\tunlink_anon_vmas(vma);\n", to: "" }];
+pub const SHARES_WHAT_WAS_FORKED: &[Edit] =
     &[Edit { within: "reusable_anon_vma", from: " && list_is_singular(&old->anon_vma_chain)", to: "" }];
-const NEVER_REUSES: &[Edit] =
+pub const NEVER_REUSES: &[Edit] =
     &[Edit { within: "anon_vma_clone", from: "anon_vma->num_children < 2", to: "anon_vma->num_children < 0" }];
 const NEVER_REUSES_7: &[Edit] = &[Edit {
     within: "maybe_reuse_anon_vma",
     from: "anon_vma->num_children > 1",
     to: "anon_vma->num_children + 2 > 1",
 }];
-const KEEPS_THE_ANON_VMA: &[Edit] = &[Edit { within: "anon_vma_clone", from: "\tdst->anon_vma = NULL;\n", to: "" }];
-const KEEPS_THE_ANON_VMA_7: &[Edit] =
+pub const KEEPS_THE_ANON_VMA: &[Edit] = &[Edit { within: "anon_vma_clone", from: "\tdst->anon_vma = NULL;\n", to: "" }];
+pub const KEEPS_THE_ANON_VMA_7: &[Edit] =
     &[Edit { within: "cleanup_partial_anon_vmas", from: "vma->anon_vma = NULL;", to: "" }];
-const DEGREE: &[Edit] = &[
+pub const DEGREE: &[Edit] = &[
     Edit {
         within: "anon_vma_clone",
         from: "anon_vma->num_children < 2",
@@ -42,7 +42,7 @@ const DEGREE: &[Edit] = &[
     },
     Edit { within: "anon_vma_clone", from: "anon_vma->num_active_vmas == 0", to: "1" },
 ];
-const DEGREE_7: &[Edit] = &[
+pub const DEGREE_7: &[Edit] = &[
     Edit {
         within: "anon_vma_clone",
         from: "if (operation == VMA_OP_FORK)",
