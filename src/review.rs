@@ -10,7 +10,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `review/recorder.rs` | a side that remembers what it did in an operation |
+//! | `review/calls.rs` | what a side did in an operation, call by call |
 //! | `review/observed.rs` | what that was, in words that two references share |
 //! | `review/sites.rs` | which failures an operation can meet, on both |
 //! | `review/semantic.rs` | two states compared |
@@ -20,11 +20,11 @@
 //! | `review/explore.rs` | every sequence of operations in a small scope |
 //! | `review/verdict.rs` | random traces, small traces, and what it all comes to |
 
+mod calls;
 mod class;
 mod explore;
 mod observed;
 mod pair;
-mod recorder;
 mod semantic;
 mod side;
 mod sites;
@@ -37,6 +37,5 @@ pub use class::{Class, Names, Order, Sighting, Sightings, Which};
 pub use explore::Explorer;
 pub use observed::{Attempt, Observed, Site};
 pub use pair::{Goes, Pair};
-pub use recorder::Recorder;
 pub use side::Reviewed;
 pub use verdict::{Outcome, Searched, Verdict, minimize_sightings, random};

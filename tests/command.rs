@@ -132,6 +132,8 @@ fn wrong_usage_ends_with_2_and_says_what_is_wanted() {
         (&["convert", "--seeds", "x"], "<OUTPUT>"),
         (&["convert", "x", "--to", "tape"], "possible values: text, bytes"),
         (&["kernels", "--show", "6.12", "--json"], "cannot be used with"),
+        (&["review", "6.12", "6.1", "--depth", "0", "--time", "0"], "nothing would be played"),
+        (&["review", "6.12", "6.1", "--depth", "0", "--ops", "0"], "nothing would be played"),
     ] {
         let said = refused(rmap_diff(args));
         assert!(said.contains(wanted), "{args:?}: `{wanted}` wanted: {said}");

@@ -135,6 +135,11 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         verdict.random = trace.ops.len() as u64;
         take(&mut explorer, &mut verdict);
     } else {
+        if args.depth == Some(0) && args.ops.map_or(args.time == 0, |ops| ops == 0) {
+            return Err(Error::Usage(
+                "--depth 0 and no time or operations for random traces: nothing would be played".into(),
+            ));
+        }
         let scopes = match (args.procs, args.pages, args.depth) {
             (Some(procs), Some(pages), Some(depth)) => vec![(procs, pages, depth)],
             (_, _, Some(depth)) => SCOPES.iter().map(|&(procs, pages, most)| (procs, pages, most.min(depth))).collect(),
@@ -152,7 +157,8 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         false => print(report::review::coloured(&verdict, names))?,
     }
     Ok(match verdict.outcome() {
-        Outcome::Equivalent => AGREE,
+        Outcome::Equivalent if verdict.is_finished() => AGREE,
+        Outcome::Equivalent => BUT_FOR,
         Outcome::ButFor => BUT_FOR,
         Outcome::Different | Outcome::Violates => FOUND,
     })

@@ -47,7 +47,8 @@ pub fn coloured(verdict: &Verdict, names: Names<'_>) -> String {
     let list: Vec<String> = of_worst.map(|(class, _)| plain(class.text(names))).collect();
     let list = if list.is_empty() { String::new() } else { format!(" {}", list.join("; ")) };
     let Names { base, changed } = names;
-    let _ = writeln!(out, "{style}{base} and {changed}: {}{list}{style:#}", outcome.name());
+    let far = if verdict.is_finished() { "" } else { ", as far as it came: NOT finished" };
+    let _ = writeln!(out, "{style}{base} and {changed}: {}{list}{far}{style:#}", outcome.name());
     let _ = writeln!(out, "{QUIET}{}{QUIET:#}", work(verdict));
     let seen: Vec<_> = verdict.seen.iter().collect();
     for (class, sighting) in seen.into_iter().rev() {
@@ -111,6 +112,6 @@ pub fn value(verdict: &Verdict, names: Names<'_>) -> Value {
         "base": names.base, "changed": names.changed, "verdict": verdict.outcome().name(),
         "classes": verdict.seen.iter().map(class).collect::<Vec<_>>(),
         "scopes": verdict.scopes.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "operations": verdict.transitions, "random_operations": verdict.random, "known": verdict.known,
+        "finished": verdict.is_finished(), "operations": verdict.transitions, "random_operations": verdict.random, "known": verdict.known,
     })
 }

@@ -1,6 +1,6 @@
 //! Reviews of the port against itself, and against sides that are bent.
 
-use super::{Class, Explorer, Order, Pair, Reviewed, Sightings, Which};
+use super::{Class, Explorer, Names, Order, Outcome, Pair, Reviewed, Searched, Sightings, Verdict, Which};
 use crate::exhaust::{Ended, Expand, Failures, Limits, OpKinds, Scope, Search};
 use crate::port::Port;
 use crate::rmap::{Cache, Call, Event, EventKind, Fail, Function, Gfp, Revision, Rmap, Side};
@@ -233,4 +233,17 @@ fn a_split_the_other_way_round_is_another_order_and_fails_on_both_sides() {
     let earlier = Revision { munmap_splits_first_below: false, ..later };
     let seen = explored(earlier, later, STRAIGHT, 4);
     assert_eq!(classes(&seen), [Class::ButFor(Order::Allocation)]);
+}
+
+#[test]
+fn a_search_that_ended_early_is_not_called_equivalent_without_a_word() {
+    let searched = |depth| Searched { processes: 2, pages: 2, depth, wanted: 6 };
+    let names = Names { base: "a", changed: "b" };
+    for (depth, finished) in [(6, true), (5, false)] {
+        let verdict = Verdict { scopes: vec![searched(6), searched(depth)], transitions: 9, ..Verdict::default() };
+        assert_eq!((verdict.outcome(), verdict.is_finished()), (Outcome::Equivalent, finished));
+        let said = crate::report::review::plain(&verdict, names);
+        assert_eq!(said.lines().next().unwrap().contains("NOT finished"), !finished, "{said}");
+        assert_eq!(crate::report::review::value(&verdict, names)["finished"], finished);
+    }
 }

@@ -56,6 +56,11 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Whether every scope was searched to the depth that was wanted.
+    pub fn is_finished(&self) -> bool {
+        self.scopes.iter().all(|searched| searched.depth >= searched.wanted)
+    }
+
     /// In one word.
     pub fn outcome(&self) -> Outcome {
         let of = |class: &Class| match class {
