@@ -3,7 +3,10 @@
 //! The way of the data: bytes or text become a [`trace::Trace`]; a driver ([`mm`]) decides the
 //! geometry once and makes rmap calls ([`rmap`]); [`check::Lockstep`] lets the reference
 //! (`kernel`) do each call and the port ([`port`]) do it after, and compares the two;
-//! [`minimize()`](minimize::minimize) makes its trace small, and [`report`] shows it to a person.
+//! [`minimize()`](minimize::minimize) makes its trace small, and [`report`], [`show`] and [`reproduce`] show it to a person.
+//!
+//! Above that: [`exhaust`] tries every sequence in a small scope, [`review`] plays two references side by side (both compare
+//! states as a [`world`]), [`ground_truth`] a booted kernel beside a reference, and `mutants` measures what is found.
 
 pub mod check;
 #[cfg(feature = "cli")]

@@ -2,14 +2,13 @@
 //! ([`cache`], [`supply`]), cuts the kernel's own C out of them ([`extract`]) as the manifest says
 //! ([`manifest`]), and finds out how each generation behaves ([`revision`]).
 //!
-//! Afterwards it says what a run reached of what was cut ([`coverage`]).
+//! Afterwards it says what a run reached of what was cut ([`reached`]).
 //!
 //! The build script of the tool and the commands `kernels` and `coverage` are the users. Nothing here knows
 //! of the Rust port, of traces or of C compilers.
 
 pub mod boot;
 pub mod cache;
-pub mod coverage;
 pub mod debian;
 pub mod extract;
 pub mod manifest;
@@ -17,6 +16,7 @@ pub mod mutants;
 pub mod needed;
 pub mod patch;
 pub mod process;
+pub mod reached;
 pub mod revision;
 pub mod source;
 pub mod supply;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use rmap_extract::coverage::{self, CoverageError, Piece, Unreached};
+use rmap_extract::reached::{self, Piece, ReachedError, Unreached};
 
 /// What the seeds reach of the kernel's functions and of the port.
 #[derive(Parser)]
@@ -35,20 +35,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<(String, bool), CoverageError> {
+fn run(arguments: &Arguments) -> Result<(String, bool), ReachedError> {
     let unreached = Unreached::load(&arguments.unreached)?;
-    let lcov = coverage::read_file(&arguments.lcov)?;
-    let counters = coverage::read(&lcov, |path| std::fs::read_to_string(path).ok())?;
+    let lcov = reached::read_file(&arguments.lcov)?;
+    let counters = reached::read(&lcov, |path| std::fs::read_to_string(path).ok())?;
     let mut reports = Vec::new();
     for name in &arguments.gated {
         let pieces = pieces(&arguments.references.join(name).join("pieces.json"))?;
-        reports.push((name.clone(), coverage::reference(name, &pieces, &counters, &unreached)));
+        reports.push((name.clone(), reached::reference(name, &pieces, &counters, &unreached)));
     }
     let gated: Vec<&str> = arguments.gated.iter().map(String::as_str).collect();
-    Ok(coverage::summary(&gated, &reports, &coverage::rust("/src/port", &counters), &unreached))
+    Ok(reached::summary(&gated, &reports, &reached::rust("/src/port", &counters), &unreached))
 }
 
-fn pieces(path: &Path) -> Result<Vec<Piece>, CoverageError> {
-    let text = coverage::read_file(path)?;
-    serde_json::from_str(&text).map_err(|source| CoverageError::Pieces { path: path.to_owned(), source })
+fn pieces(path: &Path) -> Result<Vec<Piece>, ReachedError> {
+    let text = reached::read_file(path)?;
+    serde_json::from_str(&text).map_err(|source| ReachedError::Pieces { path: path.to_owned(), source })
 }

@@ -15,7 +15,7 @@ pub use lcov::{Counters, read};
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
-pub enum CoverageError {
+pub enum ReachedError {
     /// A file cannot be read.
     #[error("{path}: {source}")]
     Read {
@@ -54,8 +54,8 @@ pub enum CoverageError {
 ///
 /// # Errors
 /// If it cannot be read.
-pub fn read_file(path: &Path) -> Result<String, CoverageError> {
-    std::fs::read_to_string(path).map_err(|source| CoverageError::Read { path: path.to_owned(), source })
+pub fn read_file(path: &Path) -> Result<String, ReachedError> {
+    std::fs::read_to_string(path).map_err(|source| ReachedError::Read { path: path.to_owned(), source })
 }
 
 /// A definition that was cut: a row of `pieces.json`.
@@ -103,9 +103,9 @@ impl Unreached {
     ///
     /// # Errors
     /// If it cannot be read or is malformed.
-    pub fn load(path: &Path) -> Result<Unreached, CoverageError> {
+    pub fn load(path: &Path) -> Result<Unreached, ReachedError> {
         toml::from_str(&read_file(path)?)
-            .map_err(|source| CoverageError::Unreached { path: path.to_owned(), source: Box::new(source) })
+            .map_err(|source| ReachedError::Unreached { path: path.to_owned(), source: Box::new(source) })
     }
 
     /// The entry that explains a line, if any.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CoverageError, Reached};
+use super::{Reached, ReachedError};
 
 /// What is known of one line.
 #[derive(Clone, Default, Debug)]
@@ -63,11 +63,11 @@ struct Place {
 ///
 /// # Errors
 /// If a record is malformed.
-pub fn read(lcov: &str, mut text_of: impl FnMut(&str) -> Option<String>) -> Result<Counters, CoverageError> {
+pub fn read(lcov: &str, mut text_of: impl FnMut(&str) -> Option<String>) -> Result<Counters, ReachedError> {
     let mut counters = Counters::default();
     let mut place: Option<Place> = None;
     for (at, record) in lcov.lines().enumerate() {
-        let malformed = || CoverageError::Lcov { line: at + 1, text: record.to_owned() };
+        let malformed = || ReachedError::Lcov { line: at + 1, text: record.to_owned() };
         let number = |text: Option<&str>| text.and_then(|n| n.parse::<u64>().ok()).ok_or_else(malformed);
         if let Some(path) = record.strip_prefix("SF:") {
             place = Some(Place::new(path, text_of(path)));
