@@ -48,7 +48,7 @@ RMAP_KERNEL='$kernel' RMAP_DRIVER=$driver exec "\$(dirname "\$0")/rmap-diff-diff
 END
         chmod +x "$OUT/$fuzzer"
         (cd "$work/$set" && zip -q -r "$OUT/${fuzzer}_seed_corpus.zip" .)
-        printf '[libfuzzer]\nmax_len = 4608\ntimeout = 60\n\n[asan]\ndetect_stack_use_after_return = 0\n' >"$OUT/$fuzzer.options"
+        printf '[libfuzzer]\nmax_len = 4608\ntimeout = 60\nentropic = 0\n\n[asan]\ndetect_stack_use_after_return = 0\n' >"$OUT/$fuzzer.options"
         built=$((built + 1))
     done
 done
