@@ -263,7 +263,8 @@ impl Compiler {
         for sanitizer in sanitizers.split(',').filter(|s| !s.is_empty()) {
             match sanitizer {
                 "address" => {
-                    flags.push("-fsanitize=address");
+                    // With frame pointers, a report's stacks are whole.
+                    flags.extend(["-fsanitize=address", "-fno-omit-frame-pointer"]);
                     println!("cargo::rustc-cfg=rmap_sanitize_address");
                 }
                 other => {

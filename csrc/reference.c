@@ -487,6 +487,7 @@ static void reference_reset(struct rmap_world *w)
 	current_world = w;
 	for (int i = 0; i < NR_CACHES; i++)
 		slab_reset(&w->slabs[i], &kmem_caches[i]);
+	bodies_clear(w);
 	world_clear(w);
 	current_world = NULL;
 }
@@ -500,6 +501,7 @@ static void reference_destroy(struct rmap_world *w)
 	layer_destroy(w);
 #endif
 	current_world = NULL;
+	free(w->bodies);
 	free(w->mms);
 	free(w->events);
 	free(w->touched);

@@ -98,8 +98,8 @@ struct rmap_call {
 
 /* How the slab treats freed objects. */
 enum rmap_slab_mode {
-	RMAP_SLAB_REUSE,	/* the next allocation gets the last freed object */
-	RMAP_SLAB_POISON,	/* freed objects are poisoned and kept until the reset */
+	RMAP_SLAB_REUSE,	/* the next allocation gets the last freed object; never under AddressSanitizer */
+	RMAP_SLAB_POISON,	/* freed objects are poisoned and kept until the reset; AddressSanitizer's own way there */
 };
 
 /* What the kernel's VMA code is asked to do; pages. The numbers are those of enum rmap_operation_kind. */

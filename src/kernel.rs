@@ -89,7 +89,8 @@ pub enum SlabMode {
     /// The next allocation gets the object freed last, as in the kernel: confusion of old and new shows.
     #[default]
     Reuse,
-    /// Freed objects are poisoned and kept until the reset: use after free shows, under ASan at the access.
+    /// Freed objects are poisoned and kept until the reset: use after free shows. A build with AddressSanitizer knows this
+    /// mode alone, and has it from `malloc` and `free`, whose report tells the access, the allocation and the free.
     Poison,
 }
 

@@ -3,29 +3,18 @@
  * The slab. Observes: every attempt (and whether it is to fail), every free, double and foreign
  * frees, sleeping where sleeping is forbidden, an anon_vma freed while its lock is held.
  *
- * An object is a header of ours, then the kernel's structure, then, for an anon_vma, our notes on
- * its interval tree. Headers stay readable until the world is destroyed.
+ * An object is, for an anon_vma and a VMA, our notes on it, then a header of ours, then the kernel's
+ * structure: its body. Notes and headers stay readable until the world is destroyed.
+ *
+ * Bodies lie in an arena with their headers. Under AddressSanitizer, where freed objects are never
+ * reused before the reset, each comes from malloc() and goes back with free() instead: an access
+ * beyond an object or after its end is reported with where it was allocated and freed. A header is
+ * then found from its body by address.
  */
 #ifndef STUBS_SLAB_OBJECT_H
 #define STUBS_SLAB_OBJECT_H
 
 #include "world.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define STUBS_ASAN 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define STUBS_ASAN 1
-#endif
-
-#ifdef STUBS_ASAN
-void __asan_poison_memory_region(void const volatile *addr, size_t size);
-void __asan_unpoison_memory_region(void const volatile *addr, size_t size);
-#else
-#define __asan_poison_memory_region(addr, size) ((void)(addr), (void)(size))
-#define __asan_unpoison_memory_region(addr, size) ((void)(addr), (void)(size))
-#endif
 
 #define SLAB_OBJECT_MAGIC 0x6f626a21u
 #define POISON_FREE 0x6b
@@ -36,6 +25,10 @@ enum object_state { OBJECT_FREE, OBJECT_LIVE };
 
 struct slab_object {
 	struct slab_object *next, *prev;	/* next alone when free */
+#ifdef STUBS_ASAN
+	void *body;				/* NULL once given back */
+	uint64_t unused_too;
+#endif
 	uint32_t magic;
 	uint32_t serial;
 	uint16_t cache;
@@ -48,7 +41,7 @@ struct slab_chunk {
 	uint64_t unused;
 };
 
-/* What the observers know of an anon_vma; follows it in memory. */
+/* What the observers know of an anon_vma. */
 struct anon_vma_notes {
 	uint32_t epoch;				/* of the call that touched it last */
 	uint32_t tree_epoch;			/* of the call that changed its tree last */
@@ -60,7 +53,7 @@ struct anon_vma_notes {
 	struct anon_vma_chain *marks[MARKS_MAX];
 };
 
-/* What is known of a VMA; follows it in memory. Used by the VMA layer: what of it was told last. */
+/* What is known of a VMA. Used by the VMA layer: what of it was told last. */
 struct vma_notes {
 	uint64_t start, end, pgoff, anon_pgoff, kind;
 	uint32_t mm;
@@ -71,12 +64,100 @@ struct vma_notes {
 struct kmem_cache {
 	const char *name;
 	size_t size;				/* of the kernel's structure */
-	size_t stride;				/* header and notes included */
+	size_t notes_size;
+	size_t stride;				/* from header to header */
 	enum cache_id id;
 	void (*ctor)(void *);
 };
 
 static struct kmem_cache kmem_caches[NR_CACHES];
+
+#ifdef STUBS_ASAN
+
+/* Stands for the header of what never was an object. */
+static _Thread_local struct {
+	char notes[256];
+	struct slab_object object;
+} no_object;
+
+static inline uint32_t body_slot(const struct rmap_world *w, const void *body)
+{
+	return ((uintptr_t)body >> 4) * 0x9e3779b97f4a7c15u >> 32 & (w->max_bodies - 1);
+}
+
+/* The object that has, or had last, its body there. */
+static struct slab_object *object_of(const void *body)
+{
+	struct rmap_world *w = current_world;
+
+	for (uint32_t i = w->max_bodies ? body_slot(w, body) : 0; w->max_bodies; i = (i + 1) & (w->max_bodies - 1)) {
+		if (w->bodies[i].body == body)
+			return w->bodies[i].object;
+		if (!w->bodies[i].body)
+			break;
+	}
+	no_object.object = (struct slab_object) { .serial = RMAP_NONE };
+	return &no_object.object;
+}
+
+static inline void *body_of(struct slab_object *object)
+{
+	return object->body;
+}
+
+static void bodies_put(struct rmap_world *w, struct slab_body entry)
+{
+	uint32_t i = body_slot(w, entry.body);
+
+	while (w->bodies[i].body && w->bodies[i].body != entry.body)
+		i = (i + 1) & (w->max_bodies - 1);
+	w->nr_bodies += !w->bodies[i].body;
+	w->bodies[i] = entry;
+}
+
+static void bodies_grow(struct rmap_world *w)
+{
+	struct slab_body *old = w->bodies;
+	uint32_t max_old = w->max_bodies;
+
+	w->max_bodies = max_old ? 2 * max_old : 256;
+	w->bodies = calloc(w->max_bodies, sizeof(*w->bodies));
+	if (!w->bodies)
+		out_of_memory();
+	w->nr_bodies = 0;
+	for (uint32_t i = 0; i < max_old; i++)
+		if (old[i].body)
+			bodies_put(w, old[i]);
+	free(old);
+}
+
+static void bodies_clear(struct rmap_world *w)
+{
+	if (w->nr_bodies)
+		memset(w->bodies, 0, w->max_bodies * sizeof(*w->bodies));
+	w->nr_bodies = 0;
+}
+
+static void slab_body_take(struct slab_object *object, size_t size)
+{
+	struct rmap_world *w = current_world;
+
+	if (2 * (w->nr_bodies + 1) > w->max_bodies)
+		bodies_grow(w);
+	object->body = malloc(size);
+	if (!object->body)
+		out_of_memory();
+	bodies_put(w, (struct slab_body) { object->body, object });
+}
+
+/* Which object it was stays known until the reset. */
+static void slab_body_give(struct slab_object *object)
+{
+	free(object->body);
+	object->body = NULL;
+}
+
+#else
 
 static inline struct slab_object *object_of(const void *body)
 {
@@ -86,6 +167,22 @@ static inline struct slab_object *object_of(const void *body)
 static inline void *body_of(struct slab_object *object)
 {
 	return (char *)object + sizeof(struct slab_object);
+}
+
+static void bodies_clear(struct rmap_world *w)
+{
+}
+
+#endif
+
+/* Whether freed objects are kept until the reset. */
+static inline bool slab_keeps_freed(void)
+{
+#ifdef STUBS_ASAN
+	return true;
+#else
+	return current_world->slab_mode == RMAP_SLAB_POISON;
+#endif
 }
 
 static inline uint32_t serial_of(const void *body)
@@ -100,12 +197,12 @@ static inline bool is_live(const void *body)
 
 static inline struct anon_vma_notes *notes_of(const void *anon_vma)
 {
-	return (struct anon_vma_notes *)((char *)anon_vma + kmem_caches[CACHE_ANON_VMA].size);
+	return (struct anon_vma_notes *)object_of(anon_vma) - 1;
 }
 
 static inline struct vma_notes *vma_notes_of(const void *vma)
 {
-	return (struct vma_notes *)((char *)vma + kmem_caches[CACHE_VMA].size);
+	return (struct vma_notes *)object_of(vma) - 1;
 }
 
 /* As from a new page: garbage, but for what the constructor sets. Whoever relies on zeroes is seen. */
@@ -122,21 +219,39 @@ static void slab_chunk_add(struct slab *slab, struct kmem_cache *cache)
 	char *at;
 
 	chunk = aligned_alloc(64, (sizeof(*chunk) + OBJECTS_PER_CHUNK * cache->stride + 63) & ~(size_t)63);
-	if (!chunk) {
-		fprintf(stderr, "rmap-diff: out of memory\n");
-		abort();
-	}
+	if (!chunk)
+		out_of_memory();
 	chunk->next = slab->chunks;
 	slab->chunks = chunk;
 	at = (char *)(chunk + 1);
+	memset(at, 0, OBJECTS_PER_CHUNK * cache->stride);
 	for (int i = OBJECTS_PER_CHUNK - 1; i >= 0; i--) {
-		struct slab_object *object = (struct slab_object *)(at + i * cache->stride);
+		struct slab_object *object = (struct slab_object *)(at + i * cache->stride + cache->notes_size);
 
 		*object = (struct slab_object) {
 			.next = slab->free, .magic = SLAB_OBJECT_MAGIC, .cache = cache->id,
 		};
-		memset(body_of(object), 0, cache->stride - sizeof(*object));
+#ifndef STUBS_ASAN
 		slab_object_fresh(object, cache);
+#endif
+		slab->free = object;
+	}
+}
+
+/* Makes the objects of a list available again, as new. */
+static void slab_renew(struct slab *slab, struct kmem_cache *cache, struct slab_object *list)
+{
+	struct slab_object *object, *next;
+
+	for (object = list; object; object = next) {
+		next = object->next;
+		object->state = OBJECT_FREE;
+#ifdef STUBS_ASAN
+		slab_body_give(object);
+#else
+		slab_object_fresh(object, cache);
+#endif
+		object->next = slab->free;
 		slab->free = object;
 	}
 }
@@ -144,22 +259,8 @@ static void slab_chunk_add(struct slab *slab, struct kmem_cache *cache)
 /* Forgets what is live and makes every object available again. */
 static void slab_reset(struct slab *slab, struct kmem_cache *cache)
 {
-	struct slab_object *object, *next;
-
-	for (object = slab->live_first; object; object = next) {
-		next = object->next;
-		object->state = OBJECT_FREE;
-		slab_object_fresh(object, cache);
-		object->next = slab->free;
-		slab->free = object;
-	}
-	for (object = slab->quarantine; object; object = next) {
-		next = object->next;
-		__asan_unpoison_memory_region(body_of(object), cache->size);
-		slab_object_fresh(object, cache);
-		object->next = slab->free;
-		slab->free = object;
-	}
+	slab_renew(slab, cache, slab->live_first);
+	slab_renew(slab, cache, slab->quarantine);
 	slab->quarantine = slab->live_first = slab->live_last = NULL;
 	slab->nr_live = slab->next_serial = 0;
 }

@@ -19,6 +19,14 @@
 
 #include "rmap_abi.h"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define STUBS_ASAN 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define STUBS_ASAN 1
+#endif
+
 #define MAX_PROCESSES 16
 #define RMAP_MAX_FILES 4
 #define MARKS_MAX 4
@@ -58,10 +66,16 @@ struct folio_slot;
 struct slab {
 	struct slab_object *live_first, *live_last;
 	struct slab_object *free;	/* for the next allocations */
-	struct slab_object *quarantine;	/* poisoned until the reset */
+	struct slab_object *quarantine;	/* freed, kept until the reset */
 	struct slab_chunk *chunks;
 	uint32_t nr_live;
 	uint32_t next_serial;
+};
+
+/* Which object's body is, or was last, at an address. */
+struct slab_body {
+	const void *body;
+	struct slab_object *object;
 };
 
 /* An anon_vma met in the running call: where, and under which serial. */
@@ -73,6 +87,8 @@ struct touched_anon_vma {
 struct rmap_world {
 	uint32_t slab_mode;
 	struct slab slabs[NR_CACHES];
+	struct slab_body *bodies;		/* under AddressSanitizer: a hash table by address */
+	uint32_t nr_bodies, max_bodies;
 	struct mm_struct *mms;			/* MAX_PROCESSES of them */
 
 	struct rmap_fail fail;			/* of this operation */
@@ -128,7 +144,14 @@ struct rmap_world {
 
 static _Thread_local struct rmap_world *current_world;
 
-/* Doubles a buffer until it holds need elements. Memory out is the host's trouble: abort. */
+/* The host's trouble. */
+static _Noreturn void out_of_memory(void)
+{
+	fprintf(stderr, "rmap-diff: out of memory\n");
+	abort();
+}
+
+/* Doubles a buffer until it holds need elements. */
 static void *grow(void *buffer, uint32_t *max, uint32_t need, size_t size)
 {
 	uint32_t n = *max ? *max : 64;
@@ -138,10 +161,8 @@ static void *grow(void *buffer, uint32_t *max, uint32_t need, size_t size)
 	while (n < need)
 		n *= 2;
 	buffer = realloc(buffer, n * size);
-	if (!buffer) {
-		fprintf(stderr, "rmap-diff: out of memory\n");
-		abort();
-	}
+	if (!buffer)
+		out_of_memory();
 	*max = n;
 	return buffer;
 }

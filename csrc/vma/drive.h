@@ -20,13 +20,10 @@ static void layer_clear(struct rmap_world *w)
 {
 	if (!w->nodes) {
 		w->nodes = calloc(1, sizeof(*w->nodes));
-		if (!w->nodes) {
-			fprintf(stderr, "rmap-diff: out of memory\n");
-			abort();
-		}
+		if (!w->nodes)
+			out_of_memory();
 	}
-	w->nodes->used = w->nodes->live = 0;
-	w->nodes->free = NULL;
+	maple_slab_reset(w->nodes);
 	w->rcu_queue = NULL;
 	w->depth = 0;
 	for (uint32_t i = 0; i < MAX_PROCESSES; i++)
@@ -40,10 +37,9 @@ static void layer_clear(struct rmap_world *w)
 
 static void layer_destroy(struct rmap_world *w)
 {
-	for (uint32_t i = 0; i < w->nodes->nr_chunks; i++) {
-		__asan_unpoison_memory_region(w->nodes->chunks[i], MAPLE_NODE_SIZE * MAPLE_NODES_PER_CHUNK);
+	maple_slab_reset(w->nodes);
+	for (uint32_t i = 0; i < w->nodes->nr_chunks; i++)
 		free(w->nodes->chunks[i]);
-	}
 	free(w->nodes->chunks);
 	free(w->nodes);
 	free(w->files);

@@ -12,13 +12,15 @@ enum mmap_lock_state { MMAP_UNLOCKED, MMAP_READ_LOCKED, MMAP_WRITE_LOCKED };
 
 #include <linux/slab.h>
 
-/* --- Maple tree nodes: an arena that a reset rewinds; their allocations fail by a count of their own --- */
-
+/*
+ * Maple tree nodes. Their allocations fail by a count of their own. They come from an arena that a reset rewinds; under
+ * AddressSanitizer from malloc(), as the other objects do.
+ */
 #define MAPLE_NODE_SIZE 256
 #define MAPLE_NODES_PER_CHUNK 64
 
 struct maple_slab_node {
-	struct maple_slab_node *next;
+	struct maple_slab_node *next, *prev;	/* next alone when free */
 };
 
 struct maple_slab {
@@ -26,51 +28,99 @@ struct maple_slab {
 	uint32_t nr_chunks, max_chunks;
 	uint32_t used;				/* nodes given out since the reset, but for those freed and reused */
 	struct maple_slab_node *free;
+	struct maple_slab_node *live_first;	/* under AddressSanitizer: follow their nodes in memory */
 	uint32_t live;
 };
 
 static struct kmem_cache maple_cache = { .name = "maple_node", .size = MAPLE_NODE_SIZE };
 
-static void *maple_node_take(void)
+#ifdef STUBS_ASAN
+
+static void *maple_node_new(struct maple_slab *slab)
 {
-	struct maple_slab *slab = current_world->nodes;
-	struct maple_slab_node *node = slab->free;
+	char *node = aligned_alloc(MAPLE_NODE_SIZE, 2 * MAPLE_NODE_SIZE);
+	struct maple_slab_node *links = (void *)(node + MAPLE_NODE_SIZE);
 
-	slab->live++;
-	if (node) {
-		slab->free = node->next;
-	} else {
-		uint32_t chunk = slab->used / MAPLE_NODES_PER_CHUNK;
-
-		if (chunk == slab->nr_chunks) {
-			slab->chunks = grow(slab->chunks, &slab->max_chunks, chunk + 1, sizeof(*slab->chunks));
-			slab->chunks[chunk] = aligned_alloc(MAPLE_NODE_SIZE, MAPLE_NODE_SIZE * MAPLE_NODES_PER_CHUNK);
-			if (!slab->chunks[chunk]) {
-				fprintf(stderr, "rmap-diff: out of memory\n");
-				abort();
-			}
-			slab->nr_chunks++;
-		}
-		node = (void *)(slab->chunks[chunk] + slab->used++ % MAPLE_NODES_PER_CHUNK * MAPLE_NODE_SIZE);
-	}
-	__asan_unpoison_memory_region(node, MAPLE_NODE_SIZE);
-	memset(node, POISON_INUSE, MAPLE_NODE_SIZE);
+	if (!node)
+		out_of_memory();
+	*links = (struct maple_slab_node) { .next = slab->live_first };
+	if (slab->live_first)
+		slab->live_first->prev = links;
+	slab->live_first = links;
 	return node;
 }
 
-static void maple_node_give(void *body)
+static void maple_node_old(struct maple_slab *slab, void *node)
 {
-	struct maple_slab *slab = current_world->nodes;
+	struct maple_slab_node *links = (void *)((char *)node + MAPLE_NODE_SIZE);
+
+	if (links->prev)
+		links->prev->next = links->next;
+	else
+		slab->live_first = links->next;
+	if (links->next)
+		links->next->prev = links->prev;
+	free(node);
+}
+
+#else
+
+static void *maple_node_new(struct maple_slab *slab)
+{
+	struct maple_slab_node *node = slab->free;
+	uint32_t chunk = slab->used / MAPLE_NODES_PER_CHUNK;
+
+	if (node) {
+		slab->free = node->next;
+		return node;
+	}
+	if (chunk == slab->nr_chunks) {
+		slab->chunks = grow(slab->chunks, &slab->max_chunks, chunk + 1, sizeof(*slab->chunks));
+		slab->chunks[chunk] = aligned_alloc(MAPLE_NODE_SIZE, MAPLE_NODE_SIZE * MAPLE_NODES_PER_CHUNK);
+		if (!slab->chunks[chunk])
+			out_of_memory();
+		slab->nr_chunks++;
+	}
+	return slab->chunks[chunk] + slab->used++ % MAPLE_NODES_PER_CHUNK * MAPLE_NODE_SIZE;
+}
+
+static void maple_node_old(struct maple_slab *slab, void *body)
+{
 	struct maple_slab_node *node = body;
 
-	slab->live--;
-	if (current_world->slab_mode == RMAP_SLAB_POISON) {
-		memset(body, POISON_FREE, MAPLE_NODE_SIZE);
-		__asan_poison_memory_region(body, MAPLE_NODE_SIZE);
+	if (slab_keeps_freed()) {
+		memset(node, POISON_FREE, MAPLE_NODE_SIZE);
 		return;
 	}
 	node->next = slab->free;
 	slab->free = node;
+}
+
+#endif
+
+static void *maple_node_take(void)
+{
+	void *node = maple_node_new(current_world->nodes);
+
+	current_world->nodes->live++;
+	memset(node, POISON_INUSE, MAPLE_NODE_SIZE);
+	return node;
+}
+
+static void maple_node_give(void *node)
+{
+	current_world->nodes->live--;
+	maple_node_old(current_world->nodes, node);
+}
+
+static void maple_slab_reset(struct maple_slab *slab)
+{
+	for (struct maple_slab_node *node = slab->live_first, *next; node; node = next) {
+		next = node->next;
+		free((char *)node - MAPLE_NODE_SIZE);
+	}
+	slab->live_first = slab->free = NULL;
+	slab->used = slab->live = 0;
 }
 
 /*

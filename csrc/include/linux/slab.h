@@ -26,9 +26,13 @@ static struct kmem_cache *kmem_cache_define(enum cache_id id, const char *name, 
 		       id == CACHE_VMA ? sizeof(struct vma_notes) : 0;
 
 	*cache = (struct kmem_cache) {
-		.name = name, .size = (size + 7) & ~(size_t)7, .id = id, .ctor = ctor,
+		.name = name, .size = (size + 7) & ~(size_t)7, .notes_size = (notes + 15) & ~(size_t)15,
+		.id = id, .ctor = ctor,
 	};
-	cache->stride = (sizeof(struct slab_object) + cache->size + notes + 15) & ~(size_t)15;
+	cache->stride = cache->notes_size + sizeof(struct slab_object);
+#ifndef STUBS_ASAN
+	cache->stride += (cache->size + 15) & ~(size_t)15;
+#endif
 	return cache;
 }
 
@@ -73,6 +77,10 @@ static void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 		slab->live_first = object;
 	slab->live_last = object;
 	slab->nr_live++;
+#ifdef STUBS_ASAN
+	slab_body_take(object, cache->size);
+	slab_object_fresh(object, cache);
+#endif
 	if (gfp & __GFP_ZERO)
 		memset(body_of(object), 0, cache->size);
 	else if (!cache->ctor)
@@ -110,9 +118,12 @@ static void kmem_cache_free(struct kmem_cache *cache, void *body)
 		slab->live_last = object->prev;
 	slab->nr_live--;
 	object->state = OBJECT_FREE;
-	if (w->slab_mode == RMAP_SLAB_POISON) {
+	if (slab_keeps_freed()) {
+#ifdef STUBS_ASAN
+		slab_body_give(object);
+#else
 		memset(body, POISON_FREE, cache->size);
-		__asan_poison_memory_region(body, cache->size);
+#endif
 		object->next = slab->quarantine;
 		slab->quarantine = object;
 	} else {
