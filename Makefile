@@ -7,6 +7,7 @@
 #   make corpus-import DIR=PATH [KERNEL=NAME] [DRIVER=kernel|rust]
 #   make review BASE=6.12 PATCHES="series.mbox" | CHANGED=NAME [TIME=60] [DRIVER=kernel|rust] [NAME=BASE-changed]
 #   make mutants [KERNEL="NAME NAME"] [TIME=SECONDS]
+#   make port-mutants [SHARD=0/60]
 #   make historical
 #   make kernels [KERNELS="6.1 6.12 7.2 7"]
 #   make kernel NAME=mine TREE=PATH|URL|ref:NAME [REV=v6.19] [PATCHES="a.mbox b.patch"]
@@ -27,7 +28,7 @@ SEED ?= $(firstword $(wildcard ../shared/seed/*.txt))
 
 kernels_tool := cargo run -q --release -p rmap-extract --bin kernels --
 
-.PHONY: help setup kernels kernel test fuzz bench coverage cmin corpus-import review mutants historical \
+.PHONY: help setup kernels kernel test fuzz bench coverage cmin corpus-import review mutants port-mutants historical \
 	ground-truth
 .DEFAULT_GOAL := help
 
@@ -80,6 +81,9 @@ corpus-import: kernels
 # same command goes on.
 mutants: kernels
 	@scripts/mutants "$(if $(filter command environment,$(firstword $(origin TIME))),$(TIME),0)" $(KERNEL)
+
+port-mutants: kernels
+	@scripts/port-mutants $(SHARD)
 
 historical: kernels
 	@cargo bench -q --bench historical

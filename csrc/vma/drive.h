@@ -282,6 +282,7 @@ static const uint64_t *reference_space(struct rmap_world *w, uint32_t mm, uint32
 				put_word(serial_of(vma));
 				put_word(vma->vm_start >> PAGE_SHIFT);
 				put_word(vma->vm_end >> PAGE_SHIFT);
+				put_word(vma->vm_pgoff);
 				put_word(vma_told_kind(vma));
 				put_word(!!vma->anon_vma);
 			}

@@ -27,7 +27,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", env = "RMAP_KERNEL")]
     kernel: Vec<String>,
     /// Operations that each mutant is hunted for at most, by each judge.
-    #[arg(long, default_value_t = 200_000)]
+    #[arg(long, default_value_t = 300_000)]
     ops: u64,
     /// Seeds of the random traces, which take turns.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]

@@ -65,6 +65,8 @@ enum MixArg {
     FullForkHeavy,
     /// Few pages: VMAs split and merge all the time.
     Merges,
+    /// The same, with every other operation failing: merges that come to nothing.
+    FailingMerges,
 }
 
 /// A table for a person: operations, then merges.
@@ -112,6 +114,7 @@ impl Random<'_> {
             MixArg::Full => Mix::full(),
             MixArg::FullForkHeavy => Mix::full_fork_heavy(),
             MixArg::Merges => Mix::merges(),
+            MixArg::FailingMerges => Mix::failing_merges(),
         };
         if mix.set == OpSet::Full && operations == OpSet::Small {
             let why =

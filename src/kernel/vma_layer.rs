@@ -183,14 +183,14 @@ impl Watched for Kernel {
         let words = unsafe { space(self.world.as_ptr(), u32::from(mm.0), &mut count) };
         // SAFETY: C wrote `count` words there and does not touch them until the next call.
         let (&map_count, vmas) = unsafe { slice(words, count) }.split_first()?;
-        out.extend(vmas.chunks_exact(5).map(|vma| Mapped {
+        out.extend(vmas.chunks_exact(6).map(|vma| Mapped {
             vma: VmaId(vma[0] as u32),
-            range: VmaRange { start: vma[1], end: vma[2], pgoff: vma[1] },
-            writable: vma[3] & VmaAttributes::WRITE != 0,
-            file: vma[3] >> 32 != 0,
-            dontcopy: vma[3] & VmaAttributes::DONTCOPY != 0,
-            wipeonfork: vma[3] & VmaAttributes::WIPEONFORK != 0,
-            faulted: vma[4] != 0,
+            range: VmaRange { start: vma[1], end: vma[2], pgoff: vma[3] },
+            writable: vma[4] & VmaAttributes::WRITE != 0,
+            file: vma[4] >> 32 != 0,
+            dontcopy: vma[4] & VmaAttributes::DONTCOPY != 0,
+            wipeonfork: vma[4] & VmaAttributes::WIPEONFORK != 0,
+            faulted: vma[5] != 0,
         }));
         Some(map_count as u32)
     }

@@ -1,7 +1,7 @@
 //! What an operation means for an address space: which pages are mapped after it, and how. An independent account, by pages,
 //! of what the kernel's VMA code is asked to do; of where VMAs begin and end it knows nothing.
 
-use crate::rmap::{ENOMEM, LayerOperation, Mapped};
+use crate::rmap::{EAGAIN, ENOMEM, LayerOperation, Mapped};
 
 /// An operation did something else than it was asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,7 +23,8 @@ struct Piece {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct How {
     writable: bool,
-    file: bool,
+    /// Of memory that maps a file: how far a page's offset in the file is from the page's own number (modulo 2^64).
+    file: Option<u64>,
     dontcopy: bool,
     wipeonfork: bool,
 }
@@ -51,16 +52,14 @@ pub struct Spaces<'a> {
 /// allocations were made to fail.
 pub fn misdeed(operation: &LayerOperation, spaces: &Spaces, errno: i32, injected: u32) -> Option<Misdeed> {
     let broken = |what, detail| Some(Misdeed { what, detail });
-    // So they say of a range with a hole, and where there is no room to grow.
-    let may_say = matches!(
-        operation,
-        LayerOperation::Protect { .. }
-            | LayerOperation::Advise { .. }
-            | LayerOperation::Resize { .. }
-            | LayerOperation::Grow { .. }
-    );
-    if errno == ENOMEM && injected == 0 && !may_say && spaces.before.len() < MANY_VMAS {
-        return broken("ENOMEM and no allocation failed", format!("{operation:?}"));
+    if injected == 0 && spaces.before.len() < MANY_VMAS {
+        if errno == ENOMEM && !may_say_enomem(operation, spaces.before) {
+            return broken("ENOMEM and no allocation failed", format!("{operation:?}"));
+        }
+        // So madvise() says that memory is out.
+        if errno == EAGAIN {
+            return broken("EAGAIN and no allocation failed", format!("{operation:?}"));
+        }
     }
     if errno == EINTR {
         return broken("EINTR and no signal", format!("{operation:?}"));
@@ -68,11 +67,13 @@ pub fn misdeed(operation: &LayerOperation, spaces: &Spaces, errno: i32, injected
     if let LayerOperation::Exit { .. } = operation {
         return None;
     }
-    let before = pieces(spaces.before);
-    let after = match spaces.after {
-        Some(after) => pieces(after),
-        None => return broken("process gone", format!("after {operation:?}")),
+    let Some(there) = spaces.after else {
+        return broken("process gone", format!("after {operation:?}"));
     };
+    if let Some(vma) = gained(operation, spaces.before, there) {
+        return broken("VMA got an anon_vma that it has no use for", format!("{operation:?}: at {}", vma.range));
+    }
+    let (before, after) = (pieces(spaces.before), pieces(there));
     if errno != 0 {
         // How pages are mapped may have changed half-way; whether they are has not, but where a move has made room.
         let asked = moved(operation);
@@ -115,6 +116,33 @@ pub fn misdeed(operation: &LayerOperation, spaces: &Spaces, errno: i32, injected
     None
 }
 
+/// Whether ENOMEM may mean something else than that memory is out: a hole in the range, no room to grow into.
+fn may_say_enomem(operation: &LayerOperation, before: &[Mapped]) -> bool {
+    match *operation {
+        LayerOperation::Protect { start, end, .. } | LayerOperation::Advise { start, end, .. } => {
+            let inside = within(&pieces(before), start, end);
+            inside.iter().map(|piece| piece.end - piece.start).sum::<u64>() < end.saturating_sub(start)
+        }
+        LayerOperation::Resize { .. } | LayerOperation::Grow { .. } => true,
+        _ => false,
+    }
+}
+
+/// A VMA that was there, had no anon_vma and has one now, though nothing was written to it and it did not take in pages
+/// of another. What a merge gave it has to be taken back if the merge comes to nothing. A move may give memory back, and
+/// growth begins with a fault.
+fn gained<'a>(operation: &LayerOperation, before: &[Mapped], after: &'a [Mapped]) -> Option<&'a Mapped> {
+    match operation {
+        LayerOperation::Fault { .. } | LayerOperation::Grow { .. } | LayerOperation::Move { .. } => return None,
+        _ => {}
+    }
+    let has_grown = |was: &Mapped, vma: &Mapped| vma.range.start < was.range.start || was.range.end < vma.range.end;
+    after
+        .iter()
+        .filter(|vma| vma.faulted)
+        .find(|vma| before.iter().any(|was| was.vma == vma.vma && !was.faulted && !has_grown(was, vma)))
+}
+
 /// After a fork: a page of the parent's that the child has not. `child` tells what the child has at a page. What has no
 /// anon_vma is not copied: a fault brings it back.
 pub fn missing_page<F: PartialEq>(
@@ -155,13 +183,18 @@ fn forked(operation: &LayerOperation, spaces: &Spaces) -> Option<Misdeed> {
     })
 }
 
-const ANY: How = How { writable: false, file: false, dontcopy: false, wipeonfork: false };
+const ANY: How = How { writable: false, file: None, dontcopy: false, wipeonfork: false };
 
 fn pieces(space: &[Mapped]) -> Vec<Piece> {
     let piece = |vma: &Mapped| Piece {
         start: vma.range.start,
         end: vma.range.end,
-        how: How { writable: vma.writable, file: vma.file, dontcopy: vma.dontcopy, wipeonfork: vma.wipeonfork },
+        how: How {
+            writable: vma.writable,
+            file: vma.file.then_some(vma.range.pgoff.wrapping_sub(vma.range.start)),
+            dontcopy: vma.dontcopy,
+            wipeonfork: vma.wipeonfork,
+        },
     };
     space.iter().map(piece).collect()
 }
@@ -212,7 +245,8 @@ fn meant(operation: &LayerOperation, before: &[Piece]) -> Option<Vec<Piece>> {
     Some(match *operation {
         LayerOperation::Map { start, end, file, .. } => {
             let mut out = without(before, start, end);
-            let how = How { writable: true, file: file.is_some(), dontcopy: false, wipeonfork: false };
+            // From the offset of its first page's number on.
+            let how = How { writable: true, file: file.map(|_| 0), dontcopy: false, wipeonfork: false };
             out.push(Piece { start, end, how });
             out
         }
@@ -237,7 +271,7 @@ fn meant(operation: &LayerOperation, before: &[Piece]) -> Option<Vec<Piece>> {
             out.extend(taken.into_iter().map(|piece| Piece {
                 start: piece.start - start + to,
                 end: piece.end - start + to,
-                ..piece
+                how: How { file: piece.how.file.map(|far| far.wrapping_add(start).wrapping_sub(to)), ..piece.how },
             }));
             out
         }
@@ -268,13 +302,10 @@ fn differ(operation: &LayerOperation, expected: &[Piece], there: &[Piece]) -> St
     let one = |piece: Option<&Piece>| match piece {
         None => "nothing more".to_owned(),
         Some(Piece { start, end, how }) => {
-            let words = [
-                (how.writable, "writable"),
-                (how.file, "file"),
-                (how.dontcopy, "dontcopy"),
-                (how.wipeonfork, "wipeonfork"),
-            ];
-            let words: Vec<&str> = words.into_iter().filter(|(holds, _)| *holds).map(|(_, word)| word).collect();
+            let file = how.file.map(|far| format!("file from {:#x}", start.wrapping_add(far)));
+            let words = [(how.writable, "writable"), (how.dontcopy, "dontcopy"), (how.wipeonfork, "wipeonfork")];
+            let words = words.into_iter().filter(|(holds, _)| *holds).map(|(_, word)| word);
+            let words: Vec<&str> = words.chain(file.as_deref()).collect();
             format!("{start:#x}..{end:#x} {}", words.join(" ")).trim_end().to_owned()
         }
     };
@@ -330,6 +361,12 @@ mod tests {
         assert_eq!(broken(resize(6), &[vma(0, 4)], &[vma(0, 6)], 0), None);
         assert_eq!(broken(resize(2), &[vma(0, 4)], &[vma(0, 2)], 0), None);
         assert_eq!(broken(resize(2), &[vma(0, 4)], &[vma(0, 4)], 0), NOT_DONE);
+        let file = |start, end, pgoff| Mapped { range: VmaRange { start, end, pgoff }, file: true, ..vma(start, end) };
+        assert_eq!(broken(moves(false), &[file(0, 4, 0)], &[file(0, 1, 0), file(3, 4, 3), file(8, 10, 1)], 0), None);
+        assert_eq!(
+            broken(moves(false), &[file(0, 4, 0)], &[file(0, 1, 0), file(3, 4, 3), file(8, 10, 8)], 0),
+            NOT_DONE
+        );
         let grow = LayerOperation::Grow { mm: P0, page: 5, pages: 2 };
         assert_eq!(broken(grow, &[vma(4, 8)], &[vma(2, 8)], 0), None);
         assert_eq!(broken(grow, &[vma(4, 8)], &[vma(3, 8)], 0), NOT_DONE);
@@ -345,8 +382,24 @@ mod tests {
         let spaces = Spaces { before: &[vma(0, 4)], after: Some(&[vma(0, 4)]), child: None };
         assert_eq!(misdeed(&unmap, &spaces, ENOMEM, 1), None);
         assert_eq!(misdeed(&unmap, &spaces, EINTR, 1).map(|misdeed| misdeed.what), Some("EINTR and no signal"));
-        let protect = LayerOperation::Protect { mm: P0, start: 1, end: 8, write: false };
-        assert_eq!(broken(protect, &[vma(0, 4)], &[vma(0, 4)], ENOMEM), None);
+        let protect = |end| LayerOperation::Protect { mm: P0, start: 1, end, write: false };
+        assert_eq!(broken(protect(8), &[vma(0, 4)], &[vma(0, 4)], ENOMEM), None);
+        assert_eq!(broken(protect(4), &[vma(0, 4)], &[vma(0, 4)], ENOMEM), Some("ENOMEM and no allocation failed"));
+        assert_eq!(broken(protect(4), &[vma(0, 4)], &[vma(0, 4)], EAGAIN), Some("EAGAIN and no allocation failed"));
+    }
+
+    #[test]
+    fn an_anon_vma_comes_with_a_fault_or_with_what_another_vma_had() {
+        let gains = Some("VMA got an anon_vma that it has no use for");
+        let faulted = |vma| Mapped { faulted: true, ..vma };
+        let next = Mapped { vma: VmaId(1), ..faulted(vma(4, 8)) };
+        let protect = LayerOperation::Protect { mm: P0, start: 4, end: 6, write: true };
+        assert_eq!(broken(protect, &[vma(0, 4), next], &[faulted(vma(0, 4)), next], 22), gains);
+        assert_eq!(broken(protect, &[vma(0, 4), next], &[faulted(vma(0, 4)), next], 0), gains);
+        assert_eq!(broken(protect, &[vma(0, 4), next], &[faulted(vma(0, 8))], 0), None);
+        assert_eq!(broken(protect, &[vma(0, 4), next], &[vma(0, 4), next], 0), None);
+        let fault = LayerOperation::Fault { mm: P0, page: 0, write: true, prepare: true };
+        assert_eq!(broken(fault, &[vma(0, 4)], &[faulted(vma(0, 4))], 0), None);
     }
 
     #[test]

@@ -58,13 +58,14 @@ enum Drives {
 impl Place {
     fn kind(self) -> (Drives, Mix, SlabMode, usize) {
         let round = self.round as usize;
-        let mixes = if self.small { 6 } else { 3 };
+        let mixes = if self.small { 7 } else { 4 };
         let (driver, mix) = match round % mixes {
             0 => (Drives::Kernel, Mix::full()),
             1 => (Drives::Kernel, Mix::merges()),
             2 => (Drives::Kernel, Mix::full_fork_heavy()),
-            3 => (Drives::Small, Mix::default()),
-            4 => (Drives::Small, Mix::fork_heavy()),
+            3 => (Drives::Kernel, Mix::failing_merges()),
+            4 => (Drives::Small, Mix::default()),
+            5 => (Drives::Small, Mix::fork_heavy()),
             _ => (Drives::Small, Mix::wide()),
         };
         let turn = round / mixes;

@@ -174,7 +174,7 @@ pub struct Seen<'a> {
 pub struct Mapped {
     /// Which.
     pub vma: VmaId,
-    /// First page and end; the page offset is not told here.
+    /// First page, end and page offset.
     pub range: VmaRange,
     /// `VM_WRITE`
     pub writable: bool,

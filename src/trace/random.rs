@@ -136,6 +136,11 @@ impl Mix {
         base.with("protect", 6).with("advise", 3).with("move", 10).with("resize", 3).with("uffdmove", 2)
     }
 
+    /// [`Mix::merges`] in which every other operation fails, mostly at its first attempts: merges that come to nothing.
+    pub fn failing_merges() -> Mix {
+        Mix { fail_per_mille: 250, fail_node_per_mille: 300, fail_within: 3, ..Mix::merges() }
+    }
+
     /// The same with another share of one operation.
     ///
     /// # Panics
