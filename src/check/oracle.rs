@@ -119,6 +119,8 @@ pub struct Oracle {
     model: Model,
     locks: Locks,
     calls: Vec<Call>,
+    /// VMAs whose chain entries are out of their trees while their range changes.
+    updated: Vec<VmaId>,
     violations: Vec<Violation>,
 }
 
@@ -149,6 +151,7 @@ impl Oracle {
     /// An operation begins.
     pub fn begin_operation(&mut self) {
         self.calls.clear();
+        self.updated.clear();
         self.model.walks.clear();
     }
 
@@ -206,6 +209,14 @@ impl Oracle {
         if mm_lock && touched.is_empty() && events.is_empty() && self.locks.is_idle() {
             // Nothing that is looked at here.
             return Ok(());
+        }
+        match call {
+            Call::PreUpdateVma { vma } | Call::TreePreUpdateVma { vma } => self.updated.push(vma),
+            Call::PostUpdateVma { vma } | Call::TreePostUpdateVma { vma } => self.updated.retain(|&other| other != vma),
+            Call::VmaSetRange { vma, range } if !self.updated.contains(&vma) => {
+                self.note(contract::check_resize(&self.model, vma, range));
+            }
+            _ => {}
         }
         let applied = match call {
             Call::VmAreaDup { .. }

@@ -4,7 +4,7 @@ use super::model::{Frozen, Model, Thawed};
 use super::record::{NONE, VmaRecord};
 use super::words::{Record, Records, VMA_ANON_VMA};
 use crate::check::violation::{Invariant, Object, Violation};
-use crate::rmap::{AnonVmaId, Call, VmaId};
+use crate::rmap::{AnonVmaId, Call, VmaId, VmaRange};
 
 /// Small, for it is nearly always `None`.
 pub(super) type Found = Option<Box<Violation>>;
@@ -25,6 +25,15 @@ pub(super) fn frozen(call: &Call, ret: i32) -> Option<Frozen> {
         Call::AnonVmaPrepare { .. } => Some(Frozen { except: NONE }),
         _ => None,
     }
+}
+
+/// A VMA gets another range while its chain entries are in their trees, which are sorted by it. Not if it is emptied, as
+/// 6.1 does with one that it is about to free.
+pub(super) fn check_resize(model: &Model, vma: VmaId, range: VmaRange) -> Found {
+    let record = model.vma(vma.0).filter(|record| !record.slots.is_empty() && range.start < range.end)?;
+    let (_, before) = record.place().filter(|&(_, before)| before != range)?;
+    let detail = format!("{vma} was at {before}, is at {range}, and its chain entries were in their trees meanwhile");
+    Some(Box::new(Violation::new(Invariant::I8, "range changed in the trees", [vma.into()], detail)))
 }
 
 /// A failed call changed something.

@@ -1,7 +1,7 @@
 //! I10 to I12: what calls promise, locks and warnings, and that nothing is left.
 
 use super::world::{build, encode};
-use crate::check::Invariant::{self, I4, I10, I11, I12};
+use crate::check::Invariant::{self, I4, I8, I10, I11, I12};
 use crate::check::oracle::{Broken, Oracle, Rules, event_violation};
 use crate::rmap::{Cache, Call, Event, EventKind, Gfp, MmId, Rule, Snapshot, VmaId, VmaOperation, VmaRange};
 
@@ -228,6 +228,7 @@ fn the_lock_stays_held_between_the_halves_of_an_update_only() {
     let [down, up] = [EventKind::DownWrite, EventKind::UpWrite].map(|kind| [event(kind, 0, 0, 0, 0)]);
     let words = encode(&before());
     let set = Call::VmaSetRange { vma: VmaId(0), range: VmaRange { start: 1, end: 9, pgoff: 1 } };
+    assert_broken(started(&before()).observe(set, 0, &[], &words), I8, "range changed in the trees");
 
     let mut oracle = started(&before());
     assert_eq!(oracle.observe(pre, 0, &down, &words), Ok(()));
