@@ -228,7 +228,8 @@ fn the_lock_stays_held_between_the_halves_of_an_update_only() {
     let [down, up] = [EventKind::DownWrite, EventKind::UpWrite].map(|kind| [event(kind, 0, 0, 0, 0)]);
     let words = encode(&before());
     let set = Call::VmaSetRange { vma: VmaId(0), range: VmaRange { start: 1, end: 9, pgoff: 1 } };
-    assert_broken(started(&before()).observe(set, 0, &[], &words), I8, "range changed in the trees");
+    let grown = Call::VmaSetRange { vma: VmaId(0), range: VmaRange { start: 1, end: 12, pgoff: 1 } };
+    assert_broken(started(&before()).observe(grown, 0, &[], &words), I8, "range changed in the trees");
 
     let mut oracle = started(&before());
     assert_eq!(oracle.observe(pre, 0, &down, &words), Ok(()));
