@@ -362,7 +362,7 @@ impl Compiler {
         if let Some([header, _]) = &self.mutants {
             build.flag("-include").flag(header);
             // A mutant that drops an initialisation is to be the same one under each compiler.
-            build.flag_if_supported("-ftrivial-auto-var-init=zero");
+            build.flag_if_supported("-ftrivial-auto-var-init=pattern");
         }
         build
             .file(unit(dir, ops)?)

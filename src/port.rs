@@ -97,13 +97,11 @@ impl Port {
 
     /// The VMA of that serial, which becomes one of those that the call was given.
     fn given(&mut self, id: VmaId) -> Result<Ref<Vma>, Stop> {
-        match self.vma_slots.get(id.0 as usize) {
-            Some(&slot) if slot != arena::NIL => {
-                self.observed.give(id.0);
-                Ok(Ref::new(slot, id.0))
-            }
-            _ => Err(Stop::UseAfterFree(id.0)),
-        }
+        let slot = self.vma_slots.get(id.0 as usize).ok_or(Stop::UseAfterFree(id.0))?;
+        let vma = Ref::new(*slot, id.0);
+        self.vmas.get(vma)?;
+        self.observed.give(id.0);
+        Ok(vma)
     }
 
     /// Like [`Port::given`] for a VMA that may be absent.

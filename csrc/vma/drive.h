@@ -278,6 +278,8 @@ static const uint64_t *reference_space(struct rmap_world *w, uint32_t mm, uint32
 		w->in_call = true;
 		if (space->alive) {
 			put_word(space->map_count);
+			put_word(space->total_vm);
+			put_word(mt_in_rcu(&space->mm_mt));
 			mas_for_each(&mas, vma, ULONG_MAX) {
 				put_word(serial_of(vma));
 				put_word(vma->vm_start >> PAGE_SHIFT);
@@ -290,6 +292,8 @@ static const uint64_t *reference_space(struct rmap_world *w, uint32_t mm, uint32
 	} else {
 		w->nr_words = 0;
 		put_word(UINT64_MAX);
+		put_word(0);
+		put_word(0);
 	}
 	w->in_call = false;
 	current_world = NULL;

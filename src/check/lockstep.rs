@@ -12,8 +12,8 @@ use super::violation::{Invariant, Violation};
 use crate::mm::Misdeed;
 use crate::pages::{AddressSpaces, Pages};
 use crate::rmap::{
-    Call, Event, EventKind, Fail, LayerOperation, Mapped, MmId, PageEvent, Revision, Rmap, Seen, SeenWhat, Side,
-    Snapshot, StateError, VmaLayer, Watched,
+    Call, Event, EventKind, Fail, LayerOperation, Mapped, MmCounts, MmId, PageEvent, Revision, Rmap, Seen, SeenWhat,
+    Side, Snapshot, StateError, VmaLayer, Watched,
 };
 
 /// What every call returns once something was found: `-EFAULT`.
@@ -192,11 +192,11 @@ impl<C: Side, P: Side> Lockstep<C, P> {
     }
 
     /// What a process has mapped, by the mm's own tree, against the VMAs as the calls told them.
-    pub fn check_space(&mut self, mm: MmId, mapped: &[Mapped], map_count: u32) {
+    pub fn check_space(&mut self, mm: MmId, mapped: &[Mapped], counts: MmCounts) {
         if self.finding.is_some() {
             return;
         }
-        if let Err(violation) = self.oracle.check_space(mm, mapped, map_count) {
+        if let Err(violation) = self.oracle.check_space(mm, mapped, counts) {
             self.broken(Phase::EndOfOperation, self.who, Broken::Violations(vec![*violation]));
         }
     }
@@ -571,7 +571,7 @@ impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
         }
     }
 
-    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<u32> {
+    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<MmCounts> {
         // The operation ended in the middle: a tree may name what is gone.
         if self.finding.is_some() {
             return None;

@@ -25,7 +25,9 @@ use self::model::Model;
 use self::record::VmaRecord;
 use super::pages::Walk;
 use super::violation::{Invariant, Violation};
-use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, FolioId, Mapped, MmId, Revision, Rule, StateError, VmaId};
+use crate::rmap::{
+    AnonVmaId, Cache, Call, Event, EventKind, FolioId, Mapped, MmCounts, MmId, Revision, Rule, StateError, VmaId,
+};
 
 /// Why the oracle stops.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -351,12 +353,13 @@ impl Oracle {
     }
 
     /// The mm's own tree against the VMAs as the calls told them: in order, apart, where they were said to be, and as
-    /// many as `map_count`.
-    pub fn check_space(&self, mm: MmId, mapped: &[Mapped], map_count: u32) -> Result<(), Box<Violation>> {
+    /// many as the mm counts.
+    pub fn check_space(&self, mm: MmId, mapped: &[Mapped], counts: MmCounts) -> Result<(), Box<Violation>> {
         let broken = |what: &'static str, vma: Option<VmaId>, detail: String| {
             Err(Box::new(Violation::new(Invariant::VmaTree, what, vma.map(Into::into), detail)))
         };
-        if mapped.len() as u64 != u64::from(map_count) {
+        let MmCounts { map_count, total_vm, in_rcu } = counts;
+        if mapped.len() as u64 != map_count {
             let detail = format!("{mm} has map_count {map_count}, its tree holds {} VMAs", mapped.len());
             return broken("map_count", None, detail);
         }
@@ -374,6 +377,14 @@ impl Oracle {
                 let detail = format!("{vma} is in the tree of {mm} at {range}, but it is of {owner} at {told}");
                 return broken("VMA elsewhere than its tree says", Some(*vma), detail);
             }
+        }
+        // What overlaps was found above.
+        let pages: u64 = mapped.iter().map(|vma| vma.range.end - vma.range.start).sum();
+        if pages != total_vm {
+            return broken("total_vm", None, format!("{mm} has total_vm {total_vm}, its VMAs have {pages} pages"));
+        }
+        if !mapped.is_empty() && !in_rcu {
+            return broken("tree not in RCU mode", None, format!("readers of {mm}'s tree are not waited for"));
         }
         Ok(())
     }

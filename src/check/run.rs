@@ -83,8 +83,8 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
         KernelDriver::apply(self, lockstep, op)
     }
     fn check(&mut self, lockstep: &mut Lockstep<C, P>) {
-        for (mm, vmas, map_count) in self.take_changed() {
-            lockstep.check_space(mm, vmas, map_count);
+        for (mm, vmas, counts) in self.take_changed() {
+            lockstep.check_space(mm, vmas, counts);
         }
         if let Some(misdeed) = self.take_misdeed() {
             lockstep.misdeed(misdeed);

@@ -63,7 +63,7 @@ invariants! {
     Growth "growth"
        "A chain has at most twice as many entries as there were VMAs at a time, and two: when a VMA is forked, each anon_vma on its chain but the root has a VMA of its own, or another child that has one; else it is reused.";
     VmaTree "VMA tree"
-       "The tree of an mm holds its VMAs, in order and apart, where they lie, and as many as map_count says.";
+       "The tree of an mm holds its VMAs, in order and apart, where they lie, and as many VMAs and pages as map_count and total_vm say; it is in RCU mode.";
     Asked "what was asked"
        "What an operation was asked to map, unmap, copy or move is so after it, page by page, and nothing else is different; it runs out of memory only if an allocation failed.";
 }

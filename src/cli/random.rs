@@ -67,6 +67,8 @@ enum MixArg {
     Merges,
     /// The same, with every other operation failing: merges that come to nothing.
     FailingMerges,
+    /// VMAs apart from one another, and forks that run out of memory for the tree.
+    SparseForks,
 }
 
 /// A table for a person: operations, then merges.
@@ -115,6 +117,7 @@ impl Random<'_> {
             MixArg::FullForkHeavy => Mix::full_fork_heavy(),
             MixArg::Merges => Mix::merges(),
             MixArg::FailingMerges => Mix::failing_merges(),
+            MixArg::SparseForks => Mix::sparse_forks(),
         };
         if mix.set == OpSet::Full && operations == OpSet::Small {
             let why =

@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::{Kernel, abi};
 use crate::rmap::{
-    AnonVmaId, Call, Event, Fail, LayerOperation, Mapped, MmId, PageEvent, Seen, SeenWhat, Side, VmaAttributes, VmaId,
-    VmaLayer, VmaOperation, VmaRange, Watched,
+    AnonVmaId, Call, Event, Fail, LayerOperation, Mapped, MmCounts, MmId, PageEvent, Seen, SeenWhat, Side,
+    VmaAttributes, VmaId, VmaLayer, VmaOperation, VmaRange, Watched,
 };
 
 /// How C comes back: whose it is, the watcher, and what it panicked with, which must not unwind through C.
@@ -176,13 +176,13 @@ impl Watched for Kernel {
         result
     }
 
-    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<u32> {
+    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<MmCounts> {
         let space = self.ops.space.expect("a world with the VMA layer");
         let mut count = 0;
         // SAFETY: the world is alive and used by this thread alone; C writes the count.
         let words = unsafe { space(self.world.as_ptr(), u32::from(mm.0), &mut count) };
         // SAFETY: C wrote `count` words there and does not touch them until the next call.
-        let (&map_count, vmas) = unsafe { slice(words, count) }.split_first()?;
+        let (&[map_count, total_vm, in_rcu], vmas) = unsafe { slice(words, count) }.split_first_chunk()?;
         out.extend(vmas.chunks_exact(6).map(|vma| Mapped {
             vma: VmaId(vma[0] as u32),
             range: VmaRange { start: vma[1], end: vma[2], pgoff: vma[3] },
@@ -190,9 +190,10 @@ impl Watched for Kernel {
             file: vma[4] >> 32 != 0,
             dontcopy: vma[4] & VmaAttributes::DONTCOPY != 0,
             wipeonfork: vma[4] & VmaAttributes::WIPEONFORK != 0,
+            flags: vma[4] as u32,
             faulted: vma[5] != 0,
         }));
-        Some(map_count as u32)
+        Some(MmCounts { map_count, total_vm, in_rcu: in_rcu != 0 })
     }
 
     fn injected(&self) -> u32 {
@@ -217,7 +218,7 @@ impl VmaLayer for Kernel {
         })
     }
 
-    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<u32> {
+    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<MmCounts> {
         Watched::mapped(self, mm, out)
     }
 

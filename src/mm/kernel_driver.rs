@@ -5,7 +5,7 @@
 use super::meaning::{self, Misdeed};
 use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
 use crate::pages::{AddressSpaces, Pages, Refused};
-use crate::rmap::{Fail, LayerOperation, MAX_PROCESSES, Mapped, MmId, PageEvent, VmaId, VmaLayer, VmaRange};
+use crate::rmap::{Fail, LayerOperation, MAX_PROCESSES, Mapped, MmCounts, MmId, PageEvent, VmaId, VmaLayer, VmaRange};
 use crate::trace::{Op, OpKind};
 
 const ESRCH: i32 = 3;
@@ -18,7 +18,7 @@ type Result<T = ()> = std::result::Result<T, Outcome>;
 pub struct KernelDriver {
     /// By process; none: it does not exist.
     spaces: [Option<Vec<Mapped>>; MAX_PROCESSES],
-    map_counts: [u32; MAX_PROCESSES],
+    counts: [MmCounts; MAX_PROCESSES],
     pages: Pages,
     stats: Stats,
     merges: Merges,
@@ -43,7 +43,7 @@ impl KernelDriver {
     pub fn new() -> KernelDriver {
         let mut driver = KernelDriver {
             spaces: Default::default(),
-            map_counts: [0; MAX_PROCESSES],
+            counts: Default::default(),
             pages: Pages::new(),
             stats: Stats::default(),
             merges: Merges::default(),
@@ -60,7 +60,7 @@ impl KernelDriver {
     pub fn reset(&mut self) {
         self.spaces.fill_with(|| None);
         self.spaces[0] = Some(Vec::new());
-        self.map_counts = [0; MAX_PROCESSES];
+        self.counts = Default::default();
         self.pages.reset();
         self.events.clear();
         self.changed = 0;
@@ -217,9 +217,9 @@ impl KernelDriver {
         let at = usize::from(mm.0) % MAX_PROCESSES;
         let mut vmas = self.spaces[at].take().unwrap_or_default();
         vmas.clear();
-        let map_count = rmap.mapped(mm, &mut vmas);
-        self.map_counts[at] = map_count.unwrap_or(0);
-        self.spaces[at] = map_count.map(|_| vmas);
+        let counts = rmap.mapped(mm, &mut vmas);
+        self.counts[at] = counts.unwrap_or_default();
+        self.spaces[at] = counts.map(|_| vmas);
         self.changed |= 1 << at;
     }
 
@@ -279,12 +279,12 @@ impl KernelDriver {
     }
 
     /// The processes whose VMAs an operation may have changed since this was asked last: each with what its own tree
-    /// says and its `map_count`.
-    pub fn take_changed(&mut self) -> impl Iterator<Item = (MmId, &[Mapped], u32)> + '_ {
+    /// says, and its mm; nothing and zeros if it does not exist any more.
+    pub fn take_changed(&mut self) -> impl Iterator<Item = (MmId, &[Mapped], MmCounts)> + '_ {
         let changed = std::mem::take(&mut self.changed);
-        let all = (0..).map(MmId).zip(self.spaces.iter().zip(&self.map_counts));
+        let all = (0..).map(MmId).zip(self.spaces.iter().zip(&self.counts));
         all.filter(move |(mm, _)| changed >> mm.0 & 1 == 1)
-            .map(|(mm, (space, map_count))| (mm, space.as_deref().unwrap_or(&[]), *map_count))
+            .map(|(mm, (space, counts))| (mm, space.as_deref().unwrap_or(&[]), *counts))
     }
 
     /// What an operation did that it was not asked, since this was asked last.

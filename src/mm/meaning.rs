@@ -1,7 +1,7 @@
 //! What an operation means for an address space: which pages are mapped after it, and how. An independent account, by pages,
 //! of what the kernel's VMA code is asked to do; of where VMAs begin and end it knows nothing.
 
-use crate::rmap::{EAGAIN, ENOMEM, LayerOperation, Mapped};
+use crate::rmap::{EAGAIN, ENOMEM, LayerOperation, Mapped, VmaRange};
 
 /// An operation did something else than it was asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,6 +55,11 @@ pub fn misdeed(operation: &LayerOperation, spaces: &Spaces, errno: i32, injected
     if injected == 0 && spaces.before.len() < MANY_VMAS {
         if errno == ENOMEM && !may_say_enomem(operation, spaces.before) {
             return broken("ENOMEM and no allocation failed", format!("{operation:?}"));
+        }
+        if let LayerOperation::Fork { .. } = operation
+            && ![0, EEXIST].contains(&errno)
+        {
+            return broken("fork failed and no allocation did", format!("{operation:?}: errno {errno}"));
         }
         // So madvise() says that memory is out.
         if errno == EAGAIN {
@@ -110,6 +115,14 @@ pub fn misdeed(operation: &LayerOperation, spaces: &Spaces, errno: i32, injected
     if expected != after && !is_half_moved() {
         return broken("operation did not do what was asked", differ(operation, &expected, &after));
     }
+    if let Some(vma) = misplaced(operation, spaces.before, there) {
+        return broken("page offset of what was moved", format!("{operation:?}: {}", vma.range));
+    }
+    if injected == 0
+        && let Some(page) = unmerged(operation, spaces.before, there)
+    {
+        return broken("VMAs that should be one", format!("{operation:?}: at {page:#x}"));
+    }
     if let LayerOperation::Fork { .. } = operation {
         return forked(operation, spaces);
     }
@@ -128,19 +141,63 @@ fn may_say_enomem(operation: &LayerOperation, before: &[Mapped]) -> bool {
     }
 }
 
-/// A VMA that was there, had no anon_vma and has one now, though nothing was written to it and it did not take in pages
-/// of another. What a merge gave it has to be taken back if the merge comes to nothing. A move may give memory back, and
-/// growth begins with a fault.
+/// A VMA that was there, had no anon_vma and has one now, though nothing was written to it and it did not take in what had
+/// one: pages of another VMA, or what was moved to it. What a merge gave it has to be taken back if the merge comes to
+/// nothing; but a move that fails late may leave it, and growth begins with a fault.
 fn gained<'a>(operation: &LayerOperation, before: &[Mapped], after: &'a [Mapped]) -> Option<&'a Mapped> {
-    match operation {
-        LayerOperation::Fault { .. } | LayerOperation::Grow { .. } | LayerOperation::Move { .. } => return None,
-        _ => {}
+    if matches!(operation, LayerOperation::Fault { .. } | LayerOperation::Grow { .. }) {
+        return None;
     }
-    let has_grown = |was: &Mapped, vma: &Mapped| vma.range.start < was.range.start || was.range.end < vma.range.end;
-    after
-        .iter()
-        .filter(|vma| vma.faulted)
-        .find(|vma| before.iter().any(|was| was.vma == vma.vma && !was.faulted && !has_grown(was, vma)))
+    let is_move = matches!(operation, LayerOperation::Move { .. });
+    let takes_in = |vma: &Mapped, of: &Mapped| {
+        let moved_in = match *operation {
+            LayerOperation::Move { start, end, .. } => of.range.start < end && start < of.range.end,
+            _ => false,
+        };
+        of.faulted && (moved_in || of.range.start < vma.range.end && vma.range.start < of.range.end)
+    };
+    let gained = |vma: &&Mapped, was: &Mapped| {
+        let has_grown = vma.range.start < was.range.start || was.range.end < vma.range.end;
+        was.vma == vma.vma && !was.faulted && (has_grown || !is_move) && !before.iter().any(|of| takes_in(vma, of))
+    };
+    after.iter().filter(|vma| vma.faulted).find(|vma| before.iter().any(|was| gained(vma, was)))
+}
+
+/// After a move: a VMA in which a page has not the page offset that it should. Anonymous memory without an anon_vma has
+/// those of its new place, all other memory keeps what it had. Of several VMAs only the first is known: once it has moved
+/// it may merge with the next, which then has an anon_vma.
+fn misplaced<'a>(operation: &LayerOperation, before: &[Mapped], after: &'a [Mapped]) -> Option<&'a Mapped> {
+    let (was, [place, place_end]) = first_moved(operation, before)?;
+    let pgoff = match was.file || was.faulted {
+        true => was.range.pgoff,
+        false => place,
+    };
+    let mut touched = after.iter().filter(|vma| vma.range.start < place_end && place < vma.range.end);
+    touched.find(|vma| vma.range.pgoff.wrapping_sub(vma.range.start) != pgoff.wrapping_sub(place))
+}
+
+/// The first VMA of which a move takes pages, cut to those, and to where they go.
+fn first_moved(operation: &LayerOperation, before: &[Mapped]) -> Option<(Mapped, [u64; 2])> {
+    let LayerOperation::Move { start, end, to, .. } = *operation else { return None };
+    let was = *before.iter().find(|was| was.range.start < end && start < was.range.end)?;
+    let (first, last) = (was.range.start.max(start), was.range.end.min(end));
+    let pgoff = was.range.pgoff.wrapping_add(first - was.range.start);
+    let was = Mapped { range: VmaRange { start: first, end: last, pgoff }, ..was };
+    Some((was, [first - start + to, last - start + to]))
+}
+
+/// After a mapping or a move to which no allocation failed: where two VMAs touch at its beginning or end that are alike
+/// and were never written to, and so should be one. What moves to beside where it stays mapped is kept apart from it.
+fn unmerged(operation: &LayerOperation, before: &[Mapped], after: &[Mapped]) -> Option<u64> {
+    let ends = match *operation {
+        LayerOperation::Map { start, end, .. } => [start, end],
+        LayerOperation::Move { dontunmap: false, .. } => first_moved(operation, before)?.1,
+        _ => return None,
+    };
+    let never_written = |vma: &Mapped| !vma.file && !vma.faulted && vma.range.pgoff == vma.range.start;
+    let pairs = after.iter().zip(after.iter().skip(1)).filter(|(a, b)| a.range.end == b.range.start);
+    let mut alike = pairs.filter(|(a, b)| never_written(a) && never_written(b) && a.flags == b.flags);
+    alike.find(|(a, _)| ends.contains(&a.range.end)).map(|(a, _)| a.range.end)
 }
 
 /// After a fork: a page of the parent's that the child has not. `child` tells what the child has at a page. What has no
@@ -315,7 +372,7 @@ fn differ(operation: &LayerOperation, expected: &[Piece], there: &[Piece]) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rmap::{MmId, VmaId, VmaRange};
+    use crate::rmap::{MmId, VmaId};
 
     fn vma(start: u64, end: u64) -> Mapped {
         Mapped {
@@ -325,6 +382,7 @@ mod tests {
             file: false,
             dontcopy: false,
             wipeonfork: false,
+            flags: 0x83,
             faulted: false,
         }
     }
@@ -341,7 +399,7 @@ mod tests {
     fn what_is_asked_is_seen_to_be_done_however_vmas_lie() {
         let map = LayerOperation::Map { mm: P0, start: 4, end: 8, grows: false, file: None };
         assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 8)], 0), None);
-        assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 4), vma(4, 8)], 0), None);
+        assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 3), vma(3, 8)], 0), None);
         assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 4)], 0), NOT_DONE);
         assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 4), vma(4, 9)], 0), NOT_DONE);
         let unmap = LayerOperation::Unmap { mm: P0, start: 1, end: 2 };
@@ -403,6 +461,62 @@ mod tests {
     }
 
     #[test]
+    fn who_grows_gets_the_anon_vma_of_what_it_takes_in_and_no_other() {
+        let gains = Some("VMA got an anon_vma that it has no use for");
+        let faulted = |vma| Mapped { faulted: true, ..vma };
+        let other = |start, end| Mapped { vma: VmaId(1), ..vma(start, end) };
+        let resize = LayerOperation::Resize { mm: P0, start: 0, end: 4, pages: 8 };
+        let beside = faulted(other(8, 12));
+        assert_eq!(broken(resize, &[vma(0, 4), beside], &[faulted(vma(0, 8)), beside], 0), gains);
+        assert_eq!(broken(resize, &[vma(0, 4), beside], &[faulted(vma(0, 12))], 0), None);
+        let moves = LayerOperation::Move { mm: P0, start: 20, end: 24, to: 4, dontunmap: false };
+        let moved = |pgoff, end| Mapped { range: VmaRange { start: 0, end, pgoff }, ..vma(0, 8) };
+        let source = |vma: Mapped| Mapped { range: VmaRange { pgoff: 4, ..vma.range }, ..vma };
+        let [was, is] = [source(faulted(other(20, 24))), faulted(moved(0, 8))];
+        assert_eq!(broken(moves, &[vma(0, 4), was], &[is], 0), None);
+        assert_eq!(broken(moves, &[vma(0, 4), other(20, 24)], &[is], 0), gains);
+        assert_eq!(broken(moves, &[vma(0, 4), beside, other(20, 24)], &[is, beside], 0), gains);
+    }
+
+    #[test]
+    fn what_moves_keeps_its_page_offsets_unless_it_was_never_written_to() {
+        let misplaced = Some("page offset of what was moved");
+        let moves = LayerOperation::Move { mm: P0, start: 2, end: 4, to: 8, dontunmap: false };
+        let at = |pgoff| Mapped { range: VmaRange { start: 8, end: 10, pgoff }, ..vma(8, 10) };
+        for (faulted, right, wrong) in [(false, 8, 2), (true, 2, 8)] {
+            let of = |vma| Mapped { faulted, ..vma };
+            let before = [of(vma(0, 4))];
+            assert_eq!(broken(moves, &before, &[of(vma(0, 2)), of(at(right))], 0), None);
+            assert_eq!(broken(moves, &before, &[of(vma(0, 2)), of(at(wrong))], 0), misplaced);
+            assert_eq!(broken(moves, &before, &[of(vma(0, 2)), of(at(right + 1))], 0), misplaced);
+        }
+    }
+
+    #[test]
+    fn what_is_alike_and_never_written_to_is_one_vma_at_the_ends_of_a_mapping() {
+        let apart = Some("VMAs that should be one");
+        let map = LayerOperation::Map { mm: P0, start: 4, end: 8, grows: false, file: None };
+        assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 4), vma(4, 8)], 0), apart);
+        assert_eq!(broken(map, &[vma(8, 9)], &[vma(4, 8), vma(8, 9)], 0), apart);
+        // Where nothing was done, or they differ.
+        assert_eq!(broken(map, &[vma(0, 2), vma(2, 3)], &[vma(0, 2), vma(2, 3), vma(4, 8)], 0), None);
+        for other in [
+            Mapped { flags: 0x81, writable: false, ..vma(0, 4) },
+            Mapped { file: true, ..vma(0, 4) },
+            Mapped { faulted: true, ..vma(0, 4) },
+            Mapped { range: VmaRange { start: 0, end: 4, pgoff: 7 }, ..vma(0, 4) },
+        ] {
+            assert_eq!(broken(map, &[other], &[other, vma(4, 8)], 0), None);
+        }
+        let moves = |dontunmap| LayerOperation::Move { mm: P0, start: 4, end: 8, to: 0, dontunmap };
+        assert_eq!(broken(moves(true), &[vma(4, 8)], &[vma(0, 4), vma(4, 8)], 0), None);
+        assert_eq!(broken(moves(false), &[vma(4, 8), vma(8, 9)], &[vma(0, 4), vma(8, 9)], 0), None);
+        let beside = vma(4, 9);
+        let far = LayerOperation::Move { mm: P0, start: 12, end: 16, to: 0, dontunmap: false };
+        assert_eq!(broken(far, &[beside, vma(12, 16)], &[vma(0, 4), beside], 0), apart);
+    }
+
+    #[test]
     fn a_child_has_the_pages_that_its_parent_has() {
         let fork = LayerOperation::Fork { parent: P0, child: MmId(1) };
         let before =
@@ -413,6 +527,18 @@ mod tests {
         assert!(!of(|page| (page == 5).then_some('c')));
         assert!(of(|page| (page == 5).then_some('b')));
         assert!(of(|_| None));
+    }
+
+    #[test]
+    fn a_fork_fails_for_want_of_memory_or_of_room() {
+        let fork = LayerOperation::Fork { parent: P0, child: MmId(1) };
+        let spaces = Spaces { before: &[vma(0, 2)], after: Some(&[vma(0, 2)]), child: None };
+        let of = |errno, injected| misdeed(&fork, &spaces, errno, injected).map(|misdeed| misdeed.what);
+        for errno in [22, 1431655766] {
+            assert_eq!(of(errno, 0), Some("fork failed and no allocation did"));
+        }
+        assert_eq!(of(ENOMEM, 1), None);
+        assert_eq!(of(EEXIST, 0), None);
     }
 
     #[test]

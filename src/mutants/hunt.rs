@@ -59,16 +59,17 @@ impl Place {
     fn kind(self) -> (Drives, Mix, SlabMode, usize) {
         let round = self.round as usize;
         let mixes = if self.small { 7 } else { 4 };
+        let turn = round / mixes;
         let (driver, mix) = match round % mixes {
             0 => (Drives::Kernel, Mix::full()),
             1 => (Drives::Kernel, Mix::merges()),
-            2 => (Drives::Kernel, Mix::full_fork_heavy()),
+            2 if turn / 2 % 2 == 0 => (Drives::Kernel, Mix::full_fork_heavy()),
+            2 => (Drives::Kernel, Mix::sparse_forks()),
             3 => (Drives::Kernel, Mix::failing_merges()),
             4 => (Drives::Small, Mix::default()),
             5 => (Drives::Small, Mix::fork_heavy()),
             _ => (Drives::Small, Mix::wide()),
         };
-        let turn = round / mixes;
         let slab = if turn.is_multiple_of(2) { SlabMode::Reuse } else { SlabMode::Poison };
         (driver, mix, slab, LENGTHS[turn % LENGTHS.len()])
     }

@@ -182,19 +182,18 @@ impl Port {
             WalkMode::Unlocked => self.folio_lock_anon_vma_read(folio, mapped, false)?,
             WalkMode::Contended => {
                 self.contended = true;
-                let mut gave_up = matches!(self.folio_lock_anon_vma_read(folio, mapped, true)?, Locked::Contended);
+                let first = self.folio_lock_anon_vma_read(folio, mapped, true)?;
                 let locked = self.folio_lock_anon_vma_read(folio, mapped, false)?;
-                let mut visits = self.visit_locked(folio, locked, true)?;
+                self.visit_locked(folio, locked, true)?;
                 if mapped {
                     // And by callers that hold the folio mapped: the plain lock, tried and then waited for.
-                    let locked = self.rmap_walk_anon_lock(folio, true)?;
-                    gave_up &= matches!(locked, Locked::Contended);
-                    visits += self.visit_locked(folio, locked, false)?.max(0);
+                    self.rmap_walk_anon_lock(folio, true)?;
                     let locked = self.rmap_walk_anon_lock(folio, false)?;
-                    visits += self.visit_locked(folio, locked, false)?;
+                    self.visit_locked(folio, locked, false)?;
                 }
                 self.contended = false;
-                return Ok(if gave_up { -EAGAIN } else { visits });
+                // A lock that another task holds cannot be had by trying.
+                first
             }
         };
         self.visit_locked(folio, locked, true)

@@ -6,7 +6,7 @@
 
 use super::arena::NIL;
 
-/// A side of a node. The other one is `1 - side`.
+/// A side of a node. The other one is `side ^ 1`.
 type Side = usize;
 const LEFT: Side = 0;
 const RIGHT: Side = 1;
@@ -173,7 +173,7 @@ fn rebalance_insert<N: RbNodes + ?Sized>(nodes: &mut N, root: &mut RbRootCached,
         // A red parent is not the root.
         let grandparent = nodes.rb(parent).parent();
         let side = if child(nodes, grandparent, RIGHT) == parent { RIGHT } else { LEFT };
-        let uncle = child(nodes, grandparent, 1 - side);
+        let uncle = child(nodes, grandparent, side ^ 1);
         if is_red(nodes, uncle) {
             set_parent_color(nodes, uncle, grandparent, BLACK);
             set_parent_color(nodes, parent, grandparent, BLACK);
@@ -182,11 +182,11 @@ fn rebalance_insert<N: RbNodes + ?Sized>(nodes: &mut N, root: &mut RbRootCached,
             set_parent_color(nodes, node, parent, RED);
             continue;
         }
-        let mut inner = child(nodes, parent, 1 - side);
+        let mut inner = child(nodes, parent, side ^ 1);
         if node == inner {
             // An inner grandchild: rotate it above its parent, which becomes the outer one.
             inner = child(nodes, node, side);
-            set_child(nodes, parent, 1 - side, inner);
+            set_child(nodes, parent, side ^ 1, inner);
             set_child(nodes, node, side, parent);
             if inner != NIL {
                 set_parent_color(nodes, inner, parent, BLACK);
@@ -194,10 +194,10 @@ fn rebalance_insert<N: RbNodes + ?Sized>(nodes: &mut N, root: &mut RbRootCached,
             set_parent_color(nodes, parent, node, RED);
             nodes.rotate(parent, node);
             parent = node;
-            inner = child(nodes, node, 1 - side);
+            inner = child(nodes, node, side ^ 1);
         }
         set_child(nodes, grandparent, side, inner);
-        set_child(nodes, parent, 1 - side, grandparent);
+        set_child(nodes, parent, side ^ 1, grandparent);
         if inner != NIL {
             set_parent_color(nodes, inner, grandparent, BLACK);
         }
@@ -286,9 +286,9 @@ fn rebalance_erase<N: RbNodes + ?Sized>(nodes: &mut N, root: &mut RbRootCached, 
         let side = if child(nodes, parent, RIGHT) == node { LEFT } else { RIGHT };
         let mut sibling = child(nodes, parent, side);
         if is_red(nodes, sibling) {
-            let inner = child(nodes, sibling, 1 - side);
+            let inner = child(nodes, sibling, side ^ 1);
             set_child(nodes, parent, side, inner);
-            set_child(nodes, sibling, 1 - side, parent);
+            set_child(nodes, sibling, side ^ 1, parent);
             set_parent_color(nodes, inner, parent, BLACK);
             rotate_set_parents(nodes, parent, sibling, root, RED);
             nodes.rotate(parent, sibling);
@@ -296,7 +296,7 @@ fn rebalance_erase<N: RbNodes + ?Sized>(nodes: &mut N, root: &mut RbRootCached, 
         }
         let mut outer = child(nodes, sibling, side);
         if !is_red(nodes, outer) {
-            let inner = child(nodes, sibling, 1 - side);
+            let inner = child(nodes, sibling, side ^ 1);
             if !is_red(nodes, inner) {
                 set_parent_color(nodes, sibling, parent, RED);
                 if is_red(nodes, parent) {
@@ -312,7 +312,7 @@ fn rebalance_erase<N: RbNodes + ?Sized>(nodes: &mut N, root: &mut RbRootCached, 
             }
             // The red one is inside: rotate it above the sibling.
             let between = child(nodes, inner, side);
-            set_child(nodes, sibling, 1 - side, between);
+            set_child(nodes, sibling, side ^ 1, between);
             set_child(nodes, inner, side, sibling);
             set_child(nodes, parent, side, inner);
             if between != NIL {
@@ -322,9 +322,9 @@ fn rebalance_erase<N: RbNodes + ?Sized>(nodes: &mut N, root: &mut RbRootCached, 
             outer = sibling;
             sibling = inner;
         }
-        let inner = child(nodes, sibling, 1 - side);
+        let inner = child(nodes, sibling, side ^ 1);
         set_child(nodes, parent, side, inner);
-        set_child(nodes, sibling, 1 - side, parent);
+        set_child(nodes, sibling, side ^ 1, parent);
         set_parent_color(nodes, outer, sibling, BLACK);
         if inner != NIL {
             set_parent(nodes, inner, parent);
@@ -351,7 +351,7 @@ fn neighbour<N: RbNodes + ?Sized>(nodes: &N, node: u32, side: Side) -> u32 {
     let mut below = child(nodes, node, side);
     if below != NIL {
         loop {
-            let further = child(nodes, below, 1 - side);
+            let further = child(nodes, below, side ^ 1);
             if further == NIL {
                 return below;
             }

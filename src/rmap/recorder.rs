@@ -1,7 +1,8 @@
 //! A side that is asked afterwards what it did.
 
 use super::{
-    Call, Event, Fail, LayerOperation, Mapped, MmId, PageEvent, Revision, Rmap, Seen, SeenWhat, Side, VmaLayer, Watched,
+    Call, Event, Fail, LayerOperation, Mapped, MmCounts, MmId, PageEvent, Revision, Rmap, Seen, SeenWhat, Side,
+    VmaLayer, Watched,
 };
 
 /// What is kept of what a side does.
@@ -95,7 +96,7 @@ impl<S: Side + Watched, L: Log> Watched for Recorder<S, L> {
             watcher(seen)
         })
     }
-    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<u32> {
+    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<MmCounts> {
         self.side.mapped(mm, out)
     }
     fn injected(&self) -> u32 {
@@ -116,7 +117,7 @@ impl<S: Side + Watched, L: Log> VmaLayer for Recorder<S, L> {
             true
         })
     }
-    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<u32> {
+    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<MmCounts> {
         Watched::mapped(self, mm, out)
     }
     fn injected(&self) -> u32 {

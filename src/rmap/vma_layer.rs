@@ -169,6 +169,17 @@ pub struct Seen<'a> {
     pub warning: Option<&'a str>,
 }
 
+/// What an mm says of its own address space.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct MmCounts {
+    /// `map_count`: VMAs.
+    pub map_count: u64,
+    /// `total_vm`: pages.
+    pub total_vm: u64,
+    /// Whether its tree is in RCU mode, so that it can be read under the RCU lock alone.
+    pub in_rcu: bool,
+}
+
 /// A VMA as the mm's own tree has it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mapped {
@@ -184,6 +195,8 @@ pub struct Mapped {
     pub dontcopy: bool,
     /// `VM_WIPEONFORK`
     pub wipeonfork: bool,
+    /// All its flags, as in [`VmaAttributes::flags`](super::VmaAttributes).
+    pub flags: u32,
     /// Whether it has an anon_vma.
     pub faulted: bool,
 }
@@ -200,8 +213,8 @@ pub trait Watched {
         watcher: &mut dyn FnMut(&Seen<'_>) -> bool,
     ) -> i32;
 
-    /// What a process has mapped, in order of address, and its `map_count`; nothing if it does not exist.
-    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<u32>;
+    /// What a process has mapped, in order of address, and what its mm says of that; nothing if it does not exist.
+    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<MmCounts>;
 
     /// How many allocations of the current operation were made to fail.
     fn injected(&self) -> u32;
@@ -217,7 +230,7 @@ pub trait VmaLayer: Rmap {
     fn operate(&mut self, operation: &LayerOperation, fail_node: &Fail, pages: &mut dyn FnMut(PageEvent)) -> i32;
 
     /// See [`Watched::mapped`].
-    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<u32>;
+    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<MmCounts>;
 
     /// See [`Watched::injected`].
     fn injected(&self) -> u32;

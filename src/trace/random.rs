@@ -141,6 +141,22 @@ impl Mix {
         Mix { fail_per_mille: 250, fail_node_per_mille: 300, fail_within: 3, ..Mix::merges() }
     }
 
+    /// VMAs of one page, apart from one another, some of which no child gets, and forks half of which run out of memory for
+    /// the tree: trees of several nodes, and copies of them that end half-way.
+    pub fn sparse_forks() -> Mix {
+        let base = Mix {
+            fail_per_mille: 60,
+            fail_node_per_mille: 500,
+            fail_weights: [1, 1, 4],
+            fail_within: 4,
+            range_pages: 1,
+            processes: 4,
+            ..Mix::full()
+        };
+        let base = OPERATIONS.iter().fold(base, |mix, operation| mix.with(operation.keyword, 0));
+        base.with("map", 14).with("fault", 3).with("advise", 4).with("fork", 4).with("unmap", 2).with("exit", 3)
+    }
+
     /// The same with another share of one operation.
     ///
     /// # Panics

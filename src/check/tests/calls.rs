@@ -3,7 +3,9 @@
 use super::world::{build, encode};
 use crate::check::Invariant::{self, I4, I8, I10, I11, I12};
 use crate::check::oracle::{Broken, Oracle, Rules, event_violation};
-use crate::rmap::{Cache, Call, Event, EventKind, Gfp, MmId, Rule, Snapshot, VmaId, VmaOperation, VmaRange};
+use crate::rmap::{
+    Cache, Call, Event, EventKind, Gfp, Mapped, MmCounts, MmId, Rule, Snapshot, VmaId, VmaOperation, VmaRange,
+};
 
 const ANY: Call = Call::MmapUnlock { mm: MmId(0) };
 const FORK: Call = Call::AnonVmaFork { vma: VmaId(9), pvma: VmaId(1) };
@@ -253,4 +255,41 @@ fn what_is_left_at_the_end_is_caught() {
     assert_broken(Oracle::new().end_of_world([1, 0, 0]), I12, "vm_area_struct left");
     assert_broken(started(&before()).end_of_world([0, 0, 0]), I12, "free not seen");
     assert_eq!(Oracle::new().end_of_world([0; 3]), Ok(()));
+}
+
+#[test]
+fn the_tree_of_an_mm_is_checked_against_what_was_told() {
+    let mut oracle = Oracle::new();
+    oracle.begin_operation();
+    let state = build(&[(0, 0, 1, 4, None, &[]), (1, 0, 4, 9, None, &[]), (2, 1, 1, 4, None, &[])], &[]);
+    assert_eq!(oracle.observe(ANY, 0, &[], &encode(&state)), Ok(()));
+    let mapped = |vma, start, end| Mapped {
+        vma: VmaId(vma),
+        range: VmaRange { start, end, pgoff: start },
+        writable: true,
+        file: false,
+        dontcopy: false,
+        wipeonfork: false,
+        flags: 0x83,
+        faulted: false,
+    };
+    let good = [mapped(0, 1, 4), mapped(1, 4, 9)];
+    let counts = MmCounts { map_count: 2, total_vm: 8, in_rcu: true };
+    let is = |mapped: &[Mapped], counts, what: Option<&str>| {
+        assert_eq!(oracle.check_space(MmId(0), mapped, counts).err().map(|v| v.what).as_deref(), what);
+    };
+    is(&good, counts, None);
+    is(&[], MmCounts::default(), None);
+    is(&good, MmCounts { map_count: 3, ..counts }, Some("map_count"));
+    is(&good[..1], counts, Some("map_count"));
+    is(&good, MmCounts { total_vm: 7, ..counts }, Some("total_vm"));
+    is(&good, MmCounts { in_rcu: false, ..counts }, Some("tree not in RCU mode"));
+    is(&[mapped(0, 1, 4), mapped(1, 3, 9)], counts, Some("overlap"));
+    is(&[mapped(0, 4, 4), mapped(1, 4, 9)], counts, Some("overlap"));
+    is(&[mapped(1, 4, 9), mapped(0, 1, 4)], counts, Some("overlap"));
+    is(&[mapped(0, 1, 4), mapped(7, 4, 9)], counts, Some("dead VMA in the tree"));
+    let elsewhere = Some("VMA elsewhere than its tree says");
+    is(&[mapped(0, 1, 3), mapped(1, 4, 9)], counts, elsewhere);
+    is(&[mapped(0, 0, 4), mapped(1, 4, 9)], counts, elsewhere);
+    is(&[mapped(2, 1, 4), mapped(1, 4, 9)], counts, elsewhere);
 }

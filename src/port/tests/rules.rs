@@ -2,7 +2,7 @@
 
 use super::world::*;
 use crate::port::{EFAULT, Port};
-use crate::rmap::{Call, Event, EventKind, MmId, Rmap, Rule, Side, VmaId, VmaOperation};
+use crate::rmap::{AnonVmaId, Call, Event, EventKind, MmId, Rmap, Rule, Side, VmaAttributes, VmaId, VmaOperation};
 
 fn rules(port: &Port) -> Vec<(u8, u32)> {
     let rule = |event: &&Event| event.kind() == Some(EventKind::Rule);
@@ -151,5 +151,92 @@ fn a_resize_of_an_unfaulted_vma_does_nothing() {
     for call in [Call::PreUpdateVma { vma }, Call::PostUpdateVma { vma }] {
         world.call(call);
         assert_eq!(world.port.events(), []);
+    }
+}
+
+#[test]
+fn a_fork_counts_what_it_reuses_and_from_9_of_9_on_nothing_else() {
+    // No kernel forks onto a VMA that has an anon_vma; the generations differ in what would come of it.
+    for (revision, counted) in [(V6_12, 2), (V7_3, 1)] {
+        let mut world = World::new(revision);
+        let src = world.map(0, range(16, 24));
+        world.prepare(src);
+        let dst = world.call(Call::VmAreaDup { orig: src, mm: MmId(1), range: range(16, 24) });
+        let dst = VmaId(dst as u32);
+        world.call(Call::AnonVmaClone { dst, src, operation: VmaOperation::Fork });
+        assert_eq!(world.snapshot().anon_vmas[0].num_active_vmas, counted);
+    }
+}
+
+#[test]
+fn each_process_has_its_own_locks() {
+    let mut world = World::new(V7_3);
+    let vmas = [world.map(0, range(16, 24)), world.map(1, range(16, 24)), world.map(2, range(16, 24))];
+    world.port.call(Call::MmapUnlock { mm: MmId(1) });
+    for (vma, mm, held) in [(vmas[0], 0, true), (vmas[1], 1, false), (vmas[2], 2, true)] {
+        world.port.call(Call::UnlinkAnonVmas { vma });
+        let expected = if held { vec![] } else { vec![(Rule::MmapLockNotHeld as u8, mm)] };
+        assert_eq!(rules(&world.port), expected);
+    }
+}
+
+#[test]
+fn a_reset_forgets_what_the_last_call_did() {
+    let mut world = World::new(V7_3);
+    let vma = world.map(0, range(16, 24));
+    world.port.call(Call::MmapUnlock { mm: MmId(0) });
+    world.port.call(Call::UnlinkAnonVmas { vma: VmaId(9) });
+    assert!(world.port.last_warning().is_some());
+    world.port.call(Call::PreUpdateVma { vma });
+    world.port.call(Call::MmapReadLock { mm: MmId(3) });
+    world.port.reset();
+    assert_eq!((world.port.events(), world.port.last_warning(), world.port.live()), (&[][..], None, [0; 3]));
+    // Nor is any lock held.
+    let vma = world.port.call(Call::VmAreaAlloc { mm: MmId(3), range: range(16, 24) });
+    world.port.call(Call::UnlinkAnonVmas { vma: VmaId(vma as u32) });
+    assert_eq!(rules(&world.port), [(Rule::MmapLockNotHeld as u8, 3)]);
+}
+
+#[test]
+fn a_lock_that_is_not_released_is_told_and_which_one() {
+    let mut world = World::new(V7_3);
+    let vmas = [world.map(0, range(16, 24)), world.map(0, range(32, 40))];
+    for vma in vmas {
+        world.prepare(vma);
+    }
+    let [first, second] = [AnonVmaId(0), AnonVmaId(1)];
+    world.call(Call::AnonVmaLockWrite { anon_vma: first });
+    world.call(Call::AnonVmaLockWrite { anon_vma: second });
+    // Not in the order in which they were taken.
+    world.port.call(Call::AnonVmaUnlockWrite { anon_vma: first });
+    assert_eq!(rules(&world.port), [(Rule::LockHeldOnReturn as u8, 1)]);
+    world.call(Call::AnonVmaUnlockWrite { anon_vma: second });
+    world.call(Call::AnonVmaLockWrite { anon_vma: first });
+    world.port.reset();
+    world.port.call(Call::MmapWriteLock { mm: MmId(0) });
+    let vma = world.map(0, range(16, 24));
+    world.prepare(vma);
+}
+
+#[test]
+fn neighbours_share_an_anon_vma_if_they_differ_in_what_is_ignored_alone() {
+    let all = VmaAttributes::READ | VmaAttributes::WRITE;
+    for (flags, shared) in [
+        (all, true),
+        (VmaAttributes::READ, true),
+        (all | VmaAttributes::EXEC, true),
+        (all | VmaAttributes::SOFTDIRTY, true),
+        (all | VmaAttributes::GROWSDOWN, false),
+        (all | VmaAttributes::DONTCOPY, false),
+        // No flag of any kernel.
+        (all | 1 << 40, true),
+    ] {
+        let mut world = World::new(V7_3);
+        let (prev, vma) = (world.map(0, range(16, 24)), world.map(0, range(24, 32)));
+        world.prepare(prev);
+        let attributes = VmaAttributes { flags, ..VmaAttributes::anonymous(range(24, 32)) };
+        world.call(Call::VmaSetAttributes { vma, attributes });
+        world.call(Call::AnonVmaPrepare { vma, prev: Some(prev), next: None });
+        assert_eq!(world.anon_vma(vma) == Some(0), shared, "{flags:#x}");
     }
 }
