@@ -63,7 +63,7 @@ impl Place {
         let (driver, mix) = match round % mixes {
             0 => (Drives::Kernel, Mix::full()),
             1 => (Drives::Kernel, Mix::merges()),
-            2 if turn / 2 % 2 == 0 => (Drives::Kernel, Mix::full_fork_heavy()),
+            2 if (turn / 2).is_multiple_of(2) => (Drives::Kernel, Mix::full_fork_heavy()),
             2 => (Drives::Kernel, Mix::sparse_forks()),
             3 => (Drives::Kernel, Mix::failing_merges()),
             4 => (Drives::Small, Mix::default()),
