@@ -1,5 +1,5 @@
 //! What an operation means for an address space: which pages are mapped after it, and how. An independent account, by pages,
-//! of what the kernel's VMA code is asked to do; of where VMAs begin and end it knows nothing.
+//! of what the kernel's VMA code is asked to do; of where VMAs begin and end it knows only where two must be one.
 
 use crate::rmap::{EAGAIN, ENOMEM, LayerOperation, Mapped, VmaRange};
 
