@@ -277,7 +277,7 @@ impl Oracle {
             return Err(Broken::Undecodable(error));
         }
         let balance = self.events(number, events);
-        if ret < 0 && balance != 0 && contract::frozen(&call, ret).is_some() {
+        if balance != 0 && contract::frozen(&call, ret).is_some() {
             let detail = format!("the failed call allocated {balance} more than it freed");
             self.violations.push(Violation::new(Invariant::I10, "failed call leaks", [], detail));
         }

@@ -3,8 +3,12 @@
 mod calls;
 mod defects;
 mod fake;
+mod following;
 mod invariants;
 mod lockstep;
 mod pages;
 mod paths;
+mod run;
+mod signatures;
+mod state_diff;
 mod world;

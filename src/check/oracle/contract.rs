@@ -166,9 +166,6 @@ fn has(record: &VmaRecord) -> String {
 fn same_set(model: &Model, dst: VmaId, src: VmaId, may_add: bool) -> Found {
     let (record, source) = (model.vma(dst.0)?, model.vma(src.0)?);
     let (own, ours, theirs) = (record.anon_slot, &record.slots[..], &source.slots[..]);
-    if ours == theirs && (!may_add || theirs.contains(&own) || (theirs.is_empty() && own == NONE)) {
-        return None;
-    }
     let stamp = model.new_stamp();
     for &slot in theirs {
         model.anons[slot as usize].stamp.set(stamp);

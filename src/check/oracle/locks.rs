@@ -27,7 +27,7 @@ impl Locks {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.held.is_empty() && !self.updating
+        self.held.is_empty()
     }
 
     fn take(&mut self, lock: Lock, violations: &mut Vec<Violation>) {
@@ -108,7 +108,8 @@ impl Locks {
     }
 
     /// The operation ends.
-    pub(super) fn operation_ends(&self, violations: &mut Vec<Violation>) {
+    pub(super) fn operation_ends(&mut self, violations: &mut Vec<Violation>) {
+        self.updating = false;
         if !self.held.is_empty() {
             let detail = format!("held at the end of the operation: {:?}", self.held);
             violations.push(Violation::new(Invariant::I11, "lock held after the operation", [], detail));

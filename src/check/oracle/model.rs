@@ -72,7 +72,7 @@ impl Model {
     /// Forgets everything but the memory it has.
     pub(super) fn reset(&mut self) {
         for (_, slot) in self.vma_slots.drain() {
-            self.vmas[slot as usize].live = false;
+            self.vmas[slot as usize].dirty = false;
             self.free_vmas.push(slot);
         }
         for (_, slot) in self.anon_slots.drain() {
@@ -179,7 +179,7 @@ impl Model {
         let record = &mut self.vmas[slot as usize];
         record.told.clear();
         record.slots.clear();
-        (record.serial, record.live, record.dirty, record.anon_slot) = (serial, true, false, NONE);
+        (record.serial, record.dirty, record.anon_slot) = (serial, false, NONE);
         (record.previous, record.next) = (NONE, NONE);
         self.vma_slots.insert(serial, slot);
         slot
@@ -196,15 +196,8 @@ impl Model {
         let record = &mut self.anons[slot as usize];
         let mut tree = std::mem::take(&mut record.tree);
         tree.clear();
-        *record = AnonVmaRecord {
-            serial,
-            tree,
-            root_slot: NONE,
-            parent_slot: NONE,
-            first: NONE,
-            stamp: Cell::new(record.stamp.get()),
-            ..AnonVmaRecord::default()
-        };
+        *record =
+            AnonVmaRecord { serial, tree, root_slot: NONE, parent_slot: NONE, first: NONE, ..AnonVmaRecord::default() };
         self.anon_slots.insert(serial, slot);
         slot
     }
@@ -275,10 +268,10 @@ impl Model {
         let slot = self.vma_slot(serial);
         self.peak_vmas = self.peak_vmas.max(self.vma_slots.len());
         let record = &mut self.vmas[slot as usize];
-        if let Some(&mm) = record.told.get(1).filter(|_| record.told != told) {
-            self.changed_mms |= 1 << (mm & 15);
+        if record.told != told {
+            let owners = [record.told.get(1), told.get(1)].into_iter().flatten();
+            owners.for_each(|&mm| self.changed_mms |= process(mm));
         }
-        self.changed_mms |= if record.told != told { 1 << (told[1] & 15) } else { 0 };
         if record.told.get(3..) == Some(&told[3..]) {
             // No invariant speaks of the rest: mm, attached.
             let same = record.told[..3] == told[..3];
@@ -298,9 +291,7 @@ impl Model {
         if !same_chain || moved {
             let mut slots = std::mem::take(&mut self.vmas[slot as usize].slots);
             for &anon in &slots {
-                let anon = self.touch_anon(anon, call);
-                anon.attached -= 1;
-                anon.tree_dirty |= moved;
+                self.touch_anon(anon, call).attached -= 1;
             }
             slots.clear();
             for link in told[words::VMA_HEAD..].chunks_exact(3) {
@@ -403,20 +394,15 @@ impl Model {
         (record.known, record.root_slot, record.parent_slot) = (true, root, parent);
     }
 
-    /// A VMA is freed. Returns how many chain entries it had still.
+    /// A VMA is freed. Returns how many chain entries it had still: if any, what its anon_vmas count is wrong from then on.
     pub(super) fn free_vma(&mut self, serial: u32, call: u32) -> usize {
         let Some(slot) = self.vma_slots.remove(&serial) else { return 0 };
-        let slots = std::mem::take(&mut self.vmas[slot as usize].slots);
-        for &anon in &slots {
-            self.touch_anon(anon, call).attached -= 1;
-        }
-        let attached = slots.len();
-        self.changed_mms |= self.vmas[slot as usize].told.get(1).map_or(0, |&mm| 1 << (mm & 15));
         self.leave_list(slot, call);
-        let record = &mut self.vmas[slot as usize];
-        (record.slots, record.live) = (slots, false);
         self.free_vmas.push(slot);
-        attached
+        let record = &mut self.vmas[slot as usize];
+        record.dirty = false;
+        self.changed_mms |= record.told.get(1).map_or(0, |&mm| process(mm));
+        record.slots.len()
     }
 
     /// An anon_vma is freed. Its slot stays until the end of the operation.
@@ -446,4 +432,9 @@ impl Model {
     pub(super) fn bury(&mut self) {
         self.free_anons.append(&mut self.graveyard);
     }
+}
+
+/// The bit of a process.
+fn process(mm: u64) -> u16 {
+    1 << (mm & 15)
 }

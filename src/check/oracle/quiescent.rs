@@ -31,8 +31,7 @@ impl<'a> Quiescent<'a> {
     pub(super) fn check(mut self) {
         let vmas = std::mem::take(&mut self.model.dirty_vmas);
         for &slot in &vmas {
-            let record = &mut self.model.vmas[slot as usize];
-            if std::mem::take(&mut record.dirty) && record.live {
+            if std::mem::take(&mut self.model.vmas[slot as usize].dirty) {
                 self.vma(slot);
             }
         }

@@ -14,7 +14,6 @@ pub(super) const NONE: u32 = u32::MAX;
 #[derive(Default)]
 pub(super) struct VmaRecord {
     pub(super) serial: u32,
-    pub(super) live: bool,
     pub(super) dirty: bool,
     /// Every word of its record after the tag.
     pub(super) told: Vec<u64>,

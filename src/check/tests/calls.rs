@@ -1,10 +1,11 @@
 //! I10 to I12: what calls promise, locks and warnings, and that nothing is left.
 
-use super::world::{build, encode};
-use crate::check::Invariant::{self, I4, I8, I10, I11, I12};
+use super::world::{build, encode, encode_paths};
+use crate::check::Invariant::{self, I4, I6, I8, I10, I11, I12};
 use crate::check::oracle::{Broken, Oracle, Rules, event_violation};
 use crate::rmap::{
-    Cache, Call, Event, EventKind, Gfp, Mapped, MmCounts, MmId, Rule, Snapshot, VmaId, VmaOperation, VmaRange,
+    AnonVmaId, Cache, Call, Event, EventKind, FolioId, Gfp, Mapped, MmCounts, MmId, Rule, Snapshot, VmaId,
+    VmaOperation, VmaRange, VmaState,
 };
 
 const ANY: Call = Call::MmapUnlock { mm: MmId(0) };
@@ -43,6 +44,14 @@ fn started(state: &Snapshot) -> Oracle {
     assert_eq!(oracle.observe(ANY, 0, &[], &encode(state)), Ok(()));
     assert_eq!(oracle.end_operation(), Ok(()));
     oracle.begin_operation();
+    oracle
+}
+
+/// The same in the middle of an operation.
+fn amid(state: &Snapshot) -> Oracle {
+    let mut oracle = Oracle::new();
+    oracle.begin_operation();
+    assert_eq!(oracle.observe(ANY, 0, &[], &encode(state)), Ok(()));
     oracle
 }
 
@@ -109,6 +118,39 @@ fn wrong_reuse_is_caught() {
     assert_broken(result, I10, "reuse of an anon_vma with children");
 }
 
+/// [`before`], and VMA 9 with this anon_vma and no chain: duplicated, and not cloned or forked yet.
+fn duplicated(anon_vma: Option<u32>) -> Snapshot {
+    let mut state = before();
+    state.vmas.extend(after(None, &[], 0).vmas.pop());
+    state.vmas[3].anon_vma = anon_vma.map(AnonVmaId);
+    state
+}
+
+#[test]
+fn what_the_destination_had_before_decides_what_reuse_is() {
+    let from = |anon_vma, made, state: &Snapshot| amid(&duplicated(anon_vma)).observe(made, 0, &[], &encode(state));
+    // A clone takes the source's.
+    assert_eq!(from(None, CLONE, &after(Some(3), &[3, 2, 0], 0)), Ok(()));
+    assert_broken(from(None, CLONE, &after(Some(0), &[3, 2, 0], 0)), I10, "reuse of a root");
+    // What its caller has given the destination of a clone stays.
+    assert_eq!(from(Some(0), CLONE, &after(Some(0), &[3, 2, 0], 0)), Ok(()));
+    // A VMA is none of the others that use what it has.
+    assert_eq!(from(Some(2), FORK, &after(Some(2), &[3, 2, 0], 0)), Ok(()));
+    assert_broken(from(Some(3), FORK, &after(Some(3), &[3, 2, 0], 0)), I10, "reuse of an anon_vma with VMAs");
+    // Nothing is reused by a call that fails.
+    let Err(Broken::Violations(violations)) = call(FORK, ENOMEM, &[], &after(Some(0), &[], 0)) else { panic!() };
+    assert!(violations.iter().all(|v| !v.what.starts_with("reuse")), "{violations:?}");
+}
+
+#[test]
+fn a_report_says_what_the_vma_has() {
+    let Err(Broken::Violations(violations)) = call(CLONE, ENOMEM, &[], &after(Some(3), &[3, 2], 0)) else { panic!() };
+    assert_eq!(violations.last().unwrap().detail, "the call failed, but vma9 has anon_vma3 and 2 chain entries");
+    let Err(Broken::Violations(violations)) = call(CLONE, 0, &[], &after(None, &[3, 0], 0)) else { panic!() };
+    let chains = "the chain of vma9 is [anon_vma3 anon_vma0], the source vma1 has [anon_vma3 anon_vma2 anon_vma0]";
+    assert_eq!(violations[0].detail, chains);
+}
+
 #[test]
 fn a_failed_call_that_changed_something_is_caught() {
     let mut state = after(None, &[], 0);
@@ -126,6 +168,35 @@ fn a_failed_call_that_changed_something_is_caught() {
     let mut state = before();
     state.vmas[2].anon_vma = state.vmas[0].anon_vma;
     assert_broken(call(prepare, ENOMEM, &[], &state), I10, "failed call changed a VMA");
+}
+
+#[test]
+fn another_order_of_a_tree_after_a_failure_is_a_change() {
+    let failing = |before: &[u64], after: &Snapshot| {
+        let mut oracle = Oracle::new();
+        oracle.begin_operation();
+        assert_eq!(oracle.observe(ANY, 0, &[], before), Ok(()));
+        assert_eq!(oracle.end_operation(), Ok(()));
+        // The tree is not told in the operation before, either.
+        for _ in 0..2 {
+            oracle.begin_operation();
+            assert_eq!(oracle.end_operation(), Ok(()));
+        }
+        oracle.observe(CLONE, ENOMEM, &[], &encode(after))
+    };
+    let mut swapped = before();
+    let tree = &mut swapped.anon_vmas[0].tree;
+    let (a, b) = (tree[0], tree[1]);
+    (tree[0].avc, tree[0].vma, tree[1].avc, tree[1].vma) = (b.avc, b.vma, a.avc, a.vma);
+    assert_broken(failing(&encode(&before()), &swapped), I10, "failed call changed an anon_vma");
+    assert_eq!(failing(&encode(&before()), &before()), Ok(()));
+    // What was told by paths, or is now, can be compared by its size alone.
+    assert_eq!(failing(&encode_paths(&before()), &before()), Ok(()));
+    let mut less = before();
+    less.anon_vmas[0].tree.truncate(1);
+    (less.anon_vmas[0].tree[0].left, less.anon_vmas[0].tree[0].right) = (false, false);
+    assert_broken(failing(&encode_paths(&before()), &less), I10, "failed call changed an anon_vma");
+    assert_broken(failing(&encode(&before()), &less), I10, "failed call changed an anon_vma");
 }
 
 #[test]
@@ -148,8 +219,24 @@ fn another_balance_after_a_failure_is_no_change() {
 fn prepare_and_unlink_do_what_they_say() {
     let prepare = Call::AnonVmaPrepare { vma: VmaId(2), prev: None, next: None };
     assert_broken(call(prepare, 0, &[], &before()), I10, "prepare without effect");
+    let mut state = before();
+    state.vmas[2].anon_vma = Some(AnonVmaId(3));
+    assert_broken(call(prepare, 0, &[], &state), I10, "prepare without effect");
+    let mut state = before();
+    state.vmas[1].anon_vma = None;
+    let of_the_child = Call::AnonVmaPrepare { vma: VmaId(1), prev: None, next: None };
+    assert_broken(call(of_the_child, 0, &[], &state), I10, "prepare without effect");
     let unlink = Call::UnlinkAnonVmas { vma: VmaId(1) };
     assert_broken(call(unlink, 0, &[], &before()), I10, "unlink left something");
+    for half in [|vma: &mut VmaState| vma.anon_vma = None, |vma: &mut VmaState| vma.chain.clear()] {
+        let mut state = before();
+        half(&mut state.vmas[1]);
+        assert_broken(call(unlink, 0, &[], &state), I10, "unlink left something");
+    }
+    // One that had no anon_vma, but a chain, is left as it was by some kernels.
+    let mut state = before();
+    state.vmas[1].anon_vma = None;
+    assert_eq!(amid(&state).observe(unlink, 0, &[], &encode(&state)), Ok(()));
     assert_eq!(call(Call::UnlinkAnonVmas { vma: VmaId(2) }, 0, &[], &before()), Ok(()));
 }
 
@@ -168,13 +255,32 @@ fn an_anon_vma_freed_too_early_is_caught() {
     let mut state = before();
     state.vmas[1].chain.remove(1);
     assert_broken(call(ANY, 0, &free(2), &state), I4, "anon_vma freed with children");
+    // A root whose only child is all that names it, as its parent and as its root.
+    let alone = build(&[], &[[0, 0, 0], [2, 0, 0]]);
+    let result = amid(&alone).observe(ANY, 0, &free(0), &[]);
+    assert_broken(result, I4, "anon_vma freed with children");
+}
+
+#[test]
+fn an_anon_vma_freed_while_somebody_holds_it_is_caught() {
+    let state = build(&[], &[[0, 0, 0]]);
+    let mut oracle = amid(&state);
+    let pin = Call::FolioGetAnonVma { folio: FolioId(0), mapped: true };
+    assert_eq!(oracle.observe(pin, 0, &[], &encode(&state)), Ok(()));
+    let free = [event(EventKind::Free, Cache::AnonVma as u8, 0, 0, 0)];
+    assert_broken(oracle.observe(ANY, 0, &free, &[]), I6, "anon_vma freed while pinned");
+
+    let mut oracle = amid(&state);
+    assert_eq!(oracle.observe(pin, 0, &[], &encode(&state)), Ok(()));
+    let put = Call::PutAnonVma { anon_vma: AnonVmaId(0) };
+    assert_eq!(oracle.observe(put, 0, &free, &[]), Ok(()));
 }
 
 #[test]
 fn a_freed_anon_vma_that_a_vma_names_is_caught() {
     let mut oracle = started(&before());
     let mut state = before();
-    state.vmas[2].anon_vma = Some(crate::rmap::AnonVmaId(3));
+    state.vmas[2].anon_vma = Some(AnonVmaId(3));
     state.vmas[1].anon_vma = None;
     state.vmas[1].chain.clear();
     let free = [event(EventKind::Free, Cache::AnonVma as u8, 0, 3, 0)];
@@ -222,6 +328,21 @@ fn lock_rules_are_kept_by_the_oracle_itself() {
     assert_broken(on_events(&[own, insert, own_up]), I11, "tree changed unlocked");
     let spin = event(EventKind::SpinLock, 0, 0, 0, 0);
     assert_broken(on_events(&[spin]), I11, "lock held on return");
+    let spin_up = event(EventKind::SpinUnlock, 0, 0, 0, 0);
+    let [other, other_up] = [EventKind::SpinLock, EventKind::SpinUnlock].map(|kind| event(kind, 0, 0, 1, 0));
+    assert_eq!(on_events(&[spin, other, other_up, spin_up]), Ok(()));
+    assert_broken(on_events(&[spin, spin, spin_up, spin_up]), I11, "lock already held");
+    // A spinlock may be taken under an rwsem, which may not be taken under a spinlock; in which order they go is the kernel's affair.
+    assert_eq!(on_events(&[down, spin, up, spin_up]), Ok(()));
+    assert_broken(on_events(&[spin, down, up, spin_up]), I11, "sleeps in atomic context");
+    assert_broken(on_events(&[spin, read, read_up, spin_up]), I11, "sleeps in atomic context");
+    let [tried, tried_read, busy] =
+        [(1, 1), (0, 1), (1, 0)].map(|(write, taken)| event(EventKind::Trylock, write, taken, 0, 0));
+    assert_eq!(on_events(&[tried, insert, up]), Ok(()));
+    assert_eq!(on_events(&[tried_read, read_up]), Ok(()));
+    assert_eq!(on_events(&[busy]), Ok(()));
+    assert_broken(on_events(&[tried_read, insert, read_up]), I11, "tree changed unlocked");
+    assert_broken(on_events(&[tried]), I11, "lock held on return");
 }
 
 #[test]
@@ -239,13 +360,41 @@ fn the_lock_stays_held_between_the_halves_of_an_update_only() {
     assert_eq!(oracle.observe(post, 0, &up, &words), Ok(()));
     assert_eq!(oracle.end_operation(), Ok(()));
 
+    // Both halves are over for this VMA, and for no other.
+    assert_broken(oracle.observe(grown, 0, &[], &words), I8, "range changed in the trees");
+    let other = Call::PreUpdateVma { vma: VmaId(1) };
+    let mut oracle = started(&before());
+    for made in [(pre, &down[..]), (other, &[]), (post, &up)] {
+        assert_eq!(oracle.observe(made.0, 0, made.1, &words), Ok(()));
+    }
+    assert_broken(oracle.observe(grown, 0, &[], &words), I8, "range changed in the trees");
+    // What is in no tree may get another range, and so may what is emptied to be freed.
+    let unlinked = Call::VmaSetRange { vma: VmaId(2), range: VmaRange { start: 1, end: 12, pgoff: 1 } };
+    let emptied = Call::VmaSetRange { vma: VmaId(0), range: VmaRange { start: 9, end: 9, pgoff: 9 } };
+    for made in [unlinked, emptied] {
+        assert_eq!(started(&before()).observe(made, 0, &[], &words), Ok(()));
+    }
+
     let mut oracle = started(&before());
     assert_eq!(oracle.observe(pre, 0, &down, &words), Ok(()));
     assert_broken(oracle.observe(post, 0, &[], &words), I11, "lock held on return");
 
     let mut oracle = started(&before());
     assert_eq!(oracle.observe(pre, 0, &down, &words), Ok(()));
-    assert_broken(oracle.end_operation(), I11, "lock held after the operation");
+    // Nothing else is asked of what is not at rest.
+    let mut amiss = before();
+    amiss.anon_vmas[0].refcount += 1;
+    assert_eq!(oracle.observe(set, 0, &[], &encode(&amiss)), Ok(()));
+    let Err(Broken::Violations(violations)) = oracle.end_operation() else { panic!() };
+    assert_eq!(violations.iter().map(|v| &v.what[..]).collect::<Vec<_>>(), ["lock held after the operation"]);
+    oracle.reset();
+    oracle.begin_operation();
+    assert_eq!(oracle.observe(ANY, 0, &[], &words), Ok(()));
+    assert_eq!(oracle.end_operation(), Ok(()), "a reset lets go");
+    // And the lock of an update that was not ended is no excuse for later calls.
+    assert_eq!(oracle.observe(pre, 0, &[], &words), Ok(()));
+    assert_eq!(oracle.end_operation(), Ok(()));
+    assert_broken(oracle.observe(ANY, 0, &down, &words), I11, "lock held on return");
 }
 
 #[test]
@@ -254,6 +403,8 @@ fn what_is_left_at_the_end_is_caught() {
     assert_broken(Oracle::new().end_of_world([0, 2, 1]), I12, "anon_vma left");
     assert_broken(Oracle::new().end_of_world([1, 0, 0]), I12, "vm_area_struct left");
     assert_broken(started(&before()).end_of_world([0, 0, 0]), I12, "free not seen");
+    assert_broken(amid(&build(&[], &[[0, 0, 0]])).end_of_world([0, 0, 0]), I12, "free not seen");
+    assert_broken(amid(&build(&[(0, 0, 1, 9, None, &[])], &[])).end_of_world([0, 0, 0]), I12, "free not seen");
     assert_eq!(Oracle::new().end_of_world([0; 3]), Ok(()));
 }
 

@@ -1,7 +1,10 @@
-//! A side of a few lines that can be told to go wrong at a call.
+//! A side of a few lines that can be told to go wrong at a call, and what VMA code above it does.
 
 use super::world::{build, encode};
-use crate::rmap::{Cache, Call, Event, EventKind, Fail, Gfp, Revision, Rmap, Side, Snapshot};
+use crate::rmap::{
+    Cache, Call, Event, EventKind, Fail, Gfp, LayerOperation, Mapped, MmCounts, MmId, PageEvent, Revision, Rmap, Seen,
+    SeenWhat, Side, Snapshot, Watched,
+};
 
 /// What goes wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,6 +16,16 @@ pub enum Fault {
     UntoldCounter,
     Warn,
     Oops,
+    /// A VMA cannot be had.
+    Enomem,
+}
+
+/// What the VMA code does in an operation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    Call(Call),
+    Pages(PageEvent),
+    Outside(Vec<Event>),
 }
 
 /// A VMA of the fake.
@@ -39,6 +52,12 @@ pub struct FakeSide {
     touched: Option<usize>,
     /// How often a state was asked for.
     pub states: u64,
+    /// What the VMA code does in each operation, which returns 7.
+    pub script: Vec<Step>,
+    /// What every process has mapped.
+    pub mapped: Option<(Mapped, MmCounts)>,
+    pub injected: u32,
+    pub moves_pages: bool,
 }
 
 impl FakeSide {
@@ -74,7 +93,7 @@ impl Rmap for FakeSide {
     fn begin_operation(&mut self, _: &Fail) {}
 
     fn attempts(&self) -> u32 {
-        0
+        5
     }
 
     fn call(&mut self, call: Call) -> i32 {
@@ -121,6 +140,13 @@ impl Rmap for FakeSide {
                 Fault::Counter | Fault::UntoldCounter => self.bump = true,
                 Fault::Warn => self.record(EventKind::Warn, 0, 0, 0),
                 Fault::Oops => self.record(EventKind::Oops, 0, 0, 0),
+                Fault::Enomem => {
+                    self.vmas.pop();
+                    self.touched = None;
+                    self.events.clear();
+                    self.record(EventKind::Alloc, Cache::Vma as u8, Gfp::KERNEL, Event::NONE);
+                    ret = -12;
+                }
             }
         }
         ret
@@ -162,5 +188,56 @@ impl Side for FakeSide {
 
     fn last_warning(&self) -> Option<String> {
         Some(format!("planted, at call {}", self.calls))
+    }
+}
+
+impl Watched for FakeSide {
+    fn operate_watched(&mut self, _: &LayerOperation, _: &Fail, watcher: &mut dyn FnMut(&Seen<'_>) -> bool) -> i32 {
+        let mut touched = Vec::new();
+        for step in self.script.clone() {
+            touched.clear();
+            let (what, result) = match step {
+                Step::Call(call) => {
+                    let result = self.call(call);
+                    self.touched(&mut touched);
+                    (SeenWhat::Call(call), result)
+                }
+                Step::Pages(event) => {
+                    self.events.clear();
+                    (SeenWhat::Pages(event), 0)
+                }
+                Step::Outside(events) => {
+                    self.events = events;
+                    (SeenWhat::Outside, 0)
+                }
+            };
+            let warning = self.last_warning().filter(|_| self.events.iter().any(Event::is_violation));
+            let ended = self.events.iter().any(|event| event.kind == EventKind::Oops as u8);
+            let seen = Seen {
+                what,
+                result,
+                events: &self.events,
+                touched: (!ended).then_some(&touched[..]),
+                warning: warning.as_deref(),
+            };
+            if !watcher(&seen) {
+                return -1;
+            }
+        }
+        7
+    }
+
+    fn mapped(&mut self, _: MmId, out: &mut Vec<Mapped>) -> Option<MmCounts> {
+        let (mapped, counts) = self.mapped?;
+        out.push(mapped);
+        Some(counts)
+    }
+
+    fn injected(&self) -> u32 {
+        self.injected
+    }
+
+    fn moves_pages(&self) -> bool {
+        self.moves_pages
     }
 }

@@ -3,7 +3,7 @@
 use super::world::{build, encode, family};
 use crate::check::Invariant::{self, Growth, I1, I2, I3, I4, I5, I6, I7, I8};
 use crate::check::oracle::{Broken, ChainOrder, Oracle, Rules, full, full_with_pins};
-use crate::rmap::{AnonVmaId, AvcId, Call, ChainLink, MmId, Snapshot, VmaId};
+use crate::rmap::{AnonVmaId, AvcId, Cache, Call, ChainLink, Event, EventKind, FolioId, MmId, Snapshot, VmaId};
 
 /// A call that promises nothing, to hand a state to the oracle with.
 const ANY: Call = Call::MmapUnlock { mm: MmId(0) };
@@ -41,6 +41,9 @@ const FAULTS: &[Fault] = &[
         tree[0].right = false;
     }),
     (I4, "tree holds an unattached VMA", |s| s.anon_vmas[3].tree[0].vma = VmaId(6)),
+    // An entry of the right VMA, but of another tree; and one of this tree, but another.
+    (I4, "tree holds an unattached VMA", |s| s.anon_vmas[1].tree[1].avc = s.vmas[2].chain[1].avc),
+    (I4, "tree holds an unattached VMA", |s| s.anon_vmas[3].tree[0].avc = AvcId(77)),
     (I4, "live without a VMA", |s| {
         s.vmas[5].chain.clear();
         s.vmas[5].anon_vma = None;
@@ -220,10 +223,13 @@ fn a_chain_longer_than_a_family_needs_is_growth() {
     };
     let broken = |n: u32| {
         let (anon_vmas, chain) = line(n);
-        feed(&mut Oracle::new(), &build(&[(0, 0, 0x10, 0x18, Some(n - 1), &chain)], &anon_vmas))
+        let vmas = [(0, 0, 0x10, 0x18, Some(n - 1), &chain[..]), (1, 0, 0x40, 0x48, None, &[])];
+        [1, 2].map(|peak| feed(&mut Oracle::new(), &build(&vmas[..peak], &anon_vmas)))
     };
-    assert_broken(broken(5), Growth, "chain without end");
-    assert!(broken(4).is_ok());
+    for (at, most) in [(0, 4), (1, 6)] {
+        assert_broken(broken(most + 1)[at].clone(), Growth, "chain without end");
+        assert!(broken(most)[at].is_ok());
+    }
 }
 
 #[test]
@@ -236,4 +242,140 @@ fn a_reference_from_outside_keeps_an_anon_vma_without_vmas_and_counts() {
     state.anon_vmas[1].refcount = 2;
     let pinned_once = full_with_pins(&state, Rules::default(), &[(AnonVmaId(1), 1)]);
     assert_broken(Err(Broken::Violations(pinned_once)), I6, "refcount");
+}
+
+#[test]
+fn only_a_reference_lets_a_child_without_vmas_outlive_its_parent() {
+    // Anon_vma 2 is held from outside, its parent 1 is gone, the root has a VMA.
+    let state = |vmas: &[super::world::VmaSpec<'_>]| {
+        let mut state = build(vmas, &[[0, 0, 0], [2, 0, 1]]);
+        state.anon_vmas[0].num_children = 1;
+        state
+    };
+    let with = |state: &Snapshot, pins: u32| full_with_pins(state, Rules::default(), &[(AnonVmaId(2), pins)]);
+    let dead = |violations: Vec<crate::check::Violation>| {
+        assert_broken(Err(Broken::Violations(violations)), I3, "dead root or parent");
+    };
+    let good = state(&[(0, 0, 0x10, 0x18, Some(0), &[0])]);
+    assert_eq!(with(&good, 1), []);
+    dead(with(&good, 0));
+    // Not if it has VMAs, and not its root.
+    dead(with(&state(&[(0, 0, 0x10, 0x18, Some(0), &[0]), (1, 1, 0x10, 0x18, Some(2), &[2, 0])]), 1));
+    let mut rootless = build(&[], &[[2, 0, 2]]);
+    rootless.anon_vmas[0].parent = AnonVmaId(1);
+    let roots: Vec<_> = with(&rootless, 1).into_iter().filter(|v| v.detail.contains("the root")).collect();
+    dead(roots);
+}
+
+#[test]
+fn a_chain_fault_says_which_entry() {
+    type Case = (fn(&mut Snapshot), &'static str);
+    let details: &[Case] = &[
+        (|s| s.vmas[2].chain[0].vma = VmaId(3), "avc2 is on the chain of vma2, but its vma is another"),
+        (
+            |s| s.vmas[5].chain.push(ChainLink { avc: AvcId(77), anon_vma: AnonVmaId(3), vma: VmaId(5) }),
+            "anon_vma3 is on the chain of vma5 twice",
+        ),
+        (|s| s.vmas[4].chain[1].anon_vma = AnonVmaId(99), "avc7 of vma4 names anon_vma99, which is not live"),
+        (
+            |s| s.vmas[5].chain.push(ChainLink { avc: AvcId(77), anon_vma: AnonVmaId(0), vma: VmaId(5) }),
+            "anon_vma0 on the chain of vma5 has another root than the first",
+        ),
+    ];
+    for (plant, detail) in details {
+        let mut state = family();
+        plant(&mut state);
+        let Err(Broken::Violations(violations)) = feed(&mut Oracle::new(), &state) else { panic!("{detail}") };
+        assert!(violations.iter().any(|v| v.detail == *detail), "{detail} is not among {violations:#?}");
+    }
+    let mut state = family();
+    state.vmas[3].chain.pop();
+    let chains = "vma3 and vma2 both have anon_vma1, but the chains [anon_vma1] and [anon_vma0 anon_vma1]";
+    assert!(full(&state, Rules::default()).iter().any(|v| v.detail == chains));
+}
+
+#[test]
+fn an_anon_vma_that_is_not_live_is_named_by_whatever_names_it() {
+    let dead: &[fn(&mut Snapshot)] = &[
+        |s| s.anon_vmas[2].parent = AnonVmaId(99),
+        |s| s.anon_vmas[2].root = AnonVmaId(99),
+        |s| (s.anon_vmas[2].root, s.anon_vmas[2].parent) = (AnonVmaId(99), AnonVmaId(99)),
+        |s| s.vmas[4].chain[1].anon_vma = AnonVmaId(99),
+        |s| (s.vmas[4].chain[1].anon_vma, s.anon_vmas[2].parent) = (AnonVmaId(99), AnonVmaId(99)),
+    ];
+    for plant in dead {
+        let mut state = family();
+        plant(&mut state);
+        assert_broken(feed(&mut Oracle::new(), &state), I2, "dead anon_vma is still named");
+    }
+}
+
+#[test]
+fn what_was_named_for_a_while_is_forgotten() {
+    let mut oracle = Oracle::new();
+    oracle.begin_operation();
+    for chain in [&[99][..], &[]] {
+        let state = build(&[(0, 0, 0x10, 0x18, None, chain)], &[]);
+        assert_eq!(oracle.observe(ANY, 0, &[], &encode(&state)), Ok(()));
+    }
+    assert_eq!(oracle.end_operation(), Ok(()));
+    oracle.begin_operation();
+    let free = [Event::new(EventKind::Free, Cache::Vma as u8, 0, 0, 0)];
+    assert_eq!(oracle.observe(ANY, 0, &free, &[]), Ok(()));
+    assert_eq!(oracle.end_operation(), Ok(()));
+    assert_eq!(oracle.end_of_world([0; 3]), Ok(()));
+}
+
+/// Takes a reference to an anon_vma from outside.
+fn pin(oracle: &mut Oracle, anon_vma: i32, state: &Snapshot) {
+    let get = Call::FolioGetAnonVma { folio: FolioId(0), mapped: true };
+    assert_eq!(oracle.observe(get, anon_vma, &[], &encode(state)), Ok(()));
+}
+
+#[test]
+fn a_reference_from_outside_changes_nothing_else() {
+    let mut state = family();
+    for held in [0, 1, 3] {
+        state.anon_vmas[held].refcount += 1;
+        let mut oracle = Oracle::new();
+        oracle.begin_operation();
+        pin(&mut oracle, held as i32, &state);
+        assert_eq!(oracle.end_operation(), Ok(()));
+        state.anon_vmas[held].refcount -= 1;
+    }
+}
+
+#[test]
+fn a_parent_may_be_freed_before_a_child_that_a_reference_keeps() {
+    // Two children that a reference keeps each: of the root, and of another child that nothing keeps.
+    let anon_vmas = [[0, 0, 0], [1, 0, 0], [2, 0, 1], [3, 0, 0]];
+    let root: &[super::world::VmaSpec<'_>] = &[(0, 0, 0x10, 0x18, Some(0), &[0])];
+    let mut oracle = Oracle::new();
+    oracle.begin_operation();
+    let before = build(root, &anon_vmas);
+    pin(&mut oracle, 2, &before);
+    pin(&mut oracle, 3, &before);
+    let mut after = build(root, &[anon_vmas[0], anon_vmas[2], anon_vmas[3]]);
+    after.anon_vmas[0].num_children = 1;
+    let free = [Event::new(EventKind::Free, Cache::AnonVma as u8, 0, 1, 0)];
+    assert_eq!(oracle.observe(ANY, 0, &free, &encode(&after)), Ok(()));
+    assert_eq!(oracle.end_operation(), Ok(()));
+}
+
+#[test]
+fn the_processes_of_which_a_vma_changed_are_told() {
+    let vma = |mm: u8, end: u64| build(&[(0, mm, 1, end, None, &[]), (1, 7, 1, 9, None, &[])], &[]);
+    let mut oracle = Oracle::new();
+    let mut told = |events: &[Event], state: &Snapshot| {
+        oracle.begin_operation();
+        oracle.observe(ANY, 0, events, &encode(state)).unwrap();
+        oracle.end_operation().unwrap();
+        oracle.take_changed_mms()
+    };
+    assert_eq!(told(&[], &vma(1, 9)), 1 << 1 | 1 << 7);
+    assert_eq!(told(&[], &vma(1, 9)), 0);
+    assert_eq!(told(&[], &vma(1, 12)), 1 << 1);
+    assert_eq!(told(&[], &vma(15, 12)), 1 << 1 | 1 << 15);
+    let free = [Event::new(EventKind::Free, Cache::Vma as u8, 0, 0, 0)];
+    assert_eq!(told(&free, &Snapshot::default()), 1 << 15);
 }

@@ -1,8 +1,10 @@
 //! Two sides as one: each kind of difference is found at its call, once, under a stable name.
 
 use super::fake::{FakeSide, Fault};
+use crate::check::oracle::event_violation;
+use crate::check::tolerated::Tolerated;
 use crate::check::{Difference, Finding, FindingKind, Lockstep, Phase, STOPPED, Solo, Who};
-use crate::rmap::{Call, Fail, MmId, Rmap, Side, VmaId, VmaRange};
+use crate::rmap::{Call, Event, EventKind, Fail, MmId, Rmap, Side, VmaId, VmaRange};
 
 /// Operations of four calls: a VMA is made, faulted, unlinked, freed.
 fn operation<R: Rmap>(rmap: &mut R, start: u64) {
@@ -150,6 +152,26 @@ fn a_tolerated_warning_of_both_sides_is_counted_and_gone_past() {
     assert!(run(&mut lockstep, 20).is_some());
     assert!(!lockstep.settle() && lockstep.finding().is_some());
     assert_eq!(lockstep.met(), [0]);
+}
+
+#[test]
+fn what_is_known_without_a_failed_allocation_is_known_with_one_and_not_the_other_way_round() {
+    let signature = |text: &str| {
+        let violation = event_violation(&Event::new(EventKind::Warn, 0, 0, 0, 0), Some(text)).unwrap();
+        format!("violate {} {} after operation", violation.invariant, violation.what)
+    };
+    let [plain, failed] = ["x at mm/vma.c:1", "x at mm/vma.c:1, an allocation having failed"];
+    let met = |known: &str, text: &str| {
+        let mut tolerated = Tolerated::new(vec!["another".to_owned(), signature(known)]);
+        let warn = [Event::new(EventKind::Warn, 0, 0, 0, 0)];
+        let gone_past = tolerated.warning(None, &warn, Some(text));
+        assert_eq!(tolerated.met(), [0, u64::from(gone_past)]);
+        // Several at once are not known: there is but one text for all of them.
+        assert!(!tolerated.warning(None, &[warn[0], warn[0]], Some(text)));
+        gone_past
+    };
+    assert!(met(plain, plain) && met(failed, failed) && met(plain, failed));
+    assert!(!met(failed, plain));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::super::{Finding, FindingKind, Invariant, Lockstep, Solo, Who, run_tra
 use crate::mm::SmallDriver;
 use crate::pages::{AddressSpaces, Pages};
 use crate::port::Port;
-use crate::rmap::{Call, Event, EventKind, Fail, MmId, Revision, Rmap, Side, VmaId, VmaRange, stream};
+use crate::rmap::{Call, Event, EventKind, Fail, MmId, Revision, Rmap, Side, VmaId, VmaRange, WalkMode, stream};
 use crate::trace::Trace;
 
 /// What goes wrong.
@@ -19,6 +19,8 @@ enum Fault {
     WalkBeside,
     /// It comes to a VMA of another family.
     WalkStranger,
+    /// It comes to a page that the VMA had before it was cut.
+    WalkOutside,
     /// A folio's index is one too large.
     Index,
     /// A new folio of a child gets the root, as a shared one does.
@@ -82,6 +84,11 @@ impl Rmap for Faulty {
             Fault::WalkTwice => {
                 if let Some(at) = self.events.iter().position(visit) {
                     self.events.insert(at, self.events[at]);
+                }
+            }
+            Fault::WalkOutside => {
+                if let Some(at) = self.events.iter().position(visit) {
+                    self.events.insert(at, Event { object: self.vmas - 1, other: 0x17, ..self.events[at] });
                 }
             }
             Fault::WalkBeside | Fault::WalkStranger => {
@@ -166,6 +173,24 @@ fn a_walk_that_misses_a_mapping_is_found() {
 }
 
 #[test]
+fn a_single_walk_that_misses_a_mapping_is_found() {
+    // Two folios, of which the last operation walks one.
+    let mut two = TwoVmas::new();
+    let (vma, _) = two.vmas[1];
+    two.pages.fault(&mut two.solo, P0, vma, 0x40, true);
+    two.pages.walk(&mut two.solo, P0, 0x40, WalkMode::Unlocked).unwrap();
+    assert_eq!(two.verdict(), None);
+    two.solo.begin_operation(&Fail::NEVER);
+    two.pages.walk(&mut two.solo, P0, 0x40, WalkMode::Unlocked).unwrap();
+    two.pages.move_range(P0, 0x40, 0x41, 1);
+    two.solo.end_operation();
+    two.pages.take_changed();
+    two.solo.check_pages(&two.pages, &two.vmas);
+    let found = two.solo.finding().map(Finding::signature);
+    assert_eq!(found.unwrap(), "violate I9 walk misses a mapping after operation");
+}
+
+#[test]
 fn a_walk_that_comes_to_a_place_twice_is_found() {
     assert_eq!(violated(Fault::WalkTwice, &with("walk p0 0x10\n")), (Invariant::I9, "walk comes twice".into()));
 }
@@ -176,6 +201,8 @@ fn a_walk_may_come_where_the_folio_could_be_mapped_and_nowhere_else() {
     assert_eq!(found(Fault::Nothing, &with("walk p0 0x11\n")), None);
     let nowhere = (Invariant::I9, "walk comes where it has no business".to_string());
     assert_eq!(violated(Fault::WalkBeside, &with("walk p0 0x10\n")), nowhere);
+    let cut = "map p0 0x10..0x18\nfault p0 0x17\nfork p0 p1\nunmap p0 0x17..0x18\nwalk p1 0x17\n";
+    assert_eq!(violated(Fault::WalkOutside, cut), nowhere);
     assert_eq!(violated(Fault::WalkStranger, &with("map p0 0x40..0x48\nfault p0 0x40\nwalk p0 0x10\n")), nowhere);
 }
 
@@ -228,18 +255,22 @@ impl AddressSpaces for Vec<(VmaId, VmaRange)> {
 
 impl TwoVmas {
     fn new() -> TwoVmas {
+        TwoVmas::of(P0)
+    }
+
+    fn of(mm: MmId) -> TwoVmas {
         let mut solo = Lockstep::solo(Port::new(Revision::of_generation("7.3").unwrap()), Who::Port);
         solo.begin_operation(&Fail::NEVER);
-        solo.call(Call::MmapWriteLock { mm: P0 });
+        solo.call(Call::MmapWriteLock { mm });
         let mut vmas = Vec::new();
         for start in [0x10, 0x40] {
             let range = VmaRange { start, end: start + 8, pgoff: start };
-            let vma = VmaId(solo.call(Call::VmAreaAlloc { mm: P0, range }) as u32);
+            let vma = VmaId(solo.call(Call::VmAreaAlloc { mm, range }) as u32);
             solo.call(Call::AnonVmaPrepare { vma, prev: None, next: None });
             vmas.push((vma, range));
         }
         let mut pages = Pages::new();
-        pages.fault(&mut solo, P0, vmas[0].0, 0x10, true);
+        pages.fault(&mut solo, mm, vmas[0].0, 0x10, true);
         let mut two = TwoVmas { solo, pages, vmas };
         assert_eq!(two.verdict(), None);
         two.solo.begin_operation(&Fail::NEVER);
@@ -283,7 +314,18 @@ fn a_page_of_a_freed_anon_vma_is_found() {
 
 #[test]
 fn a_page_left_behind_by_its_vma_is_found() {
+    for mm in [P0, MmId(1), MmId(15)] {
+        let mut two = TwoVmas::of(mm);
+        two.unmap_first();
+        assert_eq!(two.verdict().unwrap(), "violate I9 page mapped outside of every VMA after operation");
+    }
+}
+
+#[test]
+fn a_page_that_maps_a_freed_folio_is_found() {
     let mut two = TwoVmas::new();
-    two.unmap_first();
-    assert_eq!(two.verdict().unwrap(), "violate I9 page mapped outside of every VMA after operation");
+    let (folio, vma) = (two.pages.folio_at(P0, 0x10).unwrap(), two.vmas[0].0);
+    two.solo.call(Call::FolioFree { folio });
+    two.pages.fault(&mut two.solo, P0, vma, 0x11, true);
+    assert_eq!(two.verdict().unwrap(), "violate I9 mapped folio without an anon_vma after operation");
 }

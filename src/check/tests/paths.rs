@@ -2,7 +2,7 @@
 
 use super::world::{build, encode, encode_paths};
 use crate::check::oracle::{Broken, Oracle, Rules, full};
-use crate::rmap::{Call, MmId, Snapshot};
+use crate::rmap::{Call, MmId, Snapshot, stream};
 
 const ANY: Call = Call::MmapUnlock { mm: MmId(0) };
 
@@ -63,6 +63,46 @@ fn each_fault_is_seen_by_paths() {
             }
             other => panic!("{what}: {other:?}"),
         }
+    }
+}
+
+#[test]
+fn a_parent_and_its_child_agree() {
+    // The second of the three paths: a leaf, then the root, whose second word tells the colours of its children.
+    let whole = encode_paths(&row(3));
+    let paths = whole.iter().rposition(|&word| word == stream::PATHS).unwrap();
+    let told = paths + 3 + (1 + 5) + 1 + 5 + 1;
+    for bit in [stream::LEFT_BLACK, stream::RIGHT_BLACK] {
+        let mut words = whole.clone();
+        words[told] ^= bit;
+        let mut oracle = Oracle::new();
+        oracle.begin_operation();
+        oracle.observe(ANY, 0, &[], &words).unwrap();
+        let found = oracle.end_operation();
+        // The path of the left leaf comes by the root's left side.
+        assert_eq!(found.is_err(), bit == stream::LEFT_BLACK, "{found:?}");
+        let Err(Broken::Violations(violations)) = found else { continue };
+        assert_eq!(violations[0].what, "tree shape");
+    }
+}
+
+/// Nodes that hang on one another on one side.
+fn line(nodes: u32, left: bool) -> Snapshot {
+    let mut state = row(nodes);
+    let tree = &mut state.anon_vmas[0].tree;
+    tree.sort_by_key(|node| node.vma);
+    for (at, node) in tree.iter_mut().enumerate() {
+        let more = at + 1 < nodes as usize;
+        (node.black, node.left, node.right) = (true, left && more, !left && more);
+    }
+    state
+}
+
+#[test]
+fn a_tree_too_deep_is_told_and_not_followed() {
+    for left in [true, false] {
+        let faults = full(&line(90, left), Rules::default());
+        assert!(faults.iter().any(|v| v.what == "tree depth" && v.detail.ends_with("lies 65 deep")), "{faults:#?}");
     }
 }
 
