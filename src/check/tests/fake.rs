@@ -14,7 +14,14 @@ pub enum Fault {
     OtherLock,
     Counter,
     UntoldCounter,
+    /// It tells of a counter what is not so.
+    ToldCounter,
+    /// What it tells of the call is no record.
+    Garbled,
+    /// What it tells of everything is none.
+    GarbledState,
     Warn,
+    Bug,
     Oops,
     /// A VMA cannot be had.
     Enomem,
@@ -52,6 +59,8 @@ pub struct FakeSide {
     touched: Option<usize>,
     /// How often a state was asked for.
     pub states: u64,
+    /// How often it was asked what a call touched.
+    pub asked: u64,
     /// What the VMA code does in each operation, which returns 7.
     pub script: Vec<Step>,
     /// What every process has mapped.
@@ -138,7 +147,9 @@ impl Rmap for FakeSide {
                     self.events.iter_mut().filter(|e| e.kind == EventKind::DownWrite as u8).for_each(|e| e.object += 1);
                 }
                 Fault::Counter | Fault::UntoldCounter => self.bump = true,
+                Fault::ToldCounter | Fault::Garbled | Fault::GarbledState => {}
                 Fault::Warn => self.record(EventKind::Warn, 0, 0, 0),
+                Fault::Bug => self.record(EventKind::Bug, 0, 0, 0),
                 Fault::Oops => self.record(EventKind::Oops, 0, 0, 0),
                 Fault::Enomem => {
                     self.vmas.pop();
@@ -159,11 +170,19 @@ impl Side for FakeSide {
     }
 
     fn touched(&mut self, out: &mut Vec<u64>) {
+        self.asked += 1;
+        if self.fault == Some((self.calls, Fault::Garbled)) {
+            out.push(0x99);
+            return;
+        }
         let Some(Some(touched)) = self.touched.map(|at| self.vmas[at]) else { return };
         let mut state = self.snapshot();
         if self.fault.is_some_and(|(_, fault)| fault == Fault::UntoldCounter) {
             let honest = FakeSide { bump: false, vmas: self.vmas.clone(), ..FakeSide::default() };
             state = honest.snapshot();
+        }
+        if self.fault == Some((self.calls, Fault::ToldCounter)) {
+            state.anon_vmas.iter_mut().for_each(|anon_vma| anon_vma.num_children = 0x77);
         }
         let id = self.touched.unwrap() as u32;
         state.vmas.retain(|vma| vma.id.0 == id);
@@ -173,6 +192,10 @@ impl Side for FakeSide {
 
     fn state(&mut self, out: &mut Vec<u64>) {
         self.states += 1;
+        if self.fault.is_some_and(|(at, fault)| fault == Fault::GarbledState && at <= self.calls) {
+            out.push(0x99);
+            return;
+        }
         out.extend(encode(&self.snapshot()));
     }
 

@@ -58,7 +58,7 @@ fn every_call_of_the_vma_code_is_made_on_the_port_too() {
     let [alloc, prepare] = lockstep.calls() else { panic!("{:?}", lockstep.calls()) };
     assert!(matches!((alloc, prepare), (Call::VmAreaAlloc { .. }, Call::AnonVmaPrepare { .. })));
     let stats = lockstep.stats();
-    assert_eq!((stats.operations, stats.calls, stats.events), (1, 2, 4));
+    assert_eq!((stats.operations, stats.calls, stats.events, stats.failures), (1, 2, 4, [0; 3]));
 }
 
 #[test]

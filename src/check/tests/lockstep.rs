@@ -66,6 +66,110 @@ fn a_difference_is_found_at_exactly_its_call() {
 }
 
 #[test]
+fn what_is_told_and_is_not_so_is_shown_word_by_word() {
+    let (finding, _) = differ(10, Fault::ToldCounter);
+    assert_eq!(finding.signature(), "differ anon_vma_prepare state: touched");
+    let FindingKind::Divergence(divergence) = &finding.kind else { panic!("{finding:?}") };
+    let [field] = &divergence.fields[..] else { panic!("{divergence:?}") };
+    assert_eq!((&field.reference[..], &field.port[..]), ("0x1", "0x77"));
+}
+
+#[test]
+fn a_difference_names_the_warnings_of_the_sides_that_warned() {
+    let warnings = |finding: Finding| match finding.kind {
+        FindingKind::Divergence(divergence) => divergence.warnings,
+        other => panic!("{other:?}"),
+    };
+    let planted = Some("planted, at call 10".to_owned());
+    assert_eq!(warnings(differ(10, Fault::Warn).0), [None, planted.clone()]);
+    let mut lockstep = Lockstep::new(FakeSide::with_fault(10, Fault::Oops), FakeSide::default());
+    assert_eq!(warnings(run(&mut lockstep, 20).unwrap()), [planted, None]);
+    assert_eq!(warnings(differ(10, Fault::Return).0), [None, None]);
+}
+
+#[test]
+fn objects_that_one_side_alone_has_left_are_found_after_the_last_exit() {
+    let mut lockstep = Lockstep::new(FakeSide::default(), FakeSide::default());
+    lockstep.begin_teardown();
+    let range = VmaRange { start: 1, end: 2, pgoff: 1 };
+    lockstep.port().unwrap().call(Call::VmAreaAlloc { mm: MmId(0), range });
+    lockstep.finish_empty();
+    let finding = lockstep.finding().unwrap();
+    assert_eq!(finding.signature(), "differ last exit: vm_area_struct");
+    let FindingKind::Divergence(divergence) = &finding.kind else { panic!("{finding:?}") };
+    assert_eq!((&divergence.fields[0].reference[..], &divergence.fields[0].port[..]), ("0", "1"));
+}
+
+#[test]
+fn a_large_world_is_looked_at_when_much_more_was_told_than_it_holds() {
+    let mut lockstep = Lockstep::new(FakeSide::default(), FakeSide::default());
+    // It holds some 3,900 words; an operation tells 48.
+    for at in 0..150 {
+        lockstep.begin_operation(&Fail::NEVER);
+        let range = VmaRange { start: at * 8, end: at * 8 + 4, pgoff: at * 8 };
+        lockstep.call(Call::VmAreaAlloc { mm: MmId(0), range });
+        lockstep.call(Call::AnonVmaPrepare { vma: VmaId(at as u32), prev: None, next: None });
+    }
+    lockstep.finish();
+    let looks = lockstep.stats().whole_states;
+    let until = (1..2000).find(|at| {
+        operation(&mut lockstep, 0x10_000 + at * 8);
+        lockstep.end_operation();
+        lockstep.stats().whole_states > looks
+    });
+    assert_eq!(lockstep.finding(), None);
+    assert!(until.is_some_and(|at| (600..700).contains(&at)), "{until:?}");
+}
+
+#[test]
+fn a_side_that_stopped_half_way_is_not_asked_for_its_state() {
+    // The prepare of the second operation: the sixth call.
+    let asked = |left: Option<Fault>, right: Option<Fault>| {
+        let side = |fault: Option<Fault>| fault.map_or_else(FakeSide::default, |fault| FakeSide::with_fault(6, fault));
+        let mut lockstep = Lockstep::new(side(left), side(right));
+        let finding = run(&mut lockstep, 20).unwrap();
+        assert_eq!(finding.operation, 2);
+        let port = lockstep.port().unwrap();
+        let port = (port.asked, port.states);
+        let reference = lockstep.reference();
+        ((reference.asked, reference.states), port)
+    };
+    for fault in [Fault::Oops, Fault::Bug] {
+        assert_eq!(asked(Some(fault), Some(fault)), ((5, 0), (5, 0)), "{fault:?}");
+        assert_eq!(asked(Some(fault), None), ((5, 0), (5, 0)), "{fault:?}");
+        assert_eq!(asked(None, Some(fault)), ((6, 0), (5, 0)), "{fault:?}");
+    }
+    // After a WARN it goes on, and can tell.
+    assert_eq!(asked(Some(Fault::Warn), Some(Fault::Warn)), ((6, 0), (6, 0)));
+    assert_eq!(asked(None, Some(Fault::Warn)), ((6, 1), (6, 1)));
+}
+
+#[test]
+fn the_lock_of_an_mm_touches_nothing() {
+    let mut lockstep = Lockstep::new(FakeSide::default(), FakeSide::default());
+    let mm = MmId(0);
+    lockstep.begin_operation(&Fail::NEVER);
+    for call in [Call::MmapWriteLock { mm }, Call::MmapReadLock { mm }, Call::MmapUnlock { mm }] {
+        assert_eq!(lockstep.call(call), 0);
+    }
+    assert_eq!((lockstep.reference().asked, lockstep.port().unwrap().asked), (0, 0));
+}
+
+#[test]
+fn a_state_that_cannot_be_read_is_a_finding() {
+    let garbled = |fault| {
+        let mut lockstep = Lockstep::new(FakeSide::with_fault(6, fault), FakeSide::with_fault(6, fault));
+        run(&mut lockstep, 20).unwrap()
+    };
+    let finding = garbled(Fault::Garbled);
+    assert_eq!(finding.signature(), "undecodable state: unknown record after anon_vma_prepare");
+    assert!(matches!((finding.phase, finding.call), (Phase::Call, Some(Call::AnonVmaPrepare { .. }))));
+    let finding = garbled(Fault::GarbledState);
+    assert_eq!((finding.phase, finding.call), (Phase::WholeState, None));
+    assert!(finding.signature().starts_with("undecodable state"), "{}", finding.signature());
+}
+
+#[test]
 fn a_finding_stops_both_sides_until_reset() {
     let (_, mut lockstep) = differ(10, Fault::Return);
     lockstep.begin_operation(&Fail::NEVER);

@@ -45,7 +45,12 @@ fn a_finding_is_made_small_and_stays_what_it_is() {
     let signature = finding.signature();
     let small = minimize_finding(&mut lockstep, &mut driver, &long, &finding);
     assert_eq!(small.finding.signature(), signature);
-    assert!(small.trace.ops.len() < long.ops.len() && small.runs > 3, "{}\n{}", small.trace, small.runs);
+    assert!(
+        small.trace.ops.len() < long.ops.len() && (4..200).contains(&small.runs),
+        "{}\n{}",
+        small.trace,
+        small.runs
+    );
     let again = run_trace(&mut lockstep, &mut driver, &small.trace).finding.unwrap();
     assert_eq!((again.signature(), again.phase), (signature, Phase::Call));
     let FindingKind::Divergence(divergence) = again.kind else { panic!() };
