@@ -419,6 +419,13 @@ fn find_clang(counts_lines: bool) -> Result<PathBuf> {
             return Ok(PathBuf::from(clang));
         }
     }
+    if let Some(clang) = named {
+        return Err(format!(
+            "RMAP_CLANG: {clang} is no clang of LLVM {major}, the LLVM of this rustc, or cannot be run; a build with \
+             coverage needs just that one, any other instrumented build a clang"
+        )
+        .into());
+    }
     Err(format!(
         "an instrumented build needs clang {major}, the LLVM of this rustc; tried {}. Run `scripts/setup`, install \
          clang-{major}, or name it in RMAP_CLANG. Without it the C would run bare and the fuzzer would not see into it.",

@@ -17,7 +17,9 @@ coverage) sanitizer=none ;;
 esac
 
 # The builder's flags are for its own clang; the C takes its instrumentation from what the Rust has.
-unset CFLAGS CXXFLAGS RUSTFLAGS
+unset CFLAGS CXXFLAGS
+# Empty, for the builder's own cargo reads it.
+export RUSTFLAGS=
 export PATH="$PWD/.tools/bin:$PATH"
 target=$PWD/target/fuzz
 RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target cargo fuzz build -O --no-trace-compares --sanitizer "$sanitizer" differential

@@ -289,9 +289,12 @@ impl Model {
         record.told.extend_from_slice(told);
 
         if !same_chain || moved {
+            // What it leaves must not hold it any more, whether or not the tree is told again.
             let mut slots = std::mem::take(&mut self.vmas[slot as usize].slots);
             for &anon in &slots {
-                self.touch_anon(anon, call).attached -= 1;
+                let anon = self.touch_anon(anon, call);
+                anon.attached -= 1;
+                anon.tree_dirty = true;
             }
             slots.clear();
             for link in told[words::VMA_HEAD..].chunks_exact(3) {
@@ -299,7 +302,7 @@ impl Model {
                 slots.push(anon);
                 let anon = self.touch_anon(anon, call);
                 anon.attached += 1;
-                anon.tree_dirty |= moved;
+                anon.tree_dirty = true;
             }
             self.vmas[slot as usize].slots = slots;
         }
@@ -394,7 +397,7 @@ impl Model {
         (record.known, record.root_slot, record.parent_slot) = (true, root, parent);
     }
 
-    /// A VMA is freed. Returns how many chain entries it had still: if any, what its anon_vmas count is wrong from then on.
+    /// A VMA is freed. Returns how many chain entries it had still: its anon_vmas go on counting them.
     pub(super) fn free_vma(&mut self, serial: u32, call: u32) -> usize {
         let Some(slot) = self.vma_slots.remove(&serial) else { return 0 };
         self.leave_list(slot, call);

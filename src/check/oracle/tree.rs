@@ -98,8 +98,13 @@ impl<I: Iterator<Item = Node>, K: FnMut(&Node) -> Option<Key>> Walk<I, K> {
         if node.subtree_last != last {
             return self.fault(wrong_subtree_last(&node, last));
         }
-        Some(Subtree { black_height: left.black_height + u32::from(node.black), last })
+        Some(Subtree { black_height: with_node(left.black_height, &node), last })
     }
+}
+
+/// The black height of a subtree, from that below its topmost node.
+fn with_node(below: u32, node: &Node) -> u32 {
+    below + u32::from(node.black)
 }
 
 #[cold]

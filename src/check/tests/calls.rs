@@ -369,6 +369,8 @@ fn the_lock_stays_held_between_the_halves_of_an_update_only() {
     for made in [(pre, &down[..]), (other, &[]), (post, &up)] {
         assert_eq!(oracle.observe(made.0, 0, made.1, &words), Ok(()));
     }
+    let still = Call::VmaSetRange { vma: VmaId(1), range: VmaRange { start: 1, end: 12, pgoff: 1 } };
+    assert_eq!(oracle.observe(still, 0, &[], &words), Ok(()));
     assert_broken(oracle.observe(grown, 0, &[], &words), I8, "range changed in the trees");
     // What is in no tree may get another range, and so may what is emptied to be freed.
     let unlinked = Call::VmaSetRange { vma: VmaId(2), range: VmaRange { start: 1, end: 12, pgoff: 1 } };

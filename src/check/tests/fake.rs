@@ -23,8 +23,8 @@ pub enum Fault {
     Warn,
     Bug,
     Oops,
-    /// A VMA cannot be had.
-    Enomem,
+    /// An object cannot be had, and so no VMA.
+    Enomem(Cache),
 }
 
 /// What the VMA code does in an operation.
@@ -151,11 +151,11 @@ impl Rmap for FakeSide {
                 Fault::Warn => self.record(EventKind::Warn, 0, 0, 0),
                 Fault::Bug => self.record(EventKind::Bug, 0, 0, 0),
                 Fault::Oops => self.record(EventKind::Oops, 0, 0, 0),
-                Fault::Enomem => {
+                Fault::Enomem(cache) => {
                     self.vmas.pop();
                     self.touched = None;
                     self.events.clear();
-                    self.record(EventKind::Alloc, Cache::Vma as u8, Gfp::KERNEL, Event::NONE);
+                    self.record(EventKind::Alloc, cache as u8, Gfp::KERNEL, Event::NONE);
                     ret = -12;
                 }
             }

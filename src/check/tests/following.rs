@@ -4,7 +4,8 @@ use super::fake::{FakeSide, Fault, Step};
 use crate::check::{FindingKind, Lockstep, Phase, STOPPED};
 use crate::mm::Misdeed;
 use crate::rmap::{
-    Call, Event, EventKind, Fail, LayerOperation, Mapped, MmCounts, MmId, PageEvent, Rmap, VmaId, VmaLayer, VmaRange,
+    Cache, Call, Event, EventKind, Fail, LayerOperation, Mapped, MmCounts, MmId, PageEvent, Rmap, VmaId, VmaLayer,
+    VmaRange,
 };
 
 const RANGE: VmaRange = VmaRange { start: 0x10, end: 0x14, pgoff: 0x10 };
@@ -119,12 +120,17 @@ fn a_warning_names_the_call_that_it_is_of() {
 
 #[test]
 fn allocations_that_fail_are_counted_by_cache() {
-    let mut side = scripted(vec![Step::Call(Call::VmAreaAlloc { mm: MmId(0), range: RANGE })]);
-    side.fault = Some((1, Fault::Enomem));
-    let mut lockstep = Lockstep::new(side, FakeSide::with_fault(1, Fault::Enomem));
-    operate(&mut lockstep);
-    assert_eq!(lockstep.finding(), None);
-    assert_eq!(lockstep.stats().failures, [1, 0, 0]);
+    for cache in [Cache::Vma, Cache::AnonVma, Cache::Avc] {
+        let fault = Fault::Enomem(cache);
+        let mut side = scripted(vec![Step::Call(Call::VmAreaAlloc { mm: MmId(0), range: RANGE })]);
+        side.fault = Some((1, fault));
+        let mut lockstep = Lockstep::new(side, FakeSide::with_fault(1, fault));
+        operate(&mut lockstep);
+        assert_eq!(lockstep.finding(), None);
+        let mut failures = [0; 3];
+        failures[cache as usize] = 1;
+        assert_eq!(lockstep.stats().failures, failures);
+    }
 }
 
 #[test]

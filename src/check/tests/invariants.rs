@@ -44,6 +44,12 @@ const FAULTS: &[Fault] = &[
     // An entry of the right VMA, but of another tree; and one of this tree, but another.
     (I4, "tree holds an unattached VMA", |s| s.anon_vmas[1].tree[1].avc = s.vmas[2].chain[1].avc),
     (I4, "tree holds an unattached VMA", |s| s.anon_vmas[3].tree[0].avc = AvcId(77)),
+    // Another VMA is attached instead, of which the tree knows nothing.
+    (I4, "tree holds an unattached VMA", |s| {
+        let mut chain = std::mem::take(&mut s.vmas[5].chain);
+        chain[0].vma = VmaId(6);
+        (s.vmas[6].chain, s.vmas[6].anon_vma, s.vmas[5].anon_vma) = (chain, Some(AnonVmaId(3)), None);
+    }),
     (I4, "live without a VMA", |s| {
         s.vmas[5].chain.clear();
         s.vmas[5].anon_vma = None;
@@ -324,6 +330,24 @@ fn what_was_named_for_a_while_is_forgotten() {
     assert_eq!(oracle.observe(ANY, 0, &free, &[]), Ok(()));
     assert_eq!(oracle.end_operation(), Ok(()));
     assert_eq!(oracle.end_of_world([0; 3]), Ok(()));
+}
+
+#[test]
+fn a_fault_is_laid_to_the_call_that_told_it() {
+    let mut state = family();
+    let mut oracle = Oracle::new();
+    assert_eq!(feed(&mut oracle, &state), Ok(()));
+    oracle.begin_operation();
+    state.anon_vmas[1].refcount += 1;
+    let guilty = Call::UnlinkAnonVmas { vma: VmaId(6) };
+    assert_eq!(oracle.observe(guilty, 0, &[], &encode(&state)), Ok(()));
+    // A VMA of the same anon_vma changes, but nothing that the anon_vma counts.
+    let attributes = state.vmas[2].attributes;
+    state.vmas[2].attributes.flags ^= 1;
+    let innocent = Call::VmaSetAttributes { vma: VmaId(2), attributes };
+    assert_eq!(oracle.observe(innocent, 0, &[], &encode(&state)), Ok(()));
+    let Err(Broken::Violations(violations)) = oracle.end_operation() else { panic!() };
+    assert_eq!(violations.iter().map(|v| (&v.what[..], v.after)).collect::<Vec<_>>(), [("refcount", Some(guilty))]);
 }
 
 /// Takes a reference to an anon_vma from outside.
