@@ -7,9 +7,13 @@
 mod common;
 
 use common::GENERATIONS;
-use common::layer::{ACCOUNT, DONTCOPY, WIPEONFORK, WRITE, World};
+use common::layer::{ACCOUNT, DONTCOPY, WIPEONFORK, WRITE, World, kernel_with_layer};
+use rmap_diff::check::{Driver, Lockstep, play_trace};
+use rmap_diff::kernel::{Kernel, SlabMode};
+use rmap_diff::mm::KernelDriver;
+use rmap_diff::port::Port;
 use rmap_diff::rmap::{Call, MmId, VmaAttributes, VmaOperation, WalkMode};
-use rmap_diff::trace::OPERATIONS;
+use rmap_diff::trace::{OPERATIONS, Trace};
 
 /// The same on every generation.
 fn everywhere(test: impl Fn(&str, &mut World)) {
@@ -769,4 +773,37 @@ fn uffdmove_is_refused_without_a_page_of_its_own_or_a_place_for_it() {
         world.play("fork p0 p1");
         world.refuse("uffdmove p0 0x10 0x21", if name == "6.1" { "EINVAL" } else { "EBUSY" });
     });
+}
+
+// --- The loop that plays traces ---
+
+#[test]
+fn a_trace_played_again_after_one_that_was_not_ended_is_the_same() {
+    let trace: Trace =
+        "map p0 0x10..0x12\nmap p0 0x12..0x14\nfault p0 0x10\nmap p0 0x12..0x16\nfork p0 p1\n".parse().unwrap();
+    for name in GENERATIONS {
+        let reference = common::reference(name);
+        let mut lockstep = Lockstep::new(kernel_with_layer(reference, SlabMode::Reuse), Port::new(reference.revision));
+        let mut driver = KernelDriver::new();
+        let mut play = || {
+            let stats = play_trace(&mut lockstep, &mut driver, &trace, |_, _, _, _| {});
+            assert_eq!(lockstep.finding(), None, "{name}");
+            assert_eq!((stats.done, stats.refused), (4, 1), "{name}");
+            let processes = Driver::<Kernel, Port>::processes(&driver);
+            let merges = Driver::<Kernel, Port>::merges(&driver).map(|merges| merges.cases().collect::<Vec<_>>());
+            let told = serde_json::to_value(Driver::<Kernel, Port>::stats(&driver)).unwrap();
+            assert_eq!(told, serde_json::to_value(driver.stats()).unwrap());
+            (processes, merges.expect("it merges"), told)
+        };
+        let (processes, merges, told) = play();
+        assert_eq!(
+            processes.iter().map(|(mm, vmas)| (mm.0, vmas.len())).collect::<Vec<_>>(),
+            [(0, 1), (1, 1)],
+            "{name}"
+        );
+        assert_eq!(merges.iter().map(|(_, count)| count).sum::<u64>(), 1, "{name}: {merges:?}");
+        let again = play();
+        assert_eq!((&again.0, again.1.len()), (&processes, merges.len()), "{name}");
+        assert_ne!(again.2, told, "{name}: counted over all traces");
+    }
 }

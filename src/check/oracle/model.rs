@@ -196,8 +196,8 @@ impl Model {
         let record = &mut self.anons[slot as usize];
         let mut tree = std::mem::take(&mut record.tree);
         tree.clear();
-        *record =
-            AnonVmaRecord { serial, tree, root_slot: NONE, parent_slot: NONE, first: NONE, ..AnonVmaRecord::default() };
+        *record = AnonVmaRecord { serial, root_slot: NONE, parent_slot: NONE, first: NONE, ..AnonVmaRecord::default() };
+        record.tree = tree;
         self.anon_slots.insert(serial, slot);
         slot
     }

@@ -1,9 +1,10 @@
 //! The loop that plays traces, what it counts, and the smallest trace of what it found.
 
+use super::fake::FakeSide;
 use crate::check::{
     Difference, Driver, FindingKind, Lockstep, Phase, Solo, Who, minimize_finding, play_trace, run_trace,
 };
-use crate::mm::SmallDriver;
+use crate::mm::{KernelDriver, SmallDriver};
 use crate::port::Port;
 use crate::rmap::{MmId, Revision};
 use crate::trace::Trace;
@@ -31,6 +32,17 @@ fn operations_are_counted_by_how_they_end() {
     let by_kind = serde_json::to_value(Driver::<Port, crate::check::Nobody>::stats(&driver)).unwrap();
     assert_eq!(by_kind, serde_json::to_value(SmallDriver::stats(&driver)).unwrap());
     assert_ne!(by_kind, serde_json::to_value(SmallDriver::new().stats()).unwrap());
+}
+
+#[test]
+fn what_the_kernel_driver_sees_amiss_is_found() {
+    // VMA code that says that it has mapped, and has not.
+    let mut solo = Solo::solo(FakeSide::default(), Who::Reference);
+    let mut driver = KernelDriver::new();
+    let result = run_trace(&mut solo, &mut driver, &trace("map p0 0x10..0x14\n"));
+    let finding = result.finding.unwrap();
+    assert!(finding.signature().starts_with("violate Asked"), "{}", finding.signature());
+    assert_eq!((finding.operation, finding.phase), (1, Phase::EndOfOperation));
 }
 
 #[test]
