@@ -275,10 +275,10 @@ impl Compiler {
                 }
             }
         }
-        if rustflags.contains("instrument-coverage") {
+        let counts_lines = rustflags.contains("instrument-coverage");
+        if counts_lines {
             flags.extend(["-fprofile-instr-generate", "-fcoverage-mapping"]);
         }
-        let counts_lines = rustflags.contains("instrument-coverage");
         let clang = if flags.is_empty() { None } else { Some(find_clang(counts_lines)?) };
         Ok(Compiler { clang, flags, mutants: None })
     }
