@@ -516,6 +516,7 @@ static void reference_begin_operation(struct rmap_world *w, const struct rmap_fa
 {
 	w->fail = *fail;
 	w->attempts = w->injected = 0;
+	w->node_attempts = w->nodes_injected = 0;
 }
 
 static uint32_t reference_attempts(const struct rmap_world *w)

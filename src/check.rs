@@ -10,6 +10,7 @@
 
 mod call;
 mod divergence;
+mod failure;
 mod lockstep;
 mod minimized;
 mod nobody;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use call::{CallText, call_name};
 pub use divergence::{Difference, Divergence, Finding, FindingKind, Phase, Who};
+pub use failure::FailedAttempt;
 pub use lockstep::{Lockstep, LockstepStats, STOPPED, Solo};
 pub use minimized::{Minimized, minimize_finding};
 pub use nobody::Nobody;

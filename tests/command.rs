@@ -17,6 +17,7 @@ use rmap_diff::port::Port;
 use rmap_diff::report::{Report, json, text};
 use rmap_diff::rmap::Revision;
 use rmap_diff::trace::{Mix, OpKind, OpSet, RECORD_BYTES, Rng, Trace, random_trace};
+use serde_json::Value;
 
 const COMMANDS: [&str; 6] = ["run", "random", "known", "minimize", "convert", "kernels"];
 const SMALL: &str = "map p0 0x10..0x18\nfault p0 0x12\n";
@@ -683,19 +684,65 @@ fn an_input_of_the_fuzzer_that_ends_inside_a_record_converts_with_partial_alone(
 
 #[test]
 fn statistics_count_failures_by_site_and_what_was_reached() {
-    let figure = |said: &str, name: &str| -> u64 {
-        let line = said.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {said}"));
-        line.rsplit_once(' ').unwrap().1.parse().unwrap()
+    let sum = |statistics: &Value, of: &str| -> u64 {
+        let failures = statistics["failures"].as_array().unwrap();
+        failures.iter().filter(|site| site["of"] == of).map(|site| site["count"].as_u64().unwrap()).sum()
     };
-    let sites = ["failures of vm_area_struct", "failures of anon_vma ", "failures of anon_vma_chain"];
+    let caches = ["vm_area_struct", "anon_vma", "anon_vma_chain"];
     for driver in ["kernel", "rust"] {
-        let base = ["random", "--stats", "--ops", "4000", "--kernel", "6.12", "--driver", driver];
-        let said = ok(rmap_diff(&base));
-        sites.iter().for_each(|site| assert!(figure(&said, site) > 10, "{said}"));
-        assert_eq!(figure(&said, "failures of maple tree node") > 5, driver == "kernel", "{said}");
-        assert!(figure(&said, "distinct states") > 1000 && figure(&said, "reuses") > 20, "{said}");
-        assert!(figure(&said, "deepest hierarchy") > 4 && figure(&said, "longest chain") > 4, "{said}");
-        let said = ok(rmap_diff(&[&base[..], &["--fail-rate", "0"]].concat()));
-        sites.iter().for_each(|site| assert_eq!(figure(&said, site), 0, "{said}"));
+        let base = ["random", "--stats", "--json", "--ops", "4000", "--kernel", "6.12", "--driver", driver];
+        let told: Value = serde_json::from_str(&ok(rmap_diff(&base))).unwrap();
+        let said = &told["statistics"];
+        caches.iter().for_each(|cache| assert!(sum(said, cache) > 10, "{said:#}"));
+        assert_eq!(sum(said, "maple tree node") > 5, driver == "kernel", "{said:#}");
+        let reached = |what: &str| said[what].as_u64().unwrap();
+        assert!(reached("distinct_states") > 1000 && reached("reuses") > 20, "{said:#}");
+        assert!(reached("deepest_hierarchy") > 4 && reached("longest_chain") > 4, "{said:#}");
+        assert!(reached("largest_tree") > 4 && said["merges"].is_object() == (driver == "kernel"), "{said:#}");
+        let operations = said["operations"].as_object().unwrap();
+        let counted =
+            operations.values().flat_map(|how| how.as_object().unwrap().values()).map(|n| n.as_u64().unwrap());
+        assert_eq!(counted.sum::<u64>(), 4000);
+
+        // Nothing fails where nothing allocates, and the places are the kernel's.
+        for site in said["failures"].as_array().unwrap() {
+            let [operation, function] = ["operation", "function"].map(|name| site[name].as_str().unwrap_or(""));
+            let places = match site["of"].as_str().unwrap() {
+                "vm_area_struct" => &["vm_area_alloc", "vm_area_dup"][..],
+                "anon_vma" => &["__anon_vma_prepare", "anon_vma_fork"],
+                "anon_vma_chain" => &["__anon_vma_prepare", "anon_vma_clone", "anon_vma_fork"],
+                _ => &[""],
+            };
+            assert!(places.contains(&function), "{site}");
+            assert!(!["exit", "pin", "unpin", "walk"].contains(&operation), "{site}");
+        }
+        let forked = |site: &&Value| site["operation"] == "fork" && site["function"] == "anon_vma_clone";
+        let gfp = |site: &Value| site["gfp"].as_str().unwrap().to_owned();
+        let mut how: Vec<String> = said["failures"].as_array().unwrap().iter().filter(forked).map(gfp).collect();
+        how.sort();
+        assert_eq!(how, ["GFP_KERNEL", "GFP_NOWAIT|__GFP_NOWARN"]);
+
+        // The table tells the same.
+        let base: Vec<&str> = base.into_iter().filter(|&word| word != "--json").collect();
+        let text = ok(rmap_diff(&base));
+        let figures = |name: &str| -> Vec<u64> {
+            let lines = text.lines().filter(|line| line.trim_start().starts_with(name));
+            lines.map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap()).collect()
+        };
+        for site in said["failures"].as_array().unwrap() {
+            let word = |name: &str| site[name].as_str().unwrap();
+            let place = match site["function"].as_str() {
+                Some(function) => format!("{}: {function}() {} ", word("operation"), word("gfp")),
+                None => continue,
+            };
+            assert!(figures(&place).contains(&site["count"].as_u64().unwrap()), "{place}: {text}");
+        }
+        caches.iter().for_each(|&cache| assert_eq!(figures(&format!("failures of {cache} ")), [sum(said, cache)]));
+        assert_eq!(figures("distinct states"), [reached("distinct_states")]);
+
+        let none =
+            ok(rmap_diff(&["random", "--stats", "--json", "--ops", "500", "--fail-rate", "0", "--driver", driver]));
+        let none: Value = serde_json::from_str(&none).unwrap();
+        assert_eq!(none["statistics"]["failures"], serde_json::json!([]));
     }
 }

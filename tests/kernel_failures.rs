@@ -174,3 +174,14 @@ fn every_operation_survives_the_failure_of_each_allocation_of_the_reverse_map() 
 fn every_operation_survives_the_failure_of_each_allocation_of_the_maple_tree() {
     every_single_failure("failnode");
 }
+
+#[test]
+fn a_refusal_after_a_failed_operation_is_not_taken_for_a_failure() {
+    for name in GENERATIONS {
+        let mut world = World::new(name);
+        world.fail("map p0 0x10..0x12 failnode=1+", "ENOMEM");
+        world.refuse("pin p0 0x40", "EFAULT");
+        assert_eq!(world.driver.stats().injected(), 1, "{name}");
+        world.end();
+    }
+}

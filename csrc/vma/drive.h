@@ -220,7 +220,6 @@ static int32_t reference_operate(struct rmap_world *w, const struct rmap_operati
 	w->watcher = watcher;
 	w->watcher_context = context;
 	w->node_fail = *node_fail;
-	w->node_attempts = w->nodes_injected = 0;
 	w->nr_events = w->depth = 0;
 	w->outermost = vma_call(RMAP_OUTSIDE, RMAP_NONE);
 	switch (sigsetjmp(w->escape, 0)) {

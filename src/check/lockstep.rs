@@ -4,6 +4,7 @@
 //! streams tell equal states, the oracle looks at the reference's only: what it says holds for both.
 
 use super::divergence::{Difference, Divergence, Finding, FindingKind, Phase, Who};
+use super::failure::{FailedAttempt, failed_attempts};
 use super::nobody::Nobody;
 use super::oracle::{self, Broken, Oracle};
 use super::state_diff::{FieldDiff, diff_states};
@@ -38,8 +39,6 @@ pub struct LockstepStats {
     pub events: u64,
     /// How often the whole state was looked at.
     pub whole_states: u64,
-    /// Attempts to allocate that failed, by [`Cache`](crate::rmap::Cache).
-    pub failures: [u64; 3],
 }
 
 /// One side under the oracle alone.
@@ -60,6 +59,8 @@ pub struct Lockstep<C, P> {
     finding: Option<Box<Finding>>,
     tolerated: Tolerated,
     stats: LockstepStats,
+    /// Of the running operation, or of the last one.
+    failed: Vec<FailedAttempt>,
     next_whole_state: u64,
     /// Words told by calls since the whole state was looked at, and how many it held then.
     told: u64,
@@ -88,6 +89,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
             finding: None,
             tolerated: Tolerated::default(),
             stats: LockstepStats::default(),
+            failed: Vec::new(),
             next_whole_state: FIRST_WHOLE_STATE,
             told: 0,
             whole_state_words: 0,
@@ -144,6 +146,11 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         }
     }
 
+    /// The attempts to allocate that failed in the running operation, or in the last one, in order.
+    pub fn failed_attempts(&self) -> &[FailedAttempt] {
+        &self.failed
+    }
+
     /// How much was done since the last reset.
     pub fn stats(&self) -> LockstepStats {
         self.stats
@@ -158,6 +165,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         self.oracle.reset();
         self.finding = None;
         self.stats = LockstepStats::default();
+        self.failed.clear();
         self.next_whole_state = FIRST_WHOLE_STATE;
         self.told = 0;
         self.whole_state_words = 0;
@@ -422,6 +430,7 @@ impl<C: Side, P: Side> Rmap for Lockstep<C, P> {
         }
         self.open = true;
         self.stats.operations += 1;
+        self.failed.clear();
         self.oracle.begin_operation();
         self.reference.begin_operation(fail);
         if let Some(port) = &mut self.port {
@@ -448,7 +457,7 @@ impl<C: Side, P: Side> Rmap for Lockstep<C, P> {
         if told {
             self.reference.touched(&mut touched);
         }
-        let Lockstep { reference, port, oracle, tolerated, words, stats, told: words_told, .. } = self;
+        let Lockstep { reference, port, oracle, tolerated, words, stats, failed, told: words_told, .. } = self;
         let warning = if warned { reference.last_warning() } else { None };
         let seen = Seen {
             what: SeenWhat::Call(call),
@@ -457,7 +466,7 @@ impl<C: Side, P: Side> Rmap for Lockstep<C, P> {
             touched: told.then_some(&touched[..]),
             warning: warning.as_deref(),
         };
-        let followed = Follower { port, oracle, tolerated, words, stats, told: words_told }.follow(call, &seen);
+        let followed = Follower { port, oracle, tolerated, words, stats, failed, told: words_told }.follow(call, &seen);
         self.touched = touched;
         match followed {
             Ok(()) => ret,
@@ -493,6 +502,7 @@ struct Follower<'a, P> {
     tolerated: &'a mut Tolerated,
     words: &'a mut [Vec<u64>; 2],
     stats: &'a mut LockstepStats,
+    failed: &'a mut Vec<FailedAttempt>,
     told: &'a mut u64,
 }
 
@@ -520,11 +530,7 @@ impl<P: Side> Follower<'_, P> {
         }
         self.stats.calls += 1;
         self.stats.events += seen.events.len() as u64;
-        for failed in
-            seen.events.iter().filter(|event| event.kind == EventKind::Alloc as u8 && event.object == u32::MAX)
-        {
-            self.stats.failures[usize::from(failed.arg).min(2)] += 1;
-        }
+        failed_attempts(&call, seen.events, self.failed);
         if warned {
             self.warned(Some(call), seen)?;
         }
@@ -548,8 +554,8 @@ impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
         if self.finding.is_some() {
             return STOPPED;
         }
-        let Lockstep { reference, port, oracle, tolerated, words, stats, told, .. } = self;
-        let mut follower = Follower { port, oracle, tolerated, words, stats, told };
+        let Lockstep { reference, port, oracle, tolerated, words, stats, failed, told, .. } = self;
+        let mut follower = Follower { port, oracle, tolerated, words, stats, failed, told };
         let mut stopped = None;
         let result = reference.operate_watched(operation, fail_node, &mut |seen| {
             let followed = match seen.what {

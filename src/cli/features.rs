@@ -3,17 +3,28 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write as _;
 
-use crate::check::{Driver, Lockstep};
-use crate::rmap::{AnonVmaId, Cache, Side, VmaId};
+use serde_json::{Value, json};
+
+use crate::check::{Driver, FailedAttempt, Lockstep};
+use crate::rmap::{AnonVmaId, Cache, Gfp, Side, VmaId};
+use crate::trace::{OPERATIONS, Op};
 use crate::world::{Symmetry, World};
+
+/// Where an allocation was made to fail.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Site {
+    /// By the operation's place among all.
+    operation: usize,
+    /// None for a maple tree node: where the tree asks for those is not told.
+    attempt: Option<FailedAttempt>,
+}
 
 /// Gathered after each operation.
 #[derive(Default)]
 pub(super) struct Features {
-    /// Attempts that failed, by [`Cache`].
-    failures: [u64; 3],
-    /// The same of maple tree nodes.
-    node_failures: u64,
+    failures: BTreeMap<Site, u64>,
+    /// Of [`Stats::injected`](crate::mm::Stats::injected), what the operations before account for.
+    injected: u64,
     /// Keys of the states, up to the numbers of processes.
     states: HashSet<u128>,
     /// VMAs that a fork gave an anon_vma which no VMA used any more.
@@ -35,7 +46,13 @@ impl Features {
     }
 
     /// After an operation.
-    pub(super) fn look<C: Side, P: Side, D: Driver<C, P>>(&mut self, lockstep: &mut Lockstep<C, P>, driver: &mut D) {
+    pub(super) fn look<C: Side, P: Side, D: Driver<C, P>>(
+        &mut self,
+        lockstep: &mut Lockstep<C, P>,
+        driver: &mut D,
+        op: &Op,
+    ) {
+        self.count_failures(op.kind.index(), lockstep.failed_attempts(), driver.stats().injected());
         let Ok(world) = World::of(lockstep, driver) else { return };
         self.states.insert(world.key(Symmetry::Processes));
         let vmas = || world.processes.iter().flat_map(|process| &process.vmas);
@@ -54,32 +71,78 @@ impl Features {
         self.idle = world.anon_vmas.iter().filter(|av| av.num_active_vmas == 0).map(|av| av.id).collect();
     }
 
-    /// After a trace: what the lockstep counted of it.
-    pub(super) fn end(&mut self, failures: [u64; 3]) {
-        self.failures.iter_mut().zip(failures).for_each(|(sum, more)| *sum += more);
+    /// `injected`: so far, of whatever sort.
+    fn count_failures(&mut self, operation: usize, failed: &[FailedAttempt], injected: u64) {
+        let nodes = injected.saturating_sub(self.injected).saturating_sub(failed.len() as u64);
+        self.injected = injected;
+        let attempts = failed.iter().map(|&attempt| (Some(attempt), 1));
+        for (attempt, count) in attempts.chain([(None, nodes)]).filter(|(_, count)| *count > 0) {
+            *self.failures.entry(Site { operation, attempt }).or_default() += count;
+        }
     }
 
-    /// How many attempts the driver says were made to fail, of whatever sort.
-    pub(super) fn injected(&mut self, all: u64) {
-        self.node_failures = all.saturating_sub(self.failures.iter().sum());
+    fn failures_of(&self, cache: Option<Cache>) -> u64 {
+        let of = |site: &Site| site.attempt.map(|attempt| attempt.cache) == cache;
+        self.failures.iter().filter(|(site, _)| of(site)).map(|(_, count)| count).sum()
+    }
+
+    fn reached(&self) -> [(&'static str, &'static str, u64); 5] {
+        [
+            ("distinct_states", "distinct states", self.states.len() as u64),
+            ("reuses", "reuses of an anon_vma", self.reuses),
+            ("deepest_hierarchy", "deepest hierarchy, anon_vmas", self.deepest_hierarchy as u64),
+            ("longest_chain", "longest chain, entries", self.longest_chain as u64),
+            ("largest_tree", "largest interval tree, nodes", self.largest_tree as u64),
+        ]
     }
 
     /// A table for a person.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
-        let sites = Cache::ALL.iter().map(|cache| cache.name()).zip(self.failures);
-        for (site, count) in sites.chain([("maple tree node", self.node_failures)]) {
-            let _ = writeln!(text, "failures of {site:<29} {count:>10}");
+        for cache in Cache::ALL.iter().copied().map(Some).chain([None]) {
+            let name = cache.map_or(MAPLE_NODE, Cache::name);
+            let _ = writeln!(text, "failures of {name:<29} {:>10}", self.failures_of(cache));
+            for (site, count) in self.failures.iter().filter(|(site, _)| site.attempt.map(|a| a.cache) == cache) {
+                let place = match site.attempt {
+                    Some(attempt) => format!("{}: {}() {}", site.keyword(), attempt.function, Gfp::name(attempt.gfp)),
+                    None => site.keyword().to_owned(),
+                };
+                let _ = writeln!(text, "  {place:<60} {count:>10}");
+            }
         }
-        for (what, count) in [
-            ("distinct states", self.states.len() as u64),
-            ("reuses of an anon_vma", self.reuses),
-            ("deepest hierarchy, anon_vmas", self.deepest_hierarchy as u64),
-            ("longest chain, entries", self.longest_chain as u64),
-            ("largest interval tree, nodes", self.largest_tree as u64),
-        ] {
+        for (_, what, count) in self.reached() {
             let _ = writeln!(text, "{what:<41} {count:>10}");
         }
         text
+    }
+
+    /// The same for a program.
+    pub(super) fn json(&self) -> Value {
+        let failures: Vec<Value> = self
+            .failures
+            .iter()
+            .map(|(site, count)| {
+                json!({
+                    "operation": site.keyword(),
+                    "function": site.attempt.map(|attempt| attempt.function),
+                    "of": site.attempt.map_or(MAPLE_NODE, |attempt| attempt.cache.name()),
+                    "gfp": site.attempt.map(|attempt| Gfp::name(attempt.gfp)),
+                    "count": count,
+                })
+            })
+            .collect();
+        let mut value = json!({ "failures": failures });
+        for (name, _, count) in self.reached() {
+            value[name] = count.into();
+        }
+        value
+    }
+}
+
+const MAPLE_NODE: &str = "maple tree node";
+
+impl Site {
+    fn keyword(&self) -> &'static str {
+        OPERATIONS[self.operation].keyword
     }
 }

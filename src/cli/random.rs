@@ -36,15 +36,15 @@ pub(super) struct Args {
     mix: Option<MixArg>,
     #[command(flatten)]
     subject: subject::Args,
-    /// Say how often each operation was done, refused and failed, how VMAs merged, where allocations failed, and how many
-    /// states were seen. Takes longer: every state is looked at.
+    /// Say how often each operation was done, refused and failed, how VMAs merged, at which sites allocations were made to
+    /// fail, and how many states were seen. Takes longer: every state is looked at.
     #[arg(long)]
     stats: bool,
     /// Where to save the trace of a finding.
     #[arg(long, value_name = "FILE", default_value = "divergence.trace")]
     save: PathBuf,
     /// Report what was done or found as JSON.
-    #[arg(long, conflicts_with = "stats")]
+    #[arg(long)]
     json: bool,
     /// Make the trace of a finding small before it is saved.
     #[arg(long)]
@@ -81,6 +81,16 @@ fn statistics(stats: &Stats, merges: Option<&Merges>) -> String {
         let _ = writeln!(text, "merges with {case:<32} {count:>10}");
     }
     text
+}
+
+/// The same for a program, with what was reached.
+fn statistics_value(stats: &Stats, merges: Option<&Merges>, features: &Features) -> serde_json::Value {
+    let mut value = features.json();
+    value["operations"] = stats.by_operation().map(|(keyword, counts)| (keyword, serde_json::json!(counts))).collect();
+    if let Some(merges) = merges {
+        value["merges"] = merges.cases().map(|(case, count)| (case, serde_json::json!(count))).collect();
+    }
+    value
 }
 
 pub(super) fn parse_rate(text: &str) -> Result<f64, String> {
@@ -162,10 +172,8 @@ impl Job for Random<'_> {
                 Some(features) => {
                     features.begin();
                     let each =
-                        |lockstep: &mut Lockstep<C, P>, driver: &mut D, _: &_, _| features.look(lockstep, driver);
-                    let result = check::run_trace_watched(lockstep, driver, &trace, each);
-                    features.end(result.stats.lockstep.failures);
-                    result
+                        |lockstep: &mut Lockstep<C, P>, driver: &mut D, op: &_, _| features.look(lockstep, driver, op);
+                    check::run_trace_watched(lockstep, driver, &trace, each)
                 }
             };
             traces += 1;
@@ -205,10 +213,13 @@ impl Job for Random<'_> {
         let totals = driver.stats().total();
         known::tell(self.known, lockstep.met());
         if args.json {
-            let value = serde_json::json!({
+            let mut value = serde_json::json!({
                 "kernel": self.kernel, "operations": done, "traces": traces, "refused": totals.refused,
                 "failed": totals.failed, "calls": calls, "known": known::value(self.known, lockstep.met()),
             });
+            if let Some(features) = &features {
+                value["statistics"] = statistics_value(driver.stats(), driver.merges(), features);
+            }
             print(format_args!("{value:#}\n"))?;
             return Ok(AGREE);
         }
@@ -221,8 +232,7 @@ impl Job for Random<'_> {
             args.subject.driver()?,
             done as f64 / begun.elapsed().as_secs_f64(),
         ))?;
-        if let Some(mut features) = features {
-            features.injected(driver.stats().injected());
+        if let Some(features) = features {
             print(statistics(driver.stats(), driver.merges()) + &features.text())?;
         }
         Ok(AGREE)

@@ -1,11 +1,12 @@
 //! VMA code that makes its calls by itself is followed: each call, and whatever happens in none.
 
 use super::fake::{FakeSide, Fault, Step};
-use crate::check::{FindingKind, Lockstep, Phase, STOPPED};
+use crate::check::failure::failed_attempts;
+use crate::check::{FailedAttempt, FindingKind, Lockstep, Phase, STOPPED};
 use crate::mm::Misdeed;
 use crate::rmap::{
-    Cache, Call, Event, EventKind, Fail, LayerOperation, Mapped, MmCounts, MmId, PageEvent, Rmap, VmaId, VmaLayer,
-    VmaRange,
+    Cache, Call, Event, EventKind, Fail, Function, Gfp, LayerOperation, Mapped, MmCounts, MmId, PageEvent, Rmap, VmaId,
+    VmaLayer, VmaRange,
 };
 
 const RANGE: VmaRange = VmaRange { start: 0x10, end: 0x14, pgoff: 0x10 };
@@ -59,7 +60,7 @@ fn every_call_of_the_vma_code_is_made_on_the_port_too() {
     let [alloc, prepare] = lockstep.calls() else { panic!("{:?}", lockstep.calls()) };
     assert!(matches!((alloc, prepare), (Call::VmAreaAlloc { .. }, Call::AnonVmaPrepare { .. })));
     let stats = lockstep.stats();
-    assert_eq!((stats.operations, stats.calls, stats.events, stats.failures), (1, 2, 4, [0; 3]));
+    assert_eq!((stats.operations, stats.calls, stats.events), (1, 2, 4));
 }
 
 #[test]
@@ -119,7 +120,7 @@ fn a_warning_names_the_call_that_it_is_of() {
 }
 
 #[test]
-fn allocations_that_fail_are_counted_by_cache() {
+fn allocations_that_fail_are_told_by_their_place() {
     for cache in [Cache::Vma, Cache::AnonVma, Cache::Avc] {
         let fault = Fault::Enomem(cache);
         let mut side = scripted(vec![Step::Call(Call::VmAreaAlloc { mm: MmId(0), range: RANGE })]);
@@ -127,10 +128,39 @@ fn allocations_that_fail_are_counted_by_cache() {
         let mut lockstep = Lockstep::new(side, FakeSide::with_fault(1, fault));
         operate(&mut lockstep);
         assert_eq!(lockstep.finding(), None);
-        let mut failures = [0; 3];
-        failures[cache as usize] = 1;
-        assert_eq!(lockstep.stats().failures, failures);
+        assert_eq!(lockstep.failed_attempts(), [FailedAttempt { cache, function: "vm_area_alloc", gfp: Gfp::KERNEL }]);
+        lockstep.begin_operation(&Fail::NEVER);
+        assert_eq!(lockstep.failed_attempts(), []);
     }
+}
+
+#[test]
+fn the_innermost_function_is_the_place_of_a_failure() {
+    let enter = |function: Function| Event::new(EventKind::Enter, function as u8, 0, 0, Event::NONE);
+    let exit = |function: Function| Event::new(EventKind::Exit, function as u8, 12, 0, 0);
+    let alloc = |cache: Cache, gfp, id| Event::new(EventKind::Alloc, cache as u8, gfp, id, 0);
+    let call = Call::AnonVmaFork { vma: VmaId(1), pvma: VmaId(0) };
+    let events = [
+        alloc(Cache::AnonVma, Gfp::KERNEL, Event::NONE),
+        enter(Function::Fork),
+        enter(Function::Clone),
+        alloc(Cache::Avc, Gfp::NOWAIT_NOWARN, Event::NONE),
+        alloc(Cache::Avc, Gfp::KERNEL, 4),
+        exit(Function::Clone),
+        alloc(Cache::AnonVma, Gfp::KERNEL, Event::NONE),
+        exit(Function::Fork),
+    ];
+    let mut failed = Vec::new();
+    failed_attempts(&call, &events, &mut failed);
+    let told: Vec<_> = failed.iter().map(|failed| (failed.cache, failed.function, failed.gfp)).collect();
+    assert_eq!(
+        told,
+        [
+            (Cache::AnonVma, "anon_vma_fork", Gfp::KERNEL),
+            (Cache::Avc, "anon_vma_clone", Gfp::NOWAIT_NOWARN),
+            (Cache::AnonVma, "anon_vma_fork", Gfp::KERNEL),
+        ]
+    );
 }
 
 #[test]
