@@ -16,7 +16,7 @@ mod historical;
 mod planted;
 
 use historical::HISTORICAL;
-use planted::{Hunt, Workshop};
+use planted::{Hunt, Planted, Workshop};
 
 /// Seeds of one search.
 const SEEDS: u64 = 5;
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     }
     missing.iter().for_each(|(kernel, error)| eprintln!("left out: {kernel}: {error}"));
     let faults = all().filter(|(kernel, _)| !missing.contains_key(kernel));
-    let workshop = Workshop::open_optimised(faults.map(|(kernel, fault)| (*kernel, fault)));
+    let workshop = Workshop::open_optimised(faults.map(|(of, fault)| Planted { of: *of, fault, with_vma_code: true }));
     println!("| fix undone | kernel | lockstep: operations | seconds | invariants alone: operations | seconds |");
     println!("| --- | --- | --- | --- | --- | --- |");
     let mut found_all = true;

@@ -12,7 +12,7 @@ mod planted;
 
 use std::sync::LazyLock;
 
-use planted::{AFTER, BEFORE, Edit, Fault, Found, Hunt, Workshop};
+use planted::{AFTER, BEFORE, Edit, Fault, Found, Hunt, Planted, Workshop};
 
 /// What a search must come to: the signature begins with one of these, and which is met first is up to the random
 /// operations.
@@ -725,7 +725,13 @@ static IN_PORT: &[InPort] = &[
     },
 ];
 
-static WORKSHOP: LazyLock<Workshop> = LazyLock::new(|| Workshop::open(IN_C.iter().map(|case| (case.of, &case.fault))));
+static WORKSHOP: LazyLock<Workshop> = LazyLock::new(|| {
+    Workshop::open(IN_C.iter().map(|case| Planted {
+        of: case.of,
+        fault: &case.fault,
+        with_vma_code: case.hunts.iter().any(|hunt| hunt.driver == "kernel"),
+    }))
+});
 
 /// Whether a search came to what was expected; what it came to is printed, one line a fault.
 fn judge(

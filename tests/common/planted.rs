@@ -19,6 +19,9 @@ pub const BEFORE: &str = "6.12";
 /// The name of the reference after the series, the newest 7.x.
 pub const AFTER: &str = "7.x";
 
+/// A file of the kernel without which a tree has no VMA code to drive it, and all else.
+const ONLY_OF_VMA_CODE: &str = "lib/maple_tree.c";
+
 /// Operations of a trace; each starts from an empty world.
 pub const TRACE_OPS: u64 = 256;
 
@@ -80,6 +83,16 @@ fn rust_function(text: &str, name: &str) -> Option<Range<usize>> {
     Some(line..end)
 }
 
+/// A fault in the C, to be a reference.
+pub struct Planted<'f> {
+    /// The reference in which it is planted.
+    pub of: &'static str,
+    /// What.
+    pub fault: &'f Fault,
+    /// Whether the kernel's VMA code is to drive it too: to build that takes longer than all else.
+    pub with_vma_code: bool,
+}
+
 /// What the tool was asked to do to find a fault.
 pub struct Hunt {
     /// The reference.
@@ -114,18 +127,18 @@ pub struct Workshop {
 }
 
 impl Workshop {
-    /// Copies and builds. `faults` are planted in the C, each in the reference named beside it.
-    pub fn open<'f>(faults: impl Iterator<Item = (&'static str, &'f Fault)>) -> Self {
+    /// Copies and builds. `faults` are planted in the C.
+    pub fn open<'f>(faults: impl Iterator<Item = Planted<'f>>) -> Self {
         Self::open_in("planted", false, faults)
     }
 
     /// The same, built as the tool is used.
     #[allow(dead_code)] // The benchmark's: the tests measure nothing.
-    pub fn open_optimised<'f>(faults: impl Iterator<Item = (&'static str, &'f Fault)>) -> Self {
+    pub fn open_optimised<'f>(faults: impl Iterator<Item = Planted<'f>>) -> Self {
         Self::open_in("planted-optimised", true, faults)
     }
 
-    fn open_in<'f>(dir: &str, optimised: bool, faults: impl Iterator<Item = (&'static str, &'f Fault)>) -> Self {
+    fn open_in<'f>(dir: &str, optimised: bool, faults: impl Iterator<Item = Planted<'f>>) -> Self {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(dir);
         let workshop = Workshop { sound: dir.join("rmap-diff"), dir, optimised };
         workshop.fill_cache(faults);
@@ -146,7 +159,7 @@ impl Workshop {
         self.dir.join("kernels")
     }
 
-    fn fill_cache<'f>(&self, faults: impl Iterator<Item = (&'static str, &'f Fault)>) {
+    fn fill_cache<'f>(&self, faults: impl Iterator<Item = Planted<'f>>) {
         if self.cache().exists() {
             fs::remove_dir_all(self.cache()).unwrap();
         }
@@ -154,21 +167,24 @@ impl Workshop {
         let to = Cache::at(self.cache());
         let newest = default_set(&from).unwrap().pop();
         let newest = newest.expect("no kernel reference in the cache: run the tests by `make test`");
-        let add = |name: &str, base: &str, fault: Option<&Fault>| -> Result<(), String> {
+        let add = |name: &str, base: &str, planted: Option<&Planted>| -> Result<(), String> {
             let base = from.load(if base == AFTER { &newest } else { base }).map_err(|error| error.to_string())?;
             let staging = to.stage(name).map_err(|error| error.to_string())?;
             copy_needed(&base.tree(), &staging.tree()).map_err(|error| error.to_string())?;
-            if let Some(fault) = fault {
+            if let Some(Planted { fault, with_vma_code, .. }) = planted {
                 let path = staging.tree().join(fault.file);
                 let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
                 fs::write(&path, fault.plant(text, c_function)?).map_err(|error| error.to_string())?;
+                if !with_vma_code {
+                    fs::remove_file(staging.tree().join(ONLY_OF_VMA_CODE)).map_err(|error| error.to_string())?;
+                }
             }
             let note = Note { name: name.to_owned(), package: None, ..base.note };
             staging.install(&note).map(drop).map_err(|error| error.to_string())
         };
         let mut failures: Vec<String> =
             [BEFORE, AFTER].into_iter().filter_map(|sound| add(sound, sound, None).err()).collect();
-        failures.extend(faults.filter_map(|(base, fault)| add(fault.name, base, Some(fault)).err()));
+        failures.extend(faults.filter_map(|planted| add(planted.fault.name, planted.of, Some(&planted)).err()));
         assert!(failures.is_empty(), "{}", failures.join("\n"));
     }
 
@@ -176,31 +192,27 @@ impl Workshop {
     fn build(&self) -> Result<PathBuf, String> {
         let target = self.dir.join("target");
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--frozen", "--quiet", "--bin", "rmap-diff"]).current_dir(self.workspace());
+        cargo.args(["build", "--frozen", "--quiet", "--release", "--bin", "rmap-diff"]).current_dir(self.workspace());
         // What is for the build that this test is part of is not for this one.
         for other in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
             cargo.env_remove(other);
         }
         cargo.env("CARGO_TARGET_DIR", &target).env("RMAP_CACHE", self.cache());
-        if self.optimised {
-            cargo.arg("--release").env("CARGO_PROFILE_RELEASE_DEBUG", "0");
-            return self.built(cargo, &target.join("release/rmap-diff"));
+        // The crates that it needs are those of the build that this test is part of.
+        cargo.env("CARGO_BUILD_BUILD_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap());
+        if !self.optimised {
+            // Building takes longer than running: thirty references, each with the kernel's VMA code, which the extractor
+            // parses and the compiler optimises.
+            for (package, level) in [("rmap-diff", 0), ("rmap-extract", 2), ("tree-sitter", 2), ("tree-sitter-c", 2)] {
+                cargo.args(["--config", &format!("profile.release.package.{package}.opt-level={level}")]);
+            }
+            cargo.args(["--config", "profile.release.package.rmap-diff.debug=0"]);
+            cargo.env("CARGO_INCREMENTAL", "1");
         }
-        // Building takes longer than running: thirty references, each with the kernel's VMA code, which the extractor
-        // parses and the compiler optimises.
-        cargo.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_PROFILE_DEV_OPT_LEVEL", "0").env("CFLAGS", "-O0 -g0");
-        for parses in ["tree-sitter", "tree-sitter-c", "rmap-extract"] {
-            cargo.args(["--config", &format!("profile.dev.package.{parses}.opt-level=2")]);
-        }
-        self.built(cargo, &target.join("debug/rmap-diff"))
-    }
-
-    fn built(&self, mut cargo: Command, binary: &Path) -> Result<PathBuf, String> {
         let output = cargo.output().unwrap();
-        if output.status.success() {
-            Ok(binary.to_owned())
-        } else {
-            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        match output.status.success() {
+            true => Ok(target.join("release/rmap-diff")),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
         }
     }
 
