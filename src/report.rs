@@ -27,12 +27,19 @@ pub struct Report<'a> {
     pub kernel: &'a str,
     /// The file that holds the trace, for the command that replays it.
     pub file: Option<&'a str>,
+    /// What else the command needs to find the same, as it is typed.
+    pub options: &'a [String],
 }
 
 impl<'a> Report<'a> {
     /// Without a file.
     pub fn new(finding: &'a Finding, trace: &'a Trace, kernel: &'a str) -> Self {
-        Report { finding, trace, kernel, file: None }
+        Report { finding, trace, kernel, file: None, options: &[] }
+    }
+
+    /// The same, found with these options of `run`: words of a command line.
+    pub fn with_options(self, options: &'a [String]) -> Self {
+        Report { options, ..self }
     }
 
     /// The same, with the file that holds the trace.
@@ -90,6 +97,7 @@ impl<'a> Report<'a> {
             Who::Reference => " --side c",
             Who::Port => " --side rust",
         };
-        format!("{} --kernel {}{side}", self.file.unwrap_or("FILE"), self.kernel)
+        let options: String = self.options.iter().map(|option| format!(" {option}")).collect();
+        format!("{} --kernel {}{side}{options}", self.file.unwrap_or("FILE"), self.kernel)
     }
 }

@@ -683,6 +683,28 @@ fn an_input_of_the_fuzzer_that_ends_inside_a_record_converts_with_partial_alone(
 }
 
 #[test]
+fn the_command_that_a_report_names_finds_the_same_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("found.trace").display().to_string();
+    // Known findings that this generation shows with the kernel driver alone.
+    let newest = reference(NEWEST).name;
+    let options = ["--kernel", newest, "--driver", "kernel", "--slab", "poison", "--known", "none"];
+    let search = ["random", "--mix", "failing-merges", "--ops", "50000", "--json", "--minimize", "--save", &file];
+    let value = |output: Output| -> Value {
+        assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let found = value(rmap_diff(&[&search[..], &options].concat()));
+    let command = found["replay"].as_str().unwrap();
+    assert_eq!(command, format!("rmap-diff run {file} {}", options.join(" ")));
+    let words: Vec<&str> = command.split(' ').skip(1).chain(["--json"]).collect();
+    let again = value(rmap_diff(&words));
+    assert_eq!(again["signature"], found["signature"]);
+    // Without `--known none` it is nothing new.
+    assert_eq!(rmap_diff(&words[..words.len() - 3]).status.code(), Some(0));
+}
+
+#[test]
 fn statistics_count_failures_by_site_and_what_was_reached() {
     let sum = |statistics: &Value, of: &str| -> u64 {
         let failures = statistics["failures"].as_array().unwrap();

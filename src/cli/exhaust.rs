@@ -194,14 +194,19 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let counts = search.counts();
     let known_met = counts.known;
     let rate = (search.expanded() - resumed.unwrap_or(0)) as f64 / took.as_secs_f64().max(1e-6);
+    let (name, options) = (args.save.display().to_string(), args.subject.options());
+    let report = match &ended {
+        Ended::Found(found) => {
+            Some(Report::new(&found.1, &found.0, reference.name).with_options(&options).with_file(&name))
+        }
+        _ => None,
+    };
     let (status, how) = match &ended {
         Ended::Found(found) => {
-            let (trace, finding) = &**found;
-            let name = args.save.display().to_string();
-            let report = Report::new(finding, trace, reference.name).with_file(&name);
+            let trace = &found.0;
             file::write(&args.save, trace.to_file_text().as_bytes())?;
-            if !args.json {
-                print(report::text::coloured(&report))?;
+            if let Some(report) = report.as_ref().filter(|_| !args.json) {
+                print(report::text::coloured(report))?;
                 print("\n")?;
             }
             (FOUND, format!("found something with {} operations; nothing is shorter", trace.ops.len()))
@@ -222,9 +227,8 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             "states_by_depth": search.levels(), "transitions": counts.transitions, "failing": counts.failing,
             "known": counts.known, "seconds": took.as_secs_f64(), "how": how,
         });
-        if let Ended::Found(found) = &ended {
-            let name = args.save.display().to_string();
-            value["finding"] = report::json::value(&Report::new(&found.1, &found.0, reference.name).with_file(&name));
+        if let Some(report) = &report {
+            value["finding"] = report::json::value(report);
         }
         print(format_args!("{value:#}\n"))?;
         return Ok(status);

@@ -1,7 +1,7 @@
 //! Known findings: what a run says of those that it met, and `rmap-diff known`, which plays them again.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -23,6 +23,11 @@ pub(super) struct KnownArg {
 impl KnownArg {
     pub(super) fn read(&self) -> Result<KnownFindings, Error> {
         KnownFindings::read(self.known.as_deref()).map_err(|error| Error::Usage(error.to_string()))
+    }
+
+    /// The file that was named, or `none`.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.known.as_deref()
     }
 
     /// Those of a reference of that name and version.

@@ -57,7 +57,8 @@ impl Job for Shrink<'_> {
         let small = check::minimize_finding(lockstep, driver, self.trace, &finding);
         let out = self.args.out.clone().unwrap_or_else(|| default_out(&self.args.file));
         let name = out.display().to_string();
-        let report = Report::new(&small.finding, &small.trace, self.kernel);
+        let options = self.args.subject.options();
+        let report = Report::new(&small.finding, &small.trace, self.kernel).with_options(&options);
         let to_stdout = out == Path::new("-");
         let report = if to_stdout { report } else { report.with_file(&name) };
         file::write(&out, small.trace.to_file_text().as_bytes())?;

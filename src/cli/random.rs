@@ -191,7 +191,8 @@ impl Job for Random<'_> {
                     summary = Some(minimize::summary(&trace, &small));
                     (trace, finding) = (small.trace, small.finding);
                 }
-                let report = Report::new(&finding, &trace, self.kernel).with_file(&name);
+                let options = args.subject.options();
+                let report = Report::new(&finding, &trace, self.kernel).with_options(&options).with_file(&name);
                 let saved = file::write(&args.save, report.shortened_trace().to_file_text().as_bytes());
                 if args.json {
                     let mut value = report::json::value(&report);

@@ -97,7 +97,8 @@ impl Job for Play<'_> {
         let times: u64 = lockstep.met().iter().sum();
         if let Some(finding) = lockstep.finding() {
             let name = self.args.file.display().to_string();
-            let report = Report::new(finding, self.trace, self.kernel).with_file(&name);
+            let options = self.args.subject.options();
+            let report = Report::new(finding, self.trace, self.kernel).with_options(&options).with_file(&name);
             match self.args.json {
                 true => {
                     let mut value = report::json::value(&report);

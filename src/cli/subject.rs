@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use clap::ValueEnum as _;
+
 use super::known::KnownArg;
 use super::{Error, SideArg};
 use crate::check::{Driver, Lockstep, Who};
@@ -29,7 +31,6 @@ pub(super) struct Args {
     pub(super) side: SideArg,
     /// What the C's slab does with freed objects: reuse them at once, or poison and keep them.
     #[arg(long, value_enum, default_value_t = SlabArg::Reuse)]
-    #[cfg_attr(feature = "port-only", allow(dead_code))]
     slab: SlabArg,
     /// What makes the rmap calls: the kernel's own VMA code, or the small driver in Rust. Default: the kernel's, where
     /// the reference has it and its C runs.
@@ -149,6 +150,15 @@ pub(super) trait Job {
 }
 
 impl Args {
+    /// The options that a command needs to find the same, beside the reference and the side.
+    pub(super) fn options(&self) -> Vec<String> {
+        let driver = self.driver.and_then(|driver| driver.to_possible_value());
+        let driver = driver.map(|driver| format!("--driver {}", driver.get_name()));
+        let slab = (self.slab == SlabArg::Poison).then(|| "--slab poison".to_owned());
+        let known = self.known.file().map(|file| format!("--known {}", file.display()));
+        [driver, slab, known].into_iter().flatten().collect()
+    }
+
     /// Which driver runs.
     pub(super) fn driver(&self) -> Result<DriverArg, Error> {
         #[cfg(not(feature = "port-only"))]
