@@ -6,10 +6,8 @@
 use std::cell::RefCell;
 use std::env;
 use std::fmt::Write as _;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use crate::check::{self, Lockstep};
 use crate::kernel::{self, Kernel, Reference, SlabMode};
@@ -18,16 +16,15 @@ use crate::mm::{KernelDriver, SmallDriver};
 use crate::port::Port;
 use crate::report::{self, Report};
 use crate::trace::{self, OpSet, Trace};
+use figures::Figures;
 
+mod figures;
 mod review;
 
 pub use review::{announce_review, review};
 
 /// Whether this binary runs under AddressSanitizer: freed objects are then poisoned rather than reused.
 const ADDRESS_SANITIZER: bool = cfg!(rmap_sanitize_address);
-
-/// How often the figures are written to `$RMAP_FUZZ_STATS`.
-const STATS_EVERY: Duration = Duration::from_millis(500);
 
 static CHOSEN: OnceLock<Chosen> = OnceLock::new();
 static KNOWN: OnceLock<Vec<KnownFinding>> = OnceLock::new();
@@ -147,9 +144,8 @@ struct Harness {
     driver: AnyDriver,
     /// Which known findings were met and told.
     told: Vec<bool>,
-    stats: Option<PathBuf>,
+    figures: Figures,
     executions: u64,
-    written: Instant,
 }
 
 impl Harness {
@@ -165,14 +161,7 @@ impl Harness {
         };
         let mut lockstep = Lockstep::new(kernel, Port::new(reference.revision));
         lockstep.tolerate(known().iter().map(|known| known.signature.clone()));
-        Harness {
-            lockstep,
-            told: vec![false; known().len()],
-            driver,
-            stats: env::var_os("RMAP_FUZZ_STATS").map(PathBuf::from),
-            executions: 0,
-            written: Instant::now(),
-        }
+        Harness { lockstep, told: vec![false; known().len()], driver, figures: Figures::from_env(), executions: 0 }
     }
 
     fn run(&mut self, trace: &Trace) {
@@ -188,8 +177,9 @@ impl Harness {
                 eprintln!("known: {} ({})", known.signature, known.headline());
             }
         }
-        if self.stats.is_some() && (self.executions % 256 == 1 || result.finding.is_some()) {
-            self.write_stats(result.finding.is_some());
+        // To ask for the time costs something, too.
+        if self.executions % 256 == 1 || result.finding.is_some() {
+            self.write_figures(result.finding.is_some());
         }
         if let Some(finding) = &result.finding {
             let kernel = self.lockstep.reference().reference().name;
@@ -199,27 +189,20 @@ impl Harness {
         }
     }
 
-    /// For `scripts/fuzz`: libFuzzer counts executions, not operations. A figure that cannot be written is not
-    /// worth a run.
-    fn write_stats(&mut self, now: bool) {
-        let Some(path) = &self.stats else { return };
-        if self.executions > 1 && !now && self.written.elapsed() < STATS_EVERY {
-            return;
-        }
-        self.written = Instant::now();
-        let totals = match &self.driver {
+    fn write_figures(&mut self, now: bool) {
+        let Harness { figures, driver, lockstep, executions, .. } = self;
+        let totals = match driver {
             AnyDriver::Small(driver) => driver.stats().total(),
             AnyDriver::Kernel(driver) => driver.stats().total(),
         };
-        let mut text = format!("kernel={}\n", self.lockstep.reference().reference().name);
-        let _ = writeln!(text, "executions={}", self.executions);
-        let _ = writeln!(text, "ops_per_exec={:.4}", totals.total() as f64 / self.executions as f64);
-        let _ = writeln!(text, "refused_percent={:.2}", 100.0 * totals.refused as f64 / totals.total().max(1) as f64);
-        for (known, met) in known().iter().zip(self.lockstep.met()).filter(|&(_, &met)| met > 0) {
-            let _ = writeln!(text, "known={met} {}", known.signature);
-        }
-        let beside = path.with_extension("tmp");
-        let _ = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+        figures.write(now, || {
+            let mut text = format!("kernel={}\nexecutions={executions}\n", lockstep.reference().reference().name);
+            let _ = writeln!(text, "operations={}\nrefused={}", totals.total(), totals.refused);
+            for (known, met) in known().iter().zip(lockstep.met()).filter(|&(_, &met)| met > 0) {
+                let _ = writeln!(text, "known={met} {}", known.signature);
+            }
+            text
+        });
     }
 }
 

@@ -3,13 +3,11 @@
 
 use std::cell::RefCell;
 use std::env;
-use std::fmt::Write as _;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::time::Instant;
 
-use super::{ADDRESS_SANITIZER, STATS_EVERY};
+use super::ADDRESS_SANITIZER;
+use super::figures::Figures;
 use crate::kernel::{self, Kernel, Reference, SlabMode};
 use crate::known::KnownFindings;
 use crate::report;
@@ -85,10 +83,9 @@ fn chosen() -> &'static Chosen {
 
 struct Harness {
     pair: Pair<Kernel>,
-    stats: Option<PathBuf>,
+    figures: Figures,
     executions: u64,
     operations: u64,
-    written: Instant,
 }
 
 impl Harness {
@@ -98,27 +95,16 @@ impl Harness {
         self.operations += trace.ops.len() as u64;
         let worst = self.pair.seen.iter().map(|(class, _)| class.clone()).last();
         let found = worst.filter(|class| !matches!(class, Class::ButFor(_)));
-        self.write_stats(found.is_some());
+        let (Names { base, changed }, executions, operations) = (chosen().names(), self.executions, self.operations);
+        self.figures.write(found.is_some(), || {
+            format!("kernel={base}..{changed}\nexecutions={executions}\noperations={operations}\n")
+        });
         let Some(class) = found else { return };
         let names = chosen().names();
         let verdict =
             Verdict { seen: std::mem::take(&mut self.pair.seen), random: self.operations, ..Verdict::default() };
         eprint!("{}", report::review::plain(&verdict, names));
         panic!("{}", class.text(names));
-    }
-
-    /// For `scripts/fuzz`, as the other targets do it.
-    fn write_stats(&mut self, now: bool) {
-        let Some(path) = &self.stats else { return };
-        if self.executions > 1 && !now && self.written.elapsed() < STATS_EVERY {
-            return;
-        }
-        self.written = Instant::now();
-        let Names { base, changed } = chosen().names();
-        let mut text = format!("kernel={base}..{changed}\nexecutions={}\n", self.executions);
-        let _ = writeln!(text, "ops_per_exec={:.4}", self.operations as f64 / self.executions as f64);
-        let beside = path.with_extension("tmp");
-        let _ = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
     }
 }
 
@@ -132,10 +118,9 @@ pub fn review(trace: &Trace) {
     }
     let new = || Harness {
         pair: Pair::new(chosen().side(0), chosen().side(1)),
-        stats: env::var_os("RMAP_FUZZ_STATS").map(PathBuf::from),
+        figures: Figures::from_env(),
         executions: 0,
         operations: 0,
-        written: Instant::now(),
     };
     HARNESS.with_borrow_mut(|harness| harness.get_or_insert_with(new).run(trace));
 }
