@@ -183,10 +183,27 @@ impl Harness {
         }
         if let Some(finding) = &result.finding {
             let kernel = self.lockstep.reference().reference().name;
-            let report = Report::new(finding, trace, kernel);
+            let options = self.options();
+            let report = Report::new(finding, trace, kernel).with_options(&options);
             eprint!("{}", report::text::plain(&report));
             panic!("{}", finding.signature());
         }
+    }
+
+    /// With which options `run` finds what this finds, a word each.
+    fn options(&self) -> Vec<String> {
+        let driver = match self.driver {
+            AnyDriver::Small(_) => "rust",
+            AnyDriver::Kernel(_) => "kernel",
+        };
+        let mut options = vec!["--driver", driver].into_iter().map(str::to_owned).collect::<Vec<_>>();
+        if ADDRESS_SANITIZER {
+            options.extend(["--slab", "poison"].map(str::to_owned));
+        }
+        if let Ok(known) = env::var("RMAP_KNOWN") {
+            options.extend(["--known".to_owned(), known]);
+        }
+        options
     }
 
     fn write_figures(&mut self, now: bool) {

@@ -3,6 +3,7 @@
 //! A [`Report`] is a [`Finding`] with what the lockstep does not know: the trace, the reference's name, the
 //! file. [`text`] writes it for a terminal, [`json`] for a program. [`dump`] writes states.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use crate::check::{Finding, Who};
@@ -27,7 +28,7 @@ pub struct Report<'a> {
     pub kernel: &'a str,
     /// The file that holds the trace, for the command that replays it.
     pub file: Option<&'a str>,
-    /// What else the command needs to find the same, as it is typed.
+    /// What else the command needs to find the same, a word each.
     pub options: &'a [String],
 }
 
@@ -37,7 +38,7 @@ impl<'a> Report<'a> {
         Report { finding, trace, kernel, file: None, options: &[] }
     }
 
-    /// The same, found with these options of `run`: words of a command line.
+    /// The same, found with these options of `run`, a word each.
     pub fn with_options(self, options: &'a [String]) -> Self {
         Report { options, ..self }
     }
@@ -81,7 +82,7 @@ impl<'a> Report<'a> {
             Some(file) if file != "-" => Path::new(file).with_extension("html").display().to_string(),
             _ => "finding.html".to_owned(),
         };
-        format!("rmap-diff show {} --html {page}", self.arguments())
+        format!("rmap-diff show {} --html {}", self.arguments(), quoted(&page))
     }
 
     /// The command that makes a program of it for a running kernel.
@@ -97,7 +98,13 @@ impl<'a> Report<'a> {
             Who::Reference => " --side c",
             Who::Port => " --side rust",
         };
-        let options: String = self.options.iter().map(|option| format!(" {option}")).collect();
-        format!("{} --kernel {}{side}{options}", self.file.unwrap_or("FILE"), self.kernel)
+        let options: String = self.options.iter().map(|word| format!(" {}", quoted(word))).collect();
+        format!("{} --kernel {}{side}{options}", quoted(self.file.unwrap_or("FILE")), self.kernel)
     }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> Cow<'_, str> {
+    // What has a NUL cannot be an argument anyway.
+    shlex::try_quote(word).unwrap_or(Cow::Borrowed(word))
 }

@@ -683,25 +683,39 @@ fn an_input_of_the_fuzzer_that_ends_inside_a_record_converts_with_partial_alone(
 }
 
 #[test]
-fn the_command_that_a_report_names_finds_the_same_again() {
+fn the_commands_that_a_report_names_find_the_same_again() {
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("found.trace").display().to_string();
-    // Known findings that this generation shows with the kernel driver alone.
-    let newest = reference(NEWEST).name;
-    let options = ["--kernel", newest, "--driver", "kernel", "--slab", "poison", "--known", "none"];
-    let search = ["random", "--mix", "failing-merges", "--ops", "50000", "--json", "--minimize", "--save", &file];
+    let file = dir.path().join("a found.trace");
+    let known = Path::new(env!("CARGO_MANIFEST_DIR")).join("findings/map-after-failed-merge-6.12.trace");
+    fs::copy(known, &file).unwrap();
+    let file = file.display().to_string();
+    let options = ["--kernel", "6.12", "--driver", "kernel", "--slab", "poison", "--known", "none"];
     let value = |output: Output| -> Value {
         assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     };
-    let found = value(rmap_diff(&[&search[..], &options].concat()));
-    let command = found["replay"].as_str().unwrap();
-    assert_eq!(command, format!("rmap-diff run {file} {}", options.join(" ")));
-    let words: Vec<&str> = command.split(' ').skip(1).chain(["--json"]).collect();
-    let again = value(rmap_diff(&words));
-    assert_eq!(again["signature"], found["signature"]);
+    let found = value(rmap_diff(&[&["run", &file, "--json"][..], &options].concat()));
+    let words = |which: &str| -> Vec<String> {
+        let mut words = shlex::split(found[which].as_str().unwrap()).unwrap();
+        assert_eq!(
+            (words[0].as_str(), &words[2], &words[3..11]),
+            ("rmap-diff", &file, &options.map(str::to_owned)[..])
+        );
+        words.remove(0);
+        words
+    };
+    let again = |words: &[String]| rmap_diff(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut replay = words("replay");
+    replay.push("--json".into());
+    assert_eq!(value(again(&replay))["signature"], found["signature"]);
+    let shown = again(&words("show"));
+    let page = fs::read_to_string(dir.path().join("a found.html")).unwrap();
+    assert!(shown.status.code() == Some(1) && page.contains("WARN_ON"), "{shown:?}");
+    let program = ok(again(&words("reproduce")));
+    assert!(program.contains("WARN_ON"), "{program}");
     // Without `--known none` it is nothing new.
-    assert_eq!(rmap_diff(&words[..words.len() - 3]).status.code(), Some(0));
+    replay.retain(|word| word != "--known" && word != "none");
+    assert_eq!(again(&replay).status.code(), Some(0));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::check::{Driver, FailedAttempt, Lockstep};
 use crate::rmap::{AnonVmaId, Cache, Gfp, Side, VmaId};
-use crate::trace::{OPERATIONS, Op};
+use crate::trace::{OPERATIONS, Op, Trace};
 use crate::world::{Symmetry, World};
 
 /// Where an allocation was made to fail.
@@ -69,6 +69,20 @@ impl Features {
         self.longest_chain = self.longest_chain.max(longest.unwrap_or(0));
         self.vmas = vmas().map(|vma| vma.id).collect();
         self.idle = world.anon_vmas.iter().filter(|av| av.num_active_vmas == 0).map(|av| av.id).collect();
+    }
+
+    /// After a trace: what it stopped for may have come in an operation in which allocations had failed.
+    pub(super) fn end<C: Side, P: Side, D: Driver<C, P>>(
+        &mut self,
+        lockstep: &mut Lockstep<C, P>,
+        driver: &mut D,
+        trace: &Trace,
+    ) {
+        let injected = driver.stats().injected();
+        let last = usize::try_from(lockstep.stats().operations).ok().and_then(|n| trace.ops.get(n.checked_sub(1)?));
+        if let Some(op) = last.filter(|_| injected > self.injected) {
+            self.count_failures(op.kind.index(), lockstep.failed_attempts(), injected);
+        }
     }
 
     /// `injected`: so far, of whatever sort.

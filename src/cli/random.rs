@@ -173,7 +173,9 @@ impl Job for Random<'_> {
                     features.begin();
                     let each =
                         |lockstep: &mut Lockstep<C, P>, driver: &mut D, op: &_, _| features.look(lockstep, driver, op);
-                    check::run_trace_watched(lockstep, driver, &trace, each)
+                    let result = check::run_trace_watched(lockstep, driver, &trace, each);
+                    features.end(lockstep, driver, &trace);
+                    result
                 }
             };
             traces += 1;

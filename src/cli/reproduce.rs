@@ -50,6 +50,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
                 reference: args.subject.side != SideArg::Rust,
                 port: args.subject.side != SideArg::C,
                 kernel_driver: args.subject.driver()? == DriverArg::Kernel,
+                poison: args.subject.poisons(),
             };
             rust_test::file(&played, subject)
         }

@@ -150,13 +150,18 @@ pub(super) trait Job {
 }
 
 impl Args {
-    /// The options that a command needs to find the same, beside the reference and the side.
+    /// The options that a command needs to find the same, beside the reference and the side, a word each.
     pub(super) fn options(&self) -> Vec<String> {
         let driver = self.driver.and_then(|driver| driver.to_possible_value());
-        let driver = driver.map(|driver| format!("--driver {}", driver.get_name()));
-        let slab = (self.slab == SlabArg::Poison).then(|| "--slab poison".to_owned());
-        let known = self.known.file().map(|file| format!("--known {}", file.display()));
-        [driver, slab, known].into_iter().flatten().collect()
+        let driver = driver.map(|driver| ["--driver".to_owned(), driver.get_name().to_owned()]);
+        let slab = self.poisons().then(|| ["--slab", "poison"].map(str::to_owned));
+        let known = self.known.file().map(|file| ["--known".to_owned(), file.display().to_string()]);
+        [driver, slab, known].into_iter().flatten().flatten().collect()
+    }
+
+    /// Whether the C's freed objects are poisoned.
+    pub(super) fn poisons(&self) -> bool {
+        self.slab == SlabArg::Poison
     }
 
     /// Which driver runs.

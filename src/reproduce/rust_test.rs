@@ -12,6 +12,8 @@ pub struct Subject {
     pub port: bool,
     /// The kernel's own VMA code makes the calls, else the small driver.
     pub kernel_driver: bool,
+    /// The C's freed objects are poisoned and kept, else the next allocation gets them.
+    pub poison: bool,
 }
 
 const FILE: &str = r#"//! {{HEADLINE}}
@@ -42,11 +44,12 @@ fn {{FUNCTION}}() {
 
 /// The file.
 pub fn file(played: &Played, subject: Subject) -> String {
+    let slab = if subject.poison { "SlabMode::Poison" } else { "SlabMode::Reuse" };
     let kernel = match (subject.reference, subject.kernel_driver) {
-        (false, _) => "",
-        (true, false) => "    let side = Kernel::new(reference, SlabMode::Reuse);\n",
+        (false, _) => String::new(),
+        (true, false) => format!("    let side = Kernel::new(reference, {slab});\n"),
         (true, true) => {
-            "    let side = Kernel::with_vma_layer(reference, SlabMode::Reuse).expect(\"its VMA code is built\");\n"
+            format!("    let side = Kernel::with_vma_layer(reference, {slab}).expect(\"its VMA code is built\");\n")
         }
     };
     let port = "Port::new(reference.revision)";

@@ -19,7 +19,7 @@ pub const BEFORE: &str = "6.12";
 /// The name of the reference after the series, the newest 7.x.
 pub const AFTER: &str = "7.x";
 
-/// A file of the kernel without which a tree has no VMA code to drive it, and all else.
+/// A file of the kernel: without it a reference has the small driver alone.
 const ONLY_OF_VMA_CODE: &str = "lib/maple_tree.c";
 
 /// Operations of a trace; each starts from an empty world.
@@ -198,9 +198,10 @@ impl Workshop {
             cargo.env_remove(other);
         }
         cargo.env("CARGO_TARGET_DIR", &target).env("RMAP_CACHE", self.cache());
-        // The crates that it needs are those of the build that this test is part of.
-        cargo.env("CARGO_BUILD_BUILD_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap());
         if !self.optimised {
+            // The dependencies are there already, from the build that this test is part of. Its own crates stay apart, since
+            // they are compiled otherwise here.
+            cargo.env("CARGO_BUILD_BUILD_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap());
             // Building takes longer than running: thirty references, each with the kernel's VMA code, which the extractor
             // parses and the compiler optimises.
             for (package, level) in [("rmap-diff", 0), ("rmap-extract", 2), ("tree-sitter", 2), ("tree-sitter-c", 2)] {
