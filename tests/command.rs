@@ -12,6 +12,7 @@ use std::process::{Command, Output, Stdio};
 use common::{NEWEST, reference, trace};
 use rmap_diff::check::{self, Finding, Lockstep};
 use rmap_diff::kernel::{self, Kernel, SlabMode};
+use rmap_diff::known::KnownFindings;
 use rmap_diff::mm::SmallDriver;
 use rmap_diff::port::Port;
 use rmap_diff::report::{Report, json, text};
@@ -610,7 +611,7 @@ fn what_finds_nothing_cannot_be_made_small() {
     let file = path(&dir, "fine.trace");
     fs::write(&file, SMALL).unwrap();
     let said = refused(rmap_diff(&["minimize", &file, "--kernel", "6.12"]));
-    assert_eq!(said, format!("rmap-diff: {file}: 6.12 finds nothing new with it: nothing to minimise\n"));
+    assert_eq!(said, format!("rmap-diff: {file}: 6.12 finds nothing with it: nothing to minimise\n"));
     assert_eq!(names(dir.path()), BTreeSet::from(["fine.trace".to_string()]), "something was written");
     refused(fed(&["minimize", "-", "--side", "rust", "-o", &path(&dir, "out")], SMALL.as_bytes()));
     refused(fed(&["minimize", "-"], b"map p0 7"));
@@ -715,7 +716,14 @@ fn the_commands_that_a_report_names_find_the_same_again() {
     assert!(program.contains("WARN_ON"), "{program}");
     // Without `--known none` it is nothing new.
     replay.retain(|word| word != "--known" && word != "none");
-    assert_eq!(again(&replay).status.code(), Some(0));
+    let nothing_new = again(&replay);
+    assert_eq!(nothing_new.status.code(), Some(0));
+    let known: Value = serde_json::from_slice(&nothing_new.stdout).unwrap();
+    assert_eq!((&known["known"][0]["signature"], &known["kernel"]), (&found["signature"], &Value::from("6.12")));
+    replay.retain(|word| word != "--json");
+    replay[0] = "minimize".into();
+    let refused = again(&replay);
+    assert!(refused.status.code() == Some(2) && String::from_utf8_lossy(&refused.stderr).contains("(--known none)"));
 }
 
 #[test]
@@ -781,4 +789,21 @@ fn statistics_count_failures_by_site_and_what_was_reached() {
         let none: Value = serde_json::from_str(&none).unwrap();
         assert_eq!(none["statistics"]["failures"], serde_json::json!([]));
     }
+}
+
+#[test]
+fn a_search_that_finds_something_says_what_it_has_counted_until_then() {
+    let newest = reference(NEWEST);
+    let known = KnownFindings::read(None).unwrap().of(newest.name, newest.version);
+    assert!(!known.is_empty(), "{} shows no known finding any more: take another reference here", newest.name);
+    let base = ["random", "--stats", "--ops", "100000", "--mix", "merges", "--known", "none", "--save", "-"];
+    let search = [&base[..], &["--kernel", newest.name, "--driver", "kernel"]].concat();
+    let output = rmap_diff(&[&search[..], &["--json"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let told: Value =
+        serde_json::from_slice(&output.stdout[output.stdout.iter().position(|&c| c == b'{').unwrap()..]).unwrap();
+    let distinct = told["statistics"]["distinct_states"].as_u64().unwrap();
+    let text = String::from_utf8(rmap_diff(&search).stdout).unwrap();
+    let line = text.lines().find(|line| line.starts_with("distinct states")).unwrap();
+    assert!(distinct > 0 && line.ends_with(&format!(" {distinct}")), "{told:#} {line}");
 }

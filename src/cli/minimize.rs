@@ -50,8 +50,9 @@ impl Job for Shrink<'_> {
         let Some(finding) = check::run_trace(lockstep, driver, self.trace).finding else {
             let name = self.args.file.display();
             return Err(Error::Usage(format!(
-                "{name}: {} finds nothing new with it: nothing to minimise",
-                self.kernel
+                "{name}: {} finds nothing with it{}: nothing to minimise",
+                self.kernel,
+                if lockstep.met().iter().any(|&met| met > 0) { " but known findings (--known none)" } else { "" },
             )));
         };
         let small = check::minimize_finding(lockstep, driver, self.trace, &finding);

@@ -25,7 +25,8 @@ pub(super) struct Args {
     /// The same seed gives the same traces.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The share of operations with failing allocations, 0 to 1; default: that of the mix.
+    /// The share of operations that are given failing attempts, 0 to 1; default: that of the mix. An operation that
+    /// makes fewer attempts than that goes through.
     #[arg(long, value_name = "P", value_parser = parse_rate)]
     fail_rate: Option<f64>,
     /// Operations a trace; each starts from an empty world.
@@ -71,8 +72,8 @@ enum MixArg {
     SparseForks,
 }
 
-/// A table for a person: operations, then merges.
-fn statistics(stats: &Stats, merges: Option<&Merges>) -> String {
+/// A table for a person: operations, merges, then what was reached.
+fn table(stats: &Stats, merges: Option<&Merges>, features: &Features) -> String {
     let mut text = format!("{:<10} {:>10} {:>10} {:>10}\n", "operation", "done", "refused", "failed");
     for (keyword, counts) in stats.by_operation().filter(|(_, counts)| counts.total() > 0) {
         let _ = writeln!(text, "{keyword:<10} {:>10} {:>10} {:>10}", counts.done, counts.refused, counts.failed);
@@ -80,7 +81,7 @@ fn statistics(stats: &Stats, merges: Option<&Merges>) -> String {
     for (case, count) in merges.into_iter().flat_map(Merges::cases) {
         let _ = writeln!(text, "merges with {case:<32} {count:>10}");
     }
-    text
+    text + &features.text()
 }
 
 /// The same for a program, with what was reached.
@@ -188,6 +189,10 @@ impl Job for Random<'_> {
                 known::tell(self.known, &met);
                 let name = args.save.display().to_string();
                 let (mut trace, mut summary) = (trace, None);
+                // Before it is minimised, for that is counted too.
+                let features = features.as_ref();
+                let table = features.map(|features| table(driver.stats(), driver.merges(), features));
+                let statistics = features.map(|features| statistics_value(driver.stats(), driver.merges(), features));
                 if args.minimize {
                     let small = check::minimize_finding(lockstep, driver, &trace, &finding);
                     summary = Some(minimize::summary(&trace, &small));
@@ -199,12 +204,18 @@ impl Job for Random<'_> {
                 if args.json {
                     let mut value = report::json::value(&report);
                     value["known"] = known::value(self.known, &met);
+                    if let Some(statistics) = statistics {
+                        value["statistics"] = statistics;
+                    }
                     print(format_args!("{value:#}\n"))?;
                 } else {
                     print(report::text::coloured(&report))?;
                 }
                 if let Some(summary) = summary.filter(|_| !args.json) {
                     print(format_args!("\n{summary}\n"))?;
+                }
+                if let Some(table) = table.filter(|_| !args.json) {
+                    print(format_args!("\n{table}"))?;
                 }
                 if let Err(error) = saved {
                     let _ = writeln!(anstream::stderr(), "rmap-diff: the trace is not saved: {error}");
@@ -236,7 +247,7 @@ impl Job for Random<'_> {
             done as f64 / begun.elapsed().as_secs_f64(),
         ))?;
         if let Some(features) = features {
-            print(statistics(driver.stats(), driver.merges()) + &features.text())?;
+            print(table(driver.stats(), driver.merges(), &features))?;
         }
         Ok(AGREE)
     }

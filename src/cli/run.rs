@@ -109,8 +109,12 @@ impl Job for Play<'_> {
             }
             return Ok(FOUND);
         }
-        if self.args.json && times > 0 {
-            print(format_args!("{:#}\n", serde_json::json!({ "kernel": self.kernel, "known": met })))?;
+        if self.args.json && (self.args.dump.is_none() || times > 0) {
+            let value = serde_json::json!({
+                "kernel": self.kernel, "driver": self.args.subject.driver()?.to_string(), "done": stats.done,
+                "refused": stats.refused, "failed": stats.failed, "calls": lockstep.stats().calls, "known": met,
+            });
+            print(format_args!("{value:#}\n"))?;
         }
         if self.args.dump.is_none() && !self.args.json {
             let what = match self.args.subject.side {

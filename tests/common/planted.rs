@@ -146,9 +146,20 @@ impl Workshop {
         for entry in ["Cargo.toml", "Cargo.lock", "build.rs", "build", "csrc", "src", "benches", "findings"] {
             mirror(&workspace.join(entry), &workshop.workspace().join(entry));
         }
+        workshop.rename_library();
         let built = workshop.build().unwrap_or_else(|error| panic!("the unchanged copy does not build:\n{error}"));
         fs::copy(built, &workshop.sound).unwrap();
         workshop
+    }
+
+    /// Lest the copy's library, among the files of the build that this test is part of, be taken for that of the workspace.
+    fn rename_library(&self) {
+        let edit = |file: &str, edit: &dyn Fn(String) -> String| {
+            let path = self.workspace().join(file);
+            fs::write(&path, edit(fs::read_to_string(&path).unwrap())).unwrap();
+        };
+        edit("Cargo.toml", &|text| text + "\n[lib]\nname = \"rmap_diff_planted\"\n");
+        edit("src/main.rs", &|text| text.replace("rmap_diff::", "rmap_diff_planted::"));
     }
 
     fn workspace(&self) -> PathBuf {
