@@ -196,7 +196,7 @@ impl Harness {
             AnyDriver::Small(_) => "rust",
             AnyDriver::Kernel(_) => "kernel",
         };
-        let mut options = vec!["--driver", driver].into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let mut options = ["--driver", driver].map(str::to_owned).to_vec();
         if ADDRESS_SANITIZER {
             options.extend(["--slab", "poison"].map(str::to_owned));
         }
