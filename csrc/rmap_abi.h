@@ -7,7 +7,7 @@
  * Version 2. Only integers and pointers to integers cross it; objects are
  * named by birth serial (the nth successful allocation of their cache since
  * the last reset, from 0). The numbers of calls, events, rules and the words
- * of a state stream are documented in src/rmap.rs and src/rmap/.
+ * of a state stream are documented in crates/seam/src/.
  */
 #ifndef RMAP_ABI_H
 #define RMAP_ABI_H
@@ -18,7 +18,7 @@
 #define RMAP_FAIL_MAX 4
 #define RMAP_NONE UINT32_MAX
 
-/* One observed event; see EventKind in src/rmap/event.rs. */
+/* One observed event; see EventKind in crates/seam/src/event.rs. */
 struct rmap_event {
 	uint8_t kind;
 	uint8_t arg;
@@ -27,7 +27,7 @@ struct rmap_event {
 	uint32_t other;
 };
 
-/* Which allocation attempts of an operation fail; see Fail in src/rmap/fail.rs. */
+/* Which allocation attempts of an operation fail; see Fail in crates/seam/src/fail.rs. */
 struct rmap_fail {
 	uint16_t list[RMAP_FAIL_MAX];
 	uint16_t from;
@@ -75,7 +75,7 @@ enum rmap_call_kind {
 	RMAP_OUTSIDE,		/* events that belong to no call */
 };
 
-/* How an rmap walk comes by the lock of its anon_vma; see WalkMode in src/rmap.rs. */
+/* How an rmap walk comes by the lock of its anon_vma; see WalkMode in crates/seam/src/lib.rs. */
 enum rmap_walk_mode {
 	RMAP_WALK_UNLOCKED,
 	RMAP_WALK_LOCKED,
@@ -83,7 +83,7 @@ enum rmap_walk_mode {
 	RMAP_WALK_CONTENDED,
 };
 
-/* One call of the interface; see Call in src/rmap.rs. Absent VMAs are RMAP_NONE; start, end and pgoff are pages. */
+/* One call of the interface; see Call in crates/seam/src/lib.rs. Absent VMAs are RMAP_NONE; start, end and pgoff are pages. */
 struct rmap_call {
 	uint32_t kind;
 	uint32_t mm;

@@ -9,22 +9,17 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 mod convert;
-#[cfg(not(feature = "port-only"))]
 mod exhaust;
 mod features;
 mod file;
-#[cfg(not(feature = "port-only"))]
 mod ground_truth;
-#[cfg(not(feature = "port-only"))]
 mod kernels;
 mod known;
 mod manual;
 mod minimize;
-#[cfg(not(feature = "port-only"))]
 mod mutants;
 mod random;
 mod reproduce;
-#[cfg(not(feature = "port-only"))]
 mod review;
 mod run;
 mod show;
@@ -37,7 +32,6 @@ const FOUND: u8 = 1;
 /// The command or its input is wrong.
 const USAGE: u8 = 2;
 /// Neither: the references of a review differ in classified ways alone, or a search is not finished.
-#[cfg(not(feature = "port-only"))]
 const BUT_FOR: u8 = 3;
 
 /// Differential fuzzer for the Linux kernel's anonymous reverse map (mm/rmap.c).
@@ -68,7 +62,6 @@ enum Command {
     )]
     Random(random::Args),
     /// Every sequence of operations up to a depth, with every allocation failing, in a small scope.
-    #[cfg(not(feature = "port-only"))]
     #[command(
         after_help = "Examples:\n  rmap-diff exhaust --procs 3 --pages 2 --depth 6 --failures all\n  rmap-diff exhaust \
         --kernel 6.12 --driver rust --procs 3 --pages 3 --depth 8 --failures all --state search.bin --time 600\n\n\
@@ -94,7 +87,6 @@ enum Command {
     )]
     Reproduce(reproduce::Args),
     /// Compare two references: does a change of mm/rmap.c change what it does, on every failure path too?
-    #[cfg(not(feature = "port-only"))]
     #[command(
         after_help = "Examples:\n  rmap-diff review 6.12 mine\n  rmap-diff review 6.12 7.3 --driver rust --time 60\n  \
         rmap-diff review 6.12 mine --trace small.trace\n\nExit status: 0 equivalent, 1 different or an invariant is \
@@ -102,11 +94,9 @@ enum Command {
     )]
     Review(review::Args),
     /// Play the traces of the known findings again: is each still there?
-    #[cfg(not(feature = "port-only"))]
     #[command(after_help = "Examples:\n  rmap-diff known\n  rmap-diff known --kernel 7.3")]
     Known(known::Args),
     /// Play traces on a booted kernel too, and compare its own graph after every step (`make ground-truth`).
-    #[cfg(not(feature = "port-only"))]
     #[command(after_help = "Examples:\n  rmap-diff ground-truth --kernel 6.12 \
         --image vmlinuz --agent rmap-guest --traces 0 mine.trace")]
     GroundTruth(ground_truth::Args),
@@ -117,7 +107,6 @@ enum Command {
     )]
     Convert(convert::Args),
     /// List the kernel references, or show what was cut from one.
-    #[cfg(not(feature = "port-only"))]
     #[command(after_help = "Examples:\n  rmap-diff kernels\n  rmap-diff kernels --show 6.12 | less")]
     Kernels(kernels::Args),
     /// Print a completion script for a shell.
@@ -129,7 +118,6 @@ enum Command {
     #[command(after_help = "Examples:\n  rmap-diff man | man -l -\n  rmap-diff man -o man/man1")]
     Man(manual::ManArgs),
     /// How many planted faults are found, of every one that a fixed set of operators makes: `make mutants`.
-    #[cfg(not(feature = "port-only"))]
     #[command(hide = cfg!(not(rmap_mutants)))]
     Mutants(mutants::Args),
 }
@@ -176,23 +164,17 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Random(args) => random::run(&args),
-        #[cfg(not(feature = "port-only"))]
         Command::Exhaust(args) => exhaust::run(&args),
-        #[cfg(not(feature = "port-only"))]
         Command::Review(args) => review::run(&args),
-        #[cfg(not(feature = "port-only"))]
         Command::Known(args) => known::run(&args),
-        #[cfg(not(feature = "port-only"))]
         Command::GroundTruth(args) => ground_truth::run(&args),
         Command::Minimize(args) => minimize::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Convert(args) => convert::run(&args),
-        #[cfg(not(feature = "port-only"))]
         Command::Kernels(args) => kernels::run(&args),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),
-        #[cfg(not(feature = "port-only"))]
         Command::Mutants(args) => mutants::run(&args),
     };
     match result {

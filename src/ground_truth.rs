@@ -3,7 +3,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `ground_truth/protocol.rs` | what the host and the agent in the guest say to each other |
+//! | `crates/trace/src/agent.rs` | what the host and the agent in the guest say to each other |
 //! | `ground_truth/expressible.rs` | what of a trace cannot be said in system calls, and is left out by name |
 //! | `ground_truth/userland.rs` | the userland run: after each step its dump, its errno, its attempts to allocate |
 //! | `ground_truth/emulator.rs` | the emulator: boots a kernel with the agent, lines in and out |
@@ -14,17 +14,16 @@
 //!
 //! The agent is a crate of its own (`guest/`), which uses this library without any C.
 
-#[cfg(all(feature = "cli", not(feature = "port-only")))]
+#[cfg(feature = "cli")]
 pub mod compare;
-#[cfg(all(feature = "cli", not(feature = "port-only")))]
+#[cfg(feature = "cli")]
 pub mod debug_port;
-#[cfg(all(feature = "cli", not(feature = "port-only")))]
+#[cfg(feature = "cli")]
 pub mod emulator;
 pub mod expressible;
-#[cfg(all(feature = "cli", not(feature = "port-only")))]
+#[cfg(feature = "cli")]
 pub mod failures;
-#[cfg(all(feature = "cli", not(feature = "port-only")))]
+#[cfg(feature = "cli")]
 pub mod guest;
-pub mod protocol;
-#[cfg(all(feature = "cli", not(feature = "port-only")))]
+#[cfg(feature = "cli")]
 pub mod userland;

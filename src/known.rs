@@ -227,7 +227,6 @@ fn read(file: &Path) -> Result<String, KnownError> {
 }
 
 /// What came of playing the trace of a known finding on a reference that it is of.
-#[cfg(not(feature = "port-only"))]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Replayed {
     /// It finds what it is known to find.
@@ -238,7 +237,6 @@ pub enum Replayed {
     NoDriver(&'static str),
 }
 
-#[cfg(not(feature = "port-only"))]
 impl fmt::Display for Replayed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -250,7 +248,6 @@ impl fmt::Display for Replayed {
     }
 }
 
-#[cfg(not(feature = "port-only"))]
 impl KnownFindings {
     /// Plays the trace of one of them, going past the others, on a reference by its own VMA code and on the port.
     pub fn replay(

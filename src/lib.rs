@@ -13,22 +13,19 @@ pub mod check;
 pub mod cli;
 pub mod exhaust;
 mod fill;
-#[cfg(not(feature = "port-only"))]
 pub mod fuzzing;
 pub mod ground_truth;
-#[cfg(not(feature = "port-only"))]
 pub mod kernel;
 pub mod known;
 pub mod minimize;
 pub mod mm;
-#[cfg(not(feature = "port-only"))]
 pub mod mutants;
 pub mod pages;
-pub mod port;
+pub use rmap_port as port;
 pub mod report;
 pub mod reproduce;
 pub mod review;
-pub mod rmap;
+pub use rmap_seam as rmap;
 pub mod show;
-pub mod trace;
+pub use rmap_trace as trace;
 pub mod world;

@@ -1,6 +1,6 @@
 //! How well the checks find bugs, measured: each mutant of a build that has them is hunted in a process of its own.
 //!
-//! What the mutants are is in `build/src/mutants.rs`, and choosing one in [`kernel::mutants`](crate::kernel::mutants).
+//! What the mutants are is in `crates/extract/src/mutants.rs`, and choosing one in [`kernel::mutants`](crate::kernel::mutants).
 //!
 //! | file | what is there |
 //! | --- | --- |

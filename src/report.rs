@@ -1,7 +1,7 @@
 //! How a person, or a program, sees what was found, and what a state looks like.
 //!
 //! A [`Report`] is a [`Finding`] with what the lockstep does not know: the trace, the reference's name, the
-//! file. [`text`] writes it for a terminal, [`json`] for a program. [`dump`] writes states.
+//! file. [`text`] writes it for a terminal, [`json`] for a program. `rmap::dump` writes states.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -9,7 +9,6 @@ use std::path::Path;
 use crate::check::{Finding, Who};
 use crate::trace::Trace;
 
-pub mod dump;
 pub mod json;
 pub mod review;
 pub mod text;

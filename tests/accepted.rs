@@ -1,7 +1,6 @@
 //! What is made up is legal: of the operations that the byte form and the random generator make up, nine in ten and
 //! more are done by the kernel, or fail where they are made to. Only what is refused is time lost.
 #![allow(missing_docs)]
-#![cfg(not(feature = "port-only"))]
 
 mod common;
 

@@ -1,6 +1,5 @@
 //! Flags, file and anonymous page offset of a VMA: who shares an anon_vma, and where its pages lie in the trees.
 #![allow(missing_docs)]
-#![cfg(not(feature = "port-only"))]
 
 use rmap_diff::check::Lockstep;
 use rmap_diff::kernel::{Kernel, Reference, SlabMode, references};

@@ -1,7 +1,6 @@
 //! The small driver and the kernel's own VMA code: where nothing touches, so that nothing merges, they do the same.
 //! And what must hold under either: the family of a process that forks for ever stays small.
 #![allow(missing_docs)]
-#![cfg(not(feature = "port-only"))]
 
 mod common;
 
@@ -13,7 +12,7 @@ use rmap_diff::check::{Driver, Lockstep, Who};
 use rmap_diff::kernel::{Kernel, Reference, SlabMode};
 use rmap_diff::mm::{KernelDriver, Outcome, SmallDriver};
 use rmap_diff::port::Port;
-use rmap_diff::report::dump::Dump;
+use rmap_diff::rmap::dump::Dump;
 use rmap_diff::rmap::{FolioId, MmId, Side, VmaId};
 use rmap_diff::trace::{Mix, Op, OpKind, Rng, Trace, random_trace};
 

@@ -1,6 +1,5 @@
 //! The folio calls of the seam, call by call, on both sides at once: results, what is told, and stale folios.
 #![allow(missing_docs)]
-#![cfg(not(feature = "port-only"))]
 
 mod common;
 

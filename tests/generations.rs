@@ -6,7 +6,7 @@ use common::{NEWEST, reference, run, state_after, trace};
 use rmap_diff::check::{self, Lockstep, Who};
 use rmap_diff::kernel::{Kernel, Reference, SlabMode};
 use rmap_diff::mm::{Outcome, SmallDriver};
-use rmap_diff::report::dump::Dump;
+use rmap_diff::rmap::dump::Dump;
 use rmap_diff::rmap::{Event, EventKind, Fail, Function, MmId, Rmap, Side};
 use rmap_diff::trace::{Mix, OpKind, Rng, Trace, random_trace};
 

@@ -2,7 +2,6 @@
 //! there are afterwards, who shares an anon_vma, what is refused with which errno, and which calls were made.
 //! The port follows every call; the walks and exits at the end of each world see to the rest.
 #![allow(missing_docs)]
-#![cfg(not(feature = "port-only"))]
 
 mod common;
 

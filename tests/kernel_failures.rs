@@ -1,7 +1,6 @@
 //! Every operation of the kernel's VMA code in situations in which it allocates, with every single attempt failing in
 //! turn, and with that and all later ones: nothing is found, nothing is lost, nothing is left.
 #![allow(missing_docs)]
-#![cfg(not(feature = "port-only"))]
 
 mod common;
 

@@ -1,6 +1,5 @@
 //! Pages: the port does what the C does with folios too, and every walk finds what it must.
 #![allow(missing_docs)]
-#![cfg(not(feature = "port-only"))]
 
 mod common;
 

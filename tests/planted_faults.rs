@@ -535,7 +535,7 @@ static IN_PORT: &[InPort] = &[
         fault: Fault {
             name: "clone-not-counted",
             about: "clone does not count the destination among the VMAs of its anon_vma",
-            file: "src/port/clone.rs",
+            file: "crates/port/src/clone.rs",
             edits: &[Edit { within: "count_active", from: ".wrapping_add(1)", to: ".wrapping_add(0)" }],
         },
         finds: &["differ anon_vma_clone state: anon_vma.num_active_vmas"],
@@ -547,7 +547,7 @@ static IN_PORT: &[InPort] = &[
         fault: Fault {
             name: "links-in-the-wrong-order",
             about: "clone links the entries that it allocated from the first to the last",
-            file: "src/port/clone.rs",
+            file: "crates/port/src/clone.rs",
             edits: &[
                 Edit { within: "clone_preallocated", from: ".chain.last;", to: ".chain.first;" },
                 Edit { within: "clone_preallocated", from: "linked(avc).prev;", to: "linked(avc).next;" },
@@ -562,7 +562,7 @@ static IN_PORT: &[InPort] = &[
         fault: Fault {
             name: "reuses-with-two-children",
             about: "the condition for reuse is off by one",
-            file: "src/port/clone.rs",
+            file: "crates/port/src/clone.rs",
             edits: &[Edit { within: "maybe_reuse_anon_vma", from: "num_children < 2", to: "num_children <= 2" }],
         },
         finds: &["differ anon_vma_fork events: alloc anon_vma GFP_KERNEL vs exit anon_vma_fork 0"],
@@ -574,7 +574,7 @@ static IN_PORT: &[InPort] = &[
         fault: Fault {
             name: "prepare-may-not-sleep",
             about: "prepare allocates with another GFP flag",
-            file: "src/port/prepare.rs",
+            file: "crates/port/src/prepare.rs",
             edits: &[Edit { within: "__anon_vma_prepare", from: "Gfp::KERNEL", to: "Gfp::NOWAIT_NOWARN" }],
         },
         finds: &["differ anon_vma_prepare events: alloc anon_vma_chain GFP_KERNEL vs"],
@@ -586,7 +586,7 @@ static IN_PORT: &[InPort] = &[
         fault: Fault {
             name: "failed-fork-leaks",
             about: "fork keeps its anon_vma when the chain entry cannot be had",
-            file: "src/port/fork.rs",
+            file: "crates/port/src/fork.rs",
             edits: &[Edit {
                 within: "fork_preallocated",
                 from: "self.put_anon_vma(anon_vma)?;\n            return Ok(-ENOMEM);",
@@ -602,7 +602,7 @@ static IN_PORT: &[InPort] = &[
         fault: Fault {
             name: "unlocks-too-late",
             about: "unlink frees emptied anon_vmas before it drops the root's lock",
-            file: "src/port/unlink.rs",
+            file: "crates/port/src/unlink.rs",
             edits: &[Edit {
                 within: "unlink_under_lock",
                 from: "        match once {\n",
@@ -618,7 +618,7 @@ static IN_PORT: &[InPort] = &[
         fault: Fault {
             name: "uncle-stays-red",
             about: "an insertion into the red-black tree does not recolour the uncle",
-            file: "src/port/rbtree.rs",
+            file: "crates/port/src/rbtree.rs",
             edits: &[Edit {
                 within: "rebalance_insert",
                 from: "set_parent_color(nodes, uncle, grandparent, BLACK);",
@@ -634,7 +634,7 @@ static IN_PORT: &[InPort] = &[
         fault: Fault {
             name: "rotation-forgets-the-last-page",
             about: "a rotation does not recompute the last page offset of what went down",
-            file: "src/port/interval_tree.rs",
+            file: "crates/port/src/interval_tree.rs",
             edits: &[Edit {
                 within: "rotate",
                 from: "self[old as usize].subtree_last = compute_max(self, old);",
@@ -650,7 +650,7 @@ static IN_PORT: &[InPort] = &[
         fault: Fault {
             name: "equal-keys-go-left",
             about: "an entry goes before those of the same first page offset",
-            file: "src/port/interval_tree.rs",
+            file: "crates/port/src/interval_tree.rs",
             edits: &[Edit {
                 within: "insert",
                 from: "left = start < node.start_pgoff",
@@ -666,7 +666,7 @@ static IN_PORT: &[InPort] = &[
         fault: Fault {
             name: "resize-forgets-the-tail",
             about: "a resize puts the first chain entry alone back into its tree",
-            file: "src/port/vma.rs",
+            file: "crates/port/src/vma.rs",
             edits: &[Edit {
                 within: "tree_post_update_vma",
                 from: "avc = self.avcs.linked(avc).next;",
@@ -682,7 +682,7 @@ static IN_PORT: &[InPort] = &[
         fault: Fault {
             name: "shares-across-attributes",
             about: "prepare shares the anon_vma of a neighbour with other flags",
-            file: "src/port/prepare.rs",
+            file: "crates/port/src/prepare.rs",
             edits: &[Edit {
                 within: "anon_vma_compatible",
                 from: "& !VmaAttributes::IGNORED == 0",
@@ -698,7 +698,7 @@ static IN_PORT: &[InPort] = &[
         fault: Fault {
             name: "anon_vma-not-written",
             about: "what the VMA code writes to vma->anon_vma is not taken over",
-            file: "src/port.rs",
+            file: "crates/port/src/lib.rs",
             edits: &[Edit {
                 within: "dispatch",
                 from: "self.vmas.get_mut(vma)?.anon_vma = anon_vma;",
@@ -714,7 +714,7 @@ static IN_PORT: &[InPort] = &[
         fault: Fault {
             name: "indexed-by-page-offset",
             about: "a folio of a private file mapping has its index from the file",
-            file: "src/port/folio.rs",
+            file: "crates/port/src/folio.rs",
             edits: &[Edit {
                 within: "linear_index",
                 from: "let index = vma.key(by_anon)",

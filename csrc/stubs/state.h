@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Tells the state in the words documented in src/rmap/state.rs. */
+/* Tells the state in the words documented in crates/seam/src/state.rs. */
 #ifndef STUBS_STATE_H
 #define STUBS_STATE_H
 

@@ -33,7 +33,7 @@
 #define HELD_MAX 8
 #define EVENTS_MAX (1u << 20)	/* a call that does more is caught in a loop */
 
-/* Numbers of src/rmap/event.rs. */
+/* Numbers of crates/seam/src/event.rs. */
 enum event_kind {
 	EVENT_ALLOC = 1, EVENT_FREE, EVENT_DOWN_WRITE, EVENT_UP_WRITE, EVENT_DOWN_READ,
 	EVENT_UP_READ, EVENT_TRYLOCK, EVENT_SPIN_LOCK, EVENT_SPIN_UNLOCK, EVENT_GET, EVENT_PUT,

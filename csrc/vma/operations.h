@@ -22,7 +22,7 @@ static uint64_t vma_told_anon_pgoff(const struct vm_area_struct *vma)
 #endif
 }
 
-/* Bits of VmaAttributes in src/rmap.rs. */
+/* Bits of VmaAttributes in crates/seam/src/lib.rs. */
 static uint64_t vma_told_kind(const struct vm_area_struct *vma)
 {
 	static const struct {

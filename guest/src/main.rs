@@ -25,8 +25,8 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
 
-use rmap_diff::ground_truth::protocol::{FIRST_PAGE, Kernel, Reply, Request};
-use rmap_diff::trace::{self, MAX_FILES, PAGE_LIMIT};
+use rmap_trace::agent::{FIRST_PAGE, Kernel, Reply, Request};
+use rmap_trace::{self, MAX_FILES, PAGE_LIMIT};
 
 use memory::Memory;
 use offsets::Offsets;

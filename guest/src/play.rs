@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
-use rmap_diff::ground_truth::protocol::FIRST_PAGE;
-use rmap_diff::report::dump::Dump;
-use rmap_diff::rmap::{MAX_PROCESSES, MmId};
-use rmap_diff::trace::{Advice, OpKind};
+use rmap_trace::agent::FIRST_PAGE;
+use rmap_seam::dump::Dump;
+use rmap_seam::{MAX_PROCESSES, MmId};
+use rmap_trace::{Advice, OpKind};
 
 use crate::Error;
 use crate::graph::{Graph, PAGE_SHIFT};

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsRawFd;
 
-use rmap_diff::rmap::MAX_PROCESSES;
+use rmap_seam::MAX_PROCESSES;
 
 use crate::Error;
 

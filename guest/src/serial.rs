@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 
-use rmap_diff::ground_truth::protocol::Reply;
+use rmap_trace::agent::Reply;
 
 use crate::Error;
 

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::Error;
-#[cfg(not(feature = "port-only"))]
 use super::{AGREE, FOUND, print};
 use crate::known::{KnownFinding, KnownFindings};
 
@@ -51,7 +50,6 @@ pub(super) fn value(known: &[KnownFinding], met: &[u64]) -> Value {
         .collect()
 }
 
-#[cfg(not(feature = "port-only"))]
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Play them on this reference alone, by name.
@@ -61,7 +59,6 @@ pub(super) struct Args {
     known: KnownArg,
 }
 
-#[cfg(not(feature = "port-only"))]
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
     use crate::kernel;
     use crate::known::Replayed;

@@ -8,7 +8,8 @@ use super::{AGREE, Error, FOUND, SideArg, file, known, print};
 use crate::check::{self, Driver, Lockstep};
 use crate::known::KnownFinding;
 use crate::mm::Outcome;
-use crate::report::{self, Report, dump};
+use crate::report::{self, Report};
+use crate::rmap::dump;
 use crate::rmap::{Side, Snapshot, errno_name};
 use crate::trace::Trace;
 

@@ -7,10 +7,8 @@ use clap::ValueEnum as _;
 use super::known::KnownArg;
 use super::{Error, SideArg};
 use crate::check::{Driver, Lockstep, Who};
-#[cfg(not(feature = "port-only"))]
 use crate::kernel::{self, Reference, SlabMode};
 use crate::known::KnownFinding;
-#[cfg(not(feature = "port-only"))]
 use crate::mm::KernelDriver;
 use crate::mm::SmallDriver;
 use crate::port::Port;
@@ -27,7 +25,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", env = "RMAP_KERNEL")]
     kernel: Option<String>,
     /// Which side runs.
-    #[arg(long, value_enum, default_value_t = DEFAULT_SIDE)]
+    #[arg(long, value_enum, default_value_t = SideArg::Both)]
     pub(super) side: SideArg,
     /// What the C's slab does with freed objects: reuse them at once, or poison and keep them.
     #[arg(long, value_enum, default_value_t = SlabArg::Reuse)]
@@ -58,8 +56,6 @@ impl fmt::Display for DriverArg {
     }
 }
 
-const DEFAULT_SIDE: SideArg = if cfg!(feature = "port-only") { SideArg::Rust } else { SideArg::Both };
-
 /// What the slab does with freed objects.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum SlabArg {
@@ -69,7 +65,6 @@ enum SlabArg {
     Poison,
 }
 
-#[cfg(not(feature = "port-only"))]
 impl Args {
     pub(super) fn reference(&self) -> Result<&'static Reference, Error> {
         reference(self.kernel.as_deref())
@@ -99,7 +94,6 @@ impl Args {
 }
 
 /// The reference of that name, or the default one.
-#[cfg(not(feature = "port-only"))]
 pub(super) fn reference(name: Option<&str>) -> Result<&'static Reference, Error> {
     match name {
         None => kernel::default_reference().ok_or_else(|| Error::Usage("no kernel reference in this binary".into())),
@@ -110,28 +104,6 @@ pub(super) fn reference(name: Option<&str>) -> Result<&'static Reference, Error>
                 names.join(", ")
             ))
         }),
-    }
-}
-
-#[cfg(feature = "port-only")]
-impl Args {
-    pub(super) fn kernel_name(&self) -> Result<String, Error> {
-        let newest = Revision::GENERATIONS.last().map_or("", |(name, _)| name);
-        Ok(self.kernel.clone().unwrap_or_else(|| newest.to_owned()))
-    }
-
-    pub(super) fn revision(&self) -> Result<Revision, Error> {
-        let name = self.kernel_name()?;
-        Revision::of_generation(&name).ok_or_else(|| {
-            let names: Vec<&str> = Revision::GENERATIONS.iter().map(|(name, _)| *name).collect();
-            Error::Usage(format!("no generation `{name}`; this build (port-only) knows {}", names.join(", ")))
-        })
-    }
-
-    /// What is known of the generation.
-    pub(super) fn known(&self) -> Result<Vec<KnownFinding>, Error> {
-        let name = self.kernel_name()?;
-        self.known.of(&name, &name)
     }
 }
 
@@ -166,7 +138,6 @@ impl Args {
 
     /// Which driver runs.
     pub(super) fn driver(&self) -> Result<DriverArg, Error> {
-        #[cfg(not(feature = "port-only"))]
         if self.side != SideArg::Rust {
             let missing = self.reference()?.without_vma_layer();
             return match (self.driver, missing) {
@@ -194,29 +165,19 @@ impl Args {
     pub(super) fn with<J: Job>(&self, job: J) -> Result<J::Out, Error> {
         let port = Port::new(self.revision()?);
         let small = &mut SmallDriver::new();
-        #[cfg(not(feature = "port-only"))]
-        {
-            let reference = self.reference()?;
-            let side = match self.driver()? {
-                DriverArg::Rust => kernel::Kernel::new(reference, self.slab()),
-                DriverArg::Kernel => kernel::Kernel::with_vma_layer(reference, self.slab())
-                    .map_err(|why| Error::Usage(format!("{}: {why}", reference.name)))?,
-            };
-            let drives = &mut KernelDriver::new();
-            match (self.side, self.driver()?) {
-                (SideArg::Rust, _) => job.on(&mut Lockstep::solo(port, Who::Port), small, &["rust"]),
-                (SideArg::C, DriverArg::Rust) => job.on(&mut Lockstep::solo(side, Who::Reference), small, &["c"]),
-                (SideArg::C, DriverArg::Kernel) => job.on(&mut Lockstep::solo(side, Who::Reference), drives, &["c"]),
-                (SideArg::Both, DriverArg::Rust) => job.on(&mut Lockstep::new(side, port), small, &["c", "rust"]),
-                (SideArg::Both, DriverArg::Kernel) => job.on(&mut Lockstep::new(side, port), drives, &["c", "rust"]),
-            }
-        }
-        #[cfg(feature = "port-only")]
-        match self.side {
-            SideArg::Rust => job.on(&mut Lockstep::solo(port, Who::Port), small, &["rust"]),
-            SideArg::C | SideArg::Both => {
-                Err(Error::Usage("this build holds the port alone (feature port-only): use --side rust".into()))
-            }
+        let reference = self.reference()?;
+        let side = match self.driver()? {
+            DriverArg::Rust => kernel::Kernel::new(reference, self.slab()),
+            DriverArg::Kernel => kernel::Kernel::with_vma_layer(reference, self.slab())
+                .map_err(|why| Error::Usage(format!("{}: {why}", reference.name)))?,
+        };
+        let drives = &mut KernelDriver::new();
+        match (self.side, self.driver()?) {
+            (SideArg::Rust, _) => job.on(&mut Lockstep::solo(port, Who::Port), small, &["rust"]),
+            (SideArg::C, DriverArg::Rust) => job.on(&mut Lockstep::solo(side, Who::Reference), small, &["c"]),
+            (SideArg::C, DriverArg::Kernel) => job.on(&mut Lockstep::solo(side, Who::Reference), drives, &["c"]),
+            (SideArg::Both, DriverArg::Rust) => job.on(&mut Lockstep::new(side, port), small, &["c", "rust"]),
+            (SideArg::Both, DriverArg::Kernel) => job.on(&mut Lockstep::new(side, port), drives, &["c", "rust"]),
         }
     }
 }

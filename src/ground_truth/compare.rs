@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use similar::TextDiff;
 
 use super::userland::Attempt;
-use crate::report::dump::Dump;
+use crate::rmap::dump::Dump;
 use crate::rmap::errno_name;
 use crate::trace::{Op, OpKind, Trace};
 
@@ -165,8 +165,8 @@ pub fn report(trace: &Trace, difference: &Difference) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::dump::{AnonVma, Live, Process, Vma};
     use crate::rmap::Cache;
+    use crate::rmap::dump::{AnonVma, Live, Process, Vma};
 
     fn step() -> Step {
         let vma = Vma { start: 1, end: 3, pgoff: None, attributes: Some((1, 3, 0)), anon_vma: Some(0), chain: vec![0] };

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use cpio::newc;
 
-use super::protocol::{Kernel, Reply};
+use crate::trace::agent::{Kernel, Reply};
 
 /// How long a boot, or any answer, may take on a machine that has other things to do.
 const PATIENCE: Duration = Duration::from_secs(300);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::debug_port::DebugPort;
 use super::emulator::{Emulator, EmulatorError};
-use super::protocol::Reply;
 use super::userland::Attempt;
 use crate::rmap::Cache;
+use crate::trace::agent::Reply;
 
 /// How long the machine runs between two looks at the agent's line.
 const SLICE: Duration = Duration::from_millis(2);

@@ -6,10 +6,10 @@ use super::compare::Step;
 use super::debug_port::DebugPort;
 use super::emulator::{Emulator, EmulatorError, Setup};
 use super::failures;
-use super::protocol::{Reply, Request};
 use super::userland::Attempt;
-use crate::report::dump::{Dump, Live, Process};
+use crate::rmap::dump::{Dump, Live, Process};
 use crate::trace::Trace;
+use crate::trace::agent::{Reply, Request};
 
 /// A booted kernel that plays traces.
 pub struct Guest {

@@ -3,7 +3,7 @@
 use super::compare::Step;
 use crate::kernel::{Kernel, Reference, SlabMode};
 use crate::mm::{KernelDriver, Outcome};
-use crate::report::dump::Dump;
+use crate::rmap::dump::Dump;
 use crate::rmap::{Cache, Call, Event, EventKind, Log, Mapped, Recorder, Side, Snapshot, StateError, VmaId};
 use crate::trace::Trace;
 

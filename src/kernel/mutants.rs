@@ -1,6 +1,6 @@
 //! The faults of a build that has them (`RMAP_MUTANTS`, build.rs): which there are, and which is chosen.
 //!
-//! In any other build there are none. See `build/src/mutants.rs` for what they are.
+//! In any other build there are none. See `crates/extract/src/mutants.rs` for what they are.
 
 use super::Reference;
 

@@ -1,7 +1,8 @@
 //! What a report and a dump say, word for word where others rely on it.
 
-use super::{Report, dump, json, text};
+use super::{Report, json, text};
 use crate::check::{Difference, Divergence, FieldDiff, Finding, FindingKind, Invariant, Object, Phase, Violation, Who};
+use crate::rmap::dump;
 use crate::rmap::{
     AnonVmaId, AnonVmaState, AvcId, Cache, Call, ChainLink, Event, EventKind, Gfp, MmId, Snapshot, VmaAttributes,
     VmaId, VmaRange, VmaState,

@@ -143,7 +143,7 @@ impl Workshop {
         let workshop = Workshop { sound: dir.join("rmap-diff"), dir, optimised };
         workshop.fill_cache(faults);
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
-        for entry in ["Cargo.toml", "Cargo.lock", "build.rs", "build", "csrc", "src", "benches", "findings"] {
+        for entry in ["Cargo.toml", "Cargo.lock", "build.rs", "crates", "csrc", "src", "benches", "findings"] {
             mirror(&workspace.join(entry), &workshop.workspace().join(entry));
         }
         workshop.rename_library();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Stand-in, customised: the bits are those of Gfp in src/rmap/event.rs. */
+/* Stand-in, customised: the bits are those of Gfp in crates/seam/src/event.rs. */
 #ifndef _LINUX_GFP_H
 #define _LINUX_GFP_H
 

@@ -10,7 +10,7 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
-/* The bits of VmaAttributes in src/rmap.rs. */
+/* The bits of VmaAttributes in crates/seam/src/lib.rs. */
 #define VM_READ 1ul
 #define VM_WRITE 2ul
 #define VM_EXEC 4ul

@@ -64,7 +64,7 @@ static inline bool vma_told_attached(const struct vm_area_struct *vma)
 	return vma->attached;
 }
 
-/* What is told and set of a VMA beside its range: see VmaAttributes in src/rmap.rs. */
+/* What is told and set of a VMA beside its range: see VmaAttributes in crates/seam/src/lib.rs. */
 static inline uint64_t vma_told_anon_pgoff(const struct vm_area_struct *vma)
 {
 	return (uint64_t)vma->__vm_anon_pgoff_hi << 32 | vma->__vm_anon_pgoff_lo;

@@ -1,0 +1,227 @@
+//! Folios: from a page to the VMAs that map it.
+//!
+//! A folio is what the reverse map keeps of one: `mapping` and `index`. Whether it is mapped comes with each call; it
+//! is always locked. Where the C could follow a mapping whose anon_vma is gone, its glue looks first and ends the
+//! call; here a stale reference says so by itself, at the same point.
+
+use super::Port;
+use super::arena::{Ref, Stop};
+use super::interval_tree;
+use super::objects::{AnonVma, Vma};
+use rmap_seam::{EAGAIN, ENOENT, EventKind, FolioId, WalkMode};
+
+/// Numbers are below this.
+const FOLIOS_MAX: usize = 1 << 24;
+
+/// `struct folio`
+#[derive(Clone, Copy)]
+pub(super) struct Folio {
+    /// `mapping`, which the anon_vma may have left behind.
+    pub mapping: Ref<AnonVma>,
+    /// `index`
+    pub index: u64,
+}
+
+/// How a walk came by its anon_vma.
+enum Locked {
+    /// It is locked for reading.
+    Yes(Ref<AnonVma>),
+    /// There is none.
+    No,
+    /// The lock is another task's.
+    Contended,
+}
+
+impl Port {
+    /// The room of a folio's number.
+    fn folio_slot(&mut self, folio: FolioId) -> Result<&mut Option<Folio>, Stop> {
+        let number = folio.0 as usize;
+        if number >= FOLIOS_MAX {
+            return Err(Stop::UseAfterFree(folio.0));
+        }
+        if number >= self.folios.len() {
+            self.folios.resize(number + 1, None);
+        }
+        Ok(&mut self.folios[number])
+    }
+
+    /// The folio of that number, which the call then tells.
+    fn given_folio(&mut self, folio: FolioId) -> Result<Folio, Stop> {
+        let known = self.folio_slot(folio)?.ok_or(Stop::UseAfterFree(folio.0))?;
+        self.observed.told_folio = Some(folio.0);
+        Ok(known)
+    }
+
+    /// Mirrors `linear_page_index()`, and `linear_anon_page_index()` where anonymous pages count apart.
+    fn linear_index(&mut self, vma: Ref<Vma>, page: u64) -> Result<u64, Stop> {
+        let by_anon = self.revision.indexed_by_anon_pgoff;
+        let vma = self.vmas.get(vma)?;
+        let delta = page.wrapping_sub(vma.range.start);
+        let index = vma.key(by_anon).wrapping_add(delta);
+        let strange = by_anon && vma.attributes.file == 0 && vma.key(false) != vma.key(true);
+        self.observed.warn_on(strange, "VM_WARN_ON_ONCE(pgoff != linear_page_index(vma, address))");
+        Ok(index)
+    }
+
+    /// Mirrors `__folio_set_anon()` (mm/rmap.c; `__page_set_anon_rmap()` in 6.1) of a new folio.
+    pub(super) fn folio_set_anon(
+        &mut self,
+        folio: FolioId,
+        vma: Ref<Vma>,
+        page: u64,
+        exclusive: bool,
+    ) -> Result<(), Stop> {
+        self.folio_slot(folio)?;
+        self.observed.told_folio = Some(folio.0);
+        let own = self.vmas.get(vma)?.anon_vma.ok_or(Stop::Bug("BUG_ON(!anon_vma) in __folio_set_anon()"))?;
+        // Shared with others from the start: only the root is sure to be on all their chains.
+        let mapping = if exclusive { own } else { self.anon_vmas.get(own)?.root };
+        let index = self.linear_index(vma, page)?;
+        *self.folio_slot(folio)? = Some(Folio { mapping, index });
+        Ok(())
+    }
+
+    /// Mirrors `folio_move_anon_rmap()` (mm/rmap.c; `page_move_anon_rmap()` in 6.1).
+    pub(super) fn folio_move_anon_rmap(&mut self, folio: FolioId, vma: Ref<Vma>) -> Result<(), Stop> {
+        let known = self.given_folio(folio)?;
+        let own = self.vmas.get(vma)?.anon_vma;
+        let mapping = own.ok_or(Stop::Bug("VM_BUG_ON_VMA(!anon_vma, vma) in folio_move_anon_rmap()"))?;
+        *self.folio_slot(folio)? = Some(Folio { mapping, ..known });
+        Ok(())
+    }
+
+    /// The index of another place.
+    pub(super) fn folio_set_index(&mut self, folio: FolioId, vma: Ref<Vma>, page: u64) -> Result<(), Stop> {
+        let known = self.given_folio(folio)?;
+        let index = self.linear_index(vma, page)?;
+        *self.folio_slot(folio)? = Some(Folio { index, ..known });
+        Ok(())
+    }
+
+    /// The folio is gone.
+    pub(super) fn folio_free(&mut self, folio: FolioId) -> Result<(), Stop> {
+        self.given_folio(folio)?;
+        *self.folio_slot(folio)? = None;
+        Ok(())
+    }
+
+    /// Mirrors `atomic_inc_not_zero(&anon_vma->refcount)`.
+    fn get_anon_vma_not_zero(&mut self, anon_vma: Ref<AnonVma>) -> Result<bool, Stop> {
+        if self.anon_vmas.get(anon_vma)?.refcount == 0 {
+            return Ok(false);
+        }
+        self.get_anon_vma(anon_vma)?;
+        Ok(true)
+    }
+
+    /// Mirrors `folio_get_anon_vma()` (mm/rmap.c). The reference is the caller's.
+    pub(super) fn folio_get_anon_vma(&mut self, folio: FolioId, mapped: bool) -> Result<i32, Stop> {
+        let Folio { mapping, .. } = self.given_folio(folio)?;
+        if !mapped || !self.get_anon_vma_not_zero(mapping)? {
+            return Ok(-ENOENT);
+        }
+        self.pins.push(mapping);
+        Ok(mapping.serial as i32)
+    }
+
+    /// `put_anon_vma()` of a reference that [`Port::folio_get_anon_vma`] gave.
+    pub(super) fn put_pin(&mut self, serial: u32) -> Result<(), Stop> {
+        let at = self.pins.iter().position(|pin| pin.serial == serial).ok_or(Stop::UseAfterFree(serial))?;
+        let anon_vma = self.pins.swap_remove(at);
+        self.put_anon_vma(anon_vma)
+    }
+
+    /// Mirrors `folio_lock_anon_vma_read()` (mm/rmap.c).
+    fn folio_lock_anon_vma_read(&mut self, folio: Folio, mapped: bool, try_lock: bool) -> Result<Locked, Stop> {
+        if !mapped {
+            return Ok(Locked::No);
+        }
+        let anon_vma = folio.mapping;
+        let root = self.anon_vmas.get(anon_vma)?.root;
+        if self.down_read_trylock(root)? {
+            return Ok(Locked::Yes(anon_vma));
+        }
+        if try_lock {
+            return Ok(Locked::Contended);
+        }
+        // It is going to sleep, and must not lose the anon_vma meanwhile.
+        if !self.get_anon_vma_not_zero(anon_vma)? {
+            return Ok(Locked::No);
+        }
+        self.down_read(root)?;
+        if self.refcount_dec_and_test(anon_vma)? {
+            self.up_read(root)?;
+            self.put_last(anon_vma)?;
+            return Ok(Locked::No);
+        }
+        Ok(Locked::Yes(anon_vma))
+    }
+
+    /// Mirrors `rmap_walk_anon_lock()` (mm/rmap.c) without a callback of the caller.
+    fn rmap_walk_anon_lock(&mut self, folio: Folio, try_lock: bool) -> Result<Locked, Stop> {
+        let root = self.anon_vmas.get(folio.mapping)?.root;
+        if !self.down_read_trylock(root)? {
+            if try_lock {
+                return Ok(Locked::Contended);
+            }
+            self.down_read(root)?;
+        }
+        Ok(Locked::Yes(folio.mapping))
+    }
+
+    /// Mirrors `rmap_walk_anon()` (mm/rmap.c), in the ways that its callers have: how many places it came to.
+    pub(super) fn rmap_walk_anon(&mut self, folio: FolioId, mapped: bool, mode: WalkMode) -> Result<i32, Stop> {
+        let folio = self.given_folio(folio)?;
+        let locked = match mode {
+            WalkMode::Locked => {
+                let root = self.anon_vmas.get(folio.mapping)?.root;
+                self.down_read(root)?;
+                Locked::Yes(folio.mapping)
+            }
+            WalkMode::TryLock => self.rmap_walk_anon_lock(folio, true)?,
+            WalkMode::Unlocked => self.folio_lock_anon_vma_read(folio, mapped, false)?,
+            WalkMode::Contended => {
+                self.contended = true;
+                let first = self.folio_lock_anon_vma_read(folio, mapped, true)?;
+                let locked = self.folio_lock_anon_vma_read(folio, mapped, false)?;
+                self.visit_locked(folio, locked, true)?;
+                if mapped {
+                    // And by callers that hold the folio mapped: the plain lock, tried and then waited for.
+                    self.rmap_walk_anon_lock(folio, true)?;
+                    let locked = self.rmap_walk_anon_lock(folio, false)?;
+                    self.visit_locked(folio, locked, false)?;
+                }
+                self.contended = false;
+                // A lock that another task holds cannot be had by trying.
+                first
+            }
+        };
+        self.visit_locked(folio, locked, true)
+    }
+
+    /// The walk itself, and the end of the lock. A second walk in one call is not told: it comes where the first came.
+    fn visit_locked(&mut self, folio: Folio, locked: Locked, told: bool) -> Result<i32, Stop> {
+        let anon_vma = match locked {
+            Locked::Yes(anon_vma) => anon_vma,
+            Locked::No => return Ok(0),
+            Locked::Contended => return Ok(-EAGAIN),
+        };
+        let object = self.anon_vmas.get(anon_vma)?;
+        let root = object.root;
+        let found = interval_tree::intersecting(self.avcs.slots(), &object.rb_root, folio.index);
+        for &avc in &found {
+            let vma = self.avcs.linked(avc).vma.ok_or(Stop::Oops("NULL pointer dereference: avc->vma"))?;
+            let vma = self.vmas.get(vma)?;
+            let delta = folio.index.wrapping_sub(vma.key(self.revision.indexed_by_anon_pgoff));
+            if delta >= vma.pages() {
+                return Err(Stop::Bug("VM_BUG_ON_VMA(address == -EFAULT, vma) in rmap_walk_anon()"));
+            }
+            let page = vma.range.start.wrapping_add(delta);
+            if told {
+                self.observed.record(EventKind::Visit, 0, 0, vma.serial, page as u32);
+            }
+        }
+        self.up_read(root)?;
+        Ok(found.len() as i32)
+    }
+}

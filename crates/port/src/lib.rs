@@ -1,0 +1,286 @@
+//! The port: the kernel's anonymous reverse map in safe Rust, the other side of the seam.
+//!
+//! [`Port`] does what `mm/rmap.c`, `mm/interval_tree.c` and `lib/rbtree.c` do, in every
+//! generation that [`Revision`] can name: the same allocation attempts in the same order, the
+//! same locking, the same trees. It knows the seam ([`rmap_seam`]) and nothing else: no
+//! trace, no check, no C.
+//!
+//! | file | what lives there |
+//! | --- | --- |
+//! | `arena` | slots, references with a generation check, and why a call can stop |
+//! | `objects` | the three objects: VMA, anon_vma, anon_vma_chain, and the list of chain entries |
+//! | `rbtree`, `interval_tree` | `lib/rbtree.c` and its augmentation, over slot numbers |
+//! | `observe` | events, rules, locks, allocation attempts: what the C has as stubs |
+//! | `anon_vma` | life cycle, root locks and tree changes |
+//! | `prepare`, `clone`, `fork`, `unlink` | the function of that name, in all generations |
+//! | `folio` | what leads from a page to its VMAs: mapping and index, references, the walk |
+//! | `vma` | the VMA bookkeeping that the driver asks for |
+//! | `stream` | what the side tells of its state |
+//!
+//! A pointer of the kernel is a reference of slot and birth serial. Following one whose object is gone
+//! ends the call with `-EFAULT` and [`Rule::UseAfterFree`](rmap_seam::Rule::UseAfterFree); it never
+//! reads another object. The links of lists and trees are bare slots: what is on one is never
+//! freed. RCU read sections are not modelled: nothing in one of them could sleep.
+
+#![forbid(unsafe_code)]
+
+mod anon_vma;
+mod arena;
+mod clone;
+mod folio;
+mod fork;
+mod interval_tree;
+mod objects;
+mod observe;
+mod prepare;
+mod rbtree;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod unlink;
+mod vma;
+
+use arena::{Arena, Ref, Stop};
+use folio::Folio;
+use objects::{AnonVma, AnonVmaChain, Vma};
+use observe::{Allocator, Locks, MmapLock, Observed};
+use rmap_seam::{AnonVmaId, Call, Event, Fail, Revision, Rmap, Side, VmaId};
+
+/// `EFAULT`: what a call returns that could not go on: a BUG, an oops, a use after free.
+const EFAULT: i32 = 14;
+
+/// The Rust side: a world of VMAs and anon_vmas at one [`Revision`].
+pub struct Port {
+    revision: Revision,
+    vmas: Arena<Vma>,
+    anon_vmas: Arena<AnonVma>,
+    avcs: Arena<AnonVmaChain>,
+    /// Slot of each VMA by birth serial, [`arena::NIL`] once it is freed.
+    vma_slots: Vec<u32>,
+    /// Slot of each anon_vma by birth serial, whether or not it is still there.
+    anon_vma_slots: Vec<u32>,
+    /// Chain entries whose VMA was freed before they were. None in a sane world.
+    orphans: u32,
+    /// Between [`Call::PreUpdateVma`] and [`Call::PostUpdateVma`], with a lock held on purpose.
+    updating: bool,
+    /// By number; those in use.
+    folios: Vec<Option<Folio>>,
+    /// References that folio_get_anon_vma() gave.
+    pins: Vec<Ref<AnonVma>>,
+    /// Another task holds the lock that is tried.
+    contended: bool,
+    locks: Locks,
+    allocator: Allocator,
+    observed: Observed,
+}
+
+impl Port {
+    /// An empty world that behaves as `revision` says.
+    pub fn new(revision: Revision) -> Port {
+        Port {
+            revision,
+            vmas: Arena::default(),
+            anon_vmas: Arena::default(),
+            avcs: Arena::default(),
+            vma_slots: Vec::new(),
+            anon_vma_slots: Vec::new(),
+            orphans: 0,
+            updating: false,
+            folios: Vec::new(),
+            pins: Vec::new(),
+            contended: false,
+            locks: Locks::default(),
+            allocator: Allocator::default(),
+            observed: Observed::default(),
+        }
+    }
+
+    /// The VMA of that serial, which becomes one of those that the call was given.
+    fn given(&mut self, id: VmaId) -> Result<Ref<Vma>, Stop> {
+        let slot = self.vma_slots.get(id.0 as usize).ok_or(Stop::UseAfterFree(id.0))?;
+        let vma = Ref::new(*slot, id.0);
+        self.vmas.get(vma)?;
+        self.observed.give(id.0);
+        Ok(vma)
+    }
+
+    /// Like [`Port::given`] for a VMA that may be absent.
+    fn given_if(&mut self, id: Option<VmaId>) -> Result<Option<Ref<Vma>>, Stop> {
+        id.map(|id| self.given(id)).transpose()
+    }
+
+    /// The anon_vma of that serial.
+    fn named(&self, id: AnonVmaId) -> Result<Ref<AnonVma>, Stop> {
+        let slot = self.anon_vma_slots.get(id.0 as usize).ok_or(Stop::UseAfterFree(id.0))?;
+        let anon_vma = Ref::new(*slot, id.0);
+        self.anon_vmas.get(anon_vma).map(|_| anon_vma)
+    }
+
+    fn dispatch(&mut self, call: Call) -> Result<i32, Stop> {
+        match call {
+            Call::MmapWriteLock { mm } => self.locks.set_mmap(mm, MmapLock::Write),
+            Call::MmapReadLock { mm } => self.locks.set_mmap(mm, MmapLock::Read),
+            Call::MmapUnlock { mm } => self.locks.set_mmap(mm, MmapLock::Free),
+            Call::VmAreaAlloc { mm, range } => return Ok(self.vm_area_alloc(mm, range)),
+            Call::VmAreaDup { orig, mm, range } => {
+                let orig = self.given(orig)?;
+                return self.vm_area_dup(orig, mm, range);
+            }
+            Call::VmAreaFree { vma } => {
+                let vma = self.given(vma)?;
+                self.vm_area_free(vma)?;
+            }
+            Call::VmaSetRange { vma, range } => {
+                let vma = self.given(vma)?;
+                self.vma_set_range(vma, range)?;
+            }
+            Call::VmaSetAttributes { vma, attributes } => {
+                let vma = self.given(vma)?;
+                self.vma_set_attributes(vma, attributes)?;
+            }
+            Call::VmaSetMm { vma, mm } => {
+                let vma = self.given(vma)?;
+                self.vmas.get_mut(vma)?.mm = mm;
+            }
+            Call::VmaSetAnonVma { vma, anon_vma } => {
+                let vma = self.given(vma)?;
+                let anon_vma = anon_vma.map(|id| self.named(id)).transpose()?;
+                self.vmas.get_mut(vma)?.anon_vma = anon_vma;
+            }
+            Call::AnonVmaLockWrite { anon_vma } => {
+                self.updating = true;
+                let anon_vma = self.named(anon_vma)?;
+                self.anon_vma_lock_write(anon_vma)?;
+            }
+            Call::AnonVmaUnlockWrite { anon_vma } => {
+                self.updating = false;
+                let anon_vma = self.named(anon_vma)?;
+                self.anon_vma_unlock_write(anon_vma)?;
+            }
+            Call::TreePreUpdateVma { vma } => {
+                let vma = self.given(vma)?;
+                self.tree_pre_update_vma(vma)?;
+            }
+            Call::TreePostUpdateVma { vma } => {
+                let vma = self.given(vma)?;
+                self.tree_post_update_vma(vma)?;
+            }
+            Call::VmaMarkAttached { vma } => {
+                let vma = self.given(vma)?;
+                self.vmas.get_mut(vma)?.attached = true;
+            }
+            Call::VmaMarkDetached { vma } => {
+                let vma = self.given(vma)?;
+                self.vmas.get_mut(vma)?.attached = false;
+            }
+            Call::AnonVmaPrepare { vma, prev, next } => {
+                let (vma, prev, next) = (self.given(vma)?, self.given_if(prev)?, self.given_if(next)?);
+                return self.anon_vma_prepare(vma, prev, next);
+            }
+            Call::AnonVmaClone { dst, src, operation } => {
+                let (dst, src) = (self.given(dst)?, self.given(src)?);
+                return self.anon_vma_clone(dst, src, operation);
+            }
+            Call::AnonVmaFork { vma, pvma } => {
+                let (vma, pvma) = (self.given(vma)?, self.given(pvma)?);
+                return self.anon_vma_fork(vma, pvma);
+            }
+            Call::UnlinkAnonVmas { vma } => {
+                let vma = self.given(vma)?;
+                self.unlink_anon_vmas(vma)?;
+            }
+            Call::PreUpdateVma { vma } => {
+                let vma = self.given(vma)?;
+                self.pre_update_vma(vma)?;
+            }
+            Call::PostUpdateVma { vma } => {
+                let vma = self.given(vma)?;
+                self.post_update_vma(vma)?;
+            }
+            Call::FolioSetAnon { folio, vma, page, exclusive } => {
+                let vma = self.given(vma)?;
+                self.folio_set_anon(folio, vma, page, exclusive)?;
+            }
+            Call::FolioMoveAnonRmap { folio, vma } => {
+                let vma = self.given(vma)?;
+                self.folio_move_anon_rmap(folio, vma)?;
+            }
+            Call::FolioSetIndex { folio, vma, page } => {
+                let vma = self.given(vma)?;
+                self.folio_set_index(folio, vma, page)?;
+            }
+            Call::FolioFree { folio } => self.folio_free(folio)?,
+            Call::FolioGetAnonVma { folio, mapped } => return self.folio_get_anon_vma(folio, mapped),
+            Call::PutAnonVma { anon_vma } => self.put_pin(anon_vma.0)?,
+            Call::RmapWalkAnon { folio, mapped, mode } => return self.rmap_walk_anon(folio, mapped, mode),
+        }
+        Ok(0)
+    }
+}
+
+impl Rmap for Port {
+    fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    fn begin_operation(&mut self, fail: &Fail) {
+        self.allocator.begin_operation(fail);
+    }
+
+    fn attempts(&self) -> u32 {
+        self.allocator.attempts()
+    }
+
+    fn call(&mut self, call: Call) -> i32 {
+        self.observed.begin_call();
+        self.contended = false;
+        self.observed.bookkeeping = call.is_bookkeeping();
+        match self.dispatch(call) {
+            Ok(value) => {
+                self.check_return();
+                value
+            }
+            Err(stop) => {
+                self.observed.stop(stop);
+                -EFAULT
+            }
+        }
+    }
+}
+
+impl Side for Port {
+    fn events(&self) -> &[Event] {
+        self.observed.events()
+    }
+
+    fn touched(&mut self, out: &mut Vec<u64>) {
+        self.tell_touched(out);
+    }
+
+    fn state(&mut self, out: &mut Vec<u64>) {
+        self.tell_state(out);
+    }
+
+    fn live(&self) -> [u32; 3] {
+        [self.vmas.live(), self.anon_vmas.live(), self.avcs.live()]
+    }
+
+    fn reset(&mut self) {
+        self.vmas.reset();
+        self.anon_vmas.reset();
+        self.avcs.reset();
+        self.vma_slots.clear();
+        self.anon_vma_slots.clear();
+        self.orphans = 0;
+        self.updating = false;
+        self.folios.clear();
+        self.pins.clear();
+        self.locks.reset();
+        self.allocator = Allocator::default();
+        self.observed.reset();
+    }
+
+    fn last_warning(&self) -> Option<String> {
+        self.observed.last_warning()
+    }
+}

@@ -1,0 +1,394 @@
+//! What the C has as observing stubs: events, rules, locks, and allocation attempts that can be
+//! told to fail.
+
+use super::Port;
+use super::arena::{Ref, Stop};
+use super::objects::{AnonVma, Vma};
+use rmap_seam::{Cache, Event, EventKind, Fail, Function, Gfp, MAX_PROCESSES, MmId, Rule};
+
+/// What one call does, as it is seen from outside.
+#[derive(Default)]
+pub(super) struct Observed {
+    events: Vec<Event>,
+    /// Number of the present call: marks what was touched in it.
+    call: u64,
+    /// Every anon_vma touched by the call, in order of first touch, dead ones too.
+    pub touched: Vec<Ref<AnonVma>>,
+    /// Whether `touched` holds already what the given VMAs lead to, and roots and parents.
+    pub completed: bool,
+    /// Whether the call is bookkeeping, which changes no anon_vma.
+    pub bookkeeping: bool,
+    /// The VMAs that the call was given, in the order of its fields.
+    given: [u32; 3],
+    given_len: usize,
+    /// The folio that the call was given, by number.
+    pub told_folio: Option<u32>,
+    warning: Option<Stop>,
+}
+
+impl Observed {
+    /// Begins a call.
+    #[inline]
+    pub fn begin_call(&mut self) {
+        self.events.clear();
+        self.touched.clear();
+        self.call += 1;
+        self.completed = false;
+        self.given_len = 0;
+        self.told_folio = None;
+    }
+
+    /// Forgets everything but the memory. Calls go on counting, so that no old mark looks new.
+    pub fn reset(&mut self) {
+        self.begin_call();
+        self.warning = None;
+    }
+
+    /// The call was given a VMA, by serial.
+    #[inline]
+    pub fn give(&mut self, vma: u32) {
+        self.given[self.given_len] = vma;
+        self.given_len += 1;
+    }
+
+    /// Whether the call may have changed an anon_vma.
+    pub fn changed_links(&self) -> bool {
+        !self.bookkeeping && !self.events.is_empty()
+    }
+
+    /// The VMAs that the call was given.
+    pub fn given(&self) -> &[u32] {
+        &self.given[..self.given_len]
+    }
+
+    /// The events of the call.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    #[inline]
+    pub fn record(&mut self, kind: EventKind, arg: u8, flags: u16, object: u32, other: u32) {
+        self.events.push(Event::new(kind, arg, flags, object, other));
+    }
+
+    /// A rule was broken.
+    #[cold]
+    pub fn rule(&mut self, rule: Rule, object: u32) {
+        self.record(EventKind::Rule, rule as u8, 0, object, 0);
+    }
+
+    /// The call touches an anon_vma.
+    #[inline]
+    pub fn touch(&mut self, anon_vma: &mut AnonVma, reference: Ref<AnonVma>) {
+        if anon_vma.touched_in != self.call {
+            anon_vma.touched_in = self.call;
+            anon_vma.marks.clear();
+            self.touched.push(reference);
+        }
+    }
+
+    /// `WARN_ON()` and its kin: an event each time the condition holds, also of those that the
+    /// kernel tells once.
+    #[inline]
+    pub fn warn_on(&mut self, condition: bool, what: &'static str) {
+        if condition {
+            self.warn(what);
+        }
+    }
+
+    #[cold]
+    fn warn(&mut self, what: &'static str) {
+        self.record(EventKind::Warn, 0, 0, Event::NONE, Event::NONE);
+        self.warning = Some(Stop::Bug(what));
+    }
+
+    /// The call ended early.
+    #[cold]
+    pub fn stop(&mut self, stop: Stop) {
+        match stop {
+            Stop::UseAfterFree(serial) => self.rule(Rule::UseAfterFree, serial),
+            Stop::Oops(_) => self.record(EventKind::Oops, 0, 0, Event::NONE, Event::NONE),
+            Stop::Bug(_) => self.record(EventKind::Bug, 0, 0, Event::NONE, Event::NONE),
+        }
+        self.warning = Some(stop);
+    }
+
+    /// The last WARN, BUG, oops or use after free, for a person.
+    pub fn last_warning(&self) -> Option<String> {
+        self.warning.map(|warning| match warning {
+            Stop::Bug(what) | Stop::Oops(what) => what.to_string(),
+            Stop::UseAfterFree(serial) => format!("use after free of #{serial}"),
+        })
+    }
+}
+
+/// The number of a process in tables of [`MAX_PROCESSES`].
+#[inline]
+fn process(mm: MmId) -> usize {
+    usize::from(mm.0) % MAX_PROCESSES
+}
+
+/// How an mmap lock is held.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum MmapLock {
+    /// Not at all.
+    #[default]
+    Free,
+    /// For reading.
+    Read,
+    /// For writing.
+    Write,
+}
+
+/// Which locks the task holds.
+#[derive(Default)]
+pub(super) struct Locks {
+    mmap: [MmapLock; MAX_PROCESSES],
+    /// anon_vmas whose rwsem is held, in the order in which they were locked.
+    anon_vmas: Vec<Ref<AnonVma>>,
+    /// Processes whose page_table_lock is held.
+    page_tables: [bool; MAX_PROCESSES],
+    /// How many are.
+    spinning: u32,
+}
+
+impl Locks {
+    /// Mirrors `mmap_write_lock()`, `mmap_read_lock()`, `mmap_write_unlock()` and
+    /// `mmap_read_unlock()`.
+    pub fn set_mmap(&mut self, mm: MmId, lock: MmapLock) {
+        self.mmap[process(mm)] = lock;
+    }
+
+    /// Whether the task must not sleep.
+    #[inline]
+    fn atomic(&self) -> bool {
+        self.spinning != 0 || !self.anon_vmas.is_empty()
+    }
+
+    /// An anon_vma's rwsem is held no longer.
+    #[inline]
+    fn release(&mut self, root: Ref<AnonVma>) {
+        // Nearly always the one and only.
+        match self.anon_vmas.pop() {
+            Some(last) if last != root => {
+                self.anon_vmas.retain(|&held| held != root);
+                self.anon_vmas.push(last);
+            }
+            _ => {}
+        }
+    }
+
+    /// Releases everything.
+    pub fn reset(&mut self) {
+        self.mmap = Default::default();
+        self.anon_vmas.clear();
+        self.page_tables = Default::default();
+        self.spinning = 0;
+    }
+}
+
+/// Counts allocation attempts, and lets those fail that shall.
+#[derive(Default)]
+pub(super) struct Allocator {
+    fail: Fail,
+    can_fail: bool,
+    attempts: u32,
+}
+
+impl Allocator {
+    /// Attempts count from 1 again.
+    pub fn begin_operation(&mut self, fail: &Fail) {
+        *self = Allocator { fail: *fail, can_fail: !fail.is_never(), attempts: 0 };
+    }
+
+    /// Attempts made since the operation began.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// One attempt: whether it succeeds.
+    #[inline]
+    fn attempt(&mut self) -> bool {
+        self.attempts += 1;
+        !(self.can_fail && self.fail.fails(self.attempts))
+    }
+}
+
+impl Port {
+    /// Mirrors `might_sleep()`.
+    #[inline]
+    pub(super) fn might_sleep(&mut self) {
+        if self.locks.atomic() {
+            self.observed.rule(Rule::SleepInAtomic, Event::NONE);
+        }
+    }
+
+    /// The part of `kmem_cache_alloc()` before there is an object: whether there will be one. A
+    /// failure is recorded here, a success by [`Port::record_alloc`].
+    #[inline]
+    pub(super) fn attempt(&mut self, cache: Cache, gfp: u16) -> bool {
+        if gfp & Gfp::DIRECT_RECLAIM != 0 {
+            self.might_sleep();
+        }
+        let succeeds = self.allocator.attempt();
+        if !succeeds {
+            self.record_alloc(cache, gfp, Event::NONE);
+        }
+        succeeds
+    }
+
+    /// Records an allocation attempt and its outcome.
+    #[inline]
+    pub(super) fn record_alloc(&mut self, cache: Cache, gfp: u16, serial: u32) {
+        self.observed.record(EventKind::Alloc, cache as u8, gfp, serial, 0);
+    }
+
+    /// Records a free.
+    #[inline]
+    pub(super) fn record_free(&mut self, cache: Cache, serial: u32) {
+        self.observed.record(EventKind::Free, cache as u8, 0, serial, 0);
+    }
+
+    /// An entry point begins.
+    #[inline]
+    pub(super) fn enter(&mut self, function: Function, vma: Ref<Vma>, other: Option<Ref<Vma>>) -> Result<(), Stop> {
+        let object = self.vmas.get(vma)?;
+        let mut flags = 0;
+        if object.anon_vma.is_some() {
+            flags |= Event::HAS_ANON_VMA;
+        }
+        if !object.chain.is_empty() {
+            flags |= Event::HAS_CHAIN;
+        }
+        let other = other.map_or(Event::NONE, |other| other.serial);
+        self.observed.record(EventKind::Enter, function as u8, flags, vma.serial, other);
+        Ok(())
+    }
+
+    /// An entry point returns 0 or a negative errno.
+    #[inline]
+    pub(super) fn exit(&mut self, function: Function, vma: Ref<Vma>, value: i32) {
+        self.observed.record(EventKind::Exit, function as u8, value.unsigned_abs() as u16, vma.serial, 0);
+    }
+
+    /// Mirrors `down_write()` of an anon_vma's own rwsem.
+    pub(super) fn down_write(&mut self, root: Ref<AnonVma>) -> Result<(), Stop> {
+        let anon_vma = self.anon_vmas.get_mut(root)?;
+        self.observed.touch(anon_vma, root);
+        if anon_vma.is_locked() {
+            self.observed.rule(Rule::SelfDeadlock, root.serial);
+        } else {
+            anon_vma.write_locked = true;
+            if self.locks.spinning != 0 {
+                self.observed.rule(Rule::SleepInAtomic, Event::NONE);
+            }
+            self.locks.anon_vmas.push(root);
+            self.observed.record(EventKind::DownWrite, 0, 0, root.serial, 0);
+        }
+        Ok(())
+    }
+
+    /// Mirrors `up_write()` of an anon_vma's own rwsem.
+    pub(super) fn up_write(&mut self, root: Ref<AnonVma>) -> Result<(), Stop> {
+        let anon_vma = self.anon_vmas.get_mut(root)?;
+        if anon_vma.write_locked {
+            anon_vma.write_locked = false;
+            self.locks.release(root);
+            self.observed.record(EventKind::UpWrite, 0, 0, root.serial, 0);
+        } else {
+            self.observed.rule(Rule::UnbalancedUnlock, root.serial);
+        }
+        Ok(())
+    }
+
+    /// Mirrors `down_read()` of an anon_vma's own rwsem.
+    pub(super) fn down_read(&mut self, root: Ref<AnonVma>) -> Result<(), Stop> {
+        let anon_vma = self.anon_vmas.get_mut(root)?;
+        self.observed.touch(anon_vma, root);
+        if anon_vma.is_locked() {
+            self.observed.rule(Rule::SelfDeadlock, root.serial);
+        } else {
+            anon_vma.readers += 1;
+            if self.locks.spinning != 0 {
+                self.observed.rule(Rule::SleepInAtomic, Event::NONE);
+            }
+            self.locks.anon_vmas.push(root);
+            self.observed.record(EventKind::DownRead, 0, 0, root.serial, 0);
+        }
+        Ok(())
+    }
+
+    /// Mirrors `down_read_trylock()` of an anon_vma's own rwsem: whether it was taken.
+    pub(super) fn down_read_trylock(&mut self, root: Ref<AnonVma>) -> Result<bool, Stop> {
+        let anon_vma = self.anon_vmas.get_mut(root)?;
+        let taken = !self.contended && !anon_vma.write_locked;
+        self.observed.touch(anon_vma, root);
+        self.observed.record(EventKind::Trylock, 0, taken.into(), root.serial, 0);
+        if taken {
+            anon_vma.readers += 1;
+            self.locks.anon_vmas.push(root);
+        }
+        Ok(taken)
+    }
+
+    /// Mirrors `up_read()` of an anon_vma's own rwsem.
+    pub(super) fn up_read(&mut self, root: Ref<AnonVma>) -> Result<(), Stop> {
+        let anon_vma = self.anon_vmas.get_mut(root)?;
+        if anon_vma.readers != 0 {
+            anon_vma.readers -= 1;
+            self.locks.release(root);
+            self.observed.record(EventKind::UpRead, 0, 0, root.serial, 0);
+        } else {
+            self.observed.rule(Rule::UnbalancedUnlock, root.serial);
+        }
+        Ok(())
+    }
+
+    /// Mirrors `spin_lock(&mm->page_table_lock)`.
+    #[inline]
+    pub(super) fn spin_lock(&mut self, mm: MmId) {
+        let held = &mut self.locks.page_tables[process(mm)];
+        if std::mem::replace(held, true) {
+            return self.observed.rule(Rule::SelfDeadlock, mm.0.into());
+        }
+        self.locks.spinning += 1;
+        self.observed.record(EventKind::SpinLock, 0, 0, mm.0.into(), 0);
+    }
+
+    /// Mirrors `spin_unlock(&mm->page_table_lock)`.
+    #[inline]
+    pub(super) fn spin_unlock(&mut self, mm: MmId) {
+        let held = &mut self.locks.page_tables[process(mm)];
+        if !std::mem::replace(held, false) {
+            return self.observed.rule(Rule::UnbalancedUnlock, mm.0.into());
+        }
+        self.locks.spinning -= 1;
+        self.observed.record(EventKind::SpinUnlock, 0, 0, mm.0.into(), 0);
+    }
+
+    /// Mirrors `mmap_assert_locked()`.
+    #[inline]
+    pub(super) fn mmap_assert_locked(&mut self, mm: MmId) {
+        if self.locks.mmap[process(mm)] == MmapLock::Free {
+            self.observed.rule(Rule::MmapLockNotHeld, mm.0.into());
+        }
+    }
+
+    /// Mirrors `mmap_assert_write_locked()`.
+    #[inline]
+    pub(super) fn mmap_assert_write_locked(&mut self, mm: MmId) {
+        if self.locks.mmap[process(mm)] != MmapLock::Write {
+            self.observed.rule(Rule::MmapLockNotHeld, mm.0.into());
+        }
+    }
+
+    /// At the end of a call: no anon_vma may be locked, unless the VMA that is being updated needs it.
+    #[inline]
+    pub(super) fn check_return(&mut self) {
+        if let Some(held) = self.locks.anon_vmas.first()
+            && !self.updating
+        {
+            self.observed.rule(Rule::LockHeldOnReturn, held.serial);
+        }
+    }
+}

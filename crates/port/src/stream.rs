@@ -1,0 +1,217 @@
+//! What the side tells of its state, in the words of [`stream`].
+
+use super::Port;
+use super::arena::{FREE, NIL, Ref, Slot};
+use super::objects::{AnonVma, AnonVmaChain, Vma};
+use super::rbtree::RbNode;
+use rmap_seam::stream;
+
+/// "serial + 1, or 0".
+fn optional(serial: Option<u32>) -> u64 {
+    serial.map_or(0, |serial| u64::from(serial) + 1)
+}
+
+/// The live objects of a cache, oldest first.
+fn by_serial<T: Slot>(slots: &[T]) -> Vec<&T> {
+    let mut live: Vec<&T> = slots.iter().filter(|object| object.serial() != FREE).collect();
+    live.sort_unstable_by_key(|object| object.serial());
+    live
+}
+
+impl Port {
+    /// Appends what the last call touched.
+    pub(super) fn tell_touched(&mut self, out: &mut Vec<u64>) {
+        self.complete_touched();
+        for &serial in self.observed.given() {
+            if let Some(vma) = self.live_vma(serial) {
+                self.tell_vma(vma, out);
+            }
+        }
+        if let Some(folio) = self.observed.told_folio {
+            self.tell_folio(folio, out);
+        }
+        for &anon_vma in &self.observed.touched {
+            if let Ok(object) = self.anon_vmas.get(anon_vma) {
+                self.tell_anon_vma(object, false, out);
+            }
+        }
+    }
+
+    /// Appends the whole state.
+    pub(super) fn tell_state(&self, out: &mut Vec<u64>) {
+        for vma in by_serial(self.vmas.slots()) {
+            self.tell_vma(vma, out);
+        }
+        for anon_vma in by_serial(self.anon_vmas.slots()) {
+            self.tell_anon_vma(anon_vma, true, out);
+        }
+        for folio in 0..self.folios.len() as u32 {
+            self.tell_folio(folio, out);
+        }
+    }
+
+    fn tell_folio(&self, number: u32, out: &mut Vec<u64>) {
+        if let Some(Some(folio)) = self.folios.get(number as usize) {
+            out.extend([stream::FOLIO, number.into(), optional(Some(folio.mapping.serial)), folio.index]);
+        }
+    }
+
+    /// The VMA of that serial, if it lives.
+    fn live_vma(&self, serial: u32) -> Option<&Vma> {
+        let slot = *self.vma_slots.get(serial as usize)?;
+        (slot != NIL).then(|| self.vmas.linked(slot))
+    }
+
+    /// Adds to the anon_vmas touched during the call those that the given VMAs lead to, then all
+    /// roots and parents.
+    fn complete_touched(&mut self) {
+        if std::mem::replace(&mut self.observed.completed, true) || !self.observed.changed_links() {
+            return;
+        }
+        for given in 0..self.observed.given().len() {
+            let Some(vma) = self.live_vma(self.observed.given()[given]) else {
+                continue;
+            };
+            let (active, mut avc) = (vma.anon_vma, vma.chain.first);
+            self.touch_if_live(active);
+            while avc != NIL {
+                let AnonVmaChain { anon_vma, next, .. } = *self.avcs.linked(avc);
+                self.touch_if_live(anon_vma);
+                avc = next;
+            }
+        }
+        for at in 0..self.observed.touched.len() {
+            if let Ok(object) = self.anon_vmas.get(self.observed.touched[at]) {
+                let (root, parent) = (object.root, object.parent);
+                self.touch_if_live(Some(root));
+                self.touch_if_live(Some(parent));
+            }
+        }
+    }
+
+    fn touch_if_live(&mut self, anon_vma: Option<Ref<AnonVma>>) {
+        if let Some(anon_vma) = anon_vma
+            && let Ok(object) = self.anon_vmas.get_mut(anon_vma)
+        {
+            self.observed.touch(object, anon_vma);
+        }
+    }
+
+    fn tell_vma(&self, vma: &Vma, out: &mut Vec<u64>) {
+        let range = vma.range;
+        out.extend([stream::VMA, vma.serial.into(), vma.mm.0.into(), vma.attached.into()]);
+        out.extend([range.start, range.end, range.pgoff, vma.attributes.anon_pgoff, vma.attributes.kind_word()]);
+        out.push(optional(vma.anon_vma.map(|a| a.serial)));
+        let count = out.len();
+        out.push(0);
+        let mut avc = vma.chain.first;
+        while avc != NIL {
+            let entry = self.avcs.linked(avc);
+            let anon_vma = entry.anon_vma.map_or(FREE, |anon_vma| anon_vma.serial);
+            let owner = entry.vma.map_or(FREE, |vma| vma.serial);
+            out.extend([u64::from(entry.serial), anon_vma.into(), owner.into()]);
+            out[count] += 1;
+            avc = entry.next;
+        }
+    }
+
+    fn tell_anon_vma(&self, anon_vma: &AnonVma, whole: bool, out: &mut Vec<u64>) {
+        out.extend([stream::ANON_VMA, anon_vma.serial.into(), anon_vma.root.serial.into()]);
+        out.extend([anon_vma.parent.serial.into(), i64::from(anon_vma.refcount) as u64]);
+        out.extend([anon_vma.num_children, anon_vma.num_active_vmas]);
+        out.push(optional(self.serial_at(anon_vma.rb_root.leftmost)));
+        let nodes = u64::from(anon_vma.nodes);
+        if whole || nodes <= stream::WHOLE_TREE_MAX {
+            out.extend([stream::TREE, nodes]);
+            self.tell_tree(anon_vma.rb_root.node, out);
+            return;
+        }
+        let marks = anon_vma.marks.as_slice();
+        out.extend([stream::PATHS, nodes, marks.len() as u64]);
+        for &mark in marks {
+            self.tell_path(mark, out);
+        }
+    }
+
+    /// The serial of the entry in a slot, or nothing for [`NIL`].
+    fn serial_at(&self, slot: u32) -> Option<u32> {
+        (slot != NIL).then(|| self.avcs.linked(slot).serial)
+    }
+
+    /// A whole tree in preorder.
+    fn tell_tree(&self, root: u32, out: &mut Vec<u64>) {
+        let mut at = root;
+        while at != NIL {
+            let avc = self.avcs.linked(at);
+            out.extend([Self::node_ids(avc), Self::node_bits(&avc.rb) | avc.subtree_last << 8]);
+            at = self.next_in_preorder(&avc.rb, at);
+        }
+    }
+
+    fn next_in_preorder(&self, node: &RbNode, at: u32) -> u32 {
+        if node.left() != NIL {
+            return node.left();
+        }
+        if node.right() != NIL {
+            return node.right();
+        }
+        // Up to the first right branch not taken yet.
+        let mut at = at;
+        loop {
+            let parent = self.avcs.linked(at).rb.parent();
+            if parent == NIL {
+                return NIL;
+            }
+            let above = &self.avcs.linked(parent).rb;
+            if above.left() == at && above.right() != NIL {
+                return above.right();
+            }
+            at = parent;
+        }
+    }
+
+    /// The nodes from `from` up to the root, each with what is known of its children.
+    fn tell_path(&self, from: u32, out: &mut Vec<u64>) {
+        let count = out.len();
+        out.push(0);
+        let mut at = from;
+        while at != NIL && self.avcs.linked(at).rb.is_linked() {
+            let avc = self.avcs.linked(at);
+            let mut bits = Self::node_bits(&avc.rb);
+            let mut serials = [0; 2];
+            let mut lasts = [0; 2];
+            for (side, child) in [avc.rb.left(), avc.rb.right()].into_iter().enumerate() {
+                if child != NIL {
+                    let child = self.avcs.linked(child);
+                    serials[side] = u64::from(child.serial) + 1;
+                    lasts[side] = child.subtree_last;
+                    if child.rb.is_black() {
+                        bits |= stream::LEFT_BLACK << side;
+                    }
+                }
+            }
+            out.extend([Self::node_ids(avc), bits | avc.subtree_last << 8]);
+            out.extend([serials[0] | serials[1] << 32, lasts[0], lasts[1]]);
+            out[count] += 1;
+            at = avc.rb.parent();
+        }
+    }
+
+    fn node_ids(avc: &AnonVmaChain) -> u64 {
+        u64::from(avc.serial) | u64::from(avc.vma.map_or(FREE, |vma| vma.serial)) << 32
+    }
+
+    fn node_bits(node: &RbNode) -> u64 {
+        let mut bits = 0;
+        if node.is_black() {
+            bits |= stream::BLACK;
+        }
+        if node.left() != NIL {
+            bits |= stream::LEFT;
+        }
+        if node.right() != NIL {
+            bits |= stream::RIGHT;
+        }
+        bits
+    }
+}

@@ -1,0 +1,436 @@
+//! The byte form: a record of [`RECORD_BYTES`] bytes an operation, so that it can be written as
+//! well as read, and so that a mutation of bytes is a mutation of a few fields.
+//!
+//! | bytes | field | modulo record | exact record |
+//! | --- | --- | --- | --- |
+//! | 0 | kind | by weight | bits 0–4 the row of [`OPERATIONS`] |
+//! | 1 | p | nth live process | bits 0–3 the process |
+//! | 2 | q | nth process that does not exist; or bits 0–3 a word, 4–7 a number | the second process, or both |
+//! | 3 | mode | which attempts fail, see below | `0xee` |
+//! | 4–7 | a, little endian | nth page that is mapped (or free) | the page, or the first page |
+//! | 8–11 | b, little endian | length of a range - 1 | one past the last page |
+//! | 12–15 | c, little endian | where to, or how many | the other page, or the number of pages |
+//! | 16–25 | fails, 5 × u16, little endian | gaps between the attempts that fail | the list, 0s up to 4, and *from* |
+//! | 26–35 | nodes, the same | the same of maple tree nodes | the same |
+//!
+//! In a **modulo** record every field is taken modulo what is possible in the state that the
+//! [model](super::model) expects, so that any bytes are a trace, nearly all of it legal. Bits 0–2
+//! of the mode: 6 one attempt fails, 7 a list of as many as bits 3–4 say, and, if bit 5 is set or the list
+//! is empty, a *from*; 5 the same of maple tree nodes, in the full set; else none. Each attempt is 1 to 8 after the
+//! one before.
+//!
+//! An **exact** record is literal, for what a modulo record cannot say: illegal operations, pages
+//! outside the window, far attempts, both sorts of failures at once. *from* is 0 for none. What the
+//! operation does not have is ignored. An exact record that is malformed is read as a modulo record.
+//!
+//! What a modulo record means depends on the [set](OpSet) of operations that it is drawn from. A trace has to be
+//! decoded with the set with which it was encoded, or with which the fuzzer ran.
+
+use super::args::{Args, Form};
+use super::model::{Model, WINDOW_PAGES};
+use super::op::{Fails, MAX_FILES, MAX_PINS, OPERATION_COUNT, OPERATIONS, Op, OpSet, ROW_OF_BYTE, TABLE};
+use super::{PAGE_LIMIT, Trace};
+use rmap_seam::{Fail, MAX_PROCESSES};
+
+/// Bytes of one operation.
+pub const RECORD_BYTES: usize = 36;
+
+/// The mode of an exact record.
+const EXACT: u8 = 0xee;
+/// Bits 0–2 of the mode: a list, a *from*, or both, of nodes.
+const NODES: u8 = 5;
+/// Bits 0–2 of the mode: one attempt fails.
+const SINGLE: u8 = 6;
+/// Bits 0–2 of the mode: a list, a *from*, or both.
+const LIST: u8 = 7;
+/// Where the length of the list stands in the mode.
+const LIST_SHIFT: u8 = 3;
+/// Most attempts of the list of a modulo record.
+const LIST_MAX: usize = 3;
+/// Bit of the mode: after the list, a *from*.
+const FROM: u8 = 1 << 5;
+/// Most that an attempt of a modulo record lies after the one before.
+const GAP: u16 = 8;
+/// Attempts that a record has room for: a list, and a *from*.
+const ATTEMPTS: usize = Fail::MAX + 1;
+
+/// Which fields an operation uses beside `p`.
+#[derive(Clone, Copy)]
+struct Uses {
+    p: bool,
+    a: bool,
+    b: bool,
+    /// None; else the least that it can be.
+    c: Option<u64>,
+    /// `q` is a process.
+    second: bool,
+    /// How many words there are, the absent one included.
+    words: u8,
+    /// How many numbers there are, the absent one included.
+    numbers: u8,
+}
+
+const fn fields_of(row: usize) -> Uses {
+    let args = TABLE[row].args;
+    let mut uses = Uses { p: false, a: false, b: false, c: None, second: false, words: 1, numbers: 1 };
+    let mut i = 0;
+    while i < args.len() {
+        match args[i].form() {
+            Form::First => uses.p = true,
+            Form::Second => uses.second = true,
+            Form::Page => uses.a = true,
+            Form::Range => (uses.a, uses.b) = (true, true),
+            Form::Place => uses.c = Some(0),
+            Form::Count => uses.c = Some(1),
+            Form::Word(words) => uses.words = words.len() as u8,
+            Form::Optional(words) => uses.words = words.len() as u8 + 1,
+            Form::File => uses.numbers = MAX_FILES + 1,
+            Form::Pin => uses.numbers = MAX_PINS,
+        }
+        i += 1;
+    }
+    uses
+}
+
+const USES: [Uses; OPERATION_COUNT] = {
+    let mut all = [fields_of(0); OPERATION_COUNT];
+    let mut row = 0;
+    while row < OPERATION_COUNT {
+        all[row] = fields_of(row);
+        assert!(!(all[row].second && (all[row].words > 1 || all[row].numbers > 1)), "q, word and number share a byte");
+        assert!(all[row].words <= 4, "a word is drawn by two bits");
+        row += 1;
+    }
+    assert!(OPERATION_COUNT <= 32, "the row of an exact record has 5 bits");
+    all
+};
+
+/// Bytes that are no byte form of a trace.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BytesError {
+    /// They end inside a record.
+    #[error(
+        "the byte form ends inside record {record}: {found} of its {RECORD_BYTES} bytes; \
+         give --partial to convert it without them, if a fuzzer wrote it"
+    )]
+    PartialRecord {
+        /// Which record, from 1.
+        record: usize,
+        /// How many bytes of it there are.
+        found: usize,
+    },
+}
+
+/// The fields of a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Record {
+    pub(super) kind: u8,
+    pub(super) p: u8,
+    pub(super) q: u8,
+    pub(super) mode: u8,
+    pub(super) a: u32,
+    pub(super) b: u32,
+    pub(super) c: u32,
+    pub(super) fails: [u16; ATTEMPTS],
+    pub(super) nodes: [u16; ATTEMPTS],
+}
+
+/// Which fields of a record say something.
+pub(super) struct UsedFields {
+    pub(super) p: bool,
+    pub(super) q: bool,
+    pub(super) a: bool,
+    pub(super) b: bool,
+    pub(super) c: bool,
+}
+
+impl Record {
+    pub(super) fn read(bytes: &[u8; RECORD_BYTES]) -> Record {
+        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let half = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+        let halves = |at: usize| std::array::from_fn(|n| half(at + 2 * n));
+        let [kind, p, q, mode, ..] = *bytes;
+        Record { kind, p, q, mode, a: word(4), b: word(8), c: word(12), fails: halves(16), nodes: halves(26) }
+    }
+
+    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&[self.kind, self.p, self.q, self.mode]);
+        for word in [self.a, self.b, self.c] {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        for n in self.fails.iter().chain(&self.nodes) {
+            bytes.extend_from_slice(&n.to_le_bytes());
+        }
+    }
+
+    /// Of the operation in this row, all else 0; none if the set has no such operation.
+    pub(super) fn of_row(row: usize, set: OpSet) -> Option<Record> {
+        let kind = ROW_OF_BYTE[set as usize].iter().position(|&r| usize::from(r) == row)?;
+        Some(Record { kind: kind as u8, ..Record::default() })
+    }
+
+    /// Whether it is read as an exact record.
+    pub(super) fn is_exact(&self) -> bool {
+        self.mode == EXACT && decode_exact(self).is_some()
+    }
+
+    /// Which of its fields say something.
+    pub(super) fn uses(&self, set: OpSet) -> UsedFields {
+        let uses = &USES[self.row(set)];
+        let q = uses.second || uses.words > 1 || uses.numbers > 1;
+        UsedFields { p: uses.p, q, a: uses.a, b: uses.b, c: uses.c.is_some() }
+    }
+
+    /// Which attempts of it fail, literal.
+    pub(super) fn failures(&self, set: OpSet) -> Fails {
+        match decode_exact(self).filter(|_| self.mode == EXACT) {
+            Some((_, _, fails)) => fails,
+            None => decode_gaps(self, set),
+        }
+    }
+
+    /// The same with other attempts failing; as it is if its form cannot say that.
+    pub(super) fn failing(mut self, fails: &Fails, set: OpSet) -> Record {
+        if self.is_exact() {
+            (self.fails, self.nodes) = (attempts_of(&fails.alloc), attempts_of(&fails.node));
+        } else if let Some((mode, alloc, nodes)) = encode_gaps(fails, set) {
+            (self.mode, self.fails, self.nodes) = (mode, alloc, nodes);
+        }
+        self
+    }
+
+    /// Which operation it is, or, if that is impossible, would be.
+    pub(super) fn row(&self, set: OpSet) -> usize {
+        if self.is_exact() {
+            return usize::from(self.kind & 31);
+        }
+        usize::from(ROW_OF_BYTE[set as usize][usize::from(self.kind)])
+    }
+
+    /// What a modulo record draws its arguments from.
+    fn fields(&self) -> Args {
+        let (a, b, c) = (self.a.into(), self.b.into(), self.c.into());
+        Args { p: self.p, q: self.q, a, b, c, word: self.q & 15, number: self.q >> 4 }
+    }
+}
+
+/// The failures of a modulo record.
+fn decode_gaps(record: &Record, set: OpSet) -> Fails {
+    let decode = |gaps: &[u16; ATTEMPTS]| {
+        let listed = usize::from(record.mode >> LIST_SHIFT) & LIST_MAX;
+        let (listed, from) = match record.mode & 7 {
+            SINGLE => (1, false),
+            _ => (listed, listed == 0 || record.mode & FROM != 0),
+        };
+        let mut last = 0;
+        let attempts = gaps.map(|gap| {
+            last += 1 + gap % GAP;
+            last
+        });
+        Fail::new(&attempts[..listed], from.then_some(attempts[listed])).unwrap_or(Fail::NEVER)
+    };
+    match record.mode & 7 {
+        SINGLE | LIST => Fails { alloc: decode(&record.fails), node: Fail::NEVER },
+        NODES if set == OpSet::Full => Fails { alloc: Fail::NEVER, node: decode(&record.nodes) },
+        _ => Fails::NEVER,
+    }
+}
+
+/// The mode and the gaps of a modulo record that fails just so, if there is one.
+fn encode_gaps(fails: &Fails, set: OpSet) -> Option<(u8, [u16; ATTEMPTS], [u16; ATTEMPTS])> {
+    let none = [0; ATTEMPTS];
+    if fails.node.is_never() {
+        let (mode, gaps) = gaps_of(&fails.alloc)?;
+        return Some((mode, gaps, none));
+    }
+    let (mode, gaps) = gaps_of(&fails.node)?;
+    let mode = if mode == SINGLE { NODES | 1 << LIST_SHIFT } else { mode & !7 | NODES };
+    (fails.alloc.is_never() && set == OpSet::Full).then_some((mode, none, gaps))
+}
+
+fn gaps_of(fail: &Fail) -> Option<(u8, [u16; ATTEMPTS])> {
+    let listed = fail.list().count();
+    let mode = match (listed, fail.from()) {
+        (0, None) => 0,
+        (1, None) => SINGLE,
+        (0..=LIST_MAX, from) => LIST | (listed as u8) << LIST_SHIFT | if from.is_some() { FROM } else { 0 },
+        _ => return None,
+    };
+    let mut gaps = [0; ATTEMPTS];
+    let mut last = 0;
+    for (gap, n) in gaps.iter_mut().zip(fail.list().chain(fail.from())) {
+        *gap = n - last - 1;
+        last = n;
+    }
+    gaps.iter().all(|&gap| gap < GAP).then_some((mode, gaps))
+}
+
+/// The modulo record that decodes to just this in this state, if there is one.
+fn encode_modulo(row: usize, args: Args, fails: &Fails, model: &Model) -> Option<Record> {
+    let set = model.set();
+    let (mode, alloc, nodes) = encode_gaps(fails, set)?;
+    let fields = model.undraw(&OPERATIONS[row], args)?;
+    let kind = Record::of_row(row, set)?.kind;
+    let q = if USES[row].second { fields.q } else { fields.word & 15 | fields.number << 4 };
+    let (a, b, c) = (fields.a as u32, fields.b as u32, fields.c as u32);
+    let record = Record { kind, p: fields.p, q, mode, a, b, c, fails: alloc, nodes };
+    let same = model.choose(row, record.fields(), |_, _| true)? == (row, args) && decode_gaps(&record, set) == *fails;
+    same.then_some(record)
+}
+
+/// Decodes an exact record; none if it is malformed.
+fn decode_exact(record: &Record) -> Option<(usize, Args, Fails)> {
+    let row = usize::from(record.kind & 31);
+    let uses = USES.get(row)?;
+    let page = |used: bool, field: u32| if used { field.into() } else { 0 };
+    let args = Args {
+        p: if uses.p { record.p & 15 } else { 0 },
+        q: if uses.second { record.q & 15 } else { 0 },
+        a: page(uses.a, record.a),
+        b: page(uses.b, record.b),
+        c: page(uses.c.is_some(), record.c),
+        word: (record.q & 15) % uses.words,
+        number: (record.q >> 4) % uses.numbers,
+    };
+    if (uses.b && args.a > args.b) || uses.c.is_some_and(|least| args.c < least) {
+        return None;
+    }
+    let fail = |attempts: &[u16; ATTEMPTS]| {
+        let [list @ .., from] = attempts;
+        let listed = list.iter().take_while(|&&n| n != 0).count();
+        if list[listed..].iter().any(|&n| n != 0) {
+            return None;
+        }
+        Fail::new(&list[..listed], (*from != 0).then_some(*from)).ok()
+    };
+    Some((row, args, Fails { alloc: fail(&record.fails)?, node: fail(&record.nodes)? }))
+}
+
+/// The attempts of an exact record.
+fn attempts_of(fail: &Fail) -> [u16; ATTEMPTS] {
+    let mut places = [0; ATTEMPTS];
+    for (place, n) in places.iter_mut().zip(fail.list()) {
+        *place = n;
+    }
+    places[Fail::MAX] = fail.from().unwrap_or(0);
+    places
+}
+
+/// The exact record of an operation. What is out of range, and so has no text form either, is
+/// clamped.
+fn encode_exact(row: usize, args: Args, fails: &Fails) -> Record {
+    let uses = &USES[row];
+    let process = |p: u8| p.min(MAX_PROCESSES as u8 - 1);
+    let page = |page: u64| page.min(PAGE_LIMIT - 1) as u32;
+    let q = match uses.second {
+        true => process(args.q),
+        false => args.word.min(uses.words - 1) | args.number.min(uses.numbers - 1) << 4,
+    };
+    Record {
+        kind: row as u8,
+        p: process(args.p),
+        q,
+        mode: EXACT,
+        a: page(args.a),
+        b: page(args.b),
+        c: page(args.c.max(uses.c.unwrap_or(0))),
+        fails: attempts_of(&fails.alloc),
+        nodes: attempts_of(&fails.node),
+    }
+}
+
+impl Trace {
+    /// [`Trace::from_bytes_of`] the full set.
+    pub fn from_bytes(bytes: &[u8]) -> Trace {
+        Trace::from_bytes_of(OpSet::Full, bytes)
+    }
+
+    /// Decodes any bytes, with operations of a set. What follows the last whole record is left out, as a fuzzer cuts
+    /// its inputs anywhere. Takes time linear in the bytes, whatever they are.
+    pub fn from_bytes_of(set: OpSet, bytes: &[u8]) -> Trace {
+        let mut model = Model::new(set, MAX_PROCESSES as u8, WINDOW_PAGES);
+        let mut ops = Vec::with_capacity(bytes.len() / RECORD_BYTES);
+        let (records, _) = bytes.as_chunks::<RECORD_BYTES>();
+        for bytes in records {
+            let record = Record::read(bytes);
+            if record.mode == EXACT
+                && let Some((row, args, fails)) = decode_exact(&record)
+            {
+                (OPERATIONS[row].effect)(&mut model, args, &fails);
+                ops.push(Op { kind: (OPERATIONS[row].build)(args), fail: fails.alloc, fail_node: fails.node });
+            } else {
+                model.make(record.row(set), record.fields(), &decode_gaps(&record, set), &mut ops);
+            }
+        }
+        Trace { ops }
+    }
+
+    /// Encodes with exact records alone, which mean the same wherever they stand.
+    pub(super) fn to_exact_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.ops.len() * RECORD_BYTES);
+        for op in &self.ops {
+            let (row, args) = op.kind.split();
+            encode_exact(row, args, &op.fails()).write(&mut bytes);
+        }
+        bytes
+    }
+
+    /// [`Trace::try_from_bytes_of`] the full set.
+    ///
+    /// # Errors
+    /// If it ends inside a record.
+    pub fn try_from_bytes(bytes: &[u8]) -> Result<Trace, BytesError> {
+        Trace::try_from_bytes_of(OpSet::Full, bytes)
+    }
+
+    /// Decodes a file that should be the byte form of a trace.
+    ///
+    /// # Errors
+    /// If it ends inside a record.
+    pub fn try_from_bytes_of(set: OpSet, bytes: &[u8]) -> Result<Trace, BytesError> {
+        match bytes.len() % RECORD_BYTES {
+            0 => Ok(Trace::from_bytes_of(set, bytes)),
+            found => Err(BytesError::PartialRecord { record: bytes.len() / RECORD_BYTES + 1, found }),
+        }
+    }
+
+    /// [`Trace::to_bytes_of`] the full set.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.to_bytes_of(OpSet::Full)
+    }
+
+    /// Encodes: `Trace::from_bytes_of(set, &trace.to_bytes_of(set)) == trace` for every trace that has a text
+    /// form, [`RECORD_BYTES`] an operation, whether its operations are of the set or not. Legal operations of the set
+    /// within the window become modulo records, so that they stay legal when what is before them is mutated.
+    pub fn to_bytes_of(&self, set: OpSet) -> Vec<u8> {
+        let mut model = Model::new(set, MAX_PROCESSES as u8, WINDOW_PAGES);
+        let mut bytes = Vec::with_capacity(self.ops.len() * RECORD_BYTES);
+        for op in &self.ops {
+            let (row, args) = op.kind.split();
+            let fails = op.fails();
+            let record = encode_modulo(row, args, &fails, &model);
+            record.unwrap_or_else(|| encode_exact(row, args, &fails)).write(&mut bytes);
+            (OPERATIONS[row].effect)(&mut model, args, &fails);
+        }
+        bytes
+    }
+}
+
+/// Takes every byte that there is: a structured fuzz target and a raw one mean the same by one input.
+impl<'a> arbitrary::Arbitrary<'a> for Trace {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Trace> {
+        let all = u.len();
+        Ok(Trace::from_bytes(u.bytes(all)?))
+    }
+
+    fn arbitrary_take_rest(u: arbitrary::Unstructured<'a>) -> arbitrary::Result<Trace> {
+        Ok(Trace::from_bytes(u.take_rest()))
+    }
+
+    fn size_hint(_depth: usize) -> (usize, Option<usize>) {
+        (0, None)
+    }
+}
+
+#[cfg(test)]
+mod tests;

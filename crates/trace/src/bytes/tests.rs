@@ -1,0 +1,180 @@
+//! Tests of the byte form.
+
+use super::*;
+use crate::{Mix, OpKind, Rng, parse, random_trace};
+use rmap_seam::MmId;
+
+/// Any operation that has a text form, legal or not.
+fn any_op(rng: &mut Rng) -> Op {
+    let page = |rng: &mut Rng| match rng.below(4) {
+        0 => rng.next_u64() % PAGE_LIMIT,
+        1 => PAGE_LIMIT - 1 - u64::from(rng.below(3)),
+        _ => u64::from(rng.below(0x60)),
+    };
+    let (a, b) = (page(rng), page(rng));
+    let row = rng.below(OPERATION_COUNT as u32) as usize;
+    let args = Args {
+        p: rng.below(16) as u8,
+        q: rng.below(16) as u8,
+        a: a.min(b),
+        b: a.max(b),
+        c: page(rng).max(1),
+        word: rng.below(USES[row].words.into()) as u8,
+        number: rng.below(USES[row].numbers.into()) as u8,
+    };
+    let fails: [Fail; 2] = std::array::from_fn(|_| {
+        let far = if rng.below(2) == 0 { 12 } else { u16::MAX };
+        let mut attempts: Vec<u16> = (0..rng.below(6)).map(|_| 1 + rng.below(far.into()) as u16).collect();
+        attempts.sort_unstable();
+        attempts.dedup();
+        let from = if attempts.len() > Fail::MAX || rng.below(2) == 0 { attempts.pop() } else { None };
+        if rng.below(2) == 0 { Fail::NEVER } else { Fail::new(&attempts, from).unwrap() }
+    });
+    Op { kind: (OPERATIONS[row].build)(args), fail: fails[0], fail_node: fails[1] }
+}
+
+fn round_trips(trace: &Trace) {
+    for set in [OpSet::Small, OpSet::Full] {
+        let bytes = trace.to_bytes_of(set);
+        assert_eq!(bytes.len(), trace.ops.len() * RECORD_BYTES);
+        assert_eq!(Trace::try_from_bytes_of(set, &bytes).as_ref(), Ok(trace));
+    }
+    let text = trace.to_string();
+    assert_eq!(parse(&text).as_ref(), Ok(trace));
+    assert_eq!(Trace::from_bytes(&parse(&text).unwrap().to_bytes()).to_string(), text);
+}
+
+#[test]
+fn any_trace_round_trips() {
+    let mut rng = Rng::new(1);
+    for _ in 0..500 {
+        let ops = rng.below(60);
+        round_trips(&(0..ops).map(|_| any_op(&mut rng)).collect());
+    }
+}
+
+#[test]
+fn random_bytes_round_trip() {
+    let mut rng = Rng::new(2);
+    for _ in 0..300 {
+        let bytes: Vec<u8> = (0..rng.below(80) * RECORD_BYTES as u32).map(|_| rng.next_u64() as u8).collect();
+        round_trips(&Trace::from_bytes(&bytes));
+        let small = Trace::from_bytes_of(OpSet::Small, &bytes);
+        // What an exact record says is said in any set.
+        assert!(small.is_small() || bytes.chunks(RECORD_BYTES).any(|record| record[3] == EXACT), "{small}");
+        round_trips(&small);
+    }
+}
+
+#[test]
+fn legal_operations_of_the_window_are_modulo_records() {
+    let never_fails = Mix { fail_per_mille: 0, ..Mix::default() };
+    let full = [Mix::full(), Mix::full_fork_heavy(), Mix::merges()];
+    for mix in [never_fails, Mix::default(), Mix::fork_heavy(), Mix::wide()].into_iter().chain(full) {
+        let mut trace = random_trace(&mut Rng::new(3), 2_000, &mix);
+        // Both sorts of failures at once are of no modulo record.
+        for op in trace.ops.iter_mut().filter(|op| !op.fail.is_never()) {
+            op.fail_node = Fail::NEVER;
+        }
+        round_trips(&trace);
+        let bytes = trace.to_bytes_of(mix.set);
+        assert!(bytes.chunks(RECORD_BYTES).all(|record| record[3] != EXACT));
+    }
+}
+
+#[test]
+fn every_fail_fits_an_exact_record() {
+    let fails = ["1,2,3,4", "9", "65535", "65535+", "1,2,3,4,5+", "300,3000,30000,60000,65535+", "1,2,3,65534,65535+"];
+    for fail in fails {
+        for op in ["map p15 0xfffffffe..0xffffffff", "fault p15 0xffffffff", "fork p15 p14", "unmap p9 7..7", "exit p3"]
+        {
+            let trace = parse(&format!("{op} fail={fail} failnode={fail}\n")).unwrap();
+            assert_eq!(trace.to_bytes()[3], EXACT, "{trace}");
+            round_trips(&trace);
+        }
+    }
+}
+
+#[test]
+fn a_malformed_exact_record_is_still_an_operation() {
+    let mut rng = Rng::new(4);
+    let mut literal = 0;
+    for _ in 0..20_000 {
+        let mut bytes: Vec<u8> = (0..RECORD_BYTES).map(|_| rng.next_u64() as u8).collect();
+        bytes[3] = EXACT;
+        if rng.below(2) == 0 {
+            bytes[16..].fill(0);
+        }
+        let trace = Trace::from_bytes(&bytes);
+        assert_eq!(trace.ops.len(), 1);
+        literal += u32::from(decode_exact(&Record::read(bytes.as_chunks().0.first().unwrap())).is_some());
+    }
+    assert!((100..19_900).contains(&literal), "both ways are taken: {literal}");
+}
+
+#[test]
+fn a_partial_record_is_left_out_or_refused() {
+    let bytes = parse("map p0 1..2\nexit p0\n").unwrap().to_bytes();
+    assert_eq!(Trace::from_bytes(&bytes[..49]).to_string(), "map p0 0x1..0x2\n");
+    assert_eq!(Trace::try_from_bytes(&bytes[..49]), Err(BytesError::PartialRecord { record: 2, found: 13 }));
+    assert!(Trace::from_bytes(&[]).ops.is_empty());
+}
+
+#[test]
+fn the_layout_is_stable() {
+    let trace = parse(
+        "map p0 0x12..0x15\nfault p0 0x14 fail=2\nfork p0 p3\nexit p0 fail=1,3+\nexit p3\n\
+                       map p3 16..18 grows file 3 fail=1,2+ failnode=65535+\nuffdmove p3 16 17\n",
+    )
+    .unwrap();
+    let hex: Vec<String> = trace.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let records: Vec<String> = hex.chunks(RECORD_BYTES).map(|record| record.concat()).collect();
+    assert_eq!(
+        records,
+        [
+            "000000000200000002000000000000000000000000000000000000000000000000000000",
+            "040000060200000000000000000000000100000000000000000000000000000000000000",
+            "0b0002000000000000000000000000000000000000000000000000000000000000000000",
+            "1100002f0000000000000000000000000000010000000000000000000000000000000000",
+            "040300ee0000000000000000000000000000000000000000000000000000000000000000",
+            "000341ee100000001200000000000000010000000000000002000000000000000000ffff",
+            "0d0300ee1000000000000000110000000000000000000000000000000000000000000000",
+        ]
+    );
+}
+
+#[test]
+fn zeros_and_ones_are_traces() {
+    for byte in [0, 0xee, 0xff] {
+        let trace = Trace::from_bytes(&[byte; 200 * RECORD_BYTES]);
+        assert_eq!(trace.ops.len(), 200);
+        round_trips(&trace);
+    }
+}
+
+#[test]
+fn arbitrary_takes_all_bytes() {
+    use arbitrary::{Arbitrary, Unstructured};
+    let bytes = random_trace(&mut Rng::new(5), 50, &Mix::default()).to_bytes();
+    let expected = Trace::from_bytes(&bytes);
+    let mut u = Unstructured::new(&bytes);
+    assert_eq!(Trace::arbitrary(&mut u).as_ref(), Ok(&expected));
+    assert!(u.is_empty());
+    assert_eq!(Trace::arbitrary_take_rest(Unstructured::new(&bytes)).as_ref(), Ok(&expected));
+}
+
+#[test]
+fn the_last_process_stays_in_made_up_traces() {
+    let mut rng = Rng::new(6);
+    let bytes: Vec<u8> =
+        (0..4_000 * RECORD_BYTES).map(|i| if i % RECORD_BYTES == 3 { 0 } else { rng.next_u64() as u8 }).collect();
+    let mut alive = 1i32;
+    for op in Trace::from_bytes(&bytes).ops {
+        match op.kind {
+            OpKind::Fork { .. } => alive += 1,
+            OpKind::Exit { mm: MmId(_) } => alive -= 1,
+            _ => (),
+        }
+        assert!((1..=16).contains(&alive));
+    }
+}

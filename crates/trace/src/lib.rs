@@ -1,0 +1,58 @@
+//! What is done: operations, their text form, their byte form, their generation.
+//!
+//! Nothing here knows of sides, calls or checks; a [`Trace`] is a list of operations, as a person writes
+//! them and as the fuzzer mutates them. The small driver knows some of them, the kernel's own VMA code all.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `op.rs` | the operations, and the one table that says what each is called, parsed as, printed as and encoded as |
+//! | `args.rs` | the sorts of arguments: how each is written, what it is drawn from |
+//! | `text.rs` | the text form: parser and printer |
+//! | `bytes.rs` | the byte form: fixed-width records, [`Arbitrary`](arbitrary::Arbitrary) |
+//! | `model.rs` | the cheap model of what is alive, for whoever makes operations up; `model/space.rs` of one process |
+//! | `random.rs` | random traces, reproducible by a seed |
+//! | `mutate.rs` | mutations of the byte form by whole operations |
+//! | `agent.rs` | what the host and the agent on a booted kernel say to each other |
+
+pub mod agent;
+mod args;
+mod bytes;
+mod model;
+mod mutate;
+mod op;
+mod random;
+mod text;
+
+pub use args::{Args, Form};
+pub use bytes::{BytesError, RECORD_BYTES};
+pub use mutate::{Mutation, crossover, mutate};
+pub use op::{Advice, MAX_FILES, MAX_PINS, OPERATION_COUNT, OPERATIONS, Op, OpKind, OpSet, Operation};
+pub use random::{Mix, Rng, random_trace};
+pub use text::{FORMAT_VERSION, ParseError, help, parse, parse_bytes};
+
+/// Page numbers of a trace, ends of ranges included, lie below this, so that they fit a record
+/// and a 47-bit address space.
+pub const PAGE_LIMIT: u64 = 1 << 32;
+
+/// A sequence of operations. Process 0 exists from the start, with nothing mapped.
+///
+/// `Display` and `Debug` are the text form, one operation a line; `FromStr` is its inverse. The
+/// byte form is [`Trace::from_bytes`] and [`Trace::to_bytes`].
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Trace {
+    /// In order.
+    pub ops: Vec<Op>,
+}
+
+impl Trace {
+    /// Whether the small driver knows all of its operations.
+    pub fn is_small(&self) -> bool {
+        self.ops.iter().all(|op| op.kind.is_small())
+    }
+}
+
+impl FromIterator<Op> for Trace {
+    fn from_iter<I: IntoIterator<Item = Op>>(ops: I) -> Trace {
+        Trace { ops: ops.into_iter().collect() }
+    }
+}

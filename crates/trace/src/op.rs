@@ -1,0 +1,649 @@
+//! The operations, and the one table that says what each is called, parsed as, printed as and
+//! encoded as. Adding an operation is done here: a variant of [`OpKind`], a row of
+//! [`OPERATIONS`], a line in [`OpKind::split`].
+//!
+//! What an operation does to the reverse map is not known here but to the drivers.
+
+use super::args::{Arg, Args, Form};
+use super::model::Model;
+use rmap_seam::{Fail, MmId, WalkMode};
+
+/// What `advise` says of a range (`madvise()`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u32)]
+pub enum Advice {
+    /// `MADV_DONTFORK`: a child does not get the memory.
+    DontFork = 0,
+    /// `MADV_DOFORK`: it does again.
+    DoFork = 1,
+    /// `MADV_WIPEONFORK`: a child finds it empty.
+    WipeOnFork = 2,
+    /// `MADV_KEEPONFORK`: it finds its content again.
+    KeepOnFork = 3,
+}
+
+impl Advice {
+    /// In the order of their words in [`ADVICE`].
+    pub(super) const ALL: [Advice; 4] = [Advice::DontFork, Advice::DoFork, Advice::WipeOnFork, Advice::KeepOnFork];
+}
+
+/// Files that a trace can map: their numbers are 0 to this, exclusive.
+pub const MAX_FILES: u8 = 4;
+
+/// Pins that can be held at once: their numbers are 0 to this, exclusive.
+pub const MAX_PINS: u8 = 16;
+
+/// What one operation does. Pages; ends are exclusive.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OpKind {
+    /// `map p A..B [grows] [file N]`: new private memory, readable and writable.
+    Map {
+        /// Whose.
+        mm: MmId,
+        /// First page.
+        start: u64,
+        /// One past the last.
+        end: u64,
+        /// Whether it grows down (`MAP_GROWSDOWN`).
+        grows: bool,
+        /// The file, below [`MAX_FILES`], mapped from page offset `start` on, so that neighbours may
+        /// merge; none: anonymous.
+        file: Option<u8>,
+    },
+    /// `fault p A [read]`: a fault at one page, for writing unless it says read.
+    Fault {
+        /// Whose.
+        mm: MmId,
+        /// Which page.
+        page: u64,
+        /// Whether it only reads.
+        read: bool,
+    },
+    /// `fork p q`: q becomes a fork of p.
+    Fork {
+        /// The parent.
+        parent: MmId,
+        /// The child.
+        child: MmId,
+    },
+    /// `unmap p A..B`
+    Unmap {
+        /// Whose.
+        mm: MmId,
+        /// First page.
+        start: u64,
+        /// One past the last.
+        end: u64,
+    },
+    /// `exit p`
+    Exit {
+        /// Who.
+        mm: MmId,
+    },
+    /// `protect p A..B r|rw`
+    Protect {
+        /// Whose.
+        mm: MmId,
+        /// First page.
+        start: u64,
+        /// One past the last.
+        end: u64,
+        /// Whether it may be written from now on; it may be read in any case.
+        write: bool,
+    },
+    /// `advise p A..B dontfork|dofork|wipeonfork|keeponfork`
+    Advise {
+        /// Whose.
+        mm: MmId,
+        /// First page.
+        start: u64,
+        /// One past the last.
+        end: u64,
+        /// What.
+        advice: Advice,
+    },
+    /// `move p A..B C [dontunmap]`: mremap to just there, of the same length
+    /// (`MREMAP_MAYMOVE | MREMAP_FIXED`).
+    Move {
+        /// Whose.
+        mm: MmId,
+        /// First page.
+        start: u64,
+        /// One past the last.
+        end: u64,
+        /// The page that becomes the first; what is mapped there goes.
+        to: u64,
+        /// Whether the old range stays mapped, without its pages (`MREMAP_DONTUNMAP`).
+        dontunmap: bool,
+    },
+    /// `resize p A..B N`: mremap in place, of A..B to a length of N pages.
+    Resize {
+        /// Whose.
+        mm: MmId,
+        /// First page.
+        start: u64,
+        /// One past the last, before.
+        end: u64,
+        /// Pages from then on, at least 1.
+        pages: u64,
+    },
+    /// `grow p A N`: the VMA that contains A grows down, as by a fault below it.
+    Grow {
+        /// Whose.
+        mm: MmId,
+        /// A page of the VMA.
+        page: u64,
+        /// By how many pages, at least 1.
+        pages: u64,
+    },
+    /// `pin p A`: takes a reference to the anon_vma of the folio there, under the lowest free
+    /// number below [`MAX_PINS`], as a file descriptor is taken.
+    Pin {
+        /// Whose.
+        mm: MmId,
+        /// Which page.
+        page: u64,
+    },
+    /// `unpin K`: drops such a reference.
+    Unpin {
+        /// Its number, below [`MAX_PINS`].
+        pin: u8,
+    },
+    /// `walk p A [locked|trylock|contended]`: an rmap walk of the folio there.
+    Walk {
+        /// Whose.
+        mm: MmId,
+        /// Which page.
+        page: u64,
+        /// How the walk gets at the lock.
+        mode: WalkMode,
+    },
+    /// `uffdmove p A B`: what UFFDIO_MOVE does with one page.
+    UffdMove {
+        /// Whose.
+        mm: MmId,
+        /// From which page.
+        from: u64,
+        /// To which page.
+        to: u64,
+    },
+}
+
+/// One operation.
+///
+/// Its process numbers lie below [`MAX_PROCESSES`](rmap_seam::MAX_PROCESSES), its pages below
+/// [`PAGE_LIMIT`](super::PAGE_LIMIT), its numbers of pages below that and not 0, its files and pins below
+/// [`MAX_FILES`] and [`MAX_PINS`], and `start <= end`: what the text form can say. Both parsers see to it; an operation that is put together by hand should keep to it, or it does
+/// not come back from its text or byte form.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Op {
+    /// What it does.
+    pub kind: OpKind,
+    /// Which of its attempts to allocate a vm_area_struct, an anon_vma or a chain entry fail.
+    pub fail: Fail,
+    /// Which of its attempts to allocate a maple tree node fail. They are counted apart, since each
+    /// kernel makes them otherwise; a driver without a maple tree makes none.
+    pub fail_node: Fail,
+}
+
+impl From<OpKind> for Op {
+    fn from(kind: OpKind) -> Op {
+        Op { kind, fail: Fail::NEVER, fail_node: Fail::NEVER }
+    }
+}
+
+/// Which operations are made up.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum OpSet {
+    /// Those that the small driver knows.
+    Small,
+    /// All.
+    #[default]
+    Full,
+}
+
+/// Both ways in which the attempts of an operation fail.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fails {
+    /// [`Op::fail`]
+    pub alloc: Fail,
+    /// [`Op::fail_node`]
+    pub node: Fail,
+}
+
+impl Fails {
+    /// Nothing fails.
+    pub(super) const NEVER: Fails = Fails { alloc: Fail::NEVER, node: Fail::NEVER };
+
+    /// Whether nothing fails.
+    pub(super) fn is_never(&self) -> bool {
+        self.alloc.is_never() && self.node.is_never()
+    }
+
+    /// Whether the first attempt of either sort fails.
+    pub(super) fn first(&self) -> bool {
+        self.alloc.fails(1) || self.node.fails(1)
+    }
+
+    /// Whether one of so many first attempts to allocate anything but a node fails.
+    pub(super) fn within(&self, attempts: u32) -> bool {
+        fails_within(&self.alloc, attempts)
+    }
+
+    /// Whether one of so many first attempts to allocate a node fails.
+    pub(super) fn node_within(&self, attempts: u32) -> bool {
+        fails_within(&self.node, attempts)
+    }
+}
+
+fn fails_within(fail: &Fail, attempts: u32) -> bool {
+    fail.list().next().or(fail.from()).is_some_and(|first| u32::from(first) <= attempts)
+}
+
+impl Op {
+    pub(super) fn fails(&self) -> Fails {
+        Fails { alloc: self.fail, node: self.fail_node }
+    }
+}
+
+/// What there is to know of an operation: one row of [`OPERATIONS`].
+pub struct Operation {
+    /// The first word of its line, and its name in statistics.
+    pub keyword: &'static str,
+    /// What it does, for the help text.
+    pub about: &'static str,
+    /// Whether the small driver knows it, with the exception of some words.
+    pub small: bool,
+    /// Its arguments, in the order in which they are written. The process comes first.
+    pub(super) args: &'static [Arg],
+    /// [`Model::draw`] for just these arguments.
+    pub(super) draw: fn(&Model, Args) -> Option<Args>,
+    /// Draws, and if it is possible builds, appends, and does the effect; tells whether it was.
+    pub(super) make: fn(&mut Model, Args, &Fails, &mut Vec<Op>) -> bool,
+    /// Its share of made-up operations of the [small](OpSet::Small) and of the [full](OpSet::Full) set, in parts of
+    /// the sum of all weights.
+    pub(super) weights: [u8; 2],
+    /// The row that is made up in its stead when it is impossible.
+    pub(super) instead: usize,
+    /// From its arguments.
+    pub(super) build: fn(Args) -> OpKind,
+    /// What it does to the model, the failures included.
+    pub(super) effect: fn(&mut Model, Args, &Fails),
+}
+
+impl Operation {
+    /// How it is written: `map p A..B [grows] [file N]`.
+    pub fn usage(&self) -> String {
+        let mut usage = self.keyword.to_string();
+        for arg in self.args {
+            usage.push(' ');
+            usage.push_str(&arg.usage());
+        }
+        usage
+    }
+
+    /// Its share of made-up operations of a set.
+    pub const fn weight(&self, set: OpSet) -> u8 {
+        self.weights[set as usize]
+    }
+}
+
+/// A row of the table. What it adds is one function an operation that does all of a made-up
+/// operation, laid out by the compiler for just these arguments: a decoder is a third faster for it.
+macro_rules! operation {
+    (
+        $keyword:literal, $about:literal, args: [$($arg:ident),*], small: $small:literal, weights: $weights:expr,
+        instead: $instead:expr, build: $build:expr, effect: $effect:expr $(,)?
+    ) => {
+        Operation {
+            keyword: $keyword,
+            about: $about,
+            args: &[$(Arg::$arg),*],
+            small: $small,
+            weights: $weights,
+            instead: $instead,
+            build: $build,
+            effect: $effect,
+            draw: |model, fields| model.draw(&[$(Arg::$arg),*], fields),
+            make: |model, fields, fails, ops| {
+                let build: fn(Args) -> OpKind = $build;
+                let effect: fn(&mut Model, Args, &Fails) = $effect;
+                let Some(args) = model.draw(&[$(Arg::$arg),*], fields) else {
+                    return false;
+                };
+                effect(model, args, fails);
+                ops.push(Op { kind: build(args), fail: fails.alloc, fail_node: fails.node });
+                true
+            },
+        }
+    };
+}
+
+const MAP: usize = 0;
+const FAULT: usize = 1;
+const FORK: usize = 2;
+const UNMAP: usize = 3;
+const EXIT: usize = 4;
+const PROTECT: usize = 5;
+const ADVISE: usize = 6;
+const MOVE: usize = 7;
+const RESIZE: usize = 8;
+const GROW: usize = 9;
+const PIN: usize = 10;
+const UNPIN: usize = 11;
+const WALK: usize = 12;
+const UFFDMOVE: usize = 13;
+
+/// How many operations there are.
+pub const OPERATION_COUNT: usize = 14;
+
+/// Every operation. A row's place is its number in an exact record: append, never reorder.
+pub static OPERATIONS: [Operation; OPERATION_COUNT] = TABLE;
+
+/// [`OPERATIONS`] as a constant, for what is computed at compile time.
+pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
+    operation! {
+        "map", "new private memory, anonymous or of a file, that grows down or does not",
+        args: [Process, FreeRange, Grows, File],
+        small: true,
+        weights: [4, 4],
+        instead: UNMAP,
+        build: |x| OpKind::Map {
+            mm: MmId(x.p), start: x.a, end: x.b, grows: x.word != 0, file: x.number.checked_sub(1),
+        },
+        effect: |model, x, fails| model.map(x, fails),
+    },
+    operation! {
+        "fault", "a fault at one page, for writing unless it says read",
+        args: [Process, MappedPage, Read],
+        small: true,
+        weights: [5, 7],
+        instead: MAP,
+        build: |x| OpKind::Fault { mm: MmId(x.p), page: x.a, read: x.word != 0 },
+        effect: |model, x, fails| model.fault(x, fails),
+    },
+    operation! {
+        "fork", "q becomes a fork of p",
+        args: [Process, NewProcess],
+        small: true,
+        weights: [5, 4],
+        instead: EXIT,
+        build: |x| OpKind::Fork { parent: MmId(x.p), child: MmId(x.q) },
+        effect: |model, x, fails| model.fork(x.p, x.q, fails),
+    },
+    operation! {
+        "unmap", "takes memory away, and splits what lies across an edge",
+        args: [Process, MappedRange],
+        small: true,
+        weights: [3, 2],
+        instead: MAP,
+        build: |x| OpKind::Unmap { mm: MmId(x.p), start: x.a, end: x.b },
+        effect: |model, x, fails| model.unmap(x.p, x.a, x.b, fails),
+    },
+    operation! {
+        "exit", "ends a process; its number is free again",
+        args: [Leaver],
+        small: true,
+        weights: [3, 3],
+        instead: FORK,
+        build: |x| OpKind::Exit { mm: MmId(x.p) },
+        effect: |model, x, _| model.exit(x.p),
+    },
+    operation! {
+        "protect", "makes memory read-only, or writable again: splits and merges",
+        args: [Process, WholeRange, Access],
+        small: false,
+        weights: [0, 3],
+        instead: MAP,
+        build: |x| OpKind::Protect { mm: MmId(x.p), start: x.a, end: x.b, write: x.word != 0 },
+        effect: |model, x, fails| model.protect(x, fails),
+    },
+    operation! {
+        "advise", "says what becomes of memory in a fork: splits and merges",
+        args: [Process, WholeRange, Advice],
+        small: false,
+        weights: [0, 2],
+        instead: MAP,
+        build: |x| OpKind::Advise {
+            mm: MmId(x.p), start: x.a, end: x.b, advice: Advice::ALL[usize::from(x.word & 3)],
+        },
+        effect: |model, x, fails| model.advise(x, fails),
+    },
+    operation! {
+        "move", "mremap of A..B to C; dontunmap: the old range stays, empty",
+        args: [Process, MovedRange, Target, DontUnmap],
+        small: false,
+        weights: [0, 4],
+        instead: MAP,
+        build: |x| OpKind::Move { mm: MmId(x.p), start: x.a, end: x.b, to: x.c, dontunmap: x.word != 0 },
+        effect: |model, x, fails| model.relocate(x, fails),
+    },
+    operation! {
+        "resize", "mremap of A..B to N pages, in place",
+        args: [Process, ResizedRange, NewLength],
+        small: false,
+        weights: [0, 2],
+        instead: MAP,
+        build: |x| OpKind::Resize { mm: MmId(x.p), start: x.a, end: x.b, pages: x.c },
+        effect: |model, x, fails| model.resize(x, fails),
+    },
+    operation! {
+        "grow", "the VMA that contains A grows down by N pages",
+        args: [Process, GrowingPage, Growth],
+        small: false,
+        weights: [0, 1],
+        instead: MAP,
+        build: |x| OpKind::Grow { mm: MmId(x.p), page: x.a, pages: x.c },
+        effect: |model, x, fails| model.grow(x, fails),
+    },
+    operation! {
+        "pin", "takes a reference to the anon_vma of the folio at A, under the lowest free number",
+        args: [Process, PinnedPage],
+        small: true,
+        weights: [0, 1],
+        instead: FAULT,
+        build: |x| OpKind::Pin { mm: MmId(x.p), page: x.a },
+        effect: |model, _, _| model.pin(),
+    },
+    operation! {
+        "unpin", "drops reference K",
+        args: [Pin],
+        small: true,
+        weights: [0, 1],
+        instead: PIN,
+        build: |x| OpKind::Unpin { pin: x.number },
+        effect: |model, x, _| model.unpin(x.number),
+    },
+    operation! {
+        "walk", "an rmap walk of the folio at A",
+        args: [Process, WrittenPage, Mode],
+        small: true,
+        weights: [0, 2],
+        instead: FAULT,
+        build: |x| OpKind::Walk { mm: MmId(x.p), page: x.a, mode: MODE_OF_WORD[usize::from(x.word & 3)] },
+        effect: |_, _, _| (),
+    },
+    operation! {
+        "uffdmove", "what UFFDIO_MOVE does with the page at A: it goes to B",
+        args: [Process, ExclusivePage, EmptyPage],
+        small: false,
+        weights: [0, 1],
+        instead: FAULT,
+        build: |x| OpKind::UffdMove { mm: MmId(x.p), from: x.a, to: x.c },
+        effect: |model, x, fails| model.uffd_move(x, fails),
+    },
+];
+
+/// The modes of a walk: none of [`MODES`], then each.
+const MODE_OF_WORD: [WalkMode; 4] = [WalkMode::Unlocked, WalkMode::Locked, WalkMode::TryLock, WalkMode::Contended];
+
+impl OpKind {
+    /// `map p A..B`
+    pub fn map(mm: MmId, start: u64, end: u64) -> OpKind {
+        OpKind::Map { mm, start, end, grows: false, file: None }
+    }
+
+    /// `fault p A`
+    pub fn fault(mm: MmId, page: u64) -> OpKind {
+        OpKind::Fault { mm, page, read: false }
+    }
+
+    /// The row of [`OPERATIONS`] and the arguments.
+    pub fn split(&self) -> (usize, Args) {
+        let range = |mm: MmId, start, end| Args { p: mm.0, a: start, b: end, ..Args::default() };
+        let page = |mm: MmId, page| Args { p: mm.0, a: page, ..Args::default() };
+        match *self {
+            OpKind::Map { mm, start, end, grows, file } => {
+                let number = file.map_or(0, |file| file.saturating_add(1));
+                (MAP, Args { word: grows.into(), number, ..range(mm, start, end) })
+            }
+            OpKind::Fault { mm, page: a, read } => (FAULT, Args { word: read.into(), ..page(mm, a) }),
+            OpKind::Fork { parent, child } => (FORK, Args { p: parent.0, q: child.0, ..Args::default() }),
+            OpKind::Unmap { mm, start, end } => (UNMAP, range(mm, start, end)),
+            OpKind::Exit { mm } => (EXIT, Args { p: mm.0, ..Args::default() }),
+            OpKind::Protect { mm, start, end, write } => {
+                (PROTECT, Args { word: write.into(), ..range(mm, start, end) })
+            }
+            OpKind::Advise { mm, start, end, advice } => (ADVISE, Args { word: advice as u8, ..range(mm, start, end) }),
+            OpKind::Move { mm, start, end, to, dontunmap } => {
+                (MOVE, Args { c: to, word: dontunmap.into(), ..range(mm, start, end) })
+            }
+            OpKind::Resize { mm, start, end, pages } => (RESIZE, Args { c: pages, ..range(mm, start, end) }),
+            OpKind::Grow { mm, page: a, pages } => (GROW, Args { c: pages, ..page(mm, a) }),
+            OpKind::Pin { mm, page: a } => (PIN, page(mm, a)),
+            OpKind::Unpin { pin } => (UNPIN, Args { number: pin, ..Args::default() }),
+            OpKind::Walk { mm, page: a, mode } => (WALK, Args { word: mode as u8, ..page(mm, a) }),
+            OpKind::UffdMove { mm, from, to } => (UFFDMOVE, Args { c: to, ..page(mm, from) }),
+        }
+    }
+
+    /// The same operation with other arguments.
+    pub fn with(&self, args: Args) -> OpKind {
+        (OPERATIONS[self.index()].build)(args)
+    }
+
+    /// How its arguments are written, in order.
+    pub fn forms(&self) -> impl Iterator<Item = Form> + use<> {
+        OPERATIONS[self.index()].args.iter().map(|arg| arg.form())
+    }
+
+    /// Whether the small driver knows it.
+    pub fn is_small(&self) -> bool {
+        let (row, args) = self.split();
+        let absent = |arg: &Arg| match arg.form() {
+            Form::File => args.number == 0,
+            _ => args.word == 0,
+        };
+        OPERATIONS[row].small && OPERATIONS[row].args.iter().all(|arg| arg.small() || absent(arg))
+    }
+
+    /// Which row of [`OPERATIONS`] it is: an index for statistics.
+    pub fn index(&self) -> usize {
+        self.split().0
+    }
+
+    /// Whose it is; none if it is of no process.
+    pub fn process(&self) -> Option<MmId> {
+        match self.forms().next() {
+            Some(Form::First) => Some(MmId(self.split().1.p)),
+            _ => None,
+        }
+    }
+
+    /// What it is called.
+    pub fn keyword(&self) -> &'static str {
+        OPERATIONS[self.index()].keyword
+    }
+}
+
+/// The row of [`OPERATIONS`] with that keyword.
+pub(super) fn row_of(keyword: &str) -> Option<usize> {
+    OPERATIONS.iter().position(|operation| operation.keyword == keyword)
+}
+
+/// Which row a made-up operation of a set is, by a random byte: the weights, laid out.
+pub(super) static ROW_OF_BYTE: [[u8; 256]; 2] = [rows_by_weight(OpSet::Small), rows_by_weight(OpSet::Full)];
+
+const fn rows_by_weight(set: OpSet) -> [u8; 256] {
+    let mut total = 0;
+    let mut row = 0;
+    while row < OPERATION_COUNT {
+        total += TABLE[row].weight(set) as usize;
+        row += 1;
+    }
+    let mut rows = [0; 256];
+    let mut byte = 0;
+    while byte < rows.len() {
+        let mut left = byte % total;
+        row = 0;
+        while left >= TABLE[row].weight(set) as usize {
+            left -= TABLE[row].weight(set) as usize;
+            row += 1;
+        }
+        rows[byte] = row as u8;
+        byte += 1;
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_what_it_builds() {
+        for (row, operation) in OPERATIONS.iter().enumerate() {
+            for word in 0..4 {
+                let mut args = Args::default();
+                for arg in operation.args {
+                    match arg.form() {
+                        Form::First => args.p = 3,
+                        Form::Second => args.q = 5,
+                        Form::Page => args.a = 17,
+                        Form::Range => (args.a, args.b) = (17, 19),
+                        Form::Place | Form::Count => args.c = 7,
+                        Form::Word(words) => args.word = word % words.len() as u8,
+                        Form::Optional(words) => args.word = word % (words.len() as u8 + 1),
+                        Form::File => args.number = word,
+                        Form::Pin => args.number = 9,
+                    }
+                }
+                let kind = (operation.build)(args);
+                assert!(kind.split() == (row, args), "{}", operation.keyword);
+                assert_eq!(kind.keyword(), operation.keyword);
+            }
+            assert_eq!(row_of(operation.keyword), Some(row));
+            let first = operation.args[0].form();
+            assert!(matches!(first, Form::First | Form::Pin), "the process comes first");
+            assert_ne!(operation.instead, row);
+            // Whatever is made up of the small set is of the small set.
+            assert!(operation.small || operation.weight(OpSet::Small) == 0);
+            assert!(!operation.small || OPERATIONS[operation.instead].small);
+        }
+    }
+
+    #[test]
+    fn every_operation_can_be_made_up() {
+        for (row, operation) in OPERATIONS.iter().enumerate() {
+            let share = |set: OpSet| ROW_OF_BYTE[set as usize].iter().filter(|&&r| usize::from(r) == row).count();
+            assert!(share(OpSet::Full) > 0, "{}", operation.keyword);
+            assert_eq!(share(OpSet::Small) > 0, operation.weight(OpSet::Small) > 0, "{}", operation.keyword);
+        }
+    }
+
+    #[test]
+    fn words_tell_what_is_small() {
+        for (text, small) in [
+            ("map p0 1..2", true),
+            ("map p0 1..2 grows", false),
+            ("map p0 1..2 file 0", false),
+            ("fault p0 1", true),
+            ("fault p0 1 read", false),
+            ("fork p0 p1", true),
+            ("protect p0 1..2 r", false),
+        ] {
+            let trace: crate::Trace = text.parse().unwrap();
+            assert_eq!((trace.is_small(), trace.ops[0].kind.is_small()), (small, small), "{text}");
+        }
+    }
+}

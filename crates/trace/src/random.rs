@@ -1,0 +1,298 @@
+//! Random traces, reproducible by a seed, legal by the same [model](super::model) that the byte
+//! form uses.
+//!
+//! What the operations are and how often each occurs by default is not here but in
+//! [`OPERATIONS`].
+
+use super::Trace;
+use super::args::Args;
+use super::model::{Model, RANGE_PAGES, WINDOW_PAGES};
+use super::op::{Fails, OPERATION_COUNT, OPERATIONS, Op, OpSet, row_of};
+use rmap_seam::{Fail, MAX_PROCESSES};
+
+/// A small generator of random numbers: SplitMix64 (Steele, Lea, Flood, "Fast splittable
+/// pseudorandom number generators", 2014). The same seed gives the same numbers in every build,
+/// for ever, so that a seed is worth noting down.
+#[derive(Clone, Debug)]
+pub struct Rng {
+    state: u64,
+}
+
+impl Rng {
+    /// From a seed; every seed is as good as any other.
+    pub fn new(seed: u64) -> Rng {
+        Rng { state: seed }
+    }
+
+    /// The next number, of all 64 bits.
+    pub fn next_u64(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+
+    /// A number below `bound` (0 if `bound` is 0). Its bias is below `bound` / 2^32.
+    pub fn below(&mut self, bound: u32) -> u32 {
+        (((self.next_u64() >> 32) * u64::from(bound)) >> 32) as u32
+    }
+}
+
+/// What a random trace is made of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mix {
+    /// The operations from which one is taken where that of the weights is impossible, and whether VMAs merge.
+    pub set: OpSet,
+    /// The share of each row of [`OPERATIONS`], in parts of their sum.
+    pub weights: [u32; OPERATION_COUNT],
+    /// How many of 1000 operations have failing allocation attempts.
+    pub fail_per_mille: u32,
+    /// How many of 1000 operations, beside them, have failing attempts to allocate a maple tree node.
+    pub fail_node_per_mille: u32,
+    /// The shares of a single attempt, a list and a *from* among those.
+    pub fail_weights: [u32; 3],
+    /// The first failing attempt lies between 1 and this, and each later one as much after it.
+    pub fail_within: u16,
+    /// Processes that are alive at most, 1 to 16.
+    pub processes: u8,
+    /// Pages of the window, 1 to 64.
+    pub window_pages: u8,
+    /// Pages of a range at most, 1 to 8.
+    pub range_pages: u8,
+    /// VMAs that are alive at most, of all processes together, as far as the model knows.
+    pub max_vmas: u32,
+}
+
+/// A bit of everything, the weights of the byte form; one operation in eight fails somewhere.
+impl Default for Mix {
+    fn default() -> Mix {
+        Mix {
+            set: OpSet::Small,
+            weights: OPERATIONS.each_ref().map(|operation| operation.weight(OpSet::Small).into()),
+            fail_per_mille: 125,
+            fail_node_per_mille: 0,
+            fail_weights: [4, 1, 2],
+            fail_within: 8,
+            processes: MAX_PROCESSES as u8,
+            window_pages: WINDOW_PAGES,
+            range_pages: RANGE_PAGES as u8,
+            max_vmas: u32::MAX,
+        }
+    }
+}
+
+impl Mix {
+    /// Few VMAs, many forks and exits, next to no failures: deep hierarchies that lose their
+    /// inner generations, which is where an anon_vma is reused (CVE-2022-42703).
+    pub fn fork_heavy() -> Mix {
+        let base = Mix { fail_per_mille: 10, window_pages: 4, range_pages: 4, max_vmas: 10, ..Mix::default() };
+        base.with("map", 1).with("fault", 6).with("fork", 8).with("unmap", 1).with("exit", 7)
+    }
+
+    /// Many small VMAs in few processes: long trees, many neighbours.
+    pub fn wide() -> Mix {
+        let base = Mix { fail_per_mille: 60, range_pages: 2, processes: 6, ..Mix::default() };
+        base.with("map", 12).with("fault", 12).with("fork", 2).with("unmap", 4).with("exit", 1)
+    }
+
+    /// A bit of every operation, the weights of the byte form's full set; one operation in eight fails somewhere,
+    /// and one in sixteen in the maple tree.
+    pub fn full() -> Mix {
+        Mix {
+            set: OpSet::Full,
+            weights: OPERATIONS.each_ref().map(|operation| operation.weight(OpSet::Full).into()),
+            fail_node_per_mille: 60,
+            ..Mix::default()
+        }
+    }
+
+    /// [`Mix::fork_heavy`] with every operation: few VMAs, many forks and exits, and a little of what else there is.
+    pub fn full_fork_heavy() -> Mix {
+        let base = Mix {
+            fail_per_mille: 10,
+            fail_node_per_mille: 5,
+            window_pages: 8,
+            range_pages: 4,
+            max_vmas: 12,
+            ..Mix::full()
+        };
+        let base = OPERATIONS.iter().fold(base, |mix, operation| mix.with(operation.keyword, 1));
+        base.with("map", 2).with("fault", 10).with("fork", 14).with("exit", 12).with("move", 2)
+    }
+
+    /// Few pages in few processes, and much that splits and merges VMAs beside one another: every case of a merge, with
+    /// either side untouched or not, and ranges that move away and come home.
+    pub fn merges() -> Mix {
+        let base = Mix {
+            fail_per_mille: 40,
+            fail_node_per_mille: 20,
+            window_pages: 12,
+            range_pages: 4,
+            processes: 3,
+            ..Mix::full()
+        };
+        let base = base.with("map", 8).with("fault", 8).with("fork", 1).with("unmap", 5).with("exit", 1);
+        base.with("protect", 6).with("advise", 3).with("move", 10).with("resize", 3).with("uffdmove", 2)
+    }
+
+    /// [`Mix::merges`] in which every other operation fails, mostly at its first attempts: merges that come to nothing.
+    pub fn failing_merges() -> Mix {
+        Mix { fail_per_mille: 250, fail_node_per_mille: 300, fail_within: 3, ..Mix::merges() }
+    }
+
+    /// VMAs of one page, apart from one another, some of which no child gets, and forks half of which run out of memory for
+    /// the tree: trees of several nodes, and copies of them that end half-way.
+    pub fn sparse_forks() -> Mix {
+        let base = Mix {
+            fail_per_mille: 60,
+            fail_node_per_mille: 500,
+            fail_weights: [1, 1, 4],
+            fail_within: 4,
+            range_pages: 1,
+            processes: 4,
+            ..Mix::full()
+        };
+        let base = OPERATIONS.iter().fold(base, |mix, operation| mix.with(operation.keyword, 0));
+        base.with("map", 14).with("fault", 3).with("advise", 4).with("fork", 4).with("unmap", 2).with("exit", 3)
+    }
+
+    /// The same with another share of one operation.
+    ///
+    /// # Panics
+    /// If there is no operation of that name.
+    pub fn with(mut self, keyword: &str, weight: u32) -> Mix {
+        let row = row_of(keyword).expect("an operation of the table");
+        self.weights[row] = weight;
+        self
+    }
+
+    fn fails(&self, rng: &mut Rng) -> Fails {
+        let alloc = self.fail(rng, self.fail_per_mille);
+        // No number is taken for what never happens, so that the traces of a seed stay.
+        let node = if self.fail_node_per_mille == 0 { Fail::NEVER } else { self.fail(rng, self.fail_node_per_mille) };
+        Fails { alloc, node }
+    }
+
+    fn fail(&self, rng: &mut Rng, per_mille: u32) -> Fail {
+        if rng.below(1000) >= per_mille {
+            return Fail::NEVER;
+        }
+        let mut last = 0u16;
+        let mut next = |rng: &mut Rng| {
+            last = last.saturating_add(1 + rng.below(u32::from(self.fail_within)) as u16);
+            last
+        };
+        let fail = match weighted(rng, &self.fail_weights) {
+            0 => Fail::new(&[next(rng)], None),
+            1 => Fail::new(&[next(rng), next(rng)], None),
+            _ => Fail::new(&[], Some(next(rng))),
+        };
+        fail.unwrap_or(Fail::NEVER)
+    }
+}
+
+/// An index, by weight; 0 if all weights are 0.
+pub(super) fn weighted(rng: &mut Rng, weights: &[u32]) -> usize {
+    let total = weights.iter().fold(0, |sum: u32, &weight| sum.saturating_add(weight));
+    let mut left = rng.below(total);
+    for (index, &weight) in weights.iter().enumerate() {
+        if left < weight {
+            return index;
+        }
+        left -= weight;
+    }
+    0
+}
+
+/// A trace of `ops` operations, nearly all of them legal.
+pub fn random_trace(rng: &mut Rng, ops: usize, mix: &Mix) -> Trace {
+    let mut model = Model::new(mix.set, mix.processes, mix.window_pages);
+    let mut trace = Trace { ops: Vec::with_capacity(ops) };
+    let range_pages = u32::from(mix.range_pages.max(1));
+    while trace.ops.len() < ops {
+        let row = weighted(rng, &mix.weights);
+        let bits = rng.next_u64();
+        let fields = Args {
+            p: bits as u8,
+            q: (bits >> 8) as u8,
+            a: bits >> 32,
+            b: u64::from(rng.below(range_pages)),
+            c: bits >> 16 & 0xffff,
+            word: (bits >> 8) as u8 & 15,
+            number: (bits >> 12) as u8 & 15,
+        };
+        let fails = mix.fails(rng);
+        let few_enough = |row: usize, args: Args| {
+            if mix.max_vmas == u32::MAX {
+                return true;
+            }
+            let mut after = model.clone();
+            (OPERATIONS[row].effect)(&mut after, args, &Fails::NEVER);
+            after.vmas() <= mix.max_vmas.max(1)
+        };
+        let Some((row, args)) = model.choose(row, fields, few_enough) else {
+            break;
+        };
+        (OPERATIONS[row].effect)(&mut model, args, &fails);
+        trace.ops.push(Op { kind: (OPERATIONS[row].build)(args), fail: fails.alloc, fail_node: fails.node });
+    }
+    trace
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seed_decides() {
+        let trace = |seed| random_trace(&mut Rng::new(seed), 300, &Mix::default());
+        assert_eq!(trace(7), trace(7));
+        assert_ne!(trace(7), trace(8));
+        // Published test vector of SplitMix64.
+        let mut rng = Rng::new(1_234_567);
+        assert_eq!(rng.next_u64(), 6_457_827_717_110_365_317);
+        assert_eq!(rng.next_u64(), 3_203_168_211_198_807_973);
+    }
+
+    #[test]
+    fn a_mix_is_what_it_says() {
+        let trace = random_trace(&mut Rng::new(1), 20_000, &Mix::fork_heavy());
+        let mut counts = [0; OPERATION_COUNT];
+        trace.ops.iter().for_each(|op| counts[op.kind.index()] += 1);
+        let of = |keyword| counts[row_of(keyword).unwrap()];
+        assert!(of("fork") + of("exit") > 8_000, "{counts:?}");
+        let failing = trace.ops.iter().filter(|op| !op.fail.is_never()).count();
+        assert!((100..300).contains(&failing), "{failing}");
+
+        for mix in [Mix::full(), Mix::full_fork_heavy(), Mix::merges()] {
+            let trace = random_trace(&mut Rng::new(1), 20_000, &mix);
+            let mut counts = [0; OPERATION_COUNT];
+            trace.ops.iter().for_each(|op| counts[op.kind.index()] += 1);
+            assert!(counts.iter().all(|&count| count > 50), "{counts:?}");
+            assert!(trace.ops.iter().any(|op| !op.fail_node.is_never()));
+        }
+
+        let none = Mix { fail_per_mille: 0, ..Mix::wide() };
+        assert!(random_trace(&mut Rng::new(2), 5_000, &none).ops.iter().all(|op| op.fail.is_never()));
+    }
+
+    #[test]
+    fn odd_mixes_do_no_harm() {
+        let odd = Mix {
+            set: OpSet::Full,
+            weights: [0; OPERATION_COUNT],
+            fail_per_mille: 1000,
+            fail_node_per_mille: 1000,
+            fail_weights: [0; 3],
+            fail_within: u16::MAX,
+            processes: 0,
+            window_pages: 0,
+            range_pages: 0,
+            max_vmas: 0,
+        };
+        assert_eq!(random_trace(&mut Rng::new(3), 1_000, &odd).ops.len(), 1_000);
+        let odd = Mix { processes: 255, window_pages: 255, range_pages: 255, ..odd };
+        assert_eq!(random_trace(&mut Rng::new(3), 1_000, &odd).ops.len(), 1_000);
+    }
+}

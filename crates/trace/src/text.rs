@@ -1,0 +1,368 @@
+//! The text form: parser and printer. Stable and versioned; pages in decimal or `0x` hex, one
+//! operation a line, `#` begins a comment anywhere, blank lines mean nothing.
+//!
+//! The words of the operations are not here but in [`OPERATIONS`].
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::args::{Arg, Args, Form};
+use super::op::{MAX_FILES, MAX_PINS, OPERATIONS, Op, Operation, row_of};
+use super::{PAGE_LIMIT, Trace};
+use rmap_seam::{Fail, FailError, MAX_PROCESSES};
+
+/// The version of the text form that this build reads and writes.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What a first line begins with that says a version.
+const HEADER: &str = "# rmap-diff trace ";
+
+/// Most characters of a word that an error repeats.
+const FOUND_MAX: usize = 40;
+
+/// A text that is no trace: where, what was found, what was wanted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: found {found}, {wanted}")]
+pub struct ParseError {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1, in characters.
+    pub column: usize,
+    /// What was found: a quoted word, or in words.
+    pub found: String,
+    /// What was expected there, or the rule that was broken, in words.
+    pub wanted: String,
+}
+
+/// Parses the text form. Takes time linear in the text.
+///
+/// # Errors
+/// The first malformed place.
+pub fn parse(text: &str) -> Result<Trace, ParseError> {
+    let mut ops = Vec::new();
+    for (index, line) in text.split('\n').enumerate() {
+        let mut words = Words { line, number: index + 1, at: 0 };
+        if index == 0 {
+            words.check_version()?;
+        }
+        if let Some(op) = words.op()? {
+            ops.push(op);
+        }
+    }
+    Ok(Trace { ops })
+}
+
+/// Parses the text form as a file holds it.
+///
+/// # Errors
+/// The first malformed place, or the first one that is not UTF-8.
+pub fn parse_bytes(bytes: &[u8]) -> Result<Trace, ParseError> {
+    let error = match std::str::from_utf8(bytes) {
+        Ok(text) => return parse(text),
+        Err(error) => error,
+    };
+    let (valid, rest) = bytes.split_at(error.valid_up_to());
+    let valid = String::from_utf8_lossy(valid);
+    let last = valid.rsplit('\n').next().unwrap_or("");
+    Err(ParseError {
+        line: valid.matches('\n').count() + 1,
+        column: last.chars().count() + 1,
+        found: rest.first().map_or_else(String::new, |byte| format!("the byte {byte:#04x}")),
+        wanted: "expected UTF-8 text".into(),
+    })
+}
+
+/// How each operation is written, one a line, for a help text.
+pub fn help() -> String {
+    let mut text = String::new();
+    for operation in &OPERATIONS {
+        text.push_str(&format!("{:<52} {}\n", operation.usage(), operation.about));
+    }
+    text.push_str(
+        "p, q are p0 to p15; A, B, C page numbers, decimal or 0x hex, the B of A..B exclusive; N a number of pages, or a\n\
+         file from 0 to 3; K a pin from 0 to 15. fail=2 at the end of a line lets the 2nd allocation attempt of the\n\
+         operation fail; fail=1,3 several; fail=2+ the 2nd and all later ones. failnode=, after it, counts maple tree\n\
+         nodes alone.\n",
+    );
+    text
+}
+
+/// The words of one line.
+struct Words<'a> {
+    line: &'a str,
+    /// Line, from 1.
+    number: usize,
+    /// Where in the line the next word is looked for, in bytes.
+    at: usize,
+}
+
+/// A word and where it stands.
+#[derive(Clone, Copy)]
+struct Word<'a> {
+    text: &'a str,
+    /// In bytes from the beginning of the line.
+    at: usize,
+}
+
+impl<'a> Word<'a> {
+    /// What follows the first `len` bytes, which are whole characters.
+    fn after(self, len: usize) -> Word<'a> {
+        Word { text: &self.text[len..], at: self.at + len }
+    }
+}
+
+impl<'a> Words<'a> {
+    /// The next word; none at the end of the line or at a comment.
+    fn peek(&self) -> Option<Word<'a>> {
+        let bytes = self.line.as_bytes();
+        let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r');
+        let at = self.at + bytes[self.at..].iter().take_while(|byte| blank(byte)).count();
+        let len = bytes[at..].iter().take_while(|byte| !blank(byte) && **byte != b'#').count();
+        (len > 0).then(|| Word { text: &self.line[at..at + len], at })
+    }
+
+    /// Takes the next word.
+    fn next(&mut self) -> Option<Word<'a>> {
+        let word = self.peek()?;
+        self.at = word.at + word.text.len();
+        Some(word)
+    }
+
+    fn error(&self, word: Word<'_>, wanted: impl Into<String>) -> ParseError {
+        let mut found: String = word.text.chars().take(FOUND_MAX).collect();
+        if found.len() < word.text.len() {
+            found.push('…');
+        }
+        let found = if found.is_empty() { "nothing".into() } else { format!("{found:?}") };
+        ParseError { line: self.number, column: self.line[..word.at].chars().count() + 1, found, wanted: wanted.into() }
+    }
+
+    fn end_of_line(&self, wanted: String) -> ParseError {
+        let code = self.line.split('#').next().unwrap_or("").trim_end();
+        let column = code.chars().count() + 1;
+        ParseError { line: self.number, column, found: "the end of the line".into(), wanted }
+    }
+
+    /// A header of another version is an error; no header is fine.
+    fn check_version(&self) -> Result<(), ParseError> {
+        let Some(version) = self.line.strip_prefix(HEADER) else {
+            return Ok(());
+        };
+        let word = Word { text: version.trim_end(), at: HEADER.len() };
+        match word.text.strip_prefix('v').and_then(|v| v.parse::<u32>().ok()) {
+            Some(FORMAT_VERSION) => Ok(()),
+            _ => Err(self.error(word, format!("expected v{FORMAT_VERSION}, the only version known here"))),
+        }
+    }
+
+    /// The operation of the line, if it holds one.
+    fn op(&mut self) -> Result<Option<Op>, ParseError> {
+        let Some(keyword) = self.next() else {
+            return Ok(None);
+        };
+        let Some(row) = row_of(keyword.text) else {
+            let known = OPERATIONS.each_ref().map(|operation| operation.keyword).join(", ");
+            return Err(self.error(keyword, format!("expected an operation ({known})")));
+        };
+        let operation = &OPERATIONS[row];
+        let mut args = Args::default();
+        for &arg in operation.args {
+            self.arg(operation, arg, &mut args)?;
+        }
+        let (fail, fail_node) = self.fails(operation)?;
+        Ok(Some(Op { kind: (operation.build)(args), fail, fail_node }))
+    }
+
+    fn arg(&mut self, operation: &Operation, arg: Arg, args: &mut Args) -> Result<(), ParseError> {
+        match arg.form() {
+            Form::Optional(words) => {
+                args.word = self.take_one_of(words).map_or(0, |place| place + 1);
+                return Ok(());
+            }
+            Form::File => {
+                if self.take_one_of(&["file"]).is_some() {
+                    let word = self.wanted(operation, "the number of a file")?;
+                    args.number = self.number(word, "", "a file", MAX_FILES)? + 1;
+                }
+                return Ok(());
+            }
+            _ => (),
+        }
+        let word = self.wanted(operation, &arg.usage())?;
+        match arg.form() {
+            Form::First => args.p = self.number(word, "p", "a process", MAX_PROCESSES as u8)?,
+            Form::Second => args.q = self.number(word, "p", "a process", MAX_PROCESSES as u8)?,
+            Form::Page => args.a = self.page(word)?,
+            Form::Place => args.c = self.page(word)?,
+            Form::Range => {
+                let Some((start, _)) = word.text.split_once("..") else {
+                    return Err(self.error(word, "expected a range of pages, such as 0x10..0x18"));
+                };
+                let end = word.after(start.len() + "..".len());
+                args.a = self.page(Word { text: start, at: word.at })?;
+                args.b = self.page(end)?;
+                if args.b < args.a {
+                    return Err(self.error(end, "the end must not lie before the start"));
+                }
+            }
+            Form::Count => match number_of(word.text) {
+                Some(pages) if (1..PAGE_LIMIT).contains(&pages) => args.c = pages,
+                _ => {
+                    let wanted = format!("expected a number of pages from 1 to below {PAGE_LIMIT:#x}");
+                    return Err(self.error(word, wanted));
+                }
+            },
+            Form::Word(words) => match words.iter().position(|known| *known == word.text) {
+                Some(place) => args.word = place as u8,
+                None => return Err(self.error(word, format!("expected {}", words.join(" or ")))),
+            },
+            Form::Pin => args.number = self.number(word, "", "a pin", MAX_PINS)?,
+            Form::Optional(_) | Form::File => (),
+        }
+        Ok(())
+    }
+
+    /// The next word, which the operation needs.
+    fn wanted(&mut self, operation: &Operation, what: &str) -> Result<Word<'a>, ParseError> {
+        match self.next() {
+            Some(word) => Ok(word),
+            None => Err(self.end_of_line(format!("expected {what} (\"{}\")", operation.usage()))),
+        }
+    }
+
+    /// Takes the next word if it is one of these, and tells which.
+    fn take_one_of(&mut self, words: &[&str]) -> Option<u8> {
+        let word = self.peek()?;
+        let place = words.iter().position(|known| *known == word.text)?;
+        self.next();
+        Some(place as u8)
+    }
+
+    /// A small number behind a prefix.
+    fn number(&self, word: Word<'_>, prefix: &str, what: &str, limit: u8) -> Result<u8, ParseError> {
+        match word.text.strip_prefix(prefix).and_then(|digits| digits_of(digits, 10)) {
+            Some(number) if number < u64::from(limit) => Ok(number as u8),
+            _ => Err(self.error(word, format!("expected {what}, {prefix}0 to {prefix}{}", limit - 1))),
+        }
+    }
+
+    fn page(&self, word: Word<'_>) -> Result<u64, ParseError> {
+        match number_of(word.text) {
+            Some(page) if page < PAGE_LIMIT => Ok(page),
+            _ => Err(self.error(word, format!("expected a page number below {PAGE_LIMIT:#x}, decimal or 0x hex"))),
+        }
+    }
+
+    /// What may follow the arguments: `fail=`, `failnode=`, and then nothing.
+    fn fails(&mut self, operation: &Operation) -> Result<(Fail, Fail), ParseError> {
+        let mut fails = [Fail::NEVER; 2];
+        let mut wanted = "expected fail=, failnode= or the end of the line";
+        for (fail, (key, then)) in fails.iter_mut().zip([
+            ("fail=", "expected failnode= or the end of the line"),
+            ("failnode=", "expected the end of the line"),
+        ]) {
+            if let Some(list) = self.peek().filter(|word| word.text.starts_with(key)).map(|word| word.after(key.len()))
+            {
+                self.next();
+                *fail = list.text.parse().map_err(|error: FailError| self.error(list, error.to_string()))?;
+                wanted = then;
+            }
+        }
+        match self.peek() {
+            Some(word) => Err(self.error(word, format!("{wanted} after \"{}\"", operation.usage()))),
+            None => Ok(fails.into()),
+        }
+    }
+}
+
+/// A number, decimal or `0x` hex.
+fn number_of(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x") {
+        Some(digits) => digits_of(digits, 16),
+        None => digits_of(text, 10),
+    }
+}
+
+/// A number in plain digits: no sign, not empty, not beyond a u64.
+fn digits_of(digits: &str, radix: u32) -> Option<u64> {
+    let plain = digits.chars().all(|c| c.is_digit(radix));
+    if plain { u64::from_str_radix(digits, radix).ok() } else { None }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (row, args) = self.kind.split();
+        let operation = &OPERATIONS[row];
+        f.write_str(operation.keyword)?;
+        for arg in operation.args {
+            match arg.form() {
+                Form::First => write!(f, " p{}", args.p)?,
+                Form::Second => write!(f, " p{}", args.q)?,
+                Form::Page => write!(f, " {:#x}", args.a)?,
+                Form::Range => write!(f, " {:#x}..{:#x}", args.a, args.b)?,
+                Form::Place => write!(f, " {:#x}", args.c)?,
+                Form::Count => write!(f, " {}", args.c)?,
+                Form::Word(words) => write!(f, " {}", words[usize::from(args.word)])?,
+                Form::Optional(words) if args.word > 0 => write!(f, " {}", words[usize::from(args.word) - 1])?,
+                Form::File if args.number > 0 => write!(f, " file {}", args.number - 1)?,
+                Form::Optional(_) | Form::File => (),
+                Form::Pin => write!(f, " {}", args.number)?,
+            }
+        }
+        if !self.fail.is_never() {
+            write!(f, " fail={}", self.fail)?;
+        }
+        if !self.fail_node.is_never() {
+            write!(f, " failnode={}", self.fail_node)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for super::OpKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&Op::from(*self), f)
+    }
+}
+
+impl fmt::Debug for super::OpKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.ops.iter().try_for_each(|op| writeln!(f, "{op}"))
+    }
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Trace {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Trace, ParseError> {
+        parse(text)
+    }
+}
+
+impl Trace {
+    /// The text form as a file of its own: a first line that says the version, then the operations.
+    pub fn to_file_text(&self) -> String {
+        format!("{HEADER}v{FORMAT_VERSION}\n{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests;
