@@ -29,7 +29,7 @@ mod fake;
 mod tests;
 
 pub use kernel_driver::KernelDriver;
-pub use meaning::Misdeed;
+pub use meaning::UnexpectedEffect;
 pub use stats::{Counts, MergeFaulted, MergeWith, Merges, Stats};
 
 use crate::pages::{AddressSpaces, Pages};

@@ -19,7 +19,7 @@ pub mod table;
 pub use equivalent::Equivalents;
 pub use hunt::{Budget, Hunt, Mode, Place};
 pub use score::Score;
-pub use store::{Fate, Header, Kill, Outcome, Record, Store};
+pub use store::{Fate, Header, Kill, MutantFates, Record, Store};
 pub use table::{Mutant, table};
 
 /// What is wrong with a file of this module, or with what it is asked for.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use crate::check::{Finding, Who};
+use crate::check::{Finding, Sides};
 use crate::trace::Trace;
 
 pub mod json;
@@ -93,9 +93,9 @@ impl<'a> Report<'a> {
     fn arguments(&self) -> String {
         // Only a run of one side blames one side.
         let side = match self.finding.side() {
-            Who::Both => "",
-            Who::Reference => " --side c",
-            Who::Port => " --side rust",
+            Sides::Both => "",
+            Sides::Reference => " --side c",
+            Sides::Port => " --side rust",
         };
         let options: String = self.options.iter().map(|word| format!(" {}", quoted(word))).collect();
         format!("{} --kernel {}{side}{options}", quoted(self.file.unwrap_or("FILE")), self.kernel)

@@ -2,7 +2,7 @@
 //!
 //! Each reference runs under its own driver (both under the same sort) and is watched by its own oracle. After each
 //! operation their states are compared up to the names of objects. What two revisions need not have alike has a
-//! name of its own ([`Order`]), is counted, and is shown with its smallest trace; what they must have alike and do not is
+//! name of its own ([`BenignDifference`]), is counted, and is shown with its smallest trace; what they must have alike and do not is
 //! [`Class::Different`]; a side that breaks an invariant is [`Class::Violates`].
 //!
 //! A failure is aligned by the site of the allocation, not by its number. A side on which the operation fails must be
@@ -33,9 +33,9 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use class::{Class, Names, Order, Sighting, Sightings, Which};
+pub use class::{BenignDifference, Class, Names, PairSide, Sighting, Sightings};
 pub use explore::Explorer;
 pub use observed::{Attempt, Observed, Site};
-pub use pair::{Goes, Pair};
+pub use pair::{Next, Pair};
 pub use side::Reviewed;
 pub use verdict::{Outcome, Searched, Verdict, minimize_sightings, random};

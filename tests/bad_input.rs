@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use common::{GENERATIONS, NEWEST, assert_nothing_found, lockstep, reference, run, trace};
-use rmap_diff::check::{self, Lockstep, Who};
+use rmap_diff::check::{self, Lockstep, Sides};
 use rmap_diff::mm::SmallDriver;
 use rmap_diff::port::Port;
 use rmap_diff::rmap::{Fail, MAX_PROCESSES};
@@ -111,7 +111,7 @@ fn a_hundred_thousand_mutated_traces_parse_or_say_where_they_are_wrong() {
     let texts = texts();
     let mut rng = Rng::new(100);
     let newest = reference(NEWEST).revision;
-    let (mut solo, mut driver) = (Lockstep::solo(Port::new(newest), Who::Port), SmallDriver::new());
+    let (mut solo, mut driver) = (Lockstep::solo(Port::new(newest), Sides::Port), SmallDriver::new());
     let (mut parsed, mut wrong) = (0, 0);
     for number in 0..100_000 {
         let bytes = mutate(&mut rng, &texts[number % texts.len()]);

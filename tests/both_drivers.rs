@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use common::layer::kernel_with_layer;
 use common::{GENERATIONS, NEWEST, reference, snapshot};
-use rmap_diff::check::{Driver, Lockstep, Who};
+use rmap_diff::check::{Driver, Lockstep, Sides};
 use rmap_diff::kernel::{Kernel, Reference, SlabMode};
 use rmap_diff::mm::{KernelDriver, Outcome, SmallDriver};
 use rmap_diff::port::Port;
@@ -197,7 +197,7 @@ fn a_family_of_10_000_generations_stays_within_twice_the_peak_of_its_vmas() {
 #[test]
 fn a_solo_world_of_the_vma_layer_needs_no_port() {
     let reference = reference(NEWEST);
-    let mut solo = Lockstep::solo(kernel_with_layer(reference, SlabMode::Poison), Who::Reference);
+    let mut solo = Lockstep::solo(kernel_with_layer(reference, SlabMode::Poison), Sides::Reference);
     let trace = common::trace("map p0 0x10..0x14\nfault p0 0x10\nfork p0 p1\nmove p1 0x10..0x12 0x20\n");
     let result = rmap_diff::check::run_trace(&mut solo, &mut KernelDriver::new(), &trace);
     assert_eq!((result.finding, result.stats.done), (None, 4));

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{NEWEST, reference, run, state_after, trace};
-use rmap_diff::check::{self, Lockstep, Who};
+use rmap_diff::check::{self, Lockstep, Sides};
 use rmap_diff::kernel::{Kernel, Reference, SlabMode};
 use rmap_diff::mm::{Outcome, SmallDriver};
 use rmap_diff::rmap::dump::Dump;
@@ -53,7 +53,7 @@ fn successive_forks_reuse_other_ancestors_before_and_after_the_series() {
     assert_eq!(reused(NEWEST), [2, 1, 3]);
 }
 
-/// Who handed a partial VMA (a chain, no anon_vma) to `unlink_anon_vmas()`, by the innermost function around it.
+/// Which function handed a partial VMA (a chain, no anon_vma) to `unlink_anon_vmas()`, by the innermost function around it.
 #[derive(Default, Debug, PartialEq, Eq)]
 struct PartialUnlinks {
     by_fork: u32,
@@ -182,7 +182,7 @@ fn without_failures_6_12_and_6_12_with_the_seed_patch_end_in_equal_states_over_a
     const OPS: usize = 500;
     const TRACES: usize = 1_000_000 / OPS;
     let mut sides = ["6.12", "6.12-seed"].map(|name| {
-        let side = Lockstep::solo(Kernel::new(reference(name), SlabMode::Reuse), Who::Reference);
+        let side = Lockstep::solo(Kernel::new(reference(name), SlabMode::Reuse), Sides::Reference);
         (side, SmallDriver::new())
     });
     let mut rng = Rng::new(612);

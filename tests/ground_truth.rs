@@ -1,4 +1,4 @@
-//! What of ground truth can be told without a booted kernel: the userland half, what goes over the line, what is said when
+//! DifferingPart of ground truth can be told without a booted kernel: the userland half, what goes over the line, what is said when
 //! something is missing. The booted half is `make ground-truth`.
 //!
 //! Needs a reference with a kernel driver.
@@ -7,14 +7,14 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use rmap_diff::ground_truth::compare::{What, first_difference, report};
+use rmap_diff::ground_truth::compare::{DifferingPart, first_difference, report};
 use rmap_diff::ground_truth::expressible::{LeftOut, expressible};
-use rmap_diff::ground_truth::protocol::Reply;
 use rmap_diff::ground_truth::userland::Userland;
 use rmap_diff::kernel;
 use rmap_diff::known::KnownFindings;
 use rmap_diff::rmap::Cache;
 use rmap_diff::trace::Trace;
+use rmap_diff::trace::agent::Reply;
 
 fn userland() -> Userland {
     Userland::new(kernel::reference("6.12").expect("make kernels")).expect("a kernel driver")
@@ -65,7 +65,7 @@ fn one_counter_that_is_off_is_found_at_its_step() {
     planted[2].dump.anon_vmas[1].num_active_vmas += 1;
     planted[3].dump.anon_vmas[1].num_active_vmas += 1;
     let found = first_difference(&trace, &steps, &planted).expect("a difference");
-    assert_eq!((found.step, found.what), (2, What::Graph));
+    assert_eq!((found.step, found.what), (2, DifferingPart::Graph));
     let text = report(&trace, &found);
     assert!(text.contains("differ graph after operation 3: fork p0 p1"), "{text}");
     assert!(text.contains("-anon_vma 1  root 0  parent 0  refcount 1  num_children 0  num_active_vmas 1\n"), "{text}");

@@ -6,7 +6,7 @@
 mod common;
 
 use common::GENERATIONS;
-use common::layer::{ACCOUNT, DONTCOPY, WIPEONFORK, WRITE, World, kernel_with_layer};
+use common::layer::{ACCOUNT, DONTCOPY, LayerWorld, WIPEONFORK, WRITE, kernel_with_layer};
 use rmap_diff::check::{Driver, Lockstep, play_trace};
 use rmap_diff::kernel::{Kernel, SlabMode};
 use rmap_diff::mm::KernelDriver;
@@ -15,9 +15,9 @@ use rmap_diff::rmap::{Call, MmId, VmaAttributes, VmaOperation, WalkMode};
 use rmap_diff::trace::{OPERATIONS, Trace};
 
 /// The same on every generation.
-fn everywhere(test: impl Fn(&str, &mut World)) {
+fn everywhere(test: impl Fn(&str, &mut LayerWorld)) {
     for name in GENERATIONS {
-        let mut world = World::new(name);
+        let mut world = LayerWorld::new(name);
         test(name, &mut world);
         world.end();
     }
@@ -36,7 +36,7 @@ fn layouts(cases: &[(&str, &str)]) {
 }
 
 /// 7.x takes memory that has an anon_vma into a VMA that has none; before, a merge was refused there.
-fn merges_into_unfaulted(world: &World) -> bool {
+fn merges_into_unfaulted(world: &LayerWorld) -> bool {
     world.reference.revision.chains_preallocated
 }
 
@@ -241,7 +241,7 @@ fn fault_where_nothing_is_or_may_be_is_refused() {
 fn fault_copies_what_is_shared_and_uses_again_what_is_not() {
     everywhere(|_, world| {
         world.play("map p0 0x10..0x14\nfault p0 0x10\nfork p0 p1");
-        let folio = |world: &World, mm| world.driver.pages().folio_at(MmId(mm), 0x10).expect("a folio");
+        let folio = |world: &LayerWorld, mm| world.driver.pages().folio_at(MmId(mm), 0x10).expect("a folio");
         let shared = folio(world, 0);
         assert_eq!((folio(world, 1), world.driver.pages().mapcount(shared)), (shared, 2));
         world.play("fault p1 0x10");
@@ -386,7 +386,7 @@ fn advise_wipeonfork_gives_the_child_empty_memory_until_keeponfork() {
         let (kept, wiped) = (world.at(1, 0x10), world.at(1, 0x16));
         assert_eq!((kept.chain.len(), wiped.anon_vma, wiped.chain.len()), (2, None, 0));
         assert!(wiped.has(WIPEONFORK), "the setting remains in place in the child, says madvise(2)");
-        let folio = |world: &World, page| world.driver.pages().folio_at(MmId(1), page);
+        let folio = |world: &LayerWorld, page| world.driver.pages().folio_at(MmId(1), page);
         assert!(folio(world, 0x11).is_some() && folio(world, 0x17).is_none());
         // The parent has lost nothing.
         assert!(world.driver.pages().folio_at(MmId(0), 0x17).is_some());

@@ -5,7 +5,7 @@
 mod common;
 
 use common::GENERATIONS;
-use common::layer::World;
+use common::layer::LayerWorld;
 use rmap_diff::mm::{KernelDriver, Outcome};
 use rmap_diff::rmap::{FolioId, MAX_PROCESSES, MmId, Watched};
 use rmap_diff::trace::{OPERATIONS, OpKind};
@@ -76,7 +76,7 @@ fn crowd() -> String {
 /// The pages that each process has mapped, and the folios that they map.
 type Contents = (Vec<(u8, u64)>, Vec<(FolioId, MmId, u64)>);
 
-fn contents(world: &World) -> Contents {
+fn contents(world: &LayerWorld) -> Contents {
     let processes = KernelDriver::processes(&world.driver);
     let pages = processes
         .flat_map(|(mm, vmas)| {
@@ -87,7 +87,7 @@ fn contents(world: &World) -> Contents {
 }
 
 /// One operation with one failure. Tells whether any attempt was made to fail.
-fn fails_once(world: &mut World, before: &[&str], line: &str, failure: &str) -> bool {
+fn fails_once(world: &mut LayerWorld, before: &[&str], line: &str, failure: &str) -> bool {
     world.reset();
     before.iter().for_each(|text| world.play(text));
     let op = common::trace(&format!("{line} {failure}")).ops[0];
@@ -138,7 +138,7 @@ fn every_single_failure(key: &str) {
     let crowd = crowd();
     let mut injected_by_operation = vec![0; OPERATIONS.len()];
     for name in GENERATIONS {
-        let mut world = World::new(name);
+        let mut world = LayerWorld::new(name);
         for (before, line) in SITUATIONS {
             let row = common::trace(line).ops[0].kind.index();
             if line.starts_with("uffdmove") && !world.lockstep.reference().moves_pages() {
@@ -177,7 +177,7 @@ fn every_operation_survives_the_failure_of_each_allocation_of_the_maple_tree() {
 #[test]
 fn a_refusal_after_a_failed_operation_is_not_taken_for_a_failure() {
     for name in GENERATIONS {
-        let mut world = World::new(name);
+        let mut world = LayerWorld::new(name);
         world.fail("map p0 0x10..0x12 failnode=1+", "ENOMEM");
         world.refuse("pin p0 0x40", "EFAULT");
         assert_eq!(world.driver.stats().injected(), 1, "{name}");

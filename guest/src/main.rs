@@ -26,7 +26,7 @@ use std::io;
 use std::path::Path;
 
 use rmap_trace::agent::{FIRST_PAGE, Kernel, Reply, Request};
-use rmap_trace::{self, MAX_FILES, PAGE_LIMIT};
+use rmap_trace::{MAX_FILES, PAGE_LIMIT};
 
 use memory::Memory;
 use offsets::Offsets;
@@ -89,7 +89,7 @@ fn session(serial: &mut Serial) -> Result<(), Error> {
     serial.send(&Reply::Ready(Kernel { release: release.clone(), kmem_cache_alloc, caches }))?;
     while let Some(line) = serial.line()? {
         let request: Request = serde_json::from_str(&line).map_err(|error| Error::Host(error.to_string()))?;
-        let trace = trace::parse(&request.trace).map_err(|error| Error::Host(error.to_string()))?;
+        let trace = rmap_trace::parse(&request.trace).map_err(|error| Error::Host(error.to_string()))?;
         let mut player = Player::begin(&memory, &offsets, init_task, &release, &files, &mut processes)?;
         for (step, op) in trace.ops.iter().enumerate() {
             let marked = request.marked.contains(&step);

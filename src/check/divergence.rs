@@ -9,7 +9,7 @@ use crate::rmap::{Cache, Call, Event, EventKind, Function, Gfp, Rule, StateError
 
 /// Which side.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Who {
+pub enum Sides {
     /// The kernel's compiled C.
     Reference,
     /// The Rust port.
@@ -18,12 +18,12 @@ pub enum Who {
     Both,
 }
 
-impl fmt::Display for Who {
+impl fmt::Display for Sides {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Who::Reference => "reference",
-            Who::Port => "port",
-            Who::Both => "both sides",
+            Sides::Reference => "reference",
+            Sides::Port => "port",
+            Sides::Both => "both sides",
         })
     }
 }
@@ -93,14 +93,14 @@ pub enum FindingKind {
     /// A side breaks invariants; at least one.
     Violation {
         /// Which side.
-        side: Who,
+        side: Sides,
         /// What it breaks; the first gives the signature.
         violations: Vec<Violation>,
     },
     /// A side tells a state that cannot be read.
     Undecodable {
         /// Which side.
-        side: Who,
+        side: Sides,
         /// Why not.
         error: StateError,
     },
@@ -143,9 +143,9 @@ impl Finding {
     }
 
     /// Which side it concerns.
-    pub fn side(&self) -> Who {
+    pub fn side(&self) -> Sides {
         match self.kind {
-            FindingKind::Divergence(_) => Who::Both,
+            FindingKind::Divergence(_) => Sides::Both,
             FindingKind::Violation { side, .. } | FindingKind::Undecodable { side, .. } => side,
         }
     }

@@ -3,17 +3,17 @@
 //! A call costs both sides' work, the comparison of three slices, and the oracle. Since equal
 //! streams tell equal states, the oracle looks at the reference's only: what it says holds for both.
 
-use super::divergence::{Difference, Divergence, Finding, FindingKind, Phase, Who};
+use super::divergence::{Difference, Divergence, Finding, FindingKind, Phase, Sides};
 use super::failure::{FailedAttempt, failed_attempts};
-use super::nobody::Nobody;
+use super::no_port::NoPort;
 use super::oracle::{self, Broken, Oracle};
 use super::state_diff::{FieldDiff, diff_states};
 use super::tolerated::Tolerated;
 use super::violation::{Invariant, Violation};
-use crate::mm::Misdeed;
+use crate::mm::UnexpectedEffect;
 use crate::pages::{AddressSpaces, Pages};
 use crate::rmap::{
-    Call, Event, EventKind, Fail, LayerOperation, Mapped, MmCounts, MmId, PageEvent, Revision, Rmap, Seen, SeenWhat,
+    Call, Event, EventKind, Fail, LayerOperation, Mapped, MmCounts, MmId, Observation, PageEvent, Revision, Rmap, Seen,
     Side, Snapshot, StateError, VmaLayer, Watched,
 };
 
@@ -42,7 +42,7 @@ pub struct LockstepStats {
 }
 
 /// One side under the oracle alone.
-pub type Solo<S> = Lockstep<S, Nobody>;
+pub type Solo<S> = Lockstep<S, NoPort>;
 
 /// A reference and a port, compared at every call, with the oracle looking on.
 ///
@@ -51,7 +51,7 @@ pub type Solo<S> = Lockstep<S, Nobody>;
 pub struct Lockstep<C, P> {
     reference: C,
     port: Option<P>,
-    who: Who,
+    who: Sides,
     oracle: Oracle,
     words: [Vec<u64>; 2],
     /// Room for what a call of the reference touched.
@@ -74,10 +74,10 @@ pub struct Lockstep<C, P> {
 impl<C: Side, P: Side> Lockstep<C, P> {
     /// Two sides of the same revision, both empty.
     pub fn new(reference: C, port: P) -> Self {
-        Self::with(reference, Some(port), Who::Both)
+        Self::with(reference, Some(port), Sides::Both)
     }
 
-    fn with(reference: C, port: Option<P>, who: Who) -> Self {
+    fn with(reference: C, port: Option<P>, who: Sides) -> Self {
         let oracle = Oracle::of(reference.revision());
         Lockstep {
             reference,
@@ -210,7 +210,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
     }
 
     /// An operation did something else than it was asked.
-    pub fn misdeed(&mut self, misdeed: Misdeed) {
+    pub fn misdeed(&mut self, misdeed: UnexpectedEffect) {
         if self.finding.is_none() {
             let violation = Violation::new(Invariant::Asked, misdeed.what, [], misdeed.detail);
             self.broken(Phase::EndOfOperation, self.who, Broken::Violations(vec![violation]));
@@ -373,7 +373,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
     }
 
     #[cold]
-    fn broken(&mut self, phase: Phase, side: Who, broken: Broken) {
+    fn broken(&mut self, phase: Phase, side: Sides, broken: Broken) {
         let (call, kind) = match broken {
             Broken::Violations(violations) => {
                 (violations.first().and_then(|v| v.after), FindingKind::Violation { side, violations })
@@ -404,7 +404,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
 
 impl<S: Side> Solo<S> {
     /// One side alone; `who` says which, for the report.
-    pub fn solo(side: S, who: Who) -> Self {
+    pub fn solo(side: S, who: Sides) -> Self {
         Self::with(side, None, who)
     }
 }
@@ -460,7 +460,7 @@ impl<C: Side, P: Side> Rmap for Lockstep<C, P> {
         let Lockstep { reference, port, oracle, tolerated, words, stats, failed, told: words_told, .. } = self;
         let warning = if warned { reference.last_warning() } else { None };
         let seen = Seen {
-            what: SeenWhat::Call(call),
+            what: Observation::Call(call),
             result: ret,
             events: reference.events(),
             touched: told.then_some(&touched[..]),
@@ -559,14 +559,14 @@ impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
         let mut stopped = None;
         let result = reference.operate_watched(operation, fail_node, &mut |seen| {
             let followed = match seen.what {
-                SeenWhat::Pages(event) => {
+                Observation::Pages(event) => {
                     pages(event);
                     Ok(())
                 }
-                SeenWhat::Call(call) => follower.follow(call, seen),
-                SeenWhat::Outside if warns(seen.events) => follower.warned(None, seen),
-                SeenWhat::Outside if seen.events.iter().all(is_page_table_lock) => Ok(()),
-                SeenWhat::Outside => Err(Box::new(Stopped::Broken(Broken::Violations(vec![stray(seen.events)])))),
+                Observation::Call(call) => follower.follow(call, seen),
+                Observation::Outside if warns(seen.events) => follower.warned(None, seen),
+                Observation::Outside if seen.events.iter().all(is_page_table_lock) => Ok(()),
+                Observation::Outside => Err(Box::new(Stopped::Broken(Broken::Violations(vec![stray(seen.events)])))),
             };
             stopped = followed.err();
             stopped.is_none()

@@ -21,7 +21,7 @@ mod words;
 pub use full::{full, full_with_pins};
 
 use self::locks::Locks;
-use self::model::Model;
+use self::model::ShadowState;
 use self::record::VmaRecord;
 use super::pages::Walk;
 use super::violation::{Invariant, Violation};
@@ -118,7 +118,7 @@ impl KnownVma<'_> {
 #[derive(Default)]
 pub struct Oracle {
     rules: Rules,
-    model: Model,
+    model: ShadowState,
     locks: Locks,
     calls: Vec<Call>,
     /// VMAs whose chain entries are out of their trees while their range changes.

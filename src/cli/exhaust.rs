@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::subject::{self, DriverArg};
 use super::{AGREE, BUT_FOR, Error, FOUND, SideArg, file, print};
-use crate::check::{Lockstep, Who};
+use crate::check::{Lockstep, Sides};
 use crate::exhaust::{
     Ended, Expand, Failures, Limits, LockstepWorlds, OpKinds, Scope, Search, Subject, UnknownOperation,
 };
@@ -37,7 +37,7 @@ struct ScopeArgs {
     /// Operations of a sequence.
     #[arg(long, value_name = "D", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=64))]
     depth: u32,
-    /// Which operations are tried, by name with commas between; default: map, fault, fork, unmap and exit.
+    /// PairSide operations are tried, by name with commas between; default: map, fault, fork, unmap and exit.
     #[arg(long = "ops", value_name = "LIST", value_parser = parse_kinds)]
     kinds: Option<OpKinds>,
     /// Every state counts by itself, that of renamed processes too.
@@ -289,12 +289,12 @@ fn worker(args: &Args, scope: Scope) -> Result<Box<dyn Expand>, Error> {
         }};
     }
     Ok(match (subject.side, subject.driver()?) {
-        (SideArg::Rust, _) => worlds!(Lockstep::solo(port(), Who::Port), SmallDriver::new(), None),
-        (SideArg::C, DriverArg::Rust) => worlds!(Lockstep::solo(small(), Who::Reference), SmallDriver::new(), None),
+        (SideArg::Rust, _) => worlds!(Lockstep::solo(port(), Sides::Port), SmallDriver::new(), None),
+        (SideArg::C, DriverArg::Rust) => worlds!(Lockstep::solo(small(), Sides::Reference), SmallDriver::new(), None),
         (SideArg::Both, DriverArg::Rust) => worlds!(Lockstep::new(small(), port()), SmallDriver::new(), None),
         (SideArg::C, DriverArg::Kernel) => {
             let injected = |lockstep: &mut Lockstep<_, _>| Watched::injected(lockstep.reference());
-            worlds!(Lockstep::solo(layer()?, Who::Reference), KernelDriver::new(), Some(injected))
+            worlds!(Lockstep::solo(layer()?, Sides::Reference), KernelDriver::new(), Some(injected))
         }
         (SideArg::Both, DriverArg::Kernel) => {
             let injected = |lockstep: &mut Lockstep<_, _>| Watched::injected(lockstep.reference());

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::known::KnownArg;
 use super::{AGREE, Error, FOUND, file, print, subject};
-use crate::ground_truth::compare::{self, Difference, Step};
+use crate::ground_truth::compare::{self, GuestDifference, Observed};
 use crate::ground_truth::emulator::{EmulatorError, Setup};
 use crate::ground_truth::expressible::{LeftOut, expressible};
 use crate::ground_truth::guest::Guest;
@@ -46,7 +46,7 @@ pub(super) struct Args {
     /// The seed of the random traces.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Which share of the random traces has failing allocations.
+    /// PairSide share of the random traces has failing allocations.
     #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = super::random::parse_rate)]
     failing: f64,
     /// Where the minimised trace of a difference is written.
@@ -169,7 +169,7 @@ impl Session {
     }
 
     /// Plays on both, and counts. The trace on which the booted kernel is lost is kept.
-    fn compare(&mut self, args: &Args, trace: &Trace) -> Result<Option<Difference>, Error> {
+    fn compare(&mut self, args: &Args, trace: &Trace) -> Result<Option<GuestDifference>, Error> {
         let (ours, theirs) = match play(&mut self.userland, &mut self.guest, trace) {
             Ok(both) => both,
             Err(error) => {
@@ -240,7 +240,7 @@ impl Session {
         args: &Args,
         setup: &Setup,
         trace: &Trace,
-        difference: &Difference,
+        difference: &GuestDifference,
         whence: &str,
     ) -> Result<u8, Error> {
         let _ = writeln!(anstream::stderr(), "ground-truth: a difference in {whence}; making the trace small");
@@ -276,7 +276,7 @@ impl Session {
     }
 }
 
-fn play(userland: &mut Userland, guest: &mut Guest, trace: &Trace) -> Result<(Vec<Step>, Vec<Step>), Error> {
+fn play(userland: &mut Userland, guest: &mut Guest, trace: &Trace) -> Result<(Vec<Observed>, Vec<Observed>), Error> {
     let ours = userland.play(trace).map_err(|error| Error::Usage(error.to_string()))?;
     let theirs = guest.play(trace, &ours)?;
     Ok((ours, theirs))

@@ -9,7 +9,7 @@ use super::Error;
 use super::{AGREE, FOUND, print};
 use crate::known::{KnownFinding, KnownFindings};
 
-/// Which known findings a command goes by.
+/// PairSide known findings a command goes by.
 #[derive(clap::Args)]
 #[group(skip)]
 pub(super) struct KnownArg {

@@ -10,7 +10,7 @@ use super::{AGREE, Cli, Error, file};
 
 #[derive(clap::Args)]
 pub(super) struct CompletionsArgs {
-    /// Which shell.
+    /// PairSide shell.
     shell: Shell,
 }
 

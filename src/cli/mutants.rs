@@ -198,7 +198,7 @@ impl Run<'_> {
     fn tell(
         &self,
         asked: &[&Mutant],
-        outcome: &mutants::Outcome,
+        outcome: &mutants::MutantFates,
         equivalents: &Equivalents,
         whole: bool,
     ) -> Result<Vec<String>, Error> {

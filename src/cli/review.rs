@@ -40,7 +40,7 @@ pub(super) struct Args {
     /// Operations of its sequences; 0: no search. Alone: instead of the depths of the default scopes, if it is less.
     #[arg(long, value_name = "D")]
     depth: Option<u32>,
-    /// Which operations the search tries, by name with commas between; default: map, fault, fork, unmap and exit.
+    /// PairSide operations the search tries, by name with commas between; default: map, fault, fork, unmap and exit.
     #[arg(long = "search-ops", value_name = "LIST")]
     kinds: Option<OpKinds>,
     /// Seconds of random traces after the search.
@@ -159,7 +159,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     Ok(match verdict.outcome() {
         Outcome::Equivalent if verdict.is_finished() => AGREE,
         Outcome::Equivalent => BUT_FOR,
-        Outcome::ButFor => BUT_FOR,
+        Outcome::Except => BUT_FOR,
         Outcome::Different | Outcome::Violates => FOUND,
     })
 }

@@ -95,7 +95,7 @@ impl Job for Show<'_> {
             (Some(At::Operation(number)), None) => (number, number),
         };
         let captions: Vec<&str> = sides.iter().map(|&side| if side == "c" { "reference" } else { "port" }).collect();
-        // Who reuses what is told from some way back.
+        // A fork may reuse what is told from some way back.
         let keep = first.saturating_sub(PAGE_STEPS).max(1)..=to;
         let mut film = show::film(lockstep, driver, self.trace, self.kernel, &captions, keep);
         known::tell(self.known, lockstep.met());

@@ -1,4 +1,4 @@
-//! Which reference, which revision, which sides a command means.
+//! PairSide reference, which revision, which sides a command means.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use clap::ValueEnum as _;
 
 use super::known::KnownArg;
 use super::{Error, SideArg};
-use crate::check::{Driver, Lockstep, Who};
+use crate::check::{Driver, Lockstep, Sides};
 use crate::kernel::{self, Reference, SlabMode};
 use crate::known::KnownFinding;
 use crate::mm::KernelDriver;
@@ -24,7 +24,7 @@ pub(super) struct Args {
     /// January 2026 series.
     #[arg(long, value_name = "NAME", env = "RMAP_KERNEL")]
     kernel: Option<String>,
-    /// Which side runs.
+    /// PairSide side runs.
     #[arg(long, value_enum, default_value_t = SideArg::Both)]
     pub(super) side: SideArg,
     /// What the C's slab does with freed objects: reuse them at once, or poison and keep them.
@@ -136,7 +136,7 @@ impl Args {
         self.slab == SlabArg::Poison
     }
 
-    /// Which driver runs.
+    /// PairSide driver runs.
     pub(super) fn driver(&self) -> Result<DriverArg, Error> {
         if self.side != SideArg::Rust {
             let missing = self.reference()?.without_vma_layer();
@@ -173,9 +173,9 @@ impl Args {
         };
         let drives = &mut KernelDriver::new();
         match (self.side, self.driver()?) {
-            (SideArg::Rust, _) => job.on(&mut Lockstep::solo(port, Who::Port), small, &["rust"]),
-            (SideArg::C, DriverArg::Rust) => job.on(&mut Lockstep::solo(side, Who::Reference), small, &["c"]),
-            (SideArg::C, DriverArg::Kernel) => job.on(&mut Lockstep::solo(side, Who::Reference), drives, &["c"]),
+            (SideArg::Rust, _) => job.on(&mut Lockstep::solo(port, Sides::Port), small, &["rust"]),
+            (SideArg::C, DriverArg::Rust) => job.on(&mut Lockstep::solo(side, Sides::Reference), small, &["c"]),
+            (SideArg::C, DriverArg::Kernel) => job.on(&mut Lockstep::solo(side, Sides::Reference), drives, &["c"]),
             (SideArg::Both, DriverArg::Rust) => job.on(&mut Lockstep::new(side, port), small, &["c", "rust"]),
             (SideArg::Both, DriverArg::Kernel) => job.on(&mut Lockstep::new(side, port), drives, &["c", "rust"]),
         }

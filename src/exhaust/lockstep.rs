@@ -29,7 +29,7 @@ pub struct LockstepWorlds<C, P, D> {
 }
 
 /// What one operation came to.
-enum Step {
+enum Advance {
     /// A state.
     To(u128),
     /// A finding that is known: nothing to go on from.
@@ -61,17 +61,17 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
 
     /// The finding there is, with a trace that finds it: the shortest, unless it takes what was done and undone in
     /// between.
-    fn settle(&mut self, prefix: &[Op], op: Option<&Op>) -> Option<Step> {
+    fn settle(&mut self, prefix: &[Op], op: Option<&Op>) -> Option<Advance> {
         let finding = self.lockstep.finding()?.clone();
         if self.lockstep.settle() {
-            return Some(Step::Known);
+            return Some(Advance::Known);
         }
         let short: Trace = prefix.iter().chain(op).copied().collect();
         let long = Trace { ops: std::mem::take(&mut self.history) };
         let again = run_trace(&mut self.lockstep, &mut self.driver, &short).finding;
         Some(match again {
-            Some(again) => Step::Found(Box::new((short, again))),
-            None => Step::Found(Box::new((long, finding))),
+            Some(again) => Advance::Found(Box::new((short, again))),
+            None => Advance::Found(Box::new((long, finding))),
         })
     }
 
@@ -83,16 +83,16 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
         }
     }
 
-    fn step(&mut self, prefix: &[Op], op: &Op) -> Step {
+    fn step(&mut self, prefix: &[Op], op: &Op) -> Advance {
         self.apply(op);
         match self.settle(prefix, Some(op)) {
             Some(step) => step,
-            None => Step::To(self.key()),
+            None => Advance::To(self.key()),
         }
     }
 
     /// Every process exits, after every folio was walked.
-    fn end(&mut self, prefix: &[Op], op: Option<&Op>) -> Option<Step> {
+    fn end(&mut self, prefix: &[Op], op: Option<&Op>) -> Option<Advance> {
         self.lockstep.finish();
         end_trace(&mut self.lockstep, &mut self.driver);
         self.settle(prefix, op)
@@ -108,7 +108,7 @@ impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for Lockstep
     fn expand(&mut self, prefix: &[Op], is_seen: &dyn Fn(u128) -> bool) -> Expansion {
         let mut out = Expansion::default();
         self.replay(prefix);
-        if let Some(Step::Found(found)) = self.settle(prefix, None) {
+        if let Some(Advance::Found(found)) = self.settle(prefix, None) {
             out.found = Some(found);
             return out;
         }
@@ -129,13 +129,13 @@ impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for Lockstep
                 let attempts = self.lockstep.attempts();
                 let injected = self.injected.map(|injected| injected(&mut self.lockstep));
                 match step {
-                    Step::To(key) if key == here => {}
-                    Step::To(key) => {
+                    Advance::To(key) if key == here => {}
+                    Advance::To(key) => {
                         is_here = false;
                         out.children.push((now, key));
                         if !is_seen(key) && self.ended.insert(key) {
                             match self.end(prefix, Some(&now)) {
-                                Some(Step::Found(found)) => {
+                                Some(Advance::Found(found)) => {
                                     out.found = Some(found);
                                     return out;
                                 }
@@ -144,11 +144,11 @@ impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for Lockstep
                             }
                         }
                     }
-                    Step::Known => {
+                    Advance::Known => {
                         is_here = false;
                         out.counts.known += 1;
                     }
-                    Step::Found(found) => {
+                    Advance::Found(found) => {
                         out.found = Some(found);
                         return out;
                     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Ended, Expand, Failures, Limits, LockstepWorlds, OpKinds, Scope, Search, Subject};
-use crate::check::{Lockstep, Nobody, Who, play_trace};
+use crate::check::{Lockstep, NoPort, Sides, play_trace};
 use crate::mm::SmallDriver;
 use crate::port::Port;
 use crate::rmap::Revision;
@@ -16,8 +16,8 @@ fn revision() -> Revision {
     Revision::of_generation("7.3").unwrap()
 }
 
-fn solo() -> Lockstep<Port, Nobody> {
-    Lockstep::solo(Port::new(revision()), Who::Port)
+fn solo() -> Lockstep<Port, NoPort> {
+    Lockstep::solo(Port::new(revision()), Sides::Port)
 }
 
 fn scope(processes: u8, pages: u64, depth: u32) -> Scope {

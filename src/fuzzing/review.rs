@@ -94,7 +94,7 @@ impl Harness {
         self.executions += 1;
         self.operations += trace.ops.len() as u64;
         let worst = self.pair.seen.iter().map(|(class, _)| class.clone()).last();
-        let found = worst.filter(|class| !matches!(class, Class::ButFor(_)));
+        let found = worst.filter(|class| !matches!(class, Class::Except(_)));
         let (Names { base, changed }, executions, operations) = (chosen().names(), self.executions, self.operations);
         self.figures.write(found.is_some(), || {
             format!("kernel={base}..{changed}\nexecutions={executions}\noperations={operations}\n")

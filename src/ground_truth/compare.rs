@@ -19,7 +19,7 @@ const EINVAL: i32 = 22;
 
 /// What is to be seen of a side after an operation.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Step {
+pub struct Observed {
     /// What it returned: 0 or an errno.
     pub errno: i32,
     /// The graph from then on.
@@ -32,7 +32,7 @@ pub struct Step {
 
 /// What differs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum What {
+pub enum DifferingPart {
     /// What the operation returned.
     Errno,
     /// Its attempts to allocate.
@@ -44,29 +44,29 @@ pub enum What {
     Warning,
 }
 
-impl What {
+impl DifferingPart {
     /// As it is said in a report.
     pub fn name(self) -> &'static str {
         match self {
-            What::Errno => "return value",
-            What::Attempts => "attempts to allocate",
-            What::Graph => "graph",
-            What::Warning => "warning",
+            DifferingPart::Errno => "return value",
+            DifferingPart::Attempts => "attempts to allocate",
+            DifferingPart::Graph => "graph",
+            DifferingPart::Warning => "warning",
         }
     }
 }
 
 /// Where two runs first differ.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Difference {
+pub struct GuestDifference {
     /// After which operation, from 0.
     pub step: usize,
     /// In what.
-    pub what: What,
+    pub what: DifferingPart,
     /// The userland run.
-    pub userland: Step,
+    pub userland: Observed,
     /// The booted kernel.
-    pub booted: Step,
+    pub booted: Observed,
 }
 
 /// What a step returned, as far as both sides can say it: a fault is asked for by `madvise()`, whose errno for
@@ -91,21 +91,21 @@ fn said(op: &Op, errno: i32, before: Option<&Dump>) -> i32 {
 }
 
 /// The first difference between two runs of a trace.
-pub fn first_difference(trace: &Trace, userland: &[Step], booted: &[Step]) -> Option<Difference> {
+pub fn first_difference(trace: &Trace, userland: &[Observed], booted: &[Observed]) -> Option<GuestDifference> {
     let mut before = None;
     for (step, (op, (ours, theirs))) in trace.ops.iter().zip(userland.iter().zip(booted)).enumerate() {
-        let differs = |what| Difference { step, what, userland: ours.clone(), booted: theirs.clone() };
+        let differs = |what| GuestDifference { step, what, userland: ours.clone(), booted: theirs.clone() };
         if said(op, ours.errno, before) != said(op, theirs.errno, before) {
-            return Some(differs(What::Errno));
+            return Some(differs(DifferingPart::Errno));
         }
         if !same_attempts(op, ours.attempts.as_deref(), theirs.attempts.as_deref()) {
-            return Some(differs(What::Attempts));
+            return Some(differs(DifferingPart::Attempts));
         }
         if !same_graph(&ours.dump, &theirs.dump) {
-            return Some(differs(What::Graph));
+            return Some(differs(DifferingPart::Graph));
         }
         if ours.warnings.is_empty() && !theirs.warnings.is_empty() {
-            return Some(differs(What::Warning));
+            return Some(differs(DifferingPart::Warning));
         }
         before = Some(&theirs.dump);
     }
@@ -127,16 +127,16 @@ fn same_attempts(op: &Op, userland: Option<&[Attempt]>, booted: Option<&[Attempt
 }
 
 /// For a person: both sides, what differs, and the trace up to there.
-pub fn report(trace: &Trace, difference: &Difference) -> String {
+pub fn report(trace: &Trace, difference: &GuestDifference) -> String {
     let mut text = String::new();
-    let Difference { step, what, userland, booted } = difference;
+    let GuestDifference { step, what, userland, booted } = difference;
     // Writing to a string does not fail.
     let _ = writeln!(text, "differ {} after operation {}: {}", what.name(), step + 1, trace.ops[*step]);
-    let returned = |step: &Step| match step.errno {
+    let returned = |step: &Observed| match step.errno {
         0 => "0".to_owned(),
         errno => format!("-{} ({errno})", errno_name(errno)),
     };
-    let attempts = |step: &Step| match &step.attempts {
+    let attempts = |step: &Observed| match &step.attempts {
         None => "not watched".to_owned(),
         Some(attempts) => attempts
             .iter()
@@ -152,7 +152,7 @@ pub fn report(trace: &Trace, difference: &Difference) -> String {
         text.push_str(&side.dump.text());
     }
     // The first line is whose dump it is.
-    let body = |step: &Step| step.dump.text().split_once('\n').map(|(_, body)| body.to_owned()).unwrap_or_default();
+    let body = |step: &Observed| step.dump.text().split_once('\n').map(|(_, body)| body.to_owned()).unwrap_or_default();
     let (ours, theirs) = (body(userland), body(booted));
     let _ = writeln!(text, "\n--- userland\n+++ booted\n{}", TextDiff::from_lines(&ours, &theirs).unified_diff());
     let _ = writeln!(text, "trace");
@@ -168,7 +168,7 @@ mod tests {
     use crate::rmap::Cache;
     use crate::rmap::dump::{AnonVma, Live, Process, Vma};
 
-    fn step() -> Step {
+    fn step() -> Observed {
         let vma = Vma { start: 1, end: 3, pgoff: None, attributes: Some((1, 3, 0)), anon_vma: Some(0), chain: vec![0] };
         let anon_vma = AnonVma {
             id: 0,
@@ -186,14 +186,14 @@ mod tests {
             anon_vmas: vec![anon_vma],
             live: Live { anon_vma: 1, anon_vma_chain: 1 },
         };
-        Step { errno: 0, dump, attempts: None, warnings: Vec::new() }
+        Observed { errno: 0, dump, attempts: None, warnings: Vec::new() }
     }
 
     fn trace() -> Trace {
         "map p0 1..3\nfault p0 1".parse().unwrap()
     }
 
-    fn compare(change: impl FnOnce(&mut Step)) -> Option<What> {
+    fn compare(change: impl FnOnce(&mut Observed)) -> Option<DifferingPart> {
         let mut booted = step();
         change(&mut booted);
         let found = first_difference(&trace(), &[step(), step()], &[step(), booted]);
@@ -208,7 +208,7 @@ mod tests {
     fn every_part_of_a_graph_is_compared() {
         assert_eq!(compare(|_| ()), None);
         assert_eq!(compare(|step| (step.dump.kernel, step.dump.side) = ("other".into(), "other".into())), None);
-        let changes: [fn(&mut Step); 13] = [
+        let changes: [fn(&mut Observed); 13] = [
             |step| step.dump.processes[0].id = 1,
             |step| step.dump.processes[0].vmas[0].start = 0,
             |step| step.dump.processes[0].vmas[0].end = 4,
@@ -224,14 +224,14 @@ mod tests {
             |step| step.dump.live.anon_vma_chain = 2,
         ];
         for (number, change) in changes.into_iter().enumerate() {
-            assert_eq!(compare(change), Some(What::Graph), "change {number}");
+            assert_eq!(compare(change), Some(DifferingPart::Graph), "change {number}");
         }
-        assert_eq!(compare(|step| step.warnings.push("WARNING: ".into())), Some(What::Warning));
+        assert_eq!(compare(|step| step.warnings.push("WARNING: ".into())), Some(DifferingPart::Warning));
     }
 
     #[test]
     fn an_errno_is_translated_only_where_the_system_call_says_less() {
-        assert_eq!(compare(|step| step.errno = ENOMEM), Some(What::Errno));
+        assert_eq!(compare(|step| step.errno = ENOMEM), Some(DifferingPart::Errno));
         let errno =
             |text: &str, errno, before: Option<&Dump>| said(&text.parse::<Trace>().unwrap().ops[0], errno, before);
         let before = step().dump;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::compare::Step;
+use super::compare::Observed;
 use super::debug_port::DebugPort;
 use super::emulator::{Emulator, EmulatorError, Setup};
 use super::failures;
@@ -40,7 +40,7 @@ impl Guest {
     }
 
     /// Plays a trace. `userland` is what came of it in userland: the attempts that failed there fail here.
-    pub fn play(&mut self, trace: &Trace, userland: &[Step]) -> Result<Vec<Step>, EmulatorError> {
+    pub fn play(&mut self, trace: &Trace, userland: &[Observed]) -> Result<Vec<Observed>, EmulatorError> {
         let failing: HashMap<usize, &[Attempt]> = userland
             .iter()
             .enumerate()
@@ -57,7 +57,7 @@ impl Guest {
         let request = Request { trace: trace.to_string(), marked };
         let line = serde_json::to_string(&request).map_err(|error| EmulatorError::Agent(error.to_string()))?;
         self.emulator.send(&line)?;
-        let mut steps: Vec<Step> = Vec::new();
+        let mut steps: Vec<Observed> = Vec::new();
         let mut watched = None;
         loop {
             let reply = self.emulator.reply()?;
@@ -69,7 +69,7 @@ impl Guest {
                     let last = || steps.last().map_or_else(beginning, |step| step.dump.clone());
                     let dump = dump.unwrap_or_else(last);
                     let warnings = self.emulator.alarms()?;
-                    steps.push(Step { errno, dump, attempts: watched.take(), warnings });
+                    steps.push(Observed { errno, dump, attempts: watched.take(), warnings });
                 }
                 (Reply::End, _) if steps.len() == trace.ops.len() => return Ok(steps),
                 (other, _) => {

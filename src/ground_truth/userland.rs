@@ -1,6 +1,6 @@
 //! The userland run: a trace on the kernel driver alone, and after each step what the booted kernel is compared with.
 
-use super::compare::Step;
+use super::compare::Observed;
 use crate::kernel::{Kernel, Reference, SlabMode};
 use crate::mm::{KernelDriver, Outcome};
 use crate::rmap::dump::Dump;
@@ -53,13 +53,13 @@ impl Userland {
     }
 
     /// Plays a trace: a step each operation.
-    pub fn play(&mut self, trace: &Trace) -> Result<Vec<Step>, StateError> {
+    pub fn play(&mut self, trace: &Trace) -> Result<Vec<Observed>, StateError> {
         self.side.reset();
         self.driver.reset();
         trace.ops.iter().map(|op| self.step(op)).collect()
     }
 
-    fn step(&mut self, op: &crate::trace::Op) -> Result<Step, StateError> {
+    fn step(&mut self, op: &crate::trace::Op) -> Result<Observed, StateError> {
         let errno = match self.driver.apply(&mut self.side, op) {
             Outcome::Done => 0,
             Outcome::Refused(errno) | Outcome::Failed(errno) => errno,
@@ -72,6 +72,6 @@ impl Userland {
         let name = self.side.side().reference().name;
         let dump = Dump::detailed(name, "userland", &snapshot, self.side.live(), &processes);
         let Noted { attempts, warnings } = self.side.log();
-        Ok(Step { errno, dump, attempts: Some(attempts.clone()), warnings: warnings.clone() })
+        Ok(Observed { errno, dump, attempts: Some(attempts.clone()), warnings: warnings.clone() })
     }
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::{Kernel, abi};
 use crate::rmap::{
-    AnonVmaId, Call, Event, Fail, LayerOperation, Mapped, MmCounts, MmId, PageEvent, Seen, SeenWhat, Side,
+    AnonVmaId, Call, Event, Fail, LayerOperation, Mapped, MmCounts, MmId, Observation, PageEvent, Seen, Side,
     VmaAttributes, VmaId, VmaLayer, VmaOperation, VmaRange, Watched,
 };
 
@@ -49,7 +49,7 @@ unsafe extern "C" fn watch(context: *mut c_void, seen: *const abi::rmap_seen) ->
 }
 
 /// What C tells. A number that it never tells is nothing in particular.
-fn decode(call: &abi::rmap_call) -> SeenWhat {
+fn decode(call: &abi::rmap_call) -> Observation {
     use abi::rmap_call_kind as kind;
     let is = |k: kind| call.kind == k as u32;
     let id = |serial: u32| (serial != Event::NONE).then_some(VmaId(serial));
@@ -93,18 +93,18 @@ fn decode(call: &abi::rmap_call) -> SeenWhat {
         () if is(kind::RMAP_TREE_PRE_UPDATE_VMA) => Call::TreePreUpdateVma { vma },
         () if is(kind::RMAP_TREE_POST_UPDATE_VMA) => Call::TreePostUpdateVma { vma },
         () if is(kind::RMAP_PAGES_ZAP) => {
-            return SeenWhat::Pages(PageEvent::Zap { mm, start: call.start, end: call.end });
+            return Observation::Pages(PageEvent::Zap { mm, start: call.start, end: call.end });
         }
         () if is(kind::RMAP_PAGES_COPY) => {
             let from = MmId(call.other as u8);
-            return SeenWhat::Pages(PageEvent::Copy { mm, from, start: call.start, end: call.end });
+            return Observation::Pages(PageEvent::Copy { mm, from, start: call.start, end: call.end });
         }
         () if is(kind::RMAP_PAGES_MOVE) => {
-            return SeenWhat::Pages(PageEvent::Move { mm, start: call.start, end: call.end, to: call.pgoff });
+            return Observation::Pages(PageEvent::Move { mm, start: call.start, end: call.end, to: call.pgoff });
         }
-        () => return SeenWhat::Outside,
+        () => return Observation::Outside,
     };
-    SeenWhat::Call(told)
+    Observation::Call(told)
 }
 
 fn encode(operation: &LayerOperation) -> abi::rmap_operation {
@@ -211,7 +211,7 @@ impl Watched for Kernel {
 impl VmaLayer for Kernel {
     fn operate(&mut self, operation: &LayerOperation, fail_node: &Fail, pages: &mut dyn FnMut(PageEvent)) -> i32 {
         self.operate_watched(operation, fail_node, &mut |seen| {
-            if let SeenWhat::Pages(event) = seen.what {
+            if let Observation::Pages(event) = seen.what {
                 pages(event);
             }
             true

@@ -2,7 +2,7 @@
 //! calls of the reverse map itself. What is left for here is to ask for an operation, and to keep the page tables as
 //! the VMA code says that they change.
 
-use super::meaning::{self, Misdeed};
+use super::meaning::{self, UnexpectedEffect};
 use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
 use crate::pages::{AddressSpaces, Pages, Refused};
 use crate::rmap::{Fail, LayerOperation, MAX_PROCESSES, Mapped, MmCounts, MmId, PageEvent, VmaId, VmaLayer, VmaRange};
@@ -29,7 +29,7 @@ pub struct KernelDriver {
     /// What the process of the running operation had mapped before.
     before: Vec<Mapped>,
     /// What the last operation did that it was not asked.
-    misdeed: Option<Misdeed>,
+    misdeed: Option<UnexpectedEffect>,
 }
 
 impl Default for KernelDriver {
@@ -288,7 +288,7 @@ impl KernelDriver {
     }
 
     /// What an operation did that it was not asked, since this was asked last.
-    pub fn take_misdeed(&mut self) -> Option<Misdeed> {
+    pub fn take_misdeed(&mut self) -> Option<UnexpectedEffect> {
         self.misdeed.take()
     }
 

@@ -5,7 +5,7 @@ use crate::rmap::{EAGAIN, ENOMEM, LayerOperation, Mapped, VmaRange};
 
 /// An operation did something else than it was asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Misdeed {
+pub struct UnexpectedEffect {
     /// Which rule is broken.
     pub what: &'static str,
     /// Where.
@@ -17,11 +17,11 @@ pub struct Misdeed {
 struct Piece {
     start: u64,
     end: u64,
-    how: How,
+    how: VmaKind,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct How {
+struct VmaKind {
     writable: bool,
     /// Of memory that maps a file: how far a page's offset in the file is from the page's own number (modulo 2^64).
     file: Option<u64>,
@@ -50,8 +50,8 @@ pub struct Spaces<'a> {
 
 /// Looks for what an operation did that it was not asked to, or did not do. `errno` is 0 for success; `injected`: how many
 /// allocations were made to fail.
-pub fn misdeed(operation: &LayerOperation, spaces: &Spaces, errno: i32, injected: u32) -> Option<Misdeed> {
-    let broken = |what, detail| Some(Misdeed { what, detail });
+pub fn misdeed(operation: &LayerOperation, spaces: &Spaces, errno: i32, injected: u32) -> Option<UnexpectedEffect> {
+    let broken = |what, detail| Some(UnexpectedEffect { what, detail });
     if injected == 0 && spaces.before.len() < MANY_VMAS {
         if errno == ENOMEM && !may_say_enomem(operation, spaces.before) {
             return broken("ENOMEM and no allocation failed", format!("{operation:?}"));
@@ -80,7 +80,7 @@ pub fn misdeed(operation: &LayerOperation, spaces: &Spaces, errno: i32, injected
     }
     let (before, after) = (pieces(spaces.before), pieces(there));
     if errno != 0 {
-        // How pages are mapped may have changed half-way; whether they are has not, but where a move has made room.
+        // VmaKind pages are mapped may have changed half-way; whether they are has not, but where a move has made room.
         let asked = moved(operation);
         let covered = |space: &[Piece]| {
             let mut space: Vec<Piece> = space.iter().map(|piece| Piece { how: ANY, ..*piece }).collect();
@@ -207,7 +207,7 @@ pub fn missing_page<F: PartialEq>(
     spaces: &Spaces,
     pages: impl Iterator<Item = (u64, F)>,
     child: impl Fn(u64) -> Option<F>,
-) -> Option<Misdeed> {
+) -> Option<UnexpectedEffect> {
     let copied = |vma: &Mapped| vma.faulted && !vma.dontcopy && !vma.wipeonfork;
     let mut vmas = spaces.before.iter().filter(|vma| copied(vma)).peekable();
     for (page, folio) in pages {
@@ -215,7 +215,7 @@ pub fn missing_page<F: PartialEq>(
         let inside = vmas.peek().is_some_and(|vma| vma.range.start <= page);
         if inside && child(page) != Some(folio) {
             let detail = format!("{operation:?}: page {page:#x}");
-            return Some(Misdeed { what: "child lacks a page of its parent", detail });
+            return Some(UnexpectedEffect { what: "child lacks a page of its parent", detail });
         }
     }
     None
@@ -223,30 +223,30 @@ pub fn missing_page<F: PartialEq>(
 
 /// A child has what its parent has, but for what shall not be copied; and an anon_vma where the parent has one, but
 /// where memory is wiped.
-fn forked(operation: &LayerOperation, spaces: &Spaces) -> Option<Misdeed> {
+fn forked(operation: &LayerOperation, spaces: &Spaces) -> Option<UnexpectedEffect> {
     let copied: Vec<Mapped> = spaces.before.iter().filter(|vma| !vma.dontcopy).copied().collect();
     let Some(child) = spaces.child else {
-        return Some(Misdeed { what: "fork without a child", detail: format!("{operation:?}") });
+        return Some(UnexpectedEffect { what: "fork without a child", detail: format!("{operation:?}") });
     };
     let (expected, there) = (joined(pieces(&copied)), joined(pieces(child)));
     if expected != there {
         let detail = differ(operation, &expected, &there);
-        return Some(Misdeed { what: "child has not what its parent has", detail });
+        return Some(UnexpectedEffect { what: "child has not what its parent has", detail });
     }
     let bare = copied.iter().zip(child).find(|(of, vma)| vma.faulted != (of.faulted && !of.wipeonfork));
-    bare.map(|(of, _)| Misdeed {
+    bare.map(|(of, _)| UnexpectedEffect {
         what: "child's VMA and its parent's anon_vma",
         detail: format!("{operation:?}: the child's at {}", of.range),
     })
 }
 
-const ANY: How = How { writable: false, file: None, dontcopy: false, wipeonfork: false };
+const ANY: VmaKind = VmaKind { writable: false, file: None, dontcopy: false, wipeonfork: false };
 
 fn pieces(space: &[Mapped]) -> Vec<Piece> {
     let piece = |vma: &Mapped| Piece {
         start: vma.range.start,
         end: vma.range.end,
-        how: How {
+        how: VmaKind {
             writable: vma.writable,
             file: vma.file.then_some(vma.range.pgoff.wrapping_sub(vma.range.start)),
             dontcopy: vma.dontcopy,
@@ -290,7 +290,7 @@ fn moved(operation: &LayerOperation) -> Option<[(u64, u64); 2]> {
 
 /// What is mapped after an operation that succeeds; none: nothing is known.
 fn meant(operation: &LayerOperation, before: &[Piece]) -> Option<Vec<Piece>> {
-    let changed = |start, end, change: &dyn Fn(&mut How)| {
+    let changed = |start, end, change: &dyn Fn(&mut VmaKind)| {
         let mut out = without(before, start, end);
         out.extend(within(before, start, end).into_iter().map(|mut piece| {
             change(&mut piece.how);
@@ -303,7 +303,7 @@ fn meant(operation: &LayerOperation, before: &[Piece]) -> Option<Vec<Piece>> {
         LayerOperation::Map { start, end, file, .. } => {
             let mut out = without(before, start, end);
             // From the offset of its first page's number on.
-            let how = How { writable: true, file: file.map(|_| 0), dontcopy: false, wipeonfork: false };
+            let how = VmaKind { writable: true, file: file.map(|_| 0), dontcopy: false, wipeonfork: false };
             out.push(Piece { start, end, how });
             out
         }
@@ -328,7 +328,7 @@ fn meant(operation: &LayerOperation, before: &[Piece]) -> Option<Vec<Piece>> {
             out.extend(taken.into_iter().map(|piece| Piece {
                 start: piece.start - start + to,
                 end: piece.end - start + to,
-                how: How { file: piece.how.file.map(|far| far.wrapping_add(start).wrapping_sub(to)), ..piece.how },
+                how: VmaKind { file: piece.how.file.map(|far| far.wrapping_add(start).wrapping_sub(to)), ..piece.how },
             }));
             out
         }

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::MutantsError;
-use crate::check::{self, Driver, Finding, Lockstep, Who, run_trace};
+use crate::check::{self, Driver, Finding, Lockstep, Sides, run_trace};
 use crate::kernel::{Kernel, Reference, SlabMode};
 use crate::known::KnownFinding;
 use crate::mm::{KernelDriver, SmallDriver};
@@ -48,7 +48,7 @@ pub struct Place {
 /// Operations of a trace, in turn: short ones reset often, long ones pile objects up.
 const LENGTHS: [usize; 3] = [24, 96, 250];
 
-/// Who makes the rmap calls.
+/// Which driver makes the rmap calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Drives {
     Small,
@@ -98,17 +98,17 @@ pub struct Caught {
 }
 
 /// The sides and a driver.
-trait World {
+trait MutantSession {
     fn play(&mut self, trace: &Trace) -> Option<Finding>;
     fn minimize(&mut self, trace: &Trace, finding: &Finding) -> Trace;
 }
 
-struct Sides<P, D> {
+struct HuntedSides<P, D> {
     lockstep: Lockstep<Kernel, P>,
     driver: D,
 }
 
-impl<P: Side, D: Driver<Kernel, P>> World for Sides<P, D> {
+impl<P: Side, D: Driver<Kernel, P>> MutantSession for HuntedSides<P, D> {
     fn play(&mut self, trace: &Trace) -> Option<Finding> {
         run_trace(&mut self.lockstep, &mut self.driver, trace).finding
     }
@@ -123,7 +123,7 @@ pub struct Hunt {
     reference: &'static Reference,
     mode: Mode,
     known: Vec<String>,
-    worlds: Vec<((Drives, SlabMode), Box<dyn World>)>,
+    worlds: Vec<((Drives, SlabMode), Box<dyn MutantSession>)>,
 }
 
 impl Hunt {
@@ -133,7 +133,7 @@ impl Hunt {
         Hunt { reference, mode, known, worlds: Vec::new() }
     }
 
-    fn world(&mut self, drives: Drives, slab: SlabMode) -> Result<&mut dyn World, MutantsError> {
+    fn world(&mut self, drives: Drives, slab: SlabMode) -> Result<&mut dyn MutantSession, MutantsError> {
         let at = match self.worlds.iter().position(|(key, _)| *key == (drives, slab)) {
             Some(at) => at,
             None => {
@@ -145,7 +145,7 @@ impl Hunt {
         Ok(self.worlds[at].1.as_mut())
     }
 
-    fn make(&self, drives: Drives, slab: SlabMode) -> Result<Box<dyn World>, MutantsError> {
+    fn make(&self, drives: Drives, slab: SlabMode) -> Result<Box<dyn MutantSession>, MutantsError> {
         let reference = self.reference;
         let kernel = match drives {
             Drives::Small => Kernel::new(reference, slab),
@@ -154,15 +154,15 @@ impl Hunt {
         };
         Ok(match self.mode {
             Mode::Lockstep => self.with(drives, Lockstep::new(kernel, Port::new(reference.revision))),
-            Mode::Alone => self.with(drives, Lockstep::solo(kernel, Who::Reference)),
+            Mode::Alone => self.with(drives, Lockstep::solo(kernel, Sides::Reference)),
         })
     }
 
-    fn with<P: Side + 'static>(&self, drives: Drives, mut lockstep: Lockstep<Kernel, P>) -> Box<dyn World> {
+    fn with<P: Side + 'static>(&self, drives: Drives, mut lockstep: Lockstep<Kernel, P>) -> Box<dyn MutantSession> {
         lockstep.tolerate(self.known.iter().cloned());
         match drives {
-            Drives::Small => Box::new(Sides { lockstep, driver: SmallDriver::new() }),
-            Drives::Kernel => Box::new(Sides { lockstep, driver: KernelDriver::new() }),
+            Drives::Small => Box::new(HuntedSides { lockstep, driver: SmallDriver::new() }),
+            Drives::Kernel => Box::new(HuntedSides { lockstep, driver: KernelDriver::new() }),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Equivalents, Fate, Mode, Mutant, Outcome};
+use super::{Equivalents, Fate, Mode, Mutant, MutantFates};
 
 /// How many mutants of a group one judge has found.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -24,7 +24,7 @@ impl Score {
     pub fn of(
         kernel: &str,
         mutants: &[Mutant],
-        outcome: &Outcome,
+        outcome: &MutantFates,
         equivalents: &Equivalents,
         group: &str,
         mode: Mode,
@@ -54,7 +54,7 @@ impl Score {
 }
 
 /// The table: a line a mutant, columns parted by tabs.
-pub fn tsv(kernel: &str, mutants: &[Mutant], outcome: &Outcome, equivalents: &Equivalents) -> String {
+pub fn tsv(kernel: &str, mutants: &[Mutant], outcome: &MutantFates, equivalents: &Equivalents) -> String {
     let mut out = String::from(
         "mutant\tgroup\tplace\tfunction\toperator\tchange\tlockstep\toperations\tms\talone\toperations\tms\ttrace\n",
     );

@@ -76,14 +76,14 @@ pub struct Record {
 }
 
 /// What came of all mutants of a reference so far.
-pub type Outcome = HashMap<(u32, Mode), Fate>;
+pub type MutantFates = HashMap<(u32, Mode), Fate>;
 
 /// The file.
 pub struct Store {
     path: PathBuf,
     file: File,
     /// What is in it.
-    pub outcome: Outcome,
+    pub outcome: MutantFates,
 }
 
 impl Budget {
@@ -100,7 +100,7 @@ impl Store {
     /// If it cannot be read or written.
     pub fn open(path: &Path, header: &Header) -> Result<Store, MutantsError> {
         let io = |error| MutantsError::Io { path: path.display().to_string(), error };
-        let mut outcome = Outcome::new();
+        let mut outcome = MutantFates::new();
         let mut same = false;
         if let Ok(file) = File::open(path) {
             let mut lines = BufReader::new(file).lines().map_while(Result::ok);

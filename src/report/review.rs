@@ -17,7 +17,7 @@ impl Outcome {
     pub fn name(self) -> &'static str {
         match self {
             Outcome::Equivalent => "equivalent",
-            Outcome::ButFor => "equivalent but for",
+            Outcome::Except => "equivalent but for",
             Outcome::Different => "different",
             Outcome::Violates => "violates",
         }
@@ -26,7 +26,7 @@ impl Outcome {
 
 fn kind(class: &Class) -> Outcome {
     match class {
-        Class::ButFor(_) => Outcome::ButFor,
+        Class::Except(_) => Outcome::Except,
         Class::Different(_) => Outcome::Different,
         Class::Violates(..) => Outcome::Violates,
     }
@@ -39,7 +39,7 @@ pub fn coloured(verdict: &Verdict, names: Names<'_>) -> String {
     let outcome = verdict.outcome();
     let style = match outcome {
         Outcome::Equivalent => GOOD,
-        Outcome::ButFor => MIDDLING,
+        Outcome::Except => MIDDLING,
         Outcome::Different | Outcome::Violates => BAD,
     };
     let of_worst = verdict.seen.iter().filter(|(class, _)| kind(class) == outcome);
@@ -80,9 +80,9 @@ fn work(verdict: &Verdict) -> String {
 
 fn write_class(class: &Class, sighting: &Sighting, names: Names<'_>, out: &mut String) {
     let times = if sighting.count == 1 { "once".to_owned() } else { format!("{} times", sighting.count) };
-    let style = if kind(class) == Outcome::ButFor { MIDDLING } else { BAD };
+    let style = if kind(class) == Outcome::Except { MIDDLING } else { BAD };
     let what = match class {
-        Class::ButFor(_) => String::new(),
+        Class::Except(_) => String::new(),
         Class::Different(_) => "different ".into(),
         Class::Violates(..) => String::new(),
     };

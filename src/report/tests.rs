@@ -1,7 +1,9 @@
 //! What a report and a dump say, word for word where others rely on it.
 
 use super::{Report, json, text};
-use crate::check::{Difference, Divergence, FieldDiff, Finding, FindingKind, Invariant, Object, Phase, Violation, Who};
+use crate::check::{
+    Difference, Divergence, FieldDiff, Finding, FindingKind, Invariant, Object, Phase, Sides, Violation,
+};
 use crate::rmap::dump;
 use crate::rmap::{
     AnonVmaId, AnonVmaState, AvcId, Cache, Call, ChainLink, Event, EventKind, Gfp, MmId, Snapshot, VmaAttributes,
@@ -48,7 +50,7 @@ fn violation() -> Finding {
         [AnonVmaId(0).into()],
         "anon_vma0 has num_active_vmas 2, it is the anon_vma of 1".into(),
     );
-    finding(FindingKind::Violation { side: Who::Reference, violations: vec![violation.after(FORK)] })
+    finding(FindingKind::Violation { side: Sides::Reference, violations: vec![violation.after(FORK)] })
 }
 
 #[test]

@@ -46,8 +46,8 @@ pub struct NoSystemCall {
 /// # Errors
 /// For the first operation that no system call does, if it was done in the trace.
 pub fn program(played: &Played) -> Result<String, NoSystemCall> {
-    let steps: Vec<Step<'_>> =
-        played.ops.iter().enumerate().map(|(at, op)| Step::new(at, op)).collect::<Result<_, _>>()?;
+    let steps: Vec<SystemCalls<'_>> =
+        played.ops.iter().enumerate().map(|(at, op)| SystemCalls::new(at, op)).collect::<Result<_, _>>()?;
     let (mut lowest, mut end, mut processes, mut files) = (u64::MAX, 1, 1, 0);
     for PlayedOp { op, .. } in &played.ops {
         let (first, last) = pages(&op.kind);
@@ -115,7 +115,7 @@ fn pages(kind: &OpKind) -> (u64, u64) {
 }
 
 /// One step of the program.
-struct Step<'a> {
+struct SystemCalls<'a> {
     at: usize,
     played: &'a PlayedOp,
     /// Why it does nothing; empty if it does something, or may be skipped for its failures.
@@ -124,14 +124,14 @@ struct Step<'a> {
     code: Option<String>,
 }
 
-impl<'a> Step<'a> {
-    fn new(at: usize, played: &'a PlayedOp) -> Result<Step<'a>, NoSystemCall> {
+impl<'a> SystemCalls<'a> {
+    fn new(at: usize, played: &'a PlayedOp) -> Result<SystemCalls<'a>, NoSystemCall> {
         let refused = match played.outcome {
             Some(Outcome::Refused(errno)) => Some(errno_name(errno)),
             _ => None,
         };
         let op = &played.op;
-        let mut step = Step { at, played, note: String::new(), code: None };
+        let mut step = SystemCalls { at, played, note: String::new(), code: None };
         let by_number = !played.alive || played.child_alive;
         if let (Some(errno), true) = (refused, by_number) {
             step.note = format!("refused in the trace for the number of a process: {errno}");

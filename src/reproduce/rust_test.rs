@@ -55,8 +55,8 @@ pub fn file(played: &Played, subject: Subject) -> String {
     let port = "Port::new(reference.revision)";
     let (lockstep, check) = match (subject.reference, subject.port) {
         (true, true) => (format!("Lockstep::new(side, {port})"), "{self, Lockstep}"),
-        (true, false) => ("Lockstep::solo(side, Who::Reference)".to_owned(), "{self, Lockstep, Who}"),
-        (false, _) => (format!("Lockstep::solo({port}, Who::Port)"), "{self, Lockstep, Who}"),
+        (true, false) => ("Lockstep::solo(side, Sides::Reference)".to_owned(), "{self, Lockstep, Sides}"),
+        (false, _) => (format!("Lockstep::solo({port}, Sides::Port)"), "{self, Lockstep, Sides}"),
     };
     let lines: String = played.ops.iter().map(|op| format!("{}\n", op.op)).collect();
     fill(

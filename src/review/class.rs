@@ -6,9 +6,9 @@ use std::fmt;
 use crate::rmap::Function;
 use crate::trace::Trace;
 
-/// Which of the two.
+/// PairSide of the two.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Which {
+pub enum PairSide {
     /// The first.
     Base,
     /// The second.
@@ -17,16 +17,16 @@ pub enum Which {
     Both,
 }
 
-impl Which {
+impl PairSide {
     /// By place: 0 or 1.
-    pub(super) fn at(place: usize) -> Which {
-        if place == 0 { Which::Base } else { Which::Changed }
+    pub(super) fn at(place: usize) -> PairSide {
+        if place == 0 { PairSide::Base } else { PairSide::Changed }
     }
 }
 
 /// What two references need not have alike to be equivalent but for it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Order {
+pub enum BenignDifference {
     /// The chains hold the same, in another order.
     Chain,
     /// A fork reuses another ancestor's anon_vma, or one where the other makes a new one.
@@ -40,22 +40,22 @@ pub enum Order {
     /// Roots are locked and unlocked in another order, or otherwise often.
     Lock,
     /// An allocation that fails is not made by the other, which reuses an anon_vma there.
-    EnomemWhereReused(Which),
+    EnomemWhereReused(PairSide),
     /// An allocation that fails is not made by the other.
-    EnomemAlone(Which),
+    EnomemAlone(PairSide),
     /// One hands a VMA with a chain and no anon_vma to `unlink_anon_vmas()`, from this function; the other does not.
-    PartialUnlink(Which, Option<Function>),
+    PartialUnlink(PairSide, Option<Function>),
 }
 
 /// A sort of difference. The later, the worse.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Class {
     /// Equivalent but for this.
-    ButFor(Order),
+    Except(BenignDifference),
     /// Different: which state, or what an operation came to.
     Different(String),
     /// A side breaks an invariant: the signature of the finding.
-    Violates(Which, String),
+    Violates(PairSide, String),
 }
 
 /// Names of the two references, to say a class in.
@@ -68,11 +68,11 @@ pub struct Names<'a> {
 }
 
 impl Names<'_> {
-    fn of(&self, which: Which) -> &str {
+    fn of(&self, which: PairSide) -> &str {
         match which {
-            Which::Base => self.base,
-            Which::Changed => self.changed,
-            Which::Both => "both",
+            PairSide::Base => self.base,
+            PairSide::Changed => self.changed,
+            PairSide::Both => "both",
         }
     }
 }
@@ -81,29 +81,29 @@ impl Class {
     /// In words.
     pub fn text(&self, names: Names<'_>) -> String {
         match self {
-            Class::ButFor(order) => order.text(names),
+            Class::Except(order) => order.text(names),
             Class::Different(what) => what.clone(),
             Class::Violates(which, what) => format!("{} of {}", what, names.of(*which)),
         }
     }
 }
 
-impl Order {
+impl BenignDifference {
     fn text(self, names: Names<'_>) -> String {
         match self {
-            Order::Chain => "chain order".into(),
-            Order::Reuse => "reuse choice".into(),
-            Order::Allocation => "allocation order".into(),
-            Order::AllocationCount => "allocation count".into(),
-            Order::AllocationFlags => "allocation flags".into(),
-            Order::Lock => "lock order".into(),
-            Order::EnomemWhereReused(which) => {
+            BenignDifference::Chain => "chain order".into(),
+            BenignDifference::Reuse => "reuse choice".into(),
+            BenignDifference::Allocation => "allocation order".into(),
+            BenignDifference::AllocationCount => "allocation count".into(),
+            BenignDifference::AllocationFlags => "allocation flags".into(),
+            BenignDifference::Lock => "lock order".into(),
+            BenignDifference::EnomemWhereReused(which) => {
                 format!("ENOMEM of {} where reuse would have succeeded", names.of(which))
             }
-            Order::EnomemAlone(which) => {
+            BenignDifference::EnomemAlone(which) => {
                 format!("ENOMEM of {} at an allocation that the other does not make", names.of(which))
             }
-            Order::PartialUnlink(which, function) => {
+            BenignDifference::PartialUnlink(which, function) => {
                 let by = function.map_or("the VMA code".into(), |function| format!("{function}()"));
                 format!("a partial VMA that {by} hands to unlink_anon_vmas(), in {} alone", names.of(which))
             }
@@ -187,12 +187,12 @@ fn smaller(a: &Trace, b: &Trace) -> bool {
     rank(a) < rank(b) || rank(a) == rank(b) && a.to_string() < b.to_string()
 }
 
-impl fmt::Display for Which {
+impl fmt::Display for PairSide {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Which::Base => "base",
-            Which::Changed => "changed",
-            Which::Both => "both",
+            PairSide::Base => "base",
+            PairSide::Changed => "changed",
+            PairSide::Both => "both",
         })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use rustc_hash::FxBuildHasher;
 
 use super::class::Sightings;
-use super::pair::{Goes, Pair};
+use super::pair::{Next, Pair};
 use super::side::Reviewed;
 use crate::exhaust::{Expand, Expansion, Failures, Scope};
 use crate::rmap::{Fail, Side};
@@ -38,7 +38,7 @@ impl<S: Side> Explorer<S> {
         // What was to be said of these was said when they were tried.
         let seen = std::mem::take(&mut self.pair.seen);
         self.pair.reset();
-        let goes = prefix.iter().all(|op| self.pair.step(op) != Goes::NoFurther);
+        let goes = prefix.iter().all(|op| self.pair.step(op) != Next::Stop);
         self.pair.seen = seen;
         goes
     }
@@ -77,7 +77,7 @@ impl<S: Side + Send> Expand for Explorer<S> {
                 out.counts.transitions += 1;
                 out.counts.failing += 1;
                 let op = Op { fail: Fail::nth(number), ..op };
-                if self.pair.fails(&op, &failure, &rehearsal).0 != Goes::On {
+                if self.pair.fails(&op, &failure, &rehearsal).0 != Next::Continue {
                     self.pair.replay(here.clone());
                 }
             }

@@ -9,9 +9,9 @@ mod failure;
 mod sequences;
 
 use super::calls::Place;
-use super::class::{Class, Order, Sightings, Which};
+use super::class::{BenignDifference, Class, PairSide, Sightings};
 use super::observed::Observed;
-use super::semantic::{self, Colours, Depth, Difference};
+use super::semantic::{self, Colours, Depth, SemanticDifference};
 use super::side::Reviewed;
 use super::sites::{self, Failure};
 use crate::mm::Outcome;
@@ -23,7 +23,7 @@ use crate::world::{Symmetry, World};
 pub struct Pair<S: Side> {
     sides: [Reviewed<S>; 2],
     /// The operations done.
-    prefix: Vec<Step>,
+    prefix: Vec<PlayedOp>,
     worlds: [World; 2],
     depth: Depth,
     /// What was seen.
@@ -32,26 +32,26 @@ pub struct Pair<S: Side> {
 
 /// An operation that was done: on the sides on which it failed, it was done again.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
+pub(super) struct PlayedOp {
     op: Op,
     failed: [Option<Fail>; 2],
 }
 
-impl From<Op> for Step {
-    fn from(op: Op) -> Step {
-        Step { op, failed: [None; 2] }
+impl From<Op> for PlayedOp {
+    fn from(op: Op) -> PlayedOp {
+        PlayedOp { op, failed: [None; 2] }
     }
 }
 
 /// The trace goes on from there, or not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Goes {
+pub enum Next {
     /// On.
-    On,
+    Continue,
     /// On, but what failed has left something done.
-    OnFromElsewhere,
+    ContinueFromOther,
     /// Not: the sides are different from here on, or one has broken.
-    NoFurther,
+    Stop,
 }
 
 impl<S: Side> Pair<S> {
@@ -84,7 +84,7 @@ impl<S: Side> Pair<S> {
     }
 
     /// How to come back here.
-    pub(super) fn here(&self) -> (Vec<Step>, Depth) {
+    pub(super) fn here(&self) -> (Vec<PlayedOp>, Depth) {
         (self.prefix.clone(), self.depth)
     }
 
@@ -101,7 +101,7 @@ impl<S: Side> Pair<S> {
     pub fn play(&mut self, trace: &Trace) {
         self.reset();
         for op in &trace.ops {
-            if self.step(op) == Goes::NoFurther {
+            if self.step(op) == Next::Stop {
                 return;
             }
         }
@@ -109,35 +109,35 @@ impl<S: Side> Pair<S> {
     }
 
     /// Does one operation. If it is to fail, that is tried first, and then it is done.
-    pub fn step(&mut self, op: &Op) -> Goes {
+    pub fn step(&mut self, op: &Op) -> Next {
         let plain = Op { fail: Fail::NEVER, fail_node: Fail::NEVER, ..*op };
         if op.fail.is_never() {
-            return self.done(&plain, plain.into()).map_or(Goes::NoFurther, |_| Goes::On);
+            return self.done(&plain, plain.into()).map_or(Next::Stop, |_| Next::Continue);
         }
         let before = self.here();
-        // Which failures there are is known when nothing fails; what is seen meanwhile is seen again below.
+        // PairSide failures there are is known when nothing fails; what is seen meanwhile is seen again below.
         let seen = std::mem::take(&mut self.seen);
         let rehearsal = self.done(&plain, plain.into());
         self.seen = seen;
         self.replay(before);
-        let mut step = Step::from(plain);
+        let mut step = PlayedOp::from(plain);
         let mut from_here = true;
         if let Some(rehearsal) = rehearsal
             && let Some(failure) = rehearsal.chosen(op)
         {
             match self.fails(op, &failure, &rehearsal) {
-                (Goes::NoFurther, _) => return Goes::NoFurther,
+                (Next::Stop, _) => return Next::Stop,
                 (goes, failed) => {
-                    step = Step { op: *op, failed };
-                    from_here = goes == Goes::On;
+                    step = PlayedOp { op: *op, failed };
+                    from_here = goes == Next::Continue;
                 }
             }
         }
-        self.done_from(&plain, step, from_here).map_or(Goes::NoFurther, |_| Goes::On)
+        self.done_from(&plain, step, from_here).map_or(Next::Stop, |_| Next::Continue)
     }
 
     /// Plays operations that are known to go on.
-    pub(super) fn replay(&mut self, (prefix, depth): (Vec<Step>, Depth)) {
+    pub(super) fn replay(&mut self, (prefix, depth): (Vec<PlayedOp>, Depth)) {
         for place in [0, 1] {
             self.replay_side(place, &prefix);
         }
@@ -145,7 +145,7 @@ impl<S: Side> Pair<S> {
         (self.prefix, self.depth) = (prefix, depth);
     }
 
-    fn replay_side(&mut self, place: usize, prefix: &[Step]) {
+    fn replay_side(&mut self, place: usize, prefix: &[PlayedOp]) {
         let side = &mut self.sides[place];
         side.reset();
         for step in prefix {
@@ -167,12 +167,12 @@ impl<S: Side> Pair<S> {
     }
 
     /// Does an operation in which nothing fails, and compares. None: there is no going on.
-    pub(super) fn done(&mut self, op: &Op, step: Step) -> Option<Rehearsal> {
+    pub(super) fn done(&mut self, op: &Op, step: PlayedOp) -> Option<Rehearsal> {
         self.done_from(op, step, true)
     }
 
     /// `from_here`: both sides have all of it still to do.
-    fn done_from(&mut self, op: &Op, step: Step, from_here: bool) -> Option<Rehearsal> {
+    fn done_from(&mut self, op: &Op, step: PlayedOp, from_here: bool) -> Option<Rehearsal> {
         self.prefix.push(step);
         let outcomes = self.sides.each_mut().map(|side| side.apply(op, Fail::NEVER));
         if self.settle() {
@@ -196,7 +196,7 @@ impl<S: Side> Pair<S> {
             }
         }
         let reused = reuses(op, &before, &self.worlds);
-        if self.compare_states(&before, &reused) == Goes::NoFurther {
+        if self.compare_states(&before, &reused) == Next::Stop {
             return None;
         }
         if self.depth == Depth::Graph && from_here {
@@ -207,23 +207,23 @@ impl<S: Side> Pair<S> {
     }
 
     /// Compares the states after an operation, and says what is compared from now on.
-    fn compare_states(&mut self, before: &[World; 2], reused: &[Reused]) -> Goes {
+    fn compare_states(&mut self, before: &[World; 2], reused: &[Reused]) -> Next {
         let [base, changed] = &self.worlds;
         // Graphs that have become the same again are compared again.
         let found = match semantic::compare(base, changed, Depth::Graph) {
             None => {
                 self.depth = Depth::Graph;
-                return Goes::On;
+                return Next::Continue;
             }
             Some(found) => found,
         };
         let (class, detail) = match found {
-            Difference::State(what, detail) => (Class::Different(what.into()), detail),
-            Difference::ChainOrder(detail) => {
+            SemanticDifference::State(what, detail) => (Class::Different(what.into()), detail),
+            SemanticDifference::ChainOrder(detail) => {
                 self.depth = Depth::Graph;
-                (Class::ButFor(Order::Chain), detail)
+                (Class::Except(BenignDifference::Chain), detail)
             }
-            Difference::Graph(what, detail) => {
+            SemanticDifference::Graph(what, detail) => {
                 let choice = match self.depth {
                     Depth::Reused => None,
                     Depth::Graph => reused.iter().find_map(|reused| reused.differs(before)),
@@ -231,22 +231,22 @@ impl<S: Side> Pair<S> {
                 match choice {
                     Some(choice) => {
                         self.depth = Depth::Reused;
-                        self.note(Class::ButFor(Order::Reuse), || choice);
+                        self.note(Class::Except(BenignDifference::Reuse), || choice);
                     }
                     None if self.depth == Depth::Graph => {
                         self.note(Class::Different(what.into()), || detail);
-                        return Goes::NoFurther;
+                        return Next::Stop;
                     }
                     None => {}
                 }
                 let [base, changed] = &self.worlds;
                 match semantic::compare(base, changed, Depth::Reused) {
-                    Some(Difference::State(what, detail)) => (Class::Different(what.into()), detail),
-                    _ => return Goes::On,
+                    Some(SemanticDifference::State(what, detail)) => (Class::Different(what.into()), detail),
+                    _ => return Next::Continue,
                 }
             }
         };
-        let goes = if matches!(class, Class::Different(_)) { Goes::NoFurther } else { Goes::On };
+        let goes = if matches!(class, Class::Different(_)) { Next::Stop } else { Next::Continue };
         self.note(class, || detail);
         goes
     }
@@ -262,12 +262,12 @@ impl<S: Side> Pair<S> {
         let found = self.sides.each_mut().map(Reviewed::settle);
         match &found {
             [Some(Some(a)), Some(Some(b))] if a == b => {
-                self.note(Class::Violates(Which::Both, a.clone()), String::new);
+                self.note(Class::Violates(PairSide::Both, a.clone()), String::new);
             }
             _ => {
                 for (side, signature) in found.iter().enumerate() {
                     if let Some(Some(signature)) = signature {
-                        self.note(Class::Violates(Which::at(side), signature.clone()), String::new);
+                        self.note(Class::Violates(PairSide::at(side), signature.clone()), String::new);
                     }
                 }
             }

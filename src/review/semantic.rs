@@ -29,7 +29,7 @@ pub enum Depth {
 
 /// How two states differ.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Difference {
+pub enum SemanticDifference {
     /// In what they must have alike: which state, and where.
     State(&'static str, String),
     /// In the graph of the anon_vmas, or its counters. Told only at [`Depth::Graph`].
@@ -48,7 +48,7 @@ const FLAGS: u64 = VmaAttributes::READ
     | VmaAttributes::ACCOUNT;
 
 /// The first difference there is.
-pub fn compare(base: &World, changed: &World, depth: Depth) -> Option<Difference> {
+pub fn compare(base: &World, changed: &World, depth: Depth) -> Option<SemanticDifference> {
     if let Some(difference) = compare_spaces(base, changed) {
         return Some(difference);
     }
@@ -64,15 +64,15 @@ pub fn compare(base: &World, changed: &World, depth: Depth) -> Option<Difference
         let (what, a, b) = match () {
             () if base.0 != changed.0 => ("sharing of roots", &base.0, &changed.0),
             () if base.1 != changed.1 => ("sharing of anon_vmas", &base.1, &changed.1),
-            () => return Difference::State("number of roots", format!("{} and {}", base.2, changed.2)),
+            () => return SemanticDifference::State("number of roots", format!("{} and {}", base.2, changed.2)),
         };
-        Difference::State(what, format!("{} and {}", partition_text(a), partition_text(b)))
+        SemanticDifference::State(what, format!("{} and {}", partition_text(a), partition_text(b)))
     })
 }
 
 /// VMAs and page tables.
-fn compare_spaces(base: &World, changed: &World) -> Option<Difference> {
-    let state = |what, detail| Some(Difference::State(what, detail));
+fn compare_spaces(base: &World, changed: &World) -> Option<SemanticDifference> {
+    let state = |what, detail| Some(SemanticDifference::State(what, detail));
     let alive = |world: &World| world.processes.iter().map(|process| process.mm).collect::<Vec<_>>();
     if alive(base) != alive(changed) {
         return state("processes", format!("{:?} and {:?}", alive(base), alive(changed)));
@@ -137,7 +137,7 @@ impl Pairs {
 
 type Partition = Vec<Vec<Place>>;
 
-/// Which VMAs share a root, which share an anon_vma, and how many roots live.
+/// PairSide VMAs share a root, which share an anon_vma, and how many roots live.
 fn roots_and_sharing(world: &World) -> (Partition, Partition, usize) {
     let mut by_root: BTreeMap<AnonVmaId, Vec<Place>> = BTreeMap::new();
     let mut by_anon_vma: BTreeMap<AnonVmaId, Vec<Place>> = BTreeMap::new();
@@ -166,7 +166,7 @@ fn partition_text(parts: &Partition) -> String {
     format!("{{{}}}", parts.iter().map(part).collect::<Vec<_>>().join(" | "))
 }
 
-fn compare_graphs(worlds: [&World; 2], graphs: &[Colours; 2]) -> Option<Difference> {
+fn compare_graphs(worlds: [&World; 2], graphs: &[Colours; 2]) -> Option<SemanticDifference> {
     let [base, changed] = worlds;
     if graphs[0].all() != graphs[1].all() {
         let live = format!("{} and {} anon_vmas live", base.anon_vmas.len(), changed.anon_vmas.len());
@@ -174,7 +174,7 @@ fn compare_graphs(worlds: [&World; 2], graphs: &[Colours; 2]) -> Option<Differen
         let bare = [Colours::of(base, false), Colours::of(changed, false)];
         let what = if bare[0].all() == bare[1].all() { "counters of anon_vmas" } else { "graph of anon_vmas" };
         let detail = differing(worlds, graphs).unwrap_or(live);
-        return Some(Difference::Graph(what, detail));
+        return Some(SemanticDifference::Graph(what, detail));
     }
     let chain = |vma: &VmaState, colours: &Colours| -> Vec<u64> {
         vma.chain.iter().map(|link| colours.of_anon_vma(link.anon_vma)).collect()
@@ -187,14 +187,14 @@ fn compare_graphs(worlds: [&World; 2], graphs: &[Colours; 2]) -> Option<Differen
                 sorted.iter_mut().for_each(|chain| chain.sort_unstable());
                 if sorted[0] != sorted[1] {
                     let detail = format!("chain of {} of {}", vma_text(a), ours.mm);
-                    return Some(Difference::Graph("graph of anon_vmas", detail));
+                    return Some(SemanticDifference::Graph("graph of anon_vmas", detail));
                 }
                 let text = |vma: &VmaState, world: &World| {
                     let ages = vma.chain.iter().map(|link| depth(world, link.anon_vma).to_string());
                     ages.collect::<Vec<_>>().join(" ")
                 };
                 let (a_text, b_text) = (text(a, base), text(b, changed));
-                return Some(Difference::ChainOrder(format!(
+                return Some(SemanticDifference::ChainOrder(format!(
                     "the chain of {}'s VMA at {:#x}, by generations from the root: {a_text} and {b_text}",
                     ours.mm, a.range.start
                 )));

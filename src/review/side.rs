@@ -2,7 +2,7 @@
 
 use super::calls::Calls;
 use super::observed::Observed;
-use crate::check::{Driver, Lockstep, Nobody, Solo, Who, end_trace};
+use crate::check::{Driver, Lockstep, NoPort, Sides, Solo, end_trace};
 use crate::mm::{KernelDriver, Outcome, SmallDriver};
 use crate::rmap::{Fail, Recorder, Side, StateError, Watched};
 use crate::trace::Op;
@@ -11,13 +11,13 @@ use crate::world::World;
 /// One reference, its driver, and what is known of it.
 pub struct Reviewed<S: Side> {
     solo: Solo<Recorder<S, Calls>>,
-    driver: Box<dyn Driver<Recorder<S, Calls>, Nobody> + Send>,
+    driver: Box<dyn Driver<Recorder<S, Calls>, NoPort> + Send>,
 }
 
 impl<S: Side> Reviewed<S> {
     /// Under the small driver.
     pub fn small(side: S) -> Reviewed<S> {
-        let solo = Lockstep::solo(Recorder::new(side), Who::Reference);
+        let solo = Lockstep::solo(Recorder::new(side), Sides::Reference);
         Reviewed { solo, driver: Box::new(SmallDriver::new()) }
     }
 
@@ -68,7 +68,7 @@ impl<S: Side> Reviewed<S> {
 impl<S: Side + Watched + 'static> Reviewed<S> {
     /// Under the VMA code that it brings.
     pub fn with_vma_layer(side: S) -> Reviewed<S> {
-        let solo = Lockstep::solo(Recorder::new(side), Who::Reference);
+        let solo = Lockstep::solo(Recorder::new(side), Sides::Reference);
         Reviewed { solo, driver: Box::new(KernelDriver::new()) }
     }
 }

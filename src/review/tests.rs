@@ -1,6 +1,8 @@
 //! Reviews of the port against itself, and against sides that are bent.
 
-use super::{Class, Explorer, Names, Order, Outcome, Pair, Reviewed, Searched, Sightings, Verdict, Which};
+use super::{
+    BenignDifference, Class, Explorer, Names, Outcome, Pair, PairSide, Reviewed, Searched, Sightings, Verdict,
+};
 use crate::exhaust::{Ended, Expand, Failures, Limits, OpKinds, Scope, Search};
 use crate::port::Port;
 use crate::rmap::{Cache, Call, Event, EventKind, Fail, Function, Gfp, Revision, Rmap, Side};
@@ -108,13 +110,13 @@ fn what_allocates_ahead_is_equivalent_but_for_that() {
     let seed = Revision { fork_preallocates: true, ..base };
     let seen = explored(base, seed, STRAIGHT, 6);
     let expected = [
-        Order::Allocation,
-        Order::AllocationCount,
-        Order::EnomemWhereReused(Which::Changed),
-        Order::PartialUnlink(Which::Base, Some(Function::Fork)),
+        BenignDifference::Allocation,
+        BenignDifference::AllocationCount,
+        BenignDifference::EnomemWhereReused(PairSide::Changed),
+        BenignDifference::PartialUnlink(PairSide::Base, Some(Function::Fork)),
     ];
-    assert_eq!(classes(&seen), expected.map(Class::ButFor));
-    assert_eq!(expected.map(|order| ops(&seen, &Class::ButFor(order))), [3, 6, 6, 3]);
+    assert_eq!(classes(&seen), expected.map(Class::Except));
+    assert_eq!(expected.map(|order| ops(&seen, &Class::Except(order))), [3, 6, 6, 3]);
 }
 
 #[test]
@@ -122,8 +124,8 @@ fn a_review_the_other_way_round_blames_the_other_side() {
     let base = generation("6.12");
     let seed = Revision { fork_preallocates: true, ..base };
     let seen = explored(seed, base, STRAIGHT, 6);
-    assert_eq!(ops(&seen, &Class::ButFor(Order::EnomemWhereReused(Which::Base))), 6);
-    assert_eq!(ops(&seen, &Class::ButFor(Order::PartialUnlink(Which::Changed, Some(Function::Fork)))), 3);
+    assert_eq!(ops(&seen, &Class::Except(BenignDifference::EnomemWhereReused(PairSide::Base))), 6);
+    assert_eq!(ops(&seen, &Class::Except(BenignDifference::PartialUnlink(PairSide::Changed, Some(Function::Fork)))), 3);
 }
 
 #[test]
@@ -146,10 +148,13 @@ fn a_failure_that_is_hidden_breaks_an_invariant() {
     };
     let revision = generation("7.3");
     let seen = explored(revision, revision, liar, 3);
-    let violates = |class: &&Class| matches!(class, Class::Violates(Which::Changed, _));
+    let violates = |class: &&Class| matches!(class, Class::Violates(PairSide::Changed, _));
     let found: Vec<_> = classes(&seen);
     assert!(found.iter().any(|class| violates(&class)), "{found:?}");
-    assert!(found.iter().all(|class| !matches!(class, Class::Violates(Which::Base | Which::Both, _))), "{found:?}");
+    assert!(
+        found.iter().all(|class| !matches!(class, Class::Violates(PairSide::Base | PairSide::Both, _))),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -162,7 +167,7 @@ fn what_both_break_alike_is_said_of_both() {
     let mut pair = Pair::new(side(revision, leaky), side(revision, leaky));
     pair.play(&"map p0 0x10..0x11\nfault p0 0x10\nunmap p0 0x10..0x11\n".parse().unwrap());
     let found = classes(&pair.seen);
-    assert!(matches!(&found[..], [Class::Violates(Which::Both, _)]), "{found:?}");
+    assert!(matches!(&found[..], [Class::Violates(PairSide::Both, _)]), "{found:?}");
 }
 
 #[test]
@@ -173,8 +178,8 @@ fn after_another_choice_the_sides_go_on_and_compare_what_they_can() {
     let mut pair = Pair::new(side(base, STRAIGHT), side(changed, STRAIGHT));
     let on = "fault p5 0x10\nfork p5 p6\nmap p6 0x20..0x22\nfault p6 0x20\nfork p6 p7\nunmap p7 0x10..0x11\nexit p4\n";
     pair.play(&format!("{reuse}{on}").parse().unwrap());
-    assert_eq!(ops(&pair.seen, &Class::ButFor(Order::Reuse)), 9);
-    assert!(classes(&pair.seen).iter().all(|class| matches!(class, Class::ButFor(_))), "{:?}", classes(&pair.seen));
+    assert_eq!(ops(&pair.seen, &Class::Except(BenignDifference::Reuse)), 9);
+    assert!(classes(&pair.seen).iter().all(|class| matches!(class, Class::Except(_))), "{:?}", classes(&pair.seen));
 
     // What may not differ even then is still seen.
     let deaf = |port: &mut Port, call| match call {
@@ -197,9 +202,11 @@ fn a_failure_of_a_trace_is_that_of_a_site_on_both_sides() {
     for number in 1..=9 {
         pair.play(&fork(number));
         let found = classes(&pair.seen);
-        assert!(found.iter().all(|class| matches!(class, Class::ButFor(_))), "fail={number}: {found:?}");
+        assert!(found.iter().all(|class| matches!(class, Class::Except(_))), "fail={number}: {found:?}");
     }
-    assert!(pair.seen.get(&Class::ButFor(Order::PartialUnlink(Which::Base, Some(Function::Clone)))).is_some());
+    assert!(
+        pair.seen.get(&Class::Except(BenignDifference::PartialUnlink(PairSide::Base, Some(Function::Clone)))).is_some()
+    );
 }
 
 #[test]
@@ -217,14 +224,14 @@ fn locks_and_flags_are_compared() {
         _ => vec![event],
     };
     let seen = told(revision, twice, fork);
-    assert_eq!(classes(&seen), [Class::ButFor(Order::Lock)]);
-    assert_eq!(ops(&seen, &Class::ButFor(Order::Lock)), 2);
+    assert_eq!(classes(&seen), [Class::Except(BenignDifference::Lock)]);
+    assert_eq!(ops(&seen, &Class::Except(BenignDifference::Lock)), 2);
     let atomic = |event: Event| match event.kind() {
         Some(EventKind::Alloc) if event.arg == Cache::Avc as u8 => vec![Event { flags: Gfp::NOWAIT_NOWARN, ..event }],
         _ => vec![event],
     };
     let seen = told(revision, atomic, fork);
-    assert_eq!(classes(&seen), [Class::ButFor(Order::AllocationFlags)]);
+    assert_eq!(classes(&seen), [Class::Except(BenignDifference::AllocationFlags)]);
 }
 
 #[test]
@@ -232,7 +239,7 @@ fn a_split_the_other_way_round_is_another_order_and_fails_on_both_sides() {
     let later = generation("6.12");
     let earlier = Revision { munmap_splits_first_below: false, ..later };
     let seen = explored(earlier, later, STRAIGHT, 4);
-    assert_eq!(classes(&seen), [Class::ButFor(Order::Allocation)]);
+    assert_eq!(classes(&seen), [Class::Except(BenignDifference::Allocation)]);
 }
 
 #[test]

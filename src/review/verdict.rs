@@ -12,7 +12,7 @@ pub enum Outcome {
     /// No difference was seen.
     Equivalent,
     /// Only such as have a name.
-    ButFor,
+    Except,
     /// Others too.
     Different,
     /// A side breaks an invariant.
@@ -64,7 +64,7 @@ impl Verdict {
     /// In one word.
     pub fn outcome(&self) -> Outcome {
         let of = |class: &Class| match class {
-            Class::ButFor(_) => Outcome::ButFor,
+            Class::Except(_) => Outcome::Except,
             Class::Different(_) => Outcome::Different,
             Class::Violates(..) => Outcome::Violates,
         };

@@ -1,5 +1,5 @@
 use super::{Symmetry, World};
-use crate::check::{Lockstep, Nobody, Who, play_trace};
+use crate::check::{Lockstep, NoPort, Sides, play_trace};
 use crate::mm::SmallDriver;
 use crate::port::Port;
 use crate::rmap::Revision;
@@ -7,7 +7,7 @@ use crate::rmap::Revision;
 /// The state of the port after a trace.
 fn after(text: &str) -> World {
     let revision = Revision::of_generation("6.12").unwrap();
-    let mut solo: Lockstep<Port, Nobody> = Lockstep::solo(Port::new(revision), Who::Port);
+    let mut solo: Lockstep<Port, NoPort> = Lockstep::solo(Port::new(revision), Sides::Port);
     let mut driver = SmallDriver::new();
     play_trace(&mut solo, &mut driver, &text.parse().unwrap(), |_, _, _, _| {});
     assert!(solo.finding().is_none(), "{:?}", solo.finding());

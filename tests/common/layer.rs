@@ -51,24 +51,24 @@ impl Vma {
 }
 
 /// The kernel driver over a reference and the port, with what was done so far. Any finding fails the test.
-pub struct World {
+pub struct LayerWorld {
     pub reference: &'static Reference,
     pub lockstep: Lockstep<Recorder<Kernel, Calls>, Port>,
     pub driver: KernelDriver,
     done: Trace,
 }
 
-impl World {
-    pub fn new(name: &str) -> World {
+impl LayerWorld {
+    pub fn new(name: &str) -> LayerWorld {
         let reference = reference(name);
         let kernel = kernel_with_layer(reference, SlabMode::Reuse);
         let lockstep = Lockstep::new(Recorder::new(kernel), Port::new(reference.revision));
-        World { reference, lockstep, driver: KernelDriver::new(), done: Trace::default() }
+        LayerWorld { reference, lockstep, driver: KernelDriver::new(), done: Trace::default() }
     }
 
     /// After these operations, none of which is refused.
-    pub fn after(name: &str, text: &str) -> World {
-        let mut world = World::new(name);
+    pub fn after(name: &str, text: &str) -> LayerWorld {
+        let mut world = LayerWorld::new(name);
         world.play(text);
         world
     }
@@ -189,7 +189,7 @@ impl World {
         vmas.iter().map(|vma| format!("{:x}..{:x}", vma.start, vma.end)).collect::<Vec<_>>().join(" ")
     }
 
-    /// Asserts [`World::layout`].
+    /// Asserts [`LayerWorld::layout`].
     pub fn assert_layout(&mut self, mm: u8, expected: &str) {
         let layout = self.layout(mm);
         assert_eq!(layout, expected, "p{mm} in {}", self.so_far());
@@ -216,7 +216,7 @@ impl World {
         self.end_here();
     }
 
-    /// [`World::end`], after which the world can be [reset](World::reset).
+    /// [`LayerWorld::end`], after which the world can be [reset](LayerWorld::reset).
     pub fn end_here(&mut self) {
         self.lockstep.finish();
         self.assert_nothing_found();

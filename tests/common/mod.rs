@@ -3,7 +3,7 @@
 
 pub mod layer;
 
-use rmap_diff::check::{self, Driver, Lockstep, RunResult, Who};
+use rmap_diff::check::{self, Driver, Lockstep, RunResult, Sides};
 use rmap_diff::kernel::{self, Kernel, Reference, SlabMode};
 use rmap_diff::mm::SmallDriver;
 use rmap_diff::port::Port;
@@ -81,7 +81,7 @@ pub fn trace(text: &str) -> Trace {
 
 /// The state of the compiled C after a trace, before the exits.
 pub fn state_after(reference: &'static Reference, trace: &Trace) -> (Snapshot, SmallDriver) {
-    let mut solo = Lockstep::solo(Kernel::new(reference, SlabMode::Reuse), Who::Reference);
+    let mut solo = Lockstep::solo(Kernel::new(reference, SlabMode::Reuse), Sides::Reference);
     let mut driver = SmallDriver::new();
     check::play_trace(&mut solo, &mut driver, trace, |_, _, _, _| {});
     if let Some(finding) = solo.finding() {

@@ -23,7 +23,7 @@ pub use fail::{Fail, FailError};
 pub use recorder::{Log, Recorder};
 pub use revision::Revision;
 pub use state::{AnonVmaState, ChainLink, FolioState, Node, Snapshot, StateError, VmaState, stream};
-pub use vma_layer::{LayerOperation, Mapped, MmCounts, PageEvent, Seen, SeenWhat, VmaLayer, Watched};
+pub use vma_layer::{LayerOperation, Mapped, MmCounts, Observation, PageEvent, Seen, VmaLayer, Watched};
 
 /// A `vm_area_struct`, by birth serial.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]

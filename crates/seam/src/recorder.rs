@@ -1,7 +1,7 @@
 //! A side that is asked afterwards what it did.
 
 use super::{
-    Call, Event, Fail, LayerOperation, Mapped, MmCounts, MmId, PageEvent, Revision, Rmap, Seen, SeenWhat, Side,
+    Call, Event, Fail, LayerOperation, Mapped, MmCounts, MmId, Observation, PageEvent, Revision, Rmap, Seen, Side,
     VmaLayer, Watched,
 };
 
@@ -89,9 +89,9 @@ impl<S: Side + Watched, L: Log> Watched for Recorder<S, L> {
         let log = &mut self.log;
         self.side.operate_watched(operation, fail_node, &mut |seen| {
             match seen.what {
-                SeenWhat::Call(call) => log.note(Some(call), seen.result, seen.events, seen.warning),
-                SeenWhat::Outside => log.note(None, 0, seen.events, seen.warning),
-                SeenWhat::Pages(_) => {}
+                Observation::Call(call) => log.note(Some(call), seen.result, seen.events, seen.warning),
+                Observation::Outside => log.note(None, 0, seen.events, seen.warning),
+                Observation::Pages(_) => {}
             }
             watcher(seen)
         })
@@ -111,7 +111,7 @@ impl<S: Side + Watched, L: Log> Watched for Recorder<S, L> {
 impl<S: Side + Watched, L: Log> VmaLayer for Recorder<S, L> {
     fn operate(&mut self, operation: &LayerOperation, fail_node: &Fail, pages: &mut dyn FnMut(PageEvent)) -> i32 {
         self.operate_watched(operation, fail_node, &mut |seen| {
-            if let SeenWhat::Pages(event) = seen.what {
+            if let Observation::Pages(event) = seen.what {
                 pages(event);
             }
             true

@@ -47,7 +47,7 @@ pub enum LayerOperation {
     },
     /// `exit_mmap()`. Returns 0.
     Exit {
-        /// Who.
+        /// The process.
         mm: MmId,
     },
     /// `do_mprotect_pkey()`. Returns 0.
@@ -145,7 +145,7 @@ pub enum PageEvent {
 
 /// What one thing is that is seen of the running VMA code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SeenWhat {
+pub enum Observation {
     /// It made a call.
     Call(Call),
     /// It changed page tables.
@@ -158,7 +158,7 @@ pub enum SeenWhat {
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
     /// What.
-    pub what: SeenWhat,
+    pub what: Observation,
     /// What the call returned, as [`Rmap::call`] does.
     pub result: i32,
     /// What the call did.

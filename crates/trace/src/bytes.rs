@@ -27,7 +27,7 @@
 //! decoded with the set with which it was encoded, or with which the fuzzer ran.
 
 use super::args::{Args, Form};
-use super::model::{Model, WINDOW_PAGES};
+use super::model::{TraceModel, WINDOW_PAGES};
 use super::op::{Fails, MAX_FILES, MAX_PINS, OPERATION_COUNT, OPERATIONS, Op, OpSet, ROW_OF_BYTE, TABLE};
 use super::{PAGE_LIMIT, Trace};
 use rmap_seam::{Fail, MAX_PROCESSES};
@@ -266,7 +266,7 @@ fn gaps_of(fail: &Fail) -> Option<(u8, [u16; ATTEMPTS])> {
 }
 
 /// The modulo record that decodes to just this in this state, if there is one.
-fn encode_modulo(row: usize, args: Args, fails: &Fails, model: &Model) -> Option<Record> {
+fn encode_modulo(row: usize, args: Args, fails: &Fails, model: &TraceModel) -> Option<Record> {
     let set = model.set();
     let (mode, alloc, nodes) = encode_gaps(fails, set)?;
     let fields = model.undraw(&OPERATIONS[row], args)?;
@@ -348,7 +348,7 @@ impl Trace {
     /// Decodes any bytes, with operations of a set. What follows the last whole record is left out, as a fuzzer cuts
     /// its inputs anywhere. Takes time linear in the bytes, whatever they are.
     pub fn from_bytes_of(set: OpSet, bytes: &[u8]) -> Trace {
-        let mut model = Model::new(set, MAX_PROCESSES as u8, WINDOW_PAGES);
+        let mut model = TraceModel::new(set, MAX_PROCESSES as u8, WINDOW_PAGES);
         let mut ops = Vec::with_capacity(bytes.len() / RECORD_BYTES);
         let (records, _) = bytes.as_chunks::<RECORD_BYTES>();
         for bytes in records {
@@ -403,7 +403,7 @@ impl Trace {
     /// form, [`RECORD_BYTES`] an operation, whether its operations are of the set or not. Legal operations of the set
     /// within the window become modulo records, so that they stay legal when what is before them is mutated.
     pub fn to_bytes_of(&self, set: OpSet) -> Vec<u8> {
-        let mut model = Model::new(set, MAX_PROCESSES as u8, WINDOW_PAGES);
+        let mut model = TraceModel::new(set, MAX_PROCESSES as u8, WINDOW_PAGES);
         let mut bytes = Vec::with_capacity(self.ops.len() * RECORD_BYTES);
         for op in &self.ops {
             let (row, args) = op.kind.split();

@@ -12,7 +12,7 @@ use super::args::{Arg, Args, Form};
 use super::op::{Advice, Fails, OPERATIONS, Op, OpSet, Operation};
 use bits::{draw_one, modulo, ones, runs, undraw_one};
 use rmap_seam::MAX_PROCESSES;
-use space::{Space, place_of, window_bits};
+use space::{ModelSpace, place_of, window_bits};
 
 /// First page of the window in which operations are made up.
 pub(super) const WINDOW_START: u64 = 0x10;
@@ -25,7 +25,7 @@ const GROWTH_PAGES: u64 = 4;
 
 /// What is alive.
 #[derive(Clone)]
-pub(super) struct Model {
+pub(super) struct TraceModel {
     /// The operations that are made up.
     set: OpSet,
     /// Bit p: process p exists.
@@ -36,7 +36,7 @@ pub(super) struct Model {
     window: u64,
     /// Bit k: pin k is held.
     pins: u16,
-    spaces: [Space; MAX_PROCESSES],
+    spaces: [ModelSpace; MAX_PROCESSES],
 }
 
 /// Bits 0–2 of the field of a target, which way it is drawn: 0 home, even if something is there, ...
@@ -58,17 +58,17 @@ const PREPARE_ATTEMPTS: u32 = 2;
 /// The field of a file up to which it is none.
 const NO_FILE: u8 = 11;
 
-impl Model {
+impl TraceModel {
     /// Of a trace's beginning: process 0 exists, with nothing mapped.
     /// `processes` and `pages` say how many of each a made-up operation may use.
-    pub(super) fn new(set: OpSet, processes: u8, pages: u8) -> Model {
-        Model {
+    pub(super) fn new(set: OpSet, processes: u8, pages: u8) -> TraceModel {
+        TraceModel {
             set,
             alive: 1,
             processes: ones(u64::from(processes.clamp(1, MAX_PROCESSES as u8))) as u16,
             window: ones(u64::from(pages.clamp(1, WINDOW_PAGES))),
             pins: 0,
-            spaces: [Space::EMPTY; MAX_PROCESSES],
+            spaces: [ModelSpace::EMPTY; MAX_PROCESSES],
         }
     }
 
@@ -96,7 +96,7 @@ impl Model {
         if self.alive.count_ones() == 1 { 0 } else { self.candidates() }
     }
 
-    fn space(&self, p: u8) -> &Space {
+    fn space(&self, p: u8) -> &ModelSpace {
         &self.spaces[usize::from(p) % MAX_PROCESSES]
     }
 
@@ -179,7 +179,7 @@ impl Model {
     }
 
     /// Legal arguments from any fields, each taken modulo what it can be; none if the operation
-    /// is impossible. Inverse of [`Model::undraw`].
+    /// is impossible. Inverse of [`TraceModel::undraw`].
     #[inline(always)]
     pub(super) fn draw(&self, shape: &[Arg], fields: Args) -> Option<Args> {
         let mut args = Args::default();
@@ -260,7 +260,7 @@ impl Model {
         }
     }
 
-    /// The fields from which [`Model::draw`] draws these arguments, if it can. Of what is not certain, whoever asks
+    /// The fields from which [`TraceModel::draw`] draws these arguments, if it can. Of what is not certain, whoever asks
     /// makes sure by drawing from them.
     pub(super) fn undraw(&self, operation: &Operation, args: Args) -> Option<Args> {
         let mut fields = Args::default();
@@ -326,7 +326,7 @@ impl Model {
         Some(fields)
     }
 
-    /// Makes up an operation, as [`Model::choose`] does, and appends it.
+    /// Makes up an operation, as [`TraceModel::choose`] does, and appends it.
     pub(super) fn make(&mut self, row: usize, fields: Args, fails: &Fails, ops: &mut Vec<Op>) {
         if !(OPERATIONS[row].make)(self, fields, fails, ops)
             && let Some((row, _)) = self.choose(row, fields, |_, _| true)
@@ -353,7 +353,7 @@ impl Model {
     }
 
     /// What is alive to be changed, and whether VMAs merge in it.
-    fn living(&mut self, p: u8) -> Option<(&mut Space, bool)> {
+    fn living(&mut self, p: u8) -> Option<(&mut ModelSpace, bool)> {
         let lives = self.lives(p);
         let full = self.set == OpSet::Full;
         self.spaces.get_mut(usize::from(p)).filter(|_| lives).map(|space| (space, full))
@@ -418,12 +418,12 @@ impl Model {
     pub(super) fn exit(&mut self, p: u8) {
         if self.lives(p) {
             self.alive &= !(1 << p);
-            self.spaces[usize::from(p)] = Space::EMPTY;
+            self.spaces[usize::from(p)] = ModelSpace::EMPTY;
         }
     }
 
     /// A range whose flags change: with a failure, nothing if it needs a split.
-    fn modify(&mut self, x: &Args, fails: &Fails, change: impl FnOnce(&mut Space)) {
+    fn modify(&mut self, x: &Args, fails: &Fails, change: impl FnOnce(&mut ModelSpace)) {
         let Some((space, full)) = self.living(x.p) else { return };
         if !split_fails(space, full, [x.a, x.b], fails) {
             change(space);
@@ -505,7 +505,7 @@ impl Model {
 }
 
 /// Whether one of the splits at the lower edges of these pages fails. Of the small set: whether one could.
-fn split_fails(space: &Space, full: bool, pages: [u64; 2], fails: &Fails) -> bool {
+fn split_fails(space: &ModelSpace, full: bool, pages: [u64; 2], fails: &Fails) -> bool {
     if fails.is_never() {
         return false;
     }

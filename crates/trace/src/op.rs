@@ -5,7 +5,7 @@
 //! What an operation does to the reverse map is not known here but to the drivers.
 
 use super::args::{Arg, Args, Form};
-use super::model::Model;
+use super::model::TraceModel;
 use rmap_seam::{Fail, MmId, WalkMode};
 
 /// What `advise` says of a range (`madvise()`).
@@ -256,10 +256,10 @@ pub struct Operation {
     pub small: bool,
     /// Its arguments, in the order in which they are written. The process comes first.
     pub(super) args: &'static [Arg],
-    /// [`Model::draw`] for just these arguments.
-    pub(super) draw: fn(&Model, Args) -> Option<Args>,
+    /// [`TraceModel::draw`] for just these arguments.
+    pub(super) draw: fn(&TraceModel, Args) -> Option<Args>,
     /// Draws, and if it is possible builds, appends, and does the effect; tells whether it was.
-    pub(super) make: fn(&mut Model, Args, &Fails, &mut Vec<Op>) -> bool,
+    pub(super) make: fn(&mut TraceModel, Args, &Fails, &mut Vec<Op>) -> bool,
     /// Its share of made-up operations of the [small](OpSet::Small) and of the [full](OpSet::Full) set, in parts of
     /// the sum of all weights.
     pub(super) weights: [u8; 2],
@@ -268,7 +268,7 @@ pub struct Operation {
     /// From its arguments.
     pub(super) build: fn(Args) -> OpKind,
     /// What it does to the model, the failures included.
-    pub(super) effect: fn(&mut Model, Args, &Fails),
+    pub(super) effect: fn(&mut TraceModel, Args, &Fails),
 }
 
 impl Operation {
@@ -307,7 +307,7 @@ macro_rules! operation {
             draw: |model, fields| model.draw(&[$(Arg::$arg),*], fields),
             make: |model, fields, fails, ops| {
                 let build: fn(Args) -> OpKind = $build;
-                let effect: fn(&mut Model, Args, &Fails) = $effect;
+                let effect: fn(&mut TraceModel, Args, &Fails) = $effect;
                 let Some(args) = model.draw(&[$(Arg::$arg),*], fields) else {
                     return false;
                 };

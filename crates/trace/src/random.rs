@@ -6,7 +6,7 @@
 
 use super::Trace;
 use super::args::Args;
-use super::model::{Model, RANGE_PAGES, WINDOW_PAGES};
+use super::model::{RANGE_PAGES, TraceModel, WINDOW_PAGES};
 use super::op::{Fails, OPERATION_COUNT, OPERATIONS, Op, OpSet, row_of};
 use rmap_seam::{Fail, MAX_PROCESSES};
 
@@ -207,7 +207,7 @@ pub(super) fn weighted(rng: &mut Rng, weights: &[u32]) -> usize {
 
 /// A trace of `ops` operations, nearly all of them legal.
 pub fn random_trace(rng: &mut Rng, ops: usize, mix: &Mix) -> Trace {
-    let mut model = Model::new(mix.set, mix.processes, mix.window_pages);
+    let mut model = TraceModel::new(mix.set, mix.processes, mix.window_pages);
     let mut trace = Trace { ops: Vec::with_capacity(ops) };
     let range_pages = u32::from(mix.range_pages.max(1));
     while trace.ops.len() < ops {

@@ -1,6 +1,6 @@
 //! I10: what a call promises to have done, or not to have done.
 
-use super::model::{Frozen, Model, Thawed};
+use super::model::{Changed, MustNotChange, ShadowState};
 use super::record::{NONE, VmaRecord};
 use super::words::{Record, Records, VMA_ANON_VMA};
 use crate::check::violation::{Invariant, Object, Violation};
@@ -15,21 +15,21 @@ fn broken<const N: usize>(what: &'static str, objects: [Object; N], detail: Stri
 }
 
 /// What must stay as it is, if `call` returned `ret`.
-pub(super) fn frozen(call: &Call, ret: i32) -> Option<Frozen> {
+pub(super) fn frozen(call: &Call, ret: i32) -> Option<MustNotChange> {
     if ret >= 0 {
         return None;
     }
     match call {
-        Call::AnonVmaClone { dst, .. } => Some(Frozen { except: dst.0 }),
-        Call::AnonVmaFork { vma, .. } => Some(Frozen { except: vma.0 }),
-        Call::AnonVmaPrepare { .. } => Some(Frozen { except: NONE }),
+        Call::AnonVmaClone { dst, .. } => Some(MustNotChange { except: dst.0 }),
+        Call::AnonVmaFork { vma, .. } => Some(MustNotChange { except: vma.0 }),
+        Call::AnonVmaPrepare { .. } => Some(MustNotChange { except: NONE }),
         _ => None,
     }
 }
 
 /// A VMA gets another range while its chain entries are in their trees, which are sorted by it. Not if it is emptied, as
 /// 6.1 does with one that it is about to free.
-pub(super) fn check_resize(model: &Model, vma: VmaId, range: VmaRange) -> Found {
+pub(super) fn check_resize(model: &ShadowState, vma: VmaId, range: VmaRange) -> Found {
     let record = model.vma(vma.0).filter(|record| !record.slots.is_empty() && range.start < range.end)?;
     let (_, before) = record.place().filter(|&(_, before)| before != range)?;
     let detail = format!("{vma} was at {before}, is at {range}, and its chain entries were in their trees meanwhile");
@@ -37,13 +37,13 @@ pub(super) fn check_resize(model: &Model, vma: VmaId, range: VmaRange) -> Found 
 }
 
 /// A failed call changed something.
-pub(super) fn thawed(thawed: &Thawed) -> Violation {
+pub(super) fn thawed(thawed: &Changed) -> Violation {
     let (what, object, text): (_, Object, _) = match *thawed {
-        Thawed::Vma(id) => ("failed call changed a VMA", VmaId(id).into(), "is not as it was before the failed call"),
-        Thawed::AnonVma(id) => {
+        Changed::Vma(id) => ("failed call changed a VMA", VmaId(id).into(), "is not as it was before the failed call"),
+        Changed::AnonVma(id) => {
             ("failed call changed an anon_vma", AnonVmaId(id).into(), "is not as it was before the failed call")
         }
-        Thawed::NewAnonVma(id) => {
+        Changed::NewAnonVma(id) => {
             ("failed call left an anon_vma", AnonVmaId(id).into(), "was made by a call that failed, and is live")
         }
     };
@@ -67,7 +67,7 @@ fn told_anon_vma(stream: &[u64], vma: VmaId) -> Option<u32> {
 
 /// Before the stream of a successful call is taken in: whether an anon_vma is reused that must
 /// not be.
-pub(super) fn check_reuse(model: &Model, call: &Call, ret: i32, stream: &[u64]) -> Found {
+pub(super) fn check_reuse(model: &ShadowState, call: &Call, ret: i32, stream: &[u64]) -> Found {
     let (dst, src) = match *call {
         Call::AnonVmaFork { vma, pvma } => (vma, pvma),
         // The destination of a clone keeps the anon_vma that its caller gave it.
@@ -101,7 +101,7 @@ pub(super) fn check_reuse(model: &Model, call: &Call, ret: i32, stream: &[u64]) 
 }
 
 /// After the stream of an unlink was taken in. `had_anon_vma` says whether the VMA had one before.
-pub(super) fn check_unlink(model: &Model, vma: VmaId, had_anon_vma: bool) -> Found {
+pub(super) fn check_unlink(model: &ShadowState, vma: VmaId, had_anon_vma: bool) -> Found {
     let record = model.vma(vma.0)?;
     // A chain without an anon_vma is left alone by some kernels: that VMA was broken before (I1).
     if record.anon_vma().is_none() && (record.slots.is_empty() || !had_anon_vma) {
@@ -113,7 +113,7 @@ pub(super) fn check_unlink(model: &Model, vma: VmaId, had_anon_vma: bool) -> Fou
 
 /// After the stream of a call was taken in that gave a folio an anon_vma: it is the VMA's, or the root if others have
 /// the folio, too; and the index is where the VMA's page lies in its trees.
-pub(super) fn check_folio(model: &Model, call: &Call) -> Found {
+pub(super) fn check_folio(model: &ShadowState, call: &Call) -> Found {
     let (folio, vma, exclusive) = match *call {
         Call::FolioSetAnon { folio, vma, exclusive, .. } => (folio, vma, exclusive),
         Call::FolioMoveAnonRmap { folio, vma } => (folio, vma, true),
@@ -130,7 +130,7 @@ pub(super) fn check_folio(model: &Model, call: &Call) -> Found {
 }
 
 /// After the stream of a prepare, clone or fork was taken in.
-pub(super) fn check_result(model: &Model, call: &Call, ret: i32) -> Found {
+pub(super) fn check_result(model: &ShadowState, call: &Call, ret: i32) -> Found {
     match *call {
         Call::AnonVmaClone { dst, src, .. } if ret >= 0 => same_set(model, dst, src, false),
         Call::AnonVmaFork { vma, pvma } if ret >= 0 => same_set(model, vma, pvma, true),
@@ -163,7 +163,7 @@ fn has(record: &VmaRecord) -> String {
 
 /// The destination's chain set is the source's, and its own anon_vma if `may_add` and it is not
 /// the source's.
-fn same_set(model: &Model, dst: VmaId, src: VmaId, may_add: bool) -> Found {
+fn same_set(model: &ShadowState, dst: VmaId, src: VmaId, may_add: bool) -> Found {
     let (record, source) = (model.vma(dst.0)?, model.vma(src.0)?);
     let (own, ours, theirs) = (record.anon_slot, &record.slots[..], &source.slots[..]);
     let stamp = model.new_stamp();

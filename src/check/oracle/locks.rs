@@ -1,6 +1,6 @@
 //! The lock part of I11, from the events alone: what is held, and what may be done meanwhile.
 
-use super::model::Model;
+use super::model::ShadowState;
 use crate::check::violation::{Invariant, Violation};
 use crate::rmap::{AnonVmaId, AvcId, Call, Event, EventKind, Gfp};
 
@@ -68,7 +68,7 @@ impl Locks {
     }
 
     /// Any other event. `model` knows the roots as the call left them.
-    pub(super) fn event(&mut self, event: &Event, model: &Model, violations: &mut Vec<Violation>) {
+    pub(super) fn event(&mut self, event: &Event, model: &ShadowState, violations: &mut Vec<Violation>) {
         let Some(kind) = event.kind() else { return };
         match kind {
             EventKind::DownWrite => self.take(Lock::Write(event.object), violations),

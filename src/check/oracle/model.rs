@@ -15,13 +15,13 @@ use crate::rmap::StateError;
 
 /// What must not change in a failed call.
 #[derive(Clone, Copy)]
-pub(super) struct Frozen {
+pub(super) struct MustNotChange {
     /// But this VMA may.
     pub(super) except: u32,
 }
 
 /// Something changed that had to stay.
-pub(super) enum Thawed {
+pub(super) enum Changed {
     Vma(u32),
     AnonVma(u32),
     NewAnonVma(u32),
@@ -38,7 +38,7 @@ pub(super) struct FolioRecord {
 
 /// All records.
 #[derive(Default)]
-pub(super) struct Model {
+pub(super) struct ShadowState {
     folios: Vec<Option<FolioRecord>>,
     /// References that folio_get_anon_vma() gave, by anon_vma.
     pins: FxHashMap<u32, u32>,
@@ -62,7 +62,7 @@ pub(super) struct Model {
     stamp: Cell<u64>,
 }
 
-impl Model {
+impl ShadowState {
     /// A mark that no anon_vma has, to make a set of some with.
     pub(super) fn new_stamp(&self) -> u64 {
         self.stamp.set(self.stamp.get() + 1);
@@ -218,8 +218,8 @@ impl Model {
         &mut self,
         stream: &[u64],
         call: u32,
-        frozen: Option<Frozen>,
-        mut thawed: impl FnMut(Thawed),
+        frozen: Option<MustNotChange>,
+        mut thawed: impl FnMut(Changed),
     ) -> Result<(), StateError> {
         let mut records = Records::new(stream);
         for record in &mut records {
@@ -231,15 +231,15 @@ impl Model {
                 Record::Vma(told) => {
                     let serial = told[0] as u32;
                     if self.apply_vma(serial, told, call) && frozen.is_some_and(|f| f.except != serial) {
-                        thawed(Thawed::Vma(serial));
+                        thawed(Changed::Vma(serial));
                     }
                 }
                 Record::AnonVma(head, tree) => {
                     let serial = head[0] as u32;
                     if frozen.is_some() {
                         match self.anon_vma(serial) {
-                            None => thawed(Thawed::NewAnonVma(serial)),
-                            Some(before) if !before.tells_the_same(head, tree) => thawed(Thawed::AnonVma(serial)),
+                            None => thawed(Changed::NewAnonVma(serial)),
+                            Some(before) if !before.tells_the_same(head, tree) => thawed(Changed::AnonVma(serial)),
                             Some(_) => {}
                         }
                     }

@@ -3,7 +3,7 @@
 //! An object that did not change kept what held for it before; a counter is checked when
 //! either the told number or what it counts changed.
 
-use super::model::Model;
+use super::model::ShadowState;
 use super::record::{AnonVmaRecord, NONE};
 use super::{ChainOrder, Rules, tree, words};
 use crate::check::violation::{Invariant, Object, Violation};
@@ -11,7 +11,7 @@ use crate::rmap::{AnonVmaId, AvcId, Call, VmaId};
 
 /// The checks of one quiescent state, over the model.
 pub(super) struct Quiescent<'a> {
-    model: &'a mut Model,
+    model: &'a mut ShadowState,
     rules: Rules,
     calls: &'a [Call],
     violations: &'a mut Vec<Violation>,
@@ -19,7 +19,7 @@ pub(super) struct Quiescent<'a> {
 
 impl<'a> Quiescent<'a> {
     pub(super) fn new(
-        model: &'a mut Model,
+        model: &'a mut ShadowState,
         rules: Rules,
         calls: &'a [Call],
         violations: &'a mut Vec<Violation>,

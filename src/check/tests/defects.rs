@@ -1,6 +1,6 @@
 //! The checks on a side that does the real work: the port, sane and with a defect of the past.
 
-use crate::check::{FindingKind, Lockstep, Solo, Who, run_trace};
+use crate::check::{FindingKind, Lockstep, Sides, Solo, run_trace};
 use crate::mm::SmallDriver;
 use crate::port::Port;
 use crate::rmap::Revision;
@@ -14,7 +14,7 @@ fn traces(mix: &Mix) -> impl Iterator<Item = Trace> + '_ {
 fn every_generation_keeps_every_invariant() {
     let failing = Mix { fail_per_mille: 300, ..Mix::default() };
     for (name, revision) in Revision::GENERATIONS {
-        let mut alone = Solo::solo(Port::new(*revision), Who::Port);
+        let mut alone = Solo::solo(Port::new(*revision), Sides::Port);
         let mut driver = SmallDriver::new();
         for mix in [&Mix::default(), &failing, &Mix::fork_heavy(), &Mix::wide()] {
             for trace in traces(mix) {
@@ -46,12 +46,12 @@ fn a_side_agrees_with_itself_and_generations_differ() {
 fn an_anon_vma_left_by_a_failed_clone_is_seen() {
     let revision = Revision { cleanup_clears_anon_vma: false, ..Revision::of_generation("7.3").expect("a generation") };
     let trace = parse("map p0 0x10..0x18\nfault p0 0x12\nunmap p0 0x12..0x14 fail=2\n").unwrap();
-    let mut alone = Solo::solo(Port::new(revision), Who::Port);
+    let mut alone = Solo::solo(Port::new(revision), Sides::Port);
     let finding = run_trace(&mut alone, &mut SmallDriver::new(), &trace).finding.expect("nothing found");
     assert_eq!(finding.signature(), "violate I10 failed call left vma->anon_vma after anon_vma_clone");
     assert_eq!(finding.operation, 3);
     // And a lockstep of two sides with the same defect blames both.
     let mut both = Lockstep::new(Port::new(revision), Port::new(revision));
     let finding = run_trace(&mut both, &mut SmallDriver::new(), &trace).finding.expect("nothing found");
-    assert_eq!(finding.side(), Who::Both);
+    assert_eq!(finding.side(), Sides::Both);
 }

@@ -2,8 +2,8 @@
 
 use super::world::{build, encode};
 use crate::rmap::{
-    Cache, Call, Event, EventKind, Fail, Gfp, LayerOperation, Mapped, MmCounts, MmId, PageEvent, Revision, Rmap, Seen,
-    SeenWhat, Side, Snapshot, Watched,
+    Cache, Call, Event, EventKind, Fail, Gfp, LayerOperation, Mapped, MmCounts, MmId, Observation, PageEvent, Revision,
+    Rmap, Seen, Side, Snapshot, Watched,
 };
 
 /// What goes wrong.
@@ -29,7 +29,7 @@ pub enum Fault {
 
 /// What the VMA code does in an operation.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Step {
+pub enum ScriptedCall {
     Call(Call),
     Pages(PageEvent),
     Outside(Vec<Event>),
@@ -62,7 +62,7 @@ pub struct FakeSide {
     /// How often it was asked what a call touched.
     pub asked: u64,
     /// What the VMA code does in each operation, which returns 7.
-    pub script: Vec<Step>,
+    pub script: Vec<ScriptedCall>,
     /// What every process has mapped.
     pub mapped: Option<(Mapped, MmCounts)>,
     pub injected: u32,
@@ -220,18 +220,18 @@ impl Watched for FakeSide {
         for step in self.script.clone() {
             touched.clear();
             let (what, result) = match step {
-                Step::Call(call) => {
+                ScriptedCall::Call(call) => {
                     let result = self.call(call);
                     self.touched(&mut touched);
-                    (SeenWhat::Call(call), result)
+                    (Observation::Call(call), result)
                 }
-                Step::Pages(event) => {
+                ScriptedCall::Pages(event) => {
                     self.events.clear();
-                    (SeenWhat::Pages(event), 0)
+                    (Observation::Pages(event), 0)
                 }
-                Step::Outside(events) => {
+                ScriptedCall::Outside(events) => {
                     self.events = events;
-                    (SeenWhat::Outside, 0)
+                    (Observation::Outside, 0)
                 }
             };
             let warning = self.last_warning().filter(|_| self.events.iter().any(Event::is_violation));

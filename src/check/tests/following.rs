@@ -1,9 +1,9 @@
 //! VMA code that makes its calls by itself is followed: each call, and whatever happens in none.
 
-use super::fake::{FakeSide, Fault, Step};
+use super::fake::{FakeSide, Fault, ScriptedCall};
 use crate::check::failure::failed_attempts;
 use crate::check::{FailedAttempt, FindingKind, Lockstep, Phase, STOPPED};
-use crate::mm::Misdeed;
+use crate::mm::UnexpectedEffect;
 use crate::rmap::{
     Cache, Call, Event, EventKind, Fail, Function, Gfp, LayerOperation, Mapped, MmCounts, MmId, PageEvent, Rmap, VmaId,
     VmaLayer, VmaRange,
@@ -14,11 +14,11 @@ const MAP: LayerOperation =
     LayerOperation::Map { mm: MmId(0), start: RANGE.start, end: RANGE.end, grows: false, file: None };
 const ZAP: PageEvent = PageEvent::Zap { mm: MmId(0), start: RANGE.start, end: RANGE.end };
 
-fn map() -> Vec<Step> {
+fn map() -> Vec<ScriptedCall> {
     vec![
-        Step::Call(Call::VmAreaAlloc { mm: MmId(0), range: RANGE }),
-        Step::Pages(ZAP),
-        Step::Call(Call::AnonVmaPrepare { vma: VmaId(0), prev: None, next: None }),
+        ScriptedCall::Call(Call::VmAreaAlloc { mm: MmId(0), range: RANGE }),
+        ScriptedCall::Pages(ZAP),
+        ScriptedCall::Call(Call::AnonVmaPrepare { vma: VmaId(0), prev: None, next: None }),
     ]
 }
 
@@ -27,7 +27,7 @@ fn event(kind: EventKind) -> Event {
 }
 
 /// VMA code that does these steps.
-fn scripted(script: Vec<Step>) -> FakeSide {
+fn scripted(script: Vec<ScriptedCall>) -> FakeSide {
     let mut side = FakeSide::default();
     side.script = script;
     side
@@ -43,7 +43,7 @@ fn operate(lockstep: &mut Lockstep<FakeSide, FakeSide>) -> (i32, Vec<PageEvent>)
 }
 
 /// What is found when the VMA code does this beside what it ought to.
-fn found_with(steps: &[Step]) -> Option<String> {
+fn found_with(steps: &[ScriptedCall]) -> Option<String> {
     let mut lockstep = Lockstep::new(scripted([&map(), steps].concat()), FakeSide::default());
     let (result, _) = operate(&mut lockstep);
     let signature = lockstep.finding().map(|finding| finding.signature());
@@ -67,7 +67,7 @@ fn every_call_of_the_vma_code_is_made_on_the_port_too() {
 fn a_call_on_which_the_port_differs_stops_the_vma_code_there() {
     for fault in [Fault::Return, Fault::ExtraEvent, Fault::Counter] {
         let mut script = map();
-        script.extend([Step::Pages(ZAP), Step::Call(Call::UnlinkAnonVmas { vma: VmaId(0) })]);
+        script.extend([ScriptedCall::Pages(ZAP), ScriptedCall::Call(Call::UnlinkAnonVmas { vma: VmaId(0) })]);
         let mut lockstep = Lockstep::new(scripted(script), FakeSide::with_fault(2, fault));
         assert_eq!(operate(&mut lockstep), (STOPPED, vec![ZAP]), "{fault:?}");
         let finding = lockstep.finding().unwrap().clone();
@@ -87,20 +87,20 @@ fn a_call_on_which_the_port_differs_stops_the_vma_code_there() {
 fn what_happens_in_no_call_is_a_violation_unless_it_is_the_page_table_lock() {
     assert_eq!(found_with(&[]), None);
     let lock = [EventKind::SpinLock, EventKind::SpinUnlock].map(event);
-    assert_eq!(found_with(&[Step::Outside(lock.to_vec())]), None);
-    assert_eq!(found_with(&[Step::Outside(lock[..1].to_vec())]), None);
+    assert_eq!(found_with(&[ScriptedCall::Outside(lock.to_vec())]), None);
+    assert_eq!(found_with(&[ScriptedCall::Outside(lock[..1].to_vec())]), None);
     let stray = Some("violate I11 events of no call after operation".to_owned());
     for kind in [EventKind::Get, EventKind::Alloc, EventKind::DownWrite, EventKind::UpRead] {
-        assert_eq!(found_with(&[Step::Outside(vec![event(kind)])]), stray);
-        assert_eq!(found_with(&[Step::Outside([&lock[..], &[event(kind)]].concat())]), stray);
+        assert_eq!(found_with(&[ScriptedCall::Outside(vec![event(kind)])]), stray);
+        assert_eq!(found_with(&[ScriptedCall::Outside([&lock[..], &[event(kind)]].concat())]), stray);
     }
     let warned = Some("violate I11 WARN planted, at call N after operation".to_owned());
-    assert_eq!(found_with(&[Step::Outside(vec![event(EventKind::Warn)])]), warned);
+    assert_eq!(found_with(&[ScriptedCall::Outside(vec![event(EventKind::Warn)])]), warned);
 }
 
 #[test]
 fn a_warning_in_no_call_can_be_tolerated() {
-    let script = [map(), vec![Step::Outside(vec![event(EventKind::Warn)])]].concat();
+    let script = [map(), vec![ScriptedCall::Outside(vec![event(EventKind::Warn)])]].concat();
     let mut lockstep = Lockstep::new(scripted(script), FakeSide::default());
     lockstep.tolerate(["violate I11 WARN planted, at call N after operation".to_owned()]);
     assert_eq!(operate(&mut lockstep).0, 7);
@@ -123,7 +123,7 @@ fn a_warning_names_the_call_that_it_is_of() {
 fn allocations_that_fail_are_told_by_their_place() {
     for cache in [Cache::Vma, Cache::AnonVma, Cache::Avc] {
         let fault = Fault::Enomem(cache);
-        let mut side = scripted(vec![Step::Call(Call::VmAreaAlloc { mm: MmId(0), range: RANGE })]);
+        let mut side = scripted(vec![ScriptedCall::Call(Call::VmAreaAlloc { mm: MmId(0), range: RANGE })]);
         side.fault = Some((1, fault));
         let mut lockstep = Lockstep::new(side, FakeSide::with_fault(1, fault));
         operate(&mut lockstep);
@@ -196,7 +196,7 @@ fn the_side_that_brings_the_vma_code_is_asked_what_is_mapped() {
 fn an_operation_that_did_something_else_is_found_once() {
     let mut lockstep = Lockstep::new(scripted(map()), FakeSide::default());
     operate(&mut lockstep);
-    let misdeed = |what| Misdeed { what, detail: "p0".to_owned() };
+    let misdeed = |what| UnexpectedEffect { what, detail: "p0".to_owned() };
     lockstep.misdeed(misdeed("first"));
     lockstep.misdeed(misdeed("second"));
     let finding = lockstep.finding().unwrap();

@@ -3,7 +3,7 @@
 use super::fake::{FakeSide, Fault};
 use crate::check::oracle::event_violation;
 use crate::check::tolerated::Tolerated;
-use crate::check::{Difference, Finding, FindingKind, Lockstep, Phase, STOPPED, Solo, Who};
+use crate::check::{Difference, Finding, FindingKind, Lockstep, Phase, STOPPED, Sides, Solo};
 use crate::rmap::{Call, Event, EventKind, Fail, MmId, Rmap, Side, VmaId, VmaRange};
 
 /// Operations of four calls: a VMA is made, faulted, unlinked, freed.
@@ -208,7 +208,7 @@ fn signatures_are_stable_under_renaming() {
             assert_eq!(differ(operation * 4 + 2, fault).0.signature(), signature);
         }
     }
-    let alone = |at, fault| run(&mut Solo::solo(FakeSide::with_fault(at, fault), Who::Port), 20).unwrap();
+    let alone = |at, fault| run(&mut Solo::solo(FakeSide::with_fault(at, fault), Sides::Port), 20).unwrap();
     for (fault, signature) in [
         (Fault::Counter, "violate I5 num_children after anon_vma_prepare"),
         (Fault::Warn, "violate I11 WARN planted, at call N after anon_vma_prepare"),
@@ -216,7 +216,7 @@ fn signatures_are_stable_under_renaming() {
     ] {
         let mut left = FakeSide::default();
         left.fault = Some((2, fault));
-        let mut lockstep = Solo::solo(left, Who::Reference);
+        let mut lockstep = Solo::solo(left, Sides::Reference);
         lockstep.begin_operation(&Fail::NEVER);
         let range = VmaRange { start: 1, end: 2, pgoff: 1 };
         lockstep.call(Call::VmAreaAlloc { mm: MmId(0), range });
@@ -224,7 +224,7 @@ fn signatures_are_stable_under_renaming() {
         lockstep.end_operation();
         let finding = lockstep.take_finding().expect("nothing found");
         assert_eq!(finding.signature(), signature);
-        assert_eq!(finding.side(), Who::Reference);
+        assert_eq!(finding.side(), Sides::Reference);
         if fault != Fault::Counter {
             for operation in [0, 3, 17] {
                 assert_eq!(alone(operation * 4 + 2, fault).signature(), signature);
@@ -237,7 +237,7 @@ fn signatures_are_stable_under_renaming() {
 fn a_fault_of_both_sides_is_a_violation_of_both() {
     let mut lockstep = Lockstep::new(FakeSide::with_fault(6, Fault::Warn), FakeSide::with_fault(6, Fault::Warn));
     let finding = run(&mut lockstep, 20).expect("nothing found");
-    assert_eq!(finding.side(), Who::Both);
+    assert_eq!(finding.side(), Sides::Both);
     assert_eq!((finding.operation, finding.calls.len()), (2, 2));
 }
 

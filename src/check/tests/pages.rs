@@ -1,6 +1,6 @@
 //! I9, and the rest that pages and references ask: each shown to fail on a side that goes wrong in one thing.
 
-use super::super::{Finding, FindingKind, Invariant, Lockstep, Solo, Who, run_trace};
+use super::super::{Finding, FindingKind, Invariant, Lockstep, Sides, Solo, run_trace};
 use crate::mm::SmallDriver;
 use crate::pages::{AddressSpaces, Pages};
 use crate::port::Port;
@@ -144,7 +144,7 @@ impl Side for Faulty {
 fn found(fault: Fault, text: &str) -> Option<Finding> {
     let revision = Revision::of_generation("7.3").unwrap();
     let side = Faulty { port: Port::new(revision), fault, events: vec![], call: None, vmas: 0 };
-    let mut solo: Solo<Faulty> = Lockstep::solo(side, Who::Port);
+    let mut solo: Solo<Faulty> = Lockstep::solo(side, Sides::Port);
     let trace: Trace = text.parse().unwrap();
     run_trace(&mut solo, &mut SmallDriver::new(), &trace).finding
 }
@@ -259,7 +259,7 @@ impl TwoVmas {
     }
 
     fn of(mm: MmId) -> TwoVmas {
-        let mut solo = Lockstep::solo(Port::new(Revision::of_generation("7.3").unwrap()), Who::Port);
+        let mut solo = Lockstep::solo(Port::new(Revision::of_generation("7.3").unwrap()), Sides::Port);
         solo.begin_operation(&Fail::NEVER);
         solo.call(Call::MmapWriteLock { mm });
         let mut vmas = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::fake::FakeSide;
 use crate::check::{
-    Difference, Driver, FindingKind, Lockstep, Phase, Solo, Who, minimize_finding, play_trace, run_trace,
+    Difference, Driver, FindingKind, Lockstep, Phase, Sides, Solo, minimize_finding, play_trace, run_trace,
 };
 use crate::mm::{KernelDriver, SmallDriver};
 use crate::port::Port;
@@ -19,17 +19,17 @@ fn trace(text: &str) -> Trace {
 
 #[test]
 fn operations_are_counted_by_how_they_end() {
-    let mut solo = Solo::solo(port("6.12"), Who::Port);
+    let mut solo = Solo::solo(port("6.12"), Sides::Port);
     let mut driver = SmallDriver::new();
     let text = "map p0 0x10..0x14\nmap p0 0x12..0x16\nfault p0 0x10\nfault p0 0x90\nfault p9 0x10\n\
                 fork p0 p2 fail=1\nfork p0 p3 fail=1\nfork p0 p1\n";
     let stats = play_trace(&mut solo, &mut driver, &trace(text), |_, _, _, _| {});
     assert_eq!((stats.done, stats.refused, stats.failed), (3, 3, 2));
     assert_eq!(stats.lockstep.operations, 8);
-    let processes = Driver::<Port, crate::check::Nobody>::processes(&driver);
+    let processes = Driver::<Port, crate::check::NoPort>::processes(&driver);
     assert_eq!(processes.iter().map(|(mm, vmas)| (*mm, vmas.len())).collect::<Vec<_>>(), [(MmId(0), 1), (MmId(1), 1)]);
-    assert!(Driver::<Port, crate::check::Nobody>::merges(&driver).is_none());
-    let by_kind = serde_json::to_value(Driver::<Port, crate::check::Nobody>::stats(&driver)).unwrap();
+    assert!(Driver::<Port, crate::check::NoPort>::merges(&driver).is_none());
+    let by_kind = serde_json::to_value(Driver::<Port, crate::check::NoPort>::stats(&driver)).unwrap();
     assert_eq!(by_kind, serde_json::to_value(SmallDriver::stats(&driver)).unwrap());
     assert_ne!(by_kind, serde_json::to_value(SmallDriver::new().stats()).unwrap());
 }
@@ -37,7 +37,7 @@ fn operations_are_counted_by_how_they_end() {
 #[test]
 fn what_the_kernel_driver_sees_amiss_is_found() {
     // VMA code that says that it has mapped, and has not.
-    let mut solo = Solo::solo(FakeSide::default(), Who::Reference);
+    let mut solo = Solo::solo(FakeSide::default(), Sides::Reference);
     let mut driver = KernelDriver::new();
     let result = run_trace(&mut solo, &mut driver, &trace("map p0 0x10..0x14\n"));
     let finding = result.finding.unwrap();

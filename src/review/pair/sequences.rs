@@ -1,7 +1,7 @@
 //! What both sides did in an operation, on the way to their states.
 
 use super::{Pair, or_none};
-use crate::review::class::{Class, Order, Which};
+use crate::review::class::{BenignDifference, Class, PairSide};
 use crate::review::observed::Observed;
 use crate::review::sites;
 use crate::rmap::{EventKind, Gfp, Side};
@@ -20,7 +20,7 @@ impl<S: Side> Pair<S> {
         let [ours, theirs] = [alone(0), alone(1)];
         if !ours.is_empty() || !theirs.is_empty() {
             let (ours, theirs) = (or_none(ours.join(", ")), or_none(theirs.join(", ")));
-            self.note(Class::ButFor(Order::AllocationCount), || {
+            self.note(Class::Except(BenignDifference::AllocationCount), || {
                 format!("{} and {}; the first alone: {ours}; the second alone: {theirs}", base.len(), changed.len())
             });
         }
@@ -32,7 +32,7 @@ impl<S: Side> Pair<S> {
             both.map(|attempt| attempt.site).collect::<Vec<_>>()
         };
         if let Some((a, b)) = both(0).iter().zip(&both(1)).find(|(a, b)| a != b) {
-            self.note(Class::ButFor(Order::Allocation), || format!("{a} comes where the second has {b}"));
+            self.note(Class::Except(BenignDifference::Allocation), || format!("{a} comes where the second has {b}"));
         }
         let other = pairs.iter().find_map(|pair| match pair {
             [Some(a), Some(b)] if a.gfp != b.gfp => Some((a, b)),
@@ -40,7 +40,7 @@ impl<S: Side> Pair<S> {
         });
         if let Some((a, b)) = other {
             let detail = format!("{}: {} and {}", a.site, Gfp::name(a.gfp), Gfp::name(b.gfp));
-            self.note(Class::ButFor(Order::AllocationFlags), || detail);
+            self.note(Class::Except(BenignDifference::AllocationFlags), || detail);
         }
     }
 
@@ -52,7 +52,7 @@ impl<S: Side> Pair<S> {
                 or_none(each.collect::<Vec<_>>().join(", "))
             };
             let detail = format!("{} against {}", text(base), text(changed));
-            self.note(Class::ButFor(Order::Lock), || detail);
+            self.note(Class::Except(BenignDifference::Lock), || detail);
         }
     }
 
@@ -63,8 +63,8 @@ impl<S: Side> Pair<S> {
         for function in functions {
             let has = observed.each_ref().map(|observed| observed.partial_unlinks.contains(&function));
             if has[0] != has[1] {
-                let which = Which::at(usize::from(has[1]));
-                self.note(Class::ButFor(Order::PartialUnlink(which, function)), String::new);
+                let which = PairSide::at(usize::from(has[1]));
+                self.note(Class::Except(BenignDifference::PartialUnlink(which, function)), String::new);
             }
         }
     }

@@ -34,11 +34,11 @@ fn fail_each(
     what: &str,
     revision: Revision,
     sticky: bool,
-    setup: impl Fn(&mut World) -> VmaId,
-    operation: impl Fn(&mut World, VmaId) -> i32,
+    setup: impl Fn(&mut PortWorld) -> VmaId,
+    operation: impl Fn(&mut PortWorld, VmaId) -> i32,
 ) -> u32 {
     for attempt in 1..100 {
-        let mut world = World::new(revision);
+        let mut world = PortWorld::new(revision);
         world.fail_nothing();
         let vma = setup(&mut world);
         let before = world.snapshot();
@@ -70,7 +70,7 @@ fn fail_each(
     panic!("{what}: no end of attempts");
 }
 
-fn fork(world: &mut World, pvma: VmaId) -> i32 {
+fn fork(world: &mut PortWorld, pvma: VmaId) -> i32 {
     let vma = world.call(Call::VmAreaDup { orig: pvma, mm: MmId(15), range: range(16, 24) });
     let Ok(vma) = u32::try_from(vma).map(VmaId) else {
         return vma;
@@ -91,7 +91,7 @@ fn fork(world: &mut World, pvma: VmaId) -> i32 {
 fn a_failed_fork_of_any_chain_leaks_nothing_and_changes_nothing() {
     for revision in revisions() {
         for entries in 1..=5u8 {
-            let setup = |world: &mut World| world.fork_chain(entries - 1)[usize::from(entries) - 1];
+            let setup = |world: &mut PortWorld| world.fork_chain(entries - 1)[usize::from(entries) - 1];
             for sticky in [false, true] {
                 let attempts = fail_each("fork", revision, sticky, setup, fork);
                 // vm_area_struct, anon_vma, avc, and an avc for each entry.
@@ -105,7 +105,7 @@ fn a_failed_fork_of_any_chain_leaks_nothing_and_changes_nothing() {
 #[test]
 fn a_failed_fork_that_would_reuse_gives_the_anon_vma_back() {
     for revision in revisions() {
-        let setup = |world: &mut World| {
+        let setup = |world: &mut PortWorld| {
             let vmas = world.fork_chain(4);
             for &vma in &vmas[1..4] {
                 world.unmap(vma);
@@ -122,8 +122,8 @@ fn a_failed_fork_that_would_reuse_gives_the_anon_vma_back() {
 fn a_failed_split_leaks_nothing_and_changes_nothing() {
     for revision in revisions() {
         for entries in 1..=5u8 {
-            let setup = |world: &mut World| world.fork_chain(entries - 1)[usize::from(entries) - 1];
-            let split = |world: &mut World, vma: VmaId| {
+            let setup = |world: &mut PortWorld| world.fork_chain(entries - 1)[usize::from(entries) - 1];
+            let split = |world: &mut PortWorld, vma: VmaId| {
                 let new = world.call(Call::VmAreaDup { orig: vma, mm: MmId(entries - 1), range: range(20, 24) });
                 let Ok(dst) = u32::try_from(new).map(VmaId) else {
                     return new;
@@ -145,7 +145,7 @@ fn a_failed_split_leaks_nothing_and_changes_nothing() {
 fn a_failed_prepare_leaks_nothing() {
     for revision in revisions() {
         for sticky in [false, true] {
-            let setup = |world: &mut World| world.map(0, range(16, 24));
+            let setup = |world: &mut PortWorld| world.map(0, range(16, 24));
             let attempts = fail_each("prepare", revision, sticky, setup, |world, vma| world.prepare(vma));
             assert_eq!(attempts, 2);
         }
@@ -156,7 +156,7 @@ fn a_failed_prepare_leaks_nothing() {
 fn the_seed_patch_fails_a_fork_that_reuse_would_have_saved() {
     // One attempt of the vm_area_struct, then the first of anon_vma_fork() that must not fail.
     let outcome = |revision| {
-        let mut world = World::new(revision);
+        let mut world = PortWorld::new(revision);
         let vmas = world.fork_chain(2);
         world.unmap(vmas[1]);
         let vma = world.call(Call::VmAreaDup { orig: vmas[2], mm: MmId(9), range: range(16, 24) });
@@ -173,7 +173,7 @@ fn the_seed_patch_never_hands_a_partial_vma_of_fork_to_unlink() {
     for (revision, partial) in [(V6_12, true), (SEED, false)] {
         let mut seen = false;
         for attempt in 1..10 {
-            let mut world = World::new(revision);
+            let mut world = PortWorld::new(revision);
             let vmas = world.fork_chain(1);
             let vma = world.call(Call::VmAreaDup { orig: vmas[1], mm: MmId(9), range: range(16, 24) });
             // The GFP_NOWAIT attempts of the clone succeed on retry.

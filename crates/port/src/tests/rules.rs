@@ -11,7 +11,7 @@ fn rules(port: &Port) -> Vec<(u8, u32)> {
 
 #[test]
 fn an_unknown_or_freed_vma_is_caught() {
-    let mut world = World::new(V7_3);
+    let mut world = PortWorld::new(V7_3);
     let vma = world.map(0, range(16, 24));
     world.call(Call::VmAreaFree { vma });
     let reborn = world.map(0, range(16, 24));
@@ -32,7 +32,7 @@ fn an_unknown_or_freed_vma_is_caught() {
 
 #[test]
 fn a_vma_freed_while_linked_is_caught_when_its_tree_changes() {
-    let mut world = World::new(V6_12);
+    let mut world = PortWorld::new(V6_12);
     let vmas = world.fork_chain(1);
     world.call(Call::VmAreaFree { vma: vmas[1] });
     // Another VMA takes the slot; it must not be taken for the old one.
@@ -45,7 +45,7 @@ fn a_vma_freed_while_linked_is_caught_when_its_tree_changes() {
 #[test]
 fn a_clone_onto_a_linked_vma_is_caught() {
     // 7.x links every entry of the destination, also those that were linked before.
-    let mut world = World::new(V7_3);
+    let mut world = PortWorld::new(V7_3);
     let vma = world.map(0, range(16, 24));
     world.prepare(vma);
     let operation = VmaOperation::MergeUnfaulted;
@@ -57,7 +57,7 @@ fn a_clone_onto_a_linked_vma_is_caught() {
 
 #[test]
 fn a_failed_clone_onto_a_linked_vma_frees_no_entry_that_is_in_a_tree() {
-    let mut world = World::new(V7_3);
+    let mut world = PortWorld::new(V7_3);
     let vma = world.map(0, range(16, 24));
     world.prepare(vma);
     world.fail(1);
@@ -69,7 +69,7 @@ fn a_failed_clone_onto_a_linked_vma_frees_no_entry_that_is_in_a_tree() {
 
 #[test]
 fn a_copy_without_an_anon_vma_warns_and_then_follows_null() {
-    let mut world = World::new(V7_3);
+    let mut world = PortWorld::new(V7_3);
     let src = world.map(0, range(16, 24));
     world.prepare(src);
     let dst = world.map(0, range(24, 32));
@@ -81,7 +81,7 @@ fn a_copy_without_an_anon_vma_warns_and_then_follows_null() {
     assert!(world.port.last_warning().unwrap().contains("num_active_vmas"));
 
     // Before the operation was known the same call would look for an anon_vma to reuse.
-    let mut world = World::new(V6_12);
+    let mut world = PortWorld::new(V6_12);
     let src = world.map(0, range(16, 24));
     world.prepare(src);
     let dst = world.map(0, range(24, 32));
@@ -92,7 +92,7 @@ fn a_copy_without_an_anon_vma_warns_and_then_follows_null() {
 #[test]
 fn unlink_of_a_chain_without_an_anon_vma_warns_after_the_series_and_cleans_up_before() {
     for (revision, warns) in [(V6_12, false), (V7_3, true)] {
-        let mut world = World::new(revision);
+        let mut world = PortWorld::new(revision);
         let src = world.map(0, range(16, 24));
         world.prepare(src);
         let dst = world.map(1, range(16, 24));
@@ -108,7 +108,7 @@ fn unlink_of_a_chain_without_an_anon_vma_warns_after_the_series_and_cleans_up_be
 #[test]
 fn asserts_of_the_mmap_lock_are_those_of_the_generation() {
     for (name, revision) in REAL {
-        let mut world = World::new(revision);
+        let mut world = PortWorld::new(revision);
         let vma = world.map(0, range(16, 24));
         world.port.call(Call::MmapUnlock { mm: MmId(0) });
         let broken = |port: &Port| !rules(port).is_empty();
@@ -129,7 +129,7 @@ fn asserts_of_the_mmap_lock_are_those_of_the_generation() {
 
 #[test]
 fn an_open_resize_forbids_sleep_and_a_second_lock() {
-    let mut world = World::new(V6_12);
+    let mut world = PortWorld::new(V6_12);
     let vma = world.map(0, range(16, 24));
     world.prepare(vma);
     world.call(Call::PreUpdateVma { vma });
@@ -146,7 +146,7 @@ fn an_open_resize_forbids_sleep_and_a_second_lock() {
 
 #[test]
 fn a_resize_of_an_unfaulted_vma_does_nothing() {
-    let mut world = World::new(V6_1);
+    let mut world = PortWorld::new(V6_1);
     let vma = world.map(0, range(16, 24));
     for call in [Call::PreUpdateVma { vma }, Call::PostUpdateVma { vma }] {
         world.call(call);
@@ -158,7 +158,7 @@ fn a_resize_of_an_unfaulted_vma_does_nothing() {
 fn a_fork_counts_what_it_reuses_and_from_9_of_9_on_nothing_else() {
     // No kernel forks onto a VMA that has an anon_vma; the generations differ in what would come of it.
     for (revision, counted) in [(V6_12, 2), (V7_3, 1)] {
-        let mut world = World::new(revision);
+        let mut world = PortWorld::new(revision);
         let src = world.map(0, range(16, 24));
         world.prepare(src);
         let dst = world.call(Call::VmAreaDup { orig: src, mm: MmId(1), range: range(16, 24) });
@@ -170,7 +170,7 @@ fn a_fork_counts_what_it_reuses_and_from_9_of_9_on_nothing_else() {
 
 #[test]
 fn each_process_has_its_own_locks() {
-    let mut world = World::new(V7_3);
+    let mut world = PortWorld::new(V7_3);
     let vmas = [world.map(0, range(16, 24)), world.map(1, range(16, 24)), world.map(2, range(16, 24))];
     world.port.call(Call::MmapUnlock { mm: MmId(1) });
     for (vma, mm, held) in [(vmas[0], 0, true), (vmas[1], 1, false), (vmas[2], 2, true)] {
@@ -182,7 +182,7 @@ fn each_process_has_its_own_locks() {
 
 #[test]
 fn a_reset_forgets_what_the_last_call_did() {
-    let mut world = World::new(V7_3);
+    let mut world = PortWorld::new(V7_3);
     let vma = world.map(0, range(16, 24));
     world.port.call(Call::MmapUnlock { mm: MmId(0) });
     world.port.call(Call::UnlinkAnonVmas { vma: VmaId(9) });
@@ -199,7 +199,7 @@ fn a_reset_forgets_what_the_last_call_did() {
 
 #[test]
 fn a_lock_that_is_not_released_is_told_and_which_one() {
-    let mut world = World::new(V7_3);
+    let mut world = PortWorld::new(V7_3);
     let vmas = [world.map(0, range(16, 24)), world.map(0, range(32, 40))];
     for vma in vmas {
         world.prepare(vma);
@@ -231,7 +231,7 @@ fn neighbours_share_an_anon_vma_if_they_differ_in_what_is_ignored_alone() {
         // No flag of any kernel.
         (all | 1 << 40, true),
     ] {
-        let mut world = World::new(V7_3);
+        let mut world = PortWorld::new(V7_3);
         let (prev, vma) = (world.map(0, range(16, 24)), world.map(0, range(24, 32)));
         world.prepare(prev);
         let attributes = VmaAttributes { flags, ..VmaAttributes::anonymous(range(24, 32)) };

@@ -6,7 +6,7 @@ use rmap_seam::{Call, EventKind, Rmap, Side, VmaId, VmaOperation};
 #[test]
 fn prepare_makes_a_root_once() {
     for (name, revision) in REAL {
-        let mut world = World::new(revision);
+        let mut world = PortWorld::new(revision);
         let vma = world.map(0, range(16, 24));
         assert_eq!(world.prepare(vma), 0);
         assert_eq!(world.count(EventKind::Alloc), 2, "{name}");
@@ -23,7 +23,7 @@ fn prepare_makes_a_root_once() {
 
 #[test]
 fn prepare_shares_the_anon_vma_of_a_compatible_neighbour_next_first() {
-    let mut world = World::new(V7_3);
+    let mut world = PortWorld::new(V7_3);
     let low = world.map(0, range(10, 20));
     let middle = world.map(0, range(20, 30));
     let high = world.map(0, range(30, 40));
@@ -46,7 +46,7 @@ fn prepare_shares_the_anon_vma_of_a_compatible_neighbour_next_first() {
 
 #[test]
 fn prepare_does_not_share_with_a_neighbour_of_several_entries() {
-    let mut world = World::new(V6_12);
+    let mut world = PortWorld::new(V6_12);
     let vmas = world.fork_chain(1);
     let beside = world.map(1, range(24, 30));
     world.call(Call::AnonVmaPrepare { vma: beside, prev: Some(vmas[1]), next: None });
@@ -56,7 +56,7 @@ fn prepare_does_not_share_with_a_neighbour_of_several_entries() {
 #[test]
 fn a_clone_keeps_the_chain_order_before_the_series_and_reverses_it_after() {
     for (name, revision) in REAL {
-        let mut world = World::new(revision);
+        let mut world = PortWorld::new(revision);
         let vmas = world.fork_chain(4);
         let (p3, p4) = match revision.chains_preallocated {
             false => ([3, 2, 1, 0].as_slice(), [4, 3, 2, 1, 0].as_slice()),
@@ -70,7 +70,7 @@ fn a_clone_keeps_the_chain_order_before_the_series_and_reverses_it_after() {
 #[test]
 fn forks_of_p4_reuse_in_the_order_of_the_chain() {
     for (name, revision) in REAL {
-        let mut world = World::new(revision);
+        let mut world = PortWorld::new(revision);
         let vmas = world.fork_chain(4);
         for &vma in &vmas[1..4] {
             world.unmap(vma);
@@ -90,7 +90,7 @@ fn forks_of_p4_reuse_in_the_order_of_the_chain() {
 #[test]
 fn a_preallocating_fork_frees_what_it_did_not_need() {
     for (name, revision) in REAL {
-        let mut world = World::new(revision);
+        let mut world = PortWorld::new(revision);
         let vmas = world.fork_chain(2);
         world.unmap(vmas[1]);
         let before = world.port.live();
@@ -103,7 +103,7 @@ fn a_preallocating_fork_frees_what_it_did_not_need() {
 #[test]
 fn a_fork_makes_the_attempts_that_its_generation_makes() {
     for (name, revision) in REAL {
-        let mut world = World::new(revision);
+        let mut world = PortWorld::new(revision);
         let vmas = world.fork_chain(2);
         let vma =
             VmaId(world.call(Call::VmAreaDup { orig: vmas[2], mm: rmap_seam::MmId(3), range: range(16, 24) }) as u32);
@@ -132,7 +132,7 @@ fn a_fork_makes_the_attempts_that_its_generation_makes() {
 #[test]
 fn a_root_outlives_its_vmas_while_descendants_pin_it() {
     for (name, revision) in REAL {
-        let mut world = World::new(revision);
+        let mut world = PortWorld::new(revision);
         let vmas = world.fork_chain(1);
         world.unmap(vmas[0]);
         assert_eq!(world.port.live(), [1, 2, 2], "{name}");
@@ -144,7 +144,7 @@ fn a_root_outlives_its_vmas_while_descendants_pin_it() {
 #[test]
 fn a_copy_counts_as_an_active_vma_and_leaves_again() {
     for (name, revision) in REAL {
-        let mut world = World::new(revision);
+        let mut world = PortWorld::new(revision);
         let vmas = world.fork_chain(2);
         let upper = world.split(vmas[2], 20).expect("nothing fails");
         assert_eq!(world.anon_vma(upper), world.anon_vma(vmas[2]), "{name}");
@@ -156,7 +156,7 @@ fn a_copy_counts_as_an_active_vma_and_leaves_again() {
 
 #[test]
 fn an_unfaulted_vma_takes_over_the_links_of_its_neighbour() {
-    let mut world = World::new(V7_3);
+    let mut world = PortWorld::new(V7_3);
     let vma = world.map(0, range(10, 20));
     let target = world.map(0, range(20, 30));
     world.prepare(vma);
@@ -174,7 +174,7 @@ fn random_families_of_processes_leave_nothing_behind() {
     for revision in REAL.map(|(_, revision)| revision).into_iter().chain(SERIES) {
         for seed in 1..20 {
             let mut random = Random(seed);
-            let mut world = World::new(revision);
+            let mut world = PortWorld::new(revision);
             let mut vmas = vec![world.map(0, range(16, 80))];
             for _ in 0..200 {
                 let vma = vmas[random.below(vmas.len() as u64) as usize];
@@ -203,14 +203,14 @@ fn random_families_of_processes_leave_nothing_behind() {
 
 #[test]
 fn a_reset_world_behaves_as_a_new_one() {
-    let mut used = World::new(V7_2);
+    let mut used = PortWorld::new(V7_2);
     used.fork_chain(4);
     used.fail(1);
     rmap_seam::Side::reset(&mut used.port);
     for mm in 0..16 {
         used.call(Call::MmapWriteLock { mm: rmap_seam::MmId(mm) });
     }
-    let mut new = World::new(V7_2);
+    let mut new = PortWorld::new(V7_2);
     for world in [&mut used, &mut new] {
         let vmas = world.fork_chain(4);
         world.unmap(vmas[2]);

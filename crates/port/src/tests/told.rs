@@ -33,7 +33,7 @@ fn records(words: &[u64]) -> (Vec<u64>, Vec<(u64, u64)>) {
     (vmas, anon_vmas)
 }
 
-fn touched(world: &mut World) -> (Vec<u64>, Vec<(u64, u64)>) {
+fn touched(world: &mut PortWorld) -> (Vec<u64>, Vec<(u64, u64)>) {
     let (mut words, mut again) = (Vec::new(), Vec::new());
     world.port.touched(&mut words);
     world.port.touched(&mut again);
@@ -43,7 +43,7 @@ fn touched(world: &mut World) -> (Vec<u64>, Vec<(u64, u64)>) {
 
 #[test]
 fn a_fork_touches_what_it_was_given_and_what_it_linked() {
-    let mut world = World::new(V6_12);
+    let mut world = PortWorld::new(V6_12);
     let vmas = world.fork_chain(2);
     let vma = world.call(Call::VmAreaDup { orig: vmas[2], mm: rmap_seam::MmId(3), range: range(16, 24) });
     assert_eq!(touched(&mut world), (vec![2, 3], vec![]), "a copy of the VMA alone leaves every anon_vma as it was");
@@ -56,7 +56,7 @@ fn a_fork_touches_what_it_was_given_and_what_it_linked() {
 
 #[test]
 fn the_dead_are_not_told() {
-    let mut world = World::new(V7_3);
+    let mut world = PortWorld::new(V7_3);
     let vma = world.map(0, range(16, 24));
     world.prepare(vma);
     world.call(Call::UnlinkAnonVmas { vma });
@@ -69,7 +69,7 @@ fn the_dead_are_not_told() {
 
 #[test]
 fn large_trees_are_told_by_their_changed_paths() {
-    let mut world = World::new(V7_3);
+    let mut world = PortWorld::new(V7_3);
     let root = world.map(0, range(0, 100));
     world.prepare(root);
     let mut last = root;
@@ -97,7 +97,7 @@ fn large_trees_are_told_by_their_changed_paths() {
 
 #[test]
 fn neighbours_of_a_removed_node_are_marked() {
-    let mut world = World::new(V6_12);
+    let mut world = PortWorld::new(V6_12);
     let root = world.map(0, range(0, 110));
     world.prepare(root);
     let mut vmas = vec![root];
@@ -113,7 +113,7 @@ fn neighbours_of_a_removed_node_are_marked() {
 
 #[test]
 fn a_state_decodes_to_what_it_is() {
-    let mut world = World::new(V7_2);
+    let mut world = PortWorld::new(V7_2);
     let vmas = world.fork_chain(3);
     let moved = VmaRange { start: 100, end: 108, pgoff: 16 };
     world.resize(vmas[1], moved);

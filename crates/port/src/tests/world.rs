@@ -45,13 +45,13 @@ pub fn range(start: u64, end: u64) -> VmaRange {
 }
 
 /// A port, driven.
-pub struct World {
+pub struct PortWorld {
     pub port: Port,
 }
 
-impl World {
-    pub fn new(revision: Revision) -> World {
-        let mut world = World { port: Port::new(revision) };
+impl PortWorld {
+    pub fn new(revision: Revision) -> PortWorld {
+        let mut world = PortWorld { port: Port::new(revision) };
         for mm in 0..16 {
             world.port.call(Call::MmapWriteLock { mm: MmId(mm) });
         }

@@ -26,7 +26,7 @@ static ONES_OF_BYTE: [u8; 8 << 8] = {
 /// `field % count`, and 0 if `count` is 0.
 ///
 /// Not a division behind a test for 0: rustc 1.95 (LLVM 22) hoists such a one out of the loop of
-/// [`Model::draw`], to before the test, and the process dies of SIGFPE.
+/// [`TraceModel::draw`], to before the test, and the process dies of SIGFPE.
 pub(super) fn modulo(field: u64, count: u64) -> u64 {
     u64::from(field as u32 % (count as u32).max(1))
 }

@@ -29,7 +29,7 @@ const FORKED: u8 = 0x80;
 
 /// One process: bit or element n is page `WINDOW_START + n`. What is said of a page that is not mapped means nothing.
 #[derive(Clone)]
-pub(super) struct Space {
+pub(super) struct ModelSpace {
     /// Pages that are mapped.
     pub mapped: u64,
     /// Those of them at which a VMA starts.
@@ -61,9 +61,9 @@ fn bit(place: usize) -> u64 {
     1u64.checked_shl(place as u32).unwrap_or(0)
 }
 
-impl Space {
+impl ModelSpace {
     /// With nothing mapped.
-    pub(super) const EMPTY: Space = Space {
+    pub(super) const EMPTY: ModelSpace = ModelSpace {
         mapped: 0,
         starts: 0,
         written: 0,
@@ -295,13 +295,13 @@ impl Space {
     }
 
     /// What a child gets of plain memory.
-    pub(super) fn fork_plain(&mut self) -> Space {
+    pub(super) fn fork_plain(&mut self) -> ModelSpace {
         self.shared = self.written;
         self.clone()
     }
 
     /// What a child gets.
-    pub(super) fn fork(&mut self) -> Space {
+    pub(super) fn fork(&mut self) -> ModelSpace {
         self.shared |= self.written & !self.has(DontFork) & !self.has(WipeOnFork);
         let mut child = self.clone();
         let left_out = self.has(DontFork);

@@ -19,7 +19,7 @@ fn bits_of_the_window() {
 
 #[test]
 fn a_split_makes_a_vma_and_a_whole_unmap_takes_one() {
-    let mut model = Model::new(OpSet::Small, 16, 64);
+    let mut model = TraceModel::new(OpSet::Small, 16, 64);
     model.map(Args { a: 0x10, b: 0x18, ..Args::default() }, &Fails::NEVER);
     model.map(Args { a: 0x18, b: 0x19, ..Args::default() }, &Fails::NEVER);
     assert_eq!(model.vmas(), 2);
@@ -38,11 +38,11 @@ fn a_split_makes_a_vma_and_a_whole_unmap_takes_one() {
 
 #[test]
 fn something_is_possible_in_every_state() {
-    let empty = Model::new(OpSet::Full, 16, 64);
-    let mut full = Model::new(OpSet::Full, 16, 64);
+    let empty = TraceModel::new(OpSet::Full, 16, 64);
+    let mut full = TraceModel::new(OpSet::Full, 16, 64);
     full.map(Args { a: 0, b: 1 << 32, ..Args::default() }, &Fails::NEVER);
     (1..16).for_each(|q| full.fork(0, q, &Fails::NEVER));
-    let mut dead = Model::new(OpSet::Full, 16, 64);
+    let mut dead = TraceModel::new(OpSet::Full, 16, 64);
     dead.exit(0);
     for model in [empty, full, dead] {
         for row in 0..OPERATIONS.len() {
@@ -52,8 +52,8 @@ fn something_is_possible_in_every_state() {
 }
 
 /// The model after a trace, as the full set has it.
-fn after(text: &str) -> Model {
-    let mut model = Model::new(OpSet::Full, 16, 64);
+fn after(text: &str) -> TraceModel {
+    let mut model = TraceModel::new(OpSet::Full, 16, 64);
     for op in parse(text).unwrap().ops {
         let (row, args) = op.kind.split();
         (OPERATIONS[row].effect)(&mut model, args, &op.fails());

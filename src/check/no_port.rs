@@ -3,9 +3,9 @@
 use crate::rmap::{Call, Event, Fail, Revision, Rmap, Side};
 
 /// The side that is not there: [`Solo`](super::Solo) runs without a second one.
-pub enum Nobody {}
+pub enum NoPort {}
 
-impl Rmap for Nobody {
+impl Rmap for NoPort {
     fn revision(&self) -> Revision {
         match *self {}
     }
@@ -20,7 +20,7 @@ impl Rmap for Nobody {
     }
 }
 
-impl Side for Nobody {
+impl Side for NoPort {
     fn events(&self) -> &[Event] {
         match *self {}
     }
