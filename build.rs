@@ -45,7 +45,7 @@ fn build() -> Result<()> {
         .header(csrc.join("rmap_abi.h").display().to_string())
         .allowlist_item("(rmap|RMAP)_.*")
         .rustified_enum("rmap_.*")
-        .derive_default(false)
+        .derive_default(true)
         .layout_tests(false)
         .generate()?
         .write_to_file(out.join("abi.rs"))?;

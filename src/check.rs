@@ -8,7 +8,6 @@
 //!
 //! Nothing here prints; that is [`crate::report`].
 
-mod call;
 mod divergence;
 mod failure;
 mod lockstep;
@@ -24,7 +23,6 @@ mod violation;
 #[cfg(test)]
 mod tests;
 
-pub use call::{CallText, call_name};
 pub use divergence::{Difference, Divergence, Finding, FindingKind, Phase, Sides};
 pub use failure::FailedAttempt;
 pub use lockstep::{Lockstep, LockstepStats, STOPPED, Solo};

@@ -162,7 +162,7 @@ static void layer_cache_free(struct kmem_cache *cache, void *body)
 {
 	if (cache == &maple_cache)
 		maple_node_give(body);
-	else if (cache->id == CACHE_VMA)
+	else if (cache->id == RMAP_CACHE_VMA)
 		vma_freed(body);
 	else
 		kmem_cache_free(cache, body);
@@ -288,15 +288,10 @@ static uint64_t vma_told_kind(const struct vm_area_struct *vma);
 
 static int32_t watch(const struct rmap_call *call, int32_t result, bool with_state);
 
-static struct rmap_call vma_call(enum rmap_call_kind kind, uint32_t vma)
-{
-	return (struct rmap_call) { .kind = kind, .vma = vma, .other = RMAP_NONE, .third = RMAP_NONE };
-}
-
 /* Events of no call: a WARN of the VMA code, say. */
 static void watch_outside(void)
 {
-	struct rmap_call call = vma_call(RMAP_OUTSIDE, RMAP_NONE);
+	static const struct rmap_call call = { .kind = RMAP_OUTSIDE };
 
 	if (unlikely(current_world->nr_events))
 		watch(&call, 0, false);
@@ -313,12 +308,14 @@ static void call_begins(void)
 	w->bookkeeping = true;
 }
 
-static void layer_call_mm(enum rmap_call_kind kind, struct mm_struct *mm);
-static void layer_pages(enum rmap_call_kind kind, struct mm_struct *mm, struct mm_struct *other, unsigned long start,
-			unsigned long end, unsigned long to);
-static void tell_written(struct vm_area_struct *vma);
-static void outermost_begin(enum rmap_call_kind kind, struct vm_area_struct *vma, struct vm_area_struct *other,
-			    uint32_t operation);
+static void layer_mmap_lock(enum rmap_call_kind kind, struct mm_struct *mm);
+static void layer_pages_zap(struct mm_struct *mm, unsigned long start, unsigned long end);
+static void layer_pages_copy(struct mm_struct *mm, struct mm_struct *from, unsigned long start, unsigned long end);
+static void layer_pages_move(struct mm_struct *mm, unsigned long start, unsigned long end, unsigned long to);
+static void report_writes(struct vm_area_struct *vma);
+static void outermost_begin(struct rmap_call call, struct vm_area_struct *vma, struct vm_area_struct *other,
+			    struct vm_area_struct *third);
+static void outermost_prepare_begin(struct vm_area_struct *vma);
 static void outermost_end(int32_t result);
 
 #endif

@@ -61,25 +61,25 @@ static _Thread_local struct task_struct current_task = { .comm = "rmap-diff" };
 
 /* The locks of the mm: observed, so that the other side knows them too. */
 
-static void layer_call_mm(enum rmap_call_kind kind, struct mm_struct *mm);
+static void layer_mmap_lock(enum rmap_call_kind kind, struct mm_struct *mm);
 
 static inline void mmap_assert_locked(const struct mm_struct *mm)
 {
 	if (mm->mmap_lock == MMAP_UNLOCKED)
-		broken_rule(RULE_MMAP_LOCK_NOT_HELD, mm->id);
+		broken_rule(RMAP_RULE_MMAP_LOCK_NOT_HELD, mm->id);
 }
 
 static inline void mmap_assert_write_locked(const struct mm_struct *mm)
 {
 	if (mm->mmap_lock != MMAP_WRITE_LOCKED)
-		broken_rule(RULE_MMAP_LOCK_NOT_HELD, mm->id);
+		broken_rule(RMAP_RULE_MMAP_LOCK_NOT_HELD, mm->id);
 }
 
 static inline void mmap_write_lock(struct mm_struct *mm)
 {
 	if (mm->mmap_lock != MMAP_UNLOCKED)
-		broken_rule(RULE_SELF_DEADLOCK, mm->id);
-	layer_call_mm(RMAP_MMAP_WRITE_LOCK, mm);
+		broken_rule(RMAP_RULE_SELF_DEADLOCK, mm->id);
+	layer_mmap_lock(RMAP_MMAP_WRITE_LOCK, mm);
 	mm->mmap_lock = MMAP_WRITE_LOCKED;
 }
 
@@ -94,32 +94,32 @@ static inline int mmap_write_lock_killable(struct mm_struct *mm)
 static inline void mmap_write_unlock(struct mm_struct *mm)
 {
 	if (mm->mmap_lock != MMAP_WRITE_LOCKED)
-		broken_rule(RULE_UNBALANCED_UNLOCK, mm->id);
-	layer_call_mm(RMAP_MMAP_UNLOCK, mm);
+		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, mm->id);
+	layer_mmap_lock(RMAP_MMAP_UNLOCK, mm);
 	mm->mmap_lock = MMAP_UNLOCKED;
 }
 
 static inline void mmap_read_lock(struct mm_struct *mm)
 {
 	if (mm->mmap_lock != MMAP_UNLOCKED)
-		broken_rule(RULE_SELF_DEADLOCK, mm->id);
-	layer_call_mm(RMAP_MMAP_READ_LOCK, mm);
+		broken_rule(RMAP_RULE_SELF_DEADLOCK, mm->id);
+	layer_mmap_lock(RMAP_MMAP_READ_LOCK, mm);
 	mm->mmap_lock = MMAP_READ_LOCKED;
 }
 
 static inline void mmap_read_unlock(struct mm_struct *mm)
 {
 	if (mm->mmap_lock != MMAP_READ_LOCKED)
-		broken_rule(RULE_UNBALANCED_UNLOCK, mm->id);
-	layer_call_mm(RMAP_MMAP_UNLOCK, mm);
+		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, mm->id);
+	layer_mmap_lock(RMAP_MMAP_UNLOCK, mm);
 	mm->mmap_lock = MMAP_UNLOCKED;
 }
 
 static inline void mmap_write_downgrade(struct mm_struct *mm)
 {
 	if (mm->mmap_lock != MMAP_WRITE_LOCKED)
-		broken_rule(RULE_UNBALANCED_UNLOCK, mm->id);
-	layer_call_mm(RMAP_MMAP_READ_LOCK, mm);
+		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, mm->id);
+	layer_mmap_lock(RMAP_MMAP_READ_LOCK, mm);
 	mm->mmap_lock = MMAP_READ_LOCKED;
 }
 
@@ -163,8 +163,9 @@ static inline void vma_mark(struct vm_area_struct *vma, const bool *detached, si
 
 /* The page tables: the page model's. */
 
-static void layer_pages(enum rmap_call_kind kind, struct mm_struct *mm, struct mm_struct *other, unsigned long start,
-			unsigned long end, unsigned long to);
+static void layer_pages_zap(struct mm_struct *mm, unsigned long start, unsigned long end);
+static void layer_pages_copy(struct mm_struct *mm, struct mm_struct *from, unsigned long start, unsigned long end);
+static void layer_pages_move(struct mm_struct *mm, unsigned long start, unsigned long end, unsigned long to);
 
 /* Of one VMA; named differently before and after 7.0. */
 static void zap_vma(struct vm_area_struct *vma, unsigned long start, unsigned long end)
@@ -172,7 +173,7 @@ static void zap_vma(struct vm_area_struct *vma, unsigned long start, unsigned lo
 	start = max(vma->vm_start, start);
 	end = min(vma->vm_end, end);
 	if (start < end)
-		layer_pages(RMAP_PAGES_ZAP, vma->vm_mm, NULL, start, end, 0);
+		layer_pages_zap(vma->vm_mm, start, end);
 }
 
 #define unmap_single_vma(tlb, vma, start, end, ...) zap_vma(vma, start, end)
@@ -182,7 +183,7 @@ static void zap_vma(struct vm_area_struct *vma, unsigned long start, unsigned lo
 
 static unsigned long moved_page_tables(struct vm_area_struct *vma, unsigned long from, unsigned long to, unsigned long len)
 {
-	layer_pages(RMAP_PAGES_MOVE, vma->vm_mm, NULL, from, from + len, to);
+	layer_pages_move(vma->vm_mm, from, from + len, to);
 	return len;
 }
 
@@ -196,7 +197,7 @@ static unsigned long moved_page_tables(struct vm_area_struct *vma, unsigned long
 static int copy_page_range(struct vm_area_struct *dst_vma, struct vm_area_struct *src_vma)
 {
 	if (vma_needs_copy(dst_vma, src_vma))
-		layer_pages(RMAP_PAGES_COPY, dst_vma->vm_mm, src_vma->vm_mm, src_vma->vm_start, src_vma->vm_end, 0);
+		layer_pages_copy(dst_vma->vm_mm, src_vma->vm_mm, src_vma->vm_start, src_vma->vm_end);
 	return 0;
 }
 

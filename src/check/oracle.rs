@@ -25,9 +25,8 @@ use self::model::ShadowState;
 use self::record::VmaRecord;
 use super::pages::Walk;
 use super::violation::{Invariant, Violation};
-use crate::rmap::{
-    AnonVmaId, Cache, Call, Event, EventKind, FolioId, Mapped, MmCounts, MmId, Revision, Rule, StateError, VmaId,
-};
+use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, FolioId, MmId, Revision, Rule, StateError, VmaId};
+use crate::trace::{Mapped, MmCounts};
 
 /// Why the oracle stops.
 #[derive(Clone, PartialEq, Eq, Debug)]

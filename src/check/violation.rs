@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::call::CallText;
 use crate::rmap::{AnonVmaId, AvcId, Call, FolioId, VmaId};
 
 macro_rules! invariants {
@@ -159,7 +158,7 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}): {}", self.invariant, self.invariant.title(), self.detail)?;
         if let Some(call) = self.after {
-            write!(f, ", after {}", CallText(call))?;
+            write!(f, ", after {}", call)?;
         }
         Ok(())
     }

@@ -4,8 +4,9 @@ use super::compare::Observed;
 use crate::kernel::{Kernel, Reference, SlabMode};
 use crate::mm::{KernelDriver, Outcome};
 use crate::rmap::dump::Dump;
-use crate::rmap::{Cache, Call, Event, EventKind, Log, Mapped, Recorder, Side, Snapshot, StateError, VmaId};
+use crate::rmap::{Cache, Call, Event, EventKind, Side, Snapshot, StateError, VmaId};
 use crate::trace::Trace;
+use crate::trace::{Log, Mapped, Recorder};
 
 /// One attempt to allocate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

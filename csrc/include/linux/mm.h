@@ -10,16 +10,16 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
-/* The bits of VmaAttributes in crates/seam/src/lib.rs. */
-#define VM_READ 1ul
-#define VM_WRITE 2ul
-#define VM_EXEC 4ul
+/* The bits of the C interface. */
+#define VM_READ ((unsigned long)RMAP_VMA_READ)
+#define VM_WRITE ((unsigned long)RMAP_VMA_WRITE)
+#define VM_EXEC ((unsigned long)RMAP_VMA_EXEC)
 #define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
-#define VM_SOFTDIRTY 8ul
-#define VM_GROWSDOWN 0x10ul
-#define VM_DONTCOPY 0x20ul
-#define VM_WIPEONFORK 0x40ul
-#define VM_ACCOUNT 0x80ul
+#define VM_SOFTDIRTY ((unsigned long)RMAP_VMA_SOFTDIRTY)
+#define VM_GROWSDOWN ((unsigned long)RMAP_VMA_GROWSDOWN)
+#define VM_DONTCOPY ((unsigned long)RMAP_VMA_DONTCOPY)
+#define VM_WIPEONFORK ((unsigned long)RMAP_VMA_WIPEONFORK)
+#define VM_ACCOUNT ((unsigned long)RMAP_VMA_ACCOUNT)
 
 #define VMA_ACCESS_FLAGS ((vma_flags_t) { VM_ACCESS_FLAGS })
 #define VMA_IGNORE_MERGE_FLAGS ((vma_flags_t) { VM_SOFTDIRTY })
@@ -55,13 +55,13 @@ static inline bool vma_is_attached(struct vm_area_struct *vma)
 static inline void mmap_assert_locked(const struct mm_struct *mm)
 {
 	if (mm->mmap_lock == MMAP_UNLOCKED)
-		broken_rule(RULE_MMAP_LOCK_NOT_HELD, mm->id);
+		broken_rule(RMAP_RULE_MMAP_LOCK_NOT_HELD, mm->id);
 }
 
 static inline void mmap_assert_write_locked(const struct mm_struct *mm)
 {
 	if (mm->mmap_lock != MMAP_WRITE_LOCKED)
-		broken_rule(RULE_MMAP_LOCK_NOT_HELD, mm->id);
+		broken_rule(RMAP_RULE_MMAP_LOCK_NOT_HELD, mm->id);
 }
 
 #include "stubs/file_tree.h"

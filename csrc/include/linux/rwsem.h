@@ -15,8 +15,8 @@ struct rw_semaphore {
 	uint32_t readers;
 };
 
-static bool observe_lock(struct rw_semaphore *sem, enum event_kind kind);
-static void observe_unlock(struct rw_semaphore *sem, enum event_kind kind);
+static bool observe_lock(struct rw_semaphore *sem, enum rmap_event_kind kind);
+static void observe_unlock(struct rw_semaphore *sem, enum rmap_event_kind kind);
 static bool observe_trylock(struct rw_semaphore *sem, bool write);
 
 static inline void init_rwsem(struct rw_semaphore *sem)
@@ -31,24 +31,24 @@ static inline int rwsem_is_locked(struct rw_semaphore *sem)
 
 static inline void down_write(struct rw_semaphore *sem)
 {
-	if (observe_lock(sem, EVENT_DOWN_WRITE))
+	if (observe_lock(sem, RMAP_EVENT_DOWN_WRITE))
 		sem->writers++;
 }
 
 static inline void up_write(struct rw_semaphore *sem)
 {
-	observe_unlock(sem, EVENT_UP_WRITE);
+	observe_unlock(sem, RMAP_EVENT_UP_WRITE);
 }
 
 static inline void down_read(struct rw_semaphore *sem)
 {
-	if (observe_lock(sem, EVENT_DOWN_READ))
+	if (observe_lock(sem, RMAP_EVENT_DOWN_READ))
 		sem->readers++;
 }
 
 static inline void up_read(struct rw_semaphore *sem)
 {
-	observe_unlock(sem, EVENT_UP_READ);
+	observe_unlock(sem, RMAP_EVENT_UP_READ);
 }
 
 static inline int down_write_trylock(struct rw_semaphore *sem)

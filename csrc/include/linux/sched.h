@@ -15,7 +15,7 @@ static inline void may_block(void)
 	const struct rmap_world *w = current_world;
 
 	if (unlikely(w->nr_held | w->nr_spinlocks | w->rcu_depth))
-		broken_rule(RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
+		broken_rule(RMAP_RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
 }
 
 /* Another task may run here, but a walk does it under the lock of its anon_vma, which may sleep. */
@@ -24,7 +24,7 @@ static inline void may_schedule(void)
 	const struct rmap_world *w = current_world;
 
 	if (unlikely(w->nr_spinlocks | w->rcu_depth))
-		broken_rule(RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
+		broken_rule(RMAP_RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
 }
 
 #define might_sleep() may_block()

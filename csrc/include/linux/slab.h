@@ -19,11 +19,11 @@
 static void anon_vma_allocated(struct anon_vma *anon_vma);
 static bool anon_vma_is_locked(const struct anon_vma *anon_vma);
 
-static struct kmem_cache *kmem_cache_define(enum cache_id id, const char *name, size_t size, void (*ctor)(void *))
+static struct kmem_cache *kmem_cache_define(enum rmap_cache id, const char *name, size_t size, void (*ctor)(void *))
 {
 	struct kmem_cache *cache = &kmem_caches[id];
-	size_t notes = id == CACHE_ANON_VMA ? sizeof(struct anon_vma_notes) :
-		       id == CACHE_VMA ? sizeof(struct vma_notes) : 0;
+	size_t notes = id == RMAP_CACHE_ANON_VMA ? sizeof(struct anon_vma_notes) :
+		       id == RMAP_CACHE_VMA ? sizeof(struct vma_notes) : 0;
 
 	*cache = (struct kmem_cache) {
 		.name = name, .size = (size + 7) & ~(size_t)7, .notes_size = (notes + 15) & ~(size_t)15,
@@ -40,11 +40,11 @@ static struct kmem_cache *kmem_cache_create(const char *name, size_t size, unsig
 					    unsigned int flags, void (*ctor)(void *))
 {
 	if (!strcmp(name, "anon_vma"))
-		return kmem_cache_define(CACHE_ANON_VMA, name, size, ctor);
+		return kmem_cache_define(RMAP_CACHE_ANON_VMA, name, size, ctor);
 	if (!strcmp(name, "anon_vma_chain"))
-		return kmem_cache_define(CACHE_AVC, name, size, ctor);
+		return kmem_cache_define(RMAP_CACHE_AVC, name, size, ctor);
 	if (!strcmp(name, "vm_area_struct"))
-		return kmem_cache_define(CACHE_VMA, name, size, ctor);
+		return kmem_cache_define(RMAP_CACHE_VMA, name, size, ctor);
 	fprintf(stderr, "rmap-diff: the tree creates a slab cache that the stubs do not know: %s\n", name);
 	abort();
 }
@@ -60,7 +60,7 @@ static void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 	if (gfp & __GFP_DIRECT_RECLAIM)
 		may_block();
 	if (attempt_fails(w)) {
-		record(EVENT_ALLOC, cache->id, gfp, RMAP_NONE, 0);
+		record(RMAP_EVENT_ALLOC, cache->id, gfp, RMAP_NONE, 0);
 		return NULL;
 	}
 	if (unlikely(!slab->free))
@@ -85,8 +85,8 @@ static void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 		memset(body_of(object), 0, cache->size);
 	else if (!cache->ctor)
 		memset(body_of(object), POISON_INUSE, cache->size);
-	record(EVENT_ALLOC, cache->id, gfp, object->serial, 0);
-	if (cache->id == CACHE_ANON_VMA)
+	record(RMAP_EVENT_ALLOC, cache->id, gfp, object->serial, 0);
+	if (cache->id == RMAP_CACHE_ANON_VMA)
 		anon_vma_allocated(body_of(object));
 	return body_of(object);
 }
@@ -98,16 +98,16 @@ static void kmem_cache_free(struct kmem_cache *cache, void *body)
 	struct slab_object *object = object_of(body);
 
 	if (unlikely(object->magic != SLAB_OBJECT_MAGIC || object->cache != cache->id)) {
-		broken_rule(RULE_FOREIGN_FREE, RMAP_NONE);
+		broken_rule(RMAP_RULE_FOREIGN_FREE, RMAP_NONE);
 		return;
 	}
 	if (unlikely(object->state != OBJECT_LIVE)) {
-		broken_rule(RULE_DOUBLE_FREE, object->serial);
+		broken_rule(RMAP_RULE_DOUBLE_FREE, object->serial);
 		return;
 	}
-	if (cache->id == CACHE_ANON_VMA && unlikely(anon_vma_is_locked(body)))
-		broken_rule(RULE_FREED_WHILE_LOCKED, object->serial);
-	record(EVENT_FREE, cache->id, 0, object->serial, 0);
+	if (cache->id == RMAP_CACHE_ANON_VMA && unlikely(anon_vma_is_locked(body)))
+		broken_rule(RMAP_RULE_FREED_WHILE_LOCKED, object->serial);
+	record(RMAP_EVENT_FREE, cache->id, 0, object->serial, 0);
 	if (object->prev)
 		object->prev->next = object->next;
 	else
