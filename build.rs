@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rmap_extract::syntax::Kind;
-use rmap_extract::{cache, extract, manifest, mutants};
+use rmap_extract::{cache, extract, manifest, mutants, revision};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -134,8 +134,6 @@ fn row(
     vma_layer: Result<()>,
     has_mutants: bool,
 ) -> String {
-    let moves_pages = fs::read_to_string(reference.tree().join("mm/userfaultfd.c"))
-        .is_ok_and(|text| text.contains("move_present_pte"));
     let table = |ops: &str| {
         format!(
             "|| {{\n            unsafe extern \"C\" {{ static {ops}: abi::rmap_ops; }}\n            \
@@ -155,15 +153,16 @@ fn row(
     format!(
         "    Reference {{\n        name: {:?},\n        version: {:?},\n        revision: {},\n        origin: {:?},\n        \
          patches: &{:?},\n        extract: include_str!({:?}),\n        pieces: include_str!({:?}),\n        ops: {},\n        \
-         moves_pages: {moves_pages},\n        vma_layer: {vma_layer},{mutants}\n    }},\n",
+         moves_pages: {},\n        vma_layer: {vma_layer},{mutants}\n    }},\n",
         reference.name,
         cut.version.to_string(),
-        cut.revision.to_rust_expr(),
+        revision::to_rust_expr(&cut.revision),
         reference.note.origin,
         patches,
         dir.join("extract.txt"),
         dir.join("pieces.json"),
         table(ops),
+        cut.features.moves_pages,
     )
 }
 

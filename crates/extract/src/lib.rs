@@ -1,6 +1,6 @@
 //! What `rmap-diff` does before there is anything to run: it brings kernel trees into a cache
 //! ([`cache`], [`supply`]), cuts the kernel's own C out of them ([`extract`]) as the manifest says
-//! ([`manifest`]), and finds out how each generation behaves ([`revision`]).
+//! ([`manifest`]), and finds out how each generation behaves ([`revision`]) and what it can do ([`features`]).
 //!
 //! Afterwards it says what a run reached of what was cut ([`reached`]).
 //!
@@ -11,6 +11,7 @@ pub mod boot;
 pub mod cache;
 pub mod debian;
 pub mod extract;
+pub mod features;
 pub mod manifest;
 pub mod mutants;
 pub mod needed;
