@@ -67,6 +67,7 @@ fn field_value(field: &FieldDiff) -> Value {
 fn violation_value(violation: &Violation) -> Value {
     json!({
         "invariant": violation.invariant.name(),
+        "slug": violation.invariant.slug(),
         "title": violation.invariant.title(),
         "text": violation.invariant.text(),
         "what": violation.what,

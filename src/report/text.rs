@@ -93,7 +93,7 @@ fn more(out: &mut String, total: usize) -> fmt::Result {
 }
 
 fn write_violation(violation: &Violation, out: &mut String) -> fmt::Result {
-    title(out, &format!("{} ({})", violation.invariant, violation.invariant.title()))?;
+    title(out, &format!("{} {}", violation.invariant, violation.invariant.slug()))?;
     writeln!(out, "  {HEAD}{}{HEAD:#}", violation.detail)?;
     if let Some(call) = violation.after {
         writeln!(out, "  after {}", call)?;
