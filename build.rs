@@ -5,7 +5,6 @@
 //! instrumentation, the bindings, the table of references.
 
 use std::env;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -54,7 +53,7 @@ fn build() -> Result<()> {
     let manifest = manifest::Manifest::load(&csrc.join("manifest.toml"))?;
     let layer = manifest::Manifest::load_layer(&csrc.join("vma.toml"), &manifest)?;
     let mut compiler = Compiler::choose()?;
-    let shown = stubs(&csrc)?;
+    let shown = extract::stand_ins::listing(&csrc)?;
     let plan = wanted_mutants(&csrc)?;
     if plan.is_some() {
         compiler.mutate(&csrc)?;
@@ -189,32 +188,6 @@ fn vma_layer(
     compiler.compile_layer(csrc, dir, ops)
 }
 
-/// What stands in for the kernel around the cut text: the first comment of each file of csrc/.
-fn stubs(csrc: &Path) -> Result<String> {
-    let mut files = Vec::new();
-    for dir in ["", "include/asm", "include/linux", "stubs", "vma", "vma/include/linux"] {
-        for entry in fs::read_dir(csrc.join(dir))? {
-            files.push(entry?.path());
-        }
-    }
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "c" || extension == "h"));
-    files.sort();
-    let mut list = String::new();
-    for file in files {
-        let text = fs::read_to_string(&file)?;
-        let about: Vec<&str> = text
-            .lines()
-            .skip(1)
-            .skip_while(|line| !line.starts_with("/*"))
-            .take_while(|line| !line.starts_with('#'))
-            .map(|line| line.trim_matches(['/', '*', ' ']))
-            .filter(|line| !line.is_empty())
-            .collect();
-        writeln!(list, "csrc/{}: {}", file.strip_prefix(csrc)?.display(), about.join(" "))?;
-    }
-    Ok(list)
-}
-
 /// How the kernel's text is to be read.
 const C_FLAGS: &[&str] = &[
     "-std=gnu11",
@@ -320,14 +293,13 @@ impl Compiler {
 
     /// The same with the VMA layer. The error is the compiler's first.
     fn compile_layer(&self, csrc: &Path, dir: &Path, ops: &str) -> Result<()> {
-        let before = [csrc.join("vma/include")];
         let build = self.build_layer(csrc, dir, ops)?;
         // Linked by itself first: a symbol that nobody defines must not break the whole binary.
         let mut check = cc::Build::new();
         check.opt_level(0).pic(true).warnings(false).cargo_warnings(false);
         let mut check = check.try_get_compiler()?.to_command();
         check.args(["-shared", "-Wl,-z,defs", "-DRMAP_VMA_LAYER"]).arg(format!("-DRMAP_OPS={ops}")).args(LAYER_FLAGS);
-        check.args(C_FLAGS).args(includes(csrc, dir, &before).iter().map(|dir| format!("-I{}", dir.display())));
+        check.args(C_FLAGS).args(includes(csrc, dir, &[]).iter().map(|dir| format!("-I{}", dir.display())));
         if let Some([header, file]) = &self.mutants {
             check.arg("-include").arg(header).arg(file);
         }
@@ -343,7 +315,7 @@ impl Compiler {
     }
 
     fn build_layer(&self, csrc: &Path, dir: &Path, ops: &str) -> Result<cc::Build> {
-        let mut build = self.build(csrc, dir, ops, &[csrc.join("vma/include")])?;
+        let mut build = self.build(csrc, dir, ops, &[])?;
         build.define("RMAP_VMA_LAYER", None).flags(LAYER_FLAGS).cargo_warnings(false);
         Ok(build)
     }

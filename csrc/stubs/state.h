@@ -3,6 +3,11 @@
 #ifndef STUBS_STATE_H
 #define STUBS_STATE_H
 
+#include <linux/rbtree.h>
+#include <linux/rmap.h>
+#include "stubs/observe.h"
+#include "stubs/vma_told.h"
+
 enum { STREAM_VMA = 0x11, STREAM_ANON_VMA = 0x22, STREAM_TREE = 0x33, STREAM_PATHS = 0x44 };
 enum { NODE_BLACK = 1, NODE_LEFT = 2, NODE_RIGHT = 4, NODE_LEFT_BLACK = 8, NODE_RIGHT_BLACK = 16 };
 enum { WHOLE_TREE_MAX = 8 };

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Stand-in, customised: the bits are those of Gfp in crates/seam/src/event.rs. */
+/* Stand-in: the bits are those of Gfp in crates/seam/src/event.rs. */
 #ifndef _LINUX_GFP_H
 #define _LINUX_GFP_H
 
 #include <linux/types.h>
+
+/* --- Custom --- */
 
 #define __GFP_DIRECT_RECLAIM 1u
 #define __GFP_KSWAPD_RECLAIM 2u
@@ -15,6 +17,9 @@
 #define __GFP_NOFAIL 128u
 #define __GFP_HIGH 256u
 #define __GFP_NORETRY 512u
+
+/* --- Duplicate --- */
+
 #define __GFP_RECLAIM (__GFP_DIRECT_RECLAIM | __GFP_KSWAPD_RECLAIM)
 #define GFP_KERNEL (__GFP_RECLAIM | __GFP_IO | __GFP_FS)
 #define GFP_KERNEL_ACCOUNT (GFP_KERNEL | __GFP_ACCOUNT)
@@ -22,5 +27,10 @@
 #define GFP_ATOMIC (__GFP_HIGH | __GFP_KSWAPD_RECLAIM)
 #define GFP_NOFS (__GFP_RECLAIM | __GFP_IO)
 #define GFP_NOIO __GFP_RECLAIM
+
+static inline bool gfpflags_allow_blocking(const gfp_t gfp_flags)
+{
+	return !!(gfp_flags & __GFP_DIRECT_RECLAIM);
+}
 
 #endif
