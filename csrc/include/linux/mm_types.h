@@ -13,6 +13,7 @@
 #include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/cache.h>
+#include <linux/init.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/maple_tree.h>

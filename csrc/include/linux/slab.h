@@ -3,6 +3,8 @@
 #ifndef INCLUDE_LINUX_SLAB_H
 #define INCLUDE_LINUX_SLAB_H
 
+#include <errno.h>
+
 #include <linux/bug.h>
 #include <linux/gfp.h>
 #include "stubs/slab.h"

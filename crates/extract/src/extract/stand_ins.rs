@@ -67,7 +67,8 @@ fn declared<'f>(file: &'f SourceFile, section: &str) -> Vec<&'f str> {
     let mut names: Vec<&str> = Vec::new();
     for definition in &file.definitions {
         let is_named = !definition.name.is_empty() && definition.kind != Kind::Declaration;
-        if is_named && section_at(file, definition.range.start) == Some(section) && !names.contains(&&*definition.name) {
+        if is_named && section_at(file, definition.range.start) == Some(section) && !names.contains(&&*definition.name)
+        {
             names.push(&definition.name);
         }
     }
@@ -117,5 +118,42 @@ mod tests {
                 assert!(sorted || may_stand_above, "{name}: {} stands in no section", definition.name);
             }
         }
+    }
+
+    /// The headers of `csrc/` that a text includes. Others are cut from a tree, or the C library's.
+    fn included(text: &str) -> Vec<PathBuf> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix("#include "));
+        let names = lines.map(|name| name.trim_matches(['<', '>', '"']));
+        names
+            .flat_map(|name| [csrc().join("include").join(name), csrc().join(name)])
+            .filter(|path| path.is_file())
+            .collect()
+    }
+
+    /// A header that is reached again from itself, if one is.
+    fn circle(path: &Path, above: &mut Vec<PathBuf>, sound: &mut Vec<PathBuf>) -> Option<Vec<PathBuf>> {
+        if let Some(at) = above.iter().position(|other| other == path) {
+            return Some(above[at..].to_vec());
+        }
+        if sound.iter().any(|other| other == path) {
+            return None;
+        }
+        above.push(path.to_owned());
+        let text = std::fs::read_to_string(path).unwrap();
+        let found = included(&text).iter().find_map(|next| circle(next, above, sound));
+        above.pop();
+        sound.push(path.to_owned());
+        found
+    }
+
+    #[test]
+    fn no_header_includes_itself_by_way_of_others() {
+        let mut files = Vec::new();
+        collect(&csrc(), &mut files).unwrap();
+        let mut sound = Vec::new();
+        for path in files {
+            assert_eq!(circle(&path, &mut Vec::new(), &mut sound), None);
+        }
+        assert!(included("#include <linux/mm.h>\n#include <stdio.h>\n").len() == 1);
     }
 }
