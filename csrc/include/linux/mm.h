@@ -119,6 +119,8 @@ static inline bool mm_flags_test(int flag, const struct mm_struct *mm)
 
 #else
 
+/* --- Custom --- */
+
 /* The bits of VmaAttributes in crates/seam/src/lib.rs. */
 #define VM_READ 1ul
 #define VM_WRITE 2ul
