@@ -21,7 +21,7 @@ static inline void zap_vma(struct vm_area_struct *vma, unsigned long start, unsi
 		layer_pages(RMAP_PAGES_ZAP, vma->vm_mm, NULL, start, end, 0);
 }
 
-/* Macros: named differently before and after 7.0, with two to four parameters more. */
+/* Macros: named differently before and after 7.0, with one parameter more or two. */
 #define unmap_single_vma(tlb, vma, start, end, ...) zap_vma(vma, start, end)
 #define __zap_vma_range(tlb, vma, start, end, ...) zap_vma(vma, start, end)
 

@@ -18,7 +18,7 @@ static inline struct lockdep_map *mas_lockdep_map(struct ma_state *mas)
 	return (void *)0;
 }
 
-/* A macro: the format is told since 6.5. */
+/* A macro: 6.1 is told no format. */
 #define mt_dump(...) do {} while (0)
 
 static inline void mas_dump(const struct ma_state *mas)
