@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rmap_extract::syntax::Kind;
-use rmap_extract::{cache, extract, manifest, mutants};
+use rmap_extract::{cache, extract, manifest, mutants, stand_ins};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -53,7 +53,7 @@ fn build() -> Result<()> {
     let manifest = manifest::Manifest::load(&csrc.join("manifest.toml"))?;
     let layer = manifest::Manifest::load_layer(&csrc.join("vma.toml"), &manifest)?;
     let mut compiler = Compiler::choose()?;
-    let shown = extract::stand_ins::listing(&csrc)?;
+    let shown = stand_ins::list(&csrc)?;
     let plan = wanted_mutants(&csrc)?;
     if plan.is_some() {
         compiler.mutate(&csrc)?;

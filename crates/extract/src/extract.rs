@@ -15,7 +15,6 @@ use crate::version::{KernelVersion, VersionError};
 
 pub mod closure;
 mod cut;
-pub mod stand_ins;
 mod write;
 
 /// The prefix of an entry point's definition; the plain name is the wrapper's.

@@ -19,6 +19,7 @@ pub mod process;
 pub mod reached;
 pub mod revision;
 pub mod source;
+pub mod stand_ins;
 pub mod supply;
 pub mod syntax;
 pub mod version;

@@ -4,10 +4,10 @@
 //! A header says it by comments, `/* --- Duplicate --- */`, above what it goes for.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::ExtractError;
-use super::write::failed;
 use crate::syntax::{Kind, SourceFile};
 
 /// How a declaration relates to the kernel's of the same name, and the comment that says so of those below it.
@@ -20,19 +20,19 @@ const SECTIONS: [(&str, &str); 3] = [
     ("no-op", "/* --- No-op --- */"),
 ];
 
-/// Lists every C file and header of `csrc/`, sorted by path.
+/// A line for each C file below `csrc`, in order of their paths, `csrc/stubs/lock.h: …`, and below it one for each section.
 ///
 /// # Errors
-/// If one cannot be read.
-pub fn listing(csrc: &Path) -> Result<String, ExtractError> {
+/// If a directory or a file cannot be read.
+pub fn list(csrc: &Path) -> io::Result<String> {
     let mut files = Vec::new();
     collect(csrc, &mut files)?;
     files.sort();
     let mut list = String::new();
     for path in files {
         let path = path.strip_prefix(csrc).unwrap_or(&path).display().to_string();
-        let file = SourceFile::read(csrc, &path)?;
-        let _ = writeln!(list, "csrc/{path}: {}", about(&file.text));
+        let file = SourceFile::read(csrc, &path).map_err(io::Error::other)?;
+        let _ = writeln!(list, "csrc/{path}: {}", first_comment(&file.text));
         for (section, _) in SECTIONS {
             let names = declared(&file, section);
             if !names.is_empty() {
@@ -43,9 +43,9 @@ pub fn listing(csrc: &Path) -> Result<String, ExtractError> {
     Ok(list)
 }
 
-fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), ExtractError> {
-    for entry in std::fs::read_dir(dir).map_err(failed(dir))? {
-        let path = entry.map_err(failed(dir))?.path();
+fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
         if path.is_dir() {
             collect(&path, files)?;
         } else if path.extension().is_some_and(|extension| extension == "c" || extension == "h") {
@@ -55,8 +55,8 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), ExtractError> {
     Ok(())
 }
 
-/// The first comment after the licence.
-fn about(text: &str) -> String {
+/// The first comment after the licence line, in one line.
+fn first_comment(text: &str) -> String {
     let lines = text.lines().skip(1).skip_while(|line| !line.starts_with("/*"));
     let lines = lines.take_while(|line| !line.starts_with('#')).map(|line| line.trim_matches(['/', '*', ' ']));
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
@@ -88,6 +88,29 @@ mod tests {
 
     fn csrc() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../csrc")
+    }
+
+    #[test]
+    fn every_c_file_is_listed_with_its_first_comment_in_one_line() {
+        let csrc = tempfile::tempdir().unwrap();
+        fs::create_dir_all(csrc.path().join("stubs/deep")).unwrap();
+        let licence = "/* SPDX-License-Identifier: GPL-2.0-only */\n";
+        let write = |name: &str, text: &str| fs::write(csrc.path().join(name), format!("{licence}{text}")).unwrap();
+        write("stubs/deep/lock.h", "/*\n * Locks: balanced,\n * and seen.\n */\n#ifndef X\n/* not this */\n");
+        write("a.c", "#include <b.h>\n");
+        write("no_op.h", "/* Nothing. */\n#ifndef X\n\n/* --- No-op --- */\n\n#define x(y)\n#endif\n");
+        write("manifest.toml", "/* no C */\n");
+        let listed = list(csrc.path()).unwrap();
+        let lines: Vec<&str> = listed.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "csrc/a.c: ",
+                "csrc/no_op.h: Nothing.",
+                "  no-op: x",
+                "csrc/stubs/deep/lock.h: Locks: balanced, and seen.",
+            ]
+        );
     }
 
     #[test]
@@ -139,7 +162,7 @@ mod tests {
             return None;
         }
         above.push(path.to_owned());
-        let text = std::fs::read_to_string(path).unwrap();
+        let text = fs::read_to_string(path).unwrap();
         let found = included(&text).iter().find_map(|next| circle(next, above, sound));
         above.pop();
         sound.push(path.to_owned());
