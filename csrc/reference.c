@@ -4,8 +4,8 @@
  * table that it exports. Compiled once a reference, with the directory that the extractor wrote
  * in the include path and RMAP_OPS as the name of the table, the only symbol that is not static.
  *
- * With RMAP_VMA_LAYER the kernel's VMA code is part of it, and drives: see vma/layer.h. Without, a driver outside makes
- * every call.
+ * With RMAP_VMA_LAYER the kernel's VMA code is part of it, and drives: see vma/layer.h. Without, a
+ * driver outside makes every call.
  *
  * The verbatim text is compiled under its own names, except the entry points: a renaming macro
  * around their definitions gives these the prefix verbatim_, and the wrappers here have their
@@ -22,16 +22,7 @@
 #include <signal.h>
 
 #include "revision.h"
-
-/* The fuzzer's counters are for the kernel's text, not for what stands around it. */
-#ifdef __clang__
-#define STUBS_BEGIN \
-	_Pragma("clang attribute push(__attribute__((no_sanitize(\"coverage\"))), apply_to = function)")
-#define STUBS_END _Pragma("clang attribute pop")
-#else
-#define STUBS_BEGIN
-#define STUBS_END
-#endif
+#include "stubs/instrument.h"
 
 STUBS_BEGIN
 #include <linux/types.h>
@@ -45,37 +36,34 @@ struct rb_root_linked;
 #include "rbtree_prototypes.h"
 #include <linux/rbtree_augmented.h>
 
+#include <linux/init.h>
+#include <linux/rmap.h>
+#include <linux/sched.h>
 #ifdef RMAP_VMA_LAYER
-#include "vma/types.h"
-STUBS_END
-/* A prototype without counters would leave the kernel's definition without. */
-#include "vma_types.h"
-STUBS_BEGIN
+#include "vma/headers.h"
 #include "vma/layer.h"
-#include "vma/stubs.h"
-STUBS_END
-#include "rmap_prototypes.h"
-STUBS_BEGIN
 #else
-#include <linux/mm.h>
 #include <linux/pagemap.h>
+#endif
 STUBS_END
-#include "structs.h"
+#ifdef RMAP_VMA_LAYER
+#include "rmap_prototypes.h"
+#else
 #include "vma_inlines.h"
 #include "rmap_prototypes.h"
 #include "inlines.h"
 #include "folio_types.h"
 #include "folio_inlines.h"
 #include "folio_prototypes.h"
-STUBS_BEGIN
 #endif
+STUBS_BEGIN
 #include "stubs/observe.h"
 #include "stubs/state.h"
 STUBS_END
 
 /*
- * Kept apart from their wrappers: inlined into these, which carry no counters, they would lose theirs. And stack
- * traces and coverage name them.
+ * Kept apart from their wrappers: inlined into these, which carry no counters, they would lose
+ * theirs. And stack traces and coverage name them.
  */
 #define KEPT static __attribute__((__noinline__))
 KEPT int verbatim___anon_vma_prepare(struct vm_area_struct *vma);
@@ -92,8 +80,10 @@ KEPT int verbatim_anon_vma_clone(struct vm_area_struct *dst, struct vm_area_stru
 KEPT void verbatim_anon_rmap_tree_insert(struct anon_vma_chain *avc, struct anon_vma *anon_vma);
 KEPT void verbatim_anon_rmap_tree_remove(struct anon_vma_chain *avc, struct anon_vma *anon_vma);
 #else
-KEPT void verbatim_anon_vma_interval_tree_insert(struct anon_vma_chain *node, struct rb_root_cached *root);
-KEPT void verbatim_anon_vma_interval_tree_remove(struct anon_vma_chain *node, struct rb_root_cached *root);
+KEPT void verbatim_anon_vma_interval_tree_insert(struct anon_vma_chain *node,
+						 struct rb_root_cached *root);
+KEPT void verbatim_anon_vma_interval_tree_remove(struct anon_vma_chain *node,
+						 struct rb_root_cached *root);
 #endif
 
 KEPT void rmap_walk_anon(struct folio *folio, struct rmap_walk_control *rwc, bool locked);
@@ -105,9 +95,11 @@ static __typeof__(page_move_anon_rmap) page_move_anon_rmap __attribute__((__noin
 static __typeof__(folio_move_anon_rmap) folio_move_anon_rmap __attribute__((__noinline__));
 #endif
 #ifdef RMAP_SET_ANON_OF_PAGE
-KEPT void __page_set_anon_rmap(struct page *page, struct vm_area_struct *vma, unsigned long address, int exclusive);
+KEPT void __page_set_anon_rmap(struct page *page, struct vm_area_struct *vma,
+			       unsigned long address, int exclusive);
 #else
-KEPT void __folio_set_anon(struct folio *folio, struct vm_area_struct *vma, unsigned long address, bool exclusive);
+KEPT void __folio_set_anon(struct folio *folio, struct vm_area_struct *vma, unsigned long address,
+			   bool exclusive);
 #endif
 
 #include "lib/rbtree.c"
@@ -183,7 +175,8 @@ static inline uint32_t operation_number(enum vma_operation operation)
 	return RMAP_NONE;
 }
 
-static int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src, enum vma_operation operation)
+static int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src,
+			  enum vma_operation operation)
 {
 	int result;
 
@@ -477,7 +470,9 @@ static void start_reference(void)
 #endif
 	kmem_cache_define(RMAP_CACHE_VMA, "vm_area_struct", sizeof(struct vm_area_struct), NULL);
 #ifndef STUBS_ASAN
-	struct sigaction action = { .sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
+	struct sigaction action = {
+		.sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK,
+	};
 
 	sigaction(SIGSEGV, &action, &former_handlers[0]);
 	sigaction(SIGBUS, &action, &former_handlers[1]);
@@ -614,7 +609,8 @@ static const struct rmap_event *reference_events(const struct rmap_world *w, uin
 	return w->events;
 }
 
-static const uint64_t *tell(struct rmap_world *w, uint32_t *count, void (*teller)(struct rmap_world *))
+static const uint64_t *tell(struct rmap_world *w, uint32_t *count,
+			    void (*teller)(struct rmap_world *))
 {
 	current_world = w;
 	w->nr_words = 0;

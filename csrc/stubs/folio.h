@@ -9,6 +9,9 @@
 #ifndef STUBS_FOLIO_H
 #define STUBS_FOLIO_H
 
+#include <linux/pagemap.h>
+#include "stubs/observe.h"
+
 #define FOLIOS_MAX (1u << 24)
 
 struct folio_slot {

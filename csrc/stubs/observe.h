@@ -6,6 +6,13 @@
 #ifndef STUBS_OBSERVE_H
 #define STUBS_OBSERVE_H
 
+#include <linux/atomic.h>
+#include <linux/rbtree.h>
+#include <linux/rmap.h>
+#include <linux/rwsem.h>
+#include "stubs/observers.h"
+#include "stubs/slab_object.h"
+
 static void touch(struct anon_vma *anon_vma)
 {
 	struct rmap_world *w = current_world;

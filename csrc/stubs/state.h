@@ -3,6 +3,11 @@
 #ifndef STUBS_STATE_H
 #define STUBS_STATE_H
 
+#include <linux/rbtree.h>
+#include <linux/rmap.h>
+#include "stubs/observe.h"
+#include "stubs/vma_told.h"
+
 enum { DEPTH_MAX = 128 };			/* far above what 2^32 balanced nodes need */
 
 static void tell_folio(uint32_t number);

@@ -3,6 +3,12 @@
 #ifndef VMA_DRIVE_H
 #define VMA_DRIVE_H
 
+#include <linux/err.h>
+#include <linux/mman.h>
+#include <linux/mmap_lock.h>
+#include <linux/sched.h>
+#include "vma/operations.h"
+
 #define VMA_FLAGS_NEW (VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)
 
 #ifdef RMAP_VMA_FLAGS_T

@@ -3,6 +3,10 @@
 #ifndef VMA_OPERATIONS_H
 #define VMA_OPERATIONS_H
 
+#include <linux/array_size.h>
+#include "stubs/state.h"
+#include "vma/layer.h"
+
 static uint32_t vma_told_mm(const struct vm_area_struct *vma)
 {
 	return vma->vm_mm->id;
@@ -362,7 +366,7 @@ static void vma_freed(struct vm_area_struct *vma)
 		report_writes(vma);
 	call_begins();
 	current_world->vmas[serial_of(vma)] = NULL;
-	(kmem_cache_free)(&kmem_caches[RMAP_CACHE_VMA], vma);
+	slab_free(&kmem_caches[RMAP_CACHE_VMA], vma);
 	watch(&call, 0, false);
 }
 

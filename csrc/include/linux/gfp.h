@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Stand-in, customised: the bits are those of the C interface. */
+/* Stand-in: the bits are those of the C interface. */
 #ifndef _LINUX_GFP_H
 #define _LINUX_GFP_H
 
 #include <linux/types.h>
 
 #include "rmap_abi.h"
+
+/* --- Custom --- */
 
 #define __GFP_DIRECT_RECLAIM ((gfp_t)RMAP_GFP_DIRECT_RECLAIM)
 #define __GFP_KSWAPD_RECLAIM ((gfp_t)RMAP_GFP_KSWAPD_RECLAIM)
@@ -17,6 +19,9 @@
 #define __GFP_NOFAIL ((gfp_t)RMAP_GFP_NOFAIL)
 #define __GFP_HIGH ((gfp_t)RMAP_GFP_HIGH)
 #define __GFP_NORETRY ((gfp_t)RMAP_GFP_NORETRY)
+
+/* --- Duplicate --- */
+
 #define __GFP_RECLAIM (__GFP_DIRECT_RECLAIM | __GFP_KSWAPD_RECLAIM)
 #define GFP_KERNEL (__GFP_RECLAIM | __GFP_IO | __GFP_FS)
 #define GFP_KERNEL_ACCOUNT (GFP_KERNEL | __GFP_ACCOUNT)
@@ -24,5 +29,10 @@
 #define GFP_ATOMIC (__GFP_HIGH | __GFP_KSWAPD_RECLAIM)
 #define GFP_NOFS (__GFP_RECLAIM | __GFP_IO)
 #define GFP_NOIO __GFP_RECLAIM
+
+static inline bool gfpflags_allow_blocking(const gfp_t gfp_flags)
+{
+	return !!(gfp_flags & __GFP_DIRECT_RECLAIM);
+}
 
 #endif

@@ -3,7 +3,10 @@
 #ifndef _LINUX_SPINLOCK_H
 #define _LINUX_SPINLOCK_H
 
+#include <linux/types.h>
 #include "stubs/world.h"
+
+/* --- Custom --- */
 
 typedef struct {
 	uint32_t mm;
@@ -32,4 +35,11 @@ static inline void spin_unlock(spinlock_t *lock)
 	record(RMAP_EVENT_SPIN_UNLOCK, 0, 0, lock->mm, 0);
 }
 
-#endif
+/* --- No-op --- */
+
+/* That of a maple tree, which nobody takes: its mm's lock is held. */
+static inline void spin_lock_init(spinlock_t *lock)
+{
+}
+
+#endif /* _LINUX_SPINLOCK_H */
