@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     let quick = std::env::var("QUICK").is_ok_and(|quick| !["", "0"].contains(&quick.as_str()));
     let amount = match quick {
         true => Amount { quick, scope: [3, 2, 6], ops: 200_000 },
-        false => Amount { quick, scope: [3, 3, 7], ops: 2_000_000 },
+        false => Amount { quick, scope: [3, 3, 7], ops: 1_000_000 },
     };
     match measure(&amount) {
         Ok(text) => match write(&text) {
@@ -56,6 +56,7 @@ fn fail(error: &str) -> ExitCode {
 
 fn measure(amount: &Amount) -> Result<String, String> {
     let begun = Instant::now();
+    let circumstances = circumstances(amount);
     let parts: [(&str, Part); 7] = [
         ("Historical defects", historical),
         ("Every sequence in a scope", exhaust),
@@ -71,14 +72,10 @@ fn measure(amount: &Amount) -> Result<String, String> {
         let _ = writeln!(text, "\n## {title}\n\n{}", part(amount)?.trim_end());
     }
     let seconds = begun.elapsed().as_secs();
-    Ok(format!("{}{}\n{text}", circumstances(amount), said_seconds(seconds)))
+    Ok(format!("{circumstances}The measurement took {} min {:02} s.\n{text}", seconds / 60, seconds % 60))
 }
 
 type Part = fn(&Amount) -> Result<String, String>;
-
-fn said_seconds(seconds: u64) -> String {
-    format!("The measurement took {} min {:02} s.\n", seconds / 60, seconds % 60)
-}
 
 /// Date, commit and machine.
 fn circumstances(amount: &Amount) -> String {
@@ -99,7 +96,7 @@ fn circumstances(amount: &Amount) -> String {
         ("command", if amount.quick { "`make results QUICK=1`" } else { "`make results`" }.to_owned()),
         ("processor", format!("{}, {cpus} threads", model.map_or("unknown", |(_, model)| model))),
         ("memory", format!("{:.0} GB", memory.unwrap_or(0.0) / 1e6)),
-        ("load before", load.split_whitespace().next().unwrap_or("unknown").to_owned()),
+        ("load at the start", load.split_whitespace().next().unwrap_or("unknown").to_owned()),
         ("compilers", format!("{}; {}", line_of("rustc", &["--version"]), clang())),
         ("references", kernels.join(", ")),
     ];
@@ -107,8 +104,7 @@ fn circumstances(amount: &Amount) -> String {
     for (what, value) in rows {
         let _ = writeln!(text, "| {what} | {value} |");
     }
-    text.push('\n');
-    text
+    text + "\nTimes are wall clock, and high where the machine has other work: compare the load with the number of threads. "
 }
 
 /// The clang of rustc's LLVM, which compiles the kernel's code.
