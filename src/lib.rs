@@ -40,10 +40,10 @@
 //!
 //! let mut port = Port::new(Revision::of_generation("6.12").expect("a generation known by name"));
 //! let mut driver = SmallDriver::new();
-//! let trace: Trace = "map p0 0x10..0x14\nfault p0 0x11\nfork p0 p1 fail=2\nfork p0 p1".parse()?;
+//! let trace: Trace = "map p0 0x10..0x14\nfault p0 0x11\nfork p0 p1 fail=2,3\nfork p0 p1".parse()?;
 //! let outcomes: Vec<Outcome> = trace.ops.iter().map(|op| driver.apply(&mut port, op)).collect();
 //!
-//! // The second allocation of the first fork fails with ENOMEM.
+//! // 6.12 tries twice for a chain entry. In the first fork both attempts fail, and the fork with them: ENOMEM.
 //! assert_eq!(outcomes, [Outcome::Done, Outcome::Done, Outcome::Failed(12), Outcome::Done]);
 //! // VMAs, anon_vmas and chain entries that are alive.
 //! assert_eq!(port.live(), [2, 2, 3]);
