@@ -20,7 +20,6 @@ use std::sync::OnceLock;
 
 use common::{NEWEST, reference};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
-use rmap_diff::check::Invariant;
 
 /// The name of the newest generation in the documentation.
 const NEWEST_IN_TEXT: &str = "7.3";
@@ -552,20 +551,4 @@ fn every_flag_is_explained_once() {
             .map(|(flag, count)| format!("docs/words.md explains {flag} {count} times"))
             .collect(),
     );
-}
-
-#[test]
-fn every_invariant_is_stated_with_a_slug_of_its_own() {
-    let text = fs::read_to_string(root().join("docs/invariants.md")).unwrap();
-    let rows = text.lines().filter_map(|line| line.strip_prefix("| "));
-    let rows: Vec<Vec<&str>> = rows.map(|line| line.split('|').map(str::trim).collect()).collect();
-    let mut slugs = BTreeSet::new();
-    for invariant in Invariant::ALL {
-        let row = rows.iter().find(|row| row[0] == invariant.name());
-        let row = row.unwrap_or_else(|| panic!("docs/invariants.md has no row for {invariant}"));
-        let slug = row[1].trim_matches('`');
-        assert!(slug.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{invariant}: {slug}");
-        assert!(slugs.insert(slug), "{slug} is the slug of two invariants");
-        assert!(row[2].ends_with('.') && !row[3].is_empty(), "{invariant}: a sentence, and a source");
-    }
 }
