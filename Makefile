@@ -9,6 +9,7 @@
 #   make mutants [KERNEL="NAME NAME"] [TIME=SECONDS]
 #   make port-mutants [SHARD=0/60]
 #   make historical
+#   make results [QUICK=1]
 #   make kernels [KERNELS="6.1 6.12 7.2 7"]
 #   make kernel NAME=mine TREE=PATH|URL|ref:NAME [REV=v6.19] [PATCHES="a.mbox b.patch"]
 #   make ground-truth [KERNEL=6.12] [TRACES=500] [SEED=1]
@@ -28,7 +29,7 @@ SEED ?= $(firstword $(wildcard ../shared/seed/*.txt))
 
 kernels_tool := cargo run -q --release -p rmap-extract --bin kernels --
 
-.PHONY: help setup kernels kernel test fuzz bench coverage cmin corpus-import review mutants port-mutants historical \
+.PHONY: help setup kernels kernel test fuzz bench coverage cmin corpus-import review mutants port-mutants historical results \
 	ground-truth
 .DEFAULT_GOAL := help
 
@@ -87,6 +88,10 @@ port-mutants: kernels
 
 historical: kernels
 	@cargo bench -q --bench historical
+
+# Writes docs/results.md. QUICK=1: smaller scopes, and no historical defects.
+results: kernels
+	@QUICK="$(QUICK)" cargo bench -q --bench results
 
 # SEED is a number here; the seed patch of the tests is a file.
 ground-truth: TRACES ?= 500

@@ -1,5 +1,5 @@
 //! How soon the defects of the kernel's own past are found: each planted in every generation that can have it, from nothing, five
-//! seeds each, in lockstep and by the invariants alone. `make historical` prints the table of README.md.
+//! seeds each, in lockstep and by the invariants alone. `make historical` prints the table of docs/results.md.
 //!
 //! A generation whose reference is not in the cache is named and left out. Fails if a defect is not found.
 

@@ -1,8 +1,8 @@
 //! The seam: the kernel's rmap interface as the rest of `mm/` calls it.
 //!
 //! Everything above this file (drivers, lockstep, checks) speaks of the reverse map in the words
-//! defined here; the two sides below it, the compiled C in [`crate::kernel`] and the Rust in
-//! [`crate::port`], know nothing but this file. A call is a value ([`Call`]), so that it can be
+//! defined here; the two sides below it, the compiled C and the Rust port, know nothing
+//! but this file. A call is a value ([`Call`]), so that it can be
 //! given to two sides, compared, recorded and printed without writing it twice.
 //!
 //! Objects are named by birth serial: the nth successful allocation of their cache since the
