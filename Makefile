@@ -26,7 +26,7 @@ KERNELS ?= 6.12 7
 # The mail of the seed patch ("[PATCH v3 2/9] mm/rmap: eliminate partial anon_vma tear-down in anon_vma_fork()").
 SEED ?= $(firstword $(wildcard ../shared/seed/*.txt))
 
-kernels_tool := cargo run -q --release -p rmap-extract --bin kernels --
+rmap_kernels := cargo run -q --release -p rmap-extract --bin rmap-kernels --
 
 .PHONY: help setup kernels kernel test fuzz bench coverage cmin corpus-import review mutants port-mutants historical \
 	ground-truth
@@ -39,15 +39,15 @@ setup:
 	@scripts/setup
 
 kernels: setup
-	@$(kernels_tool) fetch $(KERNELS)
+	@$(rmap_kernels) fetch $(KERNELS)
 
 kernel: setup
 	@[ -n "$(NAME)" ] && [ -n "$(TREE)" ] || { echo 'make kernel: NAME= and TREE= are needed: make kernel NAME=mine TREE=~/linux [REV=v6.19] [PATCHES="a.mbox"]' >&2; exit 2; }
-	@$(kernels_tool) add --name "$(NAME)" --tree "$(TREE)" $(if $(REV),--rev "$(REV)") $(foreach patch,$(PATCHES),--patch "$(patch)")
+	@$(rmap_kernels) add --name "$(NAME)" --tree "$(TREE)" $(if $(REV),--rev "$(REV)") $(foreach patch,$(PATCHES),--patch "$(patch)")
 
 # A reference named by KERNEL that is not there is fetched if it is a version.
 fuzz: kernels
-	@[ -z "$(KERNEL)" ] || $(kernels_tool) ensure "$(KERNEL)"
+	@[ -z "$(KERNEL)" ] || $(rmap_kernels) ensure "$(KERNEL)"
 	@$(if $(DRIVER),RMAP_DRIVER="$(DRIVER)") scripts/fuzz "$(TARGET)" "$(TIME)" "$(SANITIZER)" "$(KERNEL)"
 
 # The patches make a reference of their own, of that name, each time anew.
@@ -55,8 +55,8 @@ review: changed := $(if $(CHANGED),$(CHANGED),$(or $(NAME),$(BASE)-changed))
 review: setup
 	@[ -n "$(BASE)" ] && [ -n "$(CHANGED)$(PATCHES)" ] || { echo 'make review: BASE= and PATCHES= (or CHANGED=) are needed: make review BASE=6.12 PATCHES=series.mbox [TIME=60] [DRIVER=rust]' >&2; exit 2; }
 	@[ -z "$(CHANGED)" ] || [ -z "$(PATCHES)" ] || { echo 'make review: CHANGED= names a reference, PATCHES= makes one: give either' >&2; exit 2; }
-	@$(kernels_tool) ensure "$(BASE)"
-	@$(if $(CHANGED),$(kernels_tool) ensure "$(CHANGED)",$(kernels_tool) add --name "$(changed)" --tree "ref:$(BASE)" $(foreach patch,$(PATCHES),--patch "$(patch)"))
+	@$(rmap_kernels) ensure "$(BASE)"
+	@$(if $(CHANGED),$(rmap_kernels) ensure "$(CHANGED)",$(rmap_kernels) add --name "$(changed)" --tree "ref:$(BASE)" $(foreach patch,$(PATCHES),--patch "$(patch)"))
 	@cargo build -q --release
 	@target/release/rmap-diff review "$(BASE)" "$(changed)" --time "$(TIME)" $(if $(DRIVER),--driver "$(DRIVER)")
 

@@ -28,7 +28,7 @@ pub(super) struct Args {
     /// The reference that is compared with, by name.
     #[arg(long, value_name = "NAME", env = "RMAP_KERNEL")]
     kernel: Option<String>,
-    /// The image of a kernel of the reference's version (`kernels image NAME` brings one).
+    /// The image of a kernel of the reference's version (`rmap-kernels image NAME` brings one).
     #[arg(long, value_name = "FILE")]
     image: PathBuf,
     /// The agent: the program of guest/, linked statically and position-independent.

@@ -4,7 +4,7 @@
 //!
 //! Afterwards it says what a run reached of what was cut ([`reached`]).
 //!
-//! The build script of the tool and the commands `kernels` and `coverage` are the users. Nothing here knows
+//! The build script of the tool and the commands `rmap-kernels` and `coverage` are the users. Nothing here knows
 //! of the Rust port, of traces or of C compilers.
 
 pub mod boot;
