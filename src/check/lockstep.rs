@@ -118,7 +118,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         self.finding.take().map(|finding| *finding)
     }
 
-    /// From now on findings of these signatures are counted: a WARN on which the sides agree is gone past, anything else
+    /// From now on findings of these signatures are counted: a WARN on which the sides agree is tolerated, anything else
     /// stops until the next reset as it would, but [`Lockstep::settle`] takes it. Resets change nothing of this.
     pub fn tolerate(&mut self, signatures: impl IntoIterator<Item = String>) {
         self.tolerated = Tolerated::new(signatures.into_iter().collect());
