@@ -71,7 +71,7 @@ fn the_seed_patch_is_equivalent_but_for_what_it_allocates_ahead() {
 fn the_series_changes_the_order_of_chains_and_the_choice_of_what_is_reused() {
     let newest = reference(NEWEST).name;
     let hierarchies = ["--procs", "5", "--pages", "1", "--depth", "9", "--ops", "5000"];
-    let (verdict, status) = review("6.12", newest, "rust", &hierarchies);
+    let (verdict, status) = review("6.12", newest, "model", &hierarchies);
     assert_eq!((status, &verdict["verdict"]), (Some(3), &"equivalent but for".into()), "{verdict}");
     let classes = classes(&verdict);
     let ops = |class: &str| classes.iter().find(|(name, _)| name == class).map(|(_, ops)| *ops);

@@ -22,7 +22,7 @@ pub(super) struct Args {
     /// Leave out a last record that is cut short. An input of the fuzzer may end with one.
     #[arg(long, conflicts_with = "seeds")]
     partial: bool,
-    /// Make a fuzzing corpus of a directory of seeds: each NAME.trace becomes NAME in bytes.
+    /// Make a fuzzing corpus of a directory of seeds: each NAME.trace becomes a file NAME of bytes.
     #[arg(long, conflicts_with = "to")]
     seeds: bool,
     /// The operations that the bytes are drawn from: the meaning of the bytes depends on it. The fuzz target uses full
@@ -33,9 +33,9 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Set {
-    /// Those of the model.
+    /// The operations of the model.
     Small,
-    /// All.
+    /// All operations.
     Full,
 }
 
@@ -104,7 +104,7 @@ fn seeds(from: &Path, to: &Path, set: OpSet) -> Result<u8, Error> {
         }
     }
     if seeds.is_empty() {
-        return Err(Error::Usage(format!("{}: no .trace file there", from.display())));
+        return Err(Error::Usage(format!("{}: it has no .trace file", from.display())));
     }
     seeds.sort();
     // All are read before any is written.

@@ -28,10 +28,10 @@ struct ScopeArgs {
     /// Processes that are alive at once.
     #[arg(long, value_name = "P", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=6))]
     procs: u8,
-    /// Pages of the window.
+    /// Pages that the search uses.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=16))]
     pages: u64,
-    /// Operations of a sequence.
+    /// The longest sequence that the search tries, in operations.
     #[arg(long, value_name = "D", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=64))]
     depth: u32,
     /// The operations that are tried, by name, with commas between. Default: map, fault, fork, unmap and exit.
@@ -84,7 +84,7 @@ pub(super) struct Args {
 enum FailuresArg {
     /// Nothing fails.
     None,
-    /// Everything fails once.
+    /// Every allocation fails once.
     All,
 }
 
@@ -264,7 +264,7 @@ fn except_known(met: u64, known: usize) -> String {
 
 fn not_finished(search: &Search, why: &str) -> String {
     let left = search.states() - search.expanded();
-    format!("NOT finished, {why}: nothing found, {left} states still to be worked on")
+    format!("NOT finished, {why}: nothing found, {left} states are left")
 }
 
 /// As the file of a search has it.

@@ -24,24 +24,24 @@ use crate::trace::{Mix, Rng, Trace, random_trace};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Traces in their text form, played before the random ones.
+    /// Traces in text form. They are run before the random ones.
     files: Vec<PathBuf>,
-    /// The reference that is compared with, by name.
+    /// The reference to compare with, by name.
     #[arg(long, value_name = "NAME", env = "RMAP_KERNEL")]
     kernel: Option<String>,
     /// The image of a kernel of the reference's version (`rmap-kernels image NAME` brings one).
     #[arg(long, value_name = "FILE")]
     image: PathBuf,
-    /// The agent: the program of guest/, linked statically and position-independent.
+    /// The agent, which is the program of guest/, linked statically and position-independent.
     #[arg(long, value_name = "FILE")]
     agent: PathBuf,
-    /// The emulator.
+    /// The emulator that boots the image.
     #[arg(long, value_name = "PROGRAM", default_value = "qemu-system-x86_64")]
     emulator: PathBuf,
-    /// How many random traces.
+    /// How many random traces are run.
     #[arg(long, default_value_t = 500)]
     traces: u32,
-    /// How many operations a random trace has at least, and twice as many at most.
+    /// A random trace has at least this many operations, and at most twice as many.
     #[arg(long, default_value_t = 20, value_name = "N")]
     trace_ops: u32,
     /// The seed of the random traces.
@@ -49,7 +49,7 @@ pub(super) struct Args {
     seed: u64,
     #[command(flatten)]
     fail_rate: FailRate,
-    /// The share of the random traces that have failing allocations at all, from 0 to 1. Default: 0.2, or 1 with --fail-rate.
+    /// The share of random traces that have failing allocations, from 0 to 1. Default: 0.2, or 1 with --fail-rate.
     #[arg(long, value_name = "SHARE", value_parser = super::random::parse_rate)]
     failing: Option<f64>,
     /// Where to write the minimised trace of a difference (`-`: standard output).
@@ -61,7 +61,7 @@ pub(super) struct Args {
 
 /// How many of 1000 operations have failing attempts, in a trace that has any, and how soon: most operations make few.
 const FAIL_PER_MILLE: u32 = 250;
-/// How many of 10 random traces have any.
+/// The share of random traces that have any.
 const FAILING: f64 = 0.2;
 const FAIL_WITHIN: u16 = 4;
 

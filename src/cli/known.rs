@@ -7,7 +7,7 @@ use crate::known::Replayed;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Play them on this reference alone, by name.
+    /// Run them only on this reference, by name.
     #[arg(long, value_name = "NAME")]
     kernel: Option<String>,
     #[command(flatten)]
@@ -37,7 +37,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         }
         if !played {
             let kernels = known.kernels.join(", ");
-            print(format_args!("    not played: it is of {kernels}, which is not here or was not asked for\n"))?;
+            print(format_args!(
+                "    not played: it is known of {kernels}, which is not in this binary or was not asked for\n"
+            ))?;
         }
     }
     Ok(if gone { FOUND } else { AGREE })

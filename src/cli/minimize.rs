@@ -50,7 +50,7 @@ impl Job for Shrink<'_> {
                 "{name}: {} finds nothing with it{}: nothing to minimise",
                 self.kernel,
                 if lockstep.met().iter().any(|&met| met > 0) {
-                    " except for known findings (--known none reports them)"
+                    " except for known findings (--known none)"
                 } else {
                     ""
                 },

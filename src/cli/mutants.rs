@@ -43,25 +43,25 @@ pub(super) struct Args {
     /// Processes at a time. Default: as many as there are processors.
     #[arg(long)]
     jobs: Option<NonZero<usize>>,
-    /// The mutants of this score alone: rmap or vma.
+    /// Hunt only the mutants of this score: rmap or vma.
     #[arg(long)]
     group: Option<String>,
-    /// The mutants of these numbers alone.
+    /// Hunt only the mutants of these numbers.
     #[arg(long, value_delimiter = ',', value_name = "N,N")]
     mutants: Vec<u32>,
-    /// Every Nth mutant alone.
+    /// Hunt only every Nth mutant.
     #[arg(long, default_value_t = 1, value_name = "N")]
     every: u32,
-    /// Leave the traces as they were found.
+    /// Do not make the traces small.
     #[arg(long)]
     no_minimize: bool,
-    /// Believe what an older build found, and try again what it did not.
+    /// Keep what an older build found, and hunt only what it did not find.
     #[arg(long)]
     keep_kills: bool,
-    /// Where results are kept.
+    /// The directory of the results.
     #[arg(long, default_value = "target/mutants", value_name = "DIR")]
     dir: PathBuf,
-    /// The reviewed file of mutants that no state can show.
+    /// The reviewed list of mutants that no test can tell from the original.
     #[arg(long, default_value = "tests/equivalent-mutants", value_name = "FILE")]
     equivalent: PathBuf,
     #[command(flatten)]

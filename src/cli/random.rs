@@ -19,7 +19,7 @@ use crate::trace::{Mix, OpSet, Rng, random_trace};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// How many operations, in all.
+    /// How many operations are run in total.
     #[arg(long, default_value_t = 100_000)]
     ops: u64,
     /// The same seed gives the same traces.
@@ -27,7 +27,7 @@ pub(super) struct Args {
     seed: u64,
     #[command(flatten)]
     fail_rate: FailRate,
-    /// Operations a trace; each starts from an empty world.
+    /// Operations per trace. Each trace starts with one empty process.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     trace_ops: u32,
     /// What the traces are made of. Default: `full` with the kernel's VMA code, `default` with the model.
@@ -45,7 +45,7 @@ pub(super) struct Args {
     /// Report what was done or found as JSON.
     #[arg(long)]
     json: bool,
-    /// Make the trace of a finding small before it is saved.
+    /// Make the trace of a finding small before it is written.
     #[arg(long)]
     minimize: bool,
 }

@@ -11,9 +11,9 @@ use crate::trace::Trace;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// A trace in its text form (`-`: standard input).
+    /// A trace in text form (`-`: standard input).
     file: PathBuf,
-    /// What it is written as.
+    /// The form to write.
     #[arg(long = "as", value_enum, value_name = "FORM")]
     form: Form,
     /// Where to write (`-`: standard output).

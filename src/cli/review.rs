@@ -35,30 +35,31 @@ pub(super) struct Args {
     base: String,
     /// The reference with the change.
     changed: String,
-    /// Processes that are alive at once, in the search of a small scope. Default: three scopes, of 5 processes, 1 page and depth
-    /// 9, of 3, 2 and 7, and of 2, 3 and 6.
+    /// Processes that are alive at once in the search of a small scope. Default: three scopes are searched: 5 processes, 1
+    /// page, depth 9; then 3, 2, 7; then 2, 3, 6.
     #[arg(long, value_name = "P", requires = "pages", requires = "depth", value_parser = clap::value_parser!(u8).range(1..=6))]
     procs: Option<u8>,
-    /// Pages of its window.
+    /// Pages that the search uses.
     #[arg(long, value_name = "N", requires = "procs", value_parser = clap::value_parser!(u64).range(1..=16))]
     pages: Option<u64>,
-    /// Operations of its sequences. 0: no search. Without --procs and --pages: the depth of each default scope at most.
+    /// The longest sequence that the search tries, in operations. 0: no search. Without --procs and --pages it bounds the
+    /// depth of each default scope.
     #[arg(long, value_name = "D")]
     depth: Option<u32>,
     /// The operations that the search tries, by name, with commas between. Default: map, fault, fork, unmap and exit.
     #[arg(long = "only", value_name = "LIST")]
     kinds: Option<OpKinds>,
-    /// Seconds of random traces after the search.
+    /// Run random traces for this many seconds after the search.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     time: u64,
-    /// Random operations after the search, instead of a time. They are the same every time.
+    /// Run this many random operations after the search, instead of --time. They are the same in every run.
     #[arg(long, value_name = "N")]
     ops: Option<u64>,
     /// The same seed gives the same traces.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Play this trace alone (`-`: standard input), as a review reads it: `fail=N` is the Nth failure that the operation can
-    /// meet on either side.
+    /// Run only this trace (`-`: standard input). In it `fail=N` is the Nth failure that the operation can meet on either
+    /// side.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["procs", "pages", "depth", "kinds", "ops", "seed"])]
     trace: Option<PathBuf>,
     #[command(flatten)]

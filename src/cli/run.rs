@@ -15,26 +15,26 @@ use crate::trace::Trace;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// A trace in its text form (`-`: standard input).
+    /// A trace in text form (`-`: standard input).
     file: PathBuf,
     #[command(flatten)]
     subject: subject::Args,
-    /// Print the state at the end (of each side that ran), before the processes exit.
+    /// Print the state of each side at the end, before the processes exit.
     #[arg(long, value_enum)]
     dump: Option<DumpForm>,
     /// Report the finding, and the known findings that were met, as JSON.
     #[arg(long)]
     json: bool,
-    /// Name every operation that was refused or failed, with its error.
+    /// Print every operation that was refused or failed, with its error.
     #[arg(short, long)]
     verbose: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum DumpForm {
-    /// One object a side, with canonical ids.
+    /// One object per side, with canonical ids.
     Json,
-    /// The same, for reading.
+    /// The same, for a person.
     Text,
 }
 

@@ -15,13 +15,13 @@ const PAGE_STEPS: usize = 1000;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// A trace in its text form (`-`: standard input).
+    /// A trace in text form (`-`: standard input).
     file: PathBuf,
-    /// After which operation, from 1. `end`: after the exits at the end of the trace. Default: the operation at which
-    /// something was found, else the last.
+    /// Show the state after this operation; the first is 1. `end`: after the exits at the end of the trace. Default: the
+    /// operation at which something was found, else the last one.
     #[arg(long, value_name = "K")]
     at: Option<At>,
-    /// What it is shown as.
+    /// The form to write.
     #[arg(long = "as", value_enum, value_name = "FORM", default_value_t = Form::Text)]
     form: Form,
     /// Where to write (`-`: standard output).
@@ -33,9 +33,9 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Form {
-    /// That step, for a terminal.
+    /// One step, for a terminal.
     Text,
-    /// A drawing of that step.
+    /// A drawing of one step.
     Svg,
     /// One page of all steps. It needs no network.
     Html,

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::rmap::Function;
 use crate::trace::Trace;
 
-/// PairSide of the two.
+/// One of the two references.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum PairSide {
     /// The first.

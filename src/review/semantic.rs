@@ -137,7 +137,7 @@ impl Pairs {
 
 type Partition = Vec<Vec<Place>>;
 
-/// PairSide VMAs share a root, which share an anon_vma, and how many roots live.
+/// Which VMAs share a root, which share an anon_vma, and how many roots live.
 fn roots_and_sharing(world: &World) -> (Partition, Partition, usize) {
     let mut by_root: BTreeMap<AnonVmaId, Vec<Place>> = BTreeMap::new();
     let mut by_anon_vma: BTreeMap<AnonVmaId, Vec<Place>> = BTreeMap::new();
