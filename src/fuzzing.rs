@@ -25,13 +25,13 @@ pub use review::{announce_review, review};
 /// Whether this binary runs under AddressSanitizer: freed objects are then poisoned rather than reused.
 const ADDRESS_SANITIZER: bool = cfg!(rmap_sanitize_address);
 
-static CHOSEN: OnceLock<Chosen> = OnceLock::new();
+static TARGET: OnceLock<Target> = OnceLock::new();
 static OPERATIONS: OnceLock<OpSet> = OnceLock::new();
 /// Whether libFuzzer's own mutations of bytes are all that is done to an input.
 static BYTES_ALONE: OnceLock<bool> = OnceLock::new();
 
 /// What a fuzz target runs.
-struct Chosen {
+struct Target {
     session: Session,
     known: Vec<KnownFinding>,
 }
@@ -64,7 +64,7 @@ pub fn announce() -> Result<(), SetupError> {
     );
     let known = environment::known()?.of(reference.name, reference.version);
     let session = Session { slab: slab(), ..Session::new(reference).with_vma(vma) }.tolerating(&known);
-    CHOSEN.get_or_init(|| Chosen { session, known });
+    TARGET.get_or_init(|| Target { session, known });
     set_operations(vma);
     set_mutator()
 }
@@ -74,8 +74,8 @@ fn slab() -> SlabMode {
     if ADDRESS_SANITIZER { SlabMode::Poison } else { SlabMode::Reuse }
 }
 
-fn chosen() -> &'static Chosen {
-    CHOSEN.get().expect("announce() has chosen")
+fn target() -> &'static Target {
+    TARGET.get().expect("announce() has chosen")
 }
 
 /// The operations that an input is made of: those that the VMA code knows. What is converted from and to an input
@@ -126,13 +126,13 @@ struct Harness {
 
 impl Harness {
     fn new() -> Harness {
-        let Chosen { session, known } = chosen();
+        let Target { session, known } = target();
         let player = session.player().expect("announce() has looked");
         Harness { player, reported: vec![false; known.len()], figures: Figures::from_env(), executions: 0 }
     }
 
     fn run(&mut self, trace: &Trace) {
-        let Chosen { session, known } = chosen();
+        let Target { session, known } = target();
         let result = self.player.play(trace);
         self.executions += 1;
         let met = self.reported.iter_mut().zip(known).zip(self.player.met()).filter(|&(_, &met)| met > 0);
@@ -154,7 +154,7 @@ impl Harness {
     }
 
     fn write_figures(&mut self, now: bool) {
-        let Chosen { session, known } = chosen();
+        let Target { session, known } = target();
         let Harness { figures, player, executions, .. } = self;
         let totals = player.operations();
         figures.write(now, || {

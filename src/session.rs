@@ -199,7 +199,7 @@ impl Session {
     /// # Errors
     /// As [`Session::run`].
     pub fn player(&self) -> Result<Box<dyn Player>, SessionError> {
-        self.run(MakePlayer)
+        self.run(PlayerFactory)
     }
 }
 
@@ -215,9 +215,9 @@ pub trait Player {
     fn operations(&self) -> Counts;
 }
 
-struct MakePlayer;
+struct PlayerFactory;
 
-impl Job for MakePlayer {
+impl Job for PlayerFactory {
     type Out = Box<dyn Player>;
 
     fn on<C, P, D>(self, lockstep: Lockstep<C, P>, driver: D) -> Box<dyn Player>
@@ -226,16 +226,16 @@ impl Job for MakePlayer {
         P: Side + Send + 'static,
         D: Driver<C, P> + Send + 'static,
     {
-        Box::new(Played { lockstep, driver })
+        Box::new(LockstepPlayer { lockstep, driver })
     }
 }
 
-struct Played<C, P, D> {
+struct LockstepPlayer<C, P, D> {
     lockstep: Lockstep<C, P>,
     driver: D,
 }
 
-impl<C: Side, P: Side, D: Driver<C, P>> Player for Played<C, P, D> {
+impl<C: Side, P: Side, D: Driver<C, P>> Player for LockstepPlayer<C, P, D> {
     fn play(&mut self, trace: &Trace) -> RunResult {
         check::run_trace(&mut self.lockstep, &mut self.driver, trace)
     }

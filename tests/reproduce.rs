@@ -64,18 +64,18 @@ fn compile(dir: &Path, name: &str, program: &str) -> PathBuf {
 }
 
 /// What the program says, by step: whether it was as in the trace, whether it was done at all, and what was mapped after it.
-struct Said {
+struct StepOutput {
     ok: bool,
     skipped: bool,
     maps: Vec<String>,
 }
 
-fn run(program: &Path) -> (Output, Vec<Said>) {
+fn run(program: &Path) -> (Output, Vec<StepOutput>) {
     let output = Command::new("timeout").arg("60").arg(program).arg("maps").output().unwrap();
     let mut said = Vec::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         if line.starts_with("ok ") || line.starts_with("not ok ") {
-            said.push(Said { ok: line.starts_with("ok "), skipped: line.contains(" # SKIP "), maps: Vec::new() });
+            said.push(StepOutput { ok: line.starts_with("ok "), skipped: line.contains(" # SKIP "), maps: Vec::new() });
         } else if let (Some(map), Some(last)) = (line.strip_prefix("#  "), said.last_mut()) {
             last.maps.push(map.to_owned());
         }

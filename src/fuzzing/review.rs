@@ -13,13 +13,13 @@ use crate::review::{Class, Names, Pair, Reviewed, Verdict};
 use crate::session::{Session, VmaCode};
 use crate::trace::Trace;
 
-static CHOSEN: OnceLock<Chosen> = OnceLock::new();
+static TARGET: OnceLock<Target> = OnceLock::new();
 
-struct Chosen {
+struct Target {
     sessions: [Session; 2],
 }
 
-impl Chosen {
+impl Target {
     fn names(&self) -> Names<'static> {
         let [base, changed] = &self.sessions;
         Names { base: base.reference.name, changed: changed.reference.name }
@@ -51,13 +51,13 @@ pub fn announce_review() -> Result<(), SetupError> {
         let session = Session::new(side).with_sides(Sides::Reference).with_vma(vma);
         Session { slab: super::slab(), ..session }.tolerating(&known.of(side.name, side.version))
     });
-    CHOSEN.get_or_init(|| Chosen { sessions });
+    TARGET.get_or_init(|| Target { sessions });
     super::set_operations(vma);
     super::set_mutator()
 }
 
-fn chosen() -> &'static Chosen {
-    CHOSEN.get().expect("announce_review() has chosen")
+fn target() -> &'static Target {
+    TARGET.get().expect("announce_review() has chosen")
 }
 
 struct Harness {
@@ -74,12 +74,12 @@ impl Harness {
         self.operations += trace.ops.len() as u64;
         let worst = self.pair.seen.iter().map(|(class, _)| class.clone()).last();
         let found = worst.filter(|class| !matches!(class, Class::Except(_)));
-        let (Names { base, changed }, executions, operations) = (chosen().names(), self.executions, self.operations);
+        let (Names { base, changed }, executions, operations) = (target().names(), self.executions, self.operations);
         self.figures.write(found.is_some(), || {
             format!("kernel={base}..{changed}\nexecutions={executions}\noperations={operations}\n")
         });
         let Some(class) = found else { return };
-        let names = chosen().names();
+        let names = target().names();
         let verdict =
             Verdict { seen: std::mem::take(&mut self.pair.seen), random: self.operations, ..Verdict::default() };
         eprint!("{}", report::review::plain(&verdict, names));
@@ -96,7 +96,7 @@ pub fn review(trace: &Trace) {
         static HARNESS: RefCell<Option<Harness>> = const { RefCell::new(None) };
     }
     let new = || Harness {
-        pair: Pair::new(chosen().side(0), chosen().side(1)),
+        pair: Pair::new(target().side(0), target().side(1)),
         figures: Figures::from_env(),
         executions: 0,
         operations: 0,
