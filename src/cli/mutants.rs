@@ -110,7 +110,7 @@ fn stale(equivalents: &Equivalents) -> Result<Vec<String>, Error> {
 
 impl Args {
     fn budget(&self, group: &str, reference: &Reference) -> Budget {
-        // The small driver makes no call of the VMA code.
+        // The model makes no call of the VMA code.
         let small = group == "rmap" || reference.without_vma_layer().is_some();
         Budget {
             ops: self.ops,

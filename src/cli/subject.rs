@@ -56,7 +56,7 @@ impl VmaOption {
 enum VmaArg {
     /// The kernel's own VMA code, compiled from the same tree.
     Kernel,
-    /// The small driver: map, fault, fork, unmap, exit and the page operations, on any tree.
+    /// A model in Rust, for any tree: map, fault, fork, unmap, exit, pin, unpin and walk.
     Model,
 }
 
