@@ -1,11 +1,11 @@
 # rmap-diff. `make fuzz` and `make test` do all their set-up by themselves; a second call does none of it again.
 #
-#   make fuzz [TIME=60] [KERNEL=NAME] [TARGET=differential] [SANITIZER=address|none] [DRIVER=kernel|rust]
+#   make fuzz [TIME=60] [KERNEL=NAME] [TARGET=differential] [SANITIZER=address|none] [VMA=kernel|model]
 #   make test [SEED=FILE]
 #   make coverage
-#   make cmin [KERNEL=NAME] [DRIVER=kernel|rust]
-#   make corpus-import DIR=PATH [KERNEL=NAME] [DRIVER=kernel|rust]
-#   make review BASE=6.12 PATCHES="series.mbox" | CHANGED=NAME [TIME=60] [DRIVER=kernel|rust] [NAME=BASE-changed]
+#   make cmin [KERNEL=NAME] [VMA=kernel|model]
+#   make corpus-import DIR=PATH [KERNEL=NAME] [VMA=kernel|model]
+#   make review BASE=6.12 PATCHES="series.mbox" | CHANGED=NAME [TIME=60] [VMA=kernel|model] [NAME=BASE-changed]
 #   make mutants [KERNEL="NAME NAME"] [TIME=SECONDS]
 #   make port-mutants [SHARD=0/60]
 #   make historical
@@ -21,13 +21,20 @@ TARGET ?= differential
 SANITIZER ?= address
 KERNEL ?=
 # The kernel's own VMA code where the reference has it, unless said.
-DRIVER ?=
+VMA ?=
+# The old name, with the old word for the model.
+ifneq ($(DRIVER),)
+ifeq ($(VMA),)
+override VMA := $(patsubst rust,model,$(DRIVER))
+endif
+$(warning `DRIVER=$(DRIVER)` is now `VMA=$(VMA)`)
+endif
 # The references that are brought where none is asked for: before the series, and the newest after it.
 KERNELS ?= 6.12 7
 # The mail of the seed patch ("[PATCH v3 2/9] mm/rmap: eliminate partial anon_vma tear-down in anon_vma_fork()").
 SEED ?= $(firstword $(wildcard ../shared/seed/*.txt))
 
-kernels_tool := cargo run -q --release -p rmap-extract --bin kernels --
+rmap_kernels := cargo run -q --release -p rmap-extract --bin rmap-kernels --
 
 .PHONY: help setup kernels kernel test fuzz bench coverage cmin corpus-import review mutants port-mutants historical results \
 	ground-truth
@@ -40,26 +47,26 @@ setup:
 	@scripts/setup
 
 kernels: setup
-	@$(kernels_tool) fetch $(KERNELS)
+	@$(rmap_kernels) fetch $(KERNELS)
 
 kernel: setup
 	@[ -n "$(NAME)" ] && [ -n "$(TREE)" ] || { echo 'make kernel: NAME= and TREE= are needed: make kernel NAME=mine TREE=~/linux [REV=v6.19] [PATCHES="a.mbox"]' >&2; exit 2; }
-	@$(kernels_tool) add --name "$(NAME)" --tree "$(TREE)" $(if $(REV),--rev "$(REV)") $(foreach patch,$(PATCHES),--patch "$(patch)")
+	@$(rmap_kernels) add --name "$(NAME)" --tree "$(TREE)" $(if $(REV),--rev "$(REV)") $(foreach patch,$(PATCHES),--patch "$(patch)")
 
 # A reference named by KERNEL that is not there is fetched if it is a version.
 fuzz: kernels
-	@[ -z "$(KERNEL)" ] || $(kernels_tool) ensure "$(KERNEL)"
-	@$(if $(DRIVER),RMAP_DRIVER="$(DRIVER)") scripts/fuzz "$(TARGET)" "$(TIME)" "$(SANITIZER)" "$(KERNEL)"
+	@[ -z "$(KERNEL)" ] || $(rmap_kernels) ensure "$(KERNEL)"
+	@$(if $(VMA),RMAP_VMA="$(VMA)") scripts/fuzz "$(TARGET)" "$(TIME)" "$(SANITIZER)" "$(KERNEL)"
 
-# The patches make a reference of their own, of that name, each time anew.
+# The patches make a reference of their own, of that name, made again each time.
 review: changed := $(if $(CHANGED),$(CHANGED),$(or $(NAME),$(BASE)-changed))
 review: setup
-	@[ -n "$(BASE)" ] && [ -n "$(CHANGED)$(PATCHES)" ] || { echo 'make review: BASE= and PATCHES= (or CHANGED=) are needed: make review BASE=6.12 PATCHES=series.mbox [TIME=60] [DRIVER=rust]' >&2; exit 2; }
+	@[ -n "$(BASE)" ] && [ -n "$(CHANGED)$(PATCHES)" ] || { echo 'make review: BASE= and PATCHES= (or CHANGED=) are needed: make review BASE=6.12 PATCHES=series.mbox [TIME=60] [VMA=model]' >&2; exit 2; }
 	@[ -z "$(CHANGED)" ] || [ -z "$(PATCHES)" ] || { echo 'make review: CHANGED= names a reference, PATCHES= makes one: give either' >&2; exit 2; }
-	@$(kernels_tool) ensure "$(BASE)"
-	@$(if $(CHANGED),$(kernels_tool) ensure "$(CHANGED)",$(kernels_tool) add --name "$(changed)" --tree "ref:$(BASE)" $(foreach patch,$(PATCHES),--patch "$(patch)"))
+	@$(rmap_kernels) ensure "$(BASE)"
+	@$(if $(CHANGED),$(rmap_kernels) ensure "$(CHANGED)",$(rmap_kernels) add --name "$(changed)" --tree "ref:$(BASE)" $(foreach patch,$(PATCHES),--patch "$(patch)"))
 	@cargo build -q --release
-	@target/release/rmap-diff review "$(BASE)" "$(changed)" --time "$(TIME)" $(if $(DRIVER),--driver "$(DRIVER)")
+	@target/release/rmap-diff review "$(BASE)" "$(changed)" --time "$(TIME)" $(if $(VMA),--vma "$(VMA)")
 
 test:
 	@scripts/setup --browser
@@ -73,10 +80,10 @@ coverage: kernels
 	@scripts/coverage
 
 cmin: kernels
-	@TARGET="$(TARGET)" KERNEL="$(KERNEL)" $(if $(DRIVER),RMAP_DRIVER="$(DRIVER)") scripts/corpus cmin
+	@TARGET="$(TARGET)" KERNEL="$(KERNEL)" $(if $(VMA),RMAP_VMA="$(VMA)") scripts/corpus cmin
 
 corpus-import: kernels
-	@TARGET="$(TARGET)" KERNEL="$(KERNEL)" $(if $(DRIVER),RMAP_DRIVER="$(DRIVER)") scripts/corpus import "$(DIR)"
+	@TARGET="$(TARGET)" KERNEL="$(KERNEL)" $(if $(VMA),RMAP_VMA="$(VMA)") scripts/corpus import "$(DIR)"
 
 # A build of its own, whose kernel text holds every fault of the operator set. All of it takes long: TIME stops it, and the
 # same command goes on.

@@ -43,12 +43,12 @@ fn main() -> ExitCode {
     for defect in HISTORICAL {
         println!("| **{}** | | | | | |", defect.fix);
         for (kernel, fault) in defect.planted.iter().filter(|(kernel, _)| !missing.contains_key(kernel)) {
-            let cells = ["both", "c"].map(|side| {
+            let cells = ["both", "kernel"].map(|side| {
                 let mut runs: Vec<(Option<u64>, f64)> = (0..SEEDS)
                     .map(|seed| {
                         let hunt = Hunt {
                             kernel: fault.name,
-                            driver: "kernel",
+                            vma: "kernel",
                             side,
                             mix: defect.mix,
                             ops: OPS,

@@ -104,6 +104,7 @@ pub mod report;
 pub mod reproduce;
 pub mod review;
 pub use rmap_seam as rmap;
+pub mod session;
 pub mod show;
 pub use rmap_trace as trace;
 pub mod world;

@@ -46,6 +46,11 @@ pub trait Driver<C: Side, P: Side>: AddressSpaces {
     fn processes(&self) -> Vec<(MmId, Vec<VmaId>)>;
     /// How often each operation ended how.
     fn stats(&self) -> &Stats;
+    /// How many allocations of the last operation were made to fail, those of maple tree nodes included; none if the driver
+    /// allocates no nodes.
+    fn injected(&self, _lockstep: &mut Lockstep<C, P>) -> Option<u32> {
+        None
+    }
     /// How often VMAs merged, by case; none if the driver does not merge.
     fn merges(&self) -> Option<&Merges> {
         None
@@ -103,6 +108,9 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
     }
     fn stats(&self) -> &Stats {
         KernelDriver::stats(self)
+    }
+    fn injected(&self, lockstep: &mut Lockstep<C, P>) -> Option<u32> {
+        Some(Watched::injected(lockstep.reference()))
     }
     fn merges(&self) -> Option<&Merges> {
         Some(KernelDriver::merges(self))

@@ -135,12 +135,12 @@ impl Search {
         let same = [
             ("the reference", head.subject.kernel.clone(), subject.kernel.clone()),
             ("what was compiled", head.subject.text.to_string(), subject.text.to_string()),
-            ("the driver", head.subject.driver.clone(), subject.driver.clone()),
+            ("the VMA code", head.subject.driver.clone(), subject.driver.clone()),
             ("the side", head.subject.side.clone(), subject.side.clone()),
             ("--procs", head.processes.to_string(), scope.processes.to_string()),
             ("--pages", head.pages.to_string(), scope.pages.to_string()),
             ("--failures", all(head.failures), all(scope.failures == Failures::All)),
-            ("--ops", head.kinds.clone(), scope.kinds.to_string()),
+            ("--only", head.kinds.clone(), scope.kinds.to_string()),
             ("symmetry", head.symmetry.to_string(), (scope.symmetry == Symmetry::Processes).to_string()),
         ];
         if let Some((what, found, wanted)) = same.into_iter().find(|(_, found, wanted)| found != wanted) {

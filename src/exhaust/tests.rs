@@ -26,7 +26,7 @@ fn scope(processes: u8, pages: u64, depth: u32) -> Scope {
 }
 
 fn workers(scope: Scope, threads: usize) -> Vec<Box<dyn Expand>> {
-    let worker = |_| Box::new(LockstepWorlds::new(solo(), SmallDriver::new(), scope, None)) as Box<dyn Expand>;
+    let worker = |_| Box::new(LockstepWorlds::new(solo(), SmallDriver::new(), scope)) as Box<dyn Expand>;
     (0..threads).map(worker).collect()
 }
 
@@ -156,7 +156,7 @@ fn a_full_memory_and_an_ended_time_are_no_end() {
 fn every_allocation_fails_alone_and_with_all_later_ones() {
     // A lone fork of a faulted VMA of the newest generation: the VMA, its anon_vma, its chain entry, the cloned entry.
     let scope = Scope { depth: 1, ..scope(2, 1, 1) };
-    let mut worker = LockstepWorlds::new(solo(), SmallDriver::new(), scope, None);
+    let mut worker = LockstepWorlds::new(solo(), SmallDriver::new(), scope);
     let prefix: Trace = "map p0 0x10..0x11\nfault p0 0x10\n".parse().unwrap();
     let expansion = worker.expand(&prefix.ops, &|_| false);
     // Plainly: fault, unmap, fork, exit. Failing: four attempts of the fork, twice each.

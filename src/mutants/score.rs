@@ -8,7 +8,7 @@ use super::{Equivalents, Fate, Mode, Mutant, MutantFates};
 /// How many mutants of a group one judge has found.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Score {
-    /// Mutants that were tried, but for the equivalent ones.
+    /// Mutants that were tried, except for the equivalent ones.
     pub of: usize,
     /// Those found.
     pub killed: usize,

@@ -2,7 +2,7 @@
 //! replaced in them, built, and the tool run on what comes of it.
 //!
 //! All faults in the C are references of one binary, which holds the sound references too. The
-//! port's faults are planted one after the other in the copy and built anew, in the same target directory.
+//! port's faults are planted one after the other in the copy and built again, in the same target directory.
 
 use std::fs;
 use std::ops::Range;
@@ -19,7 +19,7 @@ pub const BEFORE: &str = "6.12";
 /// The name of the reference after the series, the newest 7.x.
 pub const AFTER: &str = "7.x";
 
-/// A file of the kernel: without it a reference has the small driver alone.
+/// A file of the kernel: without it a reference has the model of it alone.
 const ONLY_OF_VMA_CODE: &str = "lib/maple_tree.c";
 
 /// Operations of a trace; each starts from an empty world.
@@ -97,9 +97,9 @@ pub struct Planted<'f> {
 pub struct Hunt {
     /// The reference.
     pub kernel: &'static str,
-    /// What makes the rmap calls: `rust`, the small driver, or `kernel`, the kernel's own VMA code.
-    pub driver: &'static str,
-    /// `c`, `rust` or `both`.
+    /// What makes the rmap calls: `model`, or `kernel`, the kernel's own VMA code.
+    pub vma: &'static str,
+    /// `kernel`, `port` or `both`.
     pub side: &'static str,
     /// The mix of operations.
     pub mix: &'static str,
@@ -248,7 +248,7 @@ impl Workshop {
             let seed = hunt.first_seed + round;
             let output = tool(binary, "random", hunt)
                 .args(["--mix", mix, "--ops", &trace_ops, "--trace-ops", &trace_ops, "--seed", &seed.to_string()])
-                .arg("--save")
+                .arg("-o")
                 .arg(self.saved(hunt))
                 .output()
                 .unwrap();
@@ -274,7 +274,7 @@ impl Workshop {
     pub fn exhaust(&self, hunt: &Hunt) -> Result<(String, usize), String> {
         let scope = ["--procs", "4", "--pages", "2", "--depth", "7", "--failures", "all", "--json"];
         let mut tool = tool(&self.sound, "exhaust", hunt);
-        let output = tool.args(scope).arg("--save").arg(self.saved(hunt)).output().unwrap();
+        let output = tool.args(scope).arg("-o").arg(self.saved(hunt)).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         let value: serde_json::Value = serde_json::from_str(&said)
             .map_err(|error| format!("{error}: {said}{}", String::from_utf8_lossy(&output.stderr)))?;
@@ -287,7 +287,7 @@ impl Workshop {
     /// Reviews a fault against the tree that it was planted in: the verdict, and its worst class.
     pub fn review(&self, base: &str, changed: &str) -> Result<(String, String), String> {
         let mut tool = Command::new(&self.sound);
-        tool.args(["review", base, changed, "--driver", "rust", "--depth", "5", "--ops", "5000", "--json"]);
+        tool.args(["review", base, changed, "--vma", "model", "--depth", "5", "--ops", "5000", "--json"]);
         let output = tool.env_remove("RMAP_KNOWN").output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         let value: serde_json::Value = serde_json::from_str(&said)
@@ -299,8 +299,8 @@ impl Workshop {
 
     /// Where a hunt saves its trace.
     fn saved(&self, hunt: &Hunt) -> PathBuf {
-        let Hunt { kernel, driver, side, .. } = hunt;
-        self.dir.join(format!("{kernel}-{driver}-{side}.trace"))
+        let Hunt { kernel, vma, side, .. } = hunt;
+        self.dir.join(format!("{kernel}-{vma}-{side}.trace"))
     }
 
     /// Minimises what a hunt has found: how many operations are left.
@@ -317,9 +317,9 @@ impl Workshop {
 
 /// The tool, to be run as a hunt says.
 fn tool(binary: &Path, command: &str, hunt: &Hunt) -> Command {
-    let Hunt { kernel, driver, side, .. } = hunt;
+    let Hunt { kernel, vma, side, .. } = hunt;
     let mut tool = Command::new(binary);
-    tool.args([command, "--kernel", kernel, "--driver", driver, "--side", side]);
+    tool.args([command, "--kernel", kernel, "--vma", vma, "--side", side]);
     tool.env("NO_COLOR", "1").env_remove("RMAP_KNOWN");
     tool
 }

@@ -5,9 +5,9 @@
 //! Of that a build makes what a compiler is given and the table that the tool includes ([`prepare`], [`table`],
 //! [`mutants`], [`stand_ins`]). Afterwards it is said what a run reached of what was cut ([`reached`]).
 //!
-//! The build script of the tool and the commands `kernels` and `coverage` are the users. Nothing here knows
-//! of the Rust port or of traces. No C compiler is called here: that is build.rs, which is told how
-//! ([`instrumentation`]) and what its compiler complained of ([`compiler_errors`]).
+//! The build script of the tool and the commands `rmap-kernels` and `coverage` are the users. Nothing here knows
+//! of the Rust port or of traces. No C compiler is called here: build.rs calls it, with the instrumentation that
+//! [`instrumentation`] names, and [`compiler_errors`] says what the compiler complained of.
 
 pub mod boot;
 pub mod cache;

@@ -85,7 +85,7 @@ pub struct Group {
     /// The functions; a tree may lack any.
     #[serde(default)]
     pub functions: Vec<String>,
-    /// Whether every function that the manifest cuts is in it, but for those of other groups.
+    /// Whether every function that the manifest cuts is in it, except for those of other groups.
     #[serde(default)]
     pub manifest: bool,
     /// Of the files that are cut whole, those whose functions with these words in their names are in it.

@@ -1,4 +1,4 @@
-//! `kernels`: fills and shows the cache of kernel references. `make kernels` and `make kernel`
+//! `rmap-kernels`: fills and shows the cache of kernel references. `make kernels` and `make kernel`
 //! call it.
 
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use rmap_extract::supply::{self, Addition, Fetched, SupplyError};
 
 /// Kernel references for rmap-diff.
 #[derive(Parser)]
-#[command(name = "kernels", version)]
+#[command(name = "rmap-kernels", version)]
 struct Arguments {
     #[command(subcommand)]
     action: Action,
@@ -80,7 +80,7 @@ fn main() -> ExitCode {
     match run(Arguments::parse().action) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("kernels: {error}");
+            eprintln!("rmap-kernels: {error}");
             ExitCode::FAILURE
         }
     }
