@@ -1,7 +1,7 @@
 # rmap-diff. `make fuzz` and `make test` do all their set-up by themselves; a second call does none of it again.
 #
 #   make fuzz [TIME=60] [KERNEL=NAME] [TARGET=differential] [SANITIZER=address|none] [DRIVER=kernel|rust]
-#   make test [SEED=FILE]
+#   make test [PATCH=FILE] [REQUIRE=1]
 #   make coverage
 #   make cmin [KERNEL=NAME] [DRIVER=kernel|rust]
 #   make corpus-import DIR=PATH [KERNEL=NAME] [DRIVER=kernel|rust]
@@ -23,12 +23,14 @@ KERNEL ?=
 DRIVER ?=
 # The references that are brought where none is asked for: before the series, and the newest after it.
 KERNELS ?= 6.12 7
-# The mail of the seed patch ("[PATCH v3 2/9] mm/rmap: eliminate partial anon_vma tear-down in anon_vma_fork()").
-SEED ?= $(firstword $(wildcard ../shared/seed/*.txt))
+# The mail of the patch that the reference 6.12-fork-preallocates does without: with it, `make test` also compares the two.
+PATCH ?=
+# Whatever `make test` would name as not tested is an error.
+REQUIRE ?=
 
 kernels_tool := cargo run -q --release -p rmap-extract --bin kernels --
 
-.PHONY: help setup kernels kernel test fuzz bench coverage cmin corpus-import review mutants port-mutants historical \
+.PHONY: help setup setup-build kernels kernel test fuzz bench coverage cmin corpus-import review mutants port-mutants historical \
 	ground-truth
 .DEFAULT_GOAL := help
 
@@ -38,10 +40,14 @@ help:
 setup:
 	@scripts/setup
 
+# Without the fuzzer.
+setup-build:
+	@scripts/setup --no-fuzz
+
 kernels: setup
 	@$(kernels_tool) fetch $(KERNELS)
 
-kernel: setup
+kernel: setup-build
 	@[ -n "$(NAME)" ] && [ -n "$(TREE)" ] || { echo 'make kernel: NAME= and TREE= are needed: make kernel NAME=mine TREE=~/linux [REV=v6.19] [PATCHES="a.mbox"]' >&2; exit 2; }
 	@$(kernels_tool) add --name "$(NAME)" --tree "$(TREE)" $(if $(REV),--rev "$(REV)") $(foreach patch,$(PATCHES),--patch "$(patch)")
 
@@ -62,7 +68,7 @@ review: setup
 
 test:
 	@scripts/setup --browser
-	@SEED="$(SEED)" scripts/test
+	@PATCH="$(PATCH)" REQUIRE="$(REQUIRE)" scripts/test
 
 bench: kernels
 	@cargo bench --bench lockstep
@@ -88,7 +94,7 @@ port-mutants: kernels
 historical: kernels
 	@cargo bench -q --bench historical
 
-# SEED is a number here; the seed patch of the tests is a file.
 ground-truth: TRACES ?= 500
+ground-truth: SEED ?= 1
 ground-truth: setup
-	@scripts/ground-truth "$(or $(KERNEL),6.12)" "$(TRACES)" "$(if $(filter file,$(origin SEED)),1,$(SEED))" fuzz/seeds/*.trace
+	@scripts/ground-truth "$(or $(KERNEL),6.12)" "$(TRACES)" "$(SEED)" fuzz/seeds/*.trace

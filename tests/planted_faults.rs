@@ -12,7 +12,8 @@ mod planted;
 
 use std::sync::LazyLock;
 
-use planted::{AFTER, BEFORE, Edit, Fault, Found, Hunt, Planted, Workshop};
+use planted::{AFTER, BEFORE, Fault, Found, Hunt, Planted, Workshop};
+use rmap_extract::edit::Edit;
 
 /// What a search must come to: the signature begins with one of these, and which is met first is up to the random
 /// operations.

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rmap_extract::cache::{Cache, Note};
+use rmap_extract::edit::{Edit, c_function};
 use rmap_extract::source::copy_needed;
 use rmap_extract::supply::default_set;
-use rmap_extract::syntax::{Kind, SourceFile};
 
 /// The name of the reference before the series.
 pub const BEFORE: &str = "6.12";
@@ -24,16 +24,6 @@ const ONLY_OF_VMA_CODE: &str = "lib/maple_tree.c";
 
 /// Operations of a trace; each starts from an empty world.
 pub const TRACE_OPS: u64 = 256;
-
-/// A piece of text to replace. It stands in the function exactly once.
-pub struct Edit {
-    /// The function's name.
-    pub within: &'static str,
-    /// What is there.
-    pub from: &'static str,
-    /// What shall be there.
-    pub to: &'static str,
-}
 
 /// A fault in a file.
 pub struct Fault {
@@ -51,23 +41,10 @@ impl Fault {
     /// The text with the fault, or which edit does not fit.
     fn plant(&self, text: String, function: impl Fn(&str, &str) -> Option<Range<usize>>) -> Result<String, String> {
         self.edits.iter().try_fold(text, |text, edit| {
-            let Edit { within, from, to } = edit;
-            let adapt = format!("adapt the planted fault `{}`: {}: {within}()", self.name, self.file);
-            let range = function(&text, within).ok_or_else(|| format!("{adapt}: no such function, or several"))?;
-            let (before, body, after) = (&text[..range.start], &text[range.clone()], &text[range.end..]);
-            match body.matches(from).count() {
-                1 => Ok([before, &body.replacen(from, to, 1), after].concat()),
-                count => Err(format!("{adapt} holds {from:?} {count} times, not once")),
-            }
+            edit.apply(self.file, &text, &function)
+                .map_err(|error| format!("adapt the planted fault `{}`: {error}", self.name))
         })
     }
-}
-
-/// Where a C function is defined.
-fn c_function(text: &str, name: &str) -> Option<Range<usize>> {
-    let file = SourceFile::parse(name, text.to_owned()).ok()?;
-    let [function] = file.find(Kind::Function, name)[..] else { return None };
-    Some(function.range.clone())
 }
 
 /// Where a Rust function is defined, in a formatted file: to the first brace that closes at its depth.

@@ -10,6 +10,8 @@
 pub mod boot;
 pub mod cache;
 pub mod debian;
+pub mod derive;
+pub mod edit;
 pub mod extract;
 pub mod manifest;
 pub mod mutants;
