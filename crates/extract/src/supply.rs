@@ -201,6 +201,16 @@ fn present(cache: &Cache, wanted: &Wanted, versions: &[String]) -> Result<Option
     })
 }
 
+/// The name of the reference of the cache that is meant by a name, or by a major version: `7` is the newest 7.x.
+pub fn resolve(cache: &Cache, wanted: &str) -> Result<String, SupplyError> {
+    if let (Err(CacheError::Absent { .. }), Ok(version)) = (cache.load(wanted), Wanted::parse(wanted))
+        && let Some(reference) = present(cache, &version, &[])?
+    {
+        return Ok(reference.name);
+    }
+    Ok(cache.load(wanted)?.name)
+}
+
 /// The names of the default set that are in the cache: 6.12, and the newest 7.x, fetched or added
 /// under its plain number.
 pub fn default_set(cache: &Cache) -> Result<Vec<String>, CacheError> {

@@ -55,6 +55,11 @@ enum Action {
         /// Its name.
         name: Option<String>,
     },
+    /// Print the name of the reference that a name means: 7 is the newest 7.x.
+    Resolve {
+        /// Its name, or a version.
+        name: String,
+    },
     /// List the references of the cache.
     List,
     /// Take a reference out of the cache.
@@ -137,6 +142,7 @@ fn run(action: Action) -> Result<ExitCode, Error> {
                 println!("{} of {}: {}", derived.name, derived.base, derived.about);
             }
         }
+        Action::Resolve { name } => println!("{}", supply::resolve(&cache, &name)?),
         Action::List => {
             for reference in cache.some_references()? {
                 let note = &reference.note;
