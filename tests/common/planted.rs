@@ -215,12 +215,10 @@ impl Workshop {
             // The dependencies are there already, from the build that this test is part of. Its own crates stay apart, since
             // they are compiled otherwise here.
             cargo.env("CARGO_BUILD_BUILD_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap());
-            // Building takes longer than running: thirty references, each with the kernel's VMA code, which the extractor
-            // parses and the compiler optimises.
-            for (package, level) in [("rmap-diff", 0), ("rmap-extract", 2), ("tree-sitter", 2), ("tree-sitter-c", 2)] {
-                cargo.args(["--config", &format!("profile.release.package.{package}.opt-level={level}")]);
+            // Building takes longer than running: thirty references, most with the kernel's VMA code.
+            for setting in ["opt-level", "debug"] {
+                cargo.args(["--config", &format!("profile.release.package.rmap-diff.{setting}=0")]);
             }
-            cargo.args(["--config", "profile.release.package.rmap-diff.debug=0"]);
             cargo.env("CARGO_INCREMENTAL", "1");
         }
         let output = cargo.output().unwrap();
