@@ -44,7 +44,7 @@ setup:
 setup-build:
 	@scripts/setup --no-fuzz
 
-kernels: setup
+kernels: setup-build
 	@$(kernels_tool) fetch $(KERNELS)
 
 kernel: setup-build
@@ -52,13 +52,13 @@ kernel: setup-build
 	@$(kernels_tool) add --name "$(NAME)" --tree "$(TREE)" $(if $(REV),--rev "$(REV)") $(foreach patch,$(PATCHES),--patch "$(patch)")
 
 # A reference named by KERNEL that is not there is fetched if it is a version.
-fuzz: kernels
+fuzz: setup kernels
 	@[ -z "$(KERNEL)" ] || $(kernels_tool) ensure "$(KERNEL)"
 	@$(if $(DRIVER),RMAP_DRIVER="$(DRIVER)") scripts/fuzz "$(TARGET)" "$(TIME)" "$(SANITIZER)" "$(KERNEL)"
 
 # The patches make a reference of their own, of that name, each time anew.
 review: changed := $(if $(CHANGED),$(CHANGED),$(or $(NAME),$(BASE)-changed))
-review: setup
+review: setup-build
 	@[ -n "$(BASE)" ] && [ -n "$(CHANGED)$(PATCHES)" ] || { echo 'make review: BASE= and PATCHES= (or CHANGED=) are needed: make review BASE=6.12 PATCHES=series.mbox [TIME=60] [DRIVER=rust]' >&2; exit 2; }
 	@[ -z "$(CHANGED)" ] || [ -z "$(PATCHES)" ] || { echo 'make review: CHANGED= names a reference, PATCHES= makes one: give either' >&2; exit 2; }
 	@$(kernels_tool) ensure "$(BASE)"
@@ -67,7 +67,7 @@ review: setup
 	@target/release/rmap-diff review "$(BASE)" "$(changed)" --time "$(TIME)" $(if $(DRIVER),--driver "$(DRIVER)")
 
 test:
-	@scripts/setup --browser
+	@scripts/setup --no-fuzz --browser
 	@PATCH="$(PATCH)" REQUIRE="$(REQUIRE)" scripts/test
 
 bench: kernels
@@ -77,10 +77,10 @@ bench: kernels
 coverage: kernels
 	@scripts/coverage
 
-cmin: kernels
+cmin: setup kernels
 	@TARGET="$(TARGET)" KERNEL="$(KERNEL)" $(if $(DRIVER),RMAP_DRIVER="$(DRIVER)") scripts/corpus cmin
 
-corpus-import: kernels
+corpus-import: setup kernels
 	@TARGET="$(TARGET)" KERNEL="$(KERNEL)" $(if $(DRIVER),RMAP_DRIVER="$(DRIVER)") scripts/corpus import "$(DIR)"
 
 # A build of its own, whose kernel text holds every fault of the operator set. All of it takes long: TIME stops it, and the
@@ -96,5 +96,5 @@ historical: kernels
 
 ground-truth: TRACES ?= 500
 ground-truth: SEED ?= 1
-ground-truth: setup
+ground-truth: setup-build
 	@scripts/ground-truth "$(or $(KERNEL),6.12)" "$(TRACES)" "$(SEED)" fuzz/seeds/*.trace
