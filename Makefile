@@ -1,7 +1,7 @@
 # rmap-diff. `make fuzz` and `make test` do all their set-up by themselves; a second call does none of it again.
 #
 #   make fuzz [TIME=60] [KERNEL=NAME] [TARGET=differential] [SANITIZER=address|none] [VMA=kernel|model]
-#   make test [SEED=FILE]
+#   make test [PATCH=FILE] [REQUIRE=1]
 #   make coverage
 #   make cmin [KERNEL=NAME] [VMA=kernel|model]
 #   make corpus-import DIR=PATH [KERNEL=NAME] [VMA=kernel|model]
@@ -31,12 +31,14 @@ $(warning `DRIVER=$(DRIVER)` is now `VMA=$(VMA)`)
 endif
 # The references that are brought where none is asked for: before the series, and the newest after it.
 KERNELS ?= 6.12 7
-# The mail of the seed patch ("[PATCH v3 2/9] mm/rmap: eliminate partial anon_vma tear-down in anon_vma_fork()").
-SEED ?= $(firstword $(wildcard ../shared/seed/*.txt))
+# The mail of the patch that the reference 6.12-fork-preallocates does without: with it, `make test` also compares the two.
+PATCH ?=
+# Whatever `make test` would name as not tested is an error.
+REQUIRE ?=
 
 rmap_kernels := cargo run -q --release -p rmap-extract --bin rmap-kernels --
 
-.PHONY: help setup kernels kernel test fuzz bench coverage cmin corpus-import review mutants port-mutants historical results \
+.PHONY: help setup setup-build kernels kernel test fuzz bench coverage cmin corpus-import review mutants port-mutants historical results \
 	ground-truth
 .DEFAULT_GOAL := help
 
@@ -46,21 +48,25 @@ help:
 setup:
 	@scripts/setup
 
-kernels: setup
+# Without the fuzzer.
+setup-build:
+	@scripts/setup --no-fuzz
+
+kernels: setup-build
 	@$(rmap_kernels) fetch $(KERNELS)
 
-kernel: setup
+kernel: setup-build
 	@[ -n "$(NAME)" ] && [ -n "$(TREE)" ] || { echo 'make kernel: NAME= and TREE= are needed: make kernel NAME=mine TREE=~/linux [REV=v6.19] [PATCHES="a.mbox"]' >&2; exit 2; }
 	@$(rmap_kernels) add --name "$(NAME)" --tree "$(TREE)" $(if $(REV),--rev "$(REV)") $(foreach patch,$(PATCHES),--patch "$(patch)")
 
 # A reference named by KERNEL that is not there is fetched if it is a version.
-fuzz: kernels
+fuzz: setup kernels
 	@[ -z "$(KERNEL)" ] || $(rmap_kernels) ensure "$(KERNEL)"
 	@$(if $(VMA),RMAP_VMA="$(VMA)") scripts/fuzz "$(TARGET)" "$(TIME)" "$(SANITIZER)" "$(KERNEL)"
 
 # The patches make a reference of their own, of that name, made again each time.
 review: changed := $(if $(CHANGED),$(CHANGED),$(or $(NAME),$(BASE)-changed))
-review: setup
+review: setup-build
 	@[ -n "$(BASE)" ] && [ -n "$(CHANGED)$(PATCHES)" ] || { echo 'make review: BASE= and PATCHES= (or CHANGED=) are needed: make review BASE=6.12 PATCHES=series.mbox [TIME=60] [VMA=model]' >&2; exit 2; }
 	@[ -z "$(CHANGED)" ] || [ -z "$(PATCHES)" ] || { echo 'make review: CHANGED= names a reference, PATCHES= makes one: give either' >&2; exit 2; }
 	@$(rmap_kernels) ensure "$(BASE)"
@@ -69,8 +75,8 @@ review: setup
 	@target/release/rmap-diff review "$(BASE)" "$(changed)" --time "$(TIME)" $(if $(VMA),--vma "$(VMA)")
 
 test:
-	@scripts/setup --browser
-	@SEED="$(SEED)" scripts/test
+	@scripts/setup --no-fuzz --browser
+	@PATCH="$(PATCH)" REQUIRE="$(REQUIRE)" scripts/test
 
 bench: kernels
 	@cargo bench --bench lockstep
@@ -79,10 +85,10 @@ bench: kernels
 coverage: kernels
 	@scripts/coverage
 
-cmin: kernels
+cmin: setup kernels
 	@TARGET="$(TARGET)" KERNEL="$(KERNEL)" $(if $(VMA),RMAP_VMA="$(VMA)") scripts/corpus cmin
 
-corpus-import: kernels
+corpus-import: setup kernels
 	@TARGET="$(TARGET)" KERNEL="$(KERNEL)" $(if $(VMA),RMAP_VMA="$(VMA)") scripts/corpus import "$(DIR)"
 
 # A build of its own, whose kernel text holds every fault of the operator set. All of it takes long: TIME stops it, and the
@@ -100,7 +106,7 @@ historical: kernels
 results: kernels
 	@QUICK="$(QUICK)" cargo bench -q --bench results
 
-# SEED is a number here; the seed patch of the tests is a file.
 ground-truth: TRACES ?= 500
-ground-truth: setup
-	@scripts/ground-truth "$(or $(KERNEL),6.12)" "$(TRACES)" "$(if $(filter file,$(origin SEED)),1,$(SEED))" fuzz/seeds/*.trace
+ground-truth: SEED ?= 1
+ground-truth: setup-build
+	@scripts/ground-truth "$(or $(KERNEL),6.12)" "$(TRACES)" "$(SEED)" fuzz/seeds/*.trace

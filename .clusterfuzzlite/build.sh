@@ -22,7 +22,7 @@ unset CFLAGS CXXFLAGS
 export RUSTFLAGS=
 export PATH="$PWD/.tools/bin:$PATH"
 target=$PWD/target/fuzz
-RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target cargo fuzz build -O --no-trace-compares --sanitizer "$sanitizer" differential
+env -u CARGO_PROFILE_RELEASE_DEBUG RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target cargo fuzz build -O --no-trace-compares --sanitizer "$sanitizer" differential
 cargo build -q --release --bin rmap-diff
 tool=target/release/rmap-diff
 binary=$(ls -t "$target"/*/release/differential | head -n 1)

@@ -53,9 +53,10 @@ fn main() -> ExitCode {
                             mix: defect.mix,
                             ops: OPS,
                             first_seed: 1 + seed * APART,
+                            in_port: 0,
                         };
                         let begun = Instant::now();
-                        let found = workshop.hunt(&workshop.sound, &hunt).unwrap_or_else(|error| panic!("{error}"));
+                        let found = workshop.hunt(&hunt).unwrap_or_else(|error| panic!("{error}"));
                         (found.map(|found| found.ops), begun.elapsed().as_secs_f64())
                     })
                     .collect();

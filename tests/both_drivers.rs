@@ -123,7 +123,7 @@ fn both_drivers_end_in_the_same_state_after_10_000_traces_6_12() {
 
 #[test]
 fn both_drivers_end_in_the_same_state_after_10_000_traces_6_12_seed() {
-    both_drivers_end_in_the_same_state("6.12-seed");
+    both_drivers_end_in_the_same_state("6.12-fork-preallocates");
 }
 
 #[test]

@@ -488,8 +488,8 @@ fn the_detected_revision_is_that_of_the_generation() {
     }
     let (newest, revision) = Revision::GENERATIONS.last().expect("a generation");
     assert_eq!(reference(NEWEST).revision, *revision, "{newest}");
-    let seed = Revision { fork_preallocates: true, ..Revision::of_generation("6.12").unwrap() };
-    assert_eq!(reference("6.12-seed").revision, seed);
+    let preallocates = Revision { fork_preallocates: true, ..Revision::of_generation("6.12").unwrap() };
+    assert_eq!(reference("6.12-fork-preallocates").revision, preallocates);
     // And it is detected again from the tree, field by field.
     for reference in kernel::references() {
         let again = extract_again(reference);

@@ -149,16 +149,16 @@ fn forks_failing_everywhere(reference: &'static Reference) -> (PartialUnlinks, u
 }
 
 #[test]
-fn seed_patch_never_hands_a_partial_vma_to_unlink() {
-    let (seen, failed) = forks_failing_everywhere(reference("6.12-seed"));
+fn allocating_ahead_never_hands_a_partial_vma_to_unlink() {
+    let (seen, failed) = forks_failing_everywhere(reference("6.12-fork-preallocates"));
     assert!(failed > 30, "only {failed} forks failed");
-    assert_eq!(seen.by_fork, 0, "anon_vma_fork() of 6.12 + seed");
+    assert_eq!(seen.by_fork, 0, "anon_vma_fork() of 6.12-fork-preallocates");
     assert!(seen.by_clone > 0, "anon_vma_clone() of 6.x still does");
     assert_eq!(seen.by_others, 0);
 }
 
 #[test]
-fn before_the_seed_a_failed_fork_hands_a_partial_vma_to_unlink() {
+fn before_allocating_ahead_a_failed_fork_hands_a_partial_vma_to_unlink() {
     for name in ["6.1", "6.12"] {
         let (seen, failed) = forks_failing_everywhere(reference(name));
         assert!(failed > 30, "only {failed} forks failed");
@@ -178,10 +178,10 @@ fn after_the_series_no_partial_vma_reaches_unlink() {
 }
 
 #[test]
-fn without_failures_6_12_and_6_12_with_the_seed_patch_end_in_equal_states_over_a_million_operations() {
+fn without_failures_6_12_and_6_12_allocating_ahead_end_in_equal_states_over_a_million_operations() {
     const OPS: usize = 500;
     const TRACES: usize = 1_000_000 / OPS;
-    let mut sides = ["6.12", "6.12-seed"].map(|name| {
+    let mut sides = ["6.12", "6.12-fork-preallocates"].map(|name| {
         let side = Lockstep::solo(Kernel::new(reference(name), SlabMode::Reuse), Sides::Reference);
         (side, SmallDriver::new())
     });
@@ -203,13 +203,13 @@ fn without_failures_6_12_and_6_12_with_the_seed_patch_end_in_equal_states_over_a
 }
 
 #[test]
-fn the_seed_patch_fails_where_6_12_would_have_reused() {
+fn allocating_ahead_fails_where_6_12_would_have_reused() {
     // p2's fork finds p1's anon_vma free for reuse. The failing attempt (the 5th: after the VMA, the anon_vma and
     // avc made ahead, and one of two chain entries) does not exist without the patch.
     let text = "map p0 0x10..0x14\nfault p0 0x10\nfork p0 p1\nfork p1 p2\nexit p1\nfork p2 p3 fail=2\n";
     let outcome = |name: &str| run(reference(name), &trace(text)).stats.failed;
     assert_eq!(outcome("6.12"), 0, "the NOWAIT attempt fails, the GFP_KERNEL one after it succeeds");
-    assert_eq!(outcome("6.12-seed"), 1, "the anon_vma that reuse would not have needed cannot be had");
+    assert_eq!(outcome("6.12-fork-preallocates"), 1, "the anon_vma that reuse would not have needed cannot be had");
 }
 
 #[test]

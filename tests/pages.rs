@@ -36,7 +36,7 @@ fn port_equals_c_over_200_000_operations_with_pages_6_12() {
 
 #[test]
 fn port_equals_c_over_200_000_operations_with_pages_6_12_seed() {
-    random_operations_with_pages("6.12-seed");
+    random_operations_with_pages("6.12-fork-preallocates");
 }
 
 #[test]

@@ -12,7 +12,8 @@ mod planted;
 
 use std::sync::LazyLock;
 
-use planted::{AFTER, BEFORE, Edit, Fault, Found, Hunt, Planted, Workshop};
+use planted::{AFTER, BEFORE, Fault, Found, Hunt, Planted, Workshop};
+use rmap_extract::edit::Edit;
 
 /// What a search must come to: the signature begins with one of these, and which is met first is up to the random
 /// operations.
@@ -726,11 +727,13 @@ static IN_PORT: &[InPort] = &[
 ];
 
 static WORKSHOP: LazyLock<Workshop> = LazyLock::new(|| {
-    Workshop::open(IN_C.iter().map(|case| Planted {
+    let in_c = IN_C.iter().map(|case| Planted {
         of: case.of,
         fault: &case.fault,
         with_vma_code: case.hunts.iter().any(|hunt| hunt.vma == "kernel"),
-    }))
+    });
+    let in_port: Vec<&Fault> = IN_PORT.iter().map(|case| &case.fault).collect();
+    Workshop::open(in_c, &in_port)
 });
 
 /// Whether a search came to what was expected; what it came to is printed, one line a fault.
@@ -773,10 +776,11 @@ fn hunt_in_c(vma: &'static str, side: &'static str, expect: impl Fn(&InCHunt) ->
     let mut failures = Vec::new();
     for InC { of, fault, hunts } in IN_C {
         for case in hunts.iter().filter(|case| case.vma == vma) {
-            let hunt = Hunt { kernel: fault.name, vma, side, mix: case.mix, ops: OPS_IN_C, first_seed: 1 };
-            failures.extend(judge(of, fault, &hunt, WORKSHOP.hunt(&WORKSHOP.sound, &hunt), expect(case)).err());
+            let hunt =
+                Hunt { kernel: fault.name, vma, side, mix: case.mix, ops: OPS_IN_C, first_seed: 1, in_port: 0 };
+            failures.extend(judge(of, fault, &hunt, WORKSHOP.hunt(&hunt), expect(case)).err());
             let Some(at_most) = case.at_most else { continue };
-            match WORKSHOP.minimise(&WORKSHOP.sound, &hunt) {
+            match WORKSHOP.minimise(&hunt) {
                 Ok(ops) => {
                     println!("{:34} minimised to {ops} operations", fault.name);
                     if ops > at_most {
@@ -812,10 +816,9 @@ fn each_planted_fault_in_the_c_is_found_with_the_kernel_driver_by_the_invariants
 
 #[test]
 fn each_planted_fault_in_the_port_is_found() {
-    let failures = IN_PORT.iter().filter_map(|InPort { kernel, vma, mix, fault, finds }| {
-        let hunt = Hunt { kernel, vma, side: "both", mix, ops: OPS_IN_PORT, first_seed: 1 };
-        let found = WORKSHOP.build_with(fault).and_then(|binary| WORKSHOP.hunt(&binary, &hunt));
-        judge(kernel, fault, &hunt, found, &Finds(finds)).err()
+    let failures = IN_PORT.iter().zip(1..).filter_map(|(InPort { kernel, vma, mix, fault, finds }, in_port)| {
+        let hunt = Hunt { kernel, vma, side: "both", mix, ops: OPS_IN_PORT, first_seed: 1, in_port };
+        judge(kernel, fault, &hunt, WORKSHOP.hunt(&hunt), &Finds(finds)).err()
     });
     none_of(failures.collect());
 }
@@ -843,7 +846,7 @@ const SHORTEST: &[(&str, &str, &str, usize)] = &[
 fn a_search_of_every_sequence_finds_planted_faults_with_a_shortest_trace() {
     let mut failures = Vec::new();
     for &(kernel, side, wanted, operations) in SHORTEST {
-        let hunt = Hunt { kernel, vma: "model", side, mix: "", ops: 0, first_seed: 1 };
+        let hunt = Hunt { kernel, vma: "model", side, mix: "", ops: 0, first_seed: 1, in_port: 0 };
         let found = WORKSHOP.exhaust(&hunt);
         println!("{kernel:34} {side:5} {found:?}");
         match &found {
@@ -884,8 +887,8 @@ fn without_a_planted_fault_nothing_is_found() {
             [("model", small, &["both", "kernel", "port"][..]), ("kernel", full, &["both", "kernel"])]
         {
             for (mix, side) in mixes.into_iter().flat_map(|mix| sides.iter().map(move |&side| (mix, side))) {
-                let hunt = Hunt { kernel, vma, side, mix, ops: OPS_IN_PORT, first_seed: 1 };
-                let what = match WORKSHOP.hunt(&WORKSHOP.sound, &hunt) {
+                let hunt = Hunt { kernel, vma, side, mix, ops: OPS_IN_PORT, first_seed: 1, in_port: 0 };
+                let what = match WORKSHOP.hunt(&hunt) {
                     Ok(None) => continue,
                     Ok(Some(found)) => found.signature,
                     Err(error) => error,

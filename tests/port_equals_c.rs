@@ -39,7 +39,7 @@ fn port_equals_c_over_2_000_000_operations_6_12() {
 
 #[test]
 fn port_equals_c_over_2_000_000_operations_6_12_seed() {
-    two_million_operations("6.12-seed");
+    two_million_operations("6.12-fork-preallocates");
 }
 
 #[test]
@@ -69,7 +69,13 @@ fn with_poisoned_freed_objects_port_equals_c_too() {
 
 #[test]
 fn the_port_at_another_generation_is_found_different_within_100_operations() {
-    let different = [("6.12", "7.2"), ("7.2", "6.12"), ("6.12", "6.12-seed"), ("6.12-seed", "6.12"), ("6.1", NEWEST)];
+    let different = [
+        ("6.12", "7.2"),
+        ("7.2", "6.12"),
+        ("6.12", "6.12-fork-preallocates"),
+        ("6.12-fork-preallocates", "6.12"),
+        ("6.1", NEWEST),
+    ];
     for (of_c, of_port) in different {
         let (c, port) = (reference(of_c), reference(of_port));
         let mut lockstep = Lockstep::new(Kernel::new(c, SlabMode::Reuse), Port::new(port.revision));

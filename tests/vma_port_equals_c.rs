@@ -66,7 +66,7 @@ fn port_follows_the_vma_code_over_2_000_000_operations_6_12() {
 
 #[test]
 fn port_follows_the_vma_code_over_2_000_000_operations_6_12_seed() {
-    two_million_operations("6.12-seed");
+    two_million_operations("6.12-fork-preallocates");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Defects of the kernel's own past, by generation: what undoes the fix in the text of each. Where a fix is of no use to a
 //! generation, as it has no such code, it is not there.
 
-use super::planted::{Edit, Fault};
+use rmap_extract::edit::Edit;
+
+use super::planted::Fault;
 
 /// A defect in the generations that can have it.
 pub struct Historical {
@@ -73,7 +75,7 @@ pub static HISTORICAL: &[Historical] = &[
         planted: &[
             ("6.1", fault("shares-6.1", "mm/mmap.c", SHARES_WHAT_WAS_FORKED)),
             ("6.12", fault("shares-6.12", "mm/vma.c", SHARES_WHAT_WAS_FORKED)),
-            ("6.12-seed", fault("shares-6.12-seed", "mm/vma.c", SHARES_WHAT_WAS_FORKED)),
+            ("6.12-fork-preallocates", fault("shares-6.12-fork-preallocates", "mm/vma.c", SHARES_WHAT_WAS_FORKED)),
             ("7.2", fault("shares-7.2", "mm/vma.c", SHARES_WHAT_WAS_FORKED)),
             ("7.3", fault("shares-7.3", "mm/vma.c", SHARES_WHAT_WAS_FORKED)),
         ],
@@ -85,7 +87,7 @@ pub static HISTORICAL: &[Historical] = &[
         planted: &[
             ("6.1", fault("never-reuses-6.1", RMAP, NEVER_REUSES)),
             ("6.12", fault("never-reuses-6.12", RMAP, NEVER_REUSES)),
-            ("6.12-seed", fault("never-reuses-6.12-seed", RMAP, NEVER_REUSES)),
+            ("6.12-fork-preallocates", fault("never-reuses-6.12-fork-preallocates", RMAP, NEVER_REUSES)),
             ("7.2", fault("never-reuses-7.2", RMAP, NEVER_REUSES_7)),
             ("7.3", fault("never-reuses-7.3", RMAP, NEVER_REUSES_7)),
         ],
@@ -97,7 +99,7 @@ pub static HISTORICAL: &[Historical] = &[
         planted: &[
             ("6.1", fault("keeps-the-anon_vma-6.1", RMAP, KEEPS_THE_ANON_VMA)),
             ("6.12", fault("keeps-the-anon_vma-6.12", RMAP, KEEPS_THE_ANON_VMA)),
-            ("6.12-seed", fault("keeps-the-anon_vma-6.12-seed", RMAP, KEEPS_THE_ANON_VMA)),
+            ("6.12-fork-preallocates", fault("keeps-the-anon_vma-6.12-fork-preallocates", RMAP, KEEPS_THE_ANON_VMA)),
         ],
     },
     Historical {
@@ -107,7 +109,7 @@ pub static HISTORICAL: &[Historical] = &[
         planted: &[
             ("6.1", fault("degree-6.1", RMAP, DEGREE)),
             ("6.12", fault("degree-6.12", RMAP, DEGREE)),
-            ("6.12-seed", fault("degree-6.12-seed", RMAP, DEGREE)),
+            ("6.12-fork-preallocates", fault("degree-6.12-fork-preallocates", RMAP, DEGREE)),
             ("7.2", fault("degree-7.2", RMAP, DEGREE_7)),
             ("7.3", fault("degree-7.3", RMAP, DEGREE_7)),
         ],

@@ -1,18 +1,20 @@
 //! Planting faults: a copy of this workspace and of two references in the target directory, text
 //! replaced in them, built, and the tool run on what comes of it.
 //!
-//! All faults in the C are references of one binary, which holds the sound references too. The
-//! port's faults are planted one after the other in the copy and built again, in the same target directory.
+//! One build has them all. A fault in the C is a reference of its own, beside the sound ones. A function of the port that has
+//! faults stands there once for each and once as it is, and the environment says which is meant ([`CHOSEN`]).
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rmap_extract::cache::{Cache, Note};
+use rmap_extract::edit::{Edit, c_function};
 use rmap_extract::source::copy_needed;
 use rmap_extract::supply::default_set;
-use rmap_extract::syntax::{Kind, SourceFile};
 
 /// The name of the reference before the series.
 pub const BEFORE: &str = "6.12";
@@ -24,16 +26,6 @@ const ONLY_OF_VMA_CODE: &str = "lib/maple_tree.c";
 
 /// Operations of a trace; each starts from an empty world.
 pub const TRACE_OPS: u64 = 256;
-
-/// A piece of text to replace. It stands in the function exactly once.
-pub struct Edit {
-    /// The function's name.
-    pub within: &'static str,
-    /// What is there.
-    pub from: &'static str,
-    /// What shall be there.
-    pub to: &'static str,
-}
 
 /// A fault in a file.
 pub struct Fault {
@@ -51,23 +43,10 @@ impl Fault {
     /// The text with the fault, or which edit does not fit.
     fn plant(&self, text: String, function: impl Fn(&str, &str) -> Option<Range<usize>>) -> Result<String, String> {
         self.edits.iter().try_fold(text, |text, edit| {
-            let Edit { within, from, to } = edit;
-            let adapt = format!("adapt the planted fault `{}`: {}: {within}()", self.name, self.file);
-            let range = function(&text, within).ok_or_else(|| format!("{adapt}: no such function, or several"))?;
-            let (before, body, after) = (&text[..range.start], &text[range.clone()], &text[range.end..]);
-            match body.matches(from).count() {
-                1 => Ok([before, &body.replacen(from, to, 1), after].concat()),
-                count => Err(format!("{adapt} holds {from:?} {count} times, not once")),
-            }
+            edit.apply(self.file, &text, &function)
+                .map_err(|error| format!("adapt the planted fault `{}`: {error}", self.name))
         })
     }
-}
-
-/// Where a C function is defined.
-fn c_function(text: &str, name: &str) -> Option<Range<usize>> {
-    let file = SourceFile::parse(name, text.to_owned()).ok()?;
-    let [function] = file.find(Kind::Function, name)[..] else { return None };
-    Some(function.range.clone())
 }
 
 /// Where a Rust function is defined, in a formatted file: to the first brace that closes at its depth.
@@ -81,6 +60,38 @@ fn rust_function(text: &str, name: &str) -> Option<Range<usize>> {
     let close = format!("\n{depth}}}\n");
     let end = at + text[at..].find(&close)? + close.len();
     Some(line..end)
+}
+
+/// The variable with the number of the fault in the port, from 1; without it the port is sound.
+const CHOSEN: &str = "RMAP_PLANTED";
+
+/// A file of the port with all its faults, each with its number.
+fn plant_in_port(file: &str, text: &str, faults: &[(usize, &Fault)]) -> Result<String, String> {
+    let mut bodies: BTreeMap<&str, String> = BTreeMap::new();
+    for (number, fault) in faults {
+        let planted = fault.plant(text.to_owned(), rust_function)?;
+        let mut functions: Vec<&str> = fault.edits.iter().map(|edit| edit.within).collect();
+        functions.dedup();
+        for name in functions {
+            let (_, body) = head_and_body(&planted, name).ok_or_else(|| format!("{file}: {name}()"))?;
+            let choices = bodies.entry(name).or_default();
+            let _ = write!(choices, "if crate::planted({number}) {} else ", &planted[body]);
+        }
+    }
+    let mut text = text.to_owned();
+    for (name, choices) in bodies {
+        let (head, body) = head_and_body(&text, name).ok_or_else(|| format!("{file}: {name}()"))?;
+        let chosen = format!("{}{{\n{choices}{}\n}}", &text[head.clone()], &text[body.clone()]);
+        text.replace_range(head.start..body.end, &chosen);
+    }
+    Ok(text)
+}
+
+/// Where the head of a Rust function is, in a formatted file, and where its body is, with its braces.
+fn head_and_body(text: &str, name: &str) -> Option<(Range<usize>, Range<usize>)> {
+    let Range { start, end } = rust_function(text, name)?;
+    let body = start + text[start..end].find("{\n")?;
+    Some((start..body, body..start + text[start..end].trim_end().len()))
 }
 
 /// A fault in the C, to be a reference.
@@ -107,6 +118,8 @@ pub struct Hunt {
     pub ops: u64,
     /// The seed of the first trace.
     pub first_seed: u64,
+    /// The fault in the port, by its number; 0: none.
+    pub in_port: usize,
 }
 
 /// What the tool found.
@@ -120,46 +133,35 @@ pub struct Found {
 /// The copies and what is built of them.
 pub struct Workshop {
     dir: PathBuf,
-    /// Built from the sound port: holds the sound references and one for each fault in the C.
-    pub sound: PathBuf,
+    /// Holds the sound references and one for each fault in the C; its port is sound unless a fault in it is chosen.
+    pub binary: PathBuf,
     /// Whether it is built as it is used, to measure, rather than quickly.
     optimised: bool,
 }
 
 impl Workshop {
-    /// Copies and builds. `faults` are planted in the C.
-    pub fn open<'f>(faults: impl Iterator<Item = Planted<'f>>) -> Self {
-        Self::open_in("planted", false, faults)
+    /// Copies and builds. `in_c` are references, `in_port` are numbered from 1.
+    pub fn open<'f>(in_c: impl Iterator<Item = Planted<'f>>, in_port: &[&Fault]) -> Self {
+        Self::open_in("planted", false, in_c, in_port)
     }
 
     /// The same, built as the tool is used.
     #[allow(dead_code)] // The benchmark's: the tests measure nothing.
-    pub fn open_optimised<'f>(faults: impl Iterator<Item = Planted<'f>>) -> Self {
-        Self::open_in("planted-optimised", true, faults)
+    pub fn open_optimised<'f>(in_c: impl Iterator<Item = Planted<'f>>) -> Self {
+        Self::open_in("planted-optimised", true, in_c, &[])
     }
 
-    fn open_in<'f>(dir: &str, optimised: bool, faults: impl Iterator<Item = Planted<'f>>) -> Self {
+    fn open_in<'f>(dir: &str, optimised: bool, in_c: impl Iterator<Item = Planted<'f>>, in_port: &[&Fault]) -> Self {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(dir);
-        let workshop = Workshop { sound: dir.join("rmap-diff"), dir, optimised };
-        workshop.fill_cache(faults);
+        let mut workshop = Workshop { binary: PathBuf::new(), dir, optimised };
+        workshop.fill_cache(in_c);
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let changed = changed(workspace, in_port);
         for entry in ["Cargo.toml", "Cargo.lock", "build.rs", "crates", "csrc", "src", "benches", "findings"] {
-            mirror(&workspace.join(entry), &workshop.workspace().join(entry));
+            mirror(workspace, &workshop.workspace(), Path::new(entry), &changed);
         }
-        workshop.rename_library();
-        let built = workshop.build().unwrap_or_else(|error| panic!("the unchanged copy does not build:\n{error}"));
-        fs::copy(built, &workshop.sound).unwrap();
+        workshop.binary = workshop.build().unwrap_or_else(|error| panic!("the copy does not build:\n{error}"));
         workshop
-    }
-
-    /// Lest the copy's library, among the files of the build that this test is part of, be taken for that of the workspace.
-    fn rename_library(&self) {
-        let edit = |file: &str, edit: &dyn Fn(String) -> String| {
-            let path = self.workspace().join(file);
-            fs::write(&path, edit(fs::read_to_string(&path).unwrap())).unwrap();
-        };
-        edit("Cargo.toml", &|text| text + "\n[lib]\nname = \"rmap_diff_planted\"\n");
-        edit("src/main.rs", &|text| text.replace("rmap_diff::", "rmap_diff_planted::"));
     }
 
     fn workspace(&self) -> PathBuf {
@@ -213,12 +215,10 @@ impl Workshop {
             // The dependencies are there already, from the build that this test is part of. Its own crates stay apart, since
             // they are compiled otherwise here.
             cargo.env("CARGO_BUILD_BUILD_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap());
-            // Building takes longer than running: thirty references, each with the kernel's VMA code, which the extractor
-            // parses and the compiler optimises.
-            for (package, level) in [("rmap-diff", 0), ("rmap-extract", 2), ("tree-sitter", 2), ("tree-sitter-c", 2)] {
-                cargo.args(["--config", &format!("profile.release.package.{package}.opt-level={level}")]);
+            // Building takes longer than running: thirty references, most with the kernel's VMA code.
+            for setting in ["opt-level", "debug"] {
+                cargo.args(["--config", &format!("profile.release.package.rmap-diff.{setting}=0")]);
             }
-            cargo.args(["--config", "profile.release.package.rmap-diff.debug=0"]);
             cargo.env("CARGO_INCREMENTAL", "1");
         }
         let output = cargo.output().unwrap();
@@ -228,25 +228,15 @@ impl Workshop {
         }
     }
 
-    /// Plants a fault in the port, builds, and takes the fault out again.
-    pub fn build_with(&self, fault: &Fault) -> Result<PathBuf, String> {
-        let path = self.workspace().join(fault.file);
-        let sound = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let planted = fault.plant(sound.clone(), rust_function)?;
-        fs::write(&path, planted).unwrap();
-        let built = self.build().map_err(|error| format!("`{}` does not build:\n{error}", fault.name));
-        fs::write(&path, sound).unwrap();
-        built
-    }
-
     /// Runs random traces until something is found; nothing if there was nothing within the bound.
-    pub fn hunt(&self, binary: &Path, hunt: &Hunt) -> Result<Option<Found>, String> {
+    pub fn hunt(&self, hunt: &Hunt) -> Result<Option<Found>, String> {
         let Hunt { mix, ops, .. } = hunt;
         let trace_ops = TRACE_OPS.to_string();
         // A trace a run, each of a seed of its own: so the report's operation tells how many it took.
         for round in 0..ops.div_ceil(TRACE_OPS) {
             let seed = hunt.first_seed + round;
-            let output = tool(binary, "random", hunt)
+            let output = self
+                .tool("random", hunt)
                 .args(["--mix", mix, "--ops", &trace_ops, "--trace-ops", &trace_ops, "--seed", &seed.to_string()])
                 .arg("-o")
                 .arg(self.saved(hunt))
@@ -273,7 +263,7 @@ impl Workshop {
     /// Searches every sequence of a small scope: the signature of what is found, and the operations of its trace.
     pub fn exhaust(&self, hunt: &Hunt) -> Result<(String, usize), String> {
         let scope = ["--procs", "4", "--pages", "2", "--depth", "7", "--failures", "all", "--json"];
-        let mut tool = tool(&self.sound, "exhaust", hunt);
+        let mut tool = self.tool("exhaust", hunt);
         let output = tool.args(scope).arg("-o").arg(self.saved(hunt)).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         let value: serde_json::Value = serde_json::from_str(&said)
@@ -286,7 +276,7 @@ impl Workshop {
 
     /// Reviews a fault against the tree that it was planted in: the verdict, and its worst class.
     pub fn review(&self, base: &str, changed: &str) -> Result<(String, String), String> {
-        let mut tool = Command::new(&self.sound);
+        let mut tool = Command::new(&self.binary);
         tool.args(["review", base, changed, "--vma", "model", "--depth", "5", "--ops", "5000", "--json"]);
         let output = tool.env_remove("RMAP_KNOWN").output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
@@ -297,15 +287,24 @@ impl Workshop {
         Ok((text(&value["verdict"]), worst.map_or(String::new(), |class| text(&class["class"]))))
     }
 
+    /// The tool, to be run as a hunt says.
+    fn tool(&self, command: &str, hunt: &Hunt) -> Command {
+        let Hunt { kernel, vma, side, .. } = hunt;
+        let mut tool = Command::new(&self.binary);
+        tool.args([command, "--kernel", kernel, "--driver", driver, "--side", side]);
+        tool.env("NO_COLOR", "1").env_remove("RMAP_KNOWN").env(CHOSEN, hunt.in_port.to_string());
+        tool
+    }
+
     /// Where a hunt saves its trace.
     fn saved(&self, hunt: &Hunt) -> PathBuf {
-        let Hunt { kernel, vma, side, .. } = hunt;
-        self.dir.join(format!("{kernel}-{vma}-{side}.trace"))
+        let Hunt { kernel, vma, side, in_port, .. } = hunt;
+        self.dir.join(format!("{kernel}-{vma}-{side}-{in_port}.trace"))
     }
 
     /// Minimises what a hunt has found: how many operations are left.
-    pub fn minimise(&self, binary: &Path, hunt: &Hunt) -> Result<usize, String> {
-        let output = tool(binary, "minimize", hunt).arg(self.saved(hunt)).args(["--out", "-"]).output().unwrap();
+    pub fn minimise(&self, hunt: &Hunt) -> Result<usize, String> {
+        let output = self.tool("minimize", hunt).arg(self.saved(hunt)).args(["--out", "-"]).output().unwrap();
         if output.status.code() != Some(1) {
             let stderr = String::from_utf8_lossy(&output.stderr);
             return Err(format!("minimize: {}: {stderr}", output.status));
@@ -315,15 +314,6 @@ impl Workshop {
     }
 }
 
-/// The tool, to be run as a hunt says.
-fn tool(binary: &Path, command: &str, hunt: &Hunt) -> Command {
-    let Hunt { kernel, vma, side, .. } = hunt;
-    let mut tool = Command::new(binary);
-    tool.args([command, "--kernel", kernel, "--vma", vma, "--side", side]);
-    tool.env("NO_COLOR", "1").env_remove("RMAP_KNOWN");
-    tool
-}
-
 /// At which operation of its trace a report says that something was found.
 fn operation(report: &str) -> Option<u64> {
     let place = report.lines().find_map(|line| line.strip_prefix("at "))?;
@@ -331,26 +321,63 @@ fn operation(report: &str) -> Option<u64> {
     number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// Makes `to` like `from`, leaving alone what is so already, lest it be built again.
-fn mirror(from: &Path, to: &Path) {
+/// The files of the copy that are not as in the workspace, each with its text.
+fn changed(workspace: &Path, in_port: &[&Fault]) -> BTreeMap<PathBuf, String> {
+    let read = |file: &str| {
+        let path = workspace.join(file);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    // Lest the copy's library, among the files of the build that this test is part of, be taken for that of the workspace.
+    let manifest = read("Cargo.toml") + "\n[lib]\nname = \"rmap_diff_planted\"\n";
+    let main = read("src/main.rs").replace("rmap_diff::", "rmap_diff_planted::");
+    let mut changed = BTreeMap::from([(PathBuf::from("Cargo.toml"), manifest), (PathBuf::from("src/main.rs"), main)]);
+    if in_port.is_empty() {
+        return changed;
+    }
+    let mut by_file: BTreeMap<&str, Vec<(usize, &Fault)>> = BTreeMap::new();
+    for (fault, number) in in_port.iter().zip(1..) {
+        by_file.entry(fault.file).or_default().push((number, fault));
+    }
+    let planted = by_file.into_iter().map(|(file, faults)| Ok((file, plant_in_port(file, &read(file), &faults)?)));
+    let planted: BTreeMap<&str, String> =
+        planted.collect::<Result<_, String>>().unwrap_or_else(|error| panic!("{error}"));
+    changed.extend(planted.into_iter().map(|(file, text)| (PathBuf::from(file), text)));
+    const ROOT: &str = "crates/port/src/lib.rs";
+    let root = changed.entry(PathBuf::from(ROOT)).or_insert_with(|| read(ROOT));
+    let _ = write!(
+        root,
+        "
+pub(crate) fn planted(number: usize) -> bool {{
+    static CHOSEN: std::sync::LazyLock<usize> =
+        std::sync::LazyLock::new(|| std::env::var({CHOSEN:?}).map_or(0, |chosen| chosen.parse().unwrap()));
+    *CHOSEN == number
+}}
+"
+    );
+    changed
+}
+
+/// Makes `entry` of the copy like that of the workspace, but for what is `changed`. What is so already is left alone, lest it be
+/// built again.
+fn mirror(workspace: &Path, copy: &Path, entry: &Path, changed: &BTreeMap<PathBuf, String>) {
+    let (from, to) = (workspace.join(entry), copy.join(entry));
     if !from.is_dir() {
-        let text = fs::read(from).unwrap();
-        if fs::read(to).ok().as_ref() != Some(&text) {
+        let text = changed.get(entry).map_or_else(|| fs::read(&from).unwrap(), |text| text.clone().into_bytes());
+        if fs::read(&to).ok().as_ref() != Some(&text) {
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             fs::write(to, text).unwrap();
         }
         return;
     }
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(to).unwrap() {
+    fs::create_dir_all(&to).unwrap();
+    for entry in fs::read_dir(&to).unwrap() {
         let entry = entry.unwrap();
         if !from.join(entry.file_name()).exists() {
             let stale = entry.path();
             if stale.is_dir() { fs::remove_dir_all(stale).unwrap() } else { fs::remove_file(stale).unwrap() }
         }
     }
-    for entry in fs::read_dir(from).unwrap() {
-        let name = entry.unwrap().file_name();
-        mirror(&from.join(&name), &to.join(&name));
+    for below in fs::read_dir(from).unwrap() {
+        mirror(workspace, copy, &entry.join(below.unwrap().file_name()), changed);
     }
 }

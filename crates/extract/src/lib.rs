@@ -13,6 +13,8 @@ pub mod boot;
 pub mod cache;
 pub mod compiler_errors;
 pub mod debian;
+pub mod derive;
+pub mod edit;
 pub mod extract;
 pub mod features;
 pub mod instrumentation;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cache::{AppliedPatch, Cache, CacheError, Note, Reference};
 use crate::debian::{self, Apt, DebianError, Wanted};
+use crate::derive::{self, DeriveError};
 use crate::extract::{self, Extract, ExtractError};
 use crate::manifest::{Manifest, ManifestError};
 use crate::patch::{self, PatchError};
@@ -26,6 +27,9 @@ pub enum SupplyError {
     /// A patch.
     #[error(transparent)]
     Patch(#[from] PatchError),
+    /// The edits that make one reference of another.
+    #[error(transparent)]
+    Derive(#[from] DeriveError),
     /// The manifest.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -119,8 +123,8 @@ pub enum Fetched {
     Failed(SupplyError),
 }
 
-/// Fetches kernel versions (`6.12`, or `7` for the newest 7.x) from the distribution's packages.
-/// One that fails does not keep the others from being fetched. What is there stays, unless
+/// Fetches kernel versions (`6.12`, or `7` for the newest 7.x) from the distribution's packages, and
+/// derives what is made of them by edits ([`derive`]). One that fails does not keep the others from being fetched. What is there stays, unless
 /// `refresh` says otherwise; if all is there, the network is not asked.
 pub fn fetch(cache: &Cache, versions: &[String], refresh: bool, say: &mut dyn FnMut(&str)) -> Vec<(String, Fetched)> {
     let mut apt = None;
@@ -140,6 +144,14 @@ fn fetch_one(
     apt: &mut Option<Apt>,
     say: &mut dyn FnMut(&str),
 ) -> Result<Fetched, SupplyError> {
+    if let Some(derived) = derive::find(version)? {
+        if let Fetched::Failed(error) = fetch_one(cache, &derived.base, versions, refresh, apt, say)? {
+            return Ok(Fetched::Failed(error));
+        }
+        let was_there = cache.load(version).is_ok();
+        let reference = derive::derive(cache, version)?;
+        return Ok(if was_there { Fetched::Present(reference) } else { Fetched::New(reference) });
+    }
     let wanted = Wanted::parse(version)?;
     if !refresh && let Some(reference) = present(cache, &wanted, versions)? {
         return Ok(Fetched::Present(reference));
@@ -187,6 +199,16 @@ fn present(cache: &Cache, wanted: &Wanted, versions: &[String]) -> Result<Option
             references.pop()
         }
     })
+}
+
+/// The name of the reference of the cache that is meant by a name, or by a major version: `7` is the newest 7.x.
+pub fn resolve(cache: &Cache, wanted: &str) -> Result<String, SupplyError> {
+    if let (Err(CacheError::Absent { .. }), Ok(version)) = (cache.load(wanted), Wanted::parse(wanted))
+        && let Some(reference) = present(cache, &version, &[])?
+    {
+        return Ok(reference.name);
+    }
+    Ok(cache.load(wanted)?.name)
 }
 
 /// The names of the default set that are in the cache: 6.12, and the newest 7.x, fetched or added

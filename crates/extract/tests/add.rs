@@ -10,6 +10,7 @@ use std::process::Command;
 
 use common::{edit, listing, new_tree, old_tree, run, write};
 use rmap_extract::cache::{Cache, Reference};
+use rmap_extract::derive;
 use rmap_extract::supply::{self, Addition, SupplyError};
 
 struct World {
@@ -379,4 +380,26 @@ fn the_default_set_is_what_bears_its_plain_number() {
     assert_eq!(supply::default_set(&world.cache).unwrap(), ["7.10"]);
     world.add("6.12", "linux", None, &[]).unwrap();
     assert_eq!(supply::default_set(&world.cache).unwrap(), ["6.12", "7.10"]);
+}
+
+// --- References that are made by edits ---
+
+#[test]
+fn an_edit_that_does_not_fit_the_tree_says_so_and_leaves_the_cache_as_it_was() {
+    let name = "6.12-fork-preallocates";
+    let mut world = World::new();
+    let said = |world: &World, name: &str| derive::derive(&world.cache, name).unwrap_err().to_string();
+    assert!(said(&world, name).contains("no reference `6.12`"), "{}", said(&world, name));
+    assert!(said(&world, "6.12").contains(name), "{}", said(&world, "6.12"));
+
+    world.add("6.12", "linux", None, &[]).unwrap();
+    let before = listing(world.cache.dir());
+    let does_not_fit = said(&world, name);
+    assert!(does_not_fit.starts_with("cannot derive 6.12-fork-preallocates of 6.12 (6.1.2): mm/rmap.c: "));
+    assert!(does_not_fit.contains("anon_vma_fork()"), "{does_not_fit}");
+    assert_eq!(listing(world.cache.dir()), before);
+
+    // A reference of that name that somebody added is not replaced.
+    world.add(name, "linux", None, &[]).unwrap();
+    assert!(said(&world, name).contains("made in another way"), "{}", said(&world, name));
 }

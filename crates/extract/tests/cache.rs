@@ -15,7 +15,7 @@ fn note(name: &str, version: &str) -> Note {
 
 #[test]
 fn names_that_could_leave_the_cache_or_look_like_options_are_refused() {
-    for good in ["6.12", "6.12-seed", "mine_2+x", "A"] {
+    for good in ["6.12", "6.12-fork-preallocates", "mine_2+x", "A"] {
         check_name(good).unwrap();
     }
     let dir = tempfile::tempdir().unwrap();

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use rmap_extract::boot::{self, BootError};
 use rmap_extract::cache::{Cache, CacheError};
 use rmap_extract::debian::Wanted;
+use rmap_extract::derive::{self, DeriveError};
 use rmap_extract::revision;
 use rmap_extract::supply::{self, Addition, Fetched, SupplyError};
 
@@ -23,7 +24,7 @@ struct Arguments {
 enum Action {
     /// Fetch kernels from the distribution's linux-source packages.
     Fetch {
-        /// Versions: 6.12 is that one, 7 the newest 7.x.
+        /// Versions: 6.12 is that one, 7 the newest 7.x. What `derive` can make is made of what is fetched.
         #[arg(default_values = ["6.12", "7"])]
         versions: Vec<String>,
         /// Fetch again what is there already.
@@ -48,6 +49,16 @@ enum Action {
     /// Make sure that a reference is there: fetch it if its name is a version and it is not.
     Ensure {
         /// Its name.
+        name: String,
+    },
+    /// Make a reference of another one by edits; without a name, say which there are.
+    Derive {
+        /// Its name.
+        name: Option<String>,
+    },
+    /// Print the name of the reference that a name means: 7 is the newest 7.x.
+    Resolve {
+        /// Its name, or a version.
         name: String,
     },
     /// List the references of the cache.
@@ -95,6 +106,12 @@ enum Error {
     Boot(#[from] BootError),
 }
 
+impl From<DeriveError> for Error {
+    fn from(error: DeriveError) -> Error {
+        Error::Supply(error.into())
+    }
+}
+
 impl From<CacheError> for Error {
     fn from(error: CacheError) -> Error {
         Error::Supply(error.into())
@@ -112,11 +129,21 @@ fn run(action: Action) -> Result<ExitCode, Error> {
         }
         Action::Ensure { name } => match cache.load(&name) {
             Ok(_) => {}
-            Err(CacheError::Absent { .. }) if Wanted::parse(&name).is_ok() => {
+            Err(CacheError::Absent { .. }) if Wanted::parse(&name).is_ok() || derive::find(&name)?.is_some() => {
                 return Ok(fetch(&cache, &[name], false, say));
             }
             Err(error) => return Err(error.into()),
         },
+        Action::Derive { name: Some(name) } => {
+            let reference = derive::derive(&cache, &name)?;
+            println!("{}: derived ({})", reference.name, reference.note.version);
+        }
+        Action::Derive { name: None } => {
+            for derived in derive::all()? {
+                println!("{} of {}: {}", derived.name, derived.base, derived.about);
+            }
+        }
+        Action::Resolve { name } => println!("{}", supply::resolve(&cache, &name)?),
         Action::List => {
             for reference in cache.some_references()? {
                 let note = &reference.note;
