@@ -15,7 +15,7 @@ use rmap_extract::{compiler_errors, mutants, parallel, table};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// How the kernel's text is to be read.
+/// How the kernel's text is to be read. Warnings stay on, unseen: `-w` would take back each -Werror.
 const C_FLAGS: &str = "-std=gnu11 -fno-strict-aliasing -fwrapv -fno-omit-frame-pointer \
     -Werror=implicit-function-declaration -Werror=int-conversion -Werror=incompatible-pointer-types";
 
@@ -143,7 +143,7 @@ impl Compiler {
             .opt_level(if env::var("OPT_LEVEL").is_ok_and(|level| level == "0") { 0 } else { 2 })
             // As the profile has it: a report's line numbers need none of it, a debugger does.
             .debug(env::var("DEBUG").is_ok_and(|debug| debug != "false" && debug != "0"))
-            .warnings(false);
+            .cargo_warnings(false);
         Ok((build, unit))
     }
 }

@@ -26,8 +26,10 @@ pub fn succeed(command: &mut Command) -> Result<(), CompilerError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|error| CompilerError::Absent { program, error })?;
     let said = String::from_utf8_lossy(&output.stderr);
+    // The linker puts the directory of the build before the file.
+    let here = std::env::current_dir().map(|dir| format!("{}/", dir.display())).unwrap_or_default();
     match first_error(&said) {
-        Some(first) if !output.status.success() => Err(CompilerError::Failed(first.to_owned())),
+        Some(first) if !output.status.success() => Err(CompilerError::Failed(first.replacen(&here, "", 1))),
         _ => Ok(()),
     }
 }
