@@ -541,7 +541,7 @@ fn a_finding_shows_all_that_is_needed_to_look_into_it() {
     {
         assert!(said.contains(&format!("\n{line}")), "`{line}` is not in\n{said}");
     }
-    let call = rmap_diff::check::CallText(finding.call.expect("a call")).to_string();
+    let call = finding.call.expect("a call").to_string();
     assert!(said.contains(&format!("\ncall    {call}\n")), "{call} is not in\n{said}");
     let (_, diff) = said.split_once("\n--- reference\n+++ port\n").expect("a diff");
     let (diff, rest) = diff.split_once("\ntrace\n").expect("a trace");
@@ -593,7 +593,7 @@ fn a_trace_of_hundreds_of_operations_becomes_the_three_that_matter() {
         assert!(small.runs < 1000, "{}", small.runs);
         // Played by itself on sides that played nothing before, it finds the same.
         assert_eq!(mismatched(&small.trace), small.finding);
-        let name = check::call_name(&small.finding.call.expect("a call"));
+        let name = small.finding.call.expect("a call").name();
         let least = match name {
             "anon_vma_fork" => "map p0 0..1\nfault p0 0\nfork p0 p1\n",
             "anon_vma_clone" => "map p0 0..2\nfault p0 0\nunmap p0 0..1\n",

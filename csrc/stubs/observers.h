@@ -13,8 +13,8 @@ static void anon_vma_allocated(struct anon_vma *anon_vma);
 static bool anon_vma_is_locked(const struct anon_vma *anon_vma);
 static void observe_get(atomic_t *refcount);
 static void observe_put(atomic_t *refcount);
-static bool observe_lock(struct rw_semaphore *sem, enum event_kind kind);
-static void observe_unlock(struct rw_semaphore *sem, enum event_kind kind);
+static bool observe_lock(struct rw_semaphore *sem, enum rmap_event_kind kind);
+static void observe_unlock(struct rw_semaphore *sem, enum rmap_event_kind kind);
 static bool observe_trylock(struct rw_semaphore *sem, bool write);
 
 #endif /* STUBS_OBSERVERS_H */

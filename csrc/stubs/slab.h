@@ -12,12 +12,12 @@
 #include "stubs/observers.h"
 #include "stubs/slab_object.h"
 
-static struct kmem_cache *kmem_cache_define(enum cache_id id, const char *name, size_t size,
+static struct kmem_cache *kmem_cache_define(enum rmap_cache id, const char *name, size_t size,
 					    void (*ctor)(void *))
 {
 	struct kmem_cache *cache = &kmem_caches[id];
-	size_t notes = id == CACHE_ANON_VMA ? sizeof(struct anon_vma_notes) :
-		       id == CACHE_VMA ? sizeof(struct vma_notes) : 0;
+	size_t notes = id == RMAP_CACHE_ANON_VMA ? sizeof(struct anon_vma_notes) :
+		       id == RMAP_CACHE_VMA ? sizeof(struct vma_notes) : 0;
 
 	*cache = (struct kmem_cache) {
 		.name = name, .size = (size + 7) & ~(size_t)7,
@@ -40,7 +40,7 @@ static void *slab_alloc(struct kmem_cache *cache, gfp_t gfp)
 	if (gfp & __GFP_DIRECT_RECLAIM)
 		may_block();
 	if (attempt_fails(w)) {
-		record(EVENT_ALLOC, cache->id, gfp, RMAP_NONE, 0);
+		record(RMAP_EVENT_ALLOC, cache->id, gfp, RMAP_NONE, 0);
 		return NULL;
 	}
 	if (unlikely(!slab->free))
@@ -65,8 +65,8 @@ static void *slab_alloc(struct kmem_cache *cache, gfp_t gfp)
 		memset(body_of(object), 0, cache->size);
 	else if (!cache->ctor)
 		memset(body_of(object), POISON_INUSE, cache->size);
-	record(EVENT_ALLOC, cache->id, gfp, object->serial, 0);
-	if (cache->id == CACHE_ANON_VMA)
+	record(RMAP_EVENT_ALLOC, cache->id, gfp, object->serial, 0);
+	if (cache->id == RMAP_CACHE_ANON_VMA)
 		anon_vma_allocated(body_of(object));
 	return body_of(object);
 }
@@ -78,16 +78,16 @@ static void slab_free(struct kmem_cache *cache, void *body)
 	struct slab_object *object = object_of(body);
 
 	if (unlikely(object->magic != SLAB_OBJECT_MAGIC || object->cache != cache->id)) {
-		broken_rule(RULE_FOREIGN_FREE, RMAP_NONE);
+		broken_rule(RMAP_RULE_FOREIGN_FREE, RMAP_NONE);
 		return;
 	}
 	if (unlikely(object->state != OBJECT_LIVE)) {
-		broken_rule(RULE_DOUBLE_FREE, object->serial);
+		broken_rule(RMAP_RULE_DOUBLE_FREE, object->serial);
 		return;
 	}
-	if (cache->id == CACHE_ANON_VMA && unlikely(anon_vma_is_locked(body)))
-		broken_rule(RULE_FREED_WHILE_LOCKED, object->serial);
-	record(EVENT_FREE, cache->id, 0, object->serial, 0);
+	if (cache->id == RMAP_CACHE_ANON_VMA && unlikely(anon_vma_is_locked(body)))
+		broken_rule(RMAP_RULE_FREED_WHILE_LOCKED, object->serial);
+	record(RMAP_EVENT_FREE, cache->id, 0, object->serial, 0);
 	if (object->prev)
 		object->prev->next = object->next;
 	else

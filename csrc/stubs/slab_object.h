@@ -50,7 +50,7 @@ struct anon_vma_notes {
 	const struct anon_vma *parent;		/* as it was told last, and which one that was */
 	uint32_t parent_serial;
 	uint32_t unused;
-	struct anon_vma_chain *marks[MARKS_MAX];
+	struct anon_vma_chain *marks[RMAP_MARKS_MAX];
 };
 
 /* What is known of a VMA. Used by the VMA layer: what of it was told last. */
@@ -66,7 +66,7 @@ struct kmem_cache {
 	size_t size;				/* of the kernel's structure */
 	size_t notes_size;
 	size_t stride;				/* from header to header */
-	enum cache_id id;
+	enum rmap_cache id;
 	void (*ctor)(void *);
 };
 

@@ -31,15 +31,10 @@ static void flush_rcu(struct rmap_world *w)
 
 static int32_t watch(const struct rmap_call *call, int32_t result, bool with_state);
 
-static struct rmap_call vma_call(enum rmap_call_kind kind, uint32_t vma)
-{
-	return (struct rmap_call) { .kind = kind, .vma = vma, .other = RMAP_NONE, .third = RMAP_NONE };
-}
-
 /* Events of no call: a WARN of the VMA code, say. */
 static void watch_outside(void)
 {
-	struct rmap_call call = vma_call(RMAP_OUTSIDE, RMAP_NONE);
+	static const struct rmap_call call = { .kind = RMAP_OUTSIDE };
 
 	if (unlikely(current_world->nr_events))
 		watch(&call, 0, false);
@@ -56,9 +51,10 @@ static void call_begins(void)
 	w->bookkeeping = true;
 }
 
-static void tell_written(struct vm_area_struct *vma);
-static void outermost_begin(enum rmap_call_kind kind, struct vm_area_struct *vma, struct vm_area_struct *other,
-			    uint32_t operation);
+static void report_writes(struct vm_area_struct *vma);
+static void outermost_begin(struct rmap_call call, struct vm_area_struct *vma,
+			    struct vm_area_struct *other, struct vm_area_struct *third);
+static void outermost_prepare_begin(struct vm_area_struct *vma);
 static void outermost_end(int32_t result);
 
 #endif

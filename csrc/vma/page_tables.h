@@ -18,7 +18,7 @@ static inline void zap_vma(struct vm_area_struct *vma, unsigned long start, unsi
 	start = max(vma->vm_start, start);
 	end = min(vma->vm_end, end);
 	if (start < end)
-		layer_pages(RMAP_PAGES_ZAP, vma->vm_mm, NULL, start, end, 0);
+		layer_pages_zap(vma->vm_mm, start, end);
 }
 
 /* Macros: named differently before and after 7.0, with one parameter more or two. */
@@ -28,7 +28,7 @@ static inline void zap_vma(struct vm_area_struct *vma, unsigned long start, unsi
 static inline unsigned long moved_page_tables(struct vm_area_struct *vma, unsigned long from,
 					      unsigned long to, unsigned long len)
 {
-	layer_pages(RMAP_PAGES_MOVE, vma->vm_mm, NULL, from, from + len, to);
+	layer_pages_move(vma->vm_mm, from, from + len, to);
 	return len;
 }
 
@@ -47,8 +47,8 @@ static inline unsigned long move_page_tables(struct pagetable_move_control *pmc)
 static inline int copy_page_range(struct vm_area_struct *dst_vma, struct vm_area_struct *src_vma)
 {
 	if (vma_needs_copy(dst_vma, src_vma))
-		layer_pages(RMAP_PAGES_COPY, dst_vma->vm_mm, src_vma->vm_mm, src_vma->vm_start,
-			    src_vma->vm_end, 0);
+		layer_pages_copy(dst_vma->vm_mm, src_vma->vm_mm, src_vma->vm_start,
+				 src_vma->vm_end);
 	return 0;
 }
 

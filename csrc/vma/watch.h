@@ -11,9 +11,12 @@
 #ifdef RMAP_VMA_LAYER
 static void watch_warning(void);
 static void vma_freed(struct vm_area_struct *vma);
-static void layer_call_mm(enum rmap_call_kind kind, struct mm_struct *mm);
-static void layer_pages(enum rmap_call_kind kind, struct mm_struct *mm, struct mm_struct *other,
-			unsigned long start, unsigned long end, unsigned long to);
+static void layer_mmap_lock(enum rmap_call_kind kind, struct mm_struct *mm);
+static void layer_pages_zap(struct mm_struct *mm, unsigned long start, unsigned long end);
+static void layer_pages_copy(struct mm_struct *mm, struct mm_struct *from, unsigned long start,
+			     unsigned long end);
+static void layer_pages_move(struct mm_struct *mm, unsigned long start, unsigned long end,
+			     unsigned long to);
 #else
 static inline void watch_warning(void)
 {

@@ -12,10 +12,8 @@ use super::tolerated::Tolerated;
 use super::violation::{Invariant, Violation};
 use crate::mm::UnexpectedEffect;
 use crate::pages::{AddressSpaces, Pages};
-use crate::rmap::{
-    Call, Event, EventKind, Fail, LayerOperation, Mapped, MmCounts, MmId, Observation, PageEvent, Revision, Rmap, Seen,
-    Side, Snapshot, StateError, VmaLayer, Watched,
-};
+use crate::rmap::{Call, Event, EventKind, Fail, MmId, Revision, Rmap, Side, Snapshot, StateError};
+use crate::trace::{Mapped, MmCounts, Observation, PageEvent, Request, Seen, VmaLayer, Watched};
 
 /// What every call returns once something was found: `-EFAULT`.
 pub const STOPPED: i32 = -14;
@@ -550,14 +548,14 @@ impl<P: Side> Follower<'_, P> {
 }
 
 impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
-    fn operate(&mut self, operation: &LayerOperation, fail_node: &Fail, pages: &mut dyn FnMut(PageEvent)) -> i32 {
+    fn operate(&mut self, request: &Request<'_>, pages: &mut dyn FnMut(PageEvent)) -> i32 {
         if self.finding.is_some() {
             return STOPPED;
         }
         let Lockstep { reference, port, oracle, tolerated, words, stats, failed, told, .. } = self;
         let mut follower = Follower { port, oracle, tolerated, words, stats, failed, told };
         let mut stopped = None;
-        let result = reference.operate_watched(operation, fail_node, &mut |seen| {
+        let result = reference.operate_watched(request, &mut |seen| {
             let followed = match seen.what {
                 Observation::Pages(event) => {
                     pages(event);

@@ -4,7 +4,8 @@ use super::divergence::Finding;
 use super::lockstep::{Lockstep, LockstepStats};
 use crate::mm::{KernelDriver, Merges, Outcome, SmallDriver, Stats};
 use crate::pages::{AddressSpaces, Pages};
-use crate::rmap::{MmId, Side, VmaId, Watched};
+use crate::rmap::{MmId, Side, VmaId};
+use crate::trace::Watched;
 use crate::trace::{Op, Trace};
 
 /// How much one run did.
@@ -86,7 +87,7 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
         for (mm, vmas, counts) in self.take_changed() {
             lockstep.check_space(mm, vmas, counts);
         }
-        if let Some(misdeed) = self.take_misdeed() {
+        if let Some(misdeed) = self.take_unexpected_effect() {
             lockstep.misdeed(misdeed);
         }
         lockstep.check_pages(KernelDriver::pages(self), self);

@@ -18,7 +18,7 @@ use crate::kernel::Kernel;
 use crate::mm::{KernelDriver, SmallDriver};
 use crate::port::Port;
 use crate::report::{self, Report};
-use crate::rmap::Watched;
+use crate::trace::Watched;
 use crate::world::Symmetry;
 
 /// How often a search under way is saved.

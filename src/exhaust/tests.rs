@@ -125,11 +125,19 @@ fn threads_and_stops_change_no_count() {
     assert!(error.contains("what was compiled"), "{error}");
     let error = Search::load(&file, Scope { pages: 3, ..scope }, &subject).err().unwrap().to_string();
     assert!(error.contains("--pages is 2, now 3"), "{error}");
-    let mut bytes = std::fs::read(&file).unwrap();
-    bytes.pop();
-    std::fs::write(&file, bytes).unwrap();
-    let error = Search::load(&file, scope, &subject).err().unwrap().to_string();
+    let whole = std::fs::read(&file).unwrap();
+    let with = |bytes: &[u8]| {
+        std::fs::write(&file, bytes).unwrap();
+        Search::load(&file, scope, &subject).err().unwrap().to_string()
+    };
+    let error = with(&whole[..whole.len() - 1]);
     assert!(error.contains("not whole"), "{error}");
+    assert!(with(&whole[..20]).contains("not whole"));
+    // Nor one that an older version wrote, or that is no search at all.
+    for other in [&b"{\"format\":1,\"subject\":{}}\n"[..], b"rmap-diff search 1\n", b""] {
+        let error = with(other);
+        assert!(error.contains("not in the form of this version") && error.contains("remove it"), "{error}");
+    }
 }
 
 #[test]

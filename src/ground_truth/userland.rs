@@ -1,20 +1,12 @@
 //! The userland run: a trace on the kernel driver alone, and after each step what the booted kernel is compared with.
 
-use super::compare::Observed;
+use super::observed::{Attempt, Observed};
 use crate::kernel::{Kernel, Reference, SlabMode};
 use crate::mm::{KernelDriver, Outcome};
 use crate::rmap::dump::Dump;
-use crate::rmap::{Cache, Call, Event, EventKind, Log, Mapped, Recorder, Side, Snapshot, StateError, VmaId};
+use crate::rmap::{Cache, Call, Event, EventKind, Side, Snapshot, StateError, VmaId};
 use crate::trace::Trace;
-
-/// One attempt to allocate.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Attempt {
-    /// From which cache.
-    pub cache: Cache,
-    /// Whether it was made to fail.
-    pub failed: bool,
-}
+use crate::trace::{Log, Mapped, Recorder};
 
 /// A kernel's own code in userland, with a note of its attempts to allocate.
 pub struct Userland {

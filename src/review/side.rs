@@ -4,8 +4,9 @@ use super::calls::Calls;
 use super::observed::Observed;
 use crate::check::{Driver, Lockstep, NoPort, Sides, Solo, end_trace};
 use crate::mm::{KernelDriver, Outcome, SmallDriver};
-use crate::rmap::{Fail, Recorder, Side, StateError, Watched};
+use crate::rmap::{Fail, Side, StateError};
 use crate::trace::Op;
+use crate::trace::{Recorder, Watched};
 use crate::world::World;
 
 /// One reference, its driver, and what is known of it.

@@ -8,7 +8,8 @@ use rmap_diff::kernel::{Kernel, Reference, SlabMode};
 use rmap_diff::mm::{KernelDriver, Outcome};
 use rmap_diff::port::Port;
 use rmap_diff::report::{Report, text};
-use rmap_diff::rmap::{Call, Event, Log, Mapped, MmId, Recorder, Side, Snapshot, VmaAttributes, Watched, errno_name};
+use rmap_diff::rmap::{Call, Event, MmId, Side, Snapshot, VmaAttributes, errno_name};
+use rmap_diff::trace::{Log, Mapped, Recorder, Watched};
 use rmap_diff::trace::{Op, Trace};
 
 /// The compiled C with its VMA code, or why there is none.

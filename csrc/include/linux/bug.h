@@ -21,7 +21,7 @@ static __attribute__((__noinline__, __cold__))
 void warn_fired(const char *condition, const char *file, int line)
 {
 	remember_warning("WARN_ON", condition, file, line);
-	record(EVENT_WARN, 0, 0, RMAP_NONE, RMAP_NONE);
+	record(RMAP_EVENT_WARN, 0, 0, RMAP_NONE, RMAP_NONE);
 	watch_warning();
 }
 
@@ -29,7 +29,7 @@ static _Noreturn __attribute__((__noinline__, __cold__))
 void bug_fired(const char *condition, const char *file, int line)
 {
 	remember_warning("BUG_ON", condition, file, line);
-	record(EVENT_BUG, 0, 0, RMAP_NONE, RMAP_NONE);
+	record(RMAP_EVENT_BUG, 0, 0, RMAP_NONE, RMAP_NONE);
 	escape_call();
 }
 

@@ -121,15 +121,15 @@ static inline bool mm_flags_test(int flag, const struct mm_struct *mm)
 
 /* --- Custom --- */
 
-/* The bits of VmaAttributes in crates/seam/src/lib.rs. */
-#define VM_READ 1ul
-#define VM_WRITE 2ul
-#define VM_EXEC 4ul
-#define VM_SOFTDIRTY 8ul
-#define VM_GROWSDOWN 0x10ul
-#define VM_DONTCOPY 0x20ul
-#define VM_WIPEONFORK 0x40ul
-#define VM_ACCOUNT 0x80ul
+/* The bits of the C interface. */
+#define VM_READ ((unsigned long)RMAP_VMA_READ)
+#define VM_WRITE ((unsigned long)RMAP_VMA_WRITE)
+#define VM_EXEC ((unsigned long)RMAP_VMA_EXEC)
+#define VM_SOFTDIRTY ((unsigned long)RMAP_VMA_SOFTDIRTY)
+#define VM_GROWSDOWN ((unsigned long)RMAP_VMA_GROWSDOWN)
+#define VM_DONTCOPY ((unsigned long)RMAP_VMA_DONTCOPY)
+#define VM_WIPEONFORK ((unsigned long)RMAP_VMA_WIPEONFORK)
+#define VM_ACCOUNT ((unsigned long)RMAP_VMA_ACCOUNT)
 #define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
 
 #define VMA_ACCESS_FLAGS ((vma_flags_t) { VM_ACCESS_FLAGS })

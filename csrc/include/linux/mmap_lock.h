@@ -19,13 +19,13 @@
 static inline void mmap_assert_locked(const struct mm_struct *mm)
 {
 	if (mm->mmap_lock == MMAP_UNLOCKED)
-		broken_rule(RULE_MMAP_LOCK_NOT_HELD, mm->id);
+		broken_rule(RMAP_RULE_MMAP_LOCK_NOT_HELD, mm->id);
 }
 
 static inline void mmap_assert_write_locked(const struct mm_struct *mm)
 {
 	if (mm->mmap_lock != MMAP_WRITE_LOCKED)
-		broken_rule(RULE_MMAP_LOCK_NOT_HELD, mm->id);
+		broken_rule(RMAP_RULE_MMAP_LOCK_NOT_HELD, mm->id);
 }
 
 static inline bool vma_is_attached(struct vm_area_struct *vma)
@@ -42,8 +42,8 @@ static inline bool vma_is_attached(struct vm_area_struct *vma)
 static inline void mmap_write_lock(struct mm_struct *mm)
 {
 	if (mm->mmap_lock != MMAP_UNLOCKED)
-		broken_rule(RULE_SELF_DEADLOCK, mm->id);
-	layer_call_mm(RMAP_MMAP_WRITE_LOCK, mm);
+		broken_rule(RMAP_RULE_SELF_DEADLOCK, mm->id);
+	layer_mmap_lock(RMAP_MMAP_WRITE_LOCK, mm);
 	mm->mmap_lock = MMAP_WRITE_LOCKED;
 }
 
@@ -61,32 +61,32 @@ static inline void mmap_write_lock_nested(struct mm_struct *mm, int subclass)
 static inline void mmap_write_unlock(struct mm_struct *mm)
 {
 	if (mm->mmap_lock != MMAP_WRITE_LOCKED)
-		broken_rule(RULE_UNBALANCED_UNLOCK, mm->id);
-	layer_call_mm(RMAP_MMAP_UNLOCK, mm);
+		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, mm->id);
+	layer_mmap_lock(RMAP_MMAP_UNLOCK, mm);
 	mm->mmap_lock = MMAP_UNLOCKED;
 }
 
 static inline void mmap_read_lock(struct mm_struct *mm)
 {
 	if (mm->mmap_lock != MMAP_UNLOCKED)
-		broken_rule(RULE_SELF_DEADLOCK, mm->id);
-	layer_call_mm(RMAP_MMAP_READ_LOCK, mm);
+		broken_rule(RMAP_RULE_SELF_DEADLOCK, mm->id);
+	layer_mmap_lock(RMAP_MMAP_READ_LOCK, mm);
 	mm->mmap_lock = MMAP_READ_LOCKED;
 }
 
 static inline void mmap_read_unlock(struct mm_struct *mm)
 {
 	if (mm->mmap_lock != MMAP_READ_LOCKED)
-		broken_rule(RULE_UNBALANCED_UNLOCK, mm->id);
-	layer_call_mm(RMAP_MMAP_UNLOCK, mm);
+		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, mm->id);
+	layer_mmap_lock(RMAP_MMAP_UNLOCK, mm);
 	mm->mmap_lock = MMAP_UNLOCKED;
 }
 
 static inline void mmap_write_downgrade(struct mm_struct *mm)
 {
 	if (mm->mmap_lock != MMAP_WRITE_LOCKED)
-		broken_rule(RULE_UNBALANCED_UNLOCK, mm->id);
-	layer_call_mm(RMAP_MMAP_READ_LOCK, mm);
+		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, mm->id);
+	layer_mmap_lock(RMAP_MMAP_READ_LOCK, mm);
 	mm->mmap_lock = MMAP_READ_LOCKED;
 }
 

@@ -22,7 +22,7 @@ static inline void rcu_read_lock(void)
 static inline void rcu_read_unlock(void)
 {
 	if (!current_world->rcu_depth)
-		broken_rule(RULE_UNBALANCED_UNLOCK, RMAP_NONE);
+		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, RMAP_NONE);
 	else
 		current_world->rcu_depth--;
 }

@@ -29,24 +29,24 @@ static inline int rwsem_is_locked(struct rw_semaphore *sem)
 
 static inline void down_write(struct rw_semaphore *sem)
 {
-	if (observe_lock(sem, EVENT_DOWN_WRITE))
+	if (observe_lock(sem, RMAP_EVENT_DOWN_WRITE))
 		sem->writers++;
 }
 
 static inline void up_write(struct rw_semaphore *sem)
 {
-	observe_unlock(sem, EVENT_UP_WRITE);
+	observe_unlock(sem, RMAP_EVENT_UP_WRITE);
 }
 
 static inline void down_read(struct rw_semaphore *sem)
 {
-	if (observe_lock(sem, EVENT_DOWN_READ))
+	if (observe_lock(sem, RMAP_EVENT_DOWN_READ))
 		sem->readers++;
 }
 
 static inline void up_read(struct rw_semaphore *sem)
 {
-	observe_unlock(sem, EVENT_UP_READ);
+	observe_unlock(sem, RMAP_EVENT_UP_READ);
 }
 
 static inline int down_write_trylock(struct rw_semaphore *sem)

@@ -15,7 +15,7 @@ static inline void may_block(void)
 	const struct rmap_world *w = current_world;
 
 	if (unlikely(w->nr_held | w->nr_spinlocks | w->rcu_depth))
-		broken_rule(RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
+		broken_rule(RMAP_RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
 }
 
 /* --- Custom --- */
@@ -41,7 +41,7 @@ static inline void cond_resched(void)
 	const struct rmap_world *w = current_world;
 
 	if (unlikely(w->nr_spinlocks | w->rcu_depth))
-		broken_rule(RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
+		broken_rule(RMAP_RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
 }
 
 #endif /* _LINUX_SCHED_H */

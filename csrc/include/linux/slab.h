@@ -25,11 +25,11 @@ static inline struct kmem_cache *kmem_cache_create(const char *name, unsigned in
 						   void (*ctor)(void *))
 {
 	if (!strcmp(name, "anon_vma"))
-		return kmem_cache_define(CACHE_ANON_VMA, name, size, ctor);
+		return kmem_cache_define(RMAP_CACHE_ANON_VMA, name, size, ctor);
 	if (!strcmp(name, "anon_vma_chain"))
-		return kmem_cache_define(CACHE_AVC, name, size, ctor);
+		return kmem_cache_define(RMAP_CACHE_AVC, name, size, ctor);
 	if (!strcmp(name, "vm_area_struct"))
-		return kmem_cache_define(CACHE_VMA, name, size, ctor);
+		return kmem_cache_define(RMAP_CACHE_VMA, name, size, ctor);
 	fprintf(stderr, "rmap-diff: the tree creates a slab cache that the stubs do not know: %s\n",
 		name);
 	abort();
@@ -55,7 +55,7 @@ static inline void kmem_cache_free(struct kmem_cache *cache, void *body)
 		maple_node_give(body);
 		return;
 	}
-	if (cache->id == CACHE_VMA) {
+	if (cache->id == RMAP_CACHE_VMA) {
 		vma_freed(body);
 		return;
 	}

@@ -16,23 +16,23 @@ typedef struct {
 static inline void spin_lock(spinlock_t *lock)
 {
 	if (lock->held) {
-		broken_rule(RULE_SELF_DEADLOCK, lock->mm);
+		broken_rule(RMAP_RULE_SELF_DEADLOCK, lock->mm);
 		return;
 	}
 	lock->held = 1;
 	current_world->nr_spinlocks++;
-	record(EVENT_SPIN_LOCK, 0, 0, lock->mm, 0);
+	record(RMAP_EVENT_SPIN_LOCK, 0, 0, lock->mm, 0);
 }
 
 static inline void spin_unlock(spinlock_t *lock)
 {
 	if (!lock->held) {
-		broken_rule(RULE_UNBALANCED_UNLOCK, lock->mm);
+		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, lock->mm);
 		return;
 	}
 	lock->held = 0;
 	current_world->nr_spinlocks--;
-	record(EVENT_SPIN_UNLOCK, 0, 0, lock->mm, 0);
+	record(RMAP_EVENT_SPIN_UNLOCK, 0, 0, lock->mm, 0);
 }
 
 /* --- No-op --- */

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use rmap_extract::boot::{self, BootError};
 use rmap_extract::cache::{Cache, CacheError};
 use rmap_extract::debian::Wanted;
+use rmap_extract::revision;
 use rmap_extract::supply::{self, Addition, Fetched, SupplyError};
 
 /// Kernel references for rmap-diff.
@@ -158,7 +159,7 @@ fn run(action: Action) -> Result<ExitCode, Error> {
             };
             let examined = supply::examine(&path)?;
             println!("version {}", examined.version);
-            println!("{}", examined.revision.to_rust_expr());
+            println!("{}", revision::to_rust_expr(&examined.revision));
             for piece in &examined.pieces {
                 println!(
                     "{:>5}-{:<5} {:<36} {:?} {}",

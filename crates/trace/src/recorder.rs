@@ -1,9 +1,8 @@
 //! A side that is asked afterwards what it did.
 
-use super::{
-    Call, Event, Fail, LayerOperation, Mapped, MmCounts, MmId, Observation, PageEvent, Revision, Rmap, Seen, Side,
-    VmaLayer, Watched,
-};
+use rmap_seam::{Call, Event, Fail, MmId, Revision, Rmap, Side};
+
+use super::vma_layer::{Mapped, MmCounts, Observation, PageEvent, Request, Seen, VmaLayer, Watched};
 
 /// What is kept of what a side does.
 pub trait Log: Default {
@@ -80,14 +79,9 @@ impl<S: Side, L: Log> Side for Recorder<S, L> {
 }
 
 impl<S: Side + Watched, L: Log> Watched for Recorder<S, L> {
-    fn operate_watched(
-        &mut self,
-        operation: &LayerOperation,
-        fail_node: &Fail,
-        watcher: &mut dyn FnMut(&Seen<'_>) -> bool,
-    ) -> i32 {
+    fn operate_watched(&mut self, request: &Request<'_>, watcher: &mut dyn FnMut(&Seen<'_>) -> bool) -> i32 {
         let log = &mut self.log;
-        self.side.operate_watched(operation, fail_node, &mut |seen| {
+        self.side.operate_watched(request, &mut |seen| {
             match seen.what {
                 Observation::Call(call) => log.note(Some(call), seen.result, seen.events, seen.warning),
                 Observation::Outside => log.note(None, 0, seen.events, seen.warning),
@@ -109,8 +103,8 @@ impl<S: Side + Watched, L: Log> Watched for Recorder<S, L> {
 
 /// Alone, with nobody following.
 impl<S: Side + Watched, L: Log> VmaLayer for Recorder<S, L> {
-    fn operate(&mut self, operation: &LayerOperation, fail_node: &Fail, pages: &mut dyn FnMut(PageEvent)) -> i32 {
-        self.operate_watched(operation, fail_node, &mut |seen| {
+    fn operate(&mut self, request: &Request<'_>, pages: &mut dyn FnMut(PageEvent)) -> i32 {
+        self.operate_watched(request, &mut |seen| {
             if let Observation::Pages(event) = seen.what {
                 pages(event);
             }
