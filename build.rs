@@ -126,7 +126,7 @@ impl Compiler {
         }
         if layer {
             // What an older kernel calls `inline` is no definition with external linkage.
-            build.include(self.csrc.join("vma/include")).define("RMAP_VMA_LAYER", None).flag("-fgnu89-inline");
+            build.define("RMAP_VMA_LAYER", None).flag("-fgnu89-inline");
         }
         if let Some([header, _]) = &self.mutants {
             build.flag("-include").flag(header);

@@ -4,8 +4,10 @@
 #define STUBS_INSTRUMENT_H
 
 #ifdef __clang__
-#define STUBS_BEGIN \
-	_Pragma("clang attribute push(__attribute__((no_sanitize(\"coverage\"))), apply_to=function)")
+#define STUBS_PRAGMA(text) _Pragma(#text)
+#define STUBS_BEGIN								\
+	STUBS_PRAGMA(clang attribute push(__attribute__((no_sanitize("coverage"))),	\
+					  apply_to = function))
 #define STUBS_END _Pragma("clang attribute pop")
 #else
 #define STUBS_BEGIN

@@ -4,7 +4,6 @@
 #define _LINUX_GFP_H
 
 #include <linux/types.h>
-
 #include "rmap_abi.h"
 
 /* --- Custom --- */
