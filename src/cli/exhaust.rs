@@ -16,7 +16,6 @@ use crate::exhaust::{
 use crate::report::{self, Report};
 use crate::rmap::Side;
 use crate::session::{Job, VmaCode};
-use crate::trace::Watched;
 use crate::world::Symmetry;
 
 /// How often a search under way is saved.

@@ -291,7 +291,7 @@ impl Workshop {
     fn tool(&self, command: &str, hunt: &Hunt) -> Command {
         let Hunt { kernel, vma, side, .. } = hunt;
         let mut tool = Command::new(&self.binary);
-        tool.args([command, "--kernel", kernel, "--driver", driver, "--side", side]);
+        tool.args([command, "--kernel", kernel, "--vma", vma, "--side", side]);
         tool.env("NO_COLOR", "1").env_remove("RMAP_KNOWN").env(CHOSEN, hunt.in_port.to_string());
         tool
     }
