@@ -1,6 +1,6 @@
 #!/bin/bash
 # What ClusterFuzzLite and OSS-Fuzz call in their builder: puts the fuzzer, its seeds and its options into $OUT, once for each
-# reference and driver of the kernel cache ($RMAP_CACHE), since there nobody can set RMAP_KERNEL.
+# reference and VMA code of the kernel cache ($RMAP_CACHE), since there nobody can set RMAP_KERNEL.
 #
 # Wants $SRC, $OUT, $SANITIZER, and kernels in the cache.
 set -euo pipefail
@@ -30,23 +30,23 @@ binary=$(ls -t "$target"/*/release/differential | head -n 1)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for set in full small; do
-    "$tool" convert --set $set --seeds fuzz/seeds "$work/$set"
+    "$tool" convert --set $set --seeds fuzz/seeds -o "$work/$set"
 done
 cp "$binary" "$OUT/rmap-diff-differential"
 built=0
 for kernel in $("$tool" kernels | grep '^[^ ]'); do
-    drivers=rust
-    [ "$("$tool" kernels --driver "$kernel")" = kernel ] && drivers="kernel rust"
-    for driver in $drivers; do
+    vmas=model
+    [ "$("$tool" kernels --vma "$kernel")" = kernel ] && vmas="kernel model"
+    for vma in $vmas; do
         set=small
-        [ "$driver" = kernel ] && set=full
-        # A name that the engine takes for a fuzzer: no dots.
-        fuzzer=differential_${kernel//[.-]/_}_$driver
+        [ "$vma" = kernel ] && set=full
+        # A name that the engine takes for a fuzzer: no dots. The model's has the word under which its corpus was collected.
+        fuzzer=differential_${kernel//[.-]/_}_${vma/#model/rust}
         # The target's own words are read from the environment, which the engine leaves alone.
         cat >"$OUT/$fuzzer" <<END
 #!/bin/bash
 # LLVMFuzzerTestOneInput is in the binary beside this.
-RMAP_KERNEL='$kernel' RMAP_DRIVER=$driver exec "\$(dirname "\$0")/rmap-diff-differential" "\$@"
+RMAP_KERNEL='$kernel' RMAP_VMA=$vma exec "\$(dirname "\$0")/rmap-diff-differential" "\$@"
 END
         chmod +x "$OUT/$fuzzer"
         (cd "$work/$set" && zip -q -r "$OUT/${fuzzer}_seed_corpus.zip" .)

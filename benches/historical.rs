@@ -1,5 +1,5 @@
 //! How soon the defects of the kernel's own past are found: each planted in every generation that can have it, from nothing, five
-//! seeds each, in lockstep and by the invariants alone. `make historical` prints the table of README.md.
+//! seeds each, in lockstep and by the invariants alone. `make historical` prints the table of docs/results.md.
 //!
 //! A generation whose reference is not in the cache is named and left out. Fails if a defect is not found.
 
@@ -43,12 +43,12 @@ fn main() -> ExitCode {
     for defect in HISTORICAL {
         println!("| **{}** | | | | | |", defect.fix);
         for (kernel, fault) in defect.planted.iter().filter(|(kernel, _)| !missing.contains_key(kernel)) {
-            let cells = ["both", "c"].map(|side| {
+            let cells = ["both", "kernel"].map(|side| {
                 let mut runs: Vec<(Option<u64>, f64)> = (0..SEEDS)
                     .map(|seed| {
                         let hunt = Hunt {
                             kernel: fault.name,
-                            driver: "kernel",
+                            vma: "kernel",
                             side,
                             mix: defect.mix,
                             ops: OPS,

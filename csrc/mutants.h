@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Mutants, in a build that has them: which one is chosen, which the run came to, and loops over a list that can go either
- * way. Read before every other text; the build script puts it there.
+ * Mutants, in a build that has them: which one is chosen, which the run came to, and loops over a
+ * list that can go either way. Read before every other text; the build script puts it there.
  */
 #ifndef RMAP_MUTANTS_H
 #define RMAP_MUTANTS_H

@@ -4,8 +4,8 @@
  * table that it exports. Compiled once a reference, with the directory that the extractor wrote
  * in the include path and RMAP_OPS as the name of the table, the only symbol that is not static.
  *
- * With RMAP_VMA_LAYER the kernel's VMA code is part of it, and drives: see vma/layer.h. Without, a driver outside makes
- * every call.
+ * With RMAP_VMA_LAYER the kernel's VMA code is part of it, and drives: see vma/layer.h. Without, a
+ * driver outside makes every call.
  *
  * The verbatim text is compiled under its own names, except the entry points: a renaming macro
  * around their definitions gives these the prefix verbatim_, and the wrappers here have their
@@ -22,16 +22,7 @@
 #include <signal.h>
 
 #include "revision.h"
-
-/* The fuzzer's counters are for the kernel's text, not for what stands around it. */
-#ifdef __clang__
-#define STUBS_BEGIN \
-	_Pragma("clang attribute push(__attribute__((no_sanitize(\"coverage\"))), apply_to = function)")
-#define STUBS_END _Pragma("clang attribute pop")
-#else
-#define STUBS_BEGIN
-#define STUBS_END
-#endif
+#include "stubs/instrument.h"
 
 STUBS_BEGIN
 #include <linux/types.h>
@@ -45,37 +36,34 @@ struct rb_root_linked;
 #include "rbtree_prototypes.h"
 #include <linux/rbtree_augmented.h>
 
+#include <linux/init.h>
+#include <linux/rmap.h>
+#include <linux/sched.h>
 #ifdef RMAP_VMA_LAYER
-#include "vma/types.h"
-STUBS_END
-/* A prototype without counters would leave the kernel's definition without. */
-#include "vma_types.h"
-STUBS_BEGIN
+#include "vma/headers.h"
 #include "vma/layer.h"
-#include "vma/stubs.h"
-STUBS_END
-#include "rmap_prototypes.h"
-STUBS_BEGIN
 #else
-#include <linux/mm.h>
 #include <linux/pagemap.h>
+#endif
 STUBS_END
-#include "structs.h"
+#ifdef RMAP_VMA_LAYER
+#include "rmap_prototypes.h"
+#else
 #include "vma_inlines.h"
 #include "rmap_prototypes.h"
 #include "inlines.h"
 #include "folio_types.h"
 #include "folio_inlines.h"
 #include "folio_prototypes.h"
-STUBS_BEGIN
 #endif
+STUBS_BEGIN
 #include "stubs/observe.h"
 #include "stubs/state.h"
 STUBS_END
 
 /*
- * Kept apart from their wrappers: inlined into these, which carry no counters, they would lose theirs. And stack
- * traces and coverage name them.
+ * Kept apart from their wrappers: inlined into these, which carry no counters, they would lose
+ * theirs. And stack traces and coverage name them.
  */
 #define KEPT static __attribute__((__noinline__))
 KEPT int verbatim___anon_vma_prepare(struct vm_area_struct *vma);
@@ -92,8 +80,10 @@ KEPT int verbatim_anon_vma_clone(struct vm_area_struct *dst, struct vm_area_stru
 KEPT void verbatim_anon_rmap_tree_insert(struct anon_vma_chain *avc, struct anon_vma *anon_vma);
 KEPT void verbatim_anon_rmap_tree_remove(struct anon_vma_chain *avc, struct anon_vma *anon_vma);
 #else
-KEPT void verbatim_anon_vma_interval_tree_insert(struct anon_vma_chain *node, struct rb_root_cached *root);
-KEPT void verbatim_anon_vma_interval_tree_remove(struct anon_vma_chain *node, struct rb_root_cached *root);
+KEPT void verbatim_anon_vma_interval_tree_insert(struct anon_vma_chain *node,
+						 struct rb_root_cached *root);
+KEPT void verbatim_anon_vma_interval_tree_remove(struct anon_vma_chain *node,
+						 struct rb_root_cached *root);
 #endif
 
 KEPT void rmap_walk_anon(struct folio *folio, struct rmap_walk_control *rwc, bool locked);
@@ -105,9 +95,11 @@ static __typeof__(page_move_anon_rmap) page_move_anon_rmap __attribute__((__noin
 static __typeof__(folio_move_anon_rmap) folio_move_anon_rmap __attribute__((__noinline__));
 #endif
 #ifdef RMAP_SET_ANON_OF_PAGE
-KEPT void __page_set_anon_rmap(struct page *page, struct vm_area_struct *vma, unsigned long address, int exclusive);
+KEPT void __page_set_anon_rmap(struct page *page, struct vm_area_struct *vma,
+			       unsigned long address, int exclusive);
 #else
-KEPT void __folio_set_anon(struct folio *folio, struct vm_area_struct *vma, unsigned long address, bool exclusive);
+KEPT void __folio_set_anon(struct folio *folio, struct vm_area_struct *vma, unsigned long address,
+			   bool exclusive);
 #endif
 
 #include "lib/rbtree.c"
@@ -150,7 +142,8 @@ STUBS_END
 #include "folio.c"
 
 /* Nobody is told of a call but who made it. */
-#define outermost_begin(kind, vma, other, operation) ((void)0)
+#define outermost_begin(call, vma, other, third) ((void)0)
+#define outermost_prepare_begin(vma) ((void)0)
 #define outermost_end(result) ((void)0)
 #endif
 
@@ -161,9 +154,9 @@ static int __anon_vma_prepare(struct vm_area_struct *vma)
 {
 	int result;
 
-	outermost_begin(RMAP_ANON_VMA_PREPARE, vma, NULL, 0);
-	observe_enter(FUNCTION_PREPARE, vma, NULL);
-	result = observe_exit(FUNCTION_PREPARE, vma, verbatim___anon_vma_prepare(vma));
+	outermost_prepare_begin(vma);
+	observe_enter(RMAP_FUNCTION_PREPARE, vma, NULL);
+	result = observe_exit(RMAP_FUNCTION_PREPARE, vma, verbatim___anon_vma_prepare(vma));
 	outermost_end(result);
 	return result;
 }
@@ -182,13 +175,15 @@ static inline uint32_t operation_number(enum vma_operation operation)
 	return RMAP_NONE;
 }
 
-static int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src, enum vma_operation operation)
+static int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src,
+			  enum vma_operation operation)
 {
 	int result;
 
-	outermost_begin(RMAP_ANON_VMA_CLONE, dst, src, operation_number(operation));
-	observe_enter(FUNCTION_CLONE, dst, src);
-	result = observe_exit(FUNCTION_CLONE, dst, verbatim_anon_vma_clone(dst, src, operation));
+	outermost_begin(CALL(ANON_VMA_CLONE, anon_vma_clone, serial_of(dst), serial_of(src), operation_number(operation)),
+			dst, src, NULL);
+	observe_enter(RMAP_FUNCTION_CLONE, dst, src);
+	result = observe_exit(RMAP_FUNCTION_CLONE, dst, verbatim_anon_vma_clone(dst, src, operation));
 	outermost_end(result);
 	return result;
 }
@@ -197,9 +192,9 @@ static int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src
 {
 	int result;
 
-	outermost_begin(RMAP_ANON_VMA_CLONE, dst, src, 0);
-	observe_enter(FUNCTION_CLONE, dst, src);
-	result = observe_exit(FUNCTION_CLONE, dst, verbatim_anon_vma_clone(dst, src));
+	outermost_begin(CALL(ANON_VMA_CLONE, anon_vma_clone, serial_of(dst), serial_of(src), RMAP_VMA_OP_SPLIT), dst, src, NULL);
+	observe_enter(RMAP_FUNCTION_CLONE, dst, src);
+	result = observe_exit(RMAP_FUNCTION_CLONE, dst, verbatim_anon_vma_clone(dst, src));
 	outermost_end(result);
 	return result;
 }
@@ -210,20 +205,46 @@ static int anon_vma_fork(struct vm_area_struct *vma, struct vm_area_struct *pvma
 {
 	int result;
 
-	outermost_begin(RMAP_ANON_VMA_FORK, vma, pvma, 0);
-	observe_enter(FUNCTION_FORK, vma, pvma);
-	result = observe_exit(FUNCTION_FORK, vma, verbatim_anon_vma_fork(vma, pvma));
+	outermost_begin(CALL(ANON_VMA_FORK, anon_vma_fork, serial_of(vma), serial_of(pvma)), vma, pvma, NULL);
+	observe_enter(RMAP_FUNCTION_FORK, vma, pvma);
+	result = observe_exit(RMAP_FUNCTION_FORK, vma, verbatim_anon_vma_fork(vma, pvma));
 	outermost_end(result);
 	return result;
 }
 
 static void unlink_anon_vmas(struct vm_area_struct *vma)
 {
-	outermost_begin(RMAP_UNLINK_ANON_VMAS, vma, NULL, 0);
-	observe_enter(FUNCTION_UNLINK, vma, NULL);
+	outermost_begin(CALL(UNLINK_ANON_VMAS, unlink_anon_vmas, serial_of(vma)), vma, NULL, NULL);
+	observe_enter(RMAP_FUNCTION_UNLINK, vma, NULL);
 	verbatim_unlink_anon_vmas(vma);
-	observe_exit(FUNCTION_UNLINK, vma, 0);
+	observe_exit(RMAP_FUNCTION_UNLINK, vma, 0);
 	outermost_end(0);
+}
+
+/* The VMA of that serial; a freed or unknown one ends the call. */
+static struct vm_area_struct *given(uint32_t serial)
+{
+	struct rmap_world *w = current_world;
+	struct vm_area_struct *vma = NULL;
+
+	if (serial < w->slabs[RMAP_CACHE_VMA].next_serial)
+		vma = w->vmas[serial];
+	if (unlikely(!vma)) {
+		broken_rule(RMAP_RULE_USE_AFTER_FREE, serial);
+		escape_call();
+	}
+	w->given[w->nr_given++] = vma;
+	return vma;
+}
+
+static struct vm_area_struct *given_or_null(uint32_t serial)
+{
+	return serial == RMAP_NONE ? NULL : given(serial);
+}
+
+static struct mm_struct *given_mm(uint32_t mm)
+{
+	return &current_world->mms[mm % RMAP_MAX_PROCESSES];
 }
 
 #ifdef RMAP_VMA_LAYER
@@ -231,55 +252,68 @@ static void unlink_anon_vmas(struct vm_area_struct *vma)
 #else
 /* The VMA slab (vm_area_alloc, vm_area_dup, vm_area_free) and the VMA's range: ours. */
 
-static void vma_set_range(struct vm_area_struct *vma, const struct rmap_call *call)
+static void vma_set_range(struct vm_area_struct *vma, const struct rmap_range *range)
 {
-	vma->vm_start = call->start << PAGE_SHIFT;
-	vma->vm_end = call->end << PAGE_SHIFT;
-	vma->vm_pgoff = call->pgoff;
-	vma_write_anon_pgoff(vma, call->pgoff);
+	vma->vm_start = range->start << PAGE_SHIFT;
+	vma->vm_end = range->end << PAGE_SHIFT;
+	vma->vm_pgoff = range->pgoff;
+	vma_write_anon_pgoff(vma, range->pgoff);
 }
 
-static struct vm_area_struct *vma_born(struct vm_area_struct *vma, const struct rmap_call *call)
+static void vma_born(struct vm_area_struct *vma, uint32_t mm, const struct rmap_range *range)
 {
 	struct rmap_world *w = current_world;
 	uint32_t serial = serial_of(vma);
 
-	vma->vm_mm = &w->mms[call->mm % MAX_PROCESSES];
-	vma_set_range(vma, call);
+	vma->vm_mm = given_mm(mm);
+	vma_set_range(vma, range);
 	INIT_LIST_HEAD(&vma->anon_vma_chain);
 	vma->attached = false;
 	w->vmas = grow(w->vmas, &w->max_vmas, serial + 1, sizeof(*w->vmas));
 	w->vmas[serial] = vma;
-	return vma;
+	w->given[w->nr_given++] = vma;
 }
 
-static struct vm_area_struct *vm_area_alloc(const struct rmap_call *call)
+/* The new VMA's serial, or -ENOMEM. */
+static int32_t vm_area_alloc(const struct rmap_call_vm_area_alloc *call)
 {
-	struct vm_area_struct *vma = kmem_cache_alloc(&kmem_caches[CACHE_VMA], GFP_KERNEL);
+	struct vm_area_struct *vma = kmem_cache_alloc(&kmem_caches[RMAP_CACHE_VMA], GFP_KERNEL);
 
 	if (!vma)
-		return NULL;
+		return -ENOMEM;
 	memset(vma, 0, sizeof(*vma));
 	vma->vm_flags = VM_READ | VM_WRITE;
-	return vma_born(vma, call);
+	vma_born(vma, call->mm, &call->range);
+	return serial_of(vma);
 }
 
-static struct vm_area_struct *vm_area_dup(const struct vm_area_struct *orig, const struct rmap_call *call)
+static int32_t vm_area_dup(const struct rmap_call_vm_area_dup *call)
 {
-	struct vm_area_struct *vma = kmem_cache_alloc(&kmem_caches[CACHE_VMA], GFP_KERNEL);
+	struct vm_area_struct *orig = given(call->orig);
+	struct vm_area_struct *vma = kmem_cache_alloc(&kmem_caches[RMAP_CACHE_VMA], GFP_KERNEL);
 
 	if (!vma)
-		return NULL;
+		return -ENOMEM;
 	*vma = *orig;
-	vma_born(vma, call);
-	vma_write_anon_pgoff(vma, vma_told_anon_pgoff(orig) + call->pgoff - orig->vm_pgoff);
-	return vma;
+	vma_born(vma, call->mm, &call->range);
+	vma_write_anon_pgoff(vma, vma_told_anon_pgoff(orig) + call->range.pgoff - orig->vm_pgoff);
+	return serial_of(vma);
 }
 
 static void vm_area_free(struct vm_area_struct *vma)
 {
 	current_world->vmas[serial_of(vma)] = NULL;
-	kmem_cache_free(&kmem_caches[CACHE_VMA], vma);
+	kmem_cache_free(&kmem_caches[RMAP_CACHE_VMA], vma);
+}
+
+static int32_t anon_vma_prepare_of(const struct rmap_call_anon_vma_prepare *call)
+{
+	struct rmap_world *w = current_world;
+
+	w->iterator_vma = given(call->vma);
+	w->iterator_prev = given_or_null(call->prev);
+	w->iterator_next = given_or_null(call->next);
+	return anon_vma_prepare(w->iterator_vma);
 }
 
 static void pre_update_vma(struct vm_area_struct *vma)
@@ -307,107 +341,104 @@ static void post_update_vma(struct vm_area_struct *vma)
 }
 #endif
 
-/* The VMA of that serial; a freed or unknown one ends the call. */
-static struct vm_area_struct *given(uint32_t serial)
+static int32_t dispatch(const struct rmap_call *call)
 {
-	struct rmap_world *w = current_world;
-	struct vm_area_struct *vma = NULL;
-
-	if (serial < w->slabs[CACHE_VMA].next_serial)
-		vma = w->vmas[serial];
-	if (unlikely(!vma)) {
-		broken_rule(RULE_USE_AFTER_FREE, serial);
-		escape_call();
-	}
-	w->given[w->nr_given++] = vma;
-	return vma;
-}
-
-static struct vm_area_struct *given_or_null(uint32_t serial)
-{
-	return serial == RMAP_NONE ? NULL : given(serial);
-}
-
-static int32_t dispatch(struct rmap_world *w, const struct rmap_call *call)
-{
-	struct mm_struct *mm = &w->mms[call->mm % MAX_PROCESSES];
-	struct vm_area_struct *vma, *other;
-
+	/* The arguments of a call, by the name of its kind. */
+#define ARGUMENTS(kind) (&call->arguments.kind)
 	switch ((enum rmap_call_kind)call->kind) {
 	case RMAP_MMAP_WRITE_LOCK:
-		mm->mmap_lock = MMAP_WRITE_LOCKED;
+		given_mm(ARGUMENTS(mmap_write_lock)->mm)->mmap_lock = MMAP_WRITE_LOCKED;
 		return 0;
 	case RMAP_MMAP_READ_LOCK:
-		mm->mmap_lock = MMAP_READ_LOCKED;
+		given_mm(ARGUMENTS(mmap_read_lock)->mm)->mmap_lock = MMAP_READ_LOCKED;
 		return 0;
 	case RMAP_MMAP_UNLOCK:
-		mm->mmap_lock = MMAP_UNLOCKED;
+		given_mm(ARGUMENTS(mmap_unlock)->mm)->mmap_lock = MMAP_UNLOCKED;
 		return 0;
 #ifndef RMAP_VMA_LAYER
 	case RMAP_VM_AREA_ALLOC:
-		vma = vm_area_alloc(call);
-		if (!vma)
-			return -ENOMEM;
-		w->given[w->nr_given++] = vma;
-		return serial_of(vma);
+		return vm_area_alloc(ARGUMENTS(vm_area_alloc));
 	case RMAP_VM_AREA_DUP:
-		vma = vm_area_dup(given(call->vma), call);
-		if (!vma)
-			return -ENOMEM;
-		w->given[w->nr_given++] = vma;
-		return serial_of(vma);
+		return vm_area_dup(ARGUMENTS(vm_area_dup));
 	case RMAP_VM_AREA_FREE:
-		vm_area_free(given(call->vma));
+		vm_area_free(given(ARGUMENTS(vm_area_free)->vma));
 		return 0;
 	case RMAP_VMA_SET_RANGE:
-		vma_set_range(given(call->vma), call);
+		vma_set_range(given(ARGUMENTS(vma_set_range)->vma), &ARGUMENTS(vma_set_range)->range);
 		return 0;
 	case RMAP_VMA_MARK_ATTACHED:
-		given(call->vma)->attached = true;
+		given(ARGUMENTS(vma_mark_attached)->vma)->attached = true;
 		return 0;
 	case RMAP_VMA_MARK_DETACHED:
-		given(call->vma)->attached = false;
+		given(ARGUMENTS(vma_mark_detached)->vma)->attached = false;
 		return 0;
 	case RMAP_VMA_SET_ATTRIBUTES:
-		vma_write_attributes(given(call->vma), call->start, call->end, call->pgoff);
+		vma_write_attributes(given(ARGUMENTS(vma_set_attributes)->vma),
+				     ARGUMENTS(vma_set_attributes)->attributes.anon_pgoff,
+				     ARGUMENTS(vma_set_attributes)->attributes.flags,
+				     ARGUMENTS(vma_set_attributes)->attributes.file);
 		return 0;
 	case RMAP_ANON_VMA_PREPARE:
-		w->iterator_vma = given(call->vma);
-		w->iterator_prev = given_or_null(call->other);
-		w->iterator_next = given_or_null(call->third);
-		return anon_vma_prepare(w->iterator_vma);
-	case RMAP_ANON_VMA_CLONE:
-		vma = given(call->vma);
-		other = given(call->other);
-		return CLONE(vma, other, call->operation % 4);
-	case RMAP_ANON_VMA_FORK:
-		vma = given(call->vma);
-		other = given(call->other);
-		return anon_vma_fork(vma, other);
+		return anon_vma_prepare_of(ARGUMENTS(anon_vma_prepare));
+	case RMAP_ANON_VMA_CLONE: {
+		struct vm_area_struct *dst = given(ARGUMENTS(anon_vma_clone)->dst);
+		struct vm_area_struct *src = given(ARGUMENTS(anon_vma_clone)->src);
+
+		return CLONE(dst, src, ARGUMENTS(anon_vma_clone)->operation % 4);
+	}
+	case RMAP_ANON_VMA_FORK: {
+		struct vm_area_struct *vma = given(ARGUMENTS(anon_vma_fork)->vma);
+		struct vm_area_struct *pvma = given(ARGUMENTS(anon_vma_fork)->pvma);
+
+		return anon_vma_fork(vma, pvma);
+	}
 	case RMAP_UNLINK_ANON_VMAS:
-		unlink_anon_vmas(given(call->vma));
+		unlink_anon_vmas(given(ARGUMENTS(unlink_anon_vmas)->vma));
 		return 0;
 	case RMAP_PRE_UPDATE_VMA:
-		w->updating = true;
-		pre_update_vma(given(call->vma));
+		current_world->updating = true;
+		pre_update_vma(given(ARGUMENTS(pre_update_vma)->vma));
 		return 0;
 	case RMAP_POST_UPDATE_VMA:
-		w->updating = false;
-		post_update_vma(given(call->vma));
+		current_world->updating = false;
+		post_update_vma(given(ARGUMENTS(post_update_vma)->vma));
 		return 0;
 #endif
-	case RMAP_FOLIO_SET_ANON:
-	case RMAP_FOLIO_MOVE_ANON_RMAP:
-	case RMAP_FOLIO_SET_INDEX:
-	case RMAP_FOLIO_FREE:
-	case RMAP_FOLIO_GET_ANON_VMA:
-	case RMAP_PUT_ANON_VMA:
-	case RMAP_RMAP_WALK_ANON:
-		return folio_call(call, given_or_null(call->vma));
-	default:
-		break;
+	case RMAP_FOLIO_SET_ANON: {
+		struct vm_area_struct *vma = given(ARGUMENTS(folio_set_anon)->vma);
+
+		folio_set_anon(ARGUMENTS(folio_set_anon)->folio, vma, ARGUMENTS(folio_set_anon)->page << PAGE_SHIFT,
+			       ARGUMENTS(folio_set_anon)->exclusive);
+		return 0;
 	}
-	return -EINVAL;
+	case RMAP_FOLIO_MOVE_ANON_RMAP: {
+		struct vm_area_struct *vma = given(ARGUMENTS(folio_move_anon_rmap)->vma);
+
+		move_anon_rmap(given_folio(ARGUMENTS(folio_move_anon_rmap)->folio), vma);
+		return 0;
+	}
+	case RMAP_FOLIO_SET_INDEX: {
+		struct vm_area_struct *vma = given(ARGUMENTS(folio_set_index)->vma);
+
+		folio_set_index(given_folio(ARGUMENTS(folio_set_index)->folio), vma,
+				ARGUMENTS(folio_set_index)->page << PAGE_SHIFT);
+		return 0;
+	}
+	case RMAP_FOLIO_FREE:
+		given_folio(ARGUMENTS(folio_free)->folio)->known = false;
+		return 0;
+	case RMAP_FOLIO_GET_ANON_VMA:
+		return pin_anon_vma(given_folio(ARGUMENTS(folio_get_anon_vma)->folio), ARGUMENTS(folio_get_anon_vma)->mapped);
+	case RMAP_PUT_ANON_VMA:
+		unpin_anon_vma(ARGUMENTS(put_anon_vma)->anon_vma);
+		return 0;
+	case RMAP_RMAP_WALK_ANON:
+		return walk_folio(given_folio(ARGUMENTS(rmap_walk_anon)->folio), ARGUMENTS(rmap_walk_anon)->mapped,
+				  ARGUMENTS(rmap_walk_anon)->mode);
+	default:
+		return -EINVAL;
+	}
+#undef ARGUMENTS
 }
 
 /* A wild pointer followed by the code under test ends the call, as an oops ends the task. */
@@ -437,9 +468,11 @@ static void start_reference(void)
 #ifdef RMAP_VMA_LAYER
 	start_layer();
 #endif
-	kmem_cache_define(CACHE_VMA, "vm_area_struct", sizeof(struct vm_area_struct), NULL);
+	kmem_cache_define(RMAP_CACHE_VMA, "vm_area_struct", sizeof(struct vm_area_struct), NULL);
 #ifndef STUBS_ASAN
-	struct sigaction action = { .sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
+	struct sigaction action = {
+		.sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK,
+	};
 
 	sigaction(SIGSEGV, &action, &former_handlers[0]);
 	sigaction(SIGBUS, &action, &former_handlers[1]);
@@ -450,7 +483,7 @@ static void start_reference(void)
 
 static void world_clear(struct rmap_world *w)
 {
-	for (uint32_t i = 0; i < MAX_PROCESSES; i++)
+	for (uint32_t i = 0; i < RMAP_MAX_PROCESSES; i++)
 		w->mms[i] = (struct mm_struct) { .id = i, .page_table_lock = { .mm = i } };
 #ifdef RMAP_VMA_LAYER
 	layer_clear(w);
@@ -471,7 +504,7 @@ static struct rmap_world *reference_create(uint32_t slab_mode)
 
 	if (!w)
 		return NULL;
-	w->mms = calloc(MAX_PROCESSES, sizeof(*w->mms));
+	w->mms = calloc(RMAP_MAX_PROCESSES, sizeof(*w->mms));
 	if (!w->mms) {
 		free(w);
 		return NULL;
@@ -530,10 +563,10 @@ static void check_return(struct rmap_world *w)
 	if (unlikely(w->nr_held) && !w->updating) {
 		struct anon_vma *anon_vma = container_of(w->held[0], struct anon_vma, rwsem);
 
-		broken_rule(RULE_LOCK_HELD_ON_RETURN, serial_of(anon_vma));
+		broken_rule(RMAP_RULE_LOCK_HELD_ON_RETURN, serial_of(anon_vma));
 	}
 	if (unlikely(w->rcu_depth))
-		broken_rule(RULE_RCU_HELD_ON_RETURN, RMAP_NONE);
+		broken_rule(RMAP_RULE_RCU_HELD_ON_RETURN, RMAP_NONE);
 }
 
 static int32_t reference_call(struct rmap_world *w, const struct rmap_call *call)
@@ -549,7 +582,7 @@ static int32_t reference_call(struct rmap_world *w, const struct rmap_call *call
 	switch (sigsetjmp(w->escape, 0)) {
 	case 0:
 		w->in_call = true;
-		result = dispatch(w, call);
+		result = dispatch(call);
 		check_return(w);
 		break;
 	case 1:
@@ -558,7 +591,7 @@ static int32_t reference_call(struct rmap_world *w, const struct rmap_call *call
 	default:
 		if (w->nr_events == EVENTS_MAX)
 			w->nr_events--;
-		record(EVENT_OOPS, 0, 0, RMAP_NONE, RMAP_NONE);
+		record(RMAP_EVENT_OOPS, 0, 0, RMAP_NONE, RMAP_NONE);
 		result = -EFAULT;
 	}
 	w->in_call = false;
@@ -576,7 +609,8 @@ static const struct rmap_event *reference_events(const struct rmap_world *w, uin
 	return w->events;
 }
 
-static const uint64_t *tell(struct rmap_world *w, uint32_t *count, void (*teller)(struct rmap_world *))
+static const uint64_t *tell(struct rmap_world *w, uint32_t *count,
+			    void (*teller)(struct rmap_world *))
 {
 	current_world = w;
 	w->nr_words = 0;

@@ -1,130 +1,538 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The C interface of a subject: what one side of the comparison must offer.
- * Read by bindgen for the compiled kernel references; a port in C, or in any
+ * bindgen reads it for the compiled kernel references. A port in C, or in any
  * language with a C interface, can be compared by exporting the same table.
  *
- * Version 2. Only integers and pointers to integers cross it; objects are
- * named by birth serial (the nth successful allocation of their cache since
- * the last reset, from 0). The numbers of calls, events, rules and the words
- * of a state stream are documented in crates/seam/src/.
+ * Version 3. Only integers and pointers to integers cross it. Objects are
+ * named by birth serial: the nth successful allocation of their cache since
+ * the last reset, from 0. Pages are page numbers; the end of a range is
+ * exclusive.
+ *
+ * Every number of the interface is here and nowhere else, each with its value:
+ * the Rust crates read them from this file. An enumerator is a line of its own.
  */
 #ifndef RMAP_ABI_H
 #define RMAP_ABI_H
 
 #include <stdint.h>
 
-#define RMAP_ABI_VERSION 2
+#define RMAP_ABI_VERSION 3
 #define RMAP_FAIL_MAX 4
+#define RMAP_MAX_PROCESSES 16
+#define RMAP_MAX_FILES 4
 #define RMAP_NONE UINT32_MAX
 
-/* One observed event; see EventKind in crates/seam/src/event.rs. */
+/* A slab cache whose allocation attempts are counted. */
+enum rmap_cache {
+	RMAP_CACHE_VMA = 0,
+	RMAP_CACHE_ANON_VMA = 1,
+	RMAP_CACHE_AVC = 2,
+};
+
+/* An entry point of the rmap code whose enter and exit are events, whoever calls it. */
+enum rmap_function {
+	RMAP_FUNCTION_PREPARE = 0,	/* __anon_vma_prepare() */
+	RMAP_FUNCTION_CLONE = 1,	/* anon_vma_clone() */
+	RMAP_FUNCTION_FORK = 2,		/* anon_vma_fork() */
+	RMAP_FUNCTION_UNLINK = 3,	/* unlink_anon_vmas() */
+};
+
+/* A rule of the stubs. A broken rule is an event, and a violation. */
+enum rmap_rule {
+	RMAP_RULE_SLEEP_IN_ATOMIC = 1,
+	RMAP_RULE_TREE_UNLOCKED = 2,
+	RMAP_RULE_DOUBLE_FREE = 3,
+	RMAP_RULE_FOREIGN_FREE = 4,
+	RMAP_RULE_UNBALANCED_UNLOCK = 5,
+	RMAP_RULE_SELF_DEADLOCK = 6,
+	RMAP_RULE_LOCK_HELD_ON_RETURN = 7,
+	RMAP_RULE_RCU_HELD_ON_RETURN = 8,
+	RMAP_RULE_MMAP_LOCK_NOT_HELD = 9,
+	RMAP_RULE_FREED_WHILE_LOCKED = 10,
+	RMAP_RULE_REF_UNDERFLOW = 11,
+	RMAP_RULE_USE_AFTER_FREE = 12,
+	RMAP_RULE_NODES_LEFT = 13,
+};
+
+/*
+ * What kind of event, and what its fields hold. A field that is not named is 0.
+ * An anon_vma, a VMA and a chain entry (avc) are named by serial.
+ */
+enum rmap_event_kind {
+	RMAP_EVENT_ALLOC = 1,		/* arg: cache; flags: rmap_gfp; object: serial, or RMAP_NONE: it failed */
+	RMAP_EVENT_FREE = 2,		/* arg: cache; object: serial */
+	RMAP_EVENT_DOWN_WRITE = 3,	/* object: anon_vma */
+	RMAP_EVENT_UP_WRITE = 4,	/* object: anon_vma */
+	RMAP_EVENT_DOWN_READ = 5,	/* object: anon_vma */
+	RMAP_EVENT_UP_READ = 6,		/* object: anon_vma */
+	RMAP_EVENT_TRYLOCK = 7,		/* arg: 1 for writing; flags: 1 if taken; object: anon_vma */
+	RMAP_EVENT_SPIN_LOCK = 8,	/* page_table_lock; object: mm */
+	RMAP_EVENT_SPIN_UNLOCK = 9,	/* page_table_lock; object: mm */
+	RMAP_EVENT_GET = 10,		/* object: anon_vma */
+	RMAP_EVENT_PUT = 11,		/* object: anon_vma; flags: 1 if it was the last reference */
+	RMAP_EVENT_ENTER = 12,		/* arg: function; flags: rmap_enter; object: VMA; other: source VMA or RMAP_NONE */
+	RMAP_EVENT_EXIT = 13,		/* arg: function; flags: errno or 0; object: VMA */
+	RMAP_EVENT_TREE_INSERT = 14,	/* object: anon_vma; other: avc */
+	RMAP_EVENT_TREE_REMOVE = 15,	/* object: anon_vma; other: avc */
+	RMAP_EVENT_WARN = 16,
+	RMAP_EVENT_BUG = 17,		/* the call ended there */
+	RMAP_EVENT_OOPS = 18,		/* the call ended there */
+	RMAP_EVENT_RULE = 19,		/* arg: rule; object: the serial concerned, or RMAP_NONE */
+	RMAP_EVENT_VISIT = 20,		/* of a walk; object: VMA; other: page */
+};
+
+/* Flags of RMAP_EVENT_ENTER. */
+enum rmap_enter {
+	RMAP_ENTER_HAS_ANON_VMA = 1,
+	RMAP_ENTER_HAS_CHAIN = 2,
+};
+
+/* GFP flags of an allocation: the trees number theirs differently. */
+enum rmap_gfp {
+	RMAP_GFP_DIRECT_RECLAIM = 0x1,
+	RMAP_GFP_KSWAPD_RECLAIM = 0x2,
+	RMAP_GFP_IO = 0x4,
+	RMAP_GFP_FS = 0x8,
+	RMAP_GFP_NOWARN = 0x10,
+	RMAP_GFP_ZERO = 0x20,
+	RMAP_GFP_ACCOUNT = 0x40,
+	RMAP_GFP_NOFAIL = 0x80,
+	RMAP_GFP_HIGH = 0x100,
+	RMAP_GFP_NORETRY = 0x200,
+};
+
+/* vm_flags of a VMA: the trees number theirs differently. */
+enum rmap_vma_flag {
+	RMAP_VMA_READ = 0x1,
+	RMAP_VMA_WRITE = 0x2,
+	RMAP_VMA_EXEC = 0x4,
+	RMAP_VMA_SOFTDIRTY = 0x8,
+	RMAP_VMA_GROWSDOWN = 0x10,
+	RMAP_VMA_DONTCOPY = 0x20,
+	RMAP_VMA_WIPEONFORK = 0x40,
+	RMAP_VMA_ACCOUNT = 0x80,
+	RMAP_VMA_OTHER = 0x100,		/* any flag that has no bit here */
+};
+
+/* Why a VMA is cloned; enum vma_operation of 7.x. */
+enum rmap_vma_operation {
+	RMAP_VMA_OP_SPLIT = 0,
+	RMAP_VMA_OP_MERGE_UNFAULTED = 1,
+	RMAP_VMA_OP_REMAP = 2,
+	RMAP_VMA_OP_FORK = 3,
+};
+
+/* How an rmap walk takes the lock of its anon_vma. */
+enum rmap_walk_mode {
+	RMAP_WALK_UNLOCKED = 0,		/* the walk takes it */
+	RMAP_WALK_LOCKED = 1,		/* the caller holds it */
+	RMAP_WALK_TRYLOCK = 2,		/* the walk only tries */
+	RMAP_WALK_CONTENDED = 3,	/* the walk only tries, and another task holds it */
+};
+
+/*
+ * The words of a state stream. A stream is a sequence of records; "or 0" is an
+ * object that may be absent, whose serial is then given plus 1.
+ *
+ * VMA:      tag, serial, mm, attached, start, end, pgoff, anon_pgoff, flags | file << 32,
+ *           anon_vma + 1 or 0, n, then n times: avc, its anon_vma, its VMA, in list order
+ * anon_vma: tag, serial, root, parent, refcount, num_children, num_active_vmas,
+ *           leftmost avc + 1 or 0, then a tree
+ * folio:    tag, number, anon_vma that its mapping was set to + 1, index
+ * tree:     tag, n, then n nodes in preorder
+ * paths:    tag, nodes in the tree, m, then m times: k, then k path nodes, from a touched
+ *           node up to the root
+ * node:     avc | VMA << 32, rmap_node bits | rb_subtree_last << 8
+ * path node: a node, then left avc + 1 or 0 | right likewise << 32, then rb_subtree_last of
+ *           the left child or 0, of the right child or 0
+ */
+enum rmap_stream {
+	RMAP_STREAM_VMA = 0x11,
+	RMAP_STREAM_ANON_VMA = 0x22,
+	RMAP_STREAM_TREE = 0x33,
+	RMAP_STREAM_PATHS = 0x44,
+	RMAP_STREAM_FOLIO = 0x55,
+};
+
+enum rmap_node {
+	RMAP_NODE_BLACK = 1,
+	RMAP_NODE_LEFT = 2,
+	RMAP_NODE_RIGHT = 4,
+	RMAP_NODE_LEFT_BLACK = 8,
+	RMAP_NODE_RIGHT_BLACK = 16,
+};
+
+/* A touched tree of at most so many nodes is reported whole, otherwise by paths. */
+#define RMAP_WHOLE_TREE_MAX 8
+/* So many touched nodes of one tree are followed. */
+#define RMAP_MARKS_MAX 4
+
+/* One observed event. */
 struct rmap_event {
-	uint8_t kind;
+	uint8_t kind;	/* enum rmap_event_kind */
 	uint8_t arg;
 	uint16_t flags;
 	uint32_t object;
 	uint32_t other;
 };
 
-/* Which allocation attempts of an operation fail; see Fail in crates/seam/src/fail.rs. */
+/* Which allocation attempts of an operation fail: these, and all from one on; 0 is none. */
 struct rmap_fail {
 	uint16_t list[RMAP_FAIL_MAX];
 	uint16_t from;
 };
 
-enum rmap_call_kind {
-	/* Bookkeeping around the reverse map. */
-	RMAP_MMAP_WRITE_LOCK,	/* mm */
-	RMAP_MMAP_READ_LOCK,	/* mm */
-	RMAP_MMAP_UNLOCK,	/* mm */
-	RMAP_VM_AREA_ALLOC,	/* mm, range */
-	RMAP_VM_AREA_DUP,	/* vma, mm, range */
-	RMAP_VM_AREA_FREE,	/* vma */
-	RMAP_VMA_SET_RANGE,	/* vma, range */
-	RMAP_VMA_MARK_ATTACHED,	/* vma */
-	RMAP_VMA_MARK_DETACHED,	/* vma */
-	RMAP_VMA_SET_ATTRIBUTES,	/* vma, start = anon_pgoff, end = flags, pgoff = file; see VmaAttributes */
-	RMAP_VMA_SET_MM,	/* vma, mm */
-	RMAP_VMA_SET_ANON_VMA,	/* vma, other = anon_vma */
-	/* The reverse map itself. */
-	RMAP_ANON_VMA_PREPARE,	/* vma, other = prev, third = next */
-	RMAP_ANON_VMA_CLONE,	/* vma = dst, other = src, operation */
-	RMAP_ANON_VMA_FORK,	/* vma, other = pvma */
-	RMAP_UNLINK_ANON_VMAS,	/* vma */
-	RMAP_PRE_UPDATE_VMA,	/* vma */
-	RMAP_POST_UPDATE_VMA,	/* vma */
-	RMAP_ANON_VMA_LOCK_WRITE,	/* vma = anon_vma: held until the unlocking */
-	RMAP_ANON_VMA_UNLOCK_WRITE,	/* vma = anon_vma */
-	RMAP_TREE_PRE_UPDATE_VMA,	/* vma */
-	RMAP_TREE_POST_UPDATE_VMA,	/* vma */
-
-	/* Folios, named by the caller: third. */
-	RMAP_FOLIO_SET_ANON,	/* third, vma, start = page, operation = exclusive */
-	RMAP_FOLIO_MOVE_ANON_RMAP,	/* third, vma */
-	RMAP_FOLIO_SET_INDEX,	/* third, vma, start = page */
-	RMAP_FOLIO_FREE,	/* third */
-	RMAP_FOLIO_GET_ANON_VMA,	/* third, operation = mapped */
-	RMAP_PUT_ANON_VMA,	/* other = anon_vma */
-	RMAP_RMAP_WALK_ANON,	/* third, operation = mapped, start = enum rmap_walk_mode */
-
-	/* Told by a driver behind the interface, never called: what befalls the page tables, and what is outside of any call. */
-	RMAP_PAGES_ZAP = 0x100,	/* mm, pages start to end */
-	RMAP_PAGES_COPY,	/* mm, other = the mm copied from, pages start to end */
-	RMAP_PAGES_MOVE,	/* mm, pages start to end, pgoff = the first page's new place */
-	RMAP_OUTSIDE,		/* events that belong to no call */
-};
-
-/* How an rmap walk comes by the lock of its anon_vma; see WalkMode in crates/seam/src/lib.rs. */
-enum rmap_walk_mode {
-	RMAP_WALK_UNLOCKED,
-	RMAP_WALK_LOCKED,
-	RMAP_WALK_TRYLOCK,
-	RMAP_WALK_CONTENDED,
-};
-
-/* One call of the interface; see Call in crates/seam/src/lib.rs. Absent VMAs are RMAP_NONE; start, end and pgoff are pages. */
-struct rmap_call {
-	uint32_t kind;
-	uint32_t mm;
-	uint32_t vma;
-	uint32_t other;
-	uint32_t third;
-	uint32_t operation;
+/* Where a VMA lies: vm_start, vm_end and vm_pgoff, all in pages. */
+struct rmap_range {
 	uint64_t start;
 	uint64_t end;
 	uint64_t pgoff;
 };
 
+/* What else a VMA is. */
+struct rmap_attributes {
+	uint64_t anon_pgoff;	/* of the first page; pgoff where the tree knows none */
+	uint64_t flags;		/* enum rmap_vma_flag */
+	uint32_t file;		/* number of the file + 1; 0: anonymous */
+};
+
+enum rmap_call_kind {
+	/* Bookkeeping around the reverse map: below RMAP_ANON_VMA_PREPARE. */
+	RMAP_MMAP_WRITE_LOCK = 0,
+	RMAP_MMAP_READ_LOCK = 1,
+	RMAP_MMAP_UNLOCK = 2,
+	RMAP_VM_AREA_ALLOC = 3,
+	RMAP_VM_AREA_DUP = 4,
+	RMAP_VM_AREA_FREE = 5,
+	RMAP_VMA_SET_RANGE = 6,
+	RMAP_VMA_MARK_ATTACHED = 7,
+	RMAP_VMA_MARK_DETACHED = 8,
+	RMAP_VMA_SET_ATTRIBUTES = 9,
+	RMAP_VMA_SET_MM = 10,
+	RMAP_VMA_SET_ANON_VMA = 11,
+	/* The reverse map itself. */
+	RMAP_ANON_VMA_PREPARE = 12,
+	RMAP_ANON_VMA_CLONE = 13,
+	RMAP_ANON_VMA_FORK = 14,
+	RMAP_UNLINK_ANON_VMAS = 15,
+	RMAP_PRE_UPDATE_VMA = 16,
+	RMAP_POST_UPDATE_VMA = 17,
+	RMAP_ANON_VMA_LOCK_WRITE = 18,
+	RMAP_ANON_VMA_UNLOCK_WRITE = 19,
+	RMAP_TREE_PRE_UPDATE_VMA = 20,
+	RMAP_TREE_POST_UPDATE_VMA = 21,
+	/* Folios, by the number that the caller chose. */
+	RMAP_FOLIO_SET_ANON = 22,
+	RMAP_FOLIO_MOVE_ANON_RMAP = 23,
+	RMAP_FOLIO_SET_INDEX = 24,
+	RMAP_FOLIO_FREE = 25,
+	RMAP_FOLIO_GET_ANON_VMA = 26,
+	RMAP_PUT_ANON_VMA = 27,
+	RMAP_RMAP_WALK_ANON = 28,
+	/* Reported by a driver behind the interface, never called: page-table updates, and events of no call. */
+	RMAP_PAGES_ZAP = 0x100,
+	RMAP_PAGES_COPY = 0x101,
+	RMAP_PAGES_MOVE = 0x102,
+	RMAP_OUTSIDE = 0x103,
+};
+
+struct rmap_call_mmap_write_lock {
+	uint32_t mm;
+};
+
+struct rmap_call_mmap_read_lock {
+	uint32_t mm;
+};
+
+struct rmap_call_mmap_unlock {
+	uint32_t mm;
+};
+
+struct rmap_call_vm_area_alloc {
+	uint32_t mm;
+	struct rmap_range range;
+};
+
+struct rmap_call_vm_area_dup {
+	uint32_t orig;	/* VMA */
+	uint32_t mm;
+	struct rmap_range range;
+};
+
+struct rmap_call_vm_area_free {
+	uint32_t vma;
+};
+
+struct rmap_call_vma_set_range {
+	uint32_t vma;
+	struct rmap_range range;
+};
+
+struct rmap_call_vma_mark_attached {
+	uint32_t vma;
+};
+
+struct rmap_call_vma_mark_detached {
+	uint32_t vma;
+};
+
+struct rmap_call_vma_set_attributes {
+	uint32_t vma;
+	struct rmap_attributes attributes;
+};
+
+struct rmap_call_vma_set_mm {
+	uint32_t vma;
+	uint32_t mm;
+};
+
+struct rmap_call_vma_set_anon_vma {
+	uint32_t vma;
+	uint32_t anon_vma;	/* or RMAP_NONE */
+};
+
+struct rmap_call_anon_vma_prepare {
+	uint32_t vma;
+	uint32_t prev;	/* VMA or RMAP_NONE */
+	uint32_t next;	/* VMA or RMAP_NONE */
+};
+
+struct rmap_call_anon_vma_clone {
+	uint32_t dst;	/* VMA */
+	uint32_t src;	/* VMA */
+	uint32_t operation;	/* enum rmap_vma_operation */
+};
+
+struct rmap_call_anon_vma_fork {
+	uint32_t vma;
+	uint32_t pvma;
+};
+
+struct rmap_call_unlink_anon_vmas {
+	uint32_t vma;
+};
+
+struct rmap_call_pre_update_vma {
+	uint32_t vma;
+};
+
+struct rmap_call_post_update_vma {
+	uint32_t vma;
+};
+
+struct rmap_call_anon_vma_lock_write {
+	uint32_t anon_vma;	/* held until the unlock */
+};
+
+struct rmap_call_anon_vma_unlock_write {
+	uint32_t anon_vma;
+};
+
+struct rmap_call_tree_pre_update_vma {
+	uint32_t vma;
+};
+
+struct rmap_call_tree_post_update_vma {
+	uint32_t vma;
+};
+
+struct rmap_call_folio_set_anon {
+	uint32_t folio;
+	uint32_t vma;
+	uint64_t page;	/* virtual page */
+	uint32_t exclusive;	/* 0 or 1 */
+};
+
+struct rmap_call_folio_move_anon_rmap {
+	uint32_t folio;
+	uint32_t vma;
+};
+
+struct rmap_call_folio_set_index {
+	uint32_t folio;
+	uint32_t vma;
+	uint64_t page;	/* virtual page */
+};
+
+struct rmap_call_folio_free {
+	uint32_t folio;
+};
+
+struct rmap_call_folio_get_anon_vma {
+	uint32_t folio;
+	uint32_t mapped;	/* 0 or 1 */
+};
+
+struct rmap_call_put_anon_vma {
+	uint32_t anon_vma;
+};
+
+struct rmap_call_rmap_walk_anon {
+	uint32_t folio;
+	uint32_t mapped;	/* 0 or 1 */
+	uint32_t mode;	/* enum rmap_walk_mode */
+};
+
+struct rmap_call_pages_zap {
+	uint32_t mm;
+	uint64_t start;	/* page */
+	uint64_t end;	/* page */
+};
+
+struct rmap_call_pages_copy {
+	uint32_t mm;	/* the child */
+	uint32_t from;	/* the parent */
+	uint64_t start;	/* page */
+	uint64_t end;	/* page */
+};
+
+struct rmap_call_pages_move {
+	uint32_t mm;
+	uint64_t start;	/* page */
+	uint64_t end;	/* page */
+	uint64_t to;	/* new place of the first page */
+};
+
+/* One call: the member of its kind holds the arguments. */
+struct rmap_call {
+	uint32_t kind;	/* enum rmap_call_kind */
+	union {
+		struct rmap_call_mmap_write_lock mmap_write_lock;
+		struct rmap_call_mmap_read_lock mmap_read_lock;
+		struct rmap_call_mmap_unlock mmap_unlock;
+		struct rmap_call_vm_area_alloc vm_area_alloc;
+		struct rmap_call_vm_area_dup vm_area_dup;
+		struct rmap_call_vm_area_free vm_area_free;
+		struct rmap_call_vma_set_range vma_set_range;
+		struct rmap_call_vma_mark_attached vma_mark_attached;
+		struct rmap_call_vma_mark_detached vma_mark_detached;
+		struct rmap_call_vma_set_attributes vma_set_attributes;
+		struct rmap_call_vma_set_mm vma_set_mm;
+		struct rmap_call_vma_set_anon_vma vma_set_anon_vma;
+		struct rmap_call_anon_vma_prepare anon_vma_prepare;
+		struct rmap_call_anon_vma_clone anon_vma_clone;
+		struct rmap_call_anon_vma_fork anon_vma_fork;
+		struct rmap_call_unlink_anon_vmas unlink_anon_vmas;
+		struct rmap_call_pre_update_vma pre_update_vma;
+		struct rmap_call_post_update_vma post_update_vma;
+		struct rmap_call_anon_vma_lock_write anon_vma_lock_write;
+		struct rmap_call_anon_vma_unlock_write anon_vma_unlock_write;
+		struct rmap_call_tree_pre_update_vma tree_pre_update_vma;
+		struct rmap_call_tree_post_update_vma tree_post_update_vma;
+		struct rmap_call_folio_set_anon folio_set_anon;
+		struct rmap_call_folio_move_anon_rmap folio_move_anon_rmap;
+		struct rmap_call_folio_set_index folio_set_index;
+		struct rmap_call_folio_free folio_free;
+		struct rmap_call_folio_get_anon_vma folio_get_anon_vma;
+		struct rmap_call_put_anon_vma put_anon_vma;
+		struct rmap_call_rmap_walk_anon rmap_walk_anon;
+		struct rmap_call_pages_zap pages_zap;
+		struct rmap_call_pages_copy pages_copy;
+		struct rmap_call_pages_move pages_move;
+	} arguments;
+};
+
 /* How the slab treats freed objects. */
 enum rmap_slab_mode {
-	RMAP_SLAB_REUSE,	/* the next allocation gets the last freed object; never under AddressSanitizer */
-	RMAP_SLAB_POISON,	/* freed objects are poisoned and kept until the reset; AddressSanitizer's own way there */
+	RMAP_SLAB_REUSE = 0,	/* the next allocation gets the last freed object; never under AddressSanitizer */
+	RMAP_SLAB_POISON = 1,	/* freed objects are poisoned and kept until the reset; AddressSanitizer's own way there */
 };
 
-/* What the kernel's VMA code is asked to do; pages. The numbers are those of enum rmap_operation_kind. */
+/* What advise says of a range. */
+enum rmap_advice {
+	RMAP_ADVICE_DONTFORK = 0,
+	RMAP_ADVICE_DOFORK = 1,
+	RMAP_ADVICE_WIPEONFORK = 2,
+	RMAP_ADVICE_KEEPONFORK = 3,
+};
+
+/* What the kernel's VMA code is asked to do. */
 enum rmap_operation_kind {
-	RMAP_OP_MAP,		/* mm, start..end, file + 1 or 0, flags & 1: grows down */
-	RMAP_OP_FAULT,		/* mm, start, flags & 1: write, flags & 2: needs an anon_vma; returns the VMA */
-	RMAP_OP_FORK,		/* mm, other = the child */
-	RMAP_OP_UNMAP,		/* mm, start..end */
-	RMAP_OP_EXIT,		/* mm */
-	RMAP_OP_PROTECT,	/* mm, start..end, flags & 1: writable */
-	RMAP_OP_ADVISE,		/* mm, start..end, flags: dontfork, dofork, wipeonfork, keeponfork */
-	RMAP_OP_MOVE,		/* mm, start..end, to, flags & 1: dontunmap */
-	RMAP_OP_RESIZE,		/* mm, start..end, to = new length */
-	RMAP_OP_GROW,		/* mm, start = a page of the VMA, to = pages */
+	RMAP_OP_MAP = 0,
+	RMAP_OP_FAULT = 1,
+	RMAP_OP_FORK = 2,
+	RMAP_OP_UNMAP = 3,
+	RMAP_OP_EXIT = 4,
+	RMAP_OP_PROTECT = 5,
+	RMAP_OP_ADVISE = 6,
+	RMAP_OP_MOVE = 7,
+	RMAP_OP_RESIZE = 8,
+	RMAP_OP_GROW = 9,
 };
 
-struct rmap_operation {
-	uint32_t kind;
-	uint32_t mm;
-	uint32_t other;
-	uint32_t flags;
-	uint32_t file;
+struct rmap_operation_map {
 	uint64_t start;
 	uint64_t end;
-	uint64_t to;
+	uint32_t grows;	/* 0 or 1: VM_GROWSDOWN */
+	uint32_t file;	/* number of the file + 1; 0: anonymous */
+};
+
+struct rmap_operation_fault {
+	uint64_t page;
+	uint32_t read;	/* 0 or 1 */
+	uint32_t prepare;	/* 0 or 1: it needs an anon_vma. Returns the VMA */
+};
+
+struct rmap_operation_fork {
+	uint32_t child;	/* mm */
+};
+
+struct rmap_operation_unmap {
+	uint64_t start;
+	uint64_t end;
+};
+
+struct rmap_operation_exit {
+	uint32_t reserved;	/* 0 */
+};
+
+struct rmap_operation_protect {
+	uint64_t start;
+	uint64_t end;
+	uint32_t write;	/* 0 or 1 */
+};
+
+struct rmap_operation_advise {
+	uint64_t start;
+	uint64_t end;
+	uint32_t advice;	/* enum rmap_advice */
+};
+
+struct rmap_operation_move {
+	uint64_t start;
+	uint64_t end;
+	uint64_t to;	/* new first page */
+	uint32_t dontunmap;	/* 0 or 1 */
+};
+
+struct rmap_operation_resize {
+	uint64_t start;
+	uint64_t end;
+	uint64_t pages;	/* new length */
+};
+
+struct rmap_operation_grow {
+	uint64_t page;	/* of the VMA */
+	uint64_t pages;	/* how many more */
+};
+
+/* One operation: the member of its kind holds the arguments. */
+struct rmap_operation {
+	uint32_t kind;	/* enum rmap_operation_kind */
+	uint32_t mm;	/* whose; of a fork the parent */
+	union {
+		struct rmap_operation_map map;
+		struct rmap_operation_fault fault;
+		struct rmap_operation_fork fork;
+		struct rmap_operation_unmap unmap;
+		struct rmap_operation_exit exit;
+		struct rmap_operation_protect protect;
+		struct rmap_operation_advise advise;
+		struct rmap_operation_move move_to;
+		struct rmap_operation_resize resize;
+		struct rmap_operation_grow grow;
+	} arguments;
 };
 
 /* One thing seen while the VMA code runs: a call of the interface, its result, its events, and the state it touched. */

@@ -8,9 +8,9 @@
 //!
 //! Nothing here prints; that is [`crate::report`].
 
-mod call;
 mod divergence;
 mod failure;
+mod invariant;
 mod lockstep;
 mod minimized;
 mod no_port;
@@ -20,17 +20,18 @@ mod run;
 mod state_diff;
 mod tolerated;
 mod violation;
+mod walk;
 
 #[cfg(test)]
 mod tests;
 
-pub use call::{CallText, call_name};
 pub use divergence::{Difference, Divergence, Finding, FindingKind, Phase, Sides};
 pub use failure::FailedAttempt;
+pub use invariant::Invariant;
 pub use lockstep::{Lockstep, LockstepStats, STOPPED, Solo};
 pub use minimized::{Minimized, minimize_finding};
 pub use no_port::NoPort;
 pub use oracle::{Broken, Oracle};
 pub use run::{Driver, RunResult, RunStats, end_trace, play_trace, run_trace, run_trace_watched};
 pub use state_diff::{FieldDiff, diff_states, tree_text};
-pub use violation::{Invariant, Object, Violation};
+pub use violation::{Object, Violation};

@@ -6,15 +6,17 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 mod convert;
 mod exhaust;
 mod features;
 mod file;
 mod ground_truth;
+mod help;
 mod kernels;
 mod known;
+mod known_file;
 mod manual;
 mod minimize;
 mod mutants;
@@ -23,6 +25,7 @@ mod reproduce;
 mod review;
 mod run;
 mod show;
+mod spellings;
 mod subject;
 
 /// Nothing was found.
@@ -31,16 +34,17 @@ const AGREE: u8 = 0;
 const FOUND: u8 = 1;
 /// The command or its input is wrong.
 const USAGE: u8 = 2;
-/// Neither: the references of a review differ in classified ways alone, or a search is not finished.
-const BUT_FOR: u8 = 3;
+/// Neither: the references of a review are equivalent except for what is named, or a search is not finished.
+const UNDECIDED: u8 = 3;
 
 /// Differential fuzzer for the Linux kernel's anonymous reverse map (mm/rmap.c).
 #[derive(Parser)]
 #[command(name = "rmap-diff", version, propagate_version = true, max_term_width = 100)]
 #[command(
     after_help = "Examples:\n  rmap-diff run fuzz/seeds/siblings.trace\n  rmap-diff random --ops 200000 --minimize\n  rmap-diff \
-        show fuzz/seeds/siblings.trace --html siblings.html\n\nExit status: 0 the sides agree, 1 a divergence or violation \
-        was found, 2 usage or malformed input; review and exhaust also 3: equivalent but for what is named, or not finished."
+        show fuzz/seeds/siblings.trace --as html -o siblings.html\n\nExit status: 0 the sides agree, 1 a divergence or \
+        violation was found, 2 wrong usage or malformed input. review and exhaust also use 3: equivalent except for what is \
+        named, or not finished."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -49,75 +53,76 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run one trace and report where the sides part or an invariant breaks.
+    /// Run one trace and report where the sides differ or an invariant breaks
     #[command(
         after_help = "Examples:\n  rmap-diff run fuzz/seeds/siblings.trace\n  rmap-diff run crash.trace --kernel 6.12 \
-        --side c --dump json\n  echo 'map p0 0x10..0x18' | rmap-diff run -"
+        --side kernel --dump json\n  echo 'map p0 0x10..0x18' | rmap-diff run -"
     )]
     Run(run::Args),
-    /// Run random traces, reproducible by a seed.
+    /// Run random traces; the same seed gives the same traces
     #[command(
         after_help = "Examples:\n  rmap-diff random --ops 1000000 --seed 7 --fail-rate 0.3\n  rmap-diff random --ops \
         200000 --kernel 6.1 --mix fork-heavy"
     )]
     Random(random::Args),
-    /// Every sequence of operations up to a depth, with every allocation failing, in a small scope.
+    /// Try every sequence of operations in a small scope, with every allocation failing
     #[command(
         after_help = "Examples:\n  rmap-diff exhaust --procs 3 --pages 2 --depth 6 --failures all\n  rmap-diff exhaust \
-        --kernel 6.12 --driver rust --procs 3 --pages 3 --depth 8 --failures all --state search.bin --time 600\n\n\
-        Exit status: 0 everything in the scope was tried, 1 a divergence or violation was found, 2 usage, 3 not finished."
+        --kernel 6.12 --vma model --procs 3 --pages 3 --depth 8 --failures all --state search.bin --time 600\n\n\
+        Exit status: 0 everything in the scope was tried, 1 a divergence or violation was found, 2 wrong usage, 3 not finished."
     )]
     Exhaust(exhaust::Args),
-    /// Make a trace small that finds something: as few operations as find the same.
+    /// Make the trace of a finding small: as few operations as find the same
     #[command(
         after_help = "Examples:\n  rmap-diff minimize divergence.trace --kernel 6.12\n  rmap-diff minimize crash.trace -o \
-        small.trace --side c"
+        small.trace --side kernel"
     )]
     Minimize(minimize::Args),
-    /// Show the anon_vma forest of a trace, step by step: as text, as a picture, as a page.
+    /// Show the anon_vma forest of a trace, step by step, as text, as a picture or as a page
     #[command(
         after_help = "Examples:\n  rmap-diff show fuzz/seeds/siblings.trace --at 4\n  rmap-diff show crash.trace --kernel 6.12 \
-        --html crash.html\n  rmap-diff show crash.trace --svg crash.svg"
+        --as html -o crash.html\n  rmap-diff show crash.trace --as svg -o crash.svg"
     )]
     Show(show::Args),
-    /// Write a trace as a C program for a running kernel, as a Rust test, or as text.
+    /// Write a trace as a C program for a running kernel, as a Rust test, or as text
     #[command(
         after_help = "Examples:\n  rmap-diff reproduce crash.trace --as c -o reproduce.c\n  rmap-diff reproduce crash.trace \
         --kernel 6.12 --as test -o tests/crash.rs"
     )]
     Reproduce(reproduce::Args),
-    /// Compare two references: does a change of mm/rmap.c change what it does, on every failure path too?
+    /// Compare two references: does a patch change what mm/rmap.c does?
     #[command(
-        after_help = "Examples:\n  rmap-diff review 6.12 mine\n  rmap-diff review 6.12 7.3 --driver rust --time 60\n  \
+        after_help = "Examples:\n  rmap-diff review 6.12 mine\n  rmap-diff review 6.12 7.3 --vma model --time 60\n  \
         rmap-diff review 6.12 mine --trace small.trace\n\nExit status: 0 equivalent, 1 different or an invariant is \
-        broken, 2 usage, 3 equivalent but for what is named."
+        broken, 2 wrong usage, 3 equivalent except for what is named, or not finished."
     )]
     Review(review::Args),
-    /// Play the traces of the known findings again: is each still there?
+    /// Run the traces of the known findings again: is each still there?
     #[command(after_help = "Examples:\n  rmap-diff known\n  rmap-diff known --kernel 7.3")]
     Known(known::Args),
-    /// Play traces on a booted kernel too, and compare its own graph after every step (`make ground-truth`).
+    /// Run traces on a booted kernel too and compare its graph after every step (`make ground-truth`)
     #[command(after_help = "Examples:\n  rmap-diff ground-truth --kernel 6.12 \
         --image vmlinuz --agent rmap-guest --traces 0 mine.trace")]
     GroundTruth(ground_truth::Args),
-    /// Convert traces between text and bytes (the fuzzer's inputs).
+    /// Convert traces between text and bytes (the fuzzer's inputs)
     #[command(
-        after_help = "Examples:\n  rmap-diff convert --set small --partial fuzz/artifacts/differential/crash-0123 \
-        crash.trace\n  rmap-diff convert crash.trace crash.bin\n  rmap-diff convert --seeds fuzz/seeds fuzz/corpus/differential"
+        after_help = "Examples:\n  rmap-diff convert --set small --partial fuzz/artifacts/differential/crash-0123 -o \
+        crash.trace\n  rmap-diff convert crash.trace -o crash.bin\n  rmap-diff convert --seeds fuzz/seeds -o \
+        fuzz/corpus/differential"
     )]
     Convert(convert::Args),
-    /// List the kernel references, or show what was cut from one.
+    /// List the kernel references, or show what was cut from one
     #[command(after_help = "Examples:\n  rmap-diff kernels\n  rmap-diff kernels --show 6.12 | less")]
     Kernels(kernels::Args),
-    /// Print a completion script for a shell.
+    /// Print a completion script for a shell
     #[command(
         after_help = "Examples:\n  rmap-diff completions bash > rmap-diff.bash\n  rmap-diff completions zsh > _rmap-diff"
     )]
     Completions(manual::CompletionsArgs),
-    /// Print the manual page, or write those of all commands.
+    /// Print the manual page, or write those of all commands
     #[command(after_help = "Examples:\n  rmap-diff man | man -l -\n  rmap-diff man -o man/man1")]
     Man(manual::ManArgs),
-    /// How many planted faults are found, of every one that a fixed set of operators makes: `make mutants`.
+    /// Measure how many planted faults are found, of all that a fixed set of operators makes (`make mutants`)
     #[command(hide = cfg!(not(rmap_mutants)))]
     Mutants(mutants::Args),
 }
@@ -126,9 +131,9 @@ enum Command {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum SideArg {
     /// The kernel's C alone, under the invariants.
-    C,
-    /// The port alone, under the invariants.
-    Rust,
+    Kernel,
+    /// The Rust port alone, under the invariants.
+    Port,
     /// Both, compared at every call.
     Both,
 }
@@ -152,9 +157,23 @@ impl Error {
     }
 }
 
+/// The whole command.
+fn command() -> clap::Command {
+    help::grouped(Cli::command())
+}
+
+/// Says on standard error what an old spelling is now.
+fn hint(text: &str) {
+    let _ = writeln!(anstream::stderr(), "rmap-diff: {text}");
+}
+
 /// Parses the command line, does what it says, and gives the exit status.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let (driver, vma) = (std::env::var_os("RMAP_DRIVER"), std::env::var_os("RMAP_VMA"));
+    let modern = spellings::modern(std::env::args_os(), driver, vma.is_some());
+    modern.hints.iter().for_each(|text| hint(text));
+    let parsed = command().try_get_matches_from(modern.words);
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();

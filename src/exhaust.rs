@@ -22,7 +22,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-pub use lockstep::{Injected, LockstepWorlds};
+pub use lockstep::LockstepWorlds;
 pub use save::{SaveError, Subject};
 pub use scope::{FIRST_PAGE, Failures, OpKinds, Scope, UnknownOperation};
 pub use search::{Counts, Ended, Expand, Expansion, Limits, Search};

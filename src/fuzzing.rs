@@ -6,110 +6,92 @@
 use std::cell::RefCell;
 use std::env;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use crate::check::{self, Lockstep};
-use crate::kernel::{self, Kernel, Reference, SlabMode};
-use crate::known::{KnownFinding, KnownFindings};
-use crate::mm::{KernelDriver, SmallDriver};
-use crate::port::Port;
+use crate::kernel::{self, SlabMode};
+use crate::known::KnownFinding;
 use crate::report::{self, Report};
+use crate::session::{Player, Session, VmaCode};
 use crate::trace::{self, OpSet, Trace};
 use figures::Figures;
 
+mod environment;
 mod figures;
 mod review;
 
+pub use environment::SetupError;
 pub use review::{announce_review, review};
 
 /// Whether this binary runs under AddressSanitizer: freed objects are then poisoned rather than reused.
 const ADDRESS_SANITIZER: bool = cfg!(rmap_sanitize_address);
 
-static CHOSEN: OnceLock<Chosen> = OnceLock::new();
-static KNOWN: OnceLock<Vec<KnownFinding>> = OnceLock::new();
+static TARGET: OnceLock<Target> = OnceLock::new();
 static OPERATIONS: OnceLock<OpSet> = OnceLock::new();
+/// Whether libFuzzer's own mutations of bytes are all that is done to an input.
+static BYTES_ALONE: OnceLock<bool> = OnceLock::new();
 
 /// What a fuzz target runs.
-#[derive(Clone, Copy)]
-struct Chosen {
-    reference: &'static Reference,
-    /// The kernel driver, else the small one.
-    vma_layer: bool,
+struct Target {
+    session: Session,
+    known: Vec<KnownFinding>,
 }
 
-/// Chooses the reference (`$RMAP_KERNEL`, else the newest after the January 2026 series) and the driver
-/// (`$RMAP_DRIVER`: `kernel` or `rust`; else the kernel's where the reference has it), and says what runs. Reads the known
-/// findings (`$RMAP_KNOWN`: a file or `none`; else those that are built in). Ends the process with status 2 if there is
-/// none, if the C carries no coverage counters, or if that file is wrong.
-pub fn announce() {
-    let refuse = |why: String| -> ! {
-        eprintln!("rmap-diff: {why}");
-        std::process::exit(2);
+/// Chooses the reference (`$RMAP_KERNEL`, else the newest after the January 2026 series) and the VMA code (`$RMAP_VMA`:
+/// `kernel` or `model`; else the kernel's where the reference has it), and says what runs. Reads the known findings
+/// (`$RMAP_KNOWN`: a file or `none`; else those that are built in) and how inputs are mutated (`$RMAP_MUTATOR`:
+/// `operations` or `bytes`).
+///
+/// # Errors
+/// If one of these is not there, if the C carries no coverage counters, or if the file is wrong: the target cannot run.
+pub fn announce() -> Result<(), SetupError> {
+    let reference = match environment::reference("RMAP_KERNEL")? {
+        Some(named) => named,
+        None => kernel::default_reference().ok_or_else(|| SetupError::new("no kernel reference in this binary"))?,
     };
-    let reference = match env::var("RMAP_KERNEL") {
-        Ok(name) => kernel::reference(&name).unwrap_or_else(|| {
-            let names: Vec<&str> = kernel::references().iter().map(|r| r.name).collect();
-            refuse(format!("RMAP_KERNEL={name}: no such reference in this binary; it has {}", names.join(", ")))
-        }),
-        Err(_) => kernel::default_reference().unwrap_or_else(|| refuse("no kernel reference in this binary".into())),
-    };
-    if !kernel::instrumented() {
-        refuse("the C of this binary has no coverage counters: build it with cargo fuzz (clang is needed)".into());
+    environment::check_instrumented()?;
+    let asked = environment::vma()?;
+    let vma = VmaCode::choose(asked, crate::check::Sides::Both, &[reference])?;
+    if let Some(why) = reference.without_vma_layer().filter(|_| asked.is_none()) {
+        eprintln!("rmap-diff: {} has no kernel VMA code, the model runs: {why}", reference.name);
     }
-    let missing = reference.without_vma_layer();
-    let vma_layer = match (env::var("RMAP_DRIVER").as_deref(), missing) {
-        (Ok("rust"), _) => false,
-        (Ok("kernel"), Some(why)) => refuse(format!("{} has no kernel driver: {why}", reference.name)),
-        (Ok("kernel") | Err(_), None) => true,
-        (Err(_), Some(why)) => {
-            eprintln!("rmap-diff: {} has no kernel driver, the small one runs: {why}", reference.name);
-            false
-        }
-        (Ok(other), _) => refuse(format!("RMAP_DRIVER={other}: expected kernel or rust")),
-    };
     let sanitizer = if ADDRESS_SANITIZER { "address" } else { "none" };
-    let driver = if vma_layer { "kernel" } else { "rust" };
     eprintln!(
-        "rmap-diff: kernel={} version={} driver={driver} sanitizer={sanitizer} revision: {}",
-        reference.name, reference.version, reference.revision
+        "rmap-diff: kernel={} version={} vma={} sanitizer={sanitizer} revision: {}",
+        reference.name,
+        reference.version,
+        vma.name(),
+        reference.revision
     );
-    let known = KnownFindings::read(env::var_os("RMAP_KNOWN").map(PathBuf::from).as_deref());
-    let known = known.unwrap_or_else(|error| refuse(format!("RMAP_KNOWN: {error}")));
-    KNOWN.get_or_init(|| known.of(reference.name, reference.version));
-    CHOSEN.get_or_init(|| Chosen { reference, vma_layer });
-    set_operations(vma_layer);
+    let known = environment::known()?.of(reference.name, reference.version);
+    let session = Session { slab: slab(), ..Session::new(reference).with_vma(vma) }.tolerating(&known);
+    TARGET.get_or_init(|| Target { session, known });
+    set_operations(vma);
+    set_mutator()
 }
 
-fn known() -> &'static [KnownFinding] {
-    KNOWN.get().map_or(&[], Vec::as_slice)
+/// What the C's slab does with freed objects.
+fn slab() -> SlabMode {
+    if ADDRESS_SANITIZER { SlabMode::Poison } else { SlabMode::Reuse }
 }
 
-fn chosen() -> Chosen {
-    *CHOSEN.get().expect("announce() has chosen")
+fn target() -> &'static Target {
+    TARGET.get().expect("announce() has chosen")
 }
 
-/// The operations that an input is made of: those that the driver knows. What is converted from and to an input
+/// The operations that an input is made of: those that the VMA code knows. What is converted from and to an input
 /// (`rmap-diff convert --set`) has to be converted with the same.
 pub fn operations() -> OpSet {
     *OPERATIONS.get().expect("a target announces itself first")
 }
 
-fn set_operations(vma_layer: bool) {
-    OPERATIONS.get_or_init(|| if vma_layer { OpSet::Full } else { OpSet::Small });
+fn set_operations(vma: VmaCode) {
+    OPERATIONS.get_or_init(|| vma.operations());
 }
 
-/// Whether libFuzzer's own mutations of bytes are all that is done to an input (`$RMAP_MUTATOR`: `operations` or `bytes`).
-fn bytes_alone() -> bool {
-    static BYTES: OnceLock<bool> = OnceLock::new();
-    *BYTES.get_or_init(|| match env::var("RMAP_MUTATOR").as_deref() {
-        Ok("bytes") => true,
-        Ok("operations") | Err(_) => false,
-        Ok(other) => {
-            eprintln!("rmap-diff: RMAP_MUTATOR={other}: expected operations or bytes");
-            std::process::exit(2);
-        }
-    })
+fn set_mutator() -> Result<(), SetupError> {
+    let alone = environment::bytes_alone()?;
+    BYTES_ALONE.get_or_init(|| alone);
+    Ok(())
 }
 
 /// One mutation in so many is libFuzzer's own, of bytes.
@@ -123,7 +105,7 @@ pub fn mutate(
     seed: u32,
     bytes: impl FnOnce(&mut [u8], usize, usize) -> usize,
 ) -> usize {
-    if bytes_alone() || seed.is_multiple_of(BYTES_ONE_IN) {
+    if BYTES_ALONE.get().copied().unwrap_or(false) || seed.is_multiple_of(BYTES_ONE_IN) {
         return bytes(data, size, max_size);
     }
     trace::mutate(operations(), data, size, max_size, seed / BYTES_ONE_IN)
@@ -134,46 +116,28 @@ pub fn crossover(one: &[u8], other: &[u8], out: &mut [u8], seed: u32) -> usize {
     trace::crossover(operations(), one, other, out, seed)
 }
 
-enum AnyDriver {
-    Small(Box<SmallDriver>),
-    Kernel(Box<KernelDriver>),
-}
-
 struct Harness {
-    lockstep: Lockstep<Kernel, Port>,
-    driver: AnyDriver,
-    /// Which known findings were met and told.
-    told: Vec<bool>,
+    player: Box<dyn Player>,
+    /// Which known findings were met and reported.
+    reported: Vec<bool>,
     figures: Figures,
     executions: u64,
 }
 
 impl Harness {
     fn new() -> Harness {
-        let Chosen { reference, vma_layer } = chosen();
-        let mode = if ADDRESS_SANITIZER { SlabMode::Poison } else { SlabMode::Reuse };
-        let (kernel, driver) = match vma_layer {
-            true => (
-                Kernel::with_vma_layer(reference, mode).expect("announce() has looked"),
-                AnyDriver::Kernel(Box::default()),
-            ),
-            false => (Kernel::new(reference, mode), AnyDriver::Small(Box::default())),
-        };
-        let mut lockstep = Lockstep::new(kernel, Port::new(reference.revision));
-        lockstep.tolerate(known().iter().map(|known| known.signature.clone()));
-        Harness { lockstep, told: vec![false; known().len()], driver, figures: Figures::from_env(), executions: 0 }
+        let Target { session, known } = target();
+        let player = session.player().expect("announce() has looked");
+        Harness { player, reported: vec![false; known.len()], figures: Figures::from_env(), executions: 0 }
     }
 
     fn run(&mut self, trace: &Trace) {
-        let result = match &mut self.driver {
-            AnyDriver::Small(driver) => check::run_trace(&mut self.lockstep, &mut **driver, trace),
-            AnyDriver::Kernel(driver) => check::run_trace(&mut self.lockstep, &mut **driver, trace),
-        };
+        let Target { session, known } = target();
+        let result = self.player.play(trace);
         self.executions += 1;
-        for ((told, known), _) in
-            self.told.iter_mut().zip(known()).zip(self.lockstep.met()).filter(|&(_, &met)| met > 0)
-        {
-            if !std::mem::replace(told, true) {
+        let met = self.reported.iter_mut().zip(known).zip(self.player.met()).filter(|&(_, &met)| met > 0);
+        for ((reported, known), _) in met {
+            if !std::mem::replace(reported, true) {
                 eprintln!("known: {} ({})", known.signature, known.headline());
             }
         }
@@ -182,45 +146,38 @@ impl Harness {
             self.write_figures(result.finding.is_some());
         }
         if let Some(finding) = &result.finding {
-            let kernel = self.lockstep.reference().reference().name;
-            let options = self.options();
-            let report = Report::new(finding, trace, kernel).with_options(&options);
+            let options = options(session.vma);
+            let report = Report::new(finding, trace, session.reference.name).with_options(&options);
             eprint!("{}", report::text::plain(&report));
             panic!("{}", finding.signature());
         }
     }
 
-    /// With which options `run` finds what this finds, a word each.
-    fn options(&self) -> Vec<String> {
-        let driver = match self.driver {
-            AnyDriver::Small(_) => "rust",
-            AnyDriver::Kernel(_) => "kernel",
-        };
-        let mut options = ["--driver", driver].map(str::to_owned).to_vec();
-        if ADDRESS_SANITIZER {
-            options.extend(["--slab", "poison"].map(str::to_owned));
-        }
-        if let Ok(known) = env::var("RMAP_KNOWN") {
-            options.extend(["--known".to_owned(), known]);
-        }
-        options
-    }
-
     fn write_figures(&mut self, now: bool) {
-        let Harness { figures, driver, lockstep, executions, .. } = self;
-        let totals = match driver {
-            AnyDriver::Small(driver) => driver.stats().total(),
-            AnyDriver::Kernel(driver) => driver.stats().total(),
-        };
+        let Target { session, known } = target();
+        let Harness { figures, player, executions, .. } = self;
+        let totals = player.operations();
         figures.write(now, || {
-            let mut text = format!("kernel={}\nexecutions={executions}\n", lockstep.reference().reference().name);
+            let mut text = format!("kernel={}\nexecutions={executions}\n", session.reference.name);
             let _ = writeln!(text, "operations={}\nrefused={}", totals.total(), totals.refused);
-            for (known, met) in known().iter().zip(lockstep.met()).filter(|&(_, &met)| met > 0) {
+            for (known, met) in known.iter().zip(player.met()).filter(|&(_, &met)| met > 0) {
                 let _ = writeln!(text, "known={met} {}", known.signature);
             }
             text
         });
     }
+}
+
+/// With which options `run` finds what this finds, a word each.
+fn options(vma: VmaCode) -> Vec<String> {
+    let mut options = ["--vma", vma.name()].map(str::to_owned).to_vec();
+    if ADDRESS_SANITIZER {
+        options.extend(["--slab", "poison"].map(str::to_owned));
+    }
+    if let Ok(known) = env::var("RMAP_KNOWN") {
+        options.extend(["--known".to_owned(), known]);
+    }
+    options
 }
 
 /// Plays the trace on the chosen reference and the port in lockstep.

@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `crates/trace/src/agent.rs` | what the host and the agent in the guest say to each other |
 //! | `ground_truth/expressible.rs` | what of a trace cannot be said in system calls, and is left out by name |
+//! | `ground_truth/observed.rs` | what is seen of a run after each step |
 //! | `ground_truth/userland.rs` | the userland run: after each step its dump, its errno, its attempts to allocate |
 //! | `ground_truth/emulator.rs` | the emulator: boots a kernel with the agent, lines in and out |
 //! | `ground_truth/debug_port.rs` | the emulator's debug port: breakpoints, registers |
@@ -25,5 +26,7 @@ pub mod expressible;
 pub mod failures;
 #[cfg(feature = "cli")]
 pub mod guest;
+#[cfg(feature = "cli")]
+pub mod observed;
 #[cfg(feature = "cli")]
 pub mod userland;

@@ -7,10 +7,11 @@
 use std::ffi::CStr;
 use std::ptr::NonNull;
 
-use crate::rmap::{Call, Event, Fail, Revision, Rmap, Side, VmaId, VmaRange};
+use crate::rmap::{Call, Event, Fail, Revision, Rmap, Side};
 
 pub mod mutants;
 mod vma_layer;
+mod wire;
 
 /// The C interface, as bindgen reads it.
 #[allow(missing_docs, non_camel_case_types, dead_code, unused)]
@@ -189,154 +190,7 @@ const _: () = {
     assert!(offset_of!(Event, other) == offset_of!(abi::rmap_event, other));
     assert!(size_of::<Fail>() == size_of::<abi::rmap_fail>());
     assert!(align_of::<Fail>() == align_of::<abi::rmap_fail>());
-    assert!(Fail::MAX == abi::RMAP_FAIL_MAX as usize);
 };
-
-fn encode(call: Call) -> abi::rmap_call {
-    use abi::rmap_call_kind as kind;
-    let none = Event::NONE;
-    let mut c = abi::rmap_call {
-        kind: 0,
-        mm: 0,
-        vma: none,
-        other: none,
-        third: none,
-        operation: 0,
-        start: 0,
-        end: 0,
-        pgoff: 0,
-    };
-    let set_range = |c: &mut abi::rmap_call, range: VmaRange| {
-        (c.start, c.end, c.pgoff) = (range.start, range.end, range.pgoff);
-    };
-    let optional = |vma: Option<VmaId>| vma.map_or(none, |v| v.0);
-    let kind = match call {
-        Call::MmapWriteLock { mm } => {
-            c.mm = u32::from(mm.0);
-            kind::RMAP_MMAP_WRITE_LOCK
-        }
-        Call::MmapReadLock { mm } => {
-            c.mm = u32::from(mm.0);
-            kind::RMAP_MMAP_READ_LOCK
-        }
-        Call::MmapUnlock { mm } => {
-            c.mm = u32::from(mm.0);
-            kind::RMAP_MMAP_UNLOCK
-        }
-        Call::VmAreaAlloc { mm, range } => {
-            c.mm = u32::from(mm.0);
-            set_range(&mut c, range);
-            kind::RMAP_VM_AREA_ALLOC
-        }
-        Call::VmAreaDup { orig, mm, range } => {
-            c.mm = u32::from(mm.0);
-            c.vma = orig.0;
-            set_range(&mut c, range);
-            kind::RMAP_VM_AREA_DUP
-        }
-        Call::VmAreaFree { vma } => {
-            c.vma = vma.0;
-            kind::RMAP_VM_AREA_FREE
-        }
-        Call::VmaSetRange { vma, range } => {
-            c.vma = vma.0;
-            set_range(&mut c, range);
-            kind::RMAP_VMA_SET_RANGE
-        }
-        Call::VmaSetAttributes { vma, attributes } => {
-            c.vma = vma.0;
-            (c.start, c.end, c.pgoff) = (attributes.anon_pgoff, attributes.flags, attributes.file.into());
-            kind::RMAP_VMA_SET_ATTRIBUTES
-        }
-        // What the VMA code writes is told by it and never asked of it.
-        Call::VmaSetMm { vma, mm } => {
-            (c.vma, c.mm) = (vma.0, u32::from(mm.0));
-            kind::RMAP_VMA_SET_MM
-        }
-        Call::VmaSetAnonVma { vma, anon_vma } => {
-            (c.vma, c.other) = (vma.0, anon_vma.map_or(none, |id| id.0));
-            kind::RMAP_VMA_SET_ANON_VMA
-        }
-        Call::AnonVmaLockWrite { anon_vma } => {
-            c.vma = anon_vma.0;
-            kind::RMAP_ANON_VMA_LOCK_WRITE
-        }
-        Call::AnonVmaUnlockWrite { anon_vma } => {
-            c.vma = anon_vma.0;
-            kind::RMAP_ANON_VMA_UNLOCK_WRITE
-        }
-        Call::TreePreUpdateVma { vma } => {
-            c.vma = vma.0;
-            kind::RMAP_TREE_PRE_UPDATE_VMA
-        }
-        Call::TreePostUpdateVma { vma } => {
-            c.vma = vma.0;
-            kind::RMAP_TREE_POST_UPDATE_VMA
-        }
-        Call::VmaMarkAttached { vma } => {
-            c.vma = vma.0;
-            kind::RMAP_VMA_MARK_ATTACHED
-        }
-        Call::VmaMarkDetached { vma } => {
-            c.vma = vma.0;
-            kind::RMAP_VMA_MARK_DETACHED
-        }
-        Call::AnonVmaPrepare { vma, prev, next } => {
-            (c.vma, c.other, c.third) = (vma.0, optional(prev), optional(next));
-            kind::RMAP_ANON_VMA_PREPARE
-        }
-        Call::AnonVmaClone { dst, src, operation } => {
-            (c.vma, c.other, c.operation) = (dst.0, src.0, operation as u32);
-            kind::RMAP_ANON_VMA_CLONE
-        }
-        Call::AnonVmaFork { vma, pvma } => {
-            (c.vma, c.other) = (vma.0, pvma.0);
-            kind::RMAP_ANON_VMA_FORK
-        }
-        Call::UnlinkAnonVmas { vma } => {
-            c.vma = vma.0;
-            kind::RMAP_UNLINK_ANON_VMAS
-        }
-        Call::PreUpdateVma { vma } => {
-            c.vma = vma.0;
-            kind::RMAP_PRE_UPDATE_VMA
-        }
-        Call::PostUpdateVma { vma } => {
-            c.vma = vma.0;
-            kind::RMAP_POST_UPDATE_VMA
-        }
-        Call::FolioSetAnon { folio, vma, page, exclusive } => {
-            (c.third, c.vma, c.start, c.operation) = (folio.0, vma.0, page, exclusive.into());
-            kind::RMAP_FOLIO_SET_ANON
-        }
-        Call::FolioMoveAnonRmap { folio, vma } => {
-            (c.third, c.vma) = (folio.0, vma.0);
-            kind::RMAP_FOLIO_MOVE_ANON_RMAP
-        }
-        Call::FolioSetIndex { folio, vma, page } => {
-            (c.third, c.vma, c.start) = (folio.0, vma.0, page);
-            kind::RMAP_FOLIO_SET_INDEX
-        }
-        Call::FolioFree { folio } => {
-            c.third = folio.0;
-            kind::RMAP_FOLIO_FREE
-        }
-        Call::FolioGetAnonVma { folio, mapped } => {
-            (c.third, c.operation) = (folio.0, mapped.into());
-            kind::RMAP_FOLIO_GET_ANON_VMA
-        }
-        Call::PutAnonVma { anon_vma } => {
-            c.other = anon_vma.0;
-            kind::RMAP_PUT_ANON_VMA
-        }
-        Call::RmapWalkAnon { folio, mapped, mode } => {
-            (c.third, c.operation, c.start) = (folio.0, mapped.into(), mode as u64);
-            kind::RMAP_RMAP_WALK_ANON
-        }
-    };
-    c.kind = kind as u32;
-    c
-}
 
 impl Rmap for Kernel {
     fn revision(&self) -> Revision {
@@ -353,7 +207,7 @@ impl Rmap for Kernel {
     }
 
     fn call(&mut self, call: Call) -> i32 {
-        let call = encode(call);
+        let call = wire::encode_call(call);
         ops!(self, call(&call))
     }
 }

@@ -6,19 +6,19 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::session::{Session, SessionError, VmaCode};
 use crate::trace::{self, Trace};
 
-/// The file that is built in, and the traces that it names.
-const EMBEDDED: &str = include_str!("../findings/known.toml");
+/// The directory that is built in: the file, and beside it the traces that it names.
+const EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/findings");
 const EMBEDDED_NAME: &str = "findings/known.toml";
-const TRACES: &[(&str, &str)] = &[
-    ("map-after-failed-merge-6.12.trace", include_str!("../findings/map-after-failed-merge-6.12.trace")),
-    ("map-after-failed-merge.trace", include_str!("../findings/map-after-failed-merge.trace")),
-    ("wipeonfork-pgoff.trace", include_str!("../findings/wipeonfork-pgoff.trace")),
-];
+/// The compiler knows of this file that it was read, and of the directory not: an entry for a new trace has the directory read
+/// again.
+const EMBEDDED_FILE: &str = include_str!("../findings/known.toml");
 
 /// One of them.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -124,7 +124,7 @@ struct EntryForm {
 impl KnownFindings {
     /// The ones that are built in.
     pub fn embedded() -> KnownFindings {
-        Self::parse(EMBEDDED, None).unwrap_or_else(|error| panic!("the file that is built in: {error}"))
+        Self::parse(EMBEDDED_FILE, None).unwrap_or_else(|error| panic!("the file that is built in: {error}"))
     }
 
     /// Those of a file; no file: [the ones that are built in](Self::embedded); `none`: none.
@@ -144,12 +144,12 @@ impl KnownFindings {
     /// The trace of one of them.
     pub fn trace(&self, known: &KnownFinding) -> Result<Trace, KnownError> {
         let file = self.file.as_deref().unwrap_or(Path::new(EMBEDDED_NAME)).with_file_name(&known.trace);
-        let embedded = TRACES.iter().find(|(name, _)| self.file.is_none() && *name == known.trace);
+        let embedded = EMBEDDED.get_file(&known.trace).filter(|_| self.file.is_none());
         let text = match embedded {
-            Some((_, text)) => (*text).to_owned(),
-            None => read(&file)?,
+            Some(embedded) => embedded.contents().to_owned(),
+            None => read(&file)?.into_bytes(),
         };
-        trace::parse_bytes(text.as_bytes()).map_err(|error| KnownError {
+        trace::parse_bytes(&text).map_err(|error| KnownError {
             file,
             line: Some(error.line),
             found: error.found,
@@ -233,8 +233,8 @@ pub enum Replayed {
     StillThere,
     /// It does not; and what it finds instead, if anything.
     Gone(Option<String>),
-    /// The reference has no kernel driver, and why.
-    NoDriver(&'static str),
+    /// It was not played: the reference has no VMA code of its own.
+    NoKernelVma(SessionError),
 }
 
 impl fmt::Display for Replayed {
@@ -242,34 +242,28 @@ impl fmt::Display for Replayed {
         match self {
             Replayed::StillThere => f.write_str("still there"),
             Replayed::Gone(None) => f.write_str("GONE: its trace finds nothing"),
-            Replayed::Gone(Some(other)) => write!(f, "GONE: its trace finds another thing: {other}"),
-            Replayed::NoDriver(why) => write!(f, "not played: no kernel driver: {why}"),
+            Replayed::Gone(Some(other)) => write!(f, "GONE: its trace finds something else: {other}"),
+            Replayed::NoKernelVma(error) => write!(f, "not played: {error}"),
         }
     }
 }
 
 impl KnownFindings {
-    /// Plays the trace of one of them, going past the others, on a reference by its own VMA code and on the port.
+    /// Plays the trace of one of them, tolerating the others, on a reference by its own VMA code and on the port.
     pub fn replay(
         &self,
         known: &KnownFinding,
         trace: &Trace,
         reference: &'static crate::kernel::Reference,
     ) -> Replayed {
-        use crate::check::{Lockstep, run_trace};
-        use crate::kernel::{Kernel, SlabMode};
-        use crate::mm::KernelDriver;
-        use crate::port::Port;
-
-        let side = match Kernel::with_vma_layer(reference, SlabMode::Reuse) {
-            Ok(side) => side,
-            Err(why) => return Replayed::NoDriver(why),
-        };
-        let mut lockstep = Lockstep::new(side, Port::new(reference.revision));
+        let mut session = Session::new(reference).with_vma(VmaCode::Kernel);
         let others = self.of(reference.name, reference.version).into_iter().map(|other| other.signature);
-        lockstep.tolerate(others.filter(|other| *other != known.signature));
-        let found = run_trace(&mut lockstep, &mut KernelDriver::new(), trace).finding;
-        match found.map(|finding| finding.signature()) {
+        session.tolerated = others.filter(|other| *other != known.signature).collect();
+        let mut player = match session.player() {
+            Ok(player) => player,
+            Err(error) => return Replayed::NoKernelVma(error),
+        };
+        match player.play(trace).finding.map(|finding| finding.signature()) {
             Some(signature) if signature == known.signature => Replayed::StillThere,
             other => Replayed::Gone(other),
         }

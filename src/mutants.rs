@@ -22,6 +22,8 @@ pub use score::Score;
 pub use store::{Fate, Header, Kill, MutantFates, Record, Store};
 pub use table::{Mutant, table};
 
+use crate::session::SessionError;
+
 /// What is wrong with a file of this module, or with what it is asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum MutantsError {
@@ -44,12 +46,7 @@ pub enum MutantsError {
         /// What was found, and what was wanted.
         reason: String,
     },
-    /// The driver is not there.
-    #[error("{kernel} has no kernel driver: {why}")]
-    NoDriver {
-        /// The reference.
-        kernel: String,
-        /// Why not.
-        why: String,
-    },
+    /// The reference has no VMA code of its own.
+    #[error(transparent)]
+    Session(#[from] SessionError),
 }

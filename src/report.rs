@@ -81,7 +81,7 @@ impl<'a> Report<'a> {
             Some(file) if file != "-" => Path::new(file).with_extension("html").display().to_string(),
             _ => "finding.html".to_owned(),
         };
-        format!("rmap-diff show {} --html {}", self.arguments(), quoted(&page))
+        format!("rmap-diff show {} --as html -o {}", self.arguments(), quoted(&page))
     }
 
     /// The command that makes a program of it for a running kernel.
@@ -94,8 +94,8 @@ impl<'a> Report<'a> {
         // Only a run of one side blames one side.
         let side = match self.finding.side() {
             Sides::Both => "",
-            Sides::Reference => " --side c",
-            Sides::Port => " --side rust",
+            Sides::Reference => " --side kernel",
+            Sides::Port => " --side port",
         };
         let options: String = self.options.iter().map(|word| format!(" {}", quoted(word))).collect();
         format!("{} --kernel {}{side}{options}", quoted(self.file.unwrap_or("FILE")), self.kernel)

@@ -541,7 +541,7 @@ fn a_damaged_cache_says_which_note_and_how_to_mend_it() {
     for bad in ["", "name = 3\n", "\u{0}\u{1}", &good[..good.len() / 2], &good.replace("\"old\"", "\"other\"")] {
         fs::write(&note, bad).unwrap();
         let said = world.cache.references().expect_err("damaged").to_string();
-        assert!(said.contains("old/reference.toml") && said.contains("kernels remove old"), "{bad:?}: {said}");
+        assert!(said.contains("old/reference.toml") && said.contains("rmap-kernels remove old"), "{bad:?}: {said}");
     }
     world.cache.remove("old").expect("what the message says to do");
     assert_eq!(world.cache.references().unwrap().len(), 1);
@@ -549,17 +549,17 @@ fn a_damaged_cache_says_which_note_and_how_to_mend_it() {
 
 // --- The same through the command that `make kernel` calls ---
 
-/// The `kernels` command, built beside this test: cargo names it only to tests of its own package.
+/// The `rmap-kernels` command, built beside this test: cargo names it only to tests of its own package.
 fn kernels(cache: &Path, args: &[&str]) -> Output {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let program = BUILT.get_or_init(|| {
         let profile = Path::new(env!("CARGO_BIN_EXE_rmap-diff")).parent().unwrap();
         let release = profile.file_name().is_some_and(|name| name == "release");
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "-q", "-p", "rmap-extract", "--bin", "kernels", "--target-dir"]);
+        build.args(["build", "-q", "-p", "rmap-extract", "--bin", "rmap-kernels", "--target-dir"]);
         build.arg(profile.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR"));
         assert!(build.args(release.then_some("--release")).status().unwrap().success());
-        profile.join(format!("kernels{}", std::env::consts::EXE_SUFFIX))
+        profile.join(format!("rmap-kernels{}", std::env::consts::EXE_SUFFIX))
     });
     Command::new(program).args(args).env("RMAP_CACHE", cache).output().unwrap()
 }
@@ -589,7 +589,7 @@ fn the_command_fails_with_one_clear_line_and_leaves_the_cache_alone() {
         let output = kernels(world.cache.dir(), args);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
-        assert!(said.starts_with("kernels: ") && said.lines().count() == 1, "{args:?}: {said}");
+        assert!(said.starts_with("rmap-kernels: ") && said.lines().count() == 1, "{args:?}: {said}");
         assert!(said.contains(wanted) && !said.contains("panicked"), "{args:?}: `{wanted}` wanted: {said}");
         assert_eq!(output.stdout, b"", "{args:?}");
         assert!(listing(world.cache.dir()) == before, "{args:?}: the cache is not as it was");

@@ -26,7 +26,7 @@ const SMALL: &str = "map p0 0x10..0x18\nfault p0 0x12\n";
 /// The command, with an environment of its own.
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rmap-diff"));
-    for variable in ["RMAP_KERNEL", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+    for variable in ["RMAP_KERNEL", "RMAP_VMA", "RMAP_DRIVER", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         command.env_remove(variable);
     }
     command.args(args);
@@ -103,7 +103,7 @@ fn every_seed_agrees_and_the_status_is_0() {
         let said = ok(rmap_diff(&["run", &file]));
         let start = format!("{}: the sides agree and every invariant holds: ", reference(NEWEST).name);
         assert!(said.starts_with(&start) && said.lines().count() == 1, "{file}: {said}");
-        for side in ["c", "rust"] {
+        for side in ["kernel", "port"] {
             let said = ok(rmap_diff(&["run", &file, "--kernel", "6.12", "--side", side, "--slab", "poison"]));
             assert!(said.starts_with("6.12: every invariant holds: "), "{file}: {said}");
         }
@@ -125,13 +125,13 @@ fn wrong_usage_ends_with_2_and_says_what_is_wanted() {
         (&[][..], "Usage: rmap-diff <COMMAND>"),
         (&["walk"], "unrecognized subcommand"),
         (&["run"], "<FILE>"),
-        (&["run", "-", "--side", "left"], "possible values: c, rust, both"),
+        (&["run", "-", "--side", "left"], "possible values: kernel, port, both"),
         (&["run", "-", "--dump", "xml"], "possible values: json, text"),
         (&["random", "--ops", "many"], "--ops"),
         (&["random", "--trace-ops", "0"], "--trace-ops"),
         (&["random", "--mix", "odd"], "fork-heavy"),
         (&["convert"], "<INPUT>"),
-        (&["convert", "--seeds", "x"], "<OUTPUT>"),
+        (&["convert", "--seeds", "x"], "-o DIR"),
         (&["convert", "x", "--to", "tape"], "possible values: text, bytes"),
         (&["kernels", "--show", "6.12", "--json"], "cannot be used with"),
         (&["review", "6.12", "6.1", "--depth", "0", "--time", "0"], "nothing would be played"),
@@ -146,13 +146,13 @@ fn wrong_usage_ends_with_2_and_says_what_is_wanted() {
 fn an_unreadable_file_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let missing = path(&dir, "missing.trace");
-    for args in [&["run", &missing][..], &["convert", &missing], &["convert", "--seeds", &missing, "x"]] {
+    for args in [&["run", &missing][..], &["convert", &missing], &["convert", "--seeds", &missing, "-o", "x"]] {
         let said = refused(rmap_diff(args));
         assert!(said.starts_with(&format!("rmap-diff: {missing}: No such file")), "{said}");
     }
     let empty = dir.path().display().to_string();
-    let said = refused(rmap_diff(&["convert", "--seeds", &empty, &path(&dir, "corpus")]));
-    assert!(said.contains("no .trace file there"), "{said}");
+    let said = refused(rmap_diff(&["convert", "--seeds", &empty, "-o", &path(&dir, "corpus")]));
+    assert!(said.contains("it has no .trace file"), "{said}");
     assert!(refused(rmap_diff(&["run", &empty])).contains(&empty));
 }
 
@@ -231,8 +231,8 @@ fn the_json_dump_of_a_small_trace_is_the_documented_one() {
     let documented: serde_json::Value = serde_json::from_str(documented).unwrap();
     let mut rust = documented.clone();
     rust["side"] = "rust".into();
-    assert_eq!(dumped(&["--side", "c"]), std::slice::from_ref(&documented));
-    assert_eq!(dumped(&["--side", "rust"]), std::slice::from_ref(&rust));
+    assert_eq!(dumped(&["--side", "kernel"]), std::slice::from_ref(&documented));
+    assert_eq!(dumped(&["--side", "port"]), std::slice::from_ref(&rust));
     assert_eq!(dumped(&[]), [documented, rust]);
 }
 
@@ -254,7 +254,7 @@ fn both_sides_dump_the_same_state_after_every_seed() {
 
 #[test]
 fn the_dump_is_of_the_end_of_the_trace_and_an_unfaulted_vma_has_no_anon_vma() {
-    let said = ok(fed(&["run", "-", "--dump", "json", "--side", "c"], b"map p0 1..2\n"));
+    let said = ok(fed(&["run", "-", "--dump", "json", "--side", "kernel"], b"map p0 1..2\n"));
     let dump: serde_json::Value = serde_json::from_str(&said).unwrap();
     let vma = &dump["processes"][0]["vmas"][0];
     assert!(vma["anon_vma"].is_null() && vma["chain"] == serde_json::json!([]), "{said}");
@@ -279,8 +279,8 @@ fn text_to_bytes_to_text_is_the_identity_over_all_seeds() {
     let (bytes, again) = (path(&dir, "bytes"), path(&dir, "again.trace"));
     for seed in seeds() {
         let file = seed.display().to_string();
-        ok(rmap_diff(&["convert", &file, &bytes]));
-        ok(rmap_diff(&["convert", &bytes, &again]));
+        ok(rmap_diff(&["convert", &file, "-o", &bytes]));
+        ok(rmap_diff(&["convert", &bytes, "-o", &again]));
         let canonical = ok(rmap_diff(&["convert", &file, "--to", "text"]));
         assert_eq!(fs::read_to_string(&again).unwrap(), canonical, "{file}");
         let trace = trace(&fs::read_to_string(&seed).unwrap());
@@ -288,7 +288,7 @@ fn text_to_bytes_to_text_is_the_identity_over_all_seeds() {
         assert_eq!(fs::read(&bytes).unwrap(), trace.to_bytes(), "{file}");
         assert_eq!(fs::read(&bytes).unwrap().len(), trace.ops.len() * RECORD_BYTES, "{file}");
         // The same through standard input and output.
-        let piped = fed(&["convert", "-", "-"], &fs::read(&bytes).unwrap());
+        let piped = fed(&["convert", "-", "-o", "-"], &fs::read(&bytes).unwrap());
         assert_eq!(ok(piped), canonical, "{file}");
         let piped = fed(&["convert", "-"], canonical.as_bytes());
         assert_eq!((piped.status.code(), piped.stdout), (Some(0), trace.to_bytes()), "{file}");
@@ -299,7 +299,7 @@ fn text_to_bytes_to_text_is_the_identity_over_all_seeds() {
 fn a_directory_of_seeds_becomes_a_corpus_of_the_same_traces() {
     let dir = tempfile::tempdir().unwrap();
     let (from, to) = (seeds()[0].parent().unwrap().display().to_string(), path(&dir, "deep/corpus"));
-    ok(rmap_diff(&["convert", "--seeds", &from, &to]));
+    ok(rmap_diff(&["convert", "--seeds", &from, "-o", &to]));
     let stems = seeds().iter().map(|seed| seed.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     assert_eq!(names(Path::new(&to)), stems);
     for seed in seeds() {
@@ -312,7 +312,7 @@ fn a_directory_of_seeds_becomes_a_corpus_of_the_same_traces() {
 fn bytes_mean_what_the_set_says_from_which_they_are_drawn() {
     let dir = tempfile::tempdir().unwrap();
     let (from, to) = (seeds()[0].parent().unwrap().display().to_string(), path(&dir, "corpus"));
-    ok(rmap_diff(&["convert", "--set", "small", "--seeds", &from, &to]));
+    ok(rmap_diff(&["convert", "--set", "small", "--seeds", &from, "-o", &to]));
     let mut differing = 0;
     for seed in seeds() {
         let text = trace(&fs::read_to_string(&seed).unwrap());
@@ -334,7 +334,8 @@ fn one_malformed_seed_and_no_corpus_is_written() {
     fs::write(from.join("a.trace"), SMALL).unwrap();
     fs::write(from.join("b.trace"), "fault\n").unwrap();
     let to = dir.path().join("corpus");
-    let said = refused(rmap_diff(&["convert", "--seeds", &from.display().to_string(), &to.display().to_string()]));
+    let said =
+        refused(rmap_diff(&["convert", "--seeds", &from.display().to_string(), "-o", &to.display().to_string()]));
     assert!(said.contains("b.trace:1:6: "), "{said}");
     assert!(!to.exists());
 }
@@ -346,13 +347,13 @@ fn output_appears_whole_or_not_at_all() {
     fs::write(&good, SMALL).unwrap();
     fs::write(&bad, format!("{SMALL}fault\n")).unwrap();
     fs::write(&output, "old").unwrap();
-    refused(rmap_diff(&["convert", &bad, &output]));
+    refused(rmap_diff(&["convert", &bad, "-o", &output]));
     assert_eq!(fs::read(&output).unwrap(), b"old");
-    ok(rmap_diff(&["convert", &good, &output]));
+    ok(rmap_diff(&["convert", &good, "-o", &output]));
     assert_eq!(fs::read(&output).unwrap(), trace(SMALL).to_bytes());
     // Nowhere to write to, and nothing left behind.
     for place in ["missing/out", "."] {
-        let said = refused(rmap_diff(&["convert", &good, &path(&dir, place)]));
+        let said = refused(rmap_diff(&["convert", &good, "-o", &path(&dir, place)]));
         assert!(said.contains(&path(&dir, place)), "{said}");
     }
     assert_eq!(names(dir.path()), ["bad.trace", "good.trace", "out"].map(str::to_owned).into());
@@ -370,12 +371,12 @@ fn a_pipe_or_a_link_as_output_stays_what_it_is() {
         let fifo = fifo.clone();
         std::thread::spawn(move || fs::read(fifo).unwrap())
     };
-    ok(rmap_diff(&["convert", &good, &fifo]));
+    ok(rmap_diff(&["convert", &good, "-o", &fifo]));
     assert_eq!(reader.join().unwrap(), trace(SMALL).to_bytes());
     assert!(fs::metadata(&fifo).unwrap().file_type().is_fifo());
     fs::write(&file, "old").unwrap();
     symlink(&file, &link).unwrap();
-    ok(rmap_diff(&["convert", &good, &link]));
+    ok(rmap_diff(&["convert", &good, "-o", &link]));
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(fs::read(&file).unwrap(), trace(SMALL).to_bytes());
 }
@@ -462,7 +463,7 @@ fn kernels_lists_name_version_revision_origin_and_patches() {
     for r in kernel::references() {
         assert!(!r.version.is_empty() && !r.origin.is_empty(), "{}", r.name);
         expected += &format!(
-            "{}\n    version   {}\n    revision  {}\n    origin    {}\n    driver    kernel\n",
+            "{}\n    version   {}\n    revision  {}\n    origin    {}\n    vma       kernel\n",
             r.name, r.version, r.revision, r.origin
         );
         r.patches.iter().for_each(|patch| expected += &format!("    patch     {patch}\n"));
@@ -541,7 +542,7 @@ fn a_finding_shows_all_that_is_needed_to_look_into_it() {
     {
         assert!(said.contains(&format!("\n{line}")), "`{line}` is not in\n{said}");
     }
-    let call = rmap_diff::check::CallText(finding.call.expect("a call")).to_string();
+    let call = finding.call.expect("a call").to_string();
     assert!(said.contains(&format!("\ncall    {call}\n")), "{call} is not in\n{said}");
     let (_, diff) = said.split_once("\n--- reference\n+++ port\n").expect("a diff");
     let (diff, rest) = diff.split_once("\ntrace\n").expect("a trace");
@@ -593,7 +594,7 @@ fn a_trace_of_hundreds_of_operations_becomes_the_three_that_matter() {
         assert!(small.runs < 1000, "{}", small.runs);
         // Played by itself on sides that played nothing before, it finds the same.
         assert_eq!(mismatched(&small.trace), small.finding);
-        let name = check::call_name(&small.finding.call.expect("a call"));
+        let name = small.finding.call.expect("a call").name();
         let least = match name {
             "anon_vma_fork" => "map p0 0..1\nfault p0 0\nfork p0 p1\n",
             "anon_vma_clone" => "map p0 0..2\nfault p0 0\nunmap p0 0..1\n",
@@ -613,7 +614,7 @@ fn what_finds_nothing_cannot_be_made_small() {
     let said = refused(rmap_diff(&["minimize", &file, "--kernel", "6.12"]));
     assert_eq!(said, format!("rmap-diff: {file}: 6.12 finds nothing with it: nothing to minimise\n"));
     assert_eq!(names(dir.path()), BTreeSet::from(["fine.trace".to_string()]), "something was written");
-    refused(fed(&["minimize", "-", "--side", "rust", "-o", &path(&dir, "out")], SMALL.as_bytes()));
+    refused(fed(&["minimize", "-", "--side", "port", "-o", &path(&dir, "out")], SMALL.as_bytes()));
     refused(fed(&["minimize", "-"], b"map p0 7"));
     assert_eq!(names(dir.path()).len(), 1);
 }
@@ -690,7 +691,7 @@ fn the_commands_that_a_report_names_find_the_same_again() {
     let known = Path::new(env!("CARGO_MANIFEST_DIR")).join("findings/map-after-failed-merge-6.12.trace");
     fs::copy(known, &file).unwrap();
     let file = file.display().to_string();
-    let options = ["--kernel", "6.12", "--driver", "kernel", "--slab", "poison", "--known", "none"];
+    let options = ["--kernel", "6.12", "--vma", "kernel", "--slab", "poison", "--known", "none"];
     let value = |output: Output| -> Value {
         assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
@@ -733,16 +734,16 @@ fn statistics_count_failures_by_site_and_what_was_reached() {
         failures.iter().filter(|site| site["of"] == of).map(|site| site["count"].as_u64().unwrap()).sum()
     };
     let caches = ["vm_area_struct", "anon_vma", "anon_vma_chain"];
-    for driver in ["kernel", "rust"] {
-        let base = ["random", "--stats", "--json", "--ops", "4000", "--kernel", "6.12", "--driver", driver];
+    for vma in ["kernel", "model"] {
+        let base = ["random", "--stats", "--json", "--ops", "4000", "--kernel", "6.12", "--vma", vma];
         let told: Value = serde_json::from_str(&ok(rmap_diff(&base))).unwrap();
         let said = &told["statistics"];
         caches.iter().for_each(|cache| assert!(sum(said, cache) > 10, "{said:#}"));
-        assert_eq!(sum(said, "maple tree node") > 5, driver == "kernel", "{said:#}");
+        assert_eq!(sum(said, "maple tree node") > 5, vma == "kernel", "{said:#}");
         let reached = |what: &str| said[what].as_u64().unwrap();
         assert!(reached("distinct_states") > 1000 && reached("reuses") > 20, "{said:#}");
         assert!(reached("deepest_hierarchy") > 4 && reached("longest_chain") > 4, "{said:#}");
-        assert!(reached("largest_tree") > 4 && said["merges"].is_object() == (driver == "kernel"), "{said:#}");
+        assert!(reached("largest_tree") > 4 && said["merges"].is_object() == (vma == "kernel"), "{said:#}");
         let operations = said["operations"].as_object().unwrap();
         let counted =
             operations.values().flat_map(|how| how.as_object().unwrap().values()).map(|n| n.as_u64().unwrap());
@@ -784,8 +785,7 @@ fn statistics_count_failures_by_site_and_what_was_reached() {
         caches.iter().for_each(|&cache| assert_eq!(figures(&format!("failures of {cache} ")), [sum(said, cache)]));
         assert_eq!(figures("distinct states"), [reached("distinct_states")]);
 
-        let none =
-            ok(rmap_diff(&["random", "--stats", "--json", "--ops", "500", "--fail-rate", "0", "--driver", driver]));
+        let none = ok(rmap_diff(&["random", "--stats", "--json", "--ops", "500", "--fail-rate", "0", "--vma", vma]));
         let none: Value = serde_json::from_str(&none).unwrap();
         assert_eq!(none["statistics"]["failures"], serde_json::json!([]));
     }
@@ -796,8 +796,8 @@ fn a_search_that_finds_something_says_what_it_has_counted_until_then() {
     let newest = reference(NEWEST);
     let known = KnownFindings::read(None).unwrap().of(newest.name, newest.version);
     assert!(!known.is_empty(), "{} shows no known finding any more: take another reference here", newest.name);
-    let base = ["random", "--stats", "--ops", "100000", "--mix", "merges", "--known", "none", "--save", "-"];
-    let search = [&base[..], &["--kernel", newest.name, "--driver", "kernel"]].concat();
+    let base = ["random", "--stats", "--ops", "100000", "--mix", "merges", "--known", "none", "-o", "-"];
+    let search = [&base[..], &["--kernel", newest.name, "--vma", "kernel"]].concat();
     let output = rmap_diff(&[&search[..], &["--json"]].concat());
     assert_eq!(output.status.code(), Some(1));
     let told: Value =

@@ -11,7 +11,12 @@ use serde_json::Value;
 fn exhaust(dir: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rmap-diff"));
     command.arg("exhaust").args(args).current_dir(dir);
-    command.env_remove("RMAP_KERNEL").env_remove("RMAP_DRIVER").env_remove("RMAP_KNOWN").env("NO_COLOR", "1");
+    command
+        .env_remove("RMAP_KERNEL")
+        .env_remove("RMAP_DRIVER")
+        .env_remove("RMAP_VMA")
+        .env_remove("RMAP_KNOWN")
+        .env("NO_COLOR", "1");
     command.output().unwrap()
 }
 
@@ -31,11 +36,11 @@ fn counts(value: &Value) -> [Value; 4] {
 }
 
 #[test]
-fn nothing_is_found_in_a_small_scope_with_either_driver_in_any_generation() {
+fn nothing_is_found_in_a_small_scope_with_either_vma_code_in_any_generation() {
     let dir = tempfile::tempdir().unwrap();
     for kernel in ["6.12", reference(NEWEST).name] {
-        for driver in ["rust", "kernel"] {
-            let args = ["--kernel", kernel, "--driver", driver, "--procs", "3", "--pages", "2", "--depth", "5"];
+        for vma in ["model", "kernel"] {
+            let args = ["--kernel", kernel, "--vma", vma, "--procs", "3", "--pages", "2", "--depth", "5"];
             let (said, status) = searched(dir.path(), &[&args[..], &["--failures", "all"]].concat());
             assert_eq!(status, Some(0), "{said}");
             assert_eq!(said["finished"], true);
@@ -50,20 +55,20 @@ fn nothing_is_found_in_a_small_scope_with_either_driver_in_any_generation() {
 fn every_operation_that_the_kernel_driver_knows_is_tried() {
     let dir = tempfile::tempdir().unwrap();
     let ops = "map,fault,fork,unmap,exit,protect,advise,move,pin,unpin,uffdmove";
-    let args = ["--kernel", "6.12", "--driver", "kernel", "--procs", "2", "--pages", "2", "--depth", "4", "--ops", ops];
+    let args = ["--kernel", "6.12", "--vma", "kernel", "--procs", "2", "--pages", "2", "--depth", "4", "--only", ops];
     let (said, status) = searched(dir.path(), &args);
     assert_eq!(status, Some(0), "{said}");
     let (core, _) = searched(dir.path(), &args[..10]);
     assert!(said["states"].as_u64() > core["states"].as_u64().map(|states| 2 * states), "{said} {core}");
     // The small driver does not know them all.
-    let args = ["--kernel", "6.12", "--driver", "rust", "--ops", ops];
+    let args = ["--kernel", "6.12", "--vma", "model", "--only", ops];
     assert_eq!(exhaust(dir.path(), &args).status.code(), Some(2));
 }
 
 #[test]
 fn a_search_that_is_stopped_says_so_and_goes_on_where_it_was() {
     let dir = tempfile::tempdir().unwrap();
-    let scope = ["--kernel", "6.12", "--driver", "kernel", "--procs", "3", "--pages", "2", "--failures", "all"];
+    let scope = ["--kernel", "6.12", "--vma", "kernel", "--procs", "3", "--pages", "2", "--failures", "all"];
     let whole = searched(dir.path(), &[&scope[..], &["--depth", "6", "--threads", "1"]].concat()).0;
     let file = ["--state", "search.bin"];
     let (stopped, status) = searched(dir.path(), &[&scope[..], &file, &["--depth", "6", "--time", "0"]].concat());
@@ -89,8 +94,7 @@ fn a_search_that_is_stopped_says_so_and_goes_on_where_it_was() {
 #[test]
 fn a_full_memory_is_no_end() {
     let dir = tempfile::tempdir().unwrap();
-    let args =
-        ["--kernel", "6.12", "--driver", "rust", "--procs", "3", "--pages", "3", "--depth", "6", "--memory", "0"];
+    let args = ["--kernel", "6.12", "--vma", "model", "--procs", "3", "--pages", "3", "--depth", "6", "--memory", "0"];
     let (said, status) = searched(dir.path(), &args);
     assert_eq!((status, &said["finished"]), (Some(3), &Value::Bool(false)), "{said}");
 }

@@ -12,7 +12,7 @@ use rmap_diff::known::KnownFindings;
 
 fn command(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rmap-diff"));
-    command.env_remove("RMAP_KERNEL").env_remove("RMAP_KNOWN").env_remove("RMAP_DRIVER");
+    command.env_remove("RMAP_KERNEL").env_remove("RMAP_KNOWN").env_remove("RMAP_DRIVER").env_remove("RMAP_VMA");
     command.args(args).stdin(Stdio::null()).output().unwrap()
 }
 
@@ -25,9 +25,9 @@ fn said(args: &[&str]) -> String {
 /// Every command but help.
 fn commands() -> Vec<String> {
     let help = said(&["--help"]);
-    let (_, list) = help.split_once("\nCommands:\n").expect("a list of commands");
-    let (list, _) = list.split_once("\n\n").unwrap();
-    // A second line of a description is further in.
+    let (_, list) = help.split_once("\n\n").expect("a list of commands");
+    let (list, _) = list.split_once("\nOptions:\n").unwrap();
+    // Below headings; a second line of a description is further in.
     let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     let names: Vec<String> = names.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect();
     assert!(names.iter().any(|name| name == "show") && names.len() > 8, "{names:?}");
@@ -106,6 +106,7 @@ fn every_example_of_the_help_works() {
                 .env("PATH", format!("{}:{path}", dir.path().join("bin").display()))
                 .env_remove("RMAP_KERNEL")
                 .env_remove("RMAP_DRIVER")
+                .env_remove("RMAP_VMA")
                 .stdin(Stdio::null())
                 .output()
                 .unwrap();
@@ -139,7 +140,7 @@ fn completions_know_every_command_and_the_shells_accept_them() {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
     assert_eq!(complete("rmap-diff sh"), "show");
-    assert_eq!(complete("rmap-diff show --ht"), "--html");
+    assert_eq!(complete("rmap-diff show --as ''"), "text svg html");
     assert_eq!(complete("rmap-diff reproduce --as ''"), "c test text");
 }
 
@@ -161,5 +162,5 @@ fn there_is_a_manual_page_for_every_command() {
     }
     assert_eq!(said(&["man"]), fs::read_to_string(out.join("rmap-diff.1")).unwrap());
     let show = fs::read_to_string(out.join("rmap-diff-show.1")).unwrap();
-    assert!(show.contains("rmap\\-diff\\-show") && show.contains("\\-\\-html"), "{show}");
+    assert!(show.contains("rmap\\-diff\\-show") && show.contains("\\-\\-as"), "{show}");
 }

@@ -7,7 +7,8 @@ mod common;
 use common::GENERATIONS;
 use common::layer::LayerWorld;
 use rmap_diff::mm::{KernelDriver, Outcome};
-use rmap_diff::rmap::{FolioId, MAX_PROCESSES, MmId, Watched};
+use rmap_diff::rmap::{FolioId, MAX_PROCESSES, MmId};
+use rmap_diff::trace::Watched;
 use rmap_diff::trace::{OPERATIONS, OpKind};
 
 /// A family in which each chain has two entries, in p1.

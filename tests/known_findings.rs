@@ -18,7 +18,12 @@ use common::{reference, trace};
 
 fn rmap_diff(args: &[&str], input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rmap-diff"));
-    command.args(args).env_remove("RMAP_KNOWN").env_remove("RMAP_KERNEL").env_remove("RMAP_DRIVER");
+    command
+        .args(args)
+        .env_remove("RMAP_KNOWN")
+        .env_remove("RMAP_KERNEL")
+        .env_remove("RMAP_DRIVER")
+        .env_remove("RMAP_VMA");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();

@@ -28,7 +28,7 @@ struct InC {
 
 /// How a fault in the C is looked for.
 struct InCHunt {
-    driver: &'static str,
+    vma: &'static str,
     mix: &'static str,
     /// The C beside the port.
     lockstep: Finds,
@@ -38,19 +38,19 @@ struct InCHunt {
     at_most: Option<usize>,
 }
 
-/// Driven by the small driver.
+/// Driven by the model of the VMA code.
 const fn small(mix: &'static str, lockstep: Finds, alone: Finds) -> InCHunt {
-    InCHunt { driver: "rust", mix, lockstep, alone, at_most: None }
+    InCHunt { vma: "model", mix, lockstep, alone, at_most: None }
 }
 
 /// Driven by the kernel's own VMA code.
 const fn kernel(mix: &'static str, lockstep: Finds, alone: Finds) -> InCHunt {
-    InCHunt { driver: "kernel", mix, lockstep, alone, at_most: None }
+    InCHunt { vma: "kernel", mix, lockstep, alone, at_most: None }
 }
 
 /// Driven by the kernel's own VMA code, and what is found is minimised.
 const fn minimised(mix: &'static str, lockstep: Finds, alone: Finds, at_most: usize) -> InCHunt {
-    InCHunt { driver: "kernel", mix, lockstep, alone, at_most: Some(at_most) }
+    InCHunt { vma: "kernel", mix, lockstep, alone, at_most: Some(at_most) }
 }
 
 /// Operations within which a fault in the C is found.
@@ -522,7 +522,7 @@ static IN_C: &[InC] = &[
 /// A fault in the port: where it is looked for, and how the divergence's signature begins.
 struct InPort {
     kernel: &'static str,
-    driver: &'static str,
+    vma: &'static str,
     mix: &'static str,
     fault: Fault,
     finds: &'static [&'static str],
@@ -531,7 +531,7 @@ struct InPort {
 static IN_PORT: &[InPort] = &[
     InPort {
         kernel: BEFORE,
-        driver: "rust",
+        vma: "model",
         mix: "default",
         fault: Fault {
             name: "clone-not-counted",
@@ -543,7 +543,7 @@ static IN_PORT: &[InPort] = &[
     },
     InPort {
         kernel: AFTER,
-        driver: "rust",
+        vma: "model",
         mix: "default",
         fault: Fault {
             name: "links-in-the-wrong-order",
@@ -558,7 +558,7 @@ static IN_PORT: &[InPort] = &[
     },
     InPort {
         kernel: BEFORE,
-        driver: "rust",
+        vma: "model",
         mix: "fork-heavy",
         fault: Fault {
             name: "reuses-with-two-children",
@@ -570,7 +570,7 @@ static IN_PORT: &[InPort] = &[
     },
     InPort {
         kernel: AFTER,
-        driver: "rust",
+        vma: "model",
         mix: "default",
         fault: Fault {
             name: "prepare-may-not-sleep",
@@ -582,7 +582,7 @@ static IN_PORT: &[InPort] = &[
     },
     InPort {
         kernel: AFTER,
-        driver: "rust",
+        vma: "model",
         mix: "default",
         fault: Fault {
             name: "failed-fork-leaks",
@@ -598,7 +598,7 @@ static IN_PORT: &[InPort] = &[
     },
     InPort {
         kernel: BEFORE,
-        driver: "rust",
+        vma: "model",
         mix: "default",
         fault: Fault {
             name: "unlocks-too-late",
@@ -614,7 +614,7 @@ static IN_PORT: &[InPort] = &[
     },
     InPort {
         kernel: BEFORE,
-        driver: "rust",
+        vma: "model",
         mix: "wide",
         fault: Fault {
             name: "uncle-stays-red",
@@ -630,7 +630,7 @@ static IN_PORT: &[InPort] = &[
     },
     InPort {
         kernel: AFTER,
-        driver: "rust",
+        vma: "model",
         mix: "wide",
         fault: Fault {
             name: "rotation-forgets-the-last-page",
@@ -646,7 +646,7 @@ static IN_PORT: &[InPort] = &[
     },
     InPort {
         kernel: AFTER,
-        driver: "rust",
+        vma: "model",
         mix: "default",
         fault: Fault {
             name: "equal-keys-go-left",
@@ -662,7 +662,7 @@ static IN_PORT: &[InPort] = &[
     },
     InPort {
         kernel: AFTER,
-        driver: "kernel",
+        vma: "kernel",
         mix: "merges",
         fault: Fault {
             name: "resize-forgets-the-tail",
@@ -678,7 +678,7 @@ static IN_PORT: &[InPort] = &[
     },
     InPort {
         kernel: AFTER,
-        driver: "kernel",
+        vma: "kernel",
         mix: "full",
         fault: Fault {
             name: "shares-across-attributes",
@@ -694,7 +694,7 @@ static IN_PORT: &[InPort] = &[
     },
     InPort {
         kernel: AFTER,
-        driver: "kernel",
+        vma: "kernel",
         mix: "merges",
         fault: Fault {
             name: "anon_vma-not-written",
@@ -710,7 +710,7 @@ static IN_PORT: &[InPort] = &[
     },
     InPort {
         kernel: AFTER,
-        driver: "kernel",
+        vma: "kernel",
         mix: "full",
         fault: Fault {
             name: "indexed-by-page-offset",
@@ -730,7 +730,7 @@ static WORKSHOP: LazyLock<Workshop> = LazyLock::new(|| {
     let in_c = IN_C.iter().map(|case| Planted {
         of: case.of,
         fault: &case.fault,
-        with_vma_code: case.hunts.iter().any(|hunt| hunt.driver == "kernel"),
+        with_vma_code: case.hunts.iter().any(|hunt| hunt.vma == "kernel"),
     });
     let in_port: Vec<&Fault> = IN_PORT.iter().map(|case| &case.fault).collect();
     Workshop::open(in_c, &in_port)
@@ -744,13 +744,13 @@ fn judge(
     found: Result<Option<Found>, String>,
     expect: &Finds,
 ) -> Result<(), String> {
-    let Hunt { driver, side, mix, ops, .. } = hunt;
+    let Hunt { vma, side, mix, ops, .. } = hunt;
     let (took, what) = match &found {
         Ok(Some(found)) => (found.ops, found.signature.as_str()),
         Ok(None) => (*ops, "nothing"),
         Err(error) => (0, error.as_str()),
     };
-    println!("{:34} {of:5} {driver:6} {side:5} {mix:15} {took:>7}  {what}", fault.name);
+    println!("{:34} {of:5} {vma:6} {side:5} {mix:15} {took:>7}  {what}", fault.name);
     let Finds(wanted) = expect;
     let as_expected = matches!(&found, Ok(Some(_))) && wanted.iter().any(|w| what.starts_with(w));
     let wanted = wanted.join("… or ");
@@ -758,7 +758,7 @@ fn judge(
     match as_expected {
         true => Ok(()),
         false => Err(format!(
-            "{name} ({about}):\n    wanted {wanted}\n    within {ops} operations of --driver {driver} --side {side} --mix {mix}\n    got    {what}"
+            "{name} ({about}):\n    wanted {wanted}\n    within {ops} operations of --vma {vma} --side {side} --mix {mix}\n    got    {what}"
         )),
     }
 }
@@ -772,12 +772,12 @@ fn none_of(failures: Vec<String>) {
     );
 }
 
-fn hunt_in_c(driver: &'static str, side: &'static str, expect: impl Fn(&InCHunt) -> &Finds) {
+fn hunt_in_c(vma: &'static str, side: &'static str, expect: impl Fn(&InCHunt) -> &Finds) {
     let mut failures = Vec::new();
     for InC { of, fault, hunts } in IN_C {
-        for case in hunts.iter().filter(|case| case.driver == driver) {
+        for case in hunts.iter().filter(|case| case.vma == vma) {
             let hunt =
-                Hunt { kernel: fault.name, driver, side, mix: case.mix, ops: OPS_IN_C, first_seed: 1, in_port: 0 };
+                Hunt { kernel: fault.name, vma, side, mix: case.mix, ops: OPS_IN_C, first_seed: 1, in_port: 0 };
             failures.extend(judge(of, fault, &hunt, WORKSHOP.hunt(&hunt), expect(case)).err());
             let Some(at_most) = case.at_most else { continue };
             match WORKSHOP.minimise(&hunt) {
@@ -796,12 +796,12 @@ fn hunt_in_c(driver: &'static str, side: &'static str, expect: impl Fn(&InCHunt)
 
 #[test]
 fn each_planted_fault_in_the_c_is_found() {
-    hunt_in_c("rust", "both", |case| &case.lockstep);
+    hunt_in_c("model", "both", |case| &case.lockstep);
 }
 
 #[test]
 fn each_planted_fault_in_the_c_is_found_by_the_invariants_alone() {
-    hunt_in_c("rust", "c", |case| &case.alone);
+    hunt_in_c("model", "kernel", |case| &case.alone);
 }
 
 #[test]
@@ -811,13 +811,13 @@ fn each_planted_fault_in_the_c_is_found_with_the_kernel_driver() {
 
 #[test]
 fn each_planted_fault_in_the_c_is_found_with_the_kernel_driver_by_the_invariants_alone() {
-    hunt_in_c("kernel", "c", |case| &case.alone);
+    hunt_in_c("kernel", "kernel", |case| &case.alone);
 }
 
 #[test]
 fn each_planted_fault_in_the_port_is_found() {
-    let failures = IN_PORT.iter().zip(1..).filter_map(|(InPort { kernel, driver, mix, fault, finds }, in_port)| {
-        let hunt = Hunt { kernel, driver, side: "both", mix, ops: OPS_IN_PORT, first_seed: 1, in_port };
+    let failures = IN_PORT.iter().zip(1..).filter_map(|(InPort { kernel, vma, mix, fault, finds }, in_port)| {
+        let hunt = Hunt { kernel, vma, side: "both", mix, ops: OPS_IN_PORT, first_seed: 1, in_port };
         judge(kernel, fault, &hunt, WORKSHOP.hunt(&hunt), &Finds(finds)).err()
     });
     none_of(failures.collect());
@@ -826,22 +826,27 @@ fn each_planted_fault_in_the_port_is_found() {
 /// Fault, by which side, what is found, and how many operations the shortest trace has.
 const SHORTEST: &[(&str, &str, &str, usize)] = &[
     ("fork-keeps-the-clone", "both", "differ anon_vma_fork events", 3),
-    ("fork-keeps-the-clone", "c", "violate I10 failed call changed an anon_vma after anon_vma_fork", 3),
+    ("fork-keeps-the-clone", "kernel", "violate I10 failed call changed an anon_vma after anon_vma_fork", 3),
     ("failed-clone-keeps-the-anon_vma", "both", "differ anon_vma_clone events", 3),
-    ("failed-clone-keeps-the-anon_vma", "c", "violate I10 failed call changed an anon_vma after anon_vma_clone", 3),
-    ("prepare-shares-what-was-forked", "c", "violate I1 root not on the chain", 5),
+    (
+        "failed-clone-keeps-the-anon_vma",
+        "kernel",
+        "violate I10 failed call changed an anon_vma after anon_vma_clone",
+        3,
+    ),
+    ("prepare-shares-what-was-forked", "kernel", "violate I1 root not on the chain", 5),
     ("never-reuses", "both", "differ anon_vma_fork events: alloc anon_vma", 6),
     // CVE-2022-42703, which random operations take thousands for.
-    ("degree", "c", "violate I10 reuse of an anon_vma with VMAs", 7),
-    ("degree-7", "c", "violate I10 reuse of an anon_vma with VMAs", 7),
-    ("cleanup-keeps-the-anon_vma", "c", "violate I10 failed call left vma->anon_vma", 3),
+    ("degree", "kernel", "violate I10 reuse of an anon_vma with VMAs", 7),
+    ("degree-7", "kernel", "violate I10 reuse of an anon_vma with VMAs", 7),
+    ("cleanup-keeps-the-anon_vma", "kernel", "violate I10 failed call left vma->anon_vma", 3),
 ];
 
 #[test]
 fn a_search_of_every_sequence_finds_planted_faults_with_a_shortest_trace() {
     let mut failures = Vec::new();
     for &(kernel, side, wanted, operations) in SHORTEST {
-        let hunt = Hunt { kernel, driver: "rust", side, mix: "", ops: 0, first_seed: 1, in_port: 0 };
+        let hunt = Hunt { kernel, vma: "model", side, mix: "", ops: 0, first_seed: 1, in_port: 0 };
         let found = WORKSHOP.exhaust(&hunt);
         println!("{kernel:34} {side:5} {found:?}");
         match &found {
@@ -878,15 +883,17 @@ fn without_a_planted_fault_nothing_is_found() {
     let mut failures = Vec::new();
     let (small, full) = (["default", "fork-heavy", "wide"], ["full", "full-fork-heavy", "merges"]);
     for kernel in [BEFORE, AFTER] {
-        for (driver, mixes, sides) in [("rust", small, &["both", "c", "rust"][..]), ("kernel", full, &["both", "c"])] {
+        for (vma, mixes, sides) in
+            [("model", small, &["both", "kernel", "port"][..]), ("kernel", full, &["both", "kernel"])]
+        {
             for (mix, side) in mixes.into_iter().flat_map(|mix| sides.iter().map(move |&side| (mix, side))) {
-                let hunt = Hunt { kernel, driver, side, mix, ops: OPS_IN_PORT, first_seed: 1, in_port: 0 };
+                let hunt = Hunt { kernel, vma, side, mix, ops: OPS_IN_PORT, first_seed: 1, in_port: 0 };
                 let what = match WORKSHOP.hunt(&hunt) {
                     Ok(None) => continue,
                     Ok(Some(found)) => found.signature,
                     Err(error) => error,
                 };
-                failures.push(format!("{kernel} --driver {driver} --side {side} --mix {mix}: {what}"));
+                failures.push(format!("{kernel} --vma {vma} --side {side} --mix {mix}: {what}"));
             }
         }
     }

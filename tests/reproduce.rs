@@ -45,7 +45,7 @@ fn played(reference: &'static Reference, trace: &Trace) -> Played {
 
 fn command(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rmap-diff"));
-    for variable in ["RMAP_KERNEL", "RMAP_DRIVER", "RMAP_KNOWN"] {
+    for variable in ["RMAP_KERNEL", "RMAP_DRIVER", "RMAP_VMA", "RMAP_KNOWN"] {
         command.env_remove(variable);
     }
     command.args(args).output().unwrap()
@@ -64,18 +64,18 @@ fn compile(dir: &Path, name: &str, program: &str) -> PathBuf {
 }
 
 /// What the program says, by step: whether it was as in the trace, whether it was done at all, and what was mapped after it.
-struct Said {
+struct StepOutput {
     ok: bool,
     skipped: bool,
     maps: Vec<String>,
 }
 
-fn run(program: &Path) -> (Output, Vec<Said>) {
+fn run(program: &Path) -> (Output, Vec<StepOutput>) {
     let output = Command::new("timeout").arg("60").arg(program).arg("maps").output().unwrap();
     let mut said = Vec::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         if line.starts_with("ok ") || line.starts_with("not ok ") {
-            said.push(Said { ok: line.starts_with("ok "), skipped: line.contains(" # SKIP "), maps: Vec::new() });
+            said.push(StepOutput { ok: line.starts_with("ok "), skipped: line.contains(" # SKIP "), maps: Vec::new() });
         } else if let (Some(map), Some(last)) = (line.strip_prefix("#  "), said.last_mut()) {
             last.maps.push(map.to_owned());
         }
@@ -264,7 +264,7 @@ fn the_rust_test_of_a_finding_fails_with_its_report_and_that_of_a_sound_trace_pa
         let file = dir.path().join(format!("known{at}.trace"));
         fs::write(&file, all.trace(known).unwrap().to_file_text()).unwrap();
         let file = file.to_str().unwrap();
-        for side in ["both", "c"] {
+        for side in ["both", "kernel"] {
             let name = format!("known{at}_{side}");
             let output = run_rust_test(dir.path(), &name, &[file, "--kernel", newest.name, "--side", side]);
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -273,7 +273,7 @@ fn the_rust_test_of_a_finding_fails_with_its_report_and_that_of_a_sound_trace_pa
         }
     }
     let seed = root().join("fuzz/seeds/siblings.trace").display().to_string();
-    for args in [["--side", "c"], ["--side", "both"], ["--side", "rust"], ["--driver", "rust"]] {
+    for args in [["--side", "kernel"], ["--side", "both"], ["--side", "port"], ["--vma", "model"]] {
         let name = format!("sound_{}", args.join("_").replace("--", ""));
         let output = run_rust_test(dir.path(), &name, &[&seed, "--kernel", "6.12", args[0], args[1]]);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();

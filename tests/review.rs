@@ -10,7 +10,13 @@ use serde_json::Value;
 
 fn tool(args: &[&str], input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rmap-diff"));
-    command.arg("review").args(args).env_remove("RMAP_DRIVER").env_remove("RMAP_KNOWN").env("NO_COLOR", "1");
+    command
+        .arg("review")
+        .args(args)
+        .env_remove("RMAP_DRIVER")
+        .env_remove("RMAP_VMA")
+        .env_remove("RMAP_KNOWN")
+        .env("NO_COLOR", "1");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
@@ -18,8 +24,8 @@ fn tool(args: &[&str], input: &str) -> Output {
 }
 
 /// The verdict as JSON, and the status.
-fn review(base: &str, changed: &str, driver: &str, more: &[&str]) -> (Value, Option<i32>) {
-    let output = tool(&[&[base, changed, "--driver", driver, "--json"], more].concat(), "");
+fn review(base: &str, changed: &str, vma: &str, more: &[&str]) -> (Value, Option<i32>) {
+    let output = tool(&[&[base, changed, "--vma", vma, "--json"], more].concat(), "");
     let said = String::from_utf8_lossy(&output.stdout);
     let value = serde_json::from_str(&said)
         .unwrap_or_else(|error| panic!("{error}: {said}{}", String::from_utf8_lossy(&output.stderr)));
@@ -37,8 +43,8 @@ const SMALL: [&str; 8] = ["--procs", "3", "--pages", "2", "--depth", "6", "--ops
 #[test]
 fn a_reference_is_equivalent_to_itself() {
     for name in ["6.12", reference(NEWEST).name] {
-        for driver in ["rust", "kernel"] {
-            let (verdict, status) = review(name, name, driver, &SMALL);
+        for vma in ["model", "kernel"] {
+            let (verdict, status) = review(name, name, vma, &SMALL);
             assert_eq!((status, &verdict["verdict"]), (Some(0), &"equivalent".into()), "{verdict}");
             assert!(verdict["operations"].as_u64() > Some(10_000), "{verdict}");
         }
@@ -47,8 +53,8 @@ fn a_reference_is_equivalent_to_itself() {
 
 #[test]
 fn allocating_ahead_is_equivalent_but_for_what_it_allocates() {
-    for driver in ["rust", "kernel"] {
-        let (verdict, status) = review("6.12", "6.12-fork-preallocates", driver, &SMALL);
+    for vma in ["model", "kernel"] {
+        let (verdict, status) = review("6.12", "6.12-fork-preallocates", vma, &SMALL);
         assert_eq!((status, &verdict["verdict"]), (Some(3), &"equivalent but for".into()), "{verdict}");
         let expected = [
             ("allocation order", 3),
@@ -57,7 +63,7 @@ fn allocating_ahead_is_equivalent_but_for_what_it_allocates() {
             // What the change is for. From anon_vma_clone() it still comes, as before.
             ("a partial VMA that anon_vma_fork() hands to unlink_anon_vmas(), in 6.12 alone", 3),
         ];
-        assert_eq!(classes(&verdict), expected.map(|(class, ops)| (class.to_owned(), ops)), "{driver}");
+        assert_eq!(classes(&verdict), expected.map(|(class, ops)| (class.to_owned(), ops)), "{vma}");
     }
 }
 
@@ -80,7 +86,7 @@ fn the_edits_of_the_derived_reference_do_what_the_patch_does() {
 fn the_series_changes_the_order_of_chains_and_the_choice_of_what_is_reused() {
     let newest = reference(NEWEST).name;
     let hierarchies = ["--procs", "5", "--pages", "1", "--depth", "9", "--ops", "5000"];
-    let (verdict, status) = review("6.12", newest, "rust", &hierarchies);
+    let (verdict, status) = review("6.12", newest, "model", &hierarchies);
     assert_eq!((status, &verdict["verdict"]), (Some(3), &"equivalent but for".into()), "{verdict}");
     let classes = classes(&verdict);
     let ops = |class: &str| classes.iter().find(|(name, _)| name == class).map(|(_, ops)| *ops);
@@ -100,12 +106,12 @@ fn other_merges_are_different_vmas() {
 
 #[test]
 fn a_trace_of_a_verdict_shows_its_class_again() {
-    let (verdict, _) = review("6.12", "6.12-fork-preallocates", "rust", &["--depth", "0", "--ops", "20000"]);
+    let (verdict, _) = review("6.12", "6.12-fork-preallocates", "model", &["--depth", "0", "--ops", "20000"]);
     let all = verdict["classes"].as_array().unwrap();
     assert!(all.len() >= 4, "{verdict}");
     for class in all {
         let lines: Vec<&str> = class["trace"].as_array().unwrap().iter().map(|op| op.as_str().unwrap()).collect();
-        let output = tool(&["6.12", "6.12-fork-preallocates", "--driver", "rust", "--trace", "-"], &lines.join("\n"));
+        let output = tool(&["6.12", "6.12-fork-preallocates", "--vma", "model", "--trace", "-"], &lines.join("\n"));
         let said = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(3), "{said}");
         assert!(said.contains(class["class"].as_str().unwrap()), "{class}\n{said}");
@@ -118,8 +124,8 @@ fn nonsense_is_refused() {
         &["6.12", "no-such"][..],
         &["6.12"],
         &["6.12", "6.12", "--procs", "3"],
-        &["6.12", "6.12", "--driver", "rust", "--search-ops", "move"],
-        &["6.12", "6.12", "--search-ops", "walk"],
+        &["6.12", "6.12", "--vma", "model", "--only", "move"],
+        &["6.12", "6.12", "--only", "walk"],
     ] {
         assert_eq!(tool(args, "").status.code(), Some(2), "{args:?}");
     }

@@ -61,7 +61,7 @@ fn step(film: &Film, number: usize) -> &Step {
 
 fn command(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rmap-diff"));
-    for variable in ["RMAP_KERNEL", "RMAP_DRIVER", "RMAP_KNOWN", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+    for variable in ["RMAP_KERNEL", "RMAP_DRIVER", "RMAP_VMA", "RMAP_KNOWN", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         command.env_remove(variable);
     }
     command.args(args).output().unwrap()
@@ -166,8 +166,8 @@ fn the_last_step_has_what_a_dump_has() {
             "--kernel",
             "6.12",
             "--side",
-            "c",
-            "--driver",
+            "kernel",
+            "--vma",
             "kernel",
             "--dump",
             "json",
@@ -206,17 +206,20 @@ fn the_command_writes_text_svg_and_page() {
     assert!(out(&["--at", "4"]).starts_with("6.12: operation 4 of 9: fork p0 p2 (done)\n"));
     assert!(out(&[]).starts_with("6.12: operation 9 of 9: exit p1 (done)\n"));
     assert!(out(&["--at", "end"]).contains("exit of all processes"));
-    assert!(out(&["--at", "4", "--side", "c"]).contains("\nreference\np0\n"));
+    assert!(out(&["--at", "4", "--side", "kernel"]).contains("\nreference\np0\n"));
     let svg = dir.path().join("siblings.svg").display().to_string();
     let html = dir.path().join("siblings.html").display().to_string();
-    assert_eq!(out(&["--svg", &svg, "--at", "3"]), format!("{svg}: operation 3 of 6.12\n"));
-    assert_eq!(out(&["--html", &html]), format!("{html}: 10 steps of 6.12\n"));
-    assert_eq!(fs::read_to_string(&svg).unwrap(), out(&["--svg", "-", "--at", "3"]));
+    assert_eq!(out(&["--as", "svg", "-o", &svg, "--at", "3"]), format!("{svg}: operation 3 of 6.12\n"));
+    assert_eq!(out(&["--as", "html", "-o", &html]), format!("{html}: 10 steps of 6.12\n"));
+    assert_eq!(fs::read_to_string(&svg).unwrap(), out(&["--as", "svg", "--at", "3"]));
     assert!(fs::read_to_string(&html).unwrap().starts_with("<!DOCTYPE html>"));
+    let text = dir.path().join("siblings.txt").display().to_string();
+    assert_eq!(out(&["-o", &text, "--at", "3"]), format!("{text}: operation 3 of 6.12\n"));
+    assert_eq!(fs::read_to_string(&text).unwrap(), out(&["--at", "3"]));
     for (wrong, wanted) in [
         (&["--at", "10"][..], "has 9 operations"),
         (&["--at", "0"], "expected the number of an operation"),
-        (&["--at", "3", "--html", "-"], "cannot be used with"),
+        (&["--at", "3", "--as", "html"], "cannot be used with"),
     ] {
         let output = command(&[&["show", &file, "--kernel", "6.12"], wrong].concat());
         let said = String::from_utf8(output.stderr).unwrap();

@@ -9,8 +9,10 @@
 #ifndef STUBS_FOLIO_H
 #define STUBS_FOLIO_H
 
+#include <linux/pagemap.h>
+#include "stubs/observe.h"
+
 #define FOLIOS_MAX (1u << 24)
-enum { STREAM_FOLIO = 0x55 };
 
 struct folio_slot {
 	struct folio folio;
@@ -25,7 +27,7 @@ static struct folio_slot *folio_slot(uint32_t number)
 	uint32_t before = w->max_folios;
 
 	if (unlikely(number >= FOLIOS_MAX)) {
-		broken_rule(RULE_USE_AFTER_FREE, number);
+		broken_rule(RMAP_RULE_USE_AFTER_FREE, number);
 		escape_call();
 	}
 	if (unlikely(number >= before)) {
@@ -43,7 +45,7 @@ static struct folio_slot *given_folio(uint32_t number)
 	struct folio_slot *slot = folio_slot(number);
 
 	if (unlikely(!slot->known)) {
-		broken_rule(RULE_USE_AFTER_FREE, number);
+		broken_rule(RMAP_RULE_USE_AFTER_FREE, number);
 		escape_call();
 	}
 	current_world->told_folio = number;
@@ -67,12 +69,15 @@ static void check_folio(const struct folio_slot *slot)
 
 	if (likely(is_live(anon_vma) && serial_of(anon_vma) == slot->anon_vma))
 		return;
-	broken_rule(RULE_USE_AFTER_FREE, slot->anon_vma);
+	broken_rule(RMAP_RULE_USE_AFTER_FREE, slot->anon_vma);
 	escape_call();
 }
 
-static void folio_set_anon(struct folio_slot *slot, struct vm_area_struct *vma, unsigned long address, bool exclusive)
+static void folio_set_anon(uint32_t number, struct vm_area_struct *vma, unsigned long address, bool exclusive)
 {
+	struct folio_slot *slot = folio_slot(number);
+
+	current_world->told_folio = number;
 	memset(&slot->folio, 0, sizeof(slot->folio));
 	slot->folio.locked = true;
 #ifdef RMAP_SET_ANON_OF_PAGE
@@ -103,11 +108,12 @@ static void folio_set_index(struct folio_slot *slot, struct vm_area_struct *vma,
 #endif
 }
 
-static int32_t pin_anon_vma(struct folio_slot *slot)
+static int32_t pin_anon_vma(struct folio_slot *slot, bool mapped)
 {
 	struct rmap_world *w = current_world;
 	struct anon_vma *anon_vma;
 
+	slot->folio.mapped = mapped;
 	if (slot->folio.mapped)
 		check_folio(slot);
 	anon_vma = folio_get_anon_vma(&slot->folio);
@@ -130,7 +136,7 @@ static void unpin_anon_vma(uint32_t serial)
 			w->pins[i] = w->pins[--w->nr_pins];
 		}
 	if (unlikely(!anon_vma || !is_live(anon_vma) || serial_of(anon_vma) != serial)) {
-		broken_rule(RULE_USE_AFTER_FREE, serial);
+		broken_rule(RMAP_RULE_USE_AFTER_FREE, serial);
 		escape_call();
 	}
 	put_anon_vma(anon_vma);
@@ -138,7 +144,7 @@ static void unpin_anon_vma(uint32_t serial)
 
 static bool visit_one(struct folio *folio, struct vm_area_struct *vma, unsigned long address, void *visits)
 {
-	record(EVENT_VISIT, 0, 0, serial_of(vma), address >> PAGE_SHIFT);
+	record(RMAP_EVENT_VISIT, 0, 0, serial_of(vma), address >> PAGE_SHIFT);
 	++*(uint32_t *)visits;
 	return true;
 }
@@ -166,14 +172,15 @@ static int not_done(struct folio *folio)
  * held, as rmap_walk_locked(); trying the plain lock; and, the lock being another task's, giving up as
  * folio_referenced() does and then waiting for it as try_to_unmap() would.
  */
-static int32_t walk_folio(struct folio_slot *slot, enum rmap_walk_mode mode)
+static int32_t walk_folio(struct folio_slot *slot, bool mapped, enum rmap_walk_mode mode)
 {
 	uint32_t visits = 0;
 	struct rmap_walk_control rwc = { .arg = &visits, .rmap_one = visit_one };
 	struct anon_vma *anon_vma = folio_slot_anon_vma(slot);
 	bool contended;
 
-	if (slot->folio.mapped || mode == RMAP_WALK_LOCKED || mode == RMAP_WALK_TRYLOCK)
+	slot->folio.mapped = mapped;
+	if (mapped || mode == RMAP_WALK_LOCKED || mode == RMAP_WALK_TRYLOCK)
 		check_folio(slot);
 	switch (mode) {
 	case RMAP_WALK_LOCKED:
@@ -214,50 +221,13 @@ static int32_t walk_folio(struct folio_slot *slot, enum rmap_walk_mode mode)
 	return rwc.contended ? -EAGAIN : visits;
 }
 
-/* A call from RMAP_FOLIO_SET_ANON on; vma is its VMA if it names one. */
-static int32_t folio_call(const struct rmap_call *call, struct vm_area_struct *vma)
-{
-	unsigned long address = call->start << PAGE_SHIFT;
-	struct folio_slot *slot;
-
-	switch ((enum rmap_call_kind)call->kind) {
-	case RMAP_FOLIO_SET_ANON:
-		slot = folio_slot(call->third);
-		current_world->told_folio = call->third;
-		folio_set_anon(slot, vma, address, call->operation);
-		return 0;
-	case RMAP_FOLIO_MOVE_ANON_RMAP:
-		move_anon_rmap(given_folio(call->third), vma);
-		return 0;
-	case RMAP_FOLIO_SET_INDEX:
-		folio_set_index(given_folio(call->third), vma, address);
-		return 0;
-	case RMAP_FOLIO_FREE:
-		given_folio(call->third)->known = false;
-		return 0;
-	case RMAP_FOLIO_GET_ANON_VMA:
-		slot = given_folio(call->third);
-		slot->folio.mapped = call->operation;
-		return pin_anon_vma(slot);
-	case RMAP_PUT_ANON_VMA:
-		unpin_anon_vma(call->other);
-		return 0;
-	case RMAP_RMAP_WALK_ANON:
-		slot = given_folio(call->third);
-		slot->folio.mapped = call->operation;
-		return walk_folio(slot, call->start);
-	default:
-		return -EINVAL;
-	}
-}
-
 static void tell_folio(uint32_t number)
 {
 	const struct folio_slot *slot = &current_world->folios[number];
 
 	if (!slot->known)
 		return;
-	put_word(STREAM_FOLIO);
+	put_word(RMAP_STREAM_FOLIO);
 	put_word(number);
 	put_word((uint64_t)slot->anon_vma + 1);
 	put_word(slot->folio.index);

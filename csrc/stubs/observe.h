@@ -6,6 +6,13 @@
 #ifndef STUBS_OBSERVE_H
 #define STUBS_OBSERVE_H
 
+#include <linux/atomic.h>
+#include <linux/rbtree.h>
+#include <linux/rmap.h>
+#include <linux/rwsem.h>
+#include "stubs/observers.h"
+#include "stubs/slab_object.h"
+
 static void touch(struct anon_vma *anon_vma)
 {
 	struct rmap_world *w = current_world;
@@ -37,7 +44,7 @@ static bool check_live(const struct anon_vma *anon_vma)
 
 	if (likely(object->state == OBJECT_LIVE && object->magic == SLAB_OBJECT_MAGIC))
 		return true;
-	broken_rule(RULE_USE_AFTER_FREE, object->magic == SLAB_OBJECT_MAGIC ? object->serial : RMAP_NONE);
+	broken_rule(RMAP_RULE_USE_AFTER_FREE, object->magic == SLAB_OBJECT_MAGIC ? object->serial : RMAP_NONE);
 	return false;
 }
 
@@ -47,7 +54,7 @@ static void observe_get(atomic_t *refcount)
 
 	check_live(anon_vma);
 	touch(anon_vma);
-	record(EVENT_GET, 0, 0, serial_of(anon_vma), 0);
+	record(RMAP_EVENT_GET, 0, 0, serial_of(anon_vma), 0);
 }
 
 static void observe_put(atomic_t *refcount)
@@ -56,9 +63,9 @@ static void observe_put(atomic_t *refcount)
 
 	check_live(anon_vma);
 	touch(anon_vma);
-	record(EVENT_PUT, 0, refcount->counter == 0, serial_of(anon_vma), 0);
+	record(RMAP_EVENT_PUT, 0, refcount->counter == 0, serial_of(anon_vma), 0);
 	if (unlikely(refcount->counter < 0))
-		broken_rule(RULE_REF_UNDERFLOW, serial_of(anon_vma));
+		broken_rule(RMAP_RULE_REF_UNDERFLOW, serial_of(anon_vma));
 }
 
 static void hold(struct rw_semaphore *sem)
@@ -83,31 +90,31 @@ static void release(struct rw_semaphore *sem)
 	w->nr_held--;
 }
 
-static bool observe_lock(struct rw_semaphore *sem, enum event_kind kind)
+static bool observe_lock(struct rw_semaphore *sem, enum rmap_event_kind kind)
 {
 	struct anon_vma *anon_vma = container_of(sem, struct anon_vma, rwsem);
 
 	check_live(anon_vma);
 	touch(anon_vma);
 	if (unlikely(rwsem_is_locked(sem))) {
-		broken_rule(RULE_SELF_DEADLOCK, serial_of(anon_vma));
+		broken_rule(RMAP_RULE_SELF_DEADLOCK, serial_of(anon_vma));
 		return false;
 	}
 	if (unlikely(current_world->nr_spinlocks | current_world->rcu_depth))
-		broken_rule(RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
+		broken_rule(RMAP_RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
 	record(kind, 0, 0, serial_of(anon_vma), 0);
 	hold(sem);
 	return true;
 }
 
-static void observe_unlock(struct rw_semaphore *sem, enum event_kind kind)
+static void observe_unlock(struct rw_semaphore *sem, enum rmap_event_kind kind)
 {
 	struct anon_vma *anon_vma = container_of(sem, struct anon_vma, rwsem);
-	uint32_t *count = kind == EVENT_UP_WRITE ? &sem->writers : &sem->readers;
+	uint32_t *count = kind == RMAP_EVENT_UP_WRITE ? &sem->writers : &sem->readers;
 
 	check_live(anon_vma);
 	if (unlikely(!*count)) {
-		broken_rule(RULE_UNBALANCED_UNLOCK, serial_of(anon_vma));
+		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, serial_of(anon_vma));
 		return;
 	}
 	--*count;
@@ -122,7 +129,7 @@ static bool observe_trylock(struct rw_semaphore *sem, bool write)
 
 	check_live(anon_vma);
 	touch(anon_vma);
-	record(EVENT_TRYLOCK, write, taken, serial_of(anon_vma), 0);
+	record(RMAP_EVENT_TRYLOCK, write, taken, serial_of(anon_vma), 0);
 	if (!taken)
 		return false;
 	++*(write ? &sem->writers : &sem->readers);
@@ -135,7 +142,7 @@ static void mark(struct anon_vma_notes *notes, struct anon_vma_chain *avc)
 	for (uint32_t i = 0; i < notes->nr_marks; i++)
 		if (notes->marks[i] == avc)
 			return;
-	if (notes->nr_marks < MARKS_MAX)
+	if (notes->nr_marks < RMAP_MARKS_MAX)
 		notes->marks[notes->nr_marks++] = avc;
 }
 
@@ -150,7 +157,7 @@ static struct anon_vma_notes *observe_tree_change(struct anon_vma *anon_vma)
 		notes->nr_marks = 0;
 	}
 	if (unlikely(!anon_vma->root->rwsem.writers))
-		broken_rule(RULE_TREE_UNLOCKED, serial_of(anon_vma));
+		broken_rule(RMAP_RULE_TREE_UNLOCKED, serial_of(anon_vma));
 	return notes;
 }
 
@@ -158,7 +165,7 @@ static void observe_tree_insert(struct anon_vma_chain *avc, struct anon_vma *ano
 {
 	struct anon_vma_notes *notes;
 
-	record(EVENT_TREE_INSERT, 0, 0, serial_of(anon_vma), serial_of(avc));
+	record(RMAP_EVENT_TREE_INSERT, 0, 0, serial_of(anon_vma), serial_of(avc));
 	notes = observe_tree_change(anon_vma);
 	notes->tree_nodes++;
 	mark(notes, avc);
@@ -169,7 +176,7 @@ static void observe_tree_remove(struct anon_vma_chain *avc, struct anon_vma *ano
 	struct rb_node *neighbours[2];
 	struct anon_vma_notes *notes;
 
-	record(EVENT_TREE_REMOVE, 0, 0, serial_of(anon_vma), serial_of(avc));
+	record(RMAP_EVENT_TREE_REMOVE, 0, 0, serial_of(anon_vma), serial_of(avc));
 	notes = observe_tree_change(anon_vma);
 	notes->tree_nodes--;
 	for (uint32_t i = 0; i < notes->nr_marks; i++)
@@ -185,17 +192,17 @@ static void observe_tree_remove(struct anon_vma_chain *avc, struct anon_vma *ano
 			mark(notes, rb_entry(neighbours[i], struct anon_vma_chain, rb));
 }
 
-static void observe_enter(enum function_id function, struct vm_area_struct *vma, struct vm_area_struct *other)
+static void observe_enter(enum rmap_function function, struct vm_area_struct *vma, struct vm_area_struct *other)
 {
-	uint16_t flags = (vma->anon_vma ? ENTER_HAS_ANON_VMA : 0) |
-			 (list_empty(&vma->anon_vma_chain) ? 0 : ENTER_HAS_CHAIN);
+	uint16_t flags = (vma->anon_vma ? RMAP_ENTER_HAS_ANON_VMA : 0) |
+			 (list_empty(&vma->anon_vma_chain) ? 0 : RMAP_ENTER_HAS_CHAIN);
 
-	record(EVENT_ENTER, function, flags, serial_of(vma), other ? serial_of(other) : RMAP_NONE);
+	record(RMAP_EVENT_ENTER, function, flags, serial_of(vma), other ? serial_of(other) : RMAP_NONE);
 }
 
-static int observe_exit(enum function_id function, struct vm_area_struct *vma, int result)
+static int observe_exit(enum rmap_function function, struct vm_area_struct *vma, int result)
 {
-	record(EVENT_EXIT, function, result < 0 ? -result : 0, serial_of(vma), 0);
+	record(RMAP_EVENT_EXIT, function, result < 0 ? -result : 0, serial_of(vma), 0);
 	return result;
 }
 

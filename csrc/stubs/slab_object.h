@@ -3,8 +3,8 @@
  * The slab. Observes: every attempt (and whether it is to fail), every free, double and foreign
  * frees, sleeping where sleeping is forbidden, an anon_vma freed while its lock is held.
  *
- * An object is, for an anon_vma and a VMA, our notes on it, then a header of ours, then the kernel's
- * structure: its body. Notes and headers stay readable until the world is destroyed.
+ * An object is, for an anon_vma and a VMA, our notes on it, then a header of ours, then the
+ * kernel's structure: its body. Notes and headers stay readable until the world is destroyed.
  *
  * Bodies lie in an arena with their headers. Under AddressSanitizer, where freed objects are never
  * reused before the reset, each comes from malloc() and goes back with free() instead: an access
@@ -14,7 +14,7 @@
 #ifndef STUBS_SLAB_OBJECT_H
 #define STUBS_SLAB_OBJECT_H
 
-#include "world.h"
+#include "stubs/world.h"
 
 #define SLAB_OBJECT_MAGIC 0x6f626a21u
 #define POISON_FREE 0x6b
@@ -50,7 +50,7 @@ struct anon_vma_notes {
 	const struct anon_vma *parent;		/* as it was told last, and which one that was */
 	uint32_t parent_serial;
 	uint32_t unused;
-	struct anon_vma_chain *marks[MARKS_MAX];
+	struct anon_vma_chain *marks[RMAP_MARKS_MAX];
 };
 
 /* What is known of a VMA. Used by the VMA layer: what of it was told last. */
@@ -66,7 +66,7 @@ struct kmem_cache {
 	size_t size;				/* of the kernel's structure */
 	size_t notes_size;
 	size_t stride;				/* from header to header */
-	enum cache_id id;
+	enum rmap_cache id;
 	void (*ctor)(void *);
 };
 
@@ -90,7 +90,8 @@ static struct slab_object *object_of(const void *body)
 {
 	struct rmap_world *w = current_world;
 
-	for (uint32_t i = w->max_bodies ? body_slot(w, body) : 0; w->max_bodies; i = (i + 1) & (w->max_bodies - 1)) {
+	for (uint32_t i = w->max_bodies ? body_slot(w, body) : 0; w->max_bodies;
+	     i = (i + 1) & (w->max_bodies - 1)) {
 		if (w->bodies[i].body == body)
 			return w->bodies[i].object;
 		if (!w->bodies[i].body)
@@ -205,7 +206,10 @@ static inline struct vma_notes *vma_notes_of(const void *vma)
 	return (struct vma_notes *)object_of(vma) - 1;
 }
 
-/* As from a new page: garbage, but for what the constructor sets. Whoever relies on zeroes is seen. */
+/*
+ * As from a new page: garbage, except for what the constructor sets. Whoever relies on zeroes
+ * is seen.
+ */
 static void slab_object_fresh(struct slab_object *object, struct kmem_cache *cache)
 {
 	memset(body_of(object), POISON_INUSE, cache->size);
@@ -218,7 +222,8 @@ static void slab_chunk_add(struct slab *slab, struct kmem_cache *cache)
 	struct slab_chunk *chunk;
 	char *at;
 
-	chunk = aligned_alloc(64, (sizeof(*chunk) + OBJECTS_PER_CHUNK * cache->stride + 63) & ~(size_t)63);
+	chunk = aligned_alloc(64, (sizeof(*chunk) + OBJECTS_PER_CHUNK * cache->stride + 63) &
+				  ~(size_t)63);
 	if (!chunk)
 		out_of_memory();
 	chunk->next = slab->chunks;
@@ -226,7 +231,7 @@ static void slab_chunk_add(struct slab *slab, struct kmem_cache *cache)
 	at = (char *)(chunk + 1);
 	memset(at, 0, OBJECTS_PER_CHUNK * cache->stride);
 	for (int i = OBJECTS_PER_CHUNK - 1; i >= 0; i--) {
-		struct slab_object *object = (struct slab_object *)(at + i * cache->stride + cache->notes_size);
+		struct slab_object *object = (void *)(at + i * cache->stride + cache->notes_size);
 
 		*object = (struct slab_object) {
 			.next = slab->free, .magic = SLAB_OBJECT_MAGIC, .cache = cache->id,

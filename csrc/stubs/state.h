@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Tells the state in the words documented in crates/seam/src/state.rs. */
+/* Tells the state in the words that rmap_abi.h documents. */
 #ifndef STUBS_STATE_H
 #define STUBS_STATE_H
 
-enum { STREAM_VMA = 0x11, STREAM_ANON_VMA = 0x22, STREAM_TREE = 0x33, STREAM_PATHS = 0x44 };
-enum { NODE_BLACK = 1, NODE_LEFT = 2, NODE_RIGHT = 4, NODE_LEFT_BLACK = 8, NODE_RIGHT_BLACK = 16 };
-enum { WHOLE_TREE_MAX = 8 };
+#include <linux/rbtree.h>
+#include <linux/rmap.h>
+#include "stubs/observe.h"
+#include "stubs/vma_told.h"
+
 enum { DEPTH_MAX = 128 };			/* far above what 2^32 balanced nodes need */
 
 static void tell_folio(uint32_t number);
@@ -27,7 +29,7 @@ static void tell_vma(struct vm_area_struct *vma)
 	struct anon_vma_chain *avc;
 	uint32_t count_at, n = 0;
 
-	put_word(STREAM_VMA);
+	put_word(RMAP_STREAM_VMA);
 	put_word(serial_of(vma));
 	put_word(vma_told_mm(vma));
 	put_word(vma_told_attached(vma));
@@ -40,7 +42,7 @@ static void tell_vma(struct vm_area_struct *vma)
 	count_at = w->nr_words;
 	put_word(0);
 	list_for_each_entry(avc, &vma->anon_vma_chain, same_vma) {
-		if (n == w->slabs[CACHE_AVC].nr_live)
+		if (n == w->slabs[RMAP_CACHE_AVC].nr_live)
 			escape_call();		/* the list runs in a circle */
 		put_word(serial_of(avc));
 		put_word(serial_of(avc->anon_vma));
@@ -52,8 +54,8 @@ static void tell_vma(struct vm_area_struct *vma)
 
 static uint64_t node_bits(struct rb_node *node)
 {
-	return (rb_is_black(node) ? NODE_BLACK : 0) | (node->rb_left ? NODE_LEFT : 0) |
-	       (node->rb_right ? NODE_RIGHT : 0);
+	return (rb_is_black(node) ? RMAP_NODE_BLACK : 0) | (node->rb_left ? RMAP_NODE_LEFT : 0) |
+	       (node->rb_right ? RMAP_NODE_RIGHT : 0);
 }
 
 static void tell_node(struct rb_node *node, uint64_t more_bits)
@@ -78,7 +80,7 @@ static void tell_whole_tree(struct anon_vma *anon_vma)
 {
 	uint32_t count_at, n;
 
-	put_word(STREAM_TREE);
+	put_word(RMAP_STREAM_TREE);
 	count_at = current_world->nr_words;
 	put_word(0);
 	n = tell_subtree(anon_vma->rb_root.rb_root.rb_node, 0);
@@ -95,8 +97,8 @@ static void tell_path(struct rb_node *node)
 			escape_call();
 		struct anon_vma_chain *left = avc_of(node->rb_left), *right = avc_of(node->rb_right);
 
-		tell_node(node, (left && rb_is_black(&left->rb) ? NODE_LEFT_BLACK : 0) |
-				(right && rb_is_black(&right->rb) ? NODE_RIGHT_BLACK : 0));
+		tell_node(node, (left && rb_is_black(&left->rb) ? RMAP_NODE_LEFT_BLACK : 0) |
+				(right && rb_is_black(&right->rb) ? RMAP_NODE_RIGHT_BLACK : 0));
 		put_word(optional_serial(left) | optional_serial(right) << 32);
 		put_word(left ? left->rb_subtree_last : 0);
 		put_word(right ? right->rb_subtree_last : 0);
@@ -109,7 +111,7 @@ static void tell_changed_paths(struct anon_vma *anon_vma)
 	struct anon_vma_notes *notes = notes_of(anon_vma);
 	uint32_t n = notes->tree_epoch == current_world->epoch ? notes->nr_marks : 0;
 
-	put_word(STREAM_PATHS);
+	put_word(RMAP_STREAM_PATHS);
 	put_word(notes->tree_nodes);
 	put_word(n);
 	for (uint32_t i = 0; i < n; i++)
@@ -141,7 +143,7 @@ static void touch_parent(struct anon_vma *anon_vma)
 
 static void tell_anon_vma(struct anon_vma *anon_vma, bool whole)
 {
-	put_word(STREAM_ANON_VMA);
+	put_word(RMAP_STREAM_ANON_VMA);
 	put_word(serial_of(anon_vma));
 	put_word(serial_of(anon_vma->root));
 	put_word(parent_serial(anon_vma));
@@ -149,7 +151,7 @@ static void tell_anon_vma(struct anon_vma *anon_vma, bool whole)
 	put_word(anon_vma->num_children);
 	put_word(anon_vma->num_active_vmas);
 	put_word(optional_serial(avc_of(anon_vma->rb_root.rb_leftmost)));
-	if (whole || notes_of(anon_vma)->tree_nodes <= WHOLE_TREE_MAX)
+	if (whole || notes_of(anon_vma)->tree_nodes <= RMAP_WHOLE_TREE_MAX)
 		tell_whole_tree(anon_vma);
 	else
 		tell_changed_paths(anon_vma);
@@ -198,9 +200,9 @@ static void tell_everything(struct rmap_world *w)
 {
 	struct slab_object *object;
 
-	for (object = w->slabs[CACHE_VMA].live_first; object; object = object->next)
+	for (object = w->slabs[RMAP_CACHE_VMA].live_first; object; object = object->next)
 		tell_vma(body_of(object));
-	for (object = w->slabs[CACHE_ANON_VMA].live_first; object; object = object->next)
+	for (object = w->slabs[RMAP_CACHE_ANON_VMA].live_first; object; object = object->next)
 		tell_anon_vma(body_of(object), true);
 	tell_folios();
 }

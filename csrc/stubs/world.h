@@ -27,30 +27,10 @@
 #define STUBS_ASAN 1
 #endif
 
-#define MAX_PROCESSES 16
-#define RMAP_MAX_FILES 4
-#define MARKS_MAX 4
 #define HELD_MAX 8
 #define EVENTS_MAX (1u << 20)	/* a call that does more is caught in a loop */
 
-/* Numbers of crates/seam/src/event.rs. */
-enum event_kind {
-	EVENT_ALLOC = 1, EVENT_FREE, EVENT_DOWN_WRITE, EVENT_UP_WRITE, EVENT_DOWN_READ,
-	EVENT_UP_READ, EVENT_TRYLOCK, EVENT_SPIN_LOCK, EVENT_SPIN_UNLOCK, EVENT_GET, EVENT_PUT,
-	EVENT_ENTER, EVENT_EXIT, EVENT_TREE_INSERT, EVENT_TREE_REMOVE, EVENT_WARN, EVENT_BUG,
-	EVENT_OOPS, EVENT_RULE, EVENT_VISIT,
-};
-
-enum rule {
-	RULE_SLEEP_IN_ATOMIC = 1, RULE_TREE_UNLOCKED, RULE_DOUBLE_FREE, RULE_FOREIGN_FREE,
-	RULE_UNBALANCED_UNLOCK, RULE_SELF_DEADLOCK, RULE_LOCK_HELD_ON_RETURN,
-	RULE_RCU_HELD_ON_RETURN, RULE_MMAP_LOCK_NOT_HELD, RULE_FREED_WHILE_LOCKED,
-	RULE_REF_UNDERFLOW, RULE_USE_AFTER_FREE, RULE_NODES_LEFT,
-};
-
-enum cache_id { CACHE_VMA, CACHE_ANON_VMA, CACHE_AVC, NR_CACHES };
-enum function_id { FUNCTION_PREPARE, FUNCTION_CLONE, FUNCTION_FORK, FUNCTION_UNLINK };
-enum { ENTER_HAS_ANON_VMA = 1, ENTER_HAS_CHAIN = 2 };
+enum { NR_CACHES = RMAP_CACHE_AVC + 1 };
 
 struct slab_object;
 struct rcu_head;
@@ -89,7 +69,7 @@ struct rmap_world {
 	struct slab slabs[NR_CACHES];
 	struct slab_body *bodies;		/* under AddressSanitizer: a hash table by address */
 	uint32_t nr_bodies, max_bodies;
-	struct mm_struct *mms;			/* MAX_PROCESSES of them */
+	struct mm_struct *mms;			/* RMAP_MAX_PROCESSES of them */
 
 	struct rmap_fail fail;			/* of this operation */
 	uint32_t attempts;			/* of this operation */
@@ -167,7 +147,7 @@ static void *grow(void *buffer, uint32_t *max, uint32_t need, size_t size)
 	return buffer;
 }
 
-static inline void record(enum event_kind kind, uint8_t arg, uint16_t flags, uint32_t object, uint32_t other)
+static inline void record(enum rmap_event_kind kind, uint8_t arg, uint16_t flags, uint32_t object, uint32_t other)
 {
 	struct rmap_world *w = current_world;
 
@@ -180,9 +160,9 @@ static inline void record(enum event_kind kind, uint8_t arg, uint16_t flags, uin
 	w->events[w->nr_events++] = (struct rmap_event) { kind, arg, flags, object, other };
 }
 
-static void broken_rule(enum rule rule, uint32_t object)
+static void broken_rule(enum rmap_rule rule, uint32_t object)
 {
-	record(EVENT_RULE, rule, 0, object, 0);
+	record(RMAP_EVENT_RULE, rule, 0, object, 0);
 }
 
 static inline void put_word(uint64_t word)
@@ -199,5 +179,9 @@ static _Noreturn void escape_call(void)
 {
 	siglongjmp(current_world->escape, 1);
 }
+
+/* A call as the interface has it: CALL(ANON_VMA_FORK, anon_vma_fork, its arguments in order). */
+#define CALL(kind_name, member, ...) \
+	((struct rmap_call) { .kind = RMAP_##kind_name, .arguments.member = { __VA_ARGS__ } })
 
 #endif /* STUBS_WORLD_H */

@@ -3,6 +3,12 @@
 #ifndef VMA_DRIVE_H
 #define VMA_DRIVE_H
 
+#include <linux/err.h>
+#include <linux/mman.h>
+#include <linux/mmap_lock.h>
+#include <linux/sched.h>
+#include "vma/operations.h"
+
 #define VMA_FLAGS_NEW (VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)
 
 #ifdef RMAP_VMA_FLAGS_T
@@ -26,7 +32,7 @@ static void layer_clear(struct rmap_world *w)
 	maple_slab_reset(w->nodes);
 	w->rcu_queue = NULL;
 	w->depth = 0;
-	for (uint32_t i = 0; i < MAX_PROCESSES; i++)
+	for (uint32_t i = 0; i < RMAP_MAX_PROCESSES; i++)
 		mt_init_flags(&w->mms[i].mm_mt, MM_MT_FLAGS);
 	w->mms[0].alive = true;
 	if (!w->files)
@@ -45,14 +51,16 @@ static void layer_destroy(struct rmap_world *w)
 	free(w->files);
 }
 
-static int32_t drive_map(struct mm_struct *mm, const struct rmap_operation *op)
+static int32_t drive_map(struct mm_struct *mm, const struct rmap_operation_map *op)
 {
 	unsigned long addr = op->start << PAGE_SHIFT, len = (op->end - op->start) << PAGE_SHIFT, result;
-	unsigned long flags = VMA_FLAGS_NEW | (op->flags & 1 ? VM_GROWSDOWN : 0);
+	unsigned long flags = VMA_FLAGS_NEW | (op->grows ? VM_GROWSDOWN : 0);
 	struct file *file = op->file ? &current_world->files[(op->file - 1) % MAX_FILES] : NULL;
 	MA_STATE(mas, &mm->mm_mt, addr, addr);
 	LIST_HEAD(uf);
 
+	if (!len)
+		return -EINVAL;
 	mmap_write_lock(mm);
 	/* MAP_FIXED_NOREPLACE, the limit, and that no file grows down, as do_mmap() has them. */
 	if (mm->map_count > sysctl_max_map_count)
@@ -67,7 +75,7 @@ static int32_t drive_map(struct mm_struct *mm, const struct rmap_operation *op)
 	return IS_ERR_VALUE(result) ? (int32_t)result : 0;
 }
 
-static int32_t drive_unmap(struct mm_struct *mm, const struct rmap_operation *op)
+static int32_t drive_unmap(struct mm_struct *mm, const struct rmap_operation_unmap *op)
 {
 	unsigned long addr = op->start << PAGE_SHIFT, len = (op->end - op->start) << PAGE_SHIFT;
 	LIST_HEAD(uf);
@@ -80,18 +88,18 @@ static int32_t drive_unmap(struct mm_struct *mm, const struct rmap_operation *op
 }
 
 /* do_anonymous_page() and wp_page_copy() as far as the VMA goes: the pages are somebody else's. Returns the VMA's serial. */
-static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation *op)
+static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fault *op)
 {
-	unsigned long addr = op->start << PAGE_SHIFT;
+	unsigned long addr = op->page << PAGE_SHIFT;
 	MA_STATE(mas, &mm->mm_mt, addr, addr);
 	struct vm_area_struct *vma;
 	int32_t result;
 
 	mmap_read_lock(mm);
 	vma = mas_walk(&mas);
-	if (!vma || ((op->flags & 1) && !(vma->vm_flags & VM_WRITE)))
+	if (!vma || (!op->read && !(vma->vm_flags & VM_WRITE)))
 		result = -EFAULT;
-	else if ((op->flags & 2) && anon_vma_prepare(vma))
+	else if (op->prepare && anon_vma_prepare(vma))
 		result = -ENOMEM;
 	else
 		result = serial_of(vma);
@@ -99,9 +107,9 @@ static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation *op
 	return result;
 }
 
-static int32_t drive_grow(struct mm_struct *mm, const struct rmap_operation *op)
+static int32_t drive_grow(struct mm_struct *mm, const struct rmap_operation_grow *op)
 {
-	unsigned long addr = op->start << PAGE_SHIFT, more = op->to << PAGE_SHIFT;
+	unsigned long addr = op->page << PAGE_SHIFT, more = op->pages << PAGE_SHIFT;
 	MA_STATE(mas, &mm->mm_mt, addr, addr);
 	struct vm_area_struct *vma;
 	int32_t result = -EFAULT;
@@ -132,6 +140,8 @@ static int32_t drive_fork(struct mm_struct *oldmm, struct mm_struct *mm)
 {
 	int32_t result;
 
+	if (mm->alive)
+		return -EEXIST;
 	*mm = (struct mm_struct) { .id = mm->id, .page_table_lock = { .mm = mm->id }, .alive = true };
 	mt_init_flags(&mm->mm_mt, MM_MT_FLAGS);
 	result = dup_mmap(mm, oldmm);
@@ -140,61 +150,76 @@ static int32_t drive_fork(struct mm_struct *oldmm, struct mm_struct *mm)
 	return result;
 }
 
-static int32_t drive_advise(struct mm_struct *mm, const struct rmap_operation *op)
+static int32_t drive_advise(struct mm_struct *mm, const struct rmap_operation_advise *op)
 {
 	static const int advice[] = { MADV_DONTFORK, MADV_DOFORK, MADV_WIPEONFORK, MADV_KEEPONFORK };
 
-	return do_madvise(mm, op->start << PAGE_SHIFT, (op->end - op->start) << PAGE_SHIFT, advice[op->flags % 4]);
+	return do_madvise(mm, op->start << PAGE_SHIFT, (op->end - op->start) << PAGE_SHIFT, advice[op->advice % 4]);
 }
 
-static int32_t drive_mremap(const struct rmap_operation *op, unsigned long new_len, unsigned long flags, unsigned long to)
+static int32_t drive_mremap(uint64_t start, uint64_t end, uint64_t pages, unsigned long flags, uint64_t to)
 {
-	unsigned long result = sys_mremap(op->start << PAGE_SHIFT, (op->end - op->start) << PAGE_SHIFT, new_len, flags, to);
+	unsigned long result = sys_mremap(start << PAGE_SHIFT, (end - start) << PAGE_SHIFT, pages << PAGE_SHIFT, flags,
+					  to << PAGE_SHIFT);
 
 	return IS_ERR_VALUE(result) ? (int32_t)result : 0;
 }
 
+static int32_t drive_move(const struct rmap_operation_move *op)
+{
+	unsigned long flags = MREMAP_MAYMOVE | MREMAP_FIXED | (op->dontunmap ? MREMAP_DONTUNMAP : 0);
+
+	return drive_mremap(op->start, op->end, op->end - op->start, flags, op->to);
+}
+
+static int32_t drive_protect(const struct rmap_operation_protect *op)
+{
+	return do_mprotect_pkey(op->start << PAGE_SHIFT, (op->end - op->start) << PAGE_SHIFT,
+				op->write ? PROT_READ | PROT_WRITE : PROT_READ, -1);
+}
+
 static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 {
-	struct mm_struct *mm = &w->mms[op->mm % MAX_PROCESSES], *other = &w->mms[op->other % MAX_PROCESSES];
-	unsigned long len = (op->end - op->start) << PAGE_SHIFT;
+	struct mm_struct *mm = &w->mms[op->mm % RMAP_MAX_PROCESSES];
 
 	if (!mm->alive)
 		return -ESRCH;
 	current->mm = mm;
+	/* The arguments of an operation, by the name of its kind. */
+#define ARGUMENTS(kind) (&op->arguments.kind)
 	switch ((enum rmap_operation_kind)op->kind) {
 	case RMAP_OP_MAP:
-		return len ? drive_map(mm, op) : -EINVAL;
+		return drive_map(mm, ARGUMENTS(map));
 	case RMAP_OP_FAULT:
-		return drive_fault(mm, op);
+		return drive_fault(mm, ARGUMENTS(fault));
 	case RMAP_OP_FORK:
-		return other->alive ? -EEXIST : drive_fork(mm, other);
+		return drive_fork(mm, &w->mms[ARGUMENTS(fork)->child % RMAP_MAX_PROCESSES]);
 	case RMAP_OP_UNMAP:
-		return drive_unmap(mm, op);
+		return drive_unmap(mm, ARGUMENTS(unmap));
 	case RMAP_OP_EXIT:
 		return drive_exit(mm);
 	case RMAP_OP_PROTECT:
-		return do_mprotect_pkey(op->start << PAGE_SHIFT, len, op->flags & 1 ? PROT_READ | PROT_WRITE : PROT_READ, -1);
+		return drive_protect(ARGUMENTS(protect));
 	case RMAP_OP_ADVISE:
-		return drive_advise(mm, op);
+		return drive_advise(mm, ARGUMENTS(advise));
 	case RMAP_OP_MOVE:
-		return drive_mremap(op, len, MREMAP_MAYMOVE | MREMAP_FIXED | (op->flags & 1 ? MREMAP_DONTUNMAP : 0),
-				    op->to << PAGE_SHIFT);
+		return drive_move(ARGUMENTS(move_to));
 	case RMAP_OP_RESIZE:
-		return drive_mremap(op, op->to << PAGE_SHIFT, 0, 0);
+		return drive_mremap(ARGUMENTS(resize)->start, ARGUMENTS(resize)->end, ARGUMENTS(resize)->pages, 0, 0);
 	case RMAP_OP_GROW:
-		return drive_grow(mm, op);
+		return drive_grow(mm, ARGUMENTS(grow));
 	}
+#undef ARGUMENTS
 	return -EINVAL;
 }
 
 /* What was written and is not told yet. */
-static void tell_all_written(struct rmap_world *w)
+static void report_all_writes(struct rmap_world *w)
 {
 	struct slab_object *object;
 
-	for (object = w->slabs[CACHE_VMA].live_first; object; object = object->next)
-		tell_written(body_of(object));
+	for (object = w->slabs[RMAP_CACHE_VMA].live_first; object; object = object->next)
+		report_writes(body_of(object));
 }
 
 /* No lock of an mm is held, and where no process is left no node of a tree is. */
@@ -202,13 +227,13 @@ static void check_operation(struct rmap_world *w)
 {
 	bool alive = false;
 
-	for (uint32_t i = 0; i < MAX_PROCESSES; i++) {
+	for (uint32_t i = 0; i < RMAP_MAX_PROCESSES; i++) {
 		if (unlikely(w->mms[i].mmap_lock != MMAP_UNLOCKED))
-			broken_rule(RULE_LOCK_HELD_ON_RETURN, i);
+			broken_rule(RMAP_RULE_LOCK_HELD_ON_RETURN, i);
 		alive |= w->mms[i].alive;
 	}
 	if (unlikely(!alive && w->nodes->live))
-		broken_rule(RULE_NODES_LEFT, w->nodes->live);
+		broken_rule(RMAP_RULE_NODES_LEFT, w->nodes->live);
 }
 
 static int32_t reference_operate(struct rmap_world *w, const struct rmap_operation *op, const struct rmap_fail *node_fail,
@@ -221,12 +246,12 @@ static int32_t reference_operate(struct rmap_world *w, const struct rmap_operati
 	w->watcher_context = context;
 	w->node_fail = *node_fail;
 	w->nr_events = w->depth = 0;
-	w->outermost = vma_call(RMAP_OUTSIDE, RMAP_NONE);
+	w->outermost = (struct rmap_call) { .kind = RMAP_OUTSIDE };
 	switch (sigsetjmp(w->escape, 0)) {
 	case 0:
 		w->in_call = true;
 		result = drive(w, op);
-		tell_all_written(w);
+		report_all_writes(w);
 		flush_rcu(w);
 		check_return(w);
 		check_operation(w);
@@ -241,7 +266,7 @@ static int32_t reference_operate(struct rmap_world *w, const struct rmap_operati
 	default:
 		if (w->nr_events == EVENTS_MAX)
 			w->nr_events--;
-		record(EVENT_OOPS, 0, 0, RMAP_NONE, RMAP_NONE);
+		record(RMAP_EVENT_OOPS, 0, 0, RMAP_NONE, RMAP_NONE);
 		result = -EFAULT;
 ended_early: {
 		struct rmap_seen seen = {
@@ -249,7 +274,7 @@ ended_early: {
 		};
 
 		if (!w->depth)
-			w->outermost = vma_call(RMAP_OUTSIDE, RMAP_NONE);
+			w->outermost = (struct rmap_call) { .kind = RMAP_OUTSIDE };
 		w->watcher(context, &seen);
 	}
 	}
@@ -267,7 +292,7 @@ static uint32_t reference_injected(const struct rmap_world *w)
 
 static const uint64_t *reference_space(struct rmap_world *w, uint32_t mm, uint32_t *count)
 {
-	struct mm_struct *space = &w->mms[mm % MAX_PROCESSES];
+	struct mm_struct *space = &w->mms[mm % RMAP_MAX_PROCESSES];
 	struct vm_area_struct *vma;
 	MA_STATE(mas, &space->mm_mt, 0, 0);
 

@@ -3,6 +3,10 @@
 #ifndef VMA_OPERATIONS_H
 #define VMA_OPERATIONS_H
 
+#include <linux/array_size.h>
+#include "stubs/state.h"
+#include "vma/layer.h"
+
 static uint32_t vma_told_mm(const struct vm_area_struct *vma)
 {
 	return vma->vm_mm->id;
@@ -22,15 +26,21 @@ static uint64_t vma_told_anon_pgoff(const struct vm_area_struct *vma)
 #endif
 }
 
-/* Bits of VmaAttributes in crates/seam/src/lib.rs. */
+/* The flags as the C interface numbers them, and the file. */
 static uint64_t vma_told_kind(const struct vm_area_struct *vma)
 {
 	static const struct {
 		unsigned long flag;
 		uint32_t bit;
 	} bits[] = {
-		{ VM_READ, 1 }, { VM_WRITE, 2 }, { VM_EXEC, 4 }, { VM_SOFTDIRTY, 8 }, { VM_GROWSDOWN, 0x10 },
-		{ VM_DONTCOPY, 0x20 }, { VM_WIPEONFORK, 0x40 }, { VM_ACCOUNT, 0x80 },
+		{ VM_READ, RMAP_VMA_READ },
+		{ VM_WRITE, RMAP_VMA_WRITE },
+		{ VM_EXEC, RMAP_VMA_EXEC },
+		{ VM_SOFTDIRTY, RMAP_VMA_SOFTDIRTY },
+		{ VM_GROWSDOWN, RMAP_VMA_GROWSDOWN },
+		{ VM_DONTCOPY, RMAP_VMA_DONTCOPY },
+		{ VM_WIPEONFORK, RMAP_VMA_WIPEONFORK },
+		{ VM_ACCOUNT, RMAP_VMA_ACCOUNT },
 	};
 	unsigned long rest = vma->vm_flags & ~(VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC);
 	uint64_t kind = 0;
@@ -41,7 +51,7 @@ static uint64_t vma_told_kind(const struct vm_area_struct *vma)
 		rest &= ~bits[i].flag;
 	}
 	if (rest)
-		kind |= 0x100;
+		kind |= RMAP_VMA_OTHER;
 	if (vma->vm_file)
 		kind |= (uint64_t)(vma->vm_file - current_world->files + 1) << 32;
 	return kind;
@@ -88,28 +98,38 @@ static void watch_warning(void)
 	watch_outside();
 }
 
-static void layer_call_mm(enum rmap_call_kind kind, struct mm_struct *mm)
+static void layer_mmap_lock(enum rmap_call_kind kind, struct mm_struct *mm)
 {
-	struct rmap_call call = vma_call(kind, RMAP_NONE);
+	/* The calls on the mmap lock have one layout. */
+	struct rmap_call call = { .kind = kind, .arguments.mmap_write_lock = { mm->id } };
 
 	if (current_world->depth)
 		return;
 	call_begins();
-	call.mm = mm->id;
 	watch(&call, 0, false);
 }
 
-static void layer_pages(enum rmap_call_kind kind, struct mm_struct *mm, struct mm_struct *other, unsigned long start,
-			unsigned long end, unsigned long to)
+static void layer_pages_zap(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
-	struct rmap_call call = vma_call(kind, RMAP_NONE);
+	struct rmap_call call = CALL(PAGES_ZAP, pages_zap, mm->id, start >> PAGE_SHIFT, end >> PAGE_SHIFT);
 
 	call_begins();
-	call.mm = mm->id;
-	call.other = other ? other->id : RMAP_NONE;
-	call.start = start >> PAGE_SHIFT;
-	call.end = end >> PAGE_SHIFT;
-	call.pgoff = to >> PAGE_SHIFT;
+	watch(&call, 0, false);
+}
+
+static void layer_pages_copy(struct mm_struct *mm, struct mm_struct *from, unsigned long start, unsigned long end)
+{
+	struct rmap_call call = CALL(PAGES_COPY, pages_copy, mm->id, from->id, start >> PAGE_SHIFT, end >> PAGE_SHIFT);
+
+	call_begins();
+	watch(&call, 0, false);
+}
+
+static void layer_pages_move(struct mm_struct *mm, unsigned long start, unsigned long end, unsigned long to)
+{
+	struct rmap_call call = CALL(PAGES_MOVE, pages_move, mm->id, start >> PAGE_SHIFT, end >> PAGE_SHIFT, to >> PAGE_SHIFT);
+
+	call_begins();
 	watch(&call, 0, false);
 }
 
@@ -127,15 +147,13 @@ static void remember(struct vm_area_struct *vma)
 	notes->told_attached = notes->attached;
 }
 
-static void set_range(struct rmap_call *call, const struct vm_area_struct *vma)
+static struct rmap_range range_of(const struct vm_area_struct *vma)
 {
-	call->start = vma->vm_start >> PAGE_SHIFT;
-	call->end = vma->vm_end >> PAGE_SHIFT;
-	call->pgoff = vma->vm_pgoff;
+	return (struct rmap_range) { vma->vm_start >> PAGE_SHIFT, vma->vm_end >> PAGE_SHIFT, vma->vm_pgoff };
 }
 
-/* What was written into the VMA since it was told last, one call a kind; the state goes with the last. */
-static void tell_written(struct vm_area_struct *vma)
+/* What was written into the VMA since the last report, one call a kind; the state goes with the last. */
+static void report_writes(struct vm_area_struct *vma)
 {
 	struct vma_notes *notes = vma_notes_of(vma);
 	struct rmap_call calls[5];
@@ -144,26 +162,20 @@ static void tell_written(struct vm_area_struct *vma)
 	uint32_t anon_vma = vma->anon_vma ? serial_of(vma->anon_vma) : RMAP_NONE;
 	bool moved = notes->start != vma->vm_start || notes->end != vma->vm_end || notes->pgoff != vma->vm_pgoff;
 
-	if (notes->mm != vma_told_mm(vma)) {
-		calls[n] = vma_call(RMAP_VMA_SET_MM, serial);
-		calls[n++].mm = vma_told_mm(vma);
-	}
-	if (moved) {
-		calls[n] = vma_call(RMAP_VMA_SET_RANGE, serial);
-		set_range(&calls[n++], vma);
-	}
-	if (kind != notes->kind || anon_pgoff != (moved ? vma->vm_pgoff : notes->anon_pgoff)) {
-		calls[n] = vma_call(RMAP_VMA_SET_ATTRIBUTES, serial);
-		calls[n].start = anon_pgoff;
-		calls[n].end = (uint32_t)kind;
-		calls[n++].pgoff = kind >> 32;
-	}
-	if (anon_vma != notes->anon_vma) {
-		calls[n] = vma_call(RMAP_VMA_SET_ANON_VMA, serial);
-		calls[n++].other = anon_vma;
-	}
+	if (notes->mm != vma_told_mm(vma))
+		calls[n++] = CALL(VMA_SET_MM, vma_set_mm, serial, vma_told_mm(vma));
+	if (moved)
+		calls[n++] = CALL(VMA_SET_RANGE, vma_set_range, serial, range_of(vma));
+	if (kind != notes->kind || anon_pgoff != (moved ? vma->vm_pgoff : notes->anon_pgoff))
+		calls[n++] = CALL(VMA_SET_ATTRIBUTES, vma_set_attributes, serial,
+				  { anon_pgoff, (uint32_t)kind, kind >> 32 });
+	if (anon_vma != notes->anon_vma)
+		calls[n++] = CALL(VMA_SET_ANON_VMA, vma_set_anon_vma, serial, anon_vma);
 	if (notes->attached != notes->told_attached)
-		calls[n++] = vma_call(notes->attached ? RMAP_VMA_MARK_ATTACHED : RMAP_VMA_MARK_DETACHED, serial);
+		calls[n++] = (struct rmap_call) {
+			.kind = notes->attached ? RMAP_VMA_MARK_ATTACHED : RMAP_VMA_MARK_DETACHED,
+			.arguments.vma_mark_attached = { serial },
+		};
 	if (!n)
 		return;
 	remember(vma);
@@ -184,34 +196,27 @@ static void find_neighbours(struct vm_area_struct *vma, struct vm_area_struct **
 	*prev = mas_prev(&mas, 0);
 }
 
-static void outermost_begin(enum rmap_call_kind kind, struct vm_area_struct *vma, struct vm_area_struct *other,
-			    uint32_t operation)
+/* A call begins, of these VMAs; the last two may be NULL. A call within another is part of that. */
+static void outermost_begin(struct rmap_call call, struct vm_area_struct *vma, struct vm_area_struct *other,
+			    struct vm_area_struct *third)
 {
 	struct rmap_world *w = current_world;
-	struct vm_area_struct *third = NULL;
 
 	if (w->depth++)
 		return;
-	if (kind == RMAP_ANON_VMA_PREPARE)
-		find_neighbours(vma, &other, &third);
-	tell_written(vma);
+	report_writes(vma);
 	if (other)
-		tell_written(other);
+		report_writes(other);
 	if (third)
-		tell_written(third);
+		report_writes(third);
 	call_begins();
 	w->bookkeeping = false;
-	w->outermost = vma_call(kind, serial_of(vma));
-	w->outermost.operation = operation;
+	w->outermost = call;
 	w->given[w->nr_given++] = vma;
-	if (other) {
-		w->outermost.other = serial_of(other);
+	if (other)
 		w->given[w->nr_given++] = other;
-	}
-	if (third) {
-		w->outermost.third = serial_of(third);
+	if (third)
 		w->given[w->nr_given++] = third;
-	}
 }
 
 static void check_return(struct rmap_world *w);
@@ -231,7 +236,18 @@ static void outermost_end(int32_t result)
 	watch(&w->outermost, result, true);
 }
 
-/* A call on an anon_vma rather than a VMA. */
+static void outermost_prepare_begin(struct vm_area_struct *vma)
+{
+	struct vm_area_struct *prev = NULL, *next = NULL;
+
+	if (!current_world->depth)
+		find_neighbours(vma, &prev, &next);
+	outermost_begin(CALL(ANON_VMA_PREPARE, anon_vma_prepare, serial_of(vma), prev ? serial_of(prev) : RMAP_NONE,
+			     next ? serial_of(next) : RMAP_NONE),
+			vma, prev, next);
+}
+
+/* A call on an anon_vma rather than a VMA: its lock is taken or released. */
 static void outermost_lock_begin(enum rmap_call_kind kind, struct anon_vma *anon_vma)
 {
 	struct rmap_world *w = current_world;
@@ -240,7 +256,7 @@ static void outermost_lock_begin(enum rmap_call_kind kind, struct anon_vma *anon
 		return;
 	call_begins();
 	w->bookkeeping = false;
-	w->outermost = vma_call(kind, serial_of(anon_vma));
+	w->outermost = (struct rmap_call) { .kind = kind, .arguments.anon_vma_lock_write = { serial_of(anon_vma) } };
 	w->updating = kind == RMAP_ANON_VMA_LOCK_WRITE;
 }
 
@@ -272,14 +288,18 @@ static inline void anon_vma_unlock_write(struct anon_vma *anon_vma)
 
 static inline void TREE_PRE_UPDATE(struct vm_area_struct *vma)
 {
-	outermost_begin(RMAP_TREE_PRE_UPDATE_VMA, vma, NULL, 0);
+	struct rmap_call call = CALL(TREE_PRE_UPDATE_VMA, tree_pre_update_vma, serial_of(vma));
+
+	outermost_begin(call, vma, NULL, NULL);
 	VERBATIM_TREE_PRE_UPDATE(vma);
 	outermost_end(0);
 }
 
 static inline void TREE_POST_UPDATE(struct vm_area_struct *vma)
 {
-	outermost_begin(RMAP_TREE_POST_UPDATE_VMA, vma, NULL, 0);
+	struct rmap_call call = CALL(TREE_POST_UPDATE_VMA, tree_post_update_vma, serial_of(vma));
+
+	outermost_begin(call, vma, NULL, NULL);
 	VERBATIM_TREE_POST_UPDATE(vma);
 	outermost_end(0);
 }
@@ -299,20 +319,19 @@ static void vma_born(struct vm_area_struct *vma)
 
 struct vm_area_struct *vm_area_alloc(struct mm_struct *mm)
 {
-	struct rmap_call call = vma_call(RMAP_VM_AREA_ALLOC, RMAP_NONE);
+	struct rmap_call call = { .kind = RMAP_VM_AREA_ALLOC, .arguments.vm_area_alloc.mm = mm->id };
 	struct vm_area_struct *vma;
 
 	call_begins();
-	call.mm = mm->id;
 	current_world->depth++;
 	vma = verbatim_vm_area_alloc(mm);
 	current_world->depth--;
 	if (vma) {
 		vma_born(vma);
-		set_range(&call, vma);
+		call.arguments.vm_area_alloc.range = range_of(vma);
 		remember(vma);
 		/* As a VMA is said to be born: readable, writable. */
-		vma_notes_of(vma)->kind = 3;
+		vma_notes_of(vma)->kind = RMAP_VMA_READ | RMAP_VMA_WRITE;
 		vma_notes_of(vma)->anon_pgoff = vma->vm_pgoff;
 	}
 	watch(&call, vma ? (int32_t)serial_of(vma) : -ENOMEM, false);
@@ -321,13 +340,11 @@ struct vm_area_struct *vm_area_alloc(struct mm_struct *mm)
 
 struct vm_area_struct *vm_area_dup(struct vm_area_struct *orig)
 {
-	struct rmap_call call = vma_call(RMAP_VM_AREA_DUP, serial_of(orig));
+	struct rmap_call call = CALL(VM_AREA_DUP, vm_area_dup, serial_of(orig), orig->vm_mm->id, range_of(orig));
 	struct vm_area_struct *vma;
 
-	tell_written(orig);
+	report_writes(orig);
 	call_begins();
-	call.mm = orig->vm_mm->id;
-	set_range(&call, orig);
 	current_world->given[current_world->nr_given++] = orig;
 	current_world->depth++;
 	vma = verbatim_vm_area_dup(orig);
@@ -343,13 +360,13 @@ struct vm_area_struct *vm_area_dup(struct vm_area_struct *orig)
 /* From whichever function the kernel frees it. */
 static void vma_freed(struct vm_area_struct *vma)
 {
-	struct rmap_call call = vma_call(RMAP_VM_AREA_FREE, serial_of(vma));
+	struct rmap_call call = CALL(VM_AREA_FREE, vm_area_free, serial_of(vma));
 
 	if (likely(is_live(vma)))
-		tell_written(vma);
+		report_writes(vma);
 	call_begins();
 	current_world->vmas[serial_of(vma)] = NULL;
-	(kmem_cache_free)(&kmem_caches[CACHE_VMA], vma);
+	slab_free(&kmem_caches[RMAP_CACHE_VMA], vma);
 	watch(&call, 0, false);
 }
 
@@ -358,7 +375,7 @@ static void layer_destroy(struct rmap_world *w);
 
 static void start_layer(void)
 {
-	vm_area_cachep = &kmem_caches[CACHE_VMA];
+	vm_area_cachep = &kmem_caches[RMAP_CACHE_VMA];
 	maple_node_cache = &maple_cache;
 }
 

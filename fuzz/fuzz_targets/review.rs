@@ -6,7 +6,10 @@ use rmap_diff::fuzzing;
 use rmap_diff::trace::Trace;
 
 fuzz_target!(
-    init: fuzzing::announce_review(),
+    init: fuzzing::announce_review().unwrap_or_else(|error| {
+        eprintln!("rmap-diff: {error}");
+        std::process::exit(2)
+    }),
     |data: &[u8]| fuzzing::review(&Trace::from_bytes_of(fuzzing::operations(), data))
 );
 

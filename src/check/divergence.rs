@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::call::call_name;
 use super::state_diff::FieldDiff;
 use super::violation::Violation;
 use crate::rmap::{Cache, Call, Event, EventKind, Function, Gfp, Rule, StateError, errno_name};
@@ -127,7 +126,7 @@ impl Finding {
     /// One line that is the same for the same defect found another way: no serials, pages, or counts.
     pub fn signature(&self) -> String {
         let place = match (self.phase, &self.call) {
-            (_, Some(call)) => call_name(call),
+            (_, Some(call)) => call.name(),
             (Phase::LastExit, None) => "last exit",
             (Phase::WholeState, None) => "whole state",
             (_, None) => "operation",
@@ -153,7 +152,7 @@ impl Finding {
 
 /// The signature of a violation that was found in this call, or in none, while an operation ran.
 pub(super) fn signature_in(call: Option<&Call>, violation: &Violation) -> String {
-    violation_signature(violation, call.map_or("operation", call_name))
+    violation_signature(violation, call.map_or("operation", |call| call.name()))
 }
 
 fn violation_signature(violation: &Violation, place: &str) -> String {

@@ -1,6 +1,5 @@
 //! Where allocations fail: the places in the kernel that a run got to try.
 
-use super::call::call_name;
 use crate::rmap::{Cache, Call, Event, EventKind, Function};
 
 /// An attempt to allocate that failed, by its place in the kernel's text: what is asked for, how, and by which function.
@@ -20,7 +19,7 @@ pub(super) fn failed_attempts(call: &Call, events: &[Event], to: &mut Vec<Failed
     if !events.iter().any(failed) {
         return;
     }
-    let mut around: Vec<&'static str> = vec![call_name(call)];
+    let mut around: Vec<&'static str> = vec![call.name()];
     for event in events {
         match event.kind() {
             Some(EventKind::Enter) => around.push(Function::from_u8(event.arg).map_or("?", Function::name)),

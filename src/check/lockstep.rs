@@ -12,10 +12,8 @@ use super::tolerated::Tolerated;
 use super::violation::{Invariant, Violation};
 use crate::mm::UnexpectedEffect;
 use crate::pages::{AddressSpaces, Pages};
-use crate::rmap::{
-    Call, Event, EventKind, Fail, LayerOperation, Mapped, MmCounts, MmId, Observation, PageEvent, Revision, Rmap, Seen,
-    Side, Snapshot, StateError, VmaLayer, Watched,
-};
+use crate::rmap::{Call, Event, EventKind, Fail, MmId, Revision, Rmap, Side, Snapshot, StateError};
+use crate::trace::{Mapped, MmCounts, Observation, PageEvent, Request, Seen, VmaLayer, Watched};
 
 /// What every call returns once something was found: `-EFAULT`.
 pub const STOPPED: i32 = -14;
@@ -62,8 +60,8 @@ pub struct Lockstep<C, P> {
     /// Of the running operation, or of the last one.
     failed: Vec<FailedAttempt>,
     next_whole_state: u64,
-    /// Words told by calls since the whole state was looked at, and how many it held then.
-    told: u64,
+    /// Words reported by calls since the whole state was looked at, and how many it held then.
+    reported: u64,
     whole_state_words: u64,
     /// An operation was begun and not ended.
     open: bool,
@@ -91,7 +89,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
             stats: LockstepStats::default(),
             failed: Vec::new(),
             next_whole_state: FIRST_WHOLE_STATE,
-            told: 0,
+            reported: 0,
             whole_state_words: 0,
             open: false,
             teardown: None,
@@ -118,7 +116,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         self.finding.take().map(|finding| *finding)
     }
 
-    /// From now on findings of these signatures are counted: a WARN on which the sides agree is gone past, anything else
+    /// From now on findings of these signatures are counted: a WARN on which the sides agree is tolerated, anything else
     /// stops until the next reset as it would, but [`Lockstep::settle`] takes it. Resets change nothing of this.
     pub fn tolerate(&mut self, signatures: impl IntoIterator<Item = String>) {
         self.tolerated = Tolerated::new(signatures.into_iter().collect());
@@ -167,7 +165,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         self.stats = LockstepStats::default();
         self.failed.clear();
         self.next_whole_state = FIRST_WHOLE_STATE;
-        self.told = 0;
+        self.reported = 0;
         self.whole_state_words = 0;
         self.open = false;
         self.teardown = None;
@@ -182,7 +180,8 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         if let Err(broken) = self.oracle.end_operation() {
             return self.broken(Phase::EndOfOperation, self.who, broken);
         }
-        if self.stats.operations >= self.next_whole_state && self.told >= self.whole_state_words * WHOLE_STATE_SHARE {
+        if self.stats.operations >= self.next_whole_state && self.reported >= self.whole_state_words * WHOLE_STATE_SHARE
+        {
             self.next_whole_state = self.stats.operations * 2;
             self.look_at_whole_state();
         }
@@ -260,7 +259,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
     fn look_at_whole_state(&mut self) {
         self.stats.whole_states += 1;
         self.read_states();
-        self.told = 0;
+        self.reported = 0;
         self.whole_state_words = self.words[0].len() as u64;
         if self.port.is_some() && self.words[0] != self.words[1] {
             let fields = self.decoded_diff();
@@ -338,11 +337,12 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         let mut fields = Vec::new();
         if readable {
             let touched = self.words[0].iter().zip(&self.words[1]).take_while(|(a, b)| a == b).count();
-            let told = [0, 1].map(|side| self.words[side].get(touched).map_or("nothing".into(), |w| format!("{w:#x}")));
+            let values =
+                [0, 1].map(|side| self.words[side].get(touched).map_or("nothing".into(), |w| format!("{w:#x}")));
             self.read_states();
             fields = self.decoded_diff();
             if fields.is_empty() && what == Difference::Touched {
-                let [reference, port] = told;
+                let [reference, port] = values;
                 fields.push(FieldDiff { object: None, field: "touched", reference, port });
             }
         }
@@ -451,22 +451,22 @@ impl<C: Side, P: Side> Rmap for Lockstep<C, P> {
         // The mm's own lock touches nothing.
         let touches = !matches!(call, Call::MmapWriteLock { .. } | Call::MmapReadLock { .. } | Call::MmapUnlock { .. });
         let warned = warns(events);
-        let told = touches && !(warned && ended_early(events));
+        let reports = touches && !(warned && ended_early(events));
         let mut touched = std::mem::take(&mut self.touched);
         touched.clear();
-        if told {
+        if reports {
             self.reference.touched(&mut touched);
         }
-        let Lockstep { reference, port, oracle, tolerated, words, stats, failed, told: words_told, .. } = self;
+        let Lockstep { reference, port, oracle, tolerated, words, stats, failed, reported, .. } = self;
         let warning = if warned { reference.last_warning() } else { None };
         let seen = Seen {
             what: Observation::Call(call),
             result: ret,
             events: reference.events(),
-            touched: told.then_some(&touched[..]),
+            touched: reports.then_some(&touched[..]),
             warning: warning.as_deref(),
         };
-        let followed = Follower { port, oracle, tolerated, words, stats, failed, told: words_told }.follow(call, &seen);
+        let followed = Follower { port, oracle, tolerated, words, stats, failed, reported }.follow(call, &seen);
         self.touched = touched;
         match followed {
             Ok(()) => ret,
@@ -503,7 +503,7 @@ struct Follower<'a, P> {
     words: &'a mut [Vec<u64>; 2],
     stats: &'a mut LockstepStats,
     failed: &'a mut Vec<FailedAttempt>,
-    told: &'a mut u64,
+    reported: &'a mut u64,
 }
 
 impl<P: Side> Follower<'_, P> {
@@ -511,11 +511,11 @@ impl<P: Side> Follower<'_, P> {
     fn follow(&mut self, call: Call, seen: &Seen<'_>) -> Result<(), Box<Stopped>> {
         let warned = warns(seen.events);
         let mut readable = !(warned && ended_early(seen.events));
-        let told = seen.touched.unwrap_or_default();
+        let touched = seen.touched.unwrap_or_default();
         let [ours, theirs] = &mut *self.words;
         ours.clear();
-        ours.extend_from_slice(told);
-        *self.told += told.len() as u64;
+        ours.extend_from_slice(touched);
+        *self.reported += touched.len() as u64;
         if let Some(port) = self.port {
             let other = port.call(call);
             readable &= !ended_early(port.events());
@@ -534,7 +534,7 @@ impl<P: Side> Follower<'_, P> {
         if warned {
             self.warned(Some(call), seen)?;
         }
-        let observed = self.oracle.observe_clean(call, seen.result, seen.events, told);
+        let observed = self.oracle.observe_clean(call, seen.result, seen.events, touched);
         observed.map_err(|broken| Box::new(Stopped::Broken(broken)))
     }
 
@@ -550,14 +550,14 @@ impl<P: Side> Follower<'_, P> {
 }
 
 impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
-    fn operate(&mut self, operation: &LayerOperation, fail_node: &Fail, pages: &mut dyn FnMut(PageEvent)) -> i32 {
+    fn operate(&mut self, request: &Request<'_>, pages: &mut dyn FnMut(PageEvent)) -> i32 {
         if self.finding.is_some() {
             return STOPPED;
         }
-        let Lockstep { reference, port, oracle, tolerated, words, stats, failed, told, .. } = self;
-        let mut follower = Follower { port, oracle, tolerated, words, stats, failed, told };
+        let Lockstep { reference, port, oracle, tolerated, words, stats, failed, reported, .. } = self;
+        let mut follower = Follower { port, oracle, tolerated, words, stats, failed, reported };
         let mut stopped = None;
-        let result = reference.operate_watched(operation, fail_node, &mut |seen| {
+        let result = reference.operate_watched(request, &mut |seen| {
             let followed = match seen.what {
                 Observation::Pages(event) => {
                     pages(event);

@@ -23,11 +23,10 @@ pub use full::{full, full_with_pins};
 use self::locks::Locks;
 use self::model::ShadowState;
 use self::record::VmaRecord;
-use super::pages::Walk;
 use super::violation::{Invariant, Violation};
-use crate::rmap::{
-    AnonVmaId, Cache, Call, Event, EventKind, FolioId, Mapped, MmCounts, MmId, Revision, Rule, StateError, VmaId,
-};
+use super::walk::Walk;
+use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, FolioId, MmId, Revision, Rule, StateError, VmaId};
+use crate::trace::{Mapped, MmCounts};
 
 /// Why the oracle stops.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -8,8 +8,9 @@
 
 use super::oracle::Oracle;
 use super::violation::{Invariant, Object, Violation};
+use super::walk::Walk;
 use crate::pages::{AddressSpaces, Pages};
-use crate::rmap::{AnonVmaId, FolioId, MAX_PROCESSES, MmId, VmaId};
+use crate::rmap::{AnonVmaId, FolioId, MAX_PROCESSES, MmId};
 
 /// Everything that I9 says of what changed in the operation that has just ended.
 pub(super) fn check(oracle: &mut Oracle, pages: &Pages, spaces: &impl AddressSpaces) -> Vec<Violation> {
@@ -33,14 +34,6 @@ pub(super) fn check(oracle: &mut Oracle, pages: &Pages, spaces: &impl AddressSpa
         violations.extend(check_walk(oracle, pages, spaces, walk, of_folio.map(|&(_, mm, page)| (mm, page))));
     }
     violations
-}
-
-/// What an rmap walk came to.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Walk {
-    pub(super) folio: FolioId,
-    /// VMA and page.
-    pub(super) visits: Vec<(VmaId, u64)>,
 }
 
 #[cold]

@@ -4,7 +4,8 @@ use super::divergence::Finding;
 use super::lockstep::{Lockstep, LockstepStats};
 use crate::mm::{KernelDriver, Merges, Outcome, SmallDriver, Stats};
 use crate::pages::{AddressSpaces, Pages};
-use crate::rmap::{MmId, Side, VmaId, Watched};
+use crate::rmap::{MmId, Side, VmaId};
+use crate::trace::Watched;
 use crate::trace::{Op, Trace};
 
 /// How much one run did.
@@ -45,6 +46,11 @@ pub trait Driver<C: Side, P: Side>: AddressSpaces {
     fn processes(&self) -> Vec<(MmId, Vec<VmaId>)>;
     /// How often each operation ended how.
     fn stats(&self) -> &Stats;
+    /// How many allocations of the last operation were made to fail, those of maple tree nodes included; none if the driver
+    /// allocates no nodes.
+    fn injected(&self, _lockstep: &mut Lockstep<C, P>) -> Option<u32> {
+        None
+    }
     /// How often VMAs merged, by case; none if the driver does not merge.
     fn merges(&self) -> Option<&Merges> {
         None
@@ -86,7 +92,7 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
         for (mm, vmas, counts) in self.take_changed() {
             lockstep.check_space(mm, vmas, counts);
         }
-        if let Some(misdeed) = self.take_misdeed() {
+        if let Some(misdeed) = self.take_unexpected_effect() {
             lockstep.misdeed(misdeed);
         }
         lockstep.check_pages(KernelDriver::pages(self), self);
@@ -102,6 +108,9 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
     }
     fn stats(&self) -> &Stats {
         KernelDriver::stats(self)
+    }
+    fn injected(&self, lockstep: &mut Lockstep<C, P>) -> Option<u32> {
+        Some(Watched::injected(lockstep.reference()))
     }
     fn merges(&self) -> Option<&Merges> {
         Some(KernelDriver::merges(self))

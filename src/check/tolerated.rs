@@ -1,4 +1,4 @@
-//! Findings that are known, by signature: counted, and gone past where that is possible.
+//! Findings that are known, by signature: counted, and tolerated where that is possible.
 
 use super::divergence::{Finding, signature_in};
 use super::oracle;

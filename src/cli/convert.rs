@@ -3,36 +3,39 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{AGREE, Error, file};
+use super::{AGREE, Error, file, hint};
 use crate::trace::{self, OpSet, Trace};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// What to read (`-`: standard input); with --seeds a directory of .trace files.
     input: PathBuf,
-    /// Where to write (`-`: standard output); with --seeds a directory.
-    #[arg(default_value = "-")]
-    output: PathBuf,
-    /// The form to write. Without it: bytes if the input is a text trace, else text.
+    /// The old place of --out.
+    #[arg(hide = true, conflicts_with = "out")]
+    output: Option<PathBuf>,
+    /// Where to write (`-`: standard output); with --seeds a directory. Default: standard output.
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The form to write. Default: bytes if the input is a text trace, else text.
     #[arg(long, value_enum)]
     to: Option<Form>,
-    /// Leave out a last record that is cut short, as it may be in an input of the fuzzer.
+    /// Leave out a last record that is cut short. An input of the fuzzer may end with one.
     #[arg(long, conflicts_with = "seeds")]
     partial: bool,
-    /// Make a fuzzing corpus of a directory of seeds: each NAME.trace becomes NAME in bytes.
-    #[arg(long, conflicts_with = "to", requires = "output")]
+    /// Make a fuzzing corpus of a directory of seeds: each NAME.trace becomes a file NAME of bytes.
+    #[arg(long, conflicts_with = "to")]
     seeds: bool,
-    /// The operations that the bytes are drawn from: what they mean depends on it. The fuzz target uses full with the
-    /// kernel driver, small with the other.
+    /// The operations that the bytes are drawn from: the meaning of the bytes depends on it. The fuzz target uses full
+    /// with the kernel's VMA code, small with the model.
     #[arg(long, value_enum, default_value_t = Set::Full)]
     set: Set,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Set {
-    /// Those of the small driver.
+    /// The operations of the model.
     Small,
-    /// All.
+    /// All operations.
     Full,
 }
 
@@ -55,13 +58,21 @@ enum Form {
 
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let set = args.set.into();
+    if let Some(old) = &args.output {
+        let (input, old) = (args.input.display(), old.display());
+        hint(&format!("`convert {input} {old}` is now `convert {input} -o {old}`"));
+    }
+    let out = args.out.as_deref().or(args.output.as_deref());
     if args.seeds {
-        return seeds(&args.input, &args.output, set);
+        let Some(dir) = out else {
+            return Err(Error::Usage("--seeds: expected the directory to write to: -o DIR".into()));
+        };
+        return seeds(&args.input, dir, set);
     }
     let bytes = file::read(&args.input)?;
     let parse = || trace::parse_bytes(&bytes);
     let form = args.to.unwrap_or(if looks_like_text(&bytes) { Form::Bytes } else { Form::Text });
-    let out = match form {
+    let converted = match form {
         Form::Bytes => parse().map_err(|error| Error::Parse { path: args.input.clone(), error })?.to_bytes_of(set),
         // A text trace asked for as text comes out in canonical form.
         Form::Text if looks_like_text(&bytes) => {
@@ -75,7 +86,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             trace.to_file_text().into_bytes()
         }
     };
-    file::write(&args.output, &out)?;
+    file::write(out.unwrap_or(Path::new("-")), &converted)?;
     Ok(AGREE)
 }
 
@@ -93,7 +104,7 @@ fn seeds(from: &Path, to: &Path, set: OpSet) -> Result<u8, Error> {
         }
     }
     if seeds.is_empty() {
-        return Err(Error::Usage(format!("{}: no .trace file there", from.display())));
+        return Err(Error::Usage(format!("{}: it has no .trace file", from.display())));
     }
     seeds.sort();
     // All are read before any is written.

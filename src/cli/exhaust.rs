@@ -8,17 +8,15 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::subject::{self, DriverArg};
-use super::{AGREE, BUT_FOR, Error, FOUND, SideArg, file, print};
-use crate::check::{Lockstep, Sides};
+use super::{AGREE, Error, FOUND, SideArg, UNDECIDED, file, print, subject};
+use crate::check::{Driver, Lockstep};
 use crate::exhaust::{
     Ended, Expand, Failures, Limits, LockstepWorlds, OpKinds, Scope, Search, Subject, UnknownOperation,
 };
-use crate::kernel::Kernel;
-use crate::mm::{KernelDriver, SmallDriver};
-use crate::port::Port;
 use crate::report::{self, Report};
-use crate::rmap::Watched;
+use crate::rmap::Side;
+use crate::session::{Job, VmaCode};
+use crate::trace::Watched;
 use crate::world::Symmetry;
 
 /// How often a search under way is saved.
@@ -31,16 +29,16 @@ struct ScopeArgs {
     /// Processes that are alive at once.
     #[arg(long, value_name = "P", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=6))]
     procs: u8,
-    /// Pages of the window.
+    /// Pages that the search uses.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=16))]
     pages: u64,
-    /// Operations of a sequence.
+    /// The longest sequence that the search tries, in operations.
     #[arg(long, value_name = "D", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=64))]
     depth: u32,
-    /// PairSide operations are tried, by name with commas between; default: map, fault, fork, unmap and exit.
-    #[arg(long = "ops", value_name = "LIST", value_parser = parse_kinds)]
+    /// The operations that are tried, by name, with commas between. Default: map, fault, fork, unmap and exit.
+    #[arg(long = "only", value_name = "LIST", value_parser = parse_kinds)]
     kinds: Option<OpKinds>,
-    /// Every state counts by itself, that of renamed processes too.
+    /// Count states that differ only in the numbers of processes as different states.
     #[arg(long)]
     no_symmetry: bool,
 }
@@ -49,13 +47,13 @@ struct ScopeArgs {
 #[derive(clap::Args)]
 #[group(skip)]
 pub(super) struct LimitArgs {
-    /// Stop after so many seconds; default: when it is finished.
+    /// Stop after this many seconds. Default: when the search is finished.
     #[arg(long, value_name = "SECONDS")]
     pub(super) time: Option<u64>,
-    /// Stop when the states take so many megabytes.
+    /// Stop when the states take this many megabytes.
     #[arg(long, value_name = "MB", default_value_t = 2048)]
     memory: usize,
-    /// Threads; default: one a core.
+    /// Threads. Default: one for each core.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
@@ -64,21 +62,21 @@ pub(super) struct LimitArgs {
 pub(super) struct Args {
     #[command(flatten)]
     scope: ScopeArgs,
-    /// `all`: each operation also with each of its allocations failing, alone and with all later ones, and under the kernel
-    /// driver with each maple tree node failing.
+    /// `all`: try each operation also with each of its allocations failing, alone and with all later ones. With the
+    /// kernel's VMA code each maple tree node fails, too.
     #[arg(long, value_enum, default_value_t = FailuresArg::None)]
     failures: FailuresArg,
     #[command(flatten)]
     limits: LimitArgs,
-    /// The file of the search: it is saved there now and then and when it stops, and taken up from there.
+    /// The file of the search. The search is saved there every minute and when it stops, and resumes from there.
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
     #[command(flatten)]
     subject: subject::Args,
-    /// Where to save the trace of a finding.
-    #[arg(long, value_name = "FILE", default_value = "divergence.trace")]
-    save: PathBuf,
-    /// Say what was done or found as JSON.
+    /// Where to write the trace of a finding (`-`: standard output).
+    #[arg(short, long, value_name = "FILE", default_value = "divergence.trace")]
+    out: PathBuf,
+    /// Report what was done or found as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -87,7 +85,7 @@ pub(super) struct Args {
 enum FailuresArg {
     /// Nothing fails.
     None,
-    /// Everything fails once.
+    /// Every allocation fails once.
     All,
 }
 
@@ -96,10 +94,10 @@ fn parse_kinds(text: &str) -> Result<OpKinds, UnknownOperation> {
 }
 
 impl ScopeArgs {
-    fn scope(&self, failures: Failures, driver: DriverArg) -> Result<Scope, Error> {
+    fn scope(&self, failures: Failures, vma: VmaCode) -> Result<Scope, Error> {
         let kinds = self.kinds.unwrap_or(OpKinds::CORE);
-        if driver == DriverArg::Rust && !kinds.is_small() {
-            return Err(Error::Usage(format!("--ops {kinds}: the small driver does not know all of them")));
+        if vma == VmaCode::Model && !kinds.is_small() {
+            return Err(Error::Usage(format!("--only {kinds}: the model does not know all of them")));
         }
         let symmetry = if self.no_symmetry { Symmetry::None } else { Symmetry::Processes };
         Ok(Scope { processes: self.procs, pages: self.pages, depth: self.depth, failures, kinds, symmetry })
@@ -131,7 +129,7 @@ impl Progress {
         Progress { bar, begun: Instant::now(), before: search.expanded() }
     }
 
-    pub(super) fn tell(&self, search: &Search) {
+    pub(super) fn update(&self, search: &Search) {
         let rate = (search.expanded() - self.before) as f64 / self.begun.elapsed().as_secs_f64().max(0.001);
         self.bar.set_length(search.states() as u64);
         self.bar.set_position(search.expanded() as u64);
@@ -146,23 +144,23 @@ impl Drop for Progress {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
-    let driver = args.subject.driver()?;
+    let vma = args.subject.vma()?;
     let failures = match args.failures {
         FailuresArg::None => Failures::None,
         FailuresArg::All => Failures::All,
     };
-    let scope = args.scope.scope(failures, driver)?;
+    let scope = args.scope.scope(failures, vma)?;
     let reference = args.subject.reference()?;
     let known = args.subject.known()?;
     let subject = Subject {
         kernel: reference.name.to_owned(),
         text: xxh3_64(reference.extract.as_bytes()),
-        driver: driver.to_string(),
-        side: format!("{:?}", args.subject.side).to_lowercase(),
+        driver: vma.driver_name().to_owned(),
+        side: side_name(args.subject.side).to_owned(),
     };
     let mut workers = Vec::new();
     for _ in 0..args.limits.threads() {
-        workers.push(worker(args, scope)?);
+        workers.push(args.subject.run(Worker { scope })?);
     }
     let loaded = match &args.state {
         Some(file) => Search::load(file, scope, &subject).map_err(|error| Error::Usage(error.to_string()))?,
@@ -179,7 +177,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let mut trouble = None;
     let progress = Progress::new(&search);
     let ended = search.run(&mut workers, args.limits.limits(), |search| {
-        progress.tell(search);
+        progress.update(search);
         if saved.elapsed() >= SAVE_EVERY {
             trouble = save(search).err();
             saved = Instant::now();
@@ -194,7 +192,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let counts = search.counts();
     let known_met = counts.known;
     let rate = (search.expanded() - resumed.unwrap_or(0)) as f64 / took.as_secs_f64().max(1e-6);
-    let (name, options) = (args.save.display().to_string(), args.subject.options());
+    let (name, options) = (args.out.display().to_string(), args.subject.options());
     let report = match &ended {
         Ended::Found(found) => {
             Some(Report::new(&found.1, &found.0, reference.name).with_options(&options).with_file(&name))
@@ -204,16 +202,16 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let (status, how) = match &ended {
         Ended::Found(found) => {
             let trace = &found.0;
-            file::write(&args.save, trace.to_file_text().as_bytes())?;
+            file::write(&args.out, trace.to_file_text().as_bytes())?;
             if let Some(report) = report.as_ref().filter(|_| !args.json) {
                 print(report::text::coloured(report))?;
                 print("\n")?;
             }
             (FOUND, format!("found something with {} operations; nothing is shorter", trace.ops.len()))
         }
-        Ended::Finished => (AGREE, format!("finished, nothing found{}", but_known(known_met, known.len()))),
-        Ended::Time => (BUT_FOR, not_finished(&search, "the time was up")),
-        Ended::Memory => (BUT_FOR, not_finished(&search, "the memory was full (--memory)")),
+        Ended::Finished => (AGREE, format!("finished, nothing found{}", except_known(known_met, known.len()))),
+        Ended::Time => (UNDECIDED, not_finished(&search, "the time was up")),
+        Ended::Memory => (UNDECIDED, not_finished(&search, "the memory was full (--memory)")),
     };
     if !matches!(ended, Ended::Found(_)) {
         save(&search)?;
@@ -234,7 +232,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         return Ok(status);
     }
     if let Some(resumed) = resumed {
-        let _ = writeln!(anstream::stderr(), "taken up with {resumed} states worked on already");
+        let _ = writeln!(anstream::stderr(), "resumed: {resumed} states were worked on before");
     }
     let levels = search.levels().iter().fold(String::new(), |mut text, level| {
         let _ = write!(text, " {level}");
@@ -248,7 +246,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         scope.pages,
         search.depth_done(),
         scope.depth,
-        subject.driver,
+        vma,
         counts.transitions,
         counts.failing,
         search.states(),
@@ -258,47 +256,40 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     Ok(status)
 }
 
-fn but_known(met: u64, known: usize) -> String {
+fn except_known(met: u64, known: usize) -> String {
     match met {
         0 => String::new(),
-        met => format!(" but {known} known findings, met {met} times"),
+        met => format!(" except for {known} known findings, met {met} times"),
     }
 }
 
 fn not_finished(search: &Search, why: &str) -> String {
     let left = search.states() - search.expanded();
-    format!("NOT finished, {why}: nothing found, {left} states still to be worked on")
+    format!("NOT finished, {why}: nothing found, {left} states are left")
 }
 
-/// The sides and the driver that were asked for, for one thread.
-fn worker(args: &Args, scope: Scope) -> Result<Box<dyn Expand>, Error> {
-    let subject = &args.subject;
-    let reference = subject.reference()?;
-    let known: Vec<String> = subject.known()?.into_iter().map(|known| known.signature).collect();
-    let port = || Port::new(reference.revision);
-    let small = || Kernel::new(reference, subject.slab());
-    let layer = || {
-        Kernel::with_vma_layer(reference, subject.slab())
-            .map_err(|why| Error::Usage(format!("{}: {why}", reference.name)))
-    };
-    macro_rules! worlds {
-        ($lockstep:expr, $driver:expr, $injected:expr) => {{
-            let mut lockstep = $lockstep;
-            lockstep.tolerate(known);
-            Box::new(LockstepWorlds::new(lockstep, $driver, scope, $injected))
-        }};
+/// As the file of a search has it.
+fn side_name(side: SideArg) -> &'static str {
+    match side.dump_names() {
+        [one] => one,
+        _ => "both",
     }
-    Ok(match (subject.side, subject.driver()?) {
-        (SideArg::Rust, _) => worlds!(Lockstep::solo(port(), Sides::Port), SmallDriver::new(), None),
-        (SideArg::C, DriverArg::Rust) => worlds!(Lockstep::solo(small(), Sides::Reference), SmallDriver::new(), None),
-        (SideArg::Both, DriverArg::Rust) => worlds!(Lockstep::new(small(), port()), SmallDriver::new(), None),
-        (SideArg::C, DriverArg::Kernel) => {
-            let injected = |lockstep: &mut Lockstep<_, _>| Watched::injected(lockstep.reference());
-            worlds!(Lockstep::solo(layer()?, Sides::Reference), KernelDriver::new(), Some(injected))
-        }
-        (SideArg::Both, DriverArg::Kernel) => {
-            let injected = |lockstep: &mut Lockstep<_, _>| Watched::injected(lockstep.reference());
-            worlds!(Lockstep::new(layer()?, port()), KernelDriver::new(), Some(injected))
-        }
-    })
+}
+
+/// A worker for one thread, on the sides that were asked for.
+struct Worker {
+    scope: Scope,
+}
+
+impl Job for Worker {
+    type Out = Result<Box<dyn Expand>, Error>;
+
+    fn on<C, P, D>(self, lockstep: Lockstep<C, P>, driver: D) -> Self::Out
+    where
+        C: Side + Send + 'static,
+        P: Side + Send + 'static,
+        D: Driver<C, P> + Send + 'static,
+    {
+        Ok(Box::new(LockstepWorlds::new(lockstep, driver, self.scope)))
+    }
 }

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::known::KnownArg;
+use super::known_file::KnownArg;
+use super::random::FailRate;
 use super::{AGREE, Error, FOUND, file, print, subject};
 use crate::ground_truth::compare::{self, GuestDifference, Observed};
 use crate::ground_truth::emulator::{EmulatorError, Setup};
@@ -23,41 +24,45 @@ use crate::trace::{Mix, Rng, Trace, random_trace};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Traces in their text form, played before the random ones.
+    /// Traces in text form. They are run before the random ones.
     files: Vec<PathBuf>,
-    /// The reference that is compared with, by name.
+    /// The reference to compare with, by name.
     #[arg(long, value_name = "NAME", env = "RMAP_KERNEL")]
     kernel: Option<String>,
-    /// The image of a kernel of the reference's version (`kernels image NAME` brings one).
+    /// The image of a kernel of the reference's version (`rmap-kernels image NAME` brings one).
     #[arg(long, value_name = "FILE")]
     image: PathBuf,
-    /// The agent: the program of guest/, linked statically and position-independent.
+    /// The agent, which is the program of guest/, linked statically and position-independent.
     #[arg(long, value_name = "FILE")]
     agent: PathBuf,
-    /// The emulator.
+    /// The emulator that boots the image.
     #[arg(long, value_name = "PROGRAM", default_value = "qemu-system-x86_64")]
     emulator: PathBuf,
-    /// How many random traces.
+    /// How many random traces are run.
     #[arg(long, default_value_t = 500)]
     traces: u32,
-    /// How many operations a random trace has at least, and twice as many at most.
+    /// A random trace has at least this many operations, and at most twice as many.
     #[arg(long, default_value_t = 20, value_name = "N")]
     trace_ops: u32,
     /// The seed of the random traces.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// PairSide share of the random traces has failing allocations.
-    #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = super::random::parse_rate)]
-    failing: f64,
-    /// Where the minimised trace of a difference is written.
-    #[arg(long, value_name = "FILE", default_value = "ground-truth.trace")]
-    save: PathBuf,
+    #[command(flatten)]
+    fail_rate: FailRate,
+    /// The share of random traces that have failing allocations, from 0 to 1. Default: 0.2, or 1 with --fail-rate.
+    #[arg(long, value_name = "SHARE", value_parser = super::random::parse_rate)]
+    failing: Option<f64>,
+    /// Where to write the minimised trace of a difference (`-`: standard output).
+    #[arg(short, long, value_name = "FILE", default_value = "ground-truth.trace")]
+    out: PathBuf,
     #[command(flatten)]
     known: KnownArg,
 }
 
 /// How many of 1000 operations have failing attempts, in a trace that has any, and how soon: most operations make few.
 const FAIL_PER_MILLE: u32 = 250;
+/// The share of random traces that have any.
+const FAILING: f64 = 0.2;
 const FAIL_WITHIN: u16 = 4;
 
 /// What was compared.
@@ -80,42 +85,49 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let reference = subject::reference(args.kernel.as_deref())?;
     let begun = Instant::now();
     let setup = Setup { emulator: args.emulator.clone(), image: args.image.clone(), agent: args.agent.clone() };
-    let userland = Userland::new(reference).map_err(|why| Error::Usage(format!("{}: {why}", reference.name)))?;
+    let userland = Userland::new(reference)?;
     let guest = Guest::boot(&setup)?;
     print(format_args!("{}: booted {} in {:.1} s\n", reference.name, guest.release(), begun.elapsed().as_secs_f64()))?;
-    let mut session = Session { userland, guest, totals: Totals::default() };
+    let mut play = Comparison { userland, guest, totals: Totals::default() };
     let bar = ProgressBar::new(args.files.len() as u64 + u64::from(args.traces)).with_style(
         ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} traces, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     for path in &args.files {
         let trace = file::read_trace(path)?;
-        let said = expressible(&trace, &mut session.totals.left_out);
+        let trace = expressible(&trace, &mut play.totals.left_out);
         bar.inc(1);
-        if let Some(difference) = session.compare(args, &said)? {
+        if let Some(difference) = play.compare(args, &trace)? {
             bar.finish_and_clear();
-            return session.tell(args, &setup, &said, &difference, &path.display().to_string());
+            return play.report(args, &setup, &trace, &difference, &path.display().to_string());
         }
     }
     let mut rng = Rng::new(args.seed);
+    let rate = args.fail_rate.per_mille();
+    let failing = args.failing.unwrap_or(if rate.is_some() { 1.0 } else { FAILING });
     for number in 0..args.traces {
-        let fails = f64::from(rng.below(1 << 20)) < args.failing * f64::from(1 << 20);
-        let said = session.make_up(&mut rng, number, args.trace_ops as usize, fails);
+        let fails = f64::from(rng.below(1 << 20)) < failing * f64::from(1 << 20);
+        let trace = play.random_trace(
+            &mut rng,
+            number,
+            args.trace_ops as usize,
+            if fails { rate.unwrap_or(FAIL_PER_MILLE) } else { 0 },
+        );
         bar.inc(1);
-        if let Some(difference) = session.compare(args, &said)? {
+        if let Some(difference) = play.compare(args, &trace)? {
             bar.finish_and_clear();
-            return session.tell(
+            return play.report(
                 args,
                 &setup,
-                &said,
+                &trace,
                 &difference,
                 &format!("random trace {number} of seed {}", args.seed),
             );
         }
     }
     bar.finish_and_clear();
-    let unlike = session.known(args, reference)?;
-    let totals = &session.totals;
+    let unlike = play.known(args, reference)?;
+    let totals = &play.totals;
     let mut text = format!(
         "{}: ground truth: {} traces ({} from files), {} steps identical ({} refused by both), {} traces with {} failed \
          allocations, 0 differences, {:.0} s\n",
@@ -140,17 +152,16 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     Ok(if unlike { FOUND } else { AGREE })
 }
 
-struct Session {
+struct Comparison {
     userland: Userland,
     guest: Guest,
     totals: Totals,
 }
 
-impl Session {
-    /// A random trace of so many operations that can be said.
-    fn make_up(&mut self, rng: &mut Rng, number: u32, ops: usize, fails: bool) -> Trace {
+impl Comparison {
+    /// A random trace of at least this many operations, all of them system calls.
+    fn random_trace(&mut self, rng: &mut Rng, number: u32, ops: usize, fail_per_mille: u32) -> Trace {
         let mix = [Mix::full, Mix::merges, Mix::full_fork_heavy][number as usize % 3]();
-        let fail_per_mille = if fails { FAIL_PER_MILLE } else { 0 };
         let mix = Mix { fail_per_mille, fail_within: FAIL_WITHIN, fail_node_per_mille: 0, ..mix };
         let ops = ops + rng.below(ops as u32 + 1) as usize;
         let mut length = ops;
@@ -173,8 +184,8 @@ impl Session {
         let (ours, theirs) = match play(&mut self.userland, &mut self.guest, trace) {
             Ok(both) => both,
             Err(error) => {
-                file::write(&args.save, format!("# ground truth: lost the booted kernel\n{trace}").as_bytes())?;
-                return Err(Error::Usage(format!("{error}\nthe trace is saved as {}", args.save.display())));
+                file::write(&args.out, format!("# ground truth: lost the booted kernel\n{trace}").as_bytes())?;
+                return Err(Error::Usage(format!("{error}\nthe trace is saved as {}", args.out.display())));
             }
         };
         let failures: usize = theirs
@@ -199,7 +210,7 @@ impl Session {
         Ok(compare::first_difference(trace, &ours, &theirs))
     }
 
-    /// Tries the known findings of the reference; tells whether one is not as the file says.
+    /// Tries the known findings of the reference; whether one is not as the file says.
     fn known(&mut self, args: &Args, reference: &Reference) -> Result<bool, Error> {
         let all = args.known.read()?;
         let mut unlike = false;
@@ -234,8 +245,8 @@ impl Session {
         Ok(unlike)
     }
 
-    /// Makes the trace of a difference small, and tells all.
-    fn tell(
+    /// Makes the trace of a difference small, and reports it.
+    fn report(
         mut self,
         args: &Args,
         setup: &Setup,
@@ -249,7 +260,7 @@ impl Session {
         let (what, mut again) = (difference.what, false);
         minimize(&cut, |candidate| {
             let result = play(&mut self.userland, &mut self.guest, candidate);
-            // A kernel that was lost is booted anew; a trace that loses it again and again is no smaller one.
+            // A kernel that was lost is booted again; a trace that loses it again and again is no smaller one.
             let Ok((ours, theirs)) = result else {
                 if let Ok(guest) = Guest::boot(setup) {
                     self.guest = guest;
@@ -270,8 +281,8 @@ impl Session {
             print("it was not met again when the trace was played a second time\n")?;
         }
         let text = format!("# ground truth: {} after operation {}\n{small}", found.what.name(), found.step + 1);
-        file::write(&args.save, text.as_bytes())?;
-        print(format_args!("saved as {}\n", args.save.display()))?;
+        file::write(&args.out, text.as_bytes())?;
+        print(format_args!("saved as {}\n", args.out.display()))?;
         Ok(FOUND)
     }
 }

@@ -1,7 +1,8 @@
 //! `rmap-diff kernels`: what this binary was built with.
 
-use super::{AGREE, Error, print};
+use super::{AGREE, Error, hint, print};
 use crate::kernel;
+use crate::session::{Session, VmaCode};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -11,8 +12,12 @@ pub(super) struct Args {
     /// List as JSON.
     #[arg(long, conflicts_with = "show")]
     json: bool,
-    /// Say which driver this reference (or the default one) runs with: `kernel`, or `rust` where its VMA code could not be built.
+    /// Print the VMA code that this reference (or the default one) runs with: `kernel`, or `model` where its own could not
+    /// be built.
     #[arg(long, value_name = "NAME", num_args = 0..=1, conflicts_with_all = ["show", "json"])]
+    vma: Option<Option<String>>,
+    /// The old spelling of --vma, which prints the old words.
+    #[arg(long, hide = true, value_name = "NAME", num_args = 0..=1, conflicts_with_all = ["show", "json", "vma"])]
     driver: Option<Option<String>>,
 }
 
@@ -22,9 +27,15 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         print(reference.extract)?;
         return Ok(AGREE);
     }
-    if let Some(name) = &args.driver {
-        let reference = super::subject::reference(name.as_deref())?;
-        print(if reference.without_vma_layer().is_some() { "rust\n" } else { "kernel\n" })?;
+    if args.driver.is_some() {
+        hint("`kernels --driver` is now `kernels --vma`, and `rust` is now `model`");
+    }
+    if let Some(name) = args.vma.as_ref().or(args.driver.as_ref()) {
+        let word = match Session::new(super::subject::reference(name.as_deref())?).vma {
+            VmaCode::Model if args.driver.is_some() => "rust",
+            vma => vma.name(),
+        };
+        print(format_args!("{word}\n"))?;
         return Ok(AGREE);
     }
     if args.json {
@@ -46,8 +57,8 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             reference.name, reference.version, reference.revision, reference.origin
         ))?;
         match reference.without_vma_layer() {
-            None => print("    driver    kernel\n")?,
-            Some(why) => print(format_args!("    driver    rust (no kernel driver: {why})\n"))?,
+            None => print("    vma       kernel\n")?,
+            Some(why) => print(format_args!("    vma       model (no kernel VMA code: {why})\n"))?,
         }
         for patch in reference.patches {
             print(format_args!("    patch     {patch}\n"))?;

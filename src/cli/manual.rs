@@ -3,20 +3,19 @@
 use std::fs;
 use std::path::PathBuf;
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use super::{AGREE, Cli, Error, file};
+use super::{AGREE, Error, file};
 
 #[derive(clap::Args)]
 pub(super) struct CompletionsArgs {
-    /// PairSide shell.
+    /// The shell.
     shell: Shell,
 }
 
 #[derive(clap::Args)]
 pub(super) struct ManArgs {
-    /// Write the pages of all commands into this directory, which is made if need be. Without it: the main page, to
+    /// Write the pages of all commands into this directory, which is created if needed. Default: write the main page to
     /// standard output.
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -24,7 +23,7 @@ pub(super) struct ManArgs {
 
 pub(super) fn completions(args: &CompletionsArgs) -> Result<u8, Error> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "rmap-diff", &mut script);
+    clap_complete::generate(args.shell, &mut super::command(), "rmap-diff", &mut script);
     if args.shell == Shell::Bash {
         // clap_complete 4.6 looks for a command by another name than it gives it, if the program's has a hyphen.
         script = String::from_utf8_lossy(&script).replace("rmap__subcmd__diff", "rmap__diff").into_bytes();
@@ -34,7 +33,7 @@ pub(super) fn completions(args: &CompletionsArgs) -> Result<u8, Error> {
 }
 
 pub(super) fn man(args: &ManArgs) -> Result<u8, Error> {
-    let mut command = Cli::command();
+    let mut command = super::command();
     // So that each command knows what it is called and which options it has from above.
     command.build();
     let Some(dir) = &args.out else {

@@ -3,20 +3,20 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::subject::{self, Job};
-use super::{Error, FOUND, file, print};
+use super::{Error, FOUND, file, print, subject};
 use crate::check::{self, Driver, Lockstep, Minimized};
 use crate::report::{self, Report};
 use crate::rmap::Side;
+use crate::session::Job;
 use crate::trace::Trace;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// A trace in its text form that a run finds something with (`-`: standard input).
+    /// A trace in text form with which a run finds something (`-`: standard input).
     file: PathBuf,
-    /// Where to write the small trace (`-`: standard output, the report then goes to standard error). Default: beside
-    /// FILE, as NAME.min.trace; for `-`, standard output.
-    #[arg(short, long, value_name = "OUT")]
+    /// Where to write the small trace (`-`: standard output; the report then goes to standard error). Default: beside
+    /// the input, as NAME.min.trace; for `-`, standard output.
+    #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
     subject: subject::Args,
@@ -25,34 +25,35 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let trace = file::read_trace(&args.file)?;
     let kernel = args.subject.kernel_name()?;
-    let known = args.subject.known()?.into_iter().map(|known| known.signature).collect();
-    args.subject.with(Shrink { args, trace: &trace, kernel: &kernel, known })
+    args.subject.run(Shrink { args, trace: &trace, kernel: &kernel })
 }
 
 struct Shrink<'a> {
     args: &'a Args,
     trace: &'a Trace,
     kernel: &'a str,
-    /// Signatures.
-    known: Vec<String>,
 }
 
 impl Job for Shrink<'_> {
-    type Out = u8;
+    type Out = Result<u8, Error>;
 
-    fn on<C: Side, P: Side, D: Driver<C, P>>(
-        self,
-        lockstep: &mut Lockstep<C, P>,
-        driver: &mut D,
-        _: &[&'static str],
-    ) -> Result<u8, Error> {
-        lockstep.tolerate(self.known);
+    fn on<C, P, D>(self, mut lockstep: Lockstep<C, P>, mut driver: D) -> Self::Out
+    where
+        C: Side + Send + 'static,
+        P: Side + Send + 'static,
+        D: Driver<C, P> + Send + 'static,
+    {
+        let (lockstep, driver) = (&mut lockstep, &mut driver);
         let Some(finding) = check::run_trace(lockstep, driver, self.trace).finding else {
             let name = self.args.file.display();
             return Err(Error::Usage(format!(
                 "{name}: {} finds nothing with it{}: nothing to minimise",
                 self.kernel,
-                if lockstep.met().iter().any(|&met| met > 0) { " but known findings (--known none)" } else { "" },
+                if lockstep.met().iter().any(|&met| met > 0) {
+                    " except for known findings (--known none)"
+                } else {
+                    ""
+                },
             )));
         };
         let small = check::minimize_finding(lockstep, driver, self.trace, &finding);

@@ -14,49 +14,54 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::random::FailRate;
 use super::{AGREE, Error, FOUND, file, print, subject};
+use crate::check::Sides;
 use crate::kernel::{self, Reference};
 use crate::mutants::{self, Budget, Equivalents, Fate, Mode, Mutant, MutantsError, Record, Score, Store, score};
+use crate::session::VmaCode;
 
 mod child;
 mod worker;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// The reference; may be given several times. Default: all of this binary.
+    /// The reference. The option may be given several times. Default: all references of this binary.
     #[arg(long, value_name = "NAME", env = "RMAP_KERNEL")]
     kernel: Vec<String>,
-    /// Operations that each mutant is hunted for at most, by each judge.
+    /// Operations for which each mutant is hunted at most, by each judge.
     #[arg(long, default_value_t = 300_000)]
     ops: u64,
-    /// Seeds of the random traces, which take turns.
+    /// Seeds of the random traces. They take turns.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     seeds: u32,
-    /// Stop after so many seconds; the same command goes on later. 0: when all is done.
+    #[command(flatten)]
+    fail_rate: FailRate,
+    /// Stop after this many seconds; the same command goes on later. 0: when all is done.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     time: u64,
     /// Processes at a time. Default: as many as there are processors.
     #[arg(long)]
     jobs: Option<NonZero<usize>>,
-    /// The mutants of this score alone: rmap or vma.
+    /// Hunt only the mutants of this score: rmap or vma.
     #[arg(long)]
     group: Option<String>,
-    /// Those of these numbers alone.
+    /// Hunt only the mutants of these numbers.
     #[arg(long, value_delimiter = ',', value_name = "N,N")]
-    only: Vec<u32>,
-    /// Every Nth mutant alone.
+    mutants: Vec<u32>,
+    /// Hunt only every Nth mutant.
     #[arg(long, default_value_t = 1, value_name = "N")]
     every: u32,
-    /// Leave the traces as they were found.
+    /// Do not make the traces small.
     #[arg(long)]
     no_minimize: bool,
-    /// Believe what an older build found, and try again what it did not.
+    /// Keep what an older build found, and hunt only what it did not find.
     #[arg(long)]
     keep_kills: bool,
-    /// Where results are kept.
+    /// The directory of the results.
     #[arg(long, default_value = "target/mutants", value_name = "DIR")]
     dir: PathBuf,
-    /// The reviewed file of mutants that no state can show.
+    /// The reviewed list of mutants that no test can tell from the original.
     #[arg(long, default_value = "tests/equivalent-mutants", value_name = "FILE")]
     equivalent: PathBuf,
     #[command(flatten)]
@@ -105,9 +110,14 @@ fn stale(equivalents: &Equivalents) -> Result<Vec<String>, Error> {
 
 impl Args {
     fn budget(&self, group: &str, reference: &Reference) -> Budget {
-        // The small driver makes no call of the VMA code.
+        // The model makes no call of the VMA code.
         let small = group == "rmap" || reference.without_vma_layer().is_some();
-        Budget { ops: self.ops, seeds: self.seeds, small: small && !self.child.kernel_driver_only }
+        Budget {
+            ops: self.ops,
+            seeds: self.seeds,
+            small: small && !self.child.kernel_driver_only,
+            fail_per_mille: self.fail_rate.per_mille(),
+        }
     }
 }
 
@@ -123,13 +133,11 @@ impl Run<'_> {
     fn all(&self, mutants: &[Mutant], equivalents: &Equivalents) -> Result<Vec<String>, Error> {
         let args = self.args;
         let name = self.reference.name;
-        if let Some(why) = self.reference.without_vma_layer() {
-            return Err(MutantsError::NoDriver { kernel: name.to_owned(), why: why.to_owned() }.into());
-        }
-        let asked: Vec<&Mutant> = mutants
+        VmaCode::choose(Some(VmaCode::Kernel), Sides::Reference, &[self.reference])?;
+        let chosen: Vec<&Mutant> = mutants
             .iter()
             .filter(|mutant| args.group.as_ref().is_none_or(|group| *group == mutant.group))
-            .filter(|mutant| args.only.is_empty() || args.only.contains(&mutant.number))
+            .filter(|mutant| args.mutants.is_empty() || args.mutants.contains(&mutant.number))
             .filter(|mutant| mutant.number.is_multiple_of(args.every.max(1)))
             .collect();
         let header = args.budget("rmap", self.reference).header(name, build_id()?);
@@ -137,7 +145,7 @@ impl Run<'_> {
         let store = if args.keep_kills { Store::open_kills(&path, &header)? } else { Store::open(&path, &header)? };
         let mut todo = Vec::new();
         for group in ["rmap", "vma"] {
-            let of_group: Vec<&Mutant> = asked.iter().copied().filter(|mutant| mutant.group == group).collect();
+            let of_group: Vec<&Mutant> = chosen.iter().copied().filter(|mutant| mutant.group == group).collect();
             let modes = [Mode::Lockstep, Mode::Alone];
             let left = of_group.iter().flat_map(|mutant| modes.map(|mode| (*mutant, mode)));
             let left: Vec<_> =
@@ -152,7 +160,7 @@ impl Run<'_> {
         let (store, whole) = self.hunt(&todo, store)?;
         let outcome = &store.outcome;
         file::write(&args.dir.join(format!("{name}.tsv")), score::tsv(name, mutants, outcome, equivalents).as_bytes())?;
-        self.tell(&asked, outcome, equivalents, whole)
+        self.report(&chosen, outcome, equivalents, whole)
     }
 
     /// Hunts until all is done or time is up: whether all is done.
@@ -195,19 +203,19 @@ impl Run<'_> {
         }
     }
 
-    fn tell(
+    fn report(
         &self,
-        asked: &[&Mutant],
+        chosen: &[&Mutant],
         outcome: &mutants::MutantFates,
         equivalents: &Equivalents,
         whole: bool,
     ) -> Result<Vec<String>, Error> {
         let name = self.reference.name;
-        let asked: Vec<Mutant> = asked.iter().map(|&mutant| mutant.clone()).collect();
+        let chosen: Vec<Mutant> = chosen.iter().map(|&mutant| mutant.clone()).collect();
         let mut wrong = Vec::new();
         for group in ["rmap", "vma"] {
             for (mode, by) in [(Mode::Lockstep, "lockstep"), (Mode::Alone, "invariants alone")] {
-                let score = Score::of(name, &asked, outcome, equivalents, group, mode);
+                let score = Score::of(name, &chosen, outcome, equivalents, group, mode);
                 if score.of + score.equivalent == 0 {
                     continue;
                 }
@@ -226,7 +234,7 @@ impl Run<'_> {
         if !whole {
             print(format_args!("{name}: time is up; the same command goes on\n"))?;
         }
-        let survivors = asked.iter().filter(|mutant| {
+        let survivors = chosen.iter().filter(|mutant| {
             let fate = outcome.get(&(mutant.number, Mode::Lockstep));
             fate.is_some_and(|fate| fate.kill().is_none()) && equivalents.reason(name, mutant).is_none()
         });
@@ -246,7 +254,7 @@ impl Run<'_> {
         for (function, lines) in functions {
             print(format_args!("{name}: survivors in {function}()\n{}", lines.concat()))?;
         }
-        for mutant in &asked {
+        for mutant in &chosen {
             let killed = |mode| outcome.get(&(mutant.number, mode)).and_then(Fate::kill);
             if let (Some(_), Some(kill)) =
                 (equivalents.reason(name, mutant), killed(Mode::Lockstep).or_else(|| killed(Mode::Alone)))

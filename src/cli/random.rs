@@ -8,67 +8,65 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::features::Features;
-use super::subject::{self, Job};
-use super::{AGREE, Error, FOUND, file, known, minimize, print};
+use super::{AGREE, Error, FOUND, file, known_file, minimize, print, subject};
 use crate::check::{self, Driver, Lockstep};
 use crate::known::KnownFinding;
 use crate::mm::{Merges, Stats};
 use crate::report::{self, Report};
 use crate::rmap::Side;
+use crate::session::Job;
 use crate::trace::{Mix, OpSet, Rng, random_trace};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// How many operations, in all.
+    /// How many operations are run in total.
     #[arg(long, default_value_t = 100_000)]
     ops: u64,
     /// The same seed gives the same traces.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The share of operations that are given failing attempts, 0 to 1; default: that of the mix. An operation that
-    /// makes fewer attempts than that goes through.
-    #[arg(long, value_name = "P", value_parser = parse_rate)]
-    fail_rate: Option<f64>,
-    /// Operations a trace; each starts from an empty world.
+    #[command(flatten)]
+    fail_rate: FailRate,
+    /// Operations per trace. Each trace starts with one empty process.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     trace_ops: u32,
-    /// What the traces are made of. Default: `full` for the kernel driver, `default` for the small one.
+    /// What the traces are made of. Default: `full` with the kernel's VMA code, `default` with the model.
     #[arg(long, value_enum)]
     mix: Option<MixArg>,
     #[command(flatten)]
     subject: subject::Args,
-    /// Say how often each operation was done, refused and failed, how VMAs merged, at which sites allocations were made to
-    /// fail, and how many states were seen. Takes longer: every state is looked at.
+    /// Print how often each operation was done, refused and failed, how VMAs merged, at which sites allocations were
+    /// made to fail, and how many states were seen. This takes longer, because every state is looked at.
     #[arg(long)]
     stats: bool,
-    /// Where to save the trace of a finding.
-    #[arg(long, value_name = "FILE", default_value = "divergence.trace")]
-    save: PathBuf,
+    /// Where to write the trace of a finding (`-`: standard output).
+    #[arg(short, long, value_name = "FILE", default_value = "divergence.trace")]
+    out: PathBuf,
     /// Report what was done or found as JSON.
     #[arg(long)]
     json: bool,
-    /// Make the trace of a finding small before it is saved.
+    /// Make the trace of a finding small before it is written.
     #[arg(long)]
     minimize: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum MixArg {
-    /// A bit of everything that the small driver knows.
+    /// Every operation that the model knows.
     Default,
     /// Few VMAs, many forks and exits: deep hierarchies.
     ForkHeavy,
     /// Many small VMAs: long trees, many neighbours.
     Wide,
-    /// A bit of every operation.
+    /// Every operation.
     Full,
     /// Every operation, but mostly forks and exits.
     FullForkHeavy,
     /// Few pages: VMAs split and merge all the time.
     Merges,
-    /// The same, with every other operation failing: merges that come to nothing.
+    /// The same, and every other operation fails: merges that come to nothing.
     FailingMerges,
-    /// VMAs apart from one another, and forks that run out of memory for the tree.
+    /// VMAs lie apart from one another, and forks run out of memory for the tree.
     SparseForks,
 }
 
@@ -94,6 +92,23 @@ fn statistics_value(stats: &Stats, merges: Option<&Merges>, features: &Features)
     value
 }
 
+/// How often allocations are made to fail in random operations.
+#[derive(clap::Args)]
+#[group(skip)]
+pub(super) struct FailRate {
+    /// The share of operations that are given failing attempts, from 0 to 1. An operation that makes fewer attempts
+    /// than that goes through. Default: the share of the mix.
+    #[arg(long, value_name = "P", value_parser = parse_rate)]
+    fail_rate: Option<f64>,
+}
+
+impl FailRate {
+    /// How many of 1000 operations, if it was said.
+    pub(super) fn per_mille(&self) -> Option<u32> {
+        self.fail_rate.map(|rate| (rate * 1000.0).round() as u32)
+    }
+}
+
 pub(super) fn parse_rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(rate),
@@ -104,7 +119,7 @@ pub(super) fn parse_rate(text: &str) -> Result<f64, String> {
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let kernel = args.subject.kernel_name()?;
     let known = args.subject.known()?;
-    args.subject.with(Random { args, kernel: &kernel, known: &known })
+    args.subject.run(Random { args, kernel: &kernel, known: &known })
 }
 
 struct Random<'a> {
@@ -120,7 +135,7 @@ impl Random<'_> {
             OpSet::Full => MixArg::Full,
             OpSet::Small => MixArg::Default,
         };
-        let mut mix = match self.args.mix.unwrap_or(by_driver) {
+        let mix = match self.args.mix.unwrap_or(by_driver) {
             MixArg::Default => Mix::default(),
             MixArg::ForkHeavy => Mix::fork_heavy(),
             MixArg::Wide => Mix::wide(),
@@ -131,31 +146,27 @@ impl Random<'_> {
             MixArg::SparseForks => Mix::sparse_forks(),
         };
         if mix.set == OpSet::Full && operations == OpSet::Small {
-            let why =
-                "this mix has operations that the small driver does not know; use --mix default, fork-heavy or wide";
+            let why = "the model does not know all operations of this mix: use --mix default, fork-heavy or wide";
             return Err(Error::Usage(why.into()));
         }
-        if let Some(rate) = self.args.fail_rate {
-            // One in four of those in the maple tree, where the mix has such failures at all.
-            let failing = (rate * 1000.0).round() as u32;
-            mix.fail_node_per_mille = if mix.fail_node_per_mille > 0 { failing / 4 } else { 0 };
-            mix.fail_per_mille = failing - mix.fail_node_per_mille;
-        }
-        Ok(mix)
+        Ok(match self.args.fail_rate.per_mille() {
+            Some(failing) => mix.with_failing(failing),
+            None => mix,
+        })
     }
 }
 
 impl Job for Random<'_> {
-    type Out = u8;
+    type Out = Result<u8, Error>;
 
-    fn on<C: Side, P: Side, D: Driver<C, P>>(
-        self,
-        lockstep: &mut Lockstep<C, P>,
-        driver: &mut D,
-        _: &[&'static str],
-    ) -> Result<u8, Error> {
+    fn on<C, P, D>(self, mut lockstep: Lockstep<C, P>, mut driver: D) -> Self::Out
+    where
+        C: Side + Send + 'static,
+        P: Side + Send + 'static,
+        D: Driver<C, P> + Send + 'static,
+    {
+        let (lockstep, driver) = (&mut lockstep, &mut driver);
         let (args, mix) = (self.args, self.mix()?);
-        lockstep.tolerate(self.known.iter().map(|known| known.signature.clone()));
         let mut rng = Rng::new(args.seed);
         // Drawn on standard error, and only if that is a terminal.
         let bar = ProgressBar::new(args.ops).with_style(
@@ -186,8 +197,8 @@ impl Job for Random<'_> {
             if let Some(mut finding) = result.finding {
                 bar.finish_and_clear();
                 let met = lockstep.met().to_vec();
-                known::tell(self.known, &met);
-                let name = args.save.display().to_string();
+                known_file::report_met(self.known, &met);
+                let name = args.out.display().to_string();
                 let (mut trace, mut summary) = (trace, None);
                 // Before it is minimised, for that is counted too.
                 let features = features.as_ref();
@@ -200,10 +211,10 @@ impl Job for Random<'_> {
                 }
                 let options = args.subject.options();
                 let report = Report::new(&finding, &trace, self.kernel).with_options(&options).with_file(&name);
-                let saved = file::write(&args.save, report.shortened_trace().to_file_text().as_bytes());
+                let saved = file::write(&args.out, report.shortened_trace().to_file_text().as_bytes());
                 if args.json {
                     let mut value = report::json::value(&report);
-                    value["known"] = known::value(self.known, &met);
+                    value["known"] = known_file::value(self.known, &met);
                     if let Some(statistics) = statistics {
                         value["statistics"] = statistics;
                     }
@@ -218,18 +229,18 @@ impl Job for Random<'_> {
                     print(format_args!("\n{table}"))?;
                 }
                 if let Err(error) = saved {
-                    let _ = writeln!(anstream::stderr(), "rmap-diff: the trace is not saved: {error}");
+                    let _ = writeln!(anstream::stderr(), "rmap-diff: the trace is not written: {error}");
                 }
                 return Ok(FOUND);
             }
         }
         bar.finish_and_clear();
         let totals = driver.stats().total();
-        known::tell(self.known, lockstep.met());
+        known_file::report_met(self.known, lockstep.met());
         if args.json {
             let mut value = serde_json::json!({
                 "kernel": self.kernel, "operations": done, "traces": traces, "refused": totals.refused,
-                "failed": totals.failed, "calls": calls, "known": known::value(self.known, lockstep.met()),
+                "failed": totals.failed, "calls": calls, "known": known_file::value(self.known, lockstep.met()),
             });
             if let Some(features) = &features {
                 value["statistics"] = statistics_value(driver.stats(), driver.merges(), features);
@@ -243,7 +254,7 @@ impl Job for Random<'_> {
             self.kernel,
             100.0 * totals.refused as f64 / totals.total().max(1) as f64,
             100.0 * totals.failed as f64 / totals.total().max(1) as f64,
-            args.subject.driver()?,
+            args.subject.vma()?,
             done as f64 / begun.elapsed().as_secs_f64(),
         ))?;
         if let Some(features) = features {

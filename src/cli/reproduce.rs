@@ -2,22 +2,22 @@
 
 use std::path::PathBuf;
 
-use super::subject::{self, DriverArg, Job};
-use super::{AGREE, Error, SideArg, file};
+use super::{AGREE, Error, SideArg, file, subject};
 use crate::check::{Driver, Lockstep};
 use crate::reproduce::{self, Played, c, rust_test};
 use crate::rmap::Side;
+use crate::session::{Job, Session, VmaCode};
 use crate::trace::Trace;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// A trace in its text form (`-`: standard input).
+    /// A trace in text form (`-`: standard input).
     file: PathBuf,
-    /// As what.
+    /// The form to write.
     #[arg(long = "as", value_enum, value_name = "FORM")]
     form: Form,
     /// Where to write (`-`: standard output).
-    #[arg(short, long, value_name = "OUT", default_value = "-")]
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
     out: PathBuf,
     #[command(flatten)]
     subject: subject::Args,
@@ -38,7 +38,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let parsed = crate::trace::parse_bytes(&text);
     let trace = parsed.map_err(|error| Error::Parse { path: args.file.clone(), error })?;
     let kernel = args.subject.kernel_name()?;
-    let played = args.subject.with(Play { trace: &trace, kernel: &kernel })?;
+    // What is known is reproduced too.
+    let session = Session { tolerated: Vec::new(), ..args.subject.session()? };
+    let played = session.run(Play { trace: &trace, kernel: &kernel })??;
     let written = match args.form {
         Form::Text => reproduce::text(&played),
         Form::C => c::program(&played).map_err(|error| {
@@ -47,9 +49,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         })?,
         Form::Test => {
             let subject = rust_test::Subject {
-                reference: args.subject.side != SideArg::Rust,
-                port: args.subject.side != SideArg::C,
-                kernel_driver: args.subject.driver()? == DriverArg::Kernel,
+                reference: args.subject.side != SideArg::Port,
+                port: args.subject.side != SideArg::Kernel,
+                kernel_driver: args.subject.vma()? == VmaCode::Kernel,
                 poison: args.subject.poisons(),
             };
             rust_test::file(&played, subject)
@@ -72,14 +74,15 @@ struct Play<'a> {
 }
 
 impl Job for Play<'_> {
-    type Out = Played;
+    type Out = Result<Played, Error>;
 
-    fn on<C: Side, P: Side, D: Driver<C, P>>(
-        self,
-        lockstep: &mut Lockstep<C, P>,
-        driver: &mut D,
-        _: &[&'static str],
-    ) -> Result<Played, Error> {
+    fn on<C, P, D>(self, mut lockstep: Lockstep<C, P>, mut driver: D) -> Self::Out
+    where
+        C: Side + Send + 'static,
+        P: Side + Send + 'static,
+        D: Driver<C, P> + Send + 'static,
+    {
+        let (lockstep, driver) = (&mut lockstep, &mut driver);
         Ok(reproduce::play(lockstep, driver, self.trace, self.kernel))
     }
 }

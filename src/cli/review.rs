@@ -4,19 +4,24 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::exhaust::Progress;
-use super::known::KnownArg;
-use super::subject::{self, DriverArg};
-use super::{AGREE, BUT_FOR, Error, FOUND, file, print};
+use super::known_file::KnownArg;
+use super::random::FailRate;
+use super::subject::{self, VmaOption};
+use super::{AGREE, Error, FOUND, UNDECIDED, file, print};
+use crate::check::Sides;
 use crate::exhaust::{Expand, Failures, Limits, OpKinds, Scope, Search};
-use crate::kernel::{Kernel, Reference, SlabMode};
+use crate::kernel::{Kernel, Reference};
 use crate::report;
 use crate::review::{Explorer, Names, Outcome, Reviewed, Searched, Verdict, minimize_sightings, random};
+use crate::session::{Session, SessionError, VmaCode};
 use crate::trace::{Mix, Rng};
 use crate::world::Symmetry;
 
 /// Operations of a random trace: few, so that a difference early in a trace hides little; and many, without failures, so that
 /// what grows is seen.
 const TRACE_OPS: [usize; 2] = [48, 600];
+/// How many of 1000 random operations fail by default.
+const FAIL_PER_MILLE: u32 = 200;
 /// One random trace in so many is a long one.
 const LONG_EVERY: usize = 16;
 /// What is searched where nothing is asked for: deep hierarchies of one VMA; then VMAs that split and merge.
@@ -30,83 +35,71 @@ pub(super) struct Args {
     base: String,
     /// The reference with the change.
     changed: String,
-    /// Processes that are alive at once, in the search of a small scope. Default: three scopes, of 5 processes, 1 page and depth
-    /// 9, of 3, 2 and 7, and of 2, 3 and 6.
+    /// Processes that are alive at once in the search of a small scope. Default: three scopes are searched: 5 processes, 1
+    /// page, depth 9; then 3, 2, 7; then 2, 3, 6.
     #[arg(long, value_name = "P", requires = "pages", requires = "depth", value_parser = clap::value_parser!(u8).range(1..=6))]
     procs: Option<u8>,
-    /// Pages of its window.
+    /// Pages that the search uses.
     #[arg(long, value_name = "N", requires = "procs", value_parser = clap::value_parser!(u64).range(1..=16))]
     pages: Option<u64>,
-    /// Operations of its sequences; 0: no search. Alone: instead of the depths of the default scopes, if it is less.
+    /// The longest sequence that the search tries, in operations. 0: no search. Without --procs and --pages it bounds the
+    /// depth of each default scope.
     #[arg(long, value_name = "D")]
     depth: Option<u32>,
-    /// PairSide operations the search tries, by name with commas between; default: map, fault, fork, unmap and exit.
-    #[arg(long = "search-ops", value_name = "LIST")]
+    /// The operations that the search tries, by name, with commas between. Default: map, fault, fork, unmap and exit.
+    #[arg(long = "only", value_name = "LIST")]
     kinds: Option<OpKinds>,
-    /// Seconds of random traces after the search.
+    /// Run random traces for this many seconds after the search.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     time: u64,
-    /// Random operations after the search, instead of a time: the same every time.
+    /// Run this many random operations after the search, instead of --time. They are the same in every run.
     #[arg(long, value_name = "N")]
     ops: Option<u64>,
     /// The same seed gives the same traces.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Play this trace alone (`-`: standard input), as a review reads it: `fail=N` is the Nth failure that the operation can
-    /// meet on either side.
+    /// Run only this trace (`-`: standard input). In it `fail=N` is the Nth failure that the operation can meet on either
+    /// side.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["procs", "pages", "depth", "kinds", "ops", "seed"])]
     trace: Option<PathBuf>,
-    /// What makes the rmap calls: the kernel's own VMA code, or the small driver in Rust. Default: the kernel's, where
-    /// both references have it.
-    #[arg(long, value_enum, env = "RMAP_DRIVER")]
-    driver: Option<DriverArg>,
-    /// Threads of the search; default: one a core.
+    #[command(flatten)]
+    fail_rate: FailRate,
+    #[command(flatten)]
+    vma: VmaOption,
+    /// Threads of the search. Default: one for each core.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
     #[command(flatten)]
     known: KnownArg,
-    /// The verdict as JSON.
+    /// Print the verdict as JSON.
     #[arg(long)]
     json: bool,
 }
 
 struct References {
-    sides: [&'static Reference; 2],
-    known: [Vec<String>; 2],
-    driver: DriverArg,
+    sessions: [Session; 2],
+    /// How many of 1000 random operations fail.
+    failing: Option<u32>,
 }
 
 impl References {
     fn of(args: &Args) -> Result<References, Error> {
         let sides = [subject::reference(Some(&args.base))?, subject::reference(Some(&args.changed))?];
-        let missing = sides.iter().find_map(|side| Some((side.name, side.without_vma_layer()?)));
-        let driver = match (args.driver, missing) {
-            (Some(DriverArg::Kernel), Some((name, why))) => {
-                return Err(Error::Usage(format!("{name} has no kernel driver: {why}. Use --driver rust")));
-            }
-            (Some(chosen), _) => chosen,
-            (None, None) => DriverArg::Kernel,
-            (None, Some(_)) => DriverArg::Rust,
+        let vma = VmaCode::choose(args.vma.asked(), Sides::Reference, &sides)?;
+        let session = |side: &'static Reference| -> Result<Session, Error> {
+            let session = Session::new(side).with_sides(Sides::Reference).with_vma(vma);
+            Ok(session.tolerating(&args.known.of(side.name, side.version)?))
         };
         let [base, changed] = sides;
-        let known = |side: &Reference| -> Result<Vec<String>, Error> {
-            Ok(args.known.of(side.name, side.version)?.into_iter().map(|known| known.signature).collect())
-        };
-        Ok(References { sides, known: [known(base)?, known(changed)?], driver })
+        Ok(References { sessions: [session(base)?, session(changed)?], failing: args.fail_rate.per_mille() })
     }
 
-    fn side(&self, at: usize) -> Result<Reviewed<Kernel>, Error> {
-        let reference = self.sides[at];
-        let mut side = match self.driver {
-            DriverArg::Rust => Reviewed::small(Kernel::new(reference, SlabMode::Reuse)),
-            DriverArg::Kernel => {
-                let kernel = Kernel::with_vma_layer(reference, SlabMode::Reuse)
-                    .map_err(|why| Error::Usage(format!("{}: {why}", reference.name)))?;
-                Reviewed::with_vma_layer(kernel)
-            }
-        };
-        side.tolerate(self.known[at].iter().cloned());
-        Ok(side)
+    fn vma(&self) -> VmaCode {
+        self.sessions[0].vma
+    }
+
+    fn side(&self, at: usize) -> Result<Reviewed<Kernel>, SessionError> {
+        Reviewed::open(&self.sessions[at])
     }
 
     fn explorer(&self, scope: Scope) -> Result<Explorer<Kernel>, Error> {
@@ -114,19 +107,20 @@ impl References {
     }
 
     fn mixes(&self) -> Vec<Mix> {
-        let mixes = match self.driver {
-            DriverArg::Kernel => vec![Mix::full(), Mix::full_fork_heavy(), Mix::merges()],
-            DriverArg::Rust => vec![Mix::default(), Mix::fork_heavy(), Mix::wide()],
+        let mixes = match self.vma() {
+            VmaCode::Kernel => vec![Mix::full(), Mix::full_fork_heavy(), Mix::merges()],
+            VmaCode::Model => vec![Mix::default(), Mix::fork_heavy(), Mix::wide()],
         };
         // Failures of maple tree nodes are no business of the reverse map, and each kernel meets others.
-        let mix = |mix: Mix| Mix { fail_per_mille: 200, fail_node_per_mille: 0, ..mix };
+        let fail_per_mille = self.failing.unwrap_or(FAIL_PER_MILLE);
+        let mix = |mix: Mix| Mix { fail_per_mille, fail_node_per_mille: 0, ..mix };
         mixes.into_iter().map(mix).collect()
     }
 }
 
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let references = References::of(args)?;
-    let names = Names { base: references.sides[0].name, changed: references.sides[1].name };
+    let names = Names { base: references.sessions[0].reference.name, changed: references.sessions[1].reference.name };
     let mut verdict = Verdict::default();
     if let Some(path) = &args.trace {
         let trace = file::read_trace(path)?;
@@ -158,8 +152,8 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     }
     Ok(match verdict.outcome() {
         Outcome::Equivalent if verdict.is_finished() => AGREE,
-        Outcome::Equivalent => BUT_FOR,
-        Outcome::Except => BUT_FOR,
+        Outcome::Equivalent => UNDECIDED,
+        Outcome::Except => UNDECIDED,
         Outcome::Different | Outcome::Violates => FOUND,
     })
 }
@@ -178,8 +172,8 @@ fn take(explorer: &mut Explorer<Kernel>, verdict: &mut Verdict) {
 }
 
 fn search(args: &Args, references: &References, scope: Scope, verdict: &mut Verdict) -> Result<(), Error> {
-    if references.driver == DriverArg::Rust && !scope.kinds.is_small() {
-        return Err(Error::Usage(format!("--search-ops {}: the small driver does not know all of them", scope.kinds)));
+    if references.vma() == VmaCode::Model && !scope.kinds.is_small() {
+        return Err(Error::Usage(format!("--only {}: the model does not know all of them", scope.kinds)));
     }
     let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let mut explorers = Vec::new();
@@ -192,7 +186,7 @@ fn search(args: &Args, references: &References, scope: Scope, verdict: &mut Verd
             explorers.iter_mut().map(|explorer| Box::new(explorer) as Box<dyn Expand + '_>).collect();
         let progress = Progress::new(&search);
         search.run(&mut workers, Limits { time: None, memory: MEMORY }, |search| {
-            progress.tell(search);
+            progress.update(search);
             true
         });
     }
@@ -218,7 +212,7 @@ fn play_random(args: &Args, references: &References, verdict: &mut Verdict) -> R
             break;
         }
         let (ops, mix) = match number % LONG_EVERY {
-            0 => (TRACE_OPS[1], Mix { fail_per_mille: 0, ..mixes[1].clone() }),
+            0 => (TRACE_OPS[1], Mix { fail_per_mille: references.failing.unwrap_or(0), ..mixes[1].clone() }),
             _ => (TRACE_OPS[0], mix.clone()),
         };
         random(explorer.pair(), &mut rng, ops, &mix);

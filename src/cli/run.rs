@@ -3,38 +3,38 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::subject::{self, Job};
-use super::{AGREE, Error, FOUND, SideArg, file, known, print};
+use super::{AGREE, Error, FOUND, SideArg, file, known_file, print, subject};
 use crate::check::{self, Driver, Lockstep};
 use crate::known::KnownFinding;
 use crate::mm::Outcome;
 use crate::report::{self, Report};
 use crate::rmap::dump;
 use crate::rmap::{Side, Snapshot, errno_name};
+use crate::session::Job;
 use crate::trace::Trace;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// A trace in its text form (`-`: standard input).
+    /// A trace in text form (`-`: standard input).
     file: PathBuf,
     #[command(flatten)]
     subject: subject::Args,
-    /// Print the state at the end (of each side that ran), before the processes exit.
+    /// Print the state of each side at the end, before the processes exit.
     #[arg(long, value_enum)]
     dump: Option<DumpForm>,
-    /// Report a finding, and known findings that were met, as JSON.
+    /// Report the finding, and the known findings that were met, as JSON.
     #[arg(long)]
     json: bool,
-    /// Name every operation that was refused or failed, with its error.
+    /// Print every operation that was refused or failed, with its error.
     #[arg(short, long)]
     verbose: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum DumpForm {
-    /// One object a side, with canonical ids.
+    /// One object per side, with canonical ids.
     Json,
-    /// The same, for reading.
+    /// The same, for a person.
     Text,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let trace = file::read_trace(&args.file)?;
     let kernel = args.subject.kernel_name()?;
     let known = args.subject.known()?;
-    args.subject.with(Play { args, trace: &trace, kernel: &kernel, known: &known })
+    args.subject.run(Play { args, trace: &trace, kernel: &kernel, known: &known })
 }
 
 struct Play<'a> {
@@ -53,15 +53,15 @@ struct Play<'a> {
 }
 
 impl Job for Play<'_> {
-    type Out = u8;
+    type Out = Result<u8, Error>;
 
-    fn on<C: Side, P: Side, D: Driver<C, P>>(
-        self,
-        lockstep: &mut Lockstep<C, P>,
-        driver: &mut D,
-        sides: &[&'static str],
-    ) -> Result<u8, Error> {
-        lockstep.tolerate(self.known.iter().map(|known| known.signature.clone()));
+    fn on<C, P, D>(self, mut lockstep: Lockstep<C, P>, mut driver: D) -> Self::Out
+    where
+        C: Side + Send + 'static,
+        P: Side + Send + 'static,
+        D: Driver<C, P> + Send + 'static,
+    {
+        let (lockstep, driver) = (&mut lockstep, &mut driver);
         let mut outcomes = String::new();
         let mut number = 0;
         let stats = check::play_trace(lockstep, driver, self.trace, |_, _, op, outcome| {
@@ -78,7 +78,7 @@ impl Job for Play<'_> {
         }
         if let Some(form) = self.args.dump {
             let processes = driver.processes();
-            for &side in sides {
+            for &side in self.args.subject.side.dump_names() {
                 let (state, live) = match (side, lockstep.port()) {
                     ("rust", Some(port)) => side_state(port),
                     _ => side_state(lockstep.reference()),
@@ -93,8 +93,8 @@ impl Job for Play<'_> {
         }
         check::end_trace(lockstep, driver);
         lockstep.settle();
-        known::tell(self.known, lockstep.met());
-        let met = known::value(self.known, lockstep.met());
+        known_file::report_met(self.known, lockstep.met());
+        let met = known_file::value(self.known, lockstep.met());
         let times: u64 = lockstep.met().iter().sum();
         if let Some(finding) = lockstep.finding() {
             let name = self.args.file.display().to_string();
@@ -112,7 +112,7 @@ impl Job for Play<'_> {
         }
         if self.args.json && (self.args.dump.is_none() || times > 0) {
             let value = serde_json::json!({
-                "kernel": self.kernel, "driver": self.args.subject.driver()?.to_string(), "done": stats.done,
+                "kernel": self.kernel, "driver": self.args.subject.vma()?.driver_name(), "done": stats.done,
                 "refused": stats.refused, "failed": stats.failed, "calls": lockstep.stats().calls, "known": met,
             });
             print(format_args!("{value:#}\n"))?;
@@ -122,7 +122,7 @@ impl Job for Play<'_> {
                 _ if times > 0 => "nothing but known findings",
                 _ if stats.done + stats.failed == 0 => "nothing was done, so nothing was compared",
                 SideArg::Both => "the sides agree and every invariant holds",
-                SideArg::C | SideArg::Rust => "every invariant holds",
+                SideArg::Kernel | SideArg::Port => "every invariant holds",
             };
             print(format_args!(
                 "{}: {what}: {} operations ({} refused, {} failed), {} rmap calls, {}\n",
@@ -131,7 +131,7 @@ impl Job for Play<'_> {
                 stats.refused,
                 stats.failed,
                 lockstep.stats().calls,
-                self.args.subject.driver()?,
+                self.args.subject.vma()?,
             ))?;
         }
         Ok(AGREE)

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::subject::{self, Job};
-use super::{AGREE, Error, FOUND, file, known, print};
+use super::{AGREE, Error, FOUND, SideArg, file, known_file, print, subject};
 use crate::check::{self, Driver, Lockstep};
 use crate::known::KnownFinding;
 use crate::rmap::Side;
+use crate::session::Job;
 use crate::show::{self, Film, html, svg, text};
 use crate::trace::Trace;
 
@@ -15,20 +15,30 @@ const PAGE_STEPS: usize = 1000;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// A trace in its text form (`-`: standard input).
+    /// A trace in text form (`-`: standard input).
     file: PathBuf,
-    /// After which operation, from 1; `end`: after the exits at the end of the trace. Default: the operation at which
-    /// something was found, else the last.
+    /// Show the state after this operation; the first is 1. `end`: after the exits at the end of the trace. Default: the
+    /// operation at which something was found, else the last one.
     #[arg(long, value_name = "K")]
     at: Option<At>,
-    /// Draw that step as SVG (`-`: standard output).
-    #[arg(long, value_name = "OUT", conflicts_with = "html")]
-    svg: Option<PathBuf>,
-    /// Make one page of all steps, which needs no network (`-`: standard output).
-    #[arg(long, value_name = "OUT", conflicts_with = "at")]
-    html: Option<PathBuf>,
+    /// The form to write.
+    #[arg(long = "as", value_enum, value_name = "FORM", default_value_t = Form::Text)]
+    form: Form,
+    /// Where to write (`-`: standard output).
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    out: PathBuf,
     #[command(flatten)]
     subject: subject::Args,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    /// One step, for a terminal.
+    Text,
+    /// A drawing of one step.
+    Svg,
+    /// One page of all steps. It needs no network.
+    Html,
 }
 
 #[derive(Clone, Copy)]
@@ -50,6 +60,9 @@ impl std::str::FromStr for At {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
+    if args.at.is_some() && args.form == Form::Html {
+        return Err(Error::Usage("--at cannot be used with --as html: the page has all steps".into()));
+    }
     let trace = file::read_trace(&args.file)?;
     if let Some(At::Operation(number)) = args.at
         && number > trace.ops.len()
@@ -59,7 +72,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     }
     let kernel = args.subject.kernel_name()?;
     let known = args.subject.known()?;
-    args.subject.with(Show { args, trace: &trace, kernel: &kernel, known: &known })
+    args.subject.run(Show { args, trace: &trace, kernel: &kernel, known: &known })
 }
 
 struct Show<'a> {
@@ -70,15 +83,15 @@ struct Show<'a> {
 }
 
 impl Job for Show<'_> {
-    type Out = u8;
+    type Out = Result<u8, Error>;
 
-    fn on<C: Side, P: Side, D: Driver<C, P>>(
-        self,
-        lockstep: &mut Lockstep<C, P>,
-        driver: &mut D,
-        sides: &[&'static str],
-    ) -> Result<u8, Error> {
-        lockstep.tolerate(self.known.iter().map(|known| known.signature.clone()));
+    fn on<C, P, D>(self, mut lockstep: Lockstep<C, P>, mut driver: D) -> Self::Out
+    where
+        C: Side + Send + 'static,
+        P: Side + Send + 'static,
+        D: Driver<C, P> + Send + 'static,
+    {
+        let (lockstep, driver) = (&mut lockstep, &mut driver);
         // Played once to know where it ends: only what is shown is kept.
         let result = check::run_trace(lockstep, driver, self.trace);
         let end = self.trace.ops.len() + 1;
@@ -88,17 +101,21 @@ impl Job for Show<'_> {
             Some(finding) => finding.operation as usize,
             None => self.trace.ops.len().min(stopped),
         };
-        let (first, to) = match (self.args.at, &self.args.html) {
-            (_, Some(_)) => (end.saturating_sub(PAGE_STEPS - 1).max(1), end),
-            (None, None) => (last, last),
-            (Some(At::End), None) => (end, end),
-            (Some(At::Operation(number)), None) => (number, number),
+        let (first, to) = match (self.args.form, self.args.at) {
+            (Form::Html, _) => (end.saturating_sub(PAGE_STEPS - 1).max(1), end),
+            (_, None) => (last, last),
+            (_, Some(At::End)) => (end, end),
+            (_, Some(At::Operation(number))) => (number, number),
         };
-        let captions: Vec<&str> = sides.iter().map(|&side| if side == "c" { "reference" } else { "port" }).collect();
+        let captions: &[&str] = match self.args.subject.side {
+            SideArg::Kernel => &["reference"],
+            SideArg::Port => &["port"],
+            SideArg::Both => &["reference", "port"],
+        };
         // A fork may reuse what is told from some way back.
         let keep = first.saturating_sub(PAGE_STEPS).max(1)..=to;
-        let mut film = show::film(lockstep, driver, self.trace, self.kernel, &captions, keep);
-        known::tell(self.known, lockstep.met());
+        let mut film = show::film(lockstep, driver, self.trace, self.kernel, captions, keep);
+        known_file::report_met(self.known, lockstep.met());
         film.steps.retain(|step| step.number >= first);
         self.put(&film, first)?;
         Ok(if film.found.is_some() { FOUND } else { AGREE })
@@ -114,10 +131,12 @@ impl Show<'_> {
                 self.args.file.display()
             )));
         };
-        let (path, what) = match (&self.args.html, &self.args.svg) {
-            (Some(path), _) => (path, html::page(film)),
-            (None, Some(path)) => (path, svg::file(film, step)),
-            (None, None) => return print(text::coloured(film, step)),
+        let path = &self.args.out;
+        let what = match self.args.form {
+            Form::Html => html::page(film),
+            Form::Svg => svg::file(film, step),
+            Form::Text if path.as_os_str() == "-" => return print(text::coloured(film, step)),
+            Form::Text => anstream::adapter::strip_str(&text::coloured(film, step)).to_string(),
         };
         file::write(path, what.as_bytes())?;
         if path.as_os_str() == "-" {

@@ -12,16 +12,11 @@ use crate::rmap::{Fail, Rmap, Side};
 use crate::trace::{Op, Trace};
 use crate::world::World;
 
-/// How many allocations of the last operation were made to fail, where nodes are counted.
-pub type Injected<C, P> = fn(&mut Lockstep<C, P>) -> u32;
-
 /// A lockstep and its driver, for one thread.
 pub struct LockstepWorlds<C, P, D> {
     lockstep: Lockstep<C, P>,
     driver: D,
     scope: Scope,
-    /// None: the driver allocates no nodes.
-    injected: Option<Injected<C, P>>,
     /// What was done since the world was empty.
     history: Vec<Op>,
     /// Keys of states in which everything was ended already, though the search does not know them yet.
@@ -38,9 +33,9 @@ enum Advance {
 }
 
 impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
-    /// `injected`: where there is one, allocations of maple tree nodes fail too.
-    pub fn new(lockstep: Lockstep<C, P>, driver: D, scope: Scope, injected: Option<Injected<C, P>>) -> Self {
-        LockstepWorlds { lockstep, driver, scope, injected, history: Vec::new(), ended: HashSet::default() }
+    /// Where the driver [counts](Driver::injected) maple tree nodes, their allocations fail too.
+    pub fn new(lockstep: Lockstep<C, P>, driver: D, scope: Scope) -> Self {
+        LockstepWorlds { lockstep, driver, scope, history: Vec::new(), ended: HashSet::default() }
     }
 
     fn replay(&mut self, prefix: &[Op]) {
@@ -127,7 +122,7 @@ impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for Lockstep
                 out.counts.failing += u64::from(now != Op::from(kind));
                 let step = self.step(prefix, &now);
                 let attempts = self.lockstep.attempts();
-                let injected = self.injected.map(|injected| injected(&mut self.lockstep));
+                let injected = self.driver.injected(&mut self.lockstep);
                 match step {
                     Advance::To(key) if key == here => {}
                     Advance::To(key) => {

@@ -78,7 +78,7 @@ pub enum Ended {
 }
 
 /// A state: the one that it was found from, and the operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Node {
     pub(super) parent: u32,
     pub(super) op: u32,

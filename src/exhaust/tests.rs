@@ -26,7 +26,7 @@ fn scope(processes: u8, pages: u64, depth: u32) -> Scope {
 }
 
 fn workers(scope: Scope, threads: usize) -> Vec<Box<dyn Expand>> {
-    let worker = |_| Box::new(LockstepWorlds::new(solo(), SmallDriver::new(), scope, None)) as Box<dyn Expand>;
+    let worker = |_| Box::new(LockstepWorlds::new(solo(), SmallDriver::new(), scope)) as Box<dyn Expand>;
     (0..threads).map(worker).collect()
 }
 
@@ -125,11 +125,19 @@ fn threads_and_stops_change_no_count() {
     assert!(error.contains("what was compiled"), "{error}");
     let error = Search::load(&file, Scope { pages: 3, ..scope }, &subject).err().unwrap().to_string();
     assert!(error.contains("--pages is 2, now 3"), "{error}");
-    let mut bytes = std::fs::read(&file).unwrap();
-    bytes.pop();
-    std::fs::write(&file, bytes).unwrap();
-    let error = Search::load(&file, scope, &subject).err().unwrap().to_string();
+    let whole = std::fs::read(&file).unwrap();
+    let with = |bytes: &[u8]| {
+        std::fs::write(&file, bytes).unwrap();
+        Search::load(&file, scope, &subject).err().unwrap().to_string()
+    };
+    let error = with(&whole[..whole.len() - 1]);
     assert!(error.contains("not whole"), "{error}");
+    assert!(with(&whole[..20]).contains("not whole"));
+    // Nor one that an older version wrote, or that is no search at all.
+    for other in [&b"{\"format\":1,\"subject\":{}}\n"[..], b"rmap-diff search 1\n", b""] {
+        let error = with(other);
+        assert!(error.contains("not in the form of this version") && error.contains("remove it"), "{error}");
+    }
 }
 
 #[test]
@@ -148,7 +156,7 @@ fn a_full_memory_and_an_ended_time_are_no_end() {
 fn every_allocation_fails_alone_and_with_all_later_ones() {
     // A lone fork of a faulted VMA of the newest generation: the VMA, its anon_vma, its chain entry, the cloned entry.
     let scope = Scope { depth: 1, ..scope(2, 1, 1) };
-    let mut worker = LockstepWorlds::new(solo(), SmallDriver::new(), scope, None);
+    let mut worker = LockstepWorlds::new(solo(), SmallDriver::new(), scope);
     let prefix: Trace = "map p0 0x10..0x11\nfault p0 0x10\n".parse().unwrap();
     let expansion = worker.expand(&prefix.ops, &|_| false);
     // Plainly: fault, unmap, fork, exit. Failing: four attempts of the fork, twice each.

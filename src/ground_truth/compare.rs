@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 
 use similar::TextDiff;
 
-use super::userland::Attempt;
+use super::observed::Attempt;
+pub use super::observed::Observed;
 use crate::rmap::dump::Dump;
 use crate::rmap::errno_name;
 use crate::trace::{Op, OpKind, Trace};
@@ -16,19 +17,6 @@ use crate::trace::{Op, OpKind, Trace};
 const ENOMEM: i32 = 12;
 const EFAULT: i32 = 14;
 const EINVAL: i32 = 22;
-
-/// What is to be seen of a side after an operation.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Observed {
-    /// What it returned: 0 or an errno.
-    pub errno: i32,
-    /// The graph from then on.
-    pub dump: Dump,
-    /// The attempts to allocate a VMA, an anon_vma or a chain entry, if they were watched.
-    pub attempts: Option<Vec<Attempt>>,
-    /// What the kernel warned of, or died of.
-    pub warnings: Vec<String>,
-}
 
 /// What differs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

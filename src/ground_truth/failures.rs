@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::debug_port::DebugPort;
 use super::emulator::{Emulator, EmulatorError};
-use super::userland::Attempt;
+use super::observed::Attempt;
 use crate::rmap::Cache;
 use crate::trace::agent::Reply;
 

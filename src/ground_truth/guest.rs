@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::compare::Observed;
 use super::debug_port::DebugPort;
 use super::emulator::{Emulator, EmulatorError, Setup};
 use super::failures;
-use super::userland::Attempt;
+use super::observed::{Attempt, Observed};
 use crate::rmap::dump::{Dump, Live, Process};
 use crate::trace::Trace;
 use crate::trace::agent::{Reply, Request};

@@ -1,20 +1,14 @@
 //! The userland run: a trace on the kernel driver alone, and after each step what the booted kernel is compared with.
 
-use super::compare::Observed;
-use crate::kernel::{Kernel, Reference, SlabMode};
+use super::observed::{Attempt, Observed};
+use crate::check::Sides;
+use crate::kernel::{Kernel, Reference};
 use crate::mm::{KernelDriver, Outcome};
 use crate::rmap::dump::Dump;
-use crate::rmap::{Cache, Call, Event, EventKind, Log, Mapped, Recorder, Side, Snapshot, StateError, VmaId};
+use crate::rmap::{Cache, Call, Event, EventKind, Side, Snapshot, StateError, VmaId};
+use crate::session::{Session, SessionError, VmaCode};
 use crate::trace::Trace;
-
-/// One attempt to allocate.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Attempt {
-    /// From which cache.
-    pub cache: Cache,
-    /// Whether it was made to fail.
-    pub failed: bool,
-}
+use crate::trace::{Log, Mapped, Recorder};
 
 /// A kernel's own code in userland, with a note of its attempts to allocate.
 pub struct Userland {
@@ -46,10 +40,13 @@ impl Log for Noted {
 }
 
 impl Userland {
-    /// Of a reference, or why it has no VMA code.
-    pub fn new(reference: &'static Reference) -> Result<Userland, &'static str> {
-        let kernel = Kernel::with_vma_layer(reference, SlabMode::Reuse)?;
-        Ok(Userland { side: Recorder::new(kernel), driver: KernelDriver::new() })
+    /// Of a reference.
+    ///
+    /// # Errors
+    /// If it has no VMA code.
+    pub fn new(reference: &'static Reference) -> Result<Userland, SessionError> {
+        let session = Session::new(reference).with_sides(Sides::Reference).with_vma(VmaCode::Kernel);
+        Ok(Userland { side: Recorder::new(session.kernel()?), driver: KernelDriver::new() })
     }
 
     /// Plays a trace: a step each operation.

@@ -5,7 +5,8 @@
 use super::meaning::{self, UnexpectedEffect};
 use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
 use crate::pages::{AddressSpaces, Pages, Refused};
-use crate::rmap::{Fail, LayerOperation, MAX_PROCESSES, Mapped, MmCounts, MmId, PageEvent, VmaId, VmaLayer, VmaRange};
+use crate::rmap::{Fail, MAX_PROCESSES, MmId, VmaId, VmaRange};
+use crate::trace::{Mapped, MmCounts, PageEvent, Request, VmaLayer};
 use crate::trace::{Op, OpKind};
 
 const ESRCH: i32 = 3;
@@ -29,7 +30,7 @@ pub struct KernelDriver {
     /// What the process of the running operation had mapped before.
     before: Vec<Mapped>,
     /// What the last operation did that it was not asked.
-    misdeed: Option<UnexpectedEffect>,
+    unexpected: Option<UnexpectedEffect>,
 }
 
 impl Default for KernelDriver {
@@ -50,7 +51,7 @@ impl KernelDriver {
             events: Vec::new(),
             changed: 0,
             before: Vec::new(),
-            misdeed: None,
+            unexpected: None,
         };
         driver.reset();
         driver
@@ -64,7 +65,7 @@ impl KernelDriver {
         self.pages.reset();
         self.events.clear();
         self.changed = 0;
-        self.misdeed = None;
+        self.unexpected = None;
     }
 
     /// Does one operation. An errno is a refusal if no allocation was made to fail, and a failure if one was: then
@@ -85,45 +86,21 @@ impl KernelDriver {
     fn perform<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, op: &Op) -> Result {
         let node = &op.fail_node;
         match op.kind {
-            OpKind::Map { mm, start, end, grows, file } => {
-                self.run(rmap, mm, node, LayerOperation::Map { mm, start, end, grows, file })
-            }
-            OpKind::Fault { mm, page, read } => self.fault(rmap, mm, page, !read, node),
-            OpKind::Fork { parent, child } => self.run(rmap, parent, node, LayerOperation::Fork { parent, child }),
-            OpKind::Unmap { mm, start, end } => self.run(rmap, mm, node, LayerOperation::Unmap { mm, start, end }),
-            OpKind::Exit { mm } => self.run(rmap, mm, node, LayerOperation::Exit { mm }),
-            OpKind::Protect { mm, start, end, write } => {
-                self.run(rmap, mm, node, LayerOperation::Protect { mm, start, end, write })
-            }
-            OpKind::Advise { mm, start, end, advice } => {
-                self.run(rmap, mm, node, LayerOperation::Advise { mm, start, end, advice: advice as u32 })
-            }
-            OpKind::Move { mm, start, end, to, dontunmap } => {
-                self.run(rmap, mm, node, LayerOperation::Move { mm, start, end, to, dontunmap })
-            }
-            OpKind::Resize { mm, start, end, pages } => {
-                self.run(rmap, mm, node, LayerOperation::Resize { mm, start, end, pages })
-            }
-            OpKind::Grow { mm, page, pages } => self.run(rmap, mm, node, LayerOperation::Grow { mm, page, pages }),
+            OpKind::Fault { mm, page, read } => self.fault(rmap, mm, page, read, node),
             OpKind::Pin { mm, page } => refused(self.pages.pin(rmap, mm, page)),
             OpKind::Unpin { pin } => refused(self.pages.unpin(rmap, usize::from(pin))),
             OpKind::Walk { mm, page, mode } => refused(self.pages.walk(rmap, mm, page, mode)),
             OpKind::UffdMove { mm, from, to } => self.uffd_move(rmap, mm, from, to, node),
+            operation => self.operate(rmap, &Request::new(operation, node)).map(|_| ()),
         }
     }
 
-    /// Asks for an operation, and takes in what it did to page tables and VMAs.
-    fn run<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, mm: MmId, node: &Fail, operation: LayerOperation) -> Result {
-        self.operate(rmap, mm, node, &operation).map(|_| ())
-    }
-
-    fn operate<R: VmaLayer + ?Sized>(
-        &mut self,
-        rmap: &mut R,
-        mm: MmId,
-        node: &Fail,
-        operation: &LayerOperation,
-    ) -> Result<u32> {
+    /// Asks for an operation of the VMA code, and takes in what it did to page tables and VMAs.
+    fn operate<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, request: &Request<'_>) -> Result<u32> {
+        let operation = &request.operation;
+        let Some(mm) = operation.process() else {
+            return Err(Outcome::Refused(EINVAL));
+        };
         if self.space(mm).is_none() {
             return Err(Outcome::Refused(ESRCH));
         }
@@ -131,7 +108,7 @@ impl KernelDriver {
         self.before.clear();
         self.before.extend_from_slice(self.spaces[usize::from(mm.0)].as_deref().unwrap_or(&[]));
         let mut events = std::mem::take(&mut self.events);
-        let result = rmap.operate(operation, node, &mut |event| events.push(event));
+        let result = rmap.operate(request, &mut |event| events.push(event));
         for event in events.drain(..) {
             match event {
                 PageEvent::Zap { mm, start, end } => self.pages.zap(rmap, mm, start, end),
@@ -141,24 +118,24 @@ impl KernelDriver {
         }
         self.events = events;
         self.look_at(rmap, mm);
-        if let LayerOperation::Fork { child, .. } = operation {
+        if let OpKind::Fork { child, .. } = operation {
             self.look_at(rmap, *child);
         }
         let child = match operation {
-            LayerOperation::Fork { child, .. } => self.space(*child),
+            OpKind::Fork { child, .. } => self.space(*child),
             _ => None,
         };
         let spaces = meaning::Spaces { before: &self.before, after: self.space(mm), child };
         let errno = result.min(0).saturating_neg();
-        let mut misdeed = meaning::misdeed(operation, &spaces, errno, rmap.injected());
-        if let LayerOperation::Fork { child, .. } = operation
+        let mut unexpected = meaning::unexpected_effect(operation, &spaces, errno, rmap.injected());
+        if let OpKind::Fork { child, .. } = operation
             && errno == 0
-            && misdeed.is_none()
+            && unexpected.is_none()
         {
             let there = |page| self.pages.folio_at(*child, page);
-            misdeed = meaning::missing_page(operation, &spaces, self.pages.mapped(mm), there);
+            unexpected = meaning::missing_page(operation, &spaces, self.pages.mapped(mm), there);
         }
-        self.misdeed = misdeed.or(self.misdeed.take());
+        self.unexpected = unexpected.or(self.unexpected.take());
         let done = u32::try_from(result).map_err(|_| Outcome::Refused(result.saturating_neg()))?;
         if let Some(edges) = edges {
             self.count_merge(&edges);
@@ -167,13 +144,13 @@ impl KernelDriver {
     }
 
     /// What touches the range that an operation maps, changes or moves to, before it does.
-    fn edges(&self, operation: &LayerOperation) -> Option<Edges> {
+    fn edges(&self, operation: &OpKind) -> Option<Edges> {
         let (mm, source, start, end) = match *operation {
-            LayerOperation::Map { mm, start, end, .. } => (mm, None, start, end),
-            LayerOperation::Protect { mm, start, end, .. } | LayerOperation::Advise { mm, start, end, .. } => {
+            OpKind::Map { mm, start, end, .. } => (mm, None, start, end),
+            OpKind::Protect { mm, start, end, .. } | OpKind::Advise { mm, start, end, .. } => {
                 (mm, Some(start), start, end)
             }
-            LayerOperation::Move { mm, start, end, to, .. } => (mm, Some(start), to, to.checked_add(end - start)?),
+            OpKind::Move { mm, start, end, to, .. } => (mm, Some(start), to, to.checked_add(end - start)?),
             _ => return None,
         };
         let this = source.and_then(|page| self.mapped_at(mm, page)).is_some_and(|vma| vma.faulted);
@@ -224,10 +201,11 @@ impl KernelDriver {
     }
 
     /// Mirrors handle_mm_fault() (mm/memory.c): the VMA is prepared for what the page needs, then the page is.
-    fn fault<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, mm: MmId, page: u64, write: bool, node: &Fail) -> Result {
-        let prepare = write && self.pages.needs_anon_vma(mm, page);
-        let vma = self.operate(rmap, mm, node, &LayerOperation::Fault { mm, page, write, prepare })?;
-        self.pages.fault(rmap, mm, VmaId(vma), page, write);
+    fn fault<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, mm: MmId, page: u64, read: bool, node: &Fail) -> Result {
+        let prepare = !read && self.pages.needs_anon_vma(mm, page);
+        let vma =
+            self.operate(rmap, &Request { operation: OpKind::Fault { mm, page, read }, prepare, fail_node: node })?;
+        self.pages.fault(rmap, mm, VmaId(vma), page, !read);
         Ok(())
     }
 
@@ -241,8 +219,8 @@ impl KernelDriver {
             return Err(Outcome::Refused(EINVAL));
         }
         let destination = self.mapped_at(mm, to).ok_or(Outcome::Refused(ENOENT))?;
-        let prepare = LayerOperation::Fault { mm, page: to, write: false, prepare: true };
-        let vma = self.operate(rmap, mm, node, &prepare)?;
+        let fault = OpKind::Fault { mm, page: to, read: true };
+        let vma = self.operate(rmap, &Request { operation: fault, prepare: true, fail_node: node })?;
         let source = self.mapped_at(mm, from).ok_or(Outcome::Refused(ENOENT))?;
         if !(source.writable && destination.writable) || source.file || destination.file {
             return Err(Outcome::Refused(EINVAL));
@@ -257,7 +235,7 @@ impl KernelDriver {
             if self.space(mm).is_some() {
                 rmap.begin_operation(&Fail::NEVER);
                 // Cannot be refused: the process is alive.
-                let _ = self.run(rmap, mm, &Fail::NEVER, LayerOperation::Exit { mm });
+                let _ = self.operate(rmap, &Request::new(OpKind::Exit { mm }, &Fail::NEVER));
             }
         }
     }
@@ -288,8 +266,8 @@ impl KernelDriver {
     }
 
     /// What an operation did that it was not asked, since this was asked last.
-    pub fn take_misdeed(&mut self) -> Option<UnexpectedEffect> {
-        self.misdeed.take()
+    pub fn take_unexpected_effect(&mut self) -> Option<UnexpectedEffect> {
+        self.unexpected.take()
     }
 
     /// What was done since the driver was made, or since [`KernelDriver::take_stats`].

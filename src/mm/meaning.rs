@@ -1,7 +1,8 @@
 //! What an operation means for an address space: which pages are mapped after it, and how. An independent account, by pages,
 //! of what the kernel's VMA code is asked to do; of where VMAs begin and end it knows only where two must be one.
 
-use crate::rmap::{EAGAIN, ENOMEM, LayerOperation, Mapped, VmaRange};
+use crate::rmap::{EAGAIN, ENOMEM, VmaRange};
+use crate::trace::{Advice, Mapped, OpKind};
 
 /// An operation did something else than it was asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,13 +51,13 @@ pub struct Spaces<'a> {
 
 /// Looks for what an operation did that it was not asked to, or did not do. `errno` is 0 for success; `injected`: how many
 /// allocations were made to fail.
-pub fn misdeed(operation: &LayerOperation, spaces: &Spaces, errno: i32, injected: u32) -> Option<UnexpectedEffect> {
+pub fn unexpected_effect(operation: &OpKind, spaces: &Spaces, errno: i32, injected: u32) -> Option<UnexpectedEffect> {
     let broken = |what, detail| Some(UnexpectedEffect { what, detail });
     if injected == 0 && spaces.before.len() < MANY_VMAS {
         if errno == ENOMEM && !may_say_enomem(operation, spaces.before) {
             return broken("ENOMEM and no allocation failed", format!("{operation:?}"));
         }
-        if let LayerOperation::Fork { .. } = operation
+        if let OpKind::Fork { .. } = operation
             && ![0, EEXIST].contains(&errno)
         {
             return broken("fork failed and no allocation did", format!("{operation:?}: errno {errno}"));
@@ -69,7 +70,7 @@ pub fn misdeed(operation: &LayerOperation, spaces: &Spaces, errno: i32, injected
     if errno == EINTR {
         return broken("EINTR and no signal", format!("{operation:?}"));
     }
-    if let LayerOperation::Exit { .. } = operation {
+    if let OpKind::Exit { .. } = operation {
         return None;
     }
     let Some(there) = spaces.after else {
@@ -90,7 +91,7 @@ pub fn misdeed(operation: &LayerOperation, spaces: &Spaces, errno: i32, injected
         if covered(&before) != covered(&after) {
             return broken("failed operation changed what is mapped", differ(operation, &before, &after));
         }
-        let is_fork = matches!(operation, LayerOperation::Fork { .. });
+        let is_fork = matches!(operation, OpKind::Fork { .. });
         if is_fork && errno != EEXIST && spaces.child.is_some_and(|child| !child.is_empty()) {
             return broken("failed fork left a child", format!("{operation:?}"));
         }
@@ -101,7 +102,7 @@ pub fn misdeed(operation: &LayerOperation, spaces: &Spaces, errno: i32, injected
     let is_half_moved = || match *operation {
         // What was moved may stay mapped where it was, VMA by VMA, if the kernel has no memory to unmap it: move_vma()
         // goes on.
-        LayerOperation::Move { start, end, .. } if injected > 0 => {
+        OpKind::Move { start, end, .. } if injected > 0 => {
             let elsewhere = |space: &[Piece]| joined(without(space, start, end));
             let stay = joined(within(&after, start, end));
             let were = joined(within(&before, start, end));
@@ -123,20 +124,20 @@ pub fn misdeed(operation: &LayerOperation, spaces: &Spaces, errno: i32, injected
     {
         return broken("VMAs that should be one", format!("{operation:?}: at {page:#x}"));
     }
-    if let LayerOperation::Fork { .. } = operation {
+    if let OpKind::Fork { .. } = operation {
         return forked(operation, spaces);
     }
     None
 }
 
 /// Whether ENOMEM may mean something else than that memory is out: a hole in the range, no room to grow into.
-fn may_say_enomem(operation: &LayerOperation, before: &[Mapped]) -> bool {
+fn may_say_enomem(operation: &OpKind, before: &[Mapped]) -> bool {
     match *operation {
-        LayerOperation::Protect { start, end, .. } | LayerOperation::Advise { start, end, .. } => {
+        OpKind::Protect { start, end, .. } | OpKind::Advise { start, end, .. } => {
             let inside = within(&pieces(before), start, end);
             inside.iter().map(|piece| piece.end - piece.start).sum::<u64>() < end.saturating_sub(start)
         }
-        LayerOperation::Resize { .. } | LayerOperation::Grow { .. } => true,
+        OpKind::Resize { .. } | OpKind::Grow { .. } => true,
         _ => false,
     }
 }
@@ -144,14 +145,14 @@ fn may_say_enomem(operation: &LayerOperation, before: &[Mapped]) -> bool {
 /// A VMA that was there, had no anon_vma and has one now, though nothing was written to it and it did not take in what had
 /// one: pages of another VMA, or what was moved to it. What a merge gave it has to be taken back if the merge comes to
 /// nothing; but a move that fails late may leave it, and growth begins with a fault.
-fn gained<'a>(operation: &LayerOperation, before: &[Mapped], after: &'a [Mapped]) -> Option<&'a Mapped> {
-    if matches!(operation, LayerOperation::Fault { .. } | LayerOperation::Grow { .. }) {
+fn gained<'a>(operation: &OpKind, before: &[Mapped], after: &'a [Mapped]) -> Option<&'a Mapped> {
+    if matches!(operation, OpKind::Fault { .. } | OpKind::Grow { .. }) {
         return None;
     }
-    let is_move = matches!(operation, LayerOperation::Move { .. });
+    let is_move = matches!(operation, OpKind::Move { .. });
     let takes_in = |vma: &Mapped, of: &Mapped| {
         let moved_in = match *operation {
-            LayerOperation::Move { start, end, .. } => of.range.start < end && start < of.range.end,
+            OpKind::Move { start, end, .. } => of.range.start < end && start < of.range.end,
             _ => false,
         };
         of.faulted && (moved_in || of.range.start < vma.range.end && vma.range.start < of.range.end)
@@ -166,7 +167,7 @@ fn gained<'a>(operation: &LayerOperation, before: &[Mapped], after: &'a [Mapped]
 /// After a move: a VMA in which a page has not the page offset that it should. Anonymous memory without an anon_vma has
 /// those of its new place, all other memory keeps what it had. Of several VMAs only the first is known: once it has moved
 /// it may merge with the next, which then has an anon_vma.
-fn misplaced<'a>(operation: &LayerOperation, before: &[Mapped], after: &'a [Mapped]) -> Option<&'a Mapped> {
+fn misplaced<'a>(operation: &OpKind, before: &[Mapped], after: &'a [Mapped]) -> Option<&'a Mapped> {
     let (was, [place, place_end]) = first_moved(operation, before)?;
     let pgoff = match was.file || was.faulted {
         true => was.range.pgoff,
@@ -177,8 +178,8 @@ fn misplaced<'a>(operation: &LayerOperation, before: &[Mapped], after: &'a [Mapp
 }
 
 /// The first VMA of which a move takes pages, cut to those, and to where they go.
-fn first_moved(operation: &LayerOperation, before: &[Mapped]) -> Option<(Mapped, [u64; 2])> {
-    let LayerOperation::Move { start, end, to, .. } = *operation else { return None };
+fn first_moved(operation: &OpKind, before: &[Mapped]) -> Option<(Mapped, [u64; 2])> {
+    let OpKind::Move { start, end, to, .. } = *operation else { return None };
     let was = *before.iter().find(|was| was.range.start < end && start < was.range.end)?;
     let (first, last) = (was.range.start.max(start), was.range.end.min(end));
     let pgoff = was.range.pgoff.wrapping_add(first - was.range.start);
@@ -188,10 +189,10 @@ fn first_moved(operation: &LayerOperation, before: &[Mapped]) -> Option<(Mapped,
 
 /// After a mapping or a move to which no allocation failed: where two VMAs touch at its beginning or end that are alike
 /// and were never written to, and so should be one. What moves to beside where it stays mapped is kept apart from it.
-fn unmerged(operation: &LayerOperation, before: &[Mapped], after: &[Mapped]) -> Option<u64> {
+fn unmerged(operation: &OpKind, before: &[Mapped], after: &[Mapped]) -> Option<u64> {
     let ends = match *operation {
-        LayerOperation::Map { start, end, .. } => [start, end],
-        LayerOperation::Move { dontunmap: false, .. } => first_moved(operation, before)?.1,
+        OpKind::Map { start, end, .. } => [start, end],
+        OpKind::Move { dontunmap: false, .. } => first_moved(operation, before)?.1,
         _ => return None,
     };
     let never_written = |vma: &Mapped| !vma.file && !vma.faulted && vma.range.pgoff == vma.range.start;
@@ -203,7 +204,7 @@ fn unmerged(operation: &LayerOperation, before: &[Mapped], after: &[Mapped]) -> 
 /// After a fork: a page of the parent's that the child has not. `child` tells what the child has at a page. What has no
 /// anon_vma is not copied: a fault brings it back.
 pub fn missing_page<F: PartialEq>(
-    operation: &LayerOperation,
+    operation: &OpKind,
     spaces: &Spaces,
     pages: impl Iterator<Item = (u64, F)>,
     child: impl Fn(u64) -> Option<F>,
@@ -223,7 +224,7 @@ pub fn missing_page<F: PartialEq>(
 
 /// A child has what its parent has, but for what shall not be copied; and an anon_vma where the parent has one, but
 /// where memory is wiped.
-fn forked(operation: &LayerOperation, spaces: &Spaces) -> Option<UnexpectedEffect> {
+fn forked(operation: &OpKind, spaces: &Spaces) -> Option<UnexpectedEffect> {
     let copied: Vec<Mapped> = spaces.before.iter().filter(|vma| !vma.dontcopy).copied().collect();
     let Some(child) = spaces.child else {
         return Some(UnexpectedEffect { what: "fork without a child", detail: format!("{operation:?}") });
@@ -281,15 +282,15 @@ fn without(space: &[Piece], start: u64, end: u64) -> Vec<Piece> {
 }
 
 /// The pages that a move takes from, and those that it moves to.
-fn moved(operation: &LayerOperation) -> Option<[(u64, u64); 2]> {
+fn moved(operation: &OpKind) -> Option<[(u64, u64); 2]> {
     match *operation {
-        LayerOperation::Move { start, end, to, .. } => Some([(start, end), (to, to.saturating_add(end - start))]),
+        OpKind::Move { start, end, to, .. } => Some([(start, end), (to, to.saturating_add(end - start))]),
         _ => None,
     }
 }
 
 /// What is mapped after an operation that succeeds; none: nothing is known.
-fn meant(operation: &LayerOperation, before: &[Piece]) -> Option<Vec<Piece>> {
+fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
     let changed = |start, end, change: &dyn Fn(&mut VmaKind)| {
         let mut out = without(before, start, end);
         out.extend(within(before, start, end).into_iter().map(|mut piece| {
@@ -300,22 +301,22 @@ fn meant(operation: &LayerOperation, before: &[Piece]) -> Option<Vec<Piece>> {
     };
     let at = |page: u64| before.iter().find(|piece| (piece.start..piece.end).contains(&page));
     Some(match *operation {
-        LayerOperation::Map { start, end, file, .. } => {
+        OpKind::Map { start, end, file, .. } => {
             let mut out = without(before, start, end);
             // From the offset of its first page's number on.
             let how = VmaKind { writable: true, file: file.map(|_| 0), dontcopy: false, wipeonfork: false };
             out.push(Piece { start, end, how });
             out
         }
-        LayerOperation::Unmap { start, end, .. } => without(before, start, end),
-        LayerOperation::Protect { start, end, write, .. } => changed(start, end, &|how| how.writable = write),
-        LayerOperation::Advise { start, end, advice, .. } => changed(start, end, &|how| match advice {
-            0 => how.dontcopy = true,
-            1 => how.dontcopy = false,
-            2 => how.wipeonfork = true,
-            _ => how.wipeonfork = false,
+        OpKind::Unmap { start, end, .. } => without(before, start, end),
+        OpKind::Protect { start, end, write, .. } => changed(start, end, &|how| how.writable = write),
+        OpKind::Advise { start, end, advice, .. } => changed(start, end, &|how| match advice {
+            Advice::DontFork => how.dontcopy = true,
+            Advice::DoFork => how.dontcopy = false,
+            Advice::WipeOnFork => how.wipeonfork = true,
+            Advice::KeepOnFork => how.wipeonfork = false,
         }),
-        LayerOperation::Move { start, end, to, dontunmap, .. } => {
+        OpKind::Move { start, end, to, dontunmap, .. } => {
             let taken = within(before, start, end);
             // 7.x moves several VMAs one by one: where there is none, nothing makes room.
             let mut out = before.to_vec();
@@ -332,7 +333,7 @@ fn meant(operation: &LayerOperation, before: &[Piece]) -> Option<Vec<Piece>> {
             }));
             out
         }
-        LayerOperation::Resize { start, end, pages, .. } => {
+        OpKind::Resize { start, end, pages, .. } => {
             let new_end = start.checked_add(pages)?;
             let mut out = before.to_vec();
             if new_end < end {
@@ -342,19 +343,24 @@ fn meant(operation: &LayerOperation, before: &[Piece]) -> Option<Vec<Piece>> {
             }
             out
         }
-        LayerOperation::Grow { page, pages, .. } => {
+        OpKind::Grow { page, pages, .. } => {
             let vma = at(page)?;
             let mut out = before.to_vec();
             out.push(Piece { start: vma.start.checked_sub(pages)?, end: vma.start, how: vma.how });
             out
         }
-        LayerOperation::Fault { .. } | LayerOperation::Fork { .. } => before.to_vec(),
-        LayerOperation::Exit { .. } => return None,
+        OpKind::Fault { .. } | OpKind::Fork { .. } => before.to_vec(),
+        // Nothing is left to look at, or nothing of it is the VMA code's.
+        OpKind::Exit { .. }
+        | OpKind::Pin { .. }
+        | OpKind::Unpin { .. }
+        | OpKind::Walk { .. }
+        | OpKind::UffdMove { .. } => return None,
     })
 }
 
 /// Where two spaces differ first, for a person.
-fn differ(operation: &LayerOperation, expected: &[Piece], there: &[Piece]) -> String {
+fn differ(operation: &OpKind, expected: &[Piece], there: &[Piece]) -> String {
     let at = expected.iter().zip(there).take_while(|(a, b)| a == b).count();
     let one = |piece: Option<&Piece>| match piece {
         None => "nothing more".to_owned(),
@@ -388,8 +394,9 @@ mod tests {
     }
 
     /// The rule that is broken; `child` is empty where the operation is no fork.
-    fn broken(operation: LayerOperation, before: &[Mapped], after: &[Mapped], errno: i32) -> Option<&'static str> {
-        misdeed(&operation, &Spaces { before, after: Some(after), child: None }, errno, 0).map(|misdeed| misdeed.what)
+    fn broken(operation: OpKind, before: &[Mapped], after: &[Mapped], errno: i32) -> Option<&'static str> {
+        unexpected_effect(&operation, &Spaces { before, after: Some(after), child: None }, errno, 0)
+            .map(|effect| effect.what)
     }
 
     const P0: MmId = MmId(0);
@@ -397,25 +404,25 @@ mod tests {
 
     #[test]
     fn what_is_asked_is_seen_to_be_done_however_vmas_lie() {
-        let map = LayerOperation::Map { mm: P0, start: 4, end: 8, grows: false, file: None };
+        let map = OpKind::Map { mm: P0, start: 4, end: 8, grows: false, file: None };
         assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 8)], 0), None);
         assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 3), vma(3, 8)], 0), None);
         assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 4)], 0), NOT_DONE);
         assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 4), vma(4, 9)], 0), NOT_DONE);
-        let unmap = LayerOperation::Unmap { mm: P0, start: 1, end: 2 };
+        let unmap = OpKind::Unmap { mm: P0, start: 1, end: 2 };
         assert_eq!(broken(unmap, &[vma(0, 4)], &[vma(0, 1), vma(2, 4)], 0), None);
         assert_eq!(broken(unmap, &[vma(0, 4)], &[vma(0, 2), vma(2, 4)], 0), NOT_DONE);
-        let protect = LayerOperation::Protect { mm: P0, start: 1, end: 4, write: false };
+        let protect = OpKind::Protect { mm: P0, start: 1, end: 4, write: false };
         let read_only = Mapped { writable: false, ..vma(1, 4) };
         assert_eq!(broken(protect, &[vma(0, 4)], &[vma(0, 1), read_only], 0), None);
         assert_eq!(broken(protect, &[vma(0, 4)], &[vma(0, 1), vma(1, 4)], 0), NOT_DONE);
-        let moves = |dontunmap| LayerOperation::Move { mm: P0, start: 1, end: 3, to: 8, dontunmap };
+        let moves = |dontunmap| OpKind::Move { mm: P0, start: 1, end: 3, to: 8, dontunmap };
         assert_eq!(broken(moves(false), &[vma(0, 4), vma(9, 12)], &[vma(0, 1), vma(3, 4), vma(8, 12)], 0), None);
         assert_eq!(broken(moves(true), &[vma(0, 4)], &[vma(0, 4), vma(8, 10)], 0), None);
         assert_eq!(broken(moves(false), &[vma(0, 4)], &[vma(0, 4), vma(8, 10)], 0), NOT_DONE);
         let half = Spaces { before: &[vma(0, 4)], after: Some(&[vma(0, 4), vma(8, 10)]), child: None };
-        assert_eq!(misdeed(&moves(false), &half, 0, 1), None);
-        let resize = |pages| LayerOperation::Resize { mm: P0, start: 0, end: 4, pages };
+        assert_eq!(unexpected_effect(&moves(false), &half, 0, 1), None);
+        let resize = |pages| OpKind::Resize { mm: P0, start: 0, end: 4, pages };
         assert_eq!(broken(resize(6), &[vma(0, 4)], &[vma(0, 6)], 0), None);
         assert_eq!(broken(resize(2), &[vma(0, 4)], &[vma(0, 2)], 0), None);
         assert_eq!(broken(resize(2), &[vma(0, 4)], &[vma(0, 4)], 0), NOT_DONE);
@@ -425,22 +432,22 @@ mod tests {
             broken(moves(false), &[file(0, 4, 0)], &[file(0, 1, 0), file(3, 4, 3), file(8, 10, 8)], 0),
             NOT_DONE
         );
-        let grow = LayerOperation::Grow { mm: P0, page: 5, pages: 2 };
+        let grow = OpKind::Grow { mm: P0, page: 5, pages: 2 };
         assert_eq!(broken(grow, &[vma(4, 8)], &[vma(2, 8)], 0), None);
         assert_eq!(broken(grow, &[vma(4, 8)], &[vma(3, 8)], 0), NOT_DONE);
     }
 
     #[test]
     fn a_failure_changes_nothing_and_has_a_cause() {
-        let unmap = LayerOperation::Unmap { mm: P0, start: 1, end: 2 };
+        let unmap = OpKind::Unmap { mm: P0, start: 1, end: 2 };
         let changed = Some("failed operation changed what is mapped");
         assert_eq!(broken(unmap, &[vma(0, 4)], &[vma(0, 4)], 22), None);
         assert_eq!(broken(unmap, &[vma(0, 4)], &[vma(0, 1), vma(2, 4)], 22), changed);
         assert_eq!(broken(unmap, &[vma(0, 4)], &[vma(0, 4)], ENOMEM), Some("ENOMEM and no allocation failed"));
         let spaces = Spaces { before: &[vma(0, 4)], after: Some(&[vma(0, 4)]), child: None };
-        assert_eq!(misdeed(&unmap, &spaces, ENOMEM, 1), None);
-        assert_eq!(misdeed(&unmap, &spaces, EINTR, 1).map(|misdeed| misdeed.what), Some("EINTR and no signal"));
-        let protect = |end| LayerOperation::Protect { mm: P0, start: 1, end, write: false };
+        assert_eq!(unexpected_effect(&unmap, &spaces, ENOMEM, 1), None);
+        assert_eq!(unexpected_effect(&unmap, &spaces, EINTR, 1).map(|effect| effect.what), Some("EINTR and no signal"));
+        let protect = |end| OpKind::Protect { mm: P0, start: 1, end, write: false };
         assert_eq!(broken(protect(8), &[vma(0, 4)], &[vma(0, 4)], ENOMEM), None);
         assert_eq!(broken(protect(4), &[vma(0, 4)], &[vma(0, 4)], ENOMEM), Some("ENOMEM and no allocation failed"));
         assert_eq!(broken(protect(4), &[vma(0, 4)], &[vma(0, 4)], EAGAIN), Some("EAGAIN and no allocation failed"));
@@ -451,12 +458,12 @@ mod tests {
         let gains = Some("VMA got an anon_vma that it has no use for");
         let faulted = |vma| Mapped { faulted: true, ..vma };
         let next = Mapped { vma: VmaId(1), ..faulted(vma(4, 8)) };
-        let protect = LayerOperation::Protect { mm: P0, start: 4, end: 6, write: true };
+        let protect = OpKind::Protect { mm: P0, start: 4, end: 6, write: true };
         assert_eq!(broken(protect, &[vma(0, 4), next], &[faulted(vma(0, 4)), next], 22), gains);
         assert_eq!(broken(protect, &[vma(0, 4), next], &[faulted(vma(0, 4)), next], 0), gains);
         assert_eq!(broken(protect, &[vma(0, 4), next], &[faulted(vma(0, 8))], 0), None);
         assert_eq!(broken(protect, &[vma(0, 4), next], &[vma(0, 4), next], 0), None);
-        let fault = LayerOperation::Fault { mm: P0, page: 0, write: true, prepare: true };
+        let fault = OpKind::Fault { mm: P0, page: 0, read: false };
         assert_eq!(broken(fault, &[vma(0, 4)], &[faulted(vma(0, 4))], 0), None);
     }
 
@@ -465,11 +472,11 @@ mod tests {
         let gains = Some("VMA got an anon_vma that it has no use for");
         let faulted = |vma| Mapped { faulted: true, ..vma };
         let other = |start, end| Mapped { vma: VmaId(1), ..vma(start, end) };
-        let resize = LayerOperation::Resize { mm: P0, start: 0, end: 4, pages: 8 };
+        let resize = OpKind::Resize { mm: P0, start: 0, end: 4, pages: 8 };
         let beside = faulted(other(8, 12));
         assert_eq!(broken(resize, &[vma(0, 4), beside], &[faulted(vma(0, 8)), beside], 0), gains);
         assert_eq!(broken(resize, &[vma(0, 4), beside], &[faulted(vma(0, 12))], 0), None);
-        let moves = LayerOperation::Move { mm: P0, start: 20, end: 24, to: 4, dontunmap: false };
+        let moves = OpKind::Move { mm: P0, start: 20, end: 24, to: 4, dontunmap: false };
         let moved = |pgoff, end| Mapped { range: VmaRange { start: 0, end, pgoff }, ..vma(0, 8) };
         let source = |vma: Mapped| Mapped { range: VmaRange { pgoff: 4, ..vma.range }, ..vma };
         let [was, is] = [source(faulted(other(20, 24))), faulted(moved(0, 8))];
@@ -481,7 +488,7 @@ mod tests {
     #[test]
     fn what_moves_keeps_its_page_offsets_unless_it_was_never_written_to() {
         let misplaced = Some("page offset of what was moved");
-        let moves = LayerOperation::Move { mm: P0, start: 2, end: 4, to: 8, dontunmap: false };
+        let moves = OpKind::Move { mm: P0, start: 2, end: 4, to: 8, dontunmap: false };
         let at = |pgoff| Mapped { range: VmaRange { start: 8, end: 10, pgoff }, ..vma(8, 10) };
         for (faulted, right, wrong) in [(false, 8, 2), (true, 2, 8)] {
             let of = |vma| Mapped { faulted, ..vma };
@@ -495,7 +502,7 @@ mod tests {
     #[test]
     fn what_is_alike_and_never_written_to_is_one_vma_at_the_ends_of_a_mapping() {
         let apart = Some("VMAs that should be one");
-        let map = LayerOperation::Map { mm: P0, start: 4, end: 8, grows: false, file: None };
+        let map = OpKind::Map { mm: P0, start: 4, end: 8, grows: false, file: None };
         assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 4), vma(4, 8)], 0), apart);
         assert_eq!(broken(map, &[vma(8, 9)], &[vma(4, 8), vma(8, 9)], 0), apart);
         // Where nothing was done, or they differ.
@@ -508,17 +515,17 @@ mod tests {
         ] {
             assert_eq!(broken(map, &[other], &[other, vma(4, 8)], 0), None);
         }
-        let moves = |dontunmap| LayerOperation::Move { mm: P0, start: 4, end: 8, to: 0, dontunmap };
+        let moves = |dontunmap| OpKind::Move { mm: P0, start: 4, end: 8, to: 0, dontunmap };
         assert_eq!(broken(moves(true), &[vma(4, 8)], &[vma(0, 4), vma(4, 8)], 0), None);
         assert_eq!(broken(moves(false), &[vma(4, 8), vma(8, 9)], &[vma(0, 4), vma(8, 9)], 0), None);
         let beside = vma(4, 9);
-        let far = LayerOperation::Move { mm: P0, start: 12, end: 16, to: 0, dontunmap: false };
+        let far = OpKind::Move { mm: P0, start: 12, end: 16, to: 0, dontunmap: false };
         assert_eq!(broken(far, &[beside, vma(12, 16)], &[vma(0, 4), beside], 0), apart);
     }
 
     #[test]
     fn a_child_has_the_pages_that_its_parent_has() {
-        let fork = LayerOperation::Fork { parent: P0, child: MmId(1) };
+        let fork = OpKind::Fork { parent: P0, child: MmId(1) };
         let before =
             [vma(0, 2), Mapped { faulted: true, wipeonfork: true, ..vma(2, 4) }, Mapped { faulted: true, ..vma(4, 6) }];
         let spaces = Spaces { before: &before, after: Some(&before), child: Some(&before) };
@@ -531,9 +538,9 @@ mod tests {
 
     #[test]
     fn a_fork_fails_for_want_of_memory_or_of_room() {
-        let fork = LayerOperation::Fork { parent: P0, child: MmId(1) };
+        let fork = OpKind::Fork { parent: P0, child: MmId(1) };
         let spaces = Spaces { before: &[vma(0, 2)], after: Some(&[vma(0, 2)]), child: None };
-        let of = |errno, injected| misdeed(&fork, &spaces, errno, injected).map(|misdeed| misdeed.what);
+        let of = |errno, injected| unexpected_effect(&fork, &spaces, errno, injected).map(|effect| effect.what);
         for errno in [22, 1431655766] {
             assert_eq!(of(errno, 0), Some("fork failed and no allocation did"));
         }
@@ -543,10 +550,11 @@ mod tests {
 
     #[test]
     fn a_child_has_what_its_parent_has() {
-        let fork = LayerOperation::Fork { parent: P0, child: MmId(1) };
+        let fork = OpKind::Fork { parent: P0, child: MmId(1) };
         let before = [vma(0, 2), Mapped { dontcopy: true, ..vma(2, 4) }, Mapped { faulted: true, ..vma(4, 6) }];
         let of = |child: Option<&[Mapped]>| {
-            misdeed(&fork, &Spaces { before: &before, after: Some(&before), child }, 0, 0).map(|misdeed| misdeed.what)
+            unexpected_effect(&fork, &Spaces { before: &before, after: Some(&before), child }, 0, 0)
+                .map(|effect| effect.what)
         };
         assert_eq!(of(Some(&[before[0], before[2]])), None);
         assert_eq!(of(Some(&[before[0], vma(4, 6)])), Some("child's VMA and its parent's anon_vma"));

@@ -5,12 +5,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::MutantsError;
-use crate::check::{self, Driver, Finding, Lockstep, Sides, run_trace};
-use crate::kernel::{Kernel, Reference, SlabMode};
+use crate::check::{Finding, Sides};
+use crate::kernel::{Reference, SlabMode};
 use crate::known::KnownFinding;
-use crate::mm::{KernelDriver, SmallDriver};
-use crate::port::Port;
-use crate::rmap::Side;
+use crate::session::{Player, Session, VmaCode};
 use crate::trace::{Mix, Rng, Trace, random_trace};
 
 /// What judges.
@@ -30,8 +28,10 @@ pub struct Budget {
     pub ops: u64,
     /// Seeds, which take turns: 1 and up.
     pub seeds: u32,
-    /// Whether the small driver takes its turn; the kernel's own VMA code always does.
+    /// Whether the model of the VMA code takes its turn; the kernel's own VMA code always does.
     pub small: bool,
+    /// How many of 1000 operations fail; none: as the mixes have it.
+    pub fail_per_mille: Option<u32>,
 }
 
 /// Which trace of a search.
@@ -43,35 +43,32 @@ pub struct Place {
     pub round: u32,
     /// Whether [`Budget::small`] holds.
     pub small: bool,
+    /// [`Budget::fail_per_mille`]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail_per_mille: Option<u32>,
 }
 
 /// Operations of a trace, in turn: short ones reset often, long ones pile objects up.
 const LENGTHS: [usize; 3] = [24, 96, 250];
 
-/// Which driver makes the rmap calls.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Drives {
-    Small,
-    Kernel,
-}
-
 impl Place {
-    fn kind(self) -> (Drives, Mix, SlabMode, usize) {
+    fn kind(self) -> (VmaCode, Mix, SlabMode, usize) {
         let round = self.round as usize;
         let mixes = if self.small { 7 } else { 4 };
         let turn = round / mixes;
-        let (driver, mix) = match round % mixes {
-            0 => (Drives::Kernel, Mix::full()),
-            1 => (Drives::Kernel, Mix::merges()),
-            2 if (turn / 2).is_multiple_of(2) => (Drives::Kernel, Mix::full_fork_heavy()),
-            2 => (Drives::Kernel, Mix::sparse_forks()),
-            3 => (Drives::Kernel, Mix::failing_merges()),
-            4 => (Drives::Small, Mix::default()),
-            5 => (Drives::Small, Mix::fork_heavy()),
-            _ => (Drives::Small, Mix::wide()),
+        let (vma, mix) = match round % mixes {
+            0 => (VmaCode::Kernel, Mix::full()),
+            1 => (VmaCode::Kernel, Mix::merges()),
+            2 if (turn / 2).is_multiple_of(2) => (VmaCode::Kernel, Mix::full_fork_heavy()),
+            2 => (VmaCode::Kernel, Mix::sparse_forks()),
+            3 => (VmaCode::Kernel, Mix::failing_merges()),
+            4 => (VmaCode::Model, Mix::default()),
+            5 => (VmaCode::Model, Mix::fork_heavy()),
+            _ => (VmaCode::Model, Mix::wide()),
         };
         let slab = if turn.is_multiple_of(2) { SlabMode::Reuse } else { SlabMode::Poison };
-        (driver, mix, slab, LENGTHS[turn % LENGTHS.len()])
+        let mix = self.fail_per_mille.map_or(mix.clone(), |failing| mix.with_failing(failing));
+        (vma, mix, slab, LENGTHS[turn % LENGTHS.len()])
     }
 
     /// The trace.
@@ -80,9 +77,9 @@ impl Place {
         random_trace(&mut Rng::new(u64::from(self.seed) << 32 | u64::from(self.round)), length, &mix)
     }
 
-    /// Which driver plays it, as `--driver` has it.
-    pub fn driver(self) -> &'static str {
-        if self.kind().0 == Drives::Small { "rust" } else { "kernel" }
+    /// Under which VMA code it is played.
+    pub fn vma(self) -> VmaCode {
+        self.kind().0
     }
 }
 
@@ -97,77 +94,37 @@ pub struct Caught {
     pub ops: u64,
 }
 
-/// The sides and a driver.
-trait MutantSession {
-    fn play(&mut self, trace: &Trace) -> Option<Finding>;
-    fn minimize(&mut self, trace: &Trace, finding: &Finding) -> Trace;
-}
-
-struct HuntedSides<P, D> {
-    lockstep: Lockstep<Kernel, P>,
-    driver: D,
-}
-
-impl<P: Side, D: Driver<Kernel, P>> MutantSession for HuntedSides<P, D> {
-    fn play(&mut self, trace: &Trace) -> Option<Finding> {
-        run_trace(&mut self.lockstep, &mut self.driver, trace).finding
-    }
-
-    fn minimize(&mut self, trace: &Trace, finding: &Finding) -> Trace {
-        check::minimize_finding(&mut self.lockstep, &mut self.driver, trace, finding).trace
-    }
-}
-
-/// A search under way: the worlds that it plays in, each made when it is first needed.
+/// A search under way: the sessions that it plays in, each opened when it is first needed.
 pub struct Hunt {
-    reference: &'static Reference,
-    mode: Mode,
-    known: Vec<String>,
-    worlds: Vec<((Drives, SlabMode), Box<dyn MutantSession>)>,
+    /// Without the choice that each [`Place`] makes.
+    session: Session,
+    players: Vec<((VmaCode, SlabMode), Box<dyn Player>)>,
 }
 
 impl Hunt {
-    /// A search in a reference by a judge, which goes past what is known of the reference.
+    /// A search in a reference by a judge, which tolerates what is known of the reference.
     pub fn new(reference: &'static Reference, mode: Mode, known: &[KnownFinding]) -> Hunt {
-        let known = known.iter().map(|known| known.signature.clone()).collect();
-        Hunt { reference, mode, known, worlds: Vec::new() }
+        let sides = match mode {
+            Mode::Lockstep => Sides::Both,
+            Mode::Alone => Sides::Reference,
+        };
+        Hunt { session: Session::new(reference).with_sides(sides).tolerating(known), players: Vec::new() }
     }
 
-    fn world(&mut self, drives: Drives, slab: SlabMode) -> Result<&mut dyn MutantSession, MutantsError> {
-        let at = match self.worlds.iter().position(|(key, _)| *key == (drives, slab)) {
+    fn player(&mut self, vma: VmaCode, slab: SlabMode) -> Result<&mut dyn Player, MutantsError> {
+        let at = match self.players.iter().position(|(key, _)| *key == (vma, slab)) {
             Some(at) => at,
             None => {
-                let world = self.make(drives, slab)?;
-                self.worlds.push(((drives, slab), world));
-                self.worlds.len() - 1
+                let session = Session { slab, ..self.session.clone().with_vma(vma) };
+                self.players.push(((vma, slab), session.player()?));
+                self.players.len() - 1
             }
         };
-        Ok(self.worlds[at].1.as_mut())
+        Ok(self.players[at].1.as_mut())
     }
 
-    fn make(&self, drives: Drives, slab: SlabMode) -> Result<Box<dyn MutantSession>, MutantsError> {
-        let reference = self.reference;
-        let kernel = match drives {
-            Drives::Small => Kernel::new(reference, slab),
-            Drives::Kernel => Kernel::with_vma_layer(reference, slab)
-                .map_err(|why| MutantsError::NoDriver { kernel: reference.name.to_owned(), why: why.to_owned() })?,
-        };
-        Ok(match self.mode {
-            Mode::Lockstep => self.with(drives, Lockstep::new(kernel, Port::new(reference.revision))),
-            Mode::Alone => self.with(drives, Lockstep::solo(kernel, Sides::Reference)),
-        })
-    }
-
-    fn with<P: Side + 'static>(&self, drives: Drives, mut lockstep: Lockstep<Kernel, P>) -> Box<dyn MutantSession> {
-        lockstep.tolerate(self.known.iter().cloned());
-        match drives {
-            Drives::Small => Box::new(HuntedSides { lockstep, driver: SmallDriver::new() }),
-            Drives::Kernel => Box::new(HuntedSides { lockstep, driver: KernelDriver::new() }),
-        }
-    }
-
-    /// Plays until something is found. `before` is told of each trace before it is played: its place, its operations, and
-    /// how many came before it.
+    /// Plays until something is found. `before` is called for each trace before it is played, with its place, its
+    /// operations, and how many came before it.
     ///
     /// # Errors
     /// If the reference has no kernel driver.
@@ -182,7 +139,7 @@ impl Hunt {
                 if done >= budget.ops {
                     return Ok(None);
                 }
-                let place = Place { seed, round, small: budget.small };
+                let place = Place { seed, round, small: budget.small, fail_per_mille: budget.fail_per_mille };
                 let trace = place.trace();
                 before(place, trace.ops.len() as u64, done);
                 if let Some(finding) = self.play(place, &trace)? {
@@ -200,8 +157,8 @@ impl Hunt {
     /// # Errors
     /// If the reference has no kernel driver.
     pub fn play(&mut self, place: Place, trace: &Trace) -> Result<Option<Finding>, MutantsError> {
-        let (drives, _, slab, _) = place.kind();
-        Ok(self.world(drives, slab)?.play(trace))
+        let (vma, _, slab, _) = place.kind();
+        Ok(self.player(vma, slab)?.play(trace).finding)
     }
 
     /// The trace of what was caught, made small.
@@ -209,7 +166,7 @@ impl Hunt {
     /// # Errors
     /// If the reference has no kernel driver.
     pub fn minimize(&mut self, caught: &Caught) -> Result<Trace, MutantsError> {
-        let (drives, _, slab, _) = caught.place.kind();
-        Ok(self.world(drives, slab)?.minimize(&caught.place.trace(), &caught.finding))
+        let (vma, _, slab, _) = caught.place.kind();
+        Ok(self.player(vma, slab)?.minimize(&caught.place.trace(), &caught.finding).trace)
     }
 }

@@ -1,5 +1,6 @@
 //! The score, and the table for people.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{Equivalents, Fate, Mode, Mutant, MutantFates};
@@ -7,7 +8,7 @@ use super::{Equivalents, Fate, Mode, Mutant, MutantFates};
 /// How many mutants of a group one judge has found.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Score {
-    /// Mutants that were tried, but for the equivalent ones.
+    /// Mutants that were tried, except for the equivalent ones.
     pub of: usize,
     /// Those found.
     pub killed: usize,
@@ -90,4 +91,93 @@ pub fn tsv(kernel: &str, mutants: &[Mutant], outcome: &MutantFates, equivalents:
         );
     }
     out
+}
+
+/// What a table of mutants comes to, for one group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Tally {
+    /// Mutants that both judges tried, except the explained ones.
+    pub of: usize,
+    /// Killed in lockstep.
+    pub lockstep: usize,
+    /// Killed by the invariants alone.
+    pub alone: usize,
+    /// Mutants that no state can show, with a reason.
+    pub explained: usize,
+}
+
+impl Tally {
+    /// By group, of a table that [`tsv()`] wrote.
+    ///
+    /// # Errors
+    /// With the line that is no line of such a table.
+    pub fn from_tsv(table: &str) -> Result<BTreeMap<String, Tally>, String> {
+        let mut groups: BTreeMap<String, Tally> = BTreeMap::new();
+        for (at, line) in table.lines().enumerate().skip(1) {
+            let columns: Vec<&str> = line.split('\t').collect();
+            let [_, group, _, _, _, _, lockstep, _, _, alone, _, _, trace] = columns[..] else {
+                return Err(format!("line {}: {} columns, 13 were expected: {line}", at + 1, columns.len()));
+            };
+            if [lockstep, alone].contains(&"not tried") {
+                continue;
+            }
+            let is_killed = |by: &str| !["survived", "never reached"].contains(&by);
+            let tally = groups.entry(group.to_owned()).or_default();
+            if trace.starts_with("equivalent: ") {
+                tally.explained += 1;
+                continue;
+            }
+            tally.of += 1;
+            tally.lockstep += usize::from(is_killed(lockstep));
+            tally.alone += usize::from(is_killed(alone));
+        }
+        Ok(groups)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mutants::{Kill, Place};
+
+    #[test]
+    fn a_table_is_read_back_as_it_was_written() {
+        let mutant = |number, group: &str| Mutant {
+            number,
+            group: group.into(),
+            file: "mm/rmap.c".into(),
+            line: 1,
+            function: "f".into(),
+            operator: "drop-statement".into(),
+            before: "g();".into(),
+            after: String::new(),
+            nth: 1,
+        };
+        let killed = Fate::Killed(Kill {
+            by: "violate I5".into(),
+            place: Place { seed: 1, round: 0, small: false },
+            ops: 3,
+            ms: 1,
+            trace: "map p0 0x0..0x1\nfault p0 0x0\n".into(),
+        });
+        let mutants = [mutant(1, "rmap"), mutant(2, "rmap"), mutant(3, "vma"), mutant(4, "vma")];
+        let fates = [
+            ((1, Mode::Lockstep), killed.clone()),
+            ((1, Mode::Alone), Fate::Survived { ms: 5 }),
+            ((2, Mode::Lockstep), killed.clone()),
+            ((2, Mode::Alone), killed),
+            ((3, Mode::Lockstep), Fate::Unreached),
+            ((3, Mode::Alone), Fate::Unreached),
+            ((4, Mode::Lockstep), Fate::Unreached),
+        ];
+        let table = tsv("6.12", &mutants, &fates.into_iter().collect(), &Equivalents::default());
+        let groups = Tally::from_tsv(&table).unwrap();
+        assert_eq!(groups["rmap"], Tally { of: 2, lockstep: 2, alone: 1, explained: 0 });
+        // The fourth is not tried by both.
+        assert_eq!(groups["vma"], Tally { of: 1, lockstep: 0, alone: 0, explained: 0 });
+
+        let explained = table.replace("\tnever reached\t\t\t\n", "\tnever reached\t\t\tequivalent: why\n");
+        assert_eq!(Tally::from_tsv(&explained).unwrap()["vma"], Tally { explained: 1, ..Tally::default() });
+        assert!(Tally::from_tsv("head\n1\trmap\n").unwrap_err().starts_with("line 2: 2 columns"));
+    }
 }

@@ -1,6 +1,6 @@
 //! What came of each mutant, kept in a file of JSON lines: the first says what was asked, each other is a [`Record`].
 //!
-//! A run that was interrupted goes on where it was; one that asks for something else begins anew.
+//! A run that was interrupted goes on where it was; one that asks for something else starts over.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -22,6 +22,9 @@ pub struct Header {
     pub ops: u64,
     /// With how many seeds.
     pub seeds: u32,
+    /// How many of 1000 operations failed, if it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail_per_mille: Option<u32>,
 }
 
 /// How a mutant was found.
@@ -89,7 +92,8 @@ pub struct Store {
 impl Budget {
     /// What a header keeps of it.
     pub fn header(self, kernel: &str, build: String) -> Header {
-        Header { kernel: kernel.to_owned(), build, ops: self.ops, seeds: self.seeds }
+        let Budget { ops, seeds, fail_per_mille, .. } = self;
+        Header { kernel: kernel.to_owned(), build, ops, seeds, fail_per_mille }
     }
 }
 
@@ -161,11 +165,11 @@ mod tests {
     use super::*;
 
     fn header(ops: u64) -> Header {
-        Header { kernel: "6.12".into(), build: "b".into(), ops, seeds: 5 }
+        Header { kernel: "6.12".into(), build: "b".into(), ops, seeds: 5, fail_per_mille: None }
     }
 
     #[test]
-    fn an_interrupted_run_goes_on_and_another_question_begins_anew() {
+    fn an_interrupted_run_goes_on_and_another_question_starts_over() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sub/6.12.jsonl");
         let record = |mutant| Record { mutant, mode: Mode::Alone, fate: Fate::Survived { ms: 3 } };

@@ -3,14 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{Report, text};
-use crate::check::{CallText, Divergence, FieldDiff, FindingKind, Violation};
+use crate::check::{Divergence, FieldDiff, FindingKind, Violation};
 use crate::rmap::Event;
 
 /// The report as a JSON value.
 pub fn value(report: &Report<'_>) -> Value {
     let finding = report.finding;
-    let strings =
-        |calls: &[crate::rmap::Call]| -> Vec<String> { calls.iter().map(|c| CallText(*c).to_string()).collect() };
+    let strings = |calls: &[crate::rmap::Call]| -> Vec<String> { calls.iter().map(|c| c.to_string()).collect() };
     let operations: Vec<String> = report.shortened_trace().ops.iter().map(ToString::to_string).collect();
     let mut value = json!({
         "signature": finding.signature(),
@@ -20,7 +19,7 @@ pub fn value(report: &Report<'_>) -> Value {
         "operation_text": report.operation_text(),
         "teardown": finding.teardown,
         "phase": finding.phase.name(),
-        "call": finding.call.map(|call| CallText(call).to_string()),
+        "call": finding.call.map(|call| call.to_string()),
         "calls": strings(&finding.calls),
         "trace": operations,
         "replay": report.replay_command(),
@@ -68,11 +67,12 @@ fn field_value(field: &FieldDiff) -> Value {
 fn violation_value(violation: &Violation) -> Value {
     json!({
         "invariant": violation.invariant.name(),
+        "slug": violation.invariant.slug(),
         "title": violation.invariant.title(),
         "text": violation.invariant.text(),
         "what": violation.what,
         "objects": violation.objects.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "detail": violation.detail,
-        "after": violation.after.map(|call| CallText(call).to_string()),
+        "after": violation.after.map(|call| call.to_string()),
     })
 }

@@ -17,9 +17,17 @@ impl Outcome {
     pub fn name(self) -> &'static str {
         match self {
             Outcome::Equivalent => "equivalent",
-            Outcome::Except => "equivalent but for",
+            Outcome::Except => "equivalent except for",
             Outcome::Different => "different",
             Outcome::Violates => "violates",
+        }
+    }
+
+    /// As JSON has it: programs compare this value, so the word that it had first stays.
+    pub fn json_name(self) -> &'static str {
+        match self {
+            Outcome::Except => "equivalent but for",
+            outcome => outcome.name(),
         }
     }
 }
@@ -104,12 +112,12 @@ pub fn value(verdict: &Verdict, names: Names<'_>) -> Value {
             _ => None,
         };
         json!({
-            "verdict": kind(class).name(), "class": class.text(names), "side": side, "count": sighting.count,
+            "verdict": kind(class).json_name(), "class": class.text(names), "side": side, "count": sighting.count,
             "detail": sighting.detail, "trace": trace,
         })
     };
     json!({
-        "base": names.base, "changed": names.changed, "verdict": verdict.outcome().name(),
+        "base": names.base, "changed": names.changed, "verdict": verdict.outcome().json_name(),
         "classes": verdict.seen.iter().map(class).collect::<Vec<_>>(),
         "scopes": verdict.scopes.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "finished": verdict.is_finished(), "operations": verdict.transitions, "random_operations": verdict.random, "known": verdict.known,

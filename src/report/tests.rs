@@ -92,7 +92,7 @@ trace
 
 replay
   rmap-diff run crash.txt --kernel 6.12
-  rmap-diff show crash.txt --kernel 6.12 --html crash.html
+  rmap-diff show crash.txt --kernel 6.12 --as html -o crash.html
   rmap-diff reproduce crash.txt --kernel 6.12 --as c
 ";
     assert_eq!(text::plain(&report), expected);
@@ -106,10 +106,10 @@ fn a_violation_names_the_invariant_and_the_side() {
     for line in [
         "violate I5 num_active_vmas after anon_vma_fork",
         "side    reference",
-        "I5 (counters)",
+        "\nI5 counters-match\n",
         "  anon_vma0 has num_active_vmas 2, it is the anon_vma of 1",
         Invariant::I5.text(),
-        "  rmap-diff run FILE --kernel 6.12 --side c",
+        "  rmap-diff run FILE --kernel 6.12 --side kernel",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }

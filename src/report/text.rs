@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use similar::{ChangeTag, TextDiff};
 
 use super::Report;
-use crate::check::{CallText, Divergence, FieldDiff, FindingKind, Violation};
+use crate::check::{Divergence, FieldDiff, FindingKind, Violation};
 use crate::rmap::{Call, Event, errno_name};
 
 const HEAD: Style = AnsiColor::Red.on_default().bold();
@@ -46,7 +46,7 @@ fn write_report(report: &Report<'_>, out: &mut String) -> fmt::Result {
     line(out, "side", &finding.side().to_string())?;
     line(out, "at", &report.place())?;
     if let Some(call) = finding.call {
-        line(out, "call", &CallText(call).to_string())?;
+        line(out, "call", &call.to_string())?;
     }
     match &finding.kind {
         FindingKind::Divergence(divergence) => write_divergence(divergence, finding.call, out)?,
@@ -65,7 +65,7 @@ fn write_report(report: &Report<'_>, out: &mut String) -> fmt::Result {
             writeln!(out, "  {QUIET}… {skipped} before{QUIET:#}")?;
         }
         for call in &finding.calls[skipped..] {
-            writeln!(out, "  {}", CallText(*call))?;
+            writeln!(out, "  {}", *call)?;
         }
     }
     title(out, "trace")?;
@@ -93,10 +93,10 @@ fn more(out: &mut String, total: usize) -> fmt::Result {
 }
 
 fn write_violation(violation: &Violation, out: &mut String) -> fmt::Result {
-    title(out, &format!("{} ({})", violation.invariant, violation.invariant.title()))?;
+    title(out, &format!("{} {}", violation.invariant, violation.invariant.slug()))?;
     writeln!(out, "  {HEAD}{}{HEAD:#}", violation.detail)?;
     if let Some(call) = violation.after {
-        writeln!(out, "  after {}", CallText(call))?;
+        writeln!(out, "  after {}", call)?;
     }
     writeln!(out, "  {QUIET}{}{QUIET:#}", violation.invariant.text())
 }

@@ -2,7 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::rmap::{Call, Event, Log, MmId, VmaId};
+use crate::rmap::{Call, Event, MmId, VmaId};
+use crate::trace::Log;
 
 /// Where a VMA began when it was given to a call: its process and its first page. Both sides have that alike, whatever they
 /// number their VMAs.

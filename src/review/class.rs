@@ -6,7 +6,7 @@ use std::fmt;
 use crate::rmap::Function;
 use crate::trace::Trace;
 
-/// PairSide of the two.
+/// One of the two references.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum PairSide {
     /// The first.
@@ -24,7 +24,7 @@ impl PairSide {
     }
 }
 
-/// What two references need not have alike to be equivalent but for it.
+/// What two references need not have alike to be equivalent except for it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum BenignDifference {
     /// The chains hold the same, in another order.
@@ -50,7 +50,7 @@ pub enum BenignDifference {
 /// A sort of difference. The later, the worse.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Class {
-    /// Equivalent but for this.
+    /// Equivalent except for this.
     Except(BenignDifference),
     /// Different: which state, or what an operation came to.
     Different(String),

@@ -115,7 +115,7 @@ impl<S: Side> Pair<S> {
             return self.done(&plain, plain.into()).map_or(Next::Stop, |_| Next::Continue);
         }
         let before = self.here();
-        // PairSide failures there are is known when nothing fails; what is seen meanwhile is seen again below.
+        // Which failures there are is known when nothing fails; what is seen meanwhile is seen again below.
         let seen = std::mem::take(&mut self.seen);
         let rehearsal = self.done(&plain, plain.into());
         self.seen = seen;

@@ -137,7 +137,7 @@ impl Pairs {
 
 type Partition = Vec<Vec<Place>>;
 
-/// PairSide VMAs share a root, which share an anon_vma, and how many roots live.
+/// Which VMAs share a root, which share an anon_vma, and how many roots live.
 fn roots_and_sharing(world: &World) -> (Partition, Partition, usize) {
     let mut by_root: BTreeMap<AnonVmaId, Vec<Place>> = BTreeMap::new();
     let mut by_anon_vma: BTreeMap<AnonVmaId, Vec<Place>> = BTreeMap::new();
@@ -242,7 +242,7 @@ pub fn depth(world: &World, id: AnonVmaId) -> usize {
 }
 
 /// What each anon_vma is to its world, as a number: anon_vmas of two worlds have the same if and only if a renaming of one
-/// world to the other takes one to the other (but for the chance of a collision).
+/// world to the other takes one to the other (except for the chance of a collision).
 pub struct Colours {
     of: FxHashMap<AnonVmaId, u64>,
 }

@@ -3,9 +3,12 @@
 use super::calls::Calls;
 use super::observed::Observed;
 use crate::check::{Driver, Lockstep, NoPort, Sides, Solo, end_trace};
+use crate::kernel::Kernel;
 use crate::mm::{KernelDriver, Outcome, SmallDriver};
-use crate::rmap::{Fail, Recorder, Side, StateError, Watched};
+use crate::rmap::{Fail, Side, StateError};
+use crate::session::{Session, SessionError, VmaCode};
 use crate::trace::Op;
+use crate::trace::{Recorder, Watched};
 use crate::world::World;
 
 /// One reference, its driver, and what is known of it.
@@ -62,6 +65,22 @@ impl<S: Side> Reviewed<S> {
     pub(super) fn end(&mut self) {
         self.solo.finish();
         end_trace(&mut self.solo, &mut *self.driver);
+    }
+}
+
+impl Reviewed<Kernel> {
+    /// The C of a session, under the VMA code that the session says.
+    ///
+    /// # Errors
+    /// If the reference has no such code.
+    pub fn open(session: &Session) -> Result<Reviewed<Kernel>, SessionError> {
+        let kernel = session.kernel()?;
+        let mut side = match session.vma {
+            VmaCode::Model => Reviewed::small(kernel),
+            VmaCode::Kernel => Reviewed::with_vma_layer(kernel),
+        };
+        side.tolerate(session.tolerated.iter().cloned());
+        Ok(side)
     }
 }
 

@@ -1,4 +1,4 @@
-//! PairSide failures an operation can meet, on two references that allocate in another order, or more or less.
+//! Which failures an operation can meet, on two references that allocate in another order, or more or less.
 //!
 //! In a review `fail=N` counts neither side's attempts but the operation's failures, from 1: the sites of the first
 //! reference in its order, then those that the second alone has, each failing for good; then the attempts, of either, that may not sleep,
@@ -14,7 +14,7 @@ pub struct Failure {
     pub site: Site,
     /// Only the first attempt fails, which may not sleep.
     pub once: bool,
-    /// PairSide attempts of either side fail; none: it does not allocate there.
+    /// Which attempts of either side fail; none: it does not allocate there.
     pub fails: [Option<Fail>; 2],
 }
 

@@ -64,7 +64,7 @@ fn side(revision: Revision, bend: fn(&mut Port, Call) -> i32) -> Reviewed<Bent> 
 }
 
 /// What is seen of a trace on a port and on one that tells its events in another way.
-fn told(revision: Revision, told: fn(Event) -> Vec<Event>, trace: &str) -> Sightings {
+fn with_events(revision: Revision, told: fn(Event) -> Vec<Event>, trace: &str) -> Sightings {
     let bent = Bent { port: Port::new(revision), bend: STRAIGHT, told: Some(told), events: Vec::new() };
     let mut pair = Pair::new(side(revision, STRAIGHT), Reviewed::small(bent));
     pair.play(&trace.parse().unwrap());
@@ -214,7 +214,7 @@ fn locks_and_flags_are_compared() {
     let fork = "map p0 0x10..0x11\nfault p0 0x10\nfork p0 p1\n";
     let revision = generation("7.3");
     let as_it_is = |event| vec![event];
-    assert!(told(revision, as_it_is, fork).is_empty());
+    assert!(with_events(revision, as_it_is, fork).is_empty());
     // Each lock is taken, dropped, and taken again.
     let twice = |event: Event| match event.kind() {
         Some(EventKind::DownWrite) => {
@@ -223,14 +223,14 @@ fn locks_and_flags_are_compared() {
         }
         _ => vec![event],
     };
-    let seen = told(revision, twice, fork);
+    let seen = with_events(revision, twice, fork);
     assert_eq!(classes(&seen), [Class::Except(BenignDifference::Lock)]);
     assert_eq!(ops(&seen, &Class::Except(BenignDifference::Lock)), 2);
     let atomic = |event: Event| match event.kind() {
         Some(EventKind::Alloc) if event.arg == Cache::Avc as u8 => vec![Event { flags: Gfp::NOWAIT_NOWARN, ..event }],
         _ => vec![event],
     };
-    let seen = told(revision, atomic, fork);
+    let seen = with_events(revision, atomic, fork);
     assert_eq!(classes(&seen), [Class::Except(BenignDifference::AllocationFlags)]);
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
 
 use super::scene::Scene;
-use crate::check::{self, CallText, Driver, FieldDiff, Finding, FindingKind, Lockstep, diff_states};
+use crate::check::{self, Driver, FieldDiff, Finding, FindingKind, Lockstep, diff_states};
 use crate::mm::Outcome;
 use crate::report::{Report, text::return_text};
 use crate::rmap::{Event, Side, Snapshot, errno_name};
@@ -164,7 +164,7 @@ impl Camera<'_> {
             number,
             operation: op.map_or_else(|| "exit of all processes".to_owned(), ToString::to_string),
             outcome,
-            calls: lockstep.calls().iter().map(|call| CallText(*call).to_string()).collect(),
+            calls: lockstep.calls().iter().map(|call| call.to_string()).collect(),
             scenes,
             differs,
         });
@@ -190,7 +190,7 @@ fn found(finding: &Finding, trace: &Trace, kernel: &str) -> Found {
         signature: finding.signature(),
         step: if finding.teardown { trace.ops.len() + 1 } else { finding.operation as usize },
         place: Report::new(finding, trace, kernel).place(),
-        call: finding.call.map(|call| CallText(call).to_string()),
+        call: finding.call.map(|call| call.to_string()),
         returned: None,
         events: Vec::new(),
         violations: Vec::new(),

@@ -8,12 +8,15 @@ use rmap_diff::kernel::{Kernel, Reference, SlabMode};
 use rmap_diff::mm::{KernelDriver, Outcome};
 use rmap_diff::port::Port;
 use rmap_diff::report::{Report, text};
-use rmap_diff::rmap::{Call, Event, Log, Mapped, MmId, Recorder, Side, Snapshot, VmaAttributes, Watched, errno_name};
+use rmap_diff::rmap::{Call, Event, MmId, Side, Snapshot, VmaAttributes, errno_name};
+use rmap_diff::session::{Session, VmaCode};
+use rmap_diff::trace::{Log, Mapped, Recorder, Watched};
 use rmap_diff::trace::{Op, Trace};
 
 /// The compiled C with its VMA code, or why there is none.
 pub fn kernel_with_layer(reference: &'static Reference, mode: SlabMode) -> Kernel {
-    Kernel::with_vma_layer(reference, mode).unwrap_or_else(|why| panic!("{}: {why}", reference.name))
+    let session = Session { slab: mode, ..Session::new(reference).with_vma(VmaCode::Kernel) };
+    session.kernel().unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The calls that VMA code makes, or which the side is asked to make, in the last operation, in order.

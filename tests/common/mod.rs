@@ -4,11 +4,12 @@
 pub mod layer;
 
 use rmap_diff::check::{self, Driver, Lockstep, RunResult, Sides};
-use rmap_diff::kernel::{self, Kernel, Reference, SlabMode};
+use rmap_diff::kernel::{self, Kernel, Reference};
 use rmap_diff::mm::SmallDriver;
 use rmap_diff::port::Port;
 use rmap_diff::report::{Report, text};
 use rmap_diff::rmap::{Side, Snapshot};
+use rmap_diff::session::{Session, VmaCode};
 use rmap_diff::trace::{Mix, Rng, Trace, random_trace};
 
 /// One reference of each generation, and 6.12 with the one change of the series that alone makes a generation of its own. The
@@ -30,14 +31,20 @@ pub fn reference(name: &str) -> &'static Reference {
     })
 }
 
+/// A reference and the port, under the model of the VMA code.
+pub fn session(reference: &'static Reference) -> Session {
+    Session::new(reference).with_vma(VmaCode::Model)
+}
+
 /// A reference and the port at its revision.
 pub fn lockstep(reference: &'static Reference) -> Lockstep<Kernel, Port> {
-    Lockstep::new(Kernel::new(reference, SlabMode::Reuse), Port::new(reference.revision))
+    let kernel = session(reference).kernel().expect("the model wants no VMA code");
+    Lockstep::new(kernel, Port::new(reference.revision))
 }
 
 /// Plays a trace on a reference and the port.
 pub fn run(reference: &'static Reference, trace: &Trace) -> RunResult {
-    check::run_trace(&mut lockstep(reference), &mut SmallDriver::new(), trace)
+    session(reference).player().expect("the model wants no VMA code").play(trace)
 }
 
 /// Fails with the report if anything was found.
@@ -81,7 +88,7 @@ pub fn trace(text: &str) -> Trace {
 
 /// The state of the compiled C after a trace, before the exits.
 pub fn state_after(reference: &'static Reference, trace: &Trace) -> (Snapshot, SmallDriver) {
-    let mut solo = Lockstep::solo(Kernel::new(reference, SlabMode::Reuse), Sides::Reference);
+    let mut solo = Lockstep::solo(session(reference).kernel().expect("the model wants no VMA code"), Sides::Reference);
     let mut driver = SmallDriver::new();
     check::play_trace(&mut solo, &mut driver, trace, |_, _, _, _| {});
     if let Some(finding) = solo.finding() {

@@ -21,7 +21,7 @@ pub const BEFORE: &str = "6.12";
 /// The name of the reference after the series, the newest 7.x.
 pub const AFTER: &str = "7.x";
 
-/// A file of the kernel: without it a reference has the small driver alone.
+/// A file of the kernel: without it a reference has the model of it alone.
 const ONLY_OF_VMA_CODE: &str = "lib/maple_tree.c";
 
 /// Operations of a trace; each starts from an empty world.
@@ -108,9 +108,9 @@ pub struct Planted<'f> {
 pub struct Hunt {
     /// The reference.
     pub kernel: &'static str,
-    /// What makes the rmap calls: `rust`, the small driver, or `kernel`, the kernel's own VMA code.
-    pub driver: &'static str,
-    /// `c`, `rust` or `both`.
+    /// What makes the rmap calls: `model`, or `kernel`, the kernel's own VMA code.
+    pub vma: &'static str,
+    /// `kernel`, `port` or `both`.
     pub side: &'static str,
     /// The mix of operations.
     pub mix: &'static str,
@@ -238,7 +238,7 @@ impl Workshop {
             let output = self
                 .tool("random", hunt)
                 .args(["--mix", mix, "--ops", &trace_ops, "--trace-ops", &trace_ops, "--seed", &seed.to_string()])
-                .arg("--save")
+                .arg("-o")
                 .arg(self.saved(hunt))
                 .output()
                 .unwrap();
@@ -264,7 +264,7 @@ impl Workshop {
     pub fn exhaust(&self, hunt: &Hunt) -> Result<(String, usize), String> {
         let scope = ["--procs", "4", "--pages", "2", "--depth", "7", "--failures", "all", "--json"];
         let mut tool = self.tool("exhaust", hunt);
-        let output = tool.args(scope).arg("--save").arg(self.saved(hunt)).output().unwrap();
+        let output = tool.args(scope).arg("-o").arg(self.saved(hunt)).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         let value: serde_json::Value = serde_json::from_str(&said)
             .map_err(|error| format!("{error}: {said}{}", String::from_utf8_lossy(&output.stderr)))?;
@@ -277,7 +277,7 @@ impl Workshop {
     /// Reviews a fault against the tree that it was planted in: the verdict, and its worst class.
     pub fn review(&self, base: &str, changed: &str) -> Result<(String, String), String> {
         let mut tool = Command::new(&self.binary);
-        tool.args(["review", base, changed, "--driver", "rust", "--depth", "5", "--ops", "5000", "--json"]);
+        tool.args(["review", base, changed, "--vma", "model", "--depth", "5", "--ops", "5000", "--json"]);
         let output = tool.env_remove("RMAP_KNOWN").output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         let value: serde_json::Value = serde_json::from_str(&said)
@@ -289,7 +289,7 @@ impl Workshop {
 
     /// The tool, to be run as a hunt says.
     fn tool(&self, command: &str, hunt: &Hunt) -> Command {
-        let Hunt { kernel, driver, side, .. } = hunt;
+        let Hunt { kernel, vma, side, .. } = hunt;
         let mut tool = Command::new(&self.binary);
         tool.args([command, "--kernel", kernel, "--driver", driver, "--side", side]);
         tool.env("NO_COLOR", "1").env_remove("RMAP_KNOWN").env(CHOSEN, hunt.in_port.to_string());
@@ -298,8 +298,8 @@ impl Workshop {
 
     /// Where a hunt saves its trace.
     fn saved(&self, hunt: &Hunt) -> PathBuf {
-        let Hunt { kernel, driver, side, in_port, .. } = hunt;
-        self.dir.join(format!("{kernel}-{driver}-{side}-{in_port}.trace"))
+        let Hunt { kernel, vma, side, in_port, .. } = hunt;
+        self.dir.join(format!("{kernel}-{vma}-{side}-{in_port}.trace"))
     }
 
     /// Minimises what a hunt has found: how many operations are left.

@@ -38,7 +38,7 @@ pub enum CacheError {
         error: io::Error,
     },
     /// The note of a reference is missing or damaged.
-    #[error("{}: {reason}; remove the reference (kernels remove {name}) and add it again", path.display())]
+    #[error("{}: {reason}; remove the reference (rmap-kernels remove {name}) and add it again", path.display())]
     BadNote {
         /// The reference.
         name: String,

@@ -8,8 +8,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::cache::{AppliedPatch, Reference};
+use crate::features::Features;
 use crate::manifest::Manifest;
-use crate::revision::{Revision, RevisionError};
+use crate::revision::{self, Revision, RevisionError};
 use crate::syntax::{Condition, Kind, SyntaxError};
 use crate::version::{KernelVersion, VersionError};
 
@@ -134,6 +135,8 @@ pub struct Extract {
     pub version: KernelVersion,
     /// How it behaves.
     pub revision: Revision,
+    /// What it can do besides the reverse map.
+    pub features: Features,
     /// Where it came from.
     pub origin: String,
     /// What was applied on top.
@@ -170,7 +173,8 @@ pub fn extract_tree(tree: &Path, manifest: &Manifest) -> Result<Extract, Extract
     let version = KernelVersion::of_tree(tree)?;
     let mut extract = cut::cut(tree, manifest)?;
     extract.version = version;
-    extract.revision = Revision::detect(tree)?;
+    extract.revision = revision::detect(tree)?;
+    extract.features = Features::detect(tree)?;
     Ok(extract)
 }
 

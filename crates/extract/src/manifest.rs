@@ -66,11 +66,12 @@ pub struct Layer {
     pub optional: Vec<String>,
     /// The entry points: see [`Manifest::wrap`].
     pub wrap: Vec<String>,
-    /// The options of the kernel's configuration that are set; all others are not.
+    /// The options of the kernel's configuration that are set; all others are not. And those of `csrc/` itself.
     pub config: Vec<String>,
     /// Other macros that are never defined.
     pub undefined: Vec<String>,
-    /// The headers of `csrc/`, and directories of them, that stand in for the kernel's: what they define is not cut.
+    /// The headers of `csrc/`, and directories of them, that stand in for the kernel's: what they define, where
+    /// the options are set so, is not cut.
     pub stand_ins: Vec<String>,
     /// Names that are never cut.
     pub provided: Vec<String>,

@@ -85,7 +85,7 @@ pub struct Group {
     /// The functions; a tree may lack any.
     #[serde(default)]
     pub functions: Vec<String>,
-    /// Whether every function that the manifest cuts is in it, but for those of other groups.
+    /// Whether every function that the manifest cuts is in it, except for those of other groups.
     #[serde(default)]
     pub manifest: bool,
     /// Of the files that are cut whole, those whose functions with these words in their names are in it.
@@ -212,12 +212,12 @@ impl<'p> Schemata<'p> {
 
     /// Forgets those that a compiler does not see: under a conditional that does not hold, or given to a macro that drops
     /// what it is given. `preprocessed` is the text after the preprocessor.
-    pub fn keep_compiled(&mut self, preprocessed: &[String]) {
+    pub fn keep_compiled(&mut self, preprocessed: &[impl AsRef<str>]) {
         const CALL: &str = "rmap_mutant_is(";
         let mut seen = std::collections::BTreeSet::new();
         for text in preprocessed {
-            for (at, _) in text.match_indices(CALL) {
-                let digits = text[at + CALL.len()..].split(')').next().unwrap_or_default();
+            for (at, _) in text.as_ref().match_indices(CALL) {
+                let digits = text.as_ref()[at + CALL.len()..].split(')').next().unwrap_or_default();
                 seen.extend(digits.trim().parse::<u32>());
             }
         }

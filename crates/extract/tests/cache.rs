@@ -91,6 +91,6 @@ fn a_damaged_note_is_an_error_that_names_it() {
             fs::write(dir.path().join("x/reference.toml"), text).unwrap();
         }
         let said = Cache::at(dir.path()).references().unwrap_err().to_string();
-        assert!(said.contains("x/reference.toml") && said.contains("kernels remove x"), "{said}");
+        assert!(said.contains("x/reference.toml") && said.contains("rmap-kernels remove x"), "{said}");
     }
 }

@@ -7,7 +7,7 @@ mod common;
 use std::path::Path;
 
 use common::{edit, new_tree, old_tree};
-use rmap_extract::revision::{Revision, RevisionError};
+use rmap_extract::revision::{self, Revision, RevisionError};
 
 fn old() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -23,14 +23,14 @@ fn new() -> tempfile::TempDir {
 
 /// The fields that are true.
 fn detect(tree: &Path) -> Vec<&'static str> {
-    let fields = Revision::detect(tree).unwrap().fields();
-    fields.into_iter().filter(|(_, value)| *value).map(|(name, _)| name).collect()
+    let found = revision::detect(tree).unwrap();
+    found.behaviours().filter(|(_, value)| *value).map(|(name, _)| name).collect()
 }
 
 #[test]
 fn the_oldest_generation_has_nothing_and_the_newest_all() {
     assert_eq!(detect(old().path()), Vec::<&str>::new());
-    assert_eq!(detect(new().path()).len(), Revision::default().fields().len());
+    assert_eq!(detect(new().path()).len(), Revision::default().behaviours().count());
 }
 
 #[test]
@@ -120,8 +120,8 @@ fn each_behaviour_missing_from_a_new_tree_clears_its_field_alone() {
     for (field, file, from, to) in cases {
         let dir = new();
         edit(dir.path(), file, from, to);
-        let found = Revision::detect(dir.path()).unwrap().fields();
-        let cleared: Vec<_> = found.iter().filter(|(_, value)| !value).map(|(name, _)| *name).collect();
+        let found = revision::detect(dir.path()).unwrap();
+        let cleared: Vec<_> = found.behaviours().filter(|(_, value)| !value).map(|(name, _)| name).collect();
         assert_eq!(cleared, [field]);
     }
 }
@@ -131,7 +131,7 @@ fn the_operation_without_its_reuse_rule_is_another_field_than_the_rest() {
     let dir = new();
     edit(dir.path(), "mm/rmap.c", ", enum vma_operation why)", ")");
     edit(dir.path(), "mm/rmap.c", "\t\tif (why == VMA_OP_FORK)\n\t", "\t");
-    let found = Revision::detect(dir.path()).unwrap();
+    let found = revision::detect(dir.path()).unwrap();
     assert!(!found.reuse_only_on_fork && found.chains_preallocated && found.fork_preallocates);
 }
 
@@ -186,7 +186,7 @@ fn what_cannot_be_told_is_refused_with_the_behaviour_and_what_was_looked_for() {
     for (wanted, from_new, file, from, to) in cases {
         let dir = if *from_new { new() } else { old() };
         edit(dir.path(), file, from, to);
-        let error = Revision::detect(dir.path()).unwrap_err();
+        let error = revision::detect(dir.path()).unwrap_err();
         let said = error.to_string();
         let field = match error {
             RevisionError::Unclear { field, .. } | RevisionError::NoFunction { field, .. } => field,

@@ -46,7 +46,7 @@ pub struct Vma {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pgoff: Option<u64>,
     /// In a [detailed](Dump::detailed) dump: page offset of its anonymous memory, flags and file, as
-    /// [`VmaAttributes`](crate::VmaAttributes) has them.
+    /// [`VmaAttributes`] has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<(u64, u64, u32)>,
     /// `vma->anon_vma`.

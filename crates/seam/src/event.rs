@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use super::abi;
+
 macro_rules! byte_enum {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $value:literal $text:literal),* $(,)? }) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $value:ident $text:literal),* $(,)? }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
         #[repr(u8)]
-        pub enum $name { $($(#[$vmeta])* $variant = $value),* }
+        pub enum $name { $($(#[$vmeta])* $variant = abi::$value as u8),* }
 
         impl $name {
             /// Every value, in numeric order.
@@ -15,7 +17,7 @@ macro_rules! byte_enum {
 
             /// From the number that crosses the C interface.
             pub fn from_u8(value: u8) -> Option<Self> {
-                match value { $($value => Some($name::$variant),)* _ => None }
+                match value { $(v if v == $name::$variant as u8 => Some($name::$variant),)* _ => None }
             }
 
             /// As it is written in a report.
@@ -36,11 +38,11 @@ byte_enum! {
     /// A slab cache whose attempts are counted.
     Cache {
         /// `vm_area_struct`
-        Vma = 0 "vm_area_struct",
+        Vma = RMAP_CACHE_VMA "vm_area_struct",
         /// `anon_vma`
-        AnonVma = 1 "anon_vma",
+        AnonVma = RMAP_CACHE_ANON_VMA "anon_vma",
         /// `anon_vma_chain`
-        Avc = 2 "anon_vma_chain",
+        Avc = RMAP_CACHE_AVC "anon_vma_chain",
     }
 }
 
@@ -48,13 +50,13 @@ byte_enum! {
     /// An entry point of the rmap code whose enter and exit are observed, whoever calls it.
     Function {
         /// `__anon_vma_prepare()`
-        Prepare = 0 "__anon_vma_prepare",
+        Prepare = RMAP_FUNCTION_PREPARE "__anon_vma_prepare",
         /// `anon_vma_clone()`
-        Clone = 1 "anon_vma_clone",
+        Clone = RMAP_FUNCTION_CLONE "anon_vma_clone",
         /// `anon_vma_fork()`
-        Fork = 2 "anon_vma_fork",
+        Fork = RMAP_FUNCTION_FORK "anon_vma_fork",
         /// `unlink_anon_vmas()`
-        Unlink = 3 "unlink_anon_vmas",
+        Unlink = RMAP_FUNCTION_UNLINK "unlink_anon_vmas",
     }
 }
 
@@ -62,31 +64,31 @@ byte_enum! {
     /// A rule of the stubs that was broken: always a violation.
     Rule {
         /// A sleeping allocation or `might_sleep()` under an anon_vma lock, a spinlock or RCU.
-        SleepInAtomic = 1 "sleeps in atomic context",
+        SleepInAtomic = RMAP_RULE_SLEEP_IN_ATOMIC "sleeps in atomic context",
         /// An interval tree was changed without its root's write lock.
-        TreeUnlocked = 2 "tree changed without the root's write lock",
+        TreeUnlocked = RMAP_RULE_TREE_UNLOCKED "tree changed without the root's write lock",
         /// An object was freed that was not allocated (any more).
-        DoubleFree = 3 "double free",
+        DoubleFree = RMAP_RULE_DOUBLE_FREE "double free",
         /// An object was freed to a cache that it is not from.
-        ForeignFree = 4 "free of a foreign object",
+        ForeignFree = RMAP_RULE_FOREIGN_FREE "free of a foreign object",
         /// A lock was released that was not held.
-        UnbalancedUnlock = 5 "unlock of a lock not held",
+        UnbalancedUnlock = RMAP_RULE_UNBALANCED_UNLOCK "unlock of a lock not held",
         /// A lock was taken that the task holds already.
-        SelfDeadlock = 6 "lock already held by this task",
+        SelfDeadlock = RMAP_RULE_SELF_DEADLOCK "lock already held by this task",
         /// A lock is held when the call returns.
-        LockHeldOnReturn = 7 "lock held on return",
+        LockHeldOnReturn = RMAP_RULE_LOCK_HELD_ON_RETURN "lock held on return",
         /// An RCU read section is open when the call returns.
-        RcuHeldOnReturn = 8 "RCU read section open on return",
+        RcuHeldOnReturn = RMAP_RULE_RCU_HELD_ON_RETURN "RCU read section open on return",
         /// `mmap_assert_locked()` or `mmap_assert_write_locked()` failed.
-        MmapLockNotHeld = 9 "mmap lock not held",
+        MmapLockNotHeld = RMAP_RULE_MMAP_LOCK_NOT_HELD "mmap lock not held",
         /// An anon_vma was freed while its rwsem was held.
-        FreedWhileLocked = 10 "freed while locked",
+        FreedWhileLocked = RMAP_RULE_FREED_WHILE_LOCKED "freed while locked",
         /// A reference was dropped on a count of zero.
-        RefUnderflow = 11 "reference count underflow",
+        RefUnderflow = RMAP_RULE_REF_UNDERFLOW "reference count underflow",
         /// A freed object was locked, counted, linked or freed.
-        UseAfterFree = 12 "use after free",
+        UseAfterFree = RMAP_RULE_USE_AFTER_FREE "use after free",
         /// No process is left, but nodes of maple trees are: `object` of them.
-        NodesLeft = 13 "maple tree nodes left",
+        NodesLeft = RMAP_RULE_NODES_LEFT "maple tree nodes left",
     }
 }
 
@@ -95,46 +97,46 @@ byte_enum! {
     /// is not named is 0.
     EventKind {
         /// An allocation attempt: `arg` cache, `flags` GFP, `object` serial, or `u32::MAX` if it failed.
-        Alloc = 1 "alloc",
+        Alloc = RMAP_EVENT_ALLOC "alloc",
         /// A free: `arg` cache, `object` serial.
-        Free = 2 "free",
+        Free = RMAP_EVENT_FREE "free",
         /// `down_write()` of the rwsem of anon_vma `object`.
-        DownWrite = 3 "down_write",
+        DownWrite = RMAP_EVENT_DOWN_WRITE "down_write",
         /// `up_write()` of the rwsem of anon_vma `object`.
-        UpWrite = 4 "up_write",
+        UpWrite = RMAP_EVENT_UP_WRITE "up_write",
         /// `down_read()` of the rwsem of anon_vma `object`.
-        DownRead = 5 "down_read",
+        DownRead = RMAP_EVENT_DOWN_READ "down_read",
         /// `up_read()` of the rwsem of anon_vma `object`.
-        UpRead = 6 "up_read",
+        UpRead = RMAP_EVENT_UP_READ "up_read",
         /// `down_read_trylock()` or `down_write_trylock()` (`arg` 1): `flags` 1 if taken.
-        Trylock = 7 "trylock",
+        Trylock = RMAP_EVENT_TRYLOCK "trylock",
         /// `spin_lock()` of the page_table_lock of mm `object`.
-        SpinLock = 8 "spin_lock",
+        SpinLock = RMAP_EVENT_SPIN_LOCK "spin_lock",
         /// `spin_unlock()` of the page_table_lock of mm `object`.
-        SpinUnlock = 9 "spin_unlock",
+        SpinUnlock = RMAP_EVENT_SPIN_UNLOCK "spin_unlock",
         /// A reference on anon_vma `object` is taken.
-        Get = 10 "get",
+        Get = RMAP_EVENT_GET "get",
         /// A reference on anon_vma `object` is dropped: `flags` 1 if it was the last.
-        Put = 11 "put",
+        Put = RMAP_EVENT_PUT "put",
         /// Entry point `arg` begins on vma `object` (`other`: source or parent vma, else
         /// `u32::MAX`). `flags` bit 0: `object` has an anon_vma; bit 1: its chain is not empty.
-        Enter = 12 "enter",
+        Enter = RMAP_EVENT_ENTER "enter",
         /// Entry point `arg` returns on vma `object`; `flags` is the errno or 0.
-        Exit = 13 "exit",
+        Exit = RMAP_EVENT_EXIT "exit",
         /// avc `other` enters the tree of anon_vma `object`.
-        TreeInsert = 14 "tree_insert",
+        TreeInsert = RMAP_EVENT_TREE_INSERT "tree_insert",
         /// avc `other` leaves the tree of anon_vma `object`.
-        TreeRemove = 15 "tree_remove",
+        TreeRemove = RMAP_EVENT_TREE_REMOVE "tree_remove",
         /// A WARN fired.
-        Warn = 16 "WARN",
+        Warn = RMAP_EVENT_WARN "WARN",
         /// A BUG fired: the call ended there.
-        Bug = 17 "BUG",
+        Bug = RMAP_EVENT_BUG "BUG",
         /// A wild or NULL pointer was followed: the call ended there.
-        Oops = 18 "oops",
+        Oops = RMAP_EVENT_OOPS "oops",
         /// Rule `arg` was broken; `object` the anon_vma or other serial concerned, or `u32::MAX`.
-        Rule = 19 "rule",
+        Rule = RMAP_EVENT_RULE "rule",
         /// An rmap walk comes to page `other` of vma `object`.
-        Visit = 20 "visit",
+        Visit = RMAP_EVENT_VISIT "visit",
     }
 }
 
@@ -143,15 +145,15 @@ pub struct Gfp;
 
 impl Gfp {
     /// `__GFP_DIRECT_RECLAIM`: the allocation may sleep.
-    pub const DIRECT_RECLAIM: u16 = 1;
+    pub const DIRECT_RECLAIM: u16 = abi::RMAP_GFP_DIRECT_RECLAIM as u16;
     /// `__GFP_KSWAPD_RECLAIM`
-    pub const KSWAPD_RECLAIM: u16 = 2;
+    pub const KSWAPD_RECLAIM: u16 = abi::RMAP_GFP_KSWAPD_RECLAIM as u16;
     /// `__GFP_IO`
-    pub const IO: u16 = 4;
+    pub const IO: u16 = abi::RMAP_GFP_IO as u16;
     /// `__GFP_FS`
-    pub const FS: u16 = 8;
+    pub const FS: u16 = abi::RMAP_GFP_FS as u16;
     /// `__GFP_NOWARN`
-    pub const NOWARN: u16 = 16;
+    pub const NOWARN: u16 = abi::RMAP_GFP_NOWARN as u16;
     /// `GFP_KERNEL`
     pub const KERNEL: u16 = Self::DIRECT_RECLAIM | Self::KSWAPD_RECLAIM | Self::IO | Self::FS;
     /// `GFP_NOWAIT | __GFP_NOWARN`
@@ -190,9 +192,9 @@ impl Event {
     pub const NONE: u32 = u32::MAX;
 
     /// Flag of [`EventKind::Enter`]: the VMA has an anon_vma.
-    pub const HAS_ANON_VMA: u16 = 1;
+    pub const HAS_ANON_VMA: u16 = abi::RMAP_ENTER_HAS_ANON_VMA as u16;
     /// Flag of [`EventKind::Enter`]: the VMA's chain is not empty.
-    pub const HAS_CHAIN: u16 = 2;
+    pub const HAS_CHAIN: u16 = abi::RMAP_ENTER_HAS_CHAIN as u16;
 
     /// A new event.
     pub fn new(kind: EventKind, arg: u8, flags: u16, object: u32, other: u32) -> Self {

@@ -31,7 +31,7 @@ pub enum FailError {
 
 impl Fail {
     /// How many single attempts one operation can name.
-    pub const MAX: usize = 4;
+    pub const MAX: usize = crate::abi::RMAP_FAIL_MAX as usize;
 
     /// Nothing fails.
     pub const NEVER: Fail = Fail { list: [0; Fail::MAX], from: 0 };

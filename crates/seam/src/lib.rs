@@ -1,8 +1,8 @@
 //! The seam: the kernel's rmap interface as the rest of `mm/` calls it.
 //!
 //! Everything above this file (drivers, lockstep, checks) speaks of the reverse map in the words
-//! defined here; the two sides below it, the compiled C in [`crate::kernel`] and the Rust in
-//! [`crate::port`], know nothing but this file. A call is a value ([`Call`]), so that it can be
+//! defined here; the two sides below it, the compiled C and the Rust port, know nothing
+//! but this file. A call is a value ([`Call`]), so that it can be
 //! given to two sides, compared, recorded and printed without writing it twice.
 //!
 //! Objects are named by birth serial: the nth successful allocation of their cache since the
@@ -11,19 +11,23 @@
 use std::fmt;
 
 pub mod dump;
+/// The numbers of csrc/rmap_abi.h.
+#[allow(missing_docs, dead_code)]
+mod abi {
+    include!(concat!(env!("OUT_DIR"), "/abi.rs"));
+}
+
+mod calls;
 mod event;
 mod fail;
-mod recorder;
 mod revision;
 mod state;
-mod vma_layer;
 
+pub use calls::{Call, CallClass};
 pub use event::{Cache, Event, EventKind, Function, Gfp, Rule};
 pub use fail::{Fail, FailError};
-pub use recorder::{Log, Recorder};
 pub use revision::Revision;
 pub use state::{AnonVmaState, ChainLink, FolioState, Node, Snapshot, StateError, VmaState, stream};
-pub use vma_layer::{LayerOperation, Mapped, MmCounts, Observation, PageEvent, Seen, VmaLayer, Watched};
 
 /// A `vm_area_struct`, by birth serial.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -46,7 +50,7 @@ pub struct FolioId(pub u32);
 pub struct MmId(pub u8);
 
 /// How many processes a world holds.
-pub const MAX_PROCESSES: usize = 16;
+pub const MAX_PROCESSES: usize = abi::RMAP_MAX_PROCESSES as usize;
 
 macro_rules! display_with_prefix {
     ($($ty:ident $prefix:literal),*) => {$(
@@ -91,23 +95,23 @@ pub struct VmaAttributes {
 
 impl VmaAttributes {
     /// `VM_READ`. Two VMAs that differ in this, or in one of the next three, may still share an anon_vma.
-    pub const READ: u64 = 1;
+    pub const READ: u64 = abi::RMAP_VMA_READ;
     /// `VM_WRITE`
-    pub const WRITE: u64 = 2;
+    pub const WRITE: u64 = abi::RMAP_VMA_WRITE;
     /// `VM_EXEC`
-    pub const EXEC: u64 = 4;
+    pub const EXEC: u64 = abi::RMAP_VMA_EXEC;
     /// `VM_SOFTDIRTY`
-    pub const SOFTDIRTY: u64 = 8;
+    pub const SOFTDIRTY: u64 = abi::RMAP_VMA_SOFTDIRTY;
     /// `VM_GROWSDOWN`. Two VMAs that differ in this or in any higher bit share no anon_vma.
-    pub const GROWSDOWN: u64 = 0x10;
+    pub const GROWSDOWN: u64 = abi::RMAP_VMA_GROWSDOWN;
     /// `VM_DONTCOPY`
-    pub const DONTCOPY: u64 = 0x20;
+    pub const DONTCOPY: u64 = abi::RMAP_VMA_DONTCOPY;
     /// `VM_WIPEONFORK`
-    pub const WIPEONFORK: u64 = 0x40;
+    pub const WIPEONFORK: u64 = abi::RMAP_VMA_WIPEONFORK;
     /// `VM_ACCOUNT`
-    pub const ACCOUNT: u64 = 0x80;
+    pub const ACCOUNT: u64 = abi::RMAP_VMA_ACCOUNT;
     /// Any flag that has no bit here.
-    pub const OTHER: u64 = 0x100;
+    pub const OTHER: u64 = abi::RMAP_VMA_OTHER;
 
     /// The flags that `anon_vma_compatible()` ignores.
     pub const IGNORED: u64 = Self::READ | Self::WRITE | Self::EXEC | Self::SOFTDIRTY;
@@ -148,13 +152,13 @@ impl fmt::Display for VmaRange {
 #[repr(u32)]
 pub enum WalkMode {
     /// The walk takes it, as `try_to_unmap()` has it.
-    Unlocked = 0,
+    Unlocked = abi::RMAP_WALK_UNLOCKED as u32,
     /// The caller holds it: `rmap_walk_locked()`.
-    Locked = 1,
+    Locked = abi::RMAP_WALK_LOCKED as u32,
     /// The walk only tries.
-    TryLock = 2,
+    TryLock = abi::RMAP_WALK_TRYLOCK as u32,
     /// The walk only tries, and another task holds it, so that it gives up; then it is done again and waits.
-    Contended = 3,
+    Contended = abi::RMAP_WALK_CONTENDED as u32,
 }
 
 /// Why a VMA is cloned (`enum vma_operation`, mm/internal.h of 7.x). Trees without the
@@ -163,246 +167,23 @@ pub enum WalkMode {
 #[repr(u32)]
 pub enum VmaOperation {
     /// A VMA is split in two.
-    Split = 0,
+    Split = abi::RMAP_VMA_OP_SPLIT as u32,
     /// An unfaulted VMA takes over a faulted neighbour.
-    MergeUnfaulted = 1,
+    MergeUnfaulted = abi::RMAP_VMA_OP_MERGE_UNFAULTED as u32,
     /// mremap copies a VMA.
-    Remap = 2,
+    Remap = abi::RMAP_VMA_OP_REMAP as u32,
     /// A child gets its parent's VMA.
-    Fork = 3,
+    Fork = abi::RMAP_VMA_OP_FORK as u32,
 }
 
-/// One call of the rmap interface, or of the VMA bookkeeping that it reads.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Call {
-    /// `mmap_write_lock()`. Returns 0.
-    MmapWriteLock {
-        /// Whose lock.
-        mm: MmId,
-    },
-    /// `mmap_read_lock()`. Returns 0.
-    MmapReadLock {
-        /// Whose lock.
-        mm: MmId,
-    },
-    /// `mmap_write_unlock()` or `mmap_read_unlock()`, whichever is held. Returns 0.
-    MmapUnlock {
-        /// Whose lock.
-        mm: MmId,
-    },
-    /// `vm_area_alloc()` and the setting of its range; its attributes are [`VmaAttributes::anonymous`]. One
-    /// allocation attempt.
-    /// Returns the new [`VmaId`] or `-ENOMEM`.
-    VmAreaAlloc {
-        /// Owner.
-        mm: MmId,
-        /// Where it lies.
-        range: VmaRange,
-    },
-    /// `vm_area_dup()` (kernel/fork.c, mm/vma_init.c in 7.x): copies every field but the chain,
-    /// which starts empty, and the attached mark, which starts clear; `mm` and `range` are what
-    /// the caller then writes into the copy; `anon_pgoff` moves with `pgoff`. One allocation attempt.
-    /// Returns the new [`VmaId`] or `-ENOMEM`.
-    VmAreaDup {
-        /// What is copied.
-        orig: VmaId,
-        /// Owner of the copy.
-        mm: MmId,
-        /// Where the copy lies.
-        range: VmaRange,
-    },
-    /// `vm_area_free()`. Returns 0.
-    VmAreaFree {
-        /// What is freed.
-        vma: VmaId,
-    },
-    /// The owner writes `vm_start`, `vm_end`, `vm_pgoff`; `anon_pgoff` becomes `vm_pgoff`. Returns 0.
-    VmaSetRange {
-        /// Which.
-        vma: VmaId,
-        /// Where it lies from now on.
-        range: VmaRange,
-    },
-    /// The owner writes what else there is. Returns 0.
-    VmaSetAttributes {
-        /// Which.
-        vma: VmaId,
-        /// What it is from now on.
-        attributes: VmaAttributes,
-    },
-    /// The owner writes `vm_mm`. Returns 0.
-    VmaSetMm {
-        /// Which.
-        vma: VmaId,
-        /// Its owner from now on.
-        mm: MmId,
-    },
-    /// The VMA code writes `vma->anon_vma` without a call: `dup_anon_vma()` before it clones, a fork of a VMA that is
-    /// wiped. Returns 0.
-    VmaSetAnonVma {
-        /// Which.
-        vma: VmaId,
-        /// What it has from now on.
-        anon_vma: Option<AnonVmaId>,
-    },
-    /// `vma_mark_attached()`: the VMA is in the mm's tree. Returns 0.
-    VmaMarkAttached {
-        /// Which.
-        vma: VmaId,
-    },
-    /// `vma_mark_detached()`. Returns 0.
-    VmaMarkDetached {
-        /// Which.
-        vma: VmaId,
-    },
-    /// `anon_vma_prepare()`. `prev` and `next` are what the VMA iterator of
-    /// `find_mergeable_anon_vma()` will find, touching or not.
-    /// Returns 0 or `-ENOMEM`.
-    AnonVmaPrepare {
-        /// The faulting VMA.
-        vma: VmaId,
-        /// The VMA below it in its mm.
-        prev: Option<VmaId>,
-        /// The VMA that contains its end address, if any.
-        next: Option<VmaId>,
-    },
-    /// `anon_vma_clone()`. Returns 0 or `-ENOMEM`.
-    AnonVmaClone {
-        /// Gets the links.
-        dst: VmaId,
-        /// Has the links.
-        src: VmaId,
-        /// Why.
-        operation: VmaOperation,
-    },
-    /// `anon_vma_fork()`. Returns 0 or `-ENOMEM`.
-    AnonVmaFork {
-        /// The child's VMA.
-        vma: VmaId,
-        /// The parent's VMA.
-        pvma: VmaId,
-    },
-    /// `unlink_anon_vmas()`. Returns 0.
-    UnlinkAnonVmas {
-        /// Which.
-        vma: VmaId,
-    },
-    /// The anonymous half of `vma_prepare()` (mm/vma.c; `__vma_adjust()` of 6.1): if the VMA has
-    /// an anon_vma, locks it and takes the VMA out of every interval tree. The lock stays held
-    /// until [`Call::PostUpdateVma`]. Returns 0.
-    PreUpdateVma {
-        /// The VMA about to change its range.
-        vma: VmaId,
-    },
-    /// The anonymous half of `vma_complete()`: puts the VMA back into the trees, unlocks.
-    /// Returns 0.
-    PostUpdateVma {
-        /// The VMA that changed its range.
-        vma: VmaId,
-    },
-    /// `anon_vma_lock_write()` by the VMA code, which holds the lock over calls that follow. Returns 0.
-    AnonVmaLockWrite {
-        /// Whose root's lock.
-        anon_vma: AnonVmaId,
-    },
-    /// `anon_vma_unlock_write()` by the VMA code. Returns 0.
-    AnonVmaUnlockWrite {
-        /// Whose root's lock.
-        anon_vma: AnonVmaId,
-    },
-    /// `anon_vma_interval_tree_pre_update_vma()` (`anon_rmap_tree_` in 7.3), under the lock: the VMA leaves every tree.
-    /// Returns 0.
-    TreePreUpdateVma {
-        /// The VMA about to change its range.
-        vma: VmaId,
-    },
-    /// `anon_vma_interval_tree_post_update_vma()`: it enters them again. Returns 0.
-    TreePostUpdateVma {
-        /// The VMA that changed its range.
-        vma: VmaId,
-    },
-    /// `__folio_set_anon()` (`__page_set_anon_rmap()` in 6.1) of a new folio, which is locked: it gets an anon_vma
-    /// and an index. Returns 0.
-    FolioSetAnon {
-        /// The folio; a number not in use.
-        folio: FolioId,
-        /// The VMA that maps it.
-        vma: VmaId,
-        /// Where, as a virtual page.
-        page: u64,
-        /// Whether no other process can have it.
-        exclusive: bool,
-    },
-    /// `folio_move_anon_rmap()` (`page_move_anon_rmap()` in 6.1): the folio, which is locked, has no other user.
-    /// Returns 0.
-    FolioMoveAnonRmap {
-        /// The folio.
-        folio: FolioId,
-        /// The VMA that maps it.
-        vma: VmaId,
-    },
-    /// What `UFFDIO_MOVE` writes to the index of a folio that it has moved: that of its new place. Returns 0.
-    FolioSetIndex {
-        /// The folio.
-        folio: FolioId,
-        /// The VMA that maps it.
-        vma: VmaId,
-        /// Where, as a virtual page.
-        page: u64,
-    },
-    /// The last mapping went, and the folio with it: its number is free. Returns 0.
-    FolioFree {
-        /// The folio.
-        folio: FolioId,
-    },
-    /// `folio_get_anon_vma()` of a locked folio. Returns the [`AnonVmaId`], or `-ENOENT` for none.
-    FolioGetAnonVma {
-        /// The folio.
-        folio: FolioId,
-        /// Whether it is mapped anywhere.
-        mapped: bool,
-    },
-    /// `put_anon_vma()` of a reference that [`Call::FolioGetAnonVma`] gave. Returns 0.
-    PutAnonVma {
-        /// The anon_vma.
-        anon_vma: AnonVmaId,
-    },
-    /// `rmap_walk_anon()` of a locked folio, with an [`EventKind::Visit`] at each place that it comes to. Returns
-    /// how many these were, or `-EAGAIN` if it gave up for the lock.
-    RmapWalkAnon {
-        /// The folio.
-        folio: FolioId,
-        /// Whether it is mapped anywhere.
-        mapped: bool,
-        /// How it comes by the lock.
-        mode: WalkMode,
-    },
-}
-
-impl Call {
-    /// Whether this is bookkeeping around the reverse map (locks of the mm, the VMA's slab and range)
-    /// rather than a call of the reverse map itself.
-    pub fn is_bookkeeping(&self) -> bool {
-        !matches!(
-            self,
-            Call::AnonVmaPrepare { .. }
-                | Call::AnonVmaClone { .. }
-                | Call::AnonVmaFork { .. }
-                | Call::UnlinkAnonVmas { .. }
-                | Call::PreUpdateVma { .. }
-                | Call::PostUpdateVma { .. }
-                | Call::AnonVmaLockWrite { .. }
-                | Call::AnonVmaUnlockWrite { .. }
-                | Call::TreePreUpdateVma { .. }
-                | Call::TreePostUpdateVma { .. }
-                | Call::FolioSetAnon { .. }
-                | Call::FolioMoveAnonRmap { .. }
-                | Call::FolioSetIndex { .. }
-                | Call::FolioFree { .. }
-                | Call::FolioGetAnonVma { .. }
-                | Call::PutAnonVma { .. }
-                | Call::RmapWalkAnon { .. }
-        )
+impl fmt::Display for VmaOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            VmaOperation::Split => "VMA_OP_SPLIT",
+            VmaOperation::MergeUnfaulted => "VMA_OP_MERGE_UNFAULTED",
+            VmaOperation::Remap => "VMA_OP_REMAP",
+            VmaOperation::Fork => "VMA_OP_FORK",
+        })
     }
 }
 
@@ -411,6 +192,9 @@ pub const ENOENT: i32 = 2;
 
 /// `EAGAIN`: a lock was another task's.
 pub const EAGAIN: i32 = 11;
+
+/// `EINVAL`: what a side says to a call or an operation that is none of its.
+pub const EINVAL: i32 = 22;
 
 /// `ENOMEM`: an allocation failed.
 pub const ENOMEM: i32 = 12;

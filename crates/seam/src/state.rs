@@ -25,30 +25,32 @@ use super::{AnonVmaId, AvcId, FolioId, MmId, VmaAttributes, VmaId, VmaRange};
 /// as they are still in the tree, in the order in which they were touched, each once, and of
 /// more than [`MARKS_MAX`](stream::MARKS_MAX) the first ones. So a step costs the depth of the trees it changed, not their size.
 pub mod stream {
+    use crate::abi;
+
     /// Begins a VMA record.
-    pub const VMA: u64 = 0x11;
+    pub const VMA: u64 = abi::RMAP_STREAM_VMA;
     /// Begins an anon_vma record.
-    pub const ANON_VMA: u64 = 0x22;
+    pub const ANON_VMA: u64 = abi::RMAP_STREAM_ANON_VMA;
     /// Begins a whole tree.
-    pub const TREE: u64 = 0x33;
+    pub const TREE: u64 = abi::RMAP_STREAM_TREE;
     /// Begins the paths of a touched tree.
-    pub const PATHS: u64 = 0x44;
+    pub const PATHS: u64 = abi::RMAP_STREAM_PATHS;
     /// Begins a folio record.
-    pub const FOLIO: u64 = 0x55;
+    pub const FOLIO: u64 = abi::RMAP_STREAM_FOLIO;
     /// The node is black.
-    pub const BLACK: u64 = 1;
+    pub const BLACK: u64 = abi::RMAP_NODE_BLACK;
     /// The node has a left child.
-    pub const LEFT: u64 = 2;
+    pub const LEFT: u64 = abi::RMAP_NODE_LEFT;
     /// The node has a right child.
-    pub const RIGHT: u64 = 4;
+    pub const RIGHT: u64 = abi::RMAP_NODE_RIGHT;
     /// The left child is black.
-    pub const LEFT_BLACK: u64 = 8;
+    pub const LEFT_BLACK: u64 = abi::RMAP_NODE_LEFT_BLACK;
     /// The right child is black.
-    pub const RIGHT_BLACK: u64 = 16;
+    pub const RIGHT_BLACK: u64 = abi::RMAP_NODE_RIGHT_BLACK;
     /// Up to this many nodes a touched tree is told whole.
-    pub const WHOLE_TREE_MAX: u64 = 8;
+    pub const WHOLE_TREE_MAX: u64 = abi::RMAP_WHOLE_TREE_MAX;
     /// How many touched nodes of one tree are followed.
-    pub const MARKS_MAX: usize = 4;
+    pub const MARKS_MAX: usize = abi::RMAP_MARKS_MAX as usize;
 }
 
 /// One entry of a VMA's `anon_vma_chain`.

@@ -12,6 +12,8 @@
 //! | `model.rs` | the cheap model of what is alive, for whoever makes operations up; `model/space.rs` of one process |
 //! | `random.rs` | random traces, reproducible by a seed |
 //! | `mutate.rs` | mutations of the byte form by whole operations |
+//! | `vma_layer.rs` | what is asked of the kernel's own VMA code, and what is seen while it runs |
+//! | `recorder.rs` | a side that is asked afterwards what it did |
 //! | `agent.rs` | what the host and the agent on a booted kernel say to each other |
 
 pub mod agent;
@@ -21,14 +23,18 @@ mod model;
 mod mutate;
 mod op;
 mod random;
+mod recorder;
 mod text;
+mod vma_layer;
 
 pub use args::{Args, Form};
 pub use bytes::{BytesError, RECORD_BYTES};
 pub use mutate::{Mutation, crossover, mutate};
 pub use op::{Advice, MAX_FILES, MAX_PINS, OPERATION_COUNT, OPERATIONS, Op, OpKind, OpSet, Operation};
 pub use random::{Mix, Rng, random_trace};
+pub use recorder::{Log, Recorder};
 pub use text::{FORMAT_VERSION, ParseError, help, parse, parse_bytes};
+pub use vma_layer::{Mapped, MmCounts, Observation, PageEvent, Request, Seen, VmaLayer, Watched};
 
 /// Page numbers of a trace, ends of ranges included, lie below this, so that they fit a record
 /// and a 47-bit address space.

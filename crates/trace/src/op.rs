@@ -33,141 +33,173 @@ pub const MAX_FILES: u8 = 4;
 /// Pins that can be held at once: their numbers are 0 to this, exclusive.
 pub const MAX_PINS: u8 = 16;
 
-/// What one operation does. Pages; ends are exclusive.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub enum OpKind {
-    /// `map p A..B [grows] [file N]`: new private memory, readable and writable.
-    Map {
-        /// Whose.
-        mm: MmId,
-        /// First page.
-        start: u64,
-        /// One past the last.
-        end: u64,
-        /// Whether it grows down (`MAP_GROWSDOWN`).
-        grows: bool,
-        /// The file, below [`MAX_FILES`], mapped from page offset `start` on, so that neighbours may
-        /// merge; none: anonymous.
-        file: Option<u8>,
-    },
-    /// `fault p A [read]`: a fault at one page, for writing unless it says read.
-    Fault {
-        /// Whose.
-        mm: MmId,
-        /// Which page.
-        page: u64,
-        /// Whether it only reads.
-        read: bool,
-    },
-    /// `fork p q`: q becomes a fork of p.
-    Fork {
-        /// The parent.
-        parent: MmId,
-        /// The child.
-        child: MmId,
-    },
-    /// `unmap p A..B`
-    Unmap {
-        /// Whose.
-        mm: MmId,
-        /// First page.
-        start: u64,
-        /// One past the last.
-        end: u64,
-    },
-    /// `exit p`
-    Exit {
-        /// Who.
-        mm: MmId,
-    },
-    /// `protect p A..B r|rw`
-    Protect {
-        /// Whose.
-        mm: MmId,
-        /// First page.
-        start: u64,
-        /// One past the last.
-        end: u64,
-        /// Whether it may be written from now on; it may be read in any case.
-        write: bool,
-    },
-    /// `advise p A..B dontfork|dofork|wipeonfork|keeponfork`
-    Advise {
-        /// Whose.
-        mm: MmId,
-        /// First page.
-        start: u64,
-        /// One past the last.
-        end: u64,
-        /// What.
-        advice: Advice,
-    },
-    /// `move p A..B C [dontunmap]`: mremap to just there, of the same length
-    /// (`MREMAP_MAYMOVE | MREMAP_FIXED`).
-    Move {
-        /// Whose.
-        mm: MmId,
-        /// First page.
-        start: u64,
-        /// One past the last.
-        end: u64,
-        /// The page that becomes the first; what is mapped there goes.
-        to: u64,
-        /// Whether the old range stays mapped, without its pages (`MREMAP_DONTUNMAP`).
-        dontunmap: bool,
-    },
-    /// `resize p A..B N`: mremap in place, of A..B to a length of N pages.
-    Resize {
-        /// Whose.
-        mm: MmId,
-        /// First page.
-        start: u64,
-        /// One past the last, before.
-        end: u64,
-        /// Pages from then on, at least 1.
-        pages: u64,
-    },
-    /// `grow p A N`: the VMA that contains A grows down, as by a fault below it.
-    Grow {
-        /// Whose.
-        mm: MmId,
-        /// A page of the VMA.
-        page: u64,
-        /// By how many pages, at least 1.
-        pages: u64,
-    },
-    /// `pin p A`: takes a reference to the anon_vma of the folio there, under the lowest free
-    /// number below [`MAX_PINS`], as a file descriptor is taken.
-    Pin {
-        /// Whose.
-        mm: MmId,
-        /// Which page.
-        page: u64,
-    },
-    /// `unpin K`: drops such a reference.
-    Unpin {
-        /// Its number, below [`MAX_PINS`].
-        pin: u8,
-    },
-    /// `walk p A [locked|trylock|contended]`: an rmap walk of the folio there.
-    Walk {
-        /// Whose.
-        mm: MmId,
-        /// Which page.
-        page: u64,
-        /// How the walk gets at the lock.
-        mode: WalkMode,
-    },
-    /// `uffdmove p A B`: what UFFDIO_MOVE does with one page.
-    UffdMove {
-        /// Whose.
-        mm: MmId,
-        /// From which page.
-        from: u64,
-        /// To which page.
-        to: u64,
-    },
+/// Hands every operation of the VMA code to a macro, as rows of
+/// `Variant NUMBER member { process: MmId; argument: type, ... }`: its number and the member of `struct rmap_operation` that holds its
+/// arguments, both of csrc/rmap_abi.h. Whoever compiles the C makes its encoding of these rows.
+#[macro_export]
+macro_rules! for_each_operation {
+    ($define:ident) => {
+        $define! {
+            /// `map p A..B [grows] [file N]`: new private memory, readable and writable.
+            Map RMAP_OP_MAP map {
+                /// Whose.
+                mm: MmId;
+                /// First page.
+                start: u64,
+                /// One past the last.
+                end: u64,
+                /// Whether it grows down (`MAP_GROWSDOWN`).
+                grows: bool,
+                /// The file, below [`MAX_FILES`], mapped from page offset `start` on, so that neighbours may
+                /// merge; none: anonymous.
+                file: Option<u8>,
+            },
+            /// `fault p A [read]`: a fault at one page, for writing unless it says read.
+            Fault RMAP_OP_FAULT fault {
+                /// Whose.
+                mm: MmId;
+                /// Which page.
+                page: u64,
+                /// Whether it only reads.
+                read: bool,
+            },
+            /// `fork p q`: q becomes a fork of p.
+            Fork RMAP_OP_FORK fork {
+                /// The parent.
+                parent: MmId;
+                /// The child.
+                child: MmId,
+            },
+            /// `unmap p A..B`
+            Unmap RMAP_OP_UNMAP unmap {
+                /// Whose.
+                mm: MmId;
+                /// First page.
+                start: u64,
+                /// One past the last.
+                end: u64,
+            },
+            /// `exit p`
+            Exit RMAP_OP_EXIT exit {
+                /// Who.
+                mm: MmId;
+            },
+            /// `protect p A..B r|rw`
+            Protect RMAP_OP_PROTECT protect {
+                /// Whose.
+                mm: MmId;
+                /// First page.
+                start: u64,
+                /// One past the last.
+                end: u64,
+                /// Whether it may be written from now on; it may be read in any case.
+                write: bool,
+            },
+            /// `advise p A..B dontfork|dofork|wipeonfork|keeponfork`
+            Advise RMAP_OP_ADVISE advise {
+                /// Whose.
+                mm: MmId;
+                /// First page.
+                start: u64,
+                /// One past the last.
+                end: u64,
+                /// What.
+                advice: Advice,
+            },
+            /// `move p A..B C [dontunmap]`: mremap to just there, of the same length
+            /// (`MREMAP_MAYMOVE | MREMAP_FIXED`).
+            Move RMAP_OP_MOVE move_to {
+                /// Whose.
+                mm: MmId;
+                /// First page.
+                start: u64,
+                /// One past the last.
+                end: u64,
+                /// The page that becomes the first; what is mapped there goes.
+                to: u64,
+                /// Whether the old range stays mapped, without its pages (`MREMAP_DONTUNMAP`).
+                dontunmap: bool,
+            },
+            /// `resize p A..B N`: mremap in place, of A..B to a length of N pages.
+            Resize RMAP_OP_RESIZE resize {
+                /// Whose.
+                mm: MmId;
+                /// First page.
+                start: u64,
+                /// One past the last, before.
+                end: u64,
+                /// Pages from then on, at least 1.
+                pages: u64,
+            },
+            /// `grow p A N`: the VMA that contains A grows down, as by a fault below it.
+            Grow RMAP_OP_GROW grow {
+                /// Whose.
+                mm: MmId;
+                /// A page of the VMA.
+                page: u64,
+                /// By how many pages, at least 1.
+                pages: u64,
+            },
+        }
+    };
 }
+
+macro_rules! define_operations {
+    ($(
+        $(#[$doc:meta])*
+        $variant:ident $number:ident $member:ident {
+            $(#[$mm_doc:meta])*
+            $mm:ident: $mm_type:ty;
+            $($(#[$argument_doc:meta])* $argument:ident: $type:ty,)*
+        }
+    ),* $(,)?) => {
+        /// What one operation does. Pages; ends are exclusive.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum OpKind {
+            $(
+                $(#[$doc])*
+                $variant {
+                    $(#[$mm_doc])*
+                    $mm: $mm_type,
+                    $($(#[$argument_doc])* $argument: $type,)*
+                },
+            )*
+            /// `pin p A`: takes a reference to the anon_vma of the folio there, under the lowest free
+            /// number below [`MAX_PINS`], as a file descriptor is taken.
+            Pin {
+                /// Whose.
+                mm: MmId,
+                /// Which page.
+                page: u64,
+            },
+            /// `unpin K`: drops such a reference.
+            Unpin {
+                /// Its number, below [`MAX_PINS`].
+                pin: u8,
+            },
+            /// `walk p A [locked|trylock|contended]`: an rmap walk of the folio there.
+            Walk {
+                /// Whose.
+                mm: MmId,
+                /// Which page.
+                page: u64,
+                /// How the walk gets at the lock.
+                mode: WalkMode,
+            },
+            /// `uffdmove p A B`: what UFFDIO_MOVE does with one page.
+            UffdMove {
+                /// Whose.
+                mm: MmId,
+                /// From which page.
+                from: u64,
+                /// To which page.
+                to: u64,
+            },
+        }
+    };
+}
+
+for_each_operation!(define_operations);
 
 /// One operation.
 ///

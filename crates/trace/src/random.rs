@@ -83,6 +83,13 @@ impl Default for Mix {
 }
 
 impl Mix {
+    /// The same with this many of 1000 operations failing, one in four of them in the maple tree where the mix has such
+    /// failures at all.
+    pub fn with_failing(self, per_mille: u32) -> Mix {
+        let fail_node_per_mille = if self.fail_node_per_mille > 0 { per_mille / 4 } else { 0 };
+        Mix { fail_per_mille: per_mille - fail_node_per_mille, fail_node_per_mille, ..self }
+    }
+
     /// Few VMAs, many forks and exits, next to no failures: deep hierarchies that lose their
     /// inner generations, which is where an anon_vma is reused (CVE-2022-42703).
     pub fn fork_heavy() -> Mix {

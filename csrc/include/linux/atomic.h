@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Stand-in, observing. Every atomic_t of the cut code is the refcount of an anon_vma; the
- * observers (stubs/observe.h) find the anon_vma around it. Rules: no count of a freed
- * anon_vma moves, none falls below zero.
+ * Stand-in, observing. Every atomic_t of the cut code is the refcount of an anon_vma; the observers
+ * (stubs/observe.h) find the anon_vma around it. Rules: no count of a freed anon_vma moves, none
+ * falls below zero.
  */
 #ifndef _LINUX_ATOMIC_H
 #define _LINUX_ATOMIC_H
 
+#include <asm/barrier.h>
 #include <linux/types.h>
+#include "stubs/observers.h"
 
-typedef struct {
-	int counter;
-} atomic_t;
-
-static void observe_get(atomic_t *refcount);
-static void observe_put(atomic_t *refcount);
+/* --- Custom --- */
 
 static inline int atomic_read(const atomic_t *v)
 {
@@ -48,4 +45,4 @@ static inline bool atomic_dec_and_test(atomic_t *v)
 	return zero;
 }
 
-#endif
+#endif /* _LINUX_ATOMIC_H */

@@ -1,3 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Stand-in: nothing that the cut code needs beyond linux/types.h. */
-#include <linux/types.h>
+/* Stand-in: constants for C and assembler. */
+#ifndef _LINUX_CONST_H
+#define _LINUX_CONST_H
+
+/* --- Custom --- */
+
+#define _BITUL(n) (1ul << (n))
+
+#endif

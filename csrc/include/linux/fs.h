@@ -1,3 +1,88 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Stand-in: what the cut code needs of it is in linux/mm_types.h or cut from the tree. */
+/*
+ * Stand-in: a file is plain, mapped privately, and has no operation of its own. Its tree of VMAs is
+ * the kernel's own, cut; the lock of that is not observed.
+ */
+#ifndef _LINUX_FS_H
+#define _LINUX_FS_H
+
 #include <linux/mm.h>
+
+/* --- Custom --- */
+
+struct address_space {
+	struct rb_root_cached i_mmap;
+};
+
+#ifdef RMAP_VMA_LAYER
+
+struct vm_area_desc;
+
+struct file_operations {
+	int (*mmap)(struct file *file, struct vm_area_struct *vma);
+	int (*mmap_prepare)(struct vm_area_desc *desc);
+	unsigned long (*get_unmapped_area)(struct file *file, unsigned long addr, unsigned long len,
+					   unsigned long pgoff, unsigned long flags);
+};
+
+struct file {
+	struct address_space *f_mapping;
+	const struct file_operations *f_op;
+	struct address_space mapping;
+};
+
+#define MAX_FILES RMAP_MAX_FILES
+
+static const struct file_operations plain_file_operations;
+
+/* --- No-op --- */
+
+static inline struct file *get_file(struct file *f)
+{
+	return f;
+}
+
+static inline void i_mmap_lock_write(struct address_space *mapping)
+{
+}
+
+static inline void i_mmap_unlock_write(struct address_space *mapping)
+{
+}
+
+static inline int mapping_map_writable(struct address_space *mapping)
+{
+	return 0;
+}
+
+static inline void mapping_unmap_writable(struct address_space *mapping)
+{
+}
+
+static inline void mapping_allow_writable(struct address_space *mapping)
+{
+}
+
+static inline int call_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return 0;
+}
+
+static inline int vfs_mmap_prepare(struct file *file, struct vm_area_desc *desc)
+{
+	return 0;
+}
+
+static inline int compat_vma_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return 0;
+}
+
+static inline bool vma_is_dax(const struct vm_area_struct *vma)
+{
+	return false;
+}
+
+#endif
+
+#endif /* _LINUX_FS_H */

@@ -1,37 +1,149 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Stand-in: what mm/interval_tree.c, mm/rmap.c and mm/vma.c take from linux/mm.h and its neighbours. */
+/*
+ * Stand-in: limits and protections, of which nothing is refused; without the VMA layer also the
+ * flags of a VMA and what mm/vma.c asks of it. With the layer all that is cut.
+ */
 #ifndef _LINUX_MM_H
 #define _LINUX_MM_H
 
+#include <errno.h>
+
+#include <asm/processor.h>
+#include <linux/align.h>
 #include <linux/atomic.h>
-#include <linux/bug.h>
+#include <linux/err.h>
+#include <linux/hugetlb_inline.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
+#include <linux/mmap_lock.h>
+#include <linux/mmdebug.h>
+#include <linux/page-flags.h>
+#include <linux/pfn.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include "stubs/file_tree.h"
 
-/* The bits of VmaAttributes in crates/seam/src/lib.rs. */
-#define VM_READ 1ul
-#define VM_WRITE 2ul
-#define VM_EXEC 4ul
+/* --- Duplicate --- */
+
+#define PAGE_ALIGN(x) ALIGN(x, PAGE_SIZE)
+#define PAGE_ALIGNED(x) IS_ALIGNED((unsigned long)(x), PAGE_SIZE)
+#define offset_in_page(p) ((unsigned long)(p) & ~PAGE_MASK)
+
+/* --- Custom --- */
+
+static inline bool folio_mapped(const struct folio *folio)
+{
+	return folio->mapped;
+}
+
+static inline long folio_nr_pages(const struct folio *folio)
+{
+	return 1;
+}
+
+static inline unsigned long compound_nr(const struct page *page)
+{
+	return 1;
+}
+
+#ifdef RMAP_VMA_LAYER
+
+struct vm_operations_struct {
+	void (*open)(struct vm_area_struct *vma);
+	void (*close)(struct vm_area_struct *vma);
+	int (*may_split)(struct vm_area_struct *vma, unsigned long addr);
+	int (*mremap)(struct vm_area_struct *vma);
+	int (*mprotect)(struct vm_area_struct *vma, unsigned long start, unsigned long end,
+			unsigned long flags);
+	const char *(*name)(struct vm_area_struct *vma);
+};
+
+/* A private mapping of a plain file: no operation of a driver's own. */
+static const struct vm_operations_struct vma_dummy_vm_ops;
+
+static int sysctl_max_map_count = 65530;
+
+/* Every place is fixed: it only has to be one. */
+static inline unsigned long get_unmapped_area(struct file *file, unsigned long addr,
+					      unsigned long len, unsigned long pgoff,
+					      unsigned long flags)
+{
+	return len > TASK_SIZE || addr > TASK_SIZE - len ? (unsigned long)-ENOMEM : addr;
+}
+
+/* A macro: the last parameter is a vm_flags_t before 7.3 and a vma_flags_t since. */
+#define __get_unmapped_area(file, addr, len, pgoff, flags, vma_flags) \
+	get_unmapped_area(file, addr, len, pgoff, flags)
+
+static inline pgprot_t vm_get_page_prot(vm_flags_t vm_flags)
+{
+	return (pgprot_t) { 0 };
+}
+
+/* --- No-op --- */
+
+/* A macro: the flags are a vm_flags_t in 6.x and a pointer to a vma_flags_t in 7.x. */
+#define may_expand_vm(mm, flags, npages) true
+
+/*
+ * Macros: an action is given before or after its VMA, with or without more, from release to
+ * release.
+ */
+#define mmap_action_prepare(...) 0
+#define mmap_action_complete(...) 0
+
+static inline void vma_set_page_prot(struct vm_area_struct *vma)
+{
+}
+
+static inline void update_hiwater_rss(struct mm_struct *mm)
+{
+}
+
+static inline void update_hiwater_vm(struct mm_struct *mm)
+{
+}
+
+static inline void mm_populate(unsigned long addr, unsigned long len)
+{
+}
+
+static inline void mm_flags_set(int flag, struct mm_struct *mm)
+{
+}
+
+static inline bool mm_flags_test(int flag, const struct mm_struct *mm)
+{
+	return false;
+}
+
+#else
+
+/* --- Custom --- */
+
+/* The bits of the C interface. */
+#define VM_READ ((unsigned long)RMAP_VMA_READ)
+#define VM_WRITE ((unsigned long)RMAP_VMA_WRITE)
+#define VM_EXEC ((unsigned long)RMAP_VMA_EXEC)
+#define VM_SOFTDIRTY ((unsigned long)RMAP_VMA_SOFTDIRTY)
+#define VM_GROWSDOWN ((unsigned long)RMAP_VMA_GROWSDOWN)
+#define VM_DONTCOPY ((unsigned long)RMAP_VMA_DONTCOPY)
+#define VM_WIPEONFORK ((unsigned long)RMAP_VMA_WIPEONFORK)
+#define VM_ACCOUNT ((unsigned long)RMAP_VMA_ACCOUNT)
 #define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
-#define VM_SOFTDIRTY 8ul
-#define VM_GROWSDOWN 0x10ul
-#define VM_DONTCOPY 0x20ul
-#define VM_WIPEONFORK 0x40ul
-#define VM_ACCOUNT 0x80ul
 
 #define VMA_ACCESS_FLAGS ((vma_flags_t) { VM_ACCESS_FLAGS })
 #define VMA_IGNORE_MERGE_FLAGS ((vma_flags_t) { VM_SOFTDIRTY })
 
-static inline vma_flags_t vma_flags_diff_pair(const vma_flags_t *a, const vma_flags_t *b)
+static inline vma_flags_t vma_flags_diff_pair(const vma_flags_t *flags,
+					      const vma_flags_t *flags_other)
 {
-	return (vma_flags_t) { a->bits ^ b->bits };
+	return (vma_flags_t) { flags->bits ^ flags_other->bits };
 }
 
-static inline void vma_flags_clear_mask(vma_flags_t *flags, vma_flags_t mask)
+static inline void vma_flags_clear_mask(vma_flags_t *flags, vma_flags_t to_clear)
 {
-	flags->bits &= ~mask.bits;
+	flags->bits &= ~to_clear.bits;
 }
 
 static inline bool vma_flags_empty(const vma_flags_t *flags)
@@ -47,28 +159,9 @@ static inline bool mpol_equal(struct mempolicy *a, struct mempolicy *b)
 	return a == b;
 }
 
-static inline bool vma_is_attached(struct vm_area_struct *vma)
-{
-	return vma->attached;
-}
-
-static inline void mmap_assert_locked(const struct mm_struct *mm)
-{
-	if (mm->mmap_lock == MMAP_UNLOCKED)
-		broken_rule(RULE_MMAP_LOCK_NOT_HELD, mm->id);
-}
-
-static inline void mmap_assert_write_locked(const struct mm_struct *mm)
-{
-	if (mm->mmap_lock != MMAP_WRITE_LOCKED)
-		broken_rule(RULE_MMAP_LOCK_NOT_HELD, mm->id);
-}
-
-#include "stubs/file_tree.h"
-
 /*
- * The VMA iterator. find_mergeable_anon_vma() starts it at the end of its VMA, loads what is
- * there, then steps back twice; both neighbours come with the call.
+ * The VMA iterator. find_mergeable_anon_vma() starts it at the end of its VMA, loads what is there,
+ * then steps back twice; both neighbours come with the call.
  */
 struct vma_iterator {
 	uint32_t steps_back;
@@ -108,10 +201,6 @@ static inline bool vma_is_anonymous(const struct vm_area_struct *vma)
 	return !vma->vm_file;
 }
 
-/* No huge pages of hugetlbfs. */
-static inline bool is_vm_hugetlb_page(const struct vm_area_struct *vma)
-{
-	return false;
-}
-
 #endif
+
+#endif /* _LINUX_MM_H */

@@ -1,36 +1,70 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Stand-in, customised: the fields of vm_area_struct and mm_struct that the cut code reads.
- * 7.x wraps the VMA's flags in a type of its own; 7.3 keeps an anonymous page offset apart.
+ * Stand-in: the fields that the cut code reads of an mm, a folio and a page; every folio is one
+ * page. With the VMA layer the kernel's own VMA is cut; without it the VMA is what a driver outside
+ * keeps: 7.x wraps its flags in a type of its own, 7.3 keeps an anonymous page offset apart.
  */
 #ifndef _LINUX_MM_TYPES_H
 #define _LINUX_MM_TYPES_H
 
+#include <asm/page.h>
+#include <asm/pgtable_types.h>
+#include <asm/tlb.h>
+#include <linux/atomic.h>
+#include <linux/bitmap.h>
+#include <linux/cache.h>
+#include <linux/init.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/maple_tree.h>
+#include <linux/mempolicy.h>
 #include <linux/rbtree.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
-#define PAGE_SHIFT 12
+struct address_space;
+struct anon_vma;
+struct file;
+
+/* --- Duplicate --- */
 
 typedef unsigned long vm_flags_t;
 
-typedef struct {
-	unsigned long bits;
-} vma_flags_t;
+#define MMF_OOM_SKIP 21
+#define MMF_UNSTABLE 22
+#define MMF_HAS_MDWE 28
 
-struct file;
-struct mempolicy;
-struct anon_vma;
+/* --- Custom --- */
 
 enum mmap_lock_state { MMAP_UNLOCKED, MMAP_READ_LOCKED, MMAP_WRITE_LOCKED };
 
-struct mm_struct {
-	uint32_t id;
-	enum mmap_lock_state mmap_lock;
-	spinlock_t page_table_lock;
-	int mm_mt;				/* its address is all that is taken */
+struct page {
+	struct address_space *mapping;
+	pgoff_t index;
 };
+
+struct folio {
+	union {
+		struct {
+			struct address_space *mapping;
+			pgoff_t index;
+		};
+		struct page page;
+	};
+	bool mapped;
+	bool locked;
+	bool anon_exclusive;
+};
+
+#ifdef RMAP_VMA_LAYER
+#include "stubs/cut_types.h"
+#else
+typedef struct {
+	unsigned long bits;
+} vma_flags_t;
 
 struct vm_area_struct {
 	unsigned long vm_start;			/* bytes */
@@ -53,43 +87,20 @@ struct vm_area_struct {
 	uint32_t __vm_anon_pgoff_hi;
 	bool attached;
 };
+#endif
 
-static inline uint32_t vma_told_mm(const struct vm_area_struct *vma)
-{
-	return vma->vm_mm->id;
-}
-
-static inline bool vma_told_attached(const struct vm_area_struct *vma)
-{
-	return vma->attached;
-}
-
-/* What is told and set of a VMA beside its range: see VmaAttributes in crates/seam/src/lib.rs. */
-static inline uint64_t vma_told_anon_pgoff(const struct vm_area_struct *vma)
-{
-	return (uint64_t)vma->__vm_anon_pgoff_hi << 32 | vma->__vm_anon_pgoff_lo;
-}
-
-static inline uint64_t vma_told_kind(const struct vm_area_struct *vma)
-{
-	return (uint32_t)vma->vm_flags | (uint64_t)(uintptr_t)vma->vm_file << 32;
-}
-
-static inline void vma_write_anon_pgoff(struct vm_area_struct *vma, uint64_t pgoff)
-{
-	vma->__vm_anon_pgoff_lo = (uint32_t)pgoff;
-	vma->__vm_anon_pgoff_hi = (uint32_t)(pgoff >> 32);
-}
-
-static inline void vma_write_attributes(struct vm_area_struct *vma, uint64_t anon_pgoff, uint64_t flags, uint32_t file)
-{
-	vma_write_anon_pgoff(vma, anon_pgoff);
-	vma->vm_flags = flags;
-	vma->vm_file = (struct file *)(uintptr_t)file;	/* compared, never followed */
-}
-
-struct address_space {
-	struct rb_root_cached i_mmap;
+struct mm_struct {
+	uint32_t id;
+	enum mmap_lock_state mmap_lock;
+	spinlock_t page_table_lock;
+#ifdef RMAP_VMA_LAYER
+	struct maple_tree mm_mt;
+	int map_count;
+	unsigned long total_vm, locked_vm, exec_vm, stack_vm, data_vm, def_flags, hiwater_vm, flags;
+	bool alive;
+#else
+	int mm_mt;				/* its address is all that is taken */
+#endif
 };
 
-#endif
+#endif /* _LINUX_MM_TYPES_H */

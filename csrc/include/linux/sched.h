@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Stand-in, observing: everything that may block passes through may_block(), the one hook
- * where another task could run. Rule: nothing blocks under an anon_vma lock, a spinlock or
- * in an RCU read section.
+ * Stand-in, observing: everything that may block passes through may_block(), the one hook where
+ * another task could run. Rule: nothing blocks under an anon_vma lock, a spinlock or in an RCU read
+ * section.
  */
 #ifndef _LINUX_SCHED_H
 #define _LINUX_SCHED_H
@@ -15,19 +15,33 @@ static inline void may_block(void)
 	const struct rmap_world *w = current_world;
 
 	if (unlikely(w->nr_held | w->nr_spinlocks | w->rcu_depth))
-		broken_rule(RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
+		broken_rule(RMAP_RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
 }
 
-/* Another task may run here, but a walk does it under the lock of its anon_vma, which may sleep. */
-static inline void may_schedule(void)
+/* --- Custom --- */
+
+struct task_struct {
+	struct mm_struct *mm;
+	const char *comm;
+	int pid;
+	unsigned long personality;
+};
+
+static _Thread_local struct task_struct current_task __maybe_unused = { .comm = "rmap-diff" };
+#define current (&current_task)
+
+static inline void might_sleep(void)
+{
+	may_block();
+}
+
+/* A walk does it under the lock of its anon_vma, which may sleep. */
+static inline void cond_resched(void)
 {
 	const struct rmap_world *w = current_world;
 
 	if (unlikely(w->nr_spinlocks | w->rcu_depth))
-		broken_rule(RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
+		broken_rule(RMAP_RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
 }
 
-#define might_sleep() may_block()
-#define cond_resched() may_schedule()
-
-#endif
+#endif /* _LINUX_SCHED_H */

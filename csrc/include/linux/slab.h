@@ -1,135 +1,157 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Stand-in, observing: see stubs/slab_object.h. SLAB_TYPESAFE_BY_RCU: in reuse mode a freed
- * object keeps its contents and the constructor does not run again, as in the kernel.
- */
-#ifndef _LINUX_SLAB_H
-#define _LINUX_SLAB_H
+/* Stand-in, observing: see stubs/slab.h, and vma/maple_slab.h for the nodes of maple trees. */
+#ifndef INCLUDE_LINUX_SLAB_H
+#define INCLUDE_LINUX_SLAB_H
 
+#include <errno.h>
+
+#include <linux/bug.h>
 #include <linux/gfp.h>
-#include <linux/sched.h>
-#include "stubs/slab_object.h"
+#include "stubs/slab.h"
+#include "vma/watch.h"
+#ifdef RMAP_VMA_LAYER
+#include "vma/maple_slab.h"
+#endif
+
+/* --- Custom --- */
 
 #define SLAB_TYPESAFE_BY_RCU 1u
 #define SLAB_PANIC 2u
 #define SLAB_ACCOUNT 4u
 #define SLAB_HWCACHE_ALIGN 8u
 
-/* Tells the observers of locks and touched objects; defined where struct anon_vma is known. */
-static void anon_vma_allocated(struct anon_vma *anon_vma);
-static bool anon_vma_is_locked(const struct anon_vma *anon_vma);
-
-static struct kmem_cache *kmem_cache_define(enum cache_id id, const char *name, size_t size, void (*ctor)(void *))
-{
-	struct kmem_cache *cache = &kmem_caches[id];
-	size_t notes = id == CACHE_ANON_VMA ? sizeof(struct anon_vma_notes) :
-		       id == CACHE_VMA ? sizeof(struct vma_notes) : 0;
-
-	*cache = (struct kmem_cache) {
-		.name = name, .size = (size + 7) & ~(size_t)7, .notes_size = (notes + 15) & ~(size_t)15,
-		.id = id, .ctor = ctor,
-	};
-	cache->stride = cache->notes_size + sizeof(struct slab_object);
-#ifndef STUBS_ASAN
-	cache->stride += (cache->size + 15) & ~(size_t)15;
-#endif
-	return cache;
-}
-
-static struct kmem_cache *kmem_cache_create(const char *name, size_t size, unsigned int align,
-					    unsigned int flags, void (*ctor)(void *))
+static inline struct kmem_cache *kmem_cache_create(const char *name, unsigned int size,
+						   unsigned int align, unsigned int flags,
+						   void (*ctor)(void *))
 {
 	if (!strcmp(name, "anon_vma"))
-		return kmem_cache_define(CACHE_ANON_VMA, name, size, ctor);
+		return kmem_cache_define(RMAP_CACHE_ANON_VMA, name, size, ctor);
 	if (!strcmp(name, "anon_vma_chain"))
-		return kmem_cache_define(CACHE_AVC, name, size, ctor);
+		return kmem_cache_define(RMAP_CACHE_AVC, name, size, ctor);
 	if (!strcmp(name, "vm_area_struct"))
-		return kmem_cache_define(CACHE_VMA, name, size, ctor);
-	fprintf(stderr, "rmap-diff: the tree creates a slab cache that the stubs do not know: %s\n", name);
+		return kmem_cache_define(RMAP_CACHE_VMA, name, size, ctor);
+	fprintf(stderr, "rmap-diff: the tree creates a slab cache that the stubs do not know: %s\n",
+		name);
 	abort();
 }
 
-#define KMEM_CACHE(structure, flags) kmem_cache_create(#structure, sizeof(struct structure), 0, flags, NULL)
+/* A macro as in the kernel: a structure's tag is given. */
+#define KMEM_CACHE(structure, flags) \
+	kmem_cache_create(#structure, sizeof(struct structure), 0, flags, NULL)
 
-static void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
+static inline void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 {
-	struct rmap_world *w = current_world;
-	struct slab *slab = &w->slabs[cache->id];
-	struct slab_object *object;
+#ifdef RMAP_VMA_LAYER
+	if (cache == &maple_cache)
+		return maple_node_alloc(gfp);
+#endif
+	return slab_alloc(cache, gfp);
+}
 
-	if (gfp & __GFP_DIRECT_RECLAIM)
-		may_block();
-	if (attempt_fails(w)) {
-		record(EVENT_ALLOC, cache->id, gfp, RMAP_NONE, 0);
+static inline void kmem_cache_free(struct kmem_cache *cache, void *body)
+{
+#ifdef RMAP_VMA_LAYER
+	if (cache == &maple_cache) {
+		maple_node_give(body);
+		return;
+	}
+	if (cache->id == RMAP_CACHE_VMA) {
+		vma_freed(body);
+		return;
+	}
+#endif
+	slab_free(cache, body);
+}
+
+#ifdef RMAP_VMA_LAYER
+
+static inline int kmem_cache_alloc_bulk(struct kmem_cache *cache, gfp_t gfp, size_t size,
+					void **nodes)
+{
+	if (!node_attempt(gfp))
+		return 0;
+	for (size_t i = 0; i < size; i++) {
+		nodes[i] = maple_node_take();
+		if (gfp & __GFP_ZERO)
+			memset(nodes[i], 0, MAPLE_NODE_SIZE);
+	}
+	return size;
+}
+
+static inline void kmem_cache_free_bulk(struct kmem_cache *cache, size_t size, void **nodes)
+{
+	for (size_t i = 0; i < size; i++)
+		maple_node_give(nodes[i]);
+}
+
+/* 7.x: nodes set aside before a change. */
+struct slab_sheaf {
+	uint32_t size;
+	struct maple_slab_node *first;
+};
+
+static inline int kmem_cache_refill_sheaf(struct kmem_cache *cache, gfp_t gfp,
+					  struct slab_sheaf **sheaf, unsigned int size)
+{
+	if ((*sheaf)->size < size && !node_attempt(gfp))
+		return -ENOMEM;
+	for (; (*sheaf)->size < size; (*sheaf)->size++) {
+		struct maple_slab_node *node = maple_node_take();
+
+		node->next = (*sheaf)->first;
+		(*sheaf)->first = node;
+	}
+	return 0;
+}
+
+static inline struct slab_sheaf *kmem_cache_prefill_sheaf(struct kmem_cache *cache, gfp_t gfp,
+							  unsigned int size)
+{
+	struct slab_sheaf *sheaf = maple_node_take();
+
+	*sheaf = (struct slab_sheaf) { 0 };
+	if (!kmem_cache_refill_sheaf(cache, gfp, &sheaf, size))
+		return sheaf;
+	maple_node_give(sheaf);
+	return NULL;
+}
+
+static inline void *kmem_cache_alloc_from_sheaf(struct kmem_cache *cache, gfp_t gfp,
+						struct slab_sheaf *sheaf)
+{
+	struct maple_slab_node *node = sheaf->first;
+
+	if (WARN_ON(!node))
 		return NULL;
-	}
-	if (unlikely(!slab->free))
-		slab_chunk_add(slab, cache);
-	object = slab->free;
-	slab->free = object->next;
-	object->state = OBJECT_LIVE;
-	object->serial = slab->next_serial++;
-	object->next = NULL;
-	object->prev = slab->live_last;
-	if (slab->live_last)
-		slab->live_last->next = object;
-	else
-		slab->live_first = object;
-	slab->live_last = object;
-	slab->nr_live++;
-#ifdef STUBS_ASAN
-	slab_body_take(object, cache->size);
-	slab_object_fresh(object, cache);
-#endif
-	if (gfp & __GFP_ZERO)
-		memset(body_of(object), 0, cache->size);
-	else if (!cache->ctor)
-		memset(body_of(object), POISON_INUSE, cache->size);
-	record(EVENT_ALLOC, cache->id, gfp, object->serial, 0);
-	if (cache->id == CACHE_ANON_VMA)
-		anon_vma_allocated(body_of(object));
-	return body_of(object);
+	sheaf->first = node->next;
+	sheaf->size--;
+	memset(node, gfp & __GFP_ZERO ? 0 : POISON_INUSE, MAPLE_NODE_SIZE);
+	return node;
 }
 
-static void kmem_cache_free(struct kmem_cache *cache, void *body)
+static inline unsigned int kmem_cache_sheaf_size(struct slab_sheaf *sheaf)
 {
-	struct rmap_world *w = current_world;
-	struct slab *slab = &w->slabs[cache->id];
-	struct slab_object *object = object_of(body);
+	return sheaf->size;
+}
 
-	if (unlikely(object->magic != SLAB_OBJECT_MAGIC || object->cache != cache->id)) {
-		broken_rule(RULE_FOREIGN_FREE, RMAP_NONE);
-		return;
+static inline void kmem_cache_return_sheaf(struct kmem_cache *cache, gfp_t gfp,
+					   struct slab_sheaf *sheaf)
+{
+	while (sheaf->first) {
+		struct maple_slab_node *node = sheaf->first;
+
+		sheaf->first = node->next;
+		maple_node_give(node);
 	}
-	if (unlikely(object->state != OBJECT_LIVE)) {
-		broken_rule(RULE_DOUBLE_FREE, object->serial);
-		return;
-	}
-	if (cache->id == CACHE_ANON_VMA && unlikely(anon_vma_is_locked(body)))
-		broken_rule(RULE_FREED_WHILE_LOCKED, object->serial);
-	record(EVENT_FREE, cache->id, 0, object->serial, 0);
-	if (object->prev)
-		object->prev->next = object->next;
-	else
-		slab->live_first = object->next;
-	if (object->next)
-		object->next->prev = object->prev;
-	else
-		slab->live_last = object->prev;
-	slab->nr_live--;
-	object->state = OBJECT_FREE;
-	if (slab_keeps_freed()) {
-#ifdef STUBS_ASAN
-		slab_body_give(object);
-#else
-		memset(body, POISON_FREE, cache->size);
-#endif
-		object->next = slab->quarantine;
-		slab->quarantine = object;
-	} else {
-		object->next = slab->free;
-		slab->free = object;
-	}
+	maple_node_give(sheaf);
+}
+
+/* Of a node of a maple tree: the cut code frees nothing else in this way. */
+static inline void kfree(const void *object)
+{
+	maple_node_give((void *)object);
 }
 
 #endif
+
+#endif /* INCLUDE_LINUX_SLAB_H */

@@ -3,7 +3,10 @@
 #ifndef _LINUX_SPINLOCK_H
 #define _LINUX_SPINLOCK_H
 
+#include <linux/types.h>
 #include "stubs/world.h"
+
+/* --- Custom --- */
 
 typedef struct {
 	uint32_t mm;
@@ -13,23 +16,30 @@ typedef struct {
 static inline void spin_lock(spinlock_t *lock)
 {
 	if (lock->held) {
-		broken_rule(RULE_SELF_DEADLOCK, lock->mm);
+		broken_rule(RMAP_RULE_SELF_DEADLOCK, lock->mm);
 		return;
 	}
 	lock->held = 1;
 	current_world->nr_spinlocks++;
-	record(EVENT_SPIN_LOCK, 0, 0, lock->mm, 0);
+	record(RMAP_EVENT_SPIN_LOCK, 0, 0, lock->mm, 0);
 }
 
 static inline void spin_unlock(spinlock_t *lock)
 {
 	if (!lock->held) {
-		broken_rule(RULE_UNBALANCED_UNLOCK, lock->mm);
+		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, lock->mm);
 		return;
 	}
 	lock->held = 0;
 	current_world->nr_spinlocks--;
-	record(EVENT_SPIN_UNLOCK, 0, 0, lock->mm, 0);
+	record(RMAP_EVENT_SPIN_UNLOCK, 0, 0, lock->mm, 0);
 }
 
-#endif
+/* --- No-op --- */
+
+/* That of a maple tree, which nobody takes: its mm's lock is held. */
+static inline void spin_lock_init(spinlock_t *lock)
+{
+}
+
+#endif /* _LINUX_SPINLOCK_H */

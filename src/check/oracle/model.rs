@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::record::{AnonVmaRecord, NONE, VmaRecord};
 use super::words::{self, ANON_VMA_HEAD, Record, Records};
-use crate::check::pages::Walk;
+use crate::check::walk::Walk;
 use crate::rmap::StateError;
 
 /// What must not change in a failed call.

@@ -4,9 +4,10 @@ use super::world::{build, encode, encode_paths};
 use crate::check::Invariant::{self, I4, I6, I8, I10, I11, I12};
 use crate::check::oracle::{Broken, Oracle, Rules, event_violation};
 use crate::rmap::{
-    AnonVmaId, Cache, Call, Event, EventKind, FolioId, Gfp, Mapped, MmCounts, MmId, Rule, Snapshot, VmaId,
-    VmaOperation, VmaRange, VmaState,
+    AnonVmaId, Cache, Call, Event, EventKind, FolioId, Gfp, MmId, Rule, Snapshot, VmaId, VmaOperation, VmaRange,
+    VmaState,
 };
+use crate::trace::{Mapped, MmCounts};
 
 const ANY: Call = Call::MmapUnlock { mm: MmId(0) };
 const FORK: Call = Call::AnonVmaFork { vma: VmaId(9), pvma: VmaId(1) };

@@ -1,10 +1,8 @@
 //! A side of a few lines that can be told to go wrong at a call, and what VMA code above it does.
 
 use super::world::{build, encode};
-use crate::rmap::{
-    Cache, Call, Event, EventKind, Fail, Gfp, LayerOperation, Mapped, MmCounts, MmId, Observation, PageEvent, Revision,
-    Rmap, Seen, Side, Snapshot, Watched,
-};
+use crate::rmap::{Cache, Call, Event, EventKind, Fail, Gfp, MmId, Revision, Rmap, Side, Snapshot};
+use crate::trace::{Mapped, MmCounts, Observation, PageEvent, Request, Seen, Watched};
 
 /// What goes wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -215,7 +213,7 @@ impl Side for FakeSide {
 }
 
 impl Watched for FakeSide {
-    fn operate_watched(&mut self, _: &LayerOperation, _: &Fail, watcher: &mut dyn FnMut(&Seen<'_>) -> bool) -> i32 {
+    fn operate_watched(&mut self, _: &Request<'_>, watcher: &mut dyn FnMut(&Seen<'_>) -> bool) -> i32 {
         let mut touched = Vec::new();
         for step in self.script.clone() {
             touched.clear();

@@ -4,14 +4,11 @@ use super::fake::{FakeSide, Fault, ScriptedCall};
 use crate::check::failure::failed_attempts;
 use crate::check::{FailedAttempt, FindingKind, Lockstep, Phase, STOPPED};
 use crate::mm::UnexpectedEffect;
-use crate::rmap::{
-    Cache, Call, Event, EventKind, Fail, Function, Gfp, LayerOperation, Mapped, MmCounts, MmId, PageEvent, Rmap, VmaId,
-    VmaLayer, VmaRange,
-};
+use crate::rmap::{Cache, Call, Event, EventKind, Fail, Function, Gfp, MmId, Rmap, VmaId, VmaRange};
+use crate::trace::{Mapped, MmCounts, OpKind, PageEvent, Request, VmaLayer};
 
 const RANGE: VmaRange = VmaRange { start: 0x10, end: 0x14, pgoff: 0x10 };
-const MAP: LayerOperation =
-    LayerOperation::Map { mm: MmId(0), start: RANGE.start, end: RANGE.end, grows: false, file: None };
+const MAP: OpKind = OpKind::Map { mm: MmId(0), start: RANGE.start, end: RANGE.end, grows: false, file: None };
 const ZAP: PageEvent = PageEvent::Zap { mm: MmId(0), start: RANGE.start, end: RANGE.end };
 
 fn map() -> Vec<ScriptedCall> {
@@ -37,7 +34,7 @@ fn scripted(script: Vec<ScriptedCall>) -> FakeSide {
 fn operate(lockstep: &mut Lockstep<FakeSide, FakeSide>) -> (i32, Vec<PageEvent>) {
     lockstep.begin_operation(&Fail::NEVER);
     let mut pages = Vec::new();
-    let result = lockstep.operate(&MAP, &Fail::NEVER, &mut |event| pages.push(event));
+    let result = lockstep.operate(&Request::new(MAP, &Fail::NEVER), &mut |event| pages.push(event));
     lockstep.end_operation();
     (result, pages)
 }

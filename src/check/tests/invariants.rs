@@ -215,11 +215,23 @@ fn where_a_clone_keeps_the_order_another_order_breaks_i7() {
 }
 
 #[test]
-fn every_invariant_has_its_words() {
+fn every_invariant_has_its_words_and_no_two_the_same_slug() {
+    let mut slugs = std::collections::BTreeSet::new();
     for invariant in Invariant::ALL {
-        assert!(!invariant.title().is_empty() && invariant.text().ends_with('.'));
+        assert!(!invariant.title().is_empty() && invariant.text().ends_with('.') && !invariant.source().is_empty());
+        let plain = |c: char| c.is_ascii_lowercase() || c == '-';
+        assert!(invariant.slug().chars().all(plain) && slugs.insert(invariant.slug()), "{invariant}");
     }
     assert_eq!(Invariant::ALL.len(), 15);
+}
+
+#[test]
+fn the_page_of_the_invariants_has_each_row_of_the_table() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/invariants.md");
+    let Ok(page) = std::fs::read_to_string(page) else { return };
+    for row in Invariant::table().lines() {
+        assert!(page.lines().any(|line| line == row), "docs/invariants.md wants\n{row}\nof\n{}", Invariant::table());
+    }
 }
 
 #[test]

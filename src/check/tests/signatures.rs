@@ -1,6 +1,6 @@
 //! Signatures and phases are what lists of known findings and readers of the JSON go by: each, word by word.
 
-use crate::check::{CallText, Difference, Divergence, Finding, FindingKind, Phase};
+use crate::check::{Difference, Divergence, Finding, FindingKind, Phase};
 use crate::rmap::{Cache, Call, Event, EventKind, FolioId, Function, Gfp, Rule, WalkMode};
 
 /// The signature of two sides of which only the first did something.
@@ -65,7 +65,7 @@ fn a_phase_has_its_words() {
 #[test]
 fn a_call_on_a_folio_tells_whether_it_is_mapped() {
     let folio = FolioId(3);
-    let text = |call| CallText(call).to_string();
+    let text = |call: Call| call.to_string();
     let [mapped, unmapped] =
         [true, false].map(|mapped| text(Call::RmapWalkAnon { folio, mapped, mode: WalkMode::TryLock }));
     assert_eq!(mapped, "rmap_walk_anon(folio3, trylock)");

@@ -11,12 +11,12 @@ fn state() -> Snapshot {
 }
 
 /// The differences, as `class: reference -> port`.
-fn told(fields: &[FieldDiff]) -> Vec<String> {
+fn texts(fields: &[FieldDiff]) -> Vec<String> {
     fields.iter().map(|field| format!("{}: {} -> {}", field.class(), field.reference, field.port)).collect()
 }
 
 #[test]
-fn each_field_that_differs_is_told() {
+fn each_field_that_differs_is_named() {
     type Case = (fn(&mut Snapshot), &'static str);
     let cases: &[Case] = &[
         (|s| s.vmas[2].mm = MmId(4), "vma.mm: p1 -> p4"),
@@ -39,12 +39,12 @@ fn each_field_that_differs_is_told() {
     for (change, text) in cases {
         let mut other = state();
         change(&mut other);
-        assert_eq!(told(&diff_states(&state(), &other)), [*text]);
+        assert_eq!(texts(&diff_states(&state(), &other)), [*text]);
     }
 }
 
 #[test]
-fn an_object_that_one_side_alone_has_is_told() {
+fn an_object_that_one_side_alone_has_is_named() {
     type Case = (fn(&mut Snapshot), &'static str, &'static str);
     let cases: &[Case] = &[
         (|s| s.vmas.retain(|vma| vma.id != VmaId(2)), "vma.live", "vma2"),
@@ -57,7 +57,7 @@ fn an_object_that_one_side_alone_has_is_told() {
         for (fields, sides) in
             [(diff_states(&state(), &less), "live -> absent"), (diff_states(&less, &state()), "absent -> live")]
         {
-            assert_eq!(told(&fields), [format!("{class}: {sides}")]);
+            assert_eq!(texts(&fields), [format!("{class}: {sides}")]);
             assert_eq!(fields[0].object.unwrap().to_string(), *object);
         }
     }

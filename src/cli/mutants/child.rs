@@ -2,6 +2,7 @@
 //! the other end knows where it died.
 
 use std::io::{Read as _, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -42,7 +43,7 @@ impl Args {
 /// A line of what a child says.
 #[derive(Serialize, Deserialize, Debug)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Said {
+pub(super) enum Message {
     /// It is about to play a trace; so many operations were played by its end.
     At {
         /// Which.
@@ -67,8 +68,8 @@ pub(super) enum Said {
     Reached(Vec<u32>),
 }
 
-fn say(said: &Said) -> Result<(), Error> {
-    let line = serde_json::to_string(said).map_err(|error| Error::Usage(error.to_string()))?;
+fn send(message: &Message) -> Result<(), Error> {
+    let line = serde_json::to_string(message).map_err(|error| Error::Usage(error.to_string()))?;
     print(format_args!("{line}\n"))
 }
 
@@ -76,40 +77,21 @@ fn say(said: &Said) -> Result<(), Error> {
 const HANGS_AFTER: Duration = Duration::from_secs(3);
 /// The replay of a short trace.
 const REPLAY_HANGS_AFTER: Duration = Duration::from_millis(700);
-/// Making a trace small may take longer; what was found is said already.
+/// Making a trace small may take longer; what was found was sent before.
 const MINIMIZE_AT_MOST: Duration = Duration::from_secs(20);
 /// Bytes of address space: what a fault piles up in a loop ends here, not at the end of the machine's memory.
 const MEMORY: u64 = 2 << 30;
 
-/// Ends the process when nothing has moved for a while.
-struct Watchdog {
-    beats: Arc<AtomicU64>,
-    millis: Arc<AtomicU64>,
+/// How the hunt says that it moves.
+struct Pulse {
+    beats: AtomicU64,
+    /// What is allowed between two beats.
+    millis: AtomicU64,
 }
 
-impl Watchdog {
-    fn start(after: Duration) -> Watchdog {
-        let dog = Watchdog { beats: Arc::default(), millis: Arc::new(AtomicU64::new(after.as_millis() as u64)) };
-        let (beats, millis) = (Arc::clone(&dog.beats), Arc::clone(&dog.millis));
-        std::thread::spawn(move || {
-            let (mut last, mut since) = (0, Instant::now());
-            loop {
-                std::thread::sleep(Duration::from_millis(20));
-                let now = beats.load(Ordering::Relaxed);
-                if now != last {
-                    (last, since) = (now, Instant::now());
-                } else if since.elapsed() >= Duration::from_millis(millis.load(Ordering::Relaxed)) {
-                    // Written past the lock of standard output, which the other thread may hold.
-                    let line = serde_json::to_string(&Said::Hang).unwrap_or_default() + "\n";
-                    let _ = std::fs::File::options()
-                        .append(true)
-                        .open("/dev/stdout")
-                        .and_then(|mut out| out.write_all(line.as_bytes()));
-                    std::process::exit(FOUND.into());
-                }
-            }
-        });
-        dog
+impl Pulse {
+    fn new(after: Duration) -> Pulse {
+        Pulse { beats: AtomicU64::new(0), millis: AtomicU64::new(after.as_millis() as u64) }
     }
 
     fn beat(&self) {
@@ -122,46 +104,85 @@ impl Watchdog {
     }
 }
 
+/// Stack of the thread that hunts, in bytes: what the main thread of a process has.
+const STACK: usize = 8 << 20;
+
+/// Does the work on a thread of its own and watches it. If nothing moves any more, the thread is left where it is: the process
+/// ends when this one comes back to its main function.
+fn watched(after: Duration, work: impl FnOnce(&Pulse) -> Result<u8, Error> + Send + 'static) -> Result<u8, Error> {
+    let pulse = Arc::new(Pulse::new(after));
+    let of_thread = Arc::clone(&pulse);
+    let thread = std::thread::Builder::new().stack_size(STACK).spawn(move || work(&of_thread));
+    let thread = thread.map_err(Error::io(Path::new("a thread for a mutant")))?;
+    let (mut last, mut since) = (0, Instant::now());
+    while !thread.is_finished() {
+        std::thread::sleep(Duration::from_millis(5));
+        let now = pulse.beats.load(Ordering::Relaxed);
+        if now != last {
+            (last, since) = (now, Instant::now());
+        } else if since.elapsed() >= Duration::from_millis(pulse.millis.load(Ordering::Relaxed)) {
+            // Written past the lock of standard output, which the other thread may hold.
+            let line = serde_json::to_string(&Message::Hang).unwrap_or_default() + "\n";
+            let _ = std::fs::File::options()
+                .append(true)
+                .open("/dev/stdout")
+                .and_then(|mut out| out.write_all(line.as_bytes()));
+            return Ok(FOUND);
+        }
+    }
+    // A panic goes on here: its message was sent.
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 pub(super) fn run(args: &Args, reference: &'static Reference, budget: Budget) -> Result<u8, Error> {
     let begun = Instant::now();
     // Where the limit cannot be set the machine's holds.
     let _ = rlimit::setrlimit(rlimit::Resource::AS, MEMORY, MEMORY);
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map_or(String::new(), |at| format!(" at {}:{}", at.file(), at.line()));
-        let _ = say(&Said::Panic(format!("{}{place}", info.payload_as_str().unwrap_or("?"))));
+        let _ = send(&Message::Panic(format!("{}{place}", info.payload_as_str().unwrap_or("?"))));
     }));
-    let number = args.child.unwrap_or(0);
-    kernel::mutants::choose(number);
+    kernel::mutants::choose(args.child.unwrap_or(0));
     let known = KnownFindings::embedded().of(reference.name, reference.version);
     let mode = if args.alone { Mode::Alone } else { Mode::Lockstep };
-    let mut hunt = Hunt::new(reference, mode, &known);
-    let ms = || begun.elapsed().as_millis() as u64;
-    if let Some(place) = &args.replay {
-        let _dog = Watchdog::start(REPLAY_HANGS_AFTER);
-        let place: Place = serde_json::from_str(place).map_err(|error| Error::Usage(error.to_string()))?;
-        let mut text = Vec::new();
-        std::io::stdin().read_to_end(&mut text).map_err(Error::io(std::path::Path::new("standard input")))?;
-        let trace = trace::parse_bytes(&text).map_err(|error| Error::Usage(error.to_string()))?;
-        return Ok(if hunt.play(place, &trace)?.is_some() { FOUND } else { AGREE });
-    }
-    let dog = Watchdog::start(HANGS_AFTER);
-    let caught = hunt.search(budget, |place, ops, before| {
-        dog.beat();
-        let _ = say(&Said::At { place, ops: before + ops });
-    })?;
-    match caught {
-        None => say(&Said::Nothing { ms: ms() })?,
-        Some(caught) => {
-            let by = caught.finding.signature();
-            say(&Said::Found(Kill { by, place: caught.place, ops: caught.ops, ms: ms(), trace: String::new() }))?;
-            dog.allow(MINIMIZE_AT_MOST);
-            let small = if args.minimize { hunt.minimize(&caught)? } else { caught.place.trace() };
-            say(&Said::Small(small.to_string()))?;
+    let hunt = move || Hunt::new(reference, mode, &known);
+    match &args.replay {
+        Some(place) => {
+            let place: Place = serde_json::from_str(place).map_err(|error| Error::Usage(error.to_string()))?;
+            watched(REPLAY_HANGS_AFTER, move |_| replay(hunt(), place))
+        }
+        None => {
+            let (child, minimize) = (args.child, args.minimize);
+            watched(HANGS_AFTER, move |pulse| {
+                search(hunt(), budget, minimize, pulse, begun)?;
+                if child.is_none_or(|number| number == 0) {
+                    let numbers = mutants::table(reference)?.iter().map(|mutant| mutant.number).collect::<Vec<_>>();
+                    let reached = numbers.into_iter().filter(|&number| kernel::mutants::reached(number));
+                    send(&Message::Reached(reached.collect()))?;
+                }
+                Ok(AGREE)
+            })
         }
     }
-    if number == 0 {
-        let numbers = mutants::table(reference)?.iter().map(|mutant| mutant.number).collect::<Vec<_>>();
-        say(&Said::Reached(numbers.into_iter().filter(|&number| kernel::mutants::reached(number)).collect()))?;
-    }
-    Ok(AGREE)
+}
+
+fn replay(mut hunt: Hunt, place: Place) -> Result<u8, Error> {
+    let mut text = Vec::new();
+    std::io::stdin().read_to_end(&mut text).map_err(Error::io(Path::new("standard input")))?;
+    let trace = trace::parse_bytes(&text).map_err(|error| Error::Usage(error.to_string()))?;
+    Ok(if hunt.play(place, &trace)?.is_some() { FOUND } else { AGREE })
+}
+
+fn search(mut hunt: Hunt, budget: Budget, minimize: bool, pulse: &Pulse, begun: Instant) -> Result<(), Error> {
+    let ms = || begun.elapsed().as_millis() as u64;
+    let caught = hunt.search(budget, |place, ops, before| {
+        pulse.beat();
+        let _ = send(&Message::At { place, ops: before + ops });
+    })?;
+    let Some(caught) = caught else { return send(&Message::Nothing { ms: ms() }) };
+    let by = caught.finding.signature();
+    send(&Message::Found(Kill { by, place: caught.place, ops: caught.ops, ms: ms(), trace: String::new() }))?;
+    pulse.allow(MINIMIZE_AT_MOST);
+    let small = if minimize { hunt.minimize(&caught)? } else { caught.place.trace() };
+    send(&Message::Small(small.to_string()))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Instant;
 
-use super::child::Said;
+use super::child::Message;
 use super::{Error, Numbers};
 use crate::kernel::Reference;
 use crate::minimize::minimize;
@@ -22,7 +22,7 @@ pub(super) struct Worker {
 }
 
 /// All that a child said, and how it ended.
-struct Heard {
+struct Transcript {
     at: Option<(Place, u64)>,
     found: Option<Kill>,
     small: Option<String>,
@@ -44,6 +44,9 @@ impl Worker {
         let mut command = Command::new(exe);
         command.args(["mutants", "--kernel", self.reference.name, "--child", &number.to_string()]);
         command.args(["--ops", &self.budget.ops.to_string(), "--seeds", &self.budget.seeds.to_string()]);
+        if let Some(failing) = self.budget.fail_per_mille {
+            command.args(["--fail-rate", &(f64::from(failing) / 1000.0).to_string()]);
+        }
         if mode == Mode::Alone {
             command.arg("--alone");
         }
@@ -54,7 +57,7 @@ impl Worker {
         Ok(command)
     }
 
-    fn hear(&self, number: u32, mode: Mode) -> Result<Heard, Error> {
+    fn listen(&self, number: u32, mode: Mode) -> Result<Transcript, Error> {
         let begun = Instant::now();
         let mut command = self.command(number, mode)?;
         if self.minimize {
@@ -62,7 +65,7 @@ impl Worker {
         }
         let io = || Error::io(Path::new("a process for a mutant"));
         let mut child: Child = command.spawn().map_err(io())?;
-        let mut heard = Heard {
+        let mut transcript = Transcript {
             at: None,
             found: None,
             small: None,
@@ -76,63 +79,64 @@ impl Worker {
         if let Some(stdout) = child.stdout.take() {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 // A line is torn where the process died.
-                let Ok(said) = serde_json::from_str(&line) else { continue };
-                match said {
-                    Said::At { place, ops } => heard.at = Some((place, ops)),
-                    Said::Found(kill) => heard.found = Some(kill),
-                    Said::Small(trace) => heard.small = Some(trace),
-                    Said::Nothing { ms } => heard.nothing = Some(ms),
-                    Said::Hang => heard.hang = true,
-                    Said::Panic(text) => heard.panic = Some(text),
-                    Said::Reached(numbers) => heard.reached = numbers,
+                let Ok(message) = serde_json::from_str(&line) else { continue };
+                match message {
+                    Message::At { place, ops } => transcript.at = Some((place, ops)),
+                    Message::Found(kill) => transcript.found = Some(kill),
+                    Message::Small(trace) => transcript.small = Some(trace),
+                    Message::Nothing { ms } => transcript.nothing = Some(ms),
+                    Message::Hang => transcript.hang = true,
+                    Message::Panic(text) => transcript.panic = Some(text),
+                    Message::Reached(numbers) => transcript.reached = numbers,
                 }
             }
         }
-        heard.ms = begun.elapsed().as_millis() as u64;
-        heard.status = child.wait().map_err(io())?;
-        Ok(heard)
+        transcript.ms = begun.elapsed().as_millis() as u64;
+        transcript.status = child.wait().map_err(io())?;
+        Ok(transcript)
     }
 
     /// The mutants whose places the search comes to. Without any mutant it must find nothing.
     pub(super) fn reached(&self) -> Result<Numbers, Error> {
-        let heard = self.hear(0, Mode::Lockstep)?;
+        let transcript = self.listen(0, Mode::Lockstep)?;
         let name = self.reference.name;
         let wrong = |what: &str| {
             Error::Usage(format!("{name}: without any mutant: {what}: the scores of such a build mean nothing"))
         };
-        match heard {
-            Heard { found: Some(kill), .. } => Err(wrong(&kill.by)),
-            Heard { nothing: Some(_), reached, .. } => Ok(reached.into_iter().collect()),
-            Heard { status, .. } => Err(wrong(&format!("the process ended: {status}"))),
+        match transcript {
+            Transcript { found: Some(kill), .. } => Err(wrong(&kill.by)),
+            Transcript { nothing: Some(_), reached, .. } => Ok(reached.into_iter().collect()),
+            Transcript { status, .. } => Err(wrong(&format!("the process ended: {status}"))),
         }
     }
 
     /// Hunts one.
     pub(super) fn hunt(&self, mutant: &Mutant, mode: Mode) -> Result<Fate, Error> {
-        let heard = self.hear(mutant.number, mode)?;
-        if let Some(kill) = heard.found {
-            let trace = heard.small.unwrap_or_else(|| kill.place.trace().to_string());
+        let transcript = self.listen(mutant.number, mode)?;
+        if let Some(kill) = transcript.found {
+            let trace = transcript.small.unwrap_or_else(|| kill.place.trace().to_string());
             return Ok(Fate::Killed(Kill { trace, ..kill }));
         }
-        if let Some(ms) = heard.nothing {
+        if let Some(ms) = transcript.nothing {
             return Ok(Fate::Survived { ms });
         }
-        let Some((place, ops)) = heard.at else {
+        let Some((place, ops)) = transcript.at else {
             // It died before the first trace: where the reference is set up.
-            let place = Place { seed: 1, round: 0, small: self.budget.small };
-            let by = format!("crash: {} before the first operation", heard.status);
-            return Ok(Fate::Killed(Kill { by, place, ops: 0, ms: heard.ms, trace: String::new() }));
+            let place =
+                Place { seed: 1, round: 0, small: self.budget.small, fail_per_mille: self.budget.fail_per_mille };
+            let by = format!("crash: {} before the first operation", transcript.status);
+            return Ok(Fate::Killed(Kill { by, place, ops: 0, ms: transcript.ms, trace: String::new() }));
         };
-        let by = match (&heard.panic, heard.hang) {
+        let by = match (&transcript.panic, transcript.hang) {
             (Some(text), _) => format!("panic: {text}"),
             (None, true) => "hang".to_owned(),
-            (None, false) => format!("crash: {}", heard.status),
+            (None, false) => format!("crash: {}", transcript.status),
         };
         let mut trace = place.trace();
         if self.minimize && mode == Mode::Lockstep {
             trace = self.smaller(mutant.number, place, &trace)?;
         }
-        Ok(Fate::Killed(Kill { by, place, ops, ms: heard.ms, trace: trace.to_string() }))
+        Ok(Fate::Killed(Kill { by, place, ops, ms: transcript.ms, trace: trace.to_string() }))
     }
 
     /// A smaller trace with which the process dies too.

@@ -37,6 +37,9 @@ pub fn provided(csrc: &Path, tree: &Path, manifest: &Manifest) -> Result<HashSet
     let mut provided: HashSet<String> = manifest.layer.provided.iter().cloned().collect();
     let mut add = |file: SourceFile| {
         for definition in file.definitions {
+            if !possible(&definition.conditions, &manifest.layer) {
+                continue;
+            }
             provided.insert(definition.name);
             provided.extend(definition.enumerators);
         }
@@ -46,7 +49,10 @@ pub fn provided(csrc: &Path, tree: &Path, manifest: &Manifest) -> Result<HashSet
             let entries = std::fs::read_dir(csrc.join(place)).map_err(failed(&csrc.join(place)))?;
             for entry in entries {
                 let name = entry.map_err(failed(&csrc.join(place)))?.file_name();
-                add(SourceFile::read(csrc, &format!("{place}/{}", name.to_string_lossy()))?);
+                let path = format!("{place}/{}", name.to_string_lossy());
+                if csrc.join(&path).is_file() {
+                    add(SourceFile::read(csrc, &path)?);
+                }
             }
         } else {
             add(SourceFile::read(csrc, place)?);
@@ -338,8 +344,8 @@ fn evaluate(directive: &str, layer: &Layer) -> Option<bool> {
     let is_set = |name: &str| layer.config.iter().any(|set| set == name);
     let rest = rest.trim();
     match word {
-        "ifdef" if rest.starts_with("CONFIG_") => Some(is_set(rest)),
-        "ifndef" if rest.starts_with("CONFIG_") => Some(!is_set(rest)),
+        "ifdef" if rest.starts_with("CONFIG_") || is_set(rest) => Some(is_set(rest)),
+        "ifndef" if rest.starts_with("CONFIG_") || is_set(rest) => Some(!is_set(rest)),
         "ifdef" => layer.undefined.iter().any(|name| name == rest).then_some(false),
         "if" | "elif" => Expression { words: lex(rest), at: 0, is_set: &is_set }.whole(),
         _ => None,

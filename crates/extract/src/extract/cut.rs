@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::{Extract, ExtractError, Piece, Prototype, Renamed, VERBATIM};
+use crate::features::Features;
 use crate::manifest::{Cut, Fact, Manifest, Whole};
 use crate::revision::Revision;
 use crate::syntax::{Condition, Definition, Kind, SourceFile, Token};
@@ -213,6 +214,7 @@ impl<'m> Cutter<'m> {
             name: String::new(),
             version: KernelVersion { major: 0, minor: 0, sub: 0, extra: String::new() },
             revision: Revision::default(),
+            features: Features::default(),
             origin: String::new(),
             patches: Vec::new(),
             pieces,

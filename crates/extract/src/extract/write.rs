@@ -114,7 +114,7 @@ pub fn listing(extract: &Extract, stubs: &str) -> String {
         let _ = writeln!(out, "patch      {patch}");
     }
     let _ = writeln!(out, "\nBehaviour, as found in the source");
-    for (name, value) in extract.revision.fields() {
+    for (name, value) in extract.revision.behaviours() {
         let _ = writeln!(out, "  {name:<26} {value}");
     }
     let _ = writeln!(out, "\nTaken from the tree, byte for byte");

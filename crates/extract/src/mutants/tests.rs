@@ -20,7 +20,7 @@ fn of(text: &str) -> (Vec<Mutant>, String) {
     (schemata.mutants, text)
 }
 
-/// What an operator makes of a function, without early returns but for that operator.
+/// What an operator makes of a function, without early returns except for that operator.
 fn by(operator: Operator, text: &str) -> Vec<String> {
     let (mutants, _) = of(text);
     mutants.into_iter().filter(|m| m.operator == operator).map(|m| format!("{} => {}", m.before, m.after)).collect()

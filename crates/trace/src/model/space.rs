@@ -216,7 +216,7 @@ impl ModelSpace {
         self.families
     }
 
-    /// The VMA at a place gets an anon_vma, if it has none: that of a neighbour that it may merge with but for its
+    /// The VMA at a place gets an anon_vma, if it has none: that of a neighbour that it may merge with except for its
     /// access, else one of its own.
     fn prepare(&mut self, place: usize) {
         if self.family[place] != 0 {

@@ -1,0 +1,296 @@
+//! `make results`: measures what is affordable, and writes the tables between the markers of docs/results.md, with date, commit and
+//! machine. What takes longer (mutants) is taken from the files that its own command has left; what was not measured is
+//! said to be so, with the command that measures it.
+//!
+//! `QUICK=1`: smaller scopes and fewer operations, and no historical defects, whose build takes minutes.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Instant, SystemTime};
+
+use rmap_diff::kernel::{self, Reference};
+use rmap_diff::mutants::score::Tally;
+use serde_json::Value;
+
+const FILE: &str = "docs/results.md";
+const BEGIN: &str = "<!-- results: begin -->";
+const END: &str = "<!-- results: end -->";
+
+/// How much is measured.
+struct Amount {
+    quick: bool,
+    /// Processes, pages and depth of the search.
+    scope: [u32; 3],
+    /// Random operations of each reference.
+    ops: u64,
+}
+
+fn main() -> ExitCode {
+    // `cargo test` runs benches too, with --test: there is nothing to test here.
+    if std::env::args().any(|arg| arg == "--test") {
+        return ExitCode::SUCCESS;
+    }
+    let quick = std::env::var("QUICK").is_ok_and(|quick| !["", "0"].contains(&quick.as_str()));
+    let amount = match quick {
+        true => Amount { quick, scope: [3, 2, 6], ops: 200_000 },
+        false => Amount { quick, scope: [3, 3, 7], ops: 1_000_000 },
+    };
+    match measure(&amount) {
+        Ok(text) => match write(&text) {
+            Ok(()) => {
+                println!("results: {FILE} is written");
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(&error),
+        },
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &str) -> ExitCode {
+    eprintln!("results: {error}");
+    ExitCode::FAILURE
+}
+
+fn measure(amount: &Amount) -> Result<String, String> {
+    let begun = Instant::now();
+    let circumstances = circumstances(amount);
+    let parts: [(&str, Part); 7] = [
+        ("Historical defects", historical),
+        ("Every sequence in a scope", exhaust),
+        ("Random operations", random),
+        ("The cost of an operation", cost),
+        ("Mutants of the kernel's code", mutants),
+        ("Mutants of the port", port_mutants),
+        ("Ground truth", ground_truth),
+    ];
+    let mut text = String::new();
+    for (title, part) in parts {
+        eprintln!("results: {title}");
+        let _ = writeln!(text, "\n## {title}\n\n{}", part(amount)?.trim_end());
+    }
+    let seconds = begun.elapsed().as_secs();
+    Ok(format!("{circumstances}The measurement took {} min {:02} s.\n{text}", seconds / 60, seconds % 60))
+}
+
+type Part = fn(&Amount) -> Result<String, String>;
+
+/// Date, commit and machine.
+fn circumstances(amount: &Amount) -> String {
+    let changed = !line_of("git", &["status", "--porcelain", "--untracked-files=no"]).is_empty();
+    let commit = line_of("git", &["rev-parse", "--short=12", "HEAD"]);
+    let cpus = std::thread::available_parallelism().map_or(0, usize::from);
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let memory =
+        memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok());
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let kernels: Vec<String> =
+        kernel::references().iter().map(|reference| format!("{} ({})", reference.name, reference.version)).collect();
+    let rows = [
+        ("date", line_of("date", &["-u", "+%Y-%m-%d %H:%M UTC"])),
+        ("commit", format!("{commit}{}", if changed { ", with changes that are not committed" } else { "" })),
+        ("command", if amount.quick { "`make results QUICK=1`" } else { "`make results`" }.to_owned()),
+        ("processor", format!("{}, {cpus} threads", model.map_or("unknown", |(_, model)| model))),
+        ("memory", format!("{:.0} GB", memory.unwrap_or(0.0) / 1e6)),
+        ("load at the start", load.split_whitespace().next().unwrap_or("unknown").to_owned()),
+        ("compilers", format!("{}; {}", line_of("rustc", &["--version"]), clang())),
+        ("references", kernels.join(", ")),
+    ];
+    let mut text = "| | |\n| --- | --- |\n".to_owned();
+    for (what, value) in rows {
+        let _ = writeln!(text, "| {what} | {value} |");
+    }
+    text + "\nTimes are wall clock, and high where the machine has other work: compare the load with the number of threads. "
+}
+
+/// The clang of rustc's LLVM, which compiles the kernel's code.
+fn clang() -> String {
+    let verbose = Command::new("rustc").arg("-vV").output().map(|output| output.stdout).unwrap_or_default();
+    let verbose = String::from_utf8_lossy(&verbose);
+    let llvm = verbose.lines().find_map(|line| line.strip_prefix("LLVM version: ")?.split('.').next());
+    line_of(&format!("clang-{}", llvm.unwrap_or("0")), &["--version"])
+}
+
+/// The first line that a command prints.
+fn line_of(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).stderr(Stdio::null()).output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn not_measured(why: &str, command: &str) -> String {
+    format!("Not measured here: {why}. `{command}` measures it.")
+}
+
+/// What another bench prints.
+fn bench(name: &str) -> Result<String, String> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["bench", "-q", "--bench", name]).stderr(Stdio::inherit()).env_remove("QUICK");
+    let output = cargo.output().map_err(|error| format!("cargo bench --bench {name}: {error}"))?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+        false => Err(format!("cargo bench --bench {name}: {}", output.status)),
+    }
+}
+
+fn historical(amount: &Amount) -> Result<String, String> {
+    if amount.quick {
+        return Ok(not_measured("QUICK leaves it out", "make historical"));
+    }
+    bench("historical")
+}
+
+fn cost(_: &Amount) -> Result<String, String> {
+    Ok(format!(
+        "Only ratios of one run mean anything. C is the compiled kernel alone, both is the lockstep with all checks.\n\n```\n{}\n```",
+        bench("lockstep")?
+    ))
+}
+
+/// What a command of the tool prints with `--json`, and for how many seconds it ran.
+fn tool(arguments: &[&str], reference: &Reference) -> Result<(Value, f64), String> {
+    let command = format!("rmap-diff {} --kernel {}", arguments.join(" "), reference.name);
+    let begun = Instant::now();
+    let mut tool = Command::new(env!("CARGO_BIN_EXE_rmap-diff"));
+    tool.args(arguments).args(["--kernel", reference.name, "--json"]).stderr(Stdio::null());
+    tool.env_remove("RMAP_KNOWN").env_remove("RMAP_VMA").env_remove("RMAP_DRIVER");
+    let output = tool.output().map_err(|error| format!("{command}: {error}"))?;
+    let seconds = begun.elapsed().as_secs_f64();
+    if !output.status.success() {
+        return Err(format!("{command}: {}\n{}", output.status, String::from_utf8_lossy(&output.stdout)));
+    }
+    let json = serde_json::from_slice(&output.stdout).map_err(|error| format!("{command}: {error}"))?;
+    Ok((json, seconds))
+}
+
+/// A number with its thousands apart.
+fn number(value: &Value) -> String {
+    let digits = value.as_u64().map_or("?".to_owned(), |number| number.to_string());
+    let bytes: Vec<char> = digits.chars().rev().collect();
+    let groups: Vec<String> = bytes.chunks(3).map(|group| group.iter().rev().collect()).collect();
+    groups.into_iter().rev().collect::<Vec<String>>().join(",")
+}
+
+fn exhaust(amount: &Amount) -> Result<String, String> {
+    let [procs, pages, depth] = amount.scope;
+    let [p, n, d] = amount.scope.map(|number| number.to_string());
+    let mut text = format!(
+        "`rmap-diff exhaust --procs {procs} --pages {pages} --depth {depth} --failures all` finished on each reference, and found \
+         nothing.\n\n| reference | transitions | of them with a failure | states | seconds |\n| --- | --- | --- | --- | --- |\n"
+    );
+    for reference in kernel::references() {
+        let scope = ["exhaust", "--procs", &p, "--pages", &n, "--depth", &d, "--failures", "all"];
+        let (json, seconds) = tool(&scope, reference)?;
+        let [transitions, failing, states] = ["transitions", "failing", "states"].map(|key| number(&json[key]));
+        let _ = writeln!(text, "| {} | {transitions} | {failing} | {states} | {seconds:.1} |", reference.name);
+    }
+    Ok(text)
+}
+
+fn random(amount: &Amount) -> Result<String, String> {
+    let ops = amount.ops.to_string();
+    let mut text = format!(
+        "`rmap-diff random --ops {ops} --seed 1` found nothing new on any reference.\n\n\
+         | reference | operations | refused | failed | rmap calls | operations/s |\n| --- | --- | --- | --- | --- | --- |\n"
+    );
+    for reference in kernel::references() {
+        let (json, seconds) = tool(&["random", "--ops", &ops, "--seed", "1"], reference)?;
+        let [done, refused, failed, calls] = ["operations", "refused", "failed", "calls"].map(|key| number(&json[key]));
+        let rate = json["operations"].as_f64().unwrap_or(0.0) / seconds;
+        let _ = writeln!(text, "| {} | {done} | {refused} | {failed} | {calls} | {rate:.0} |", reference.name);
+    }
+    Ok(text)
+}
+
+/// The day on which a file was written.
+fn day_of(path: &Path) -> String {
+    let seconds = fs::metadata(path).and_then(|data| data.modified()).ok();
+    let seconds = seconds.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    let at = format!("@{}", seconds.map_or(0, |since| since.as_secs()));
+    line_of("date", &["-u", "-d", &at, "+%Y-%m-%d"])
+}
+
+fn mutants(_: &Amount) -> Result<String, String> {
+    let mut rows = String::new();
+    let mut missing = Vec::new();
+    for reference in kernel::references() {
+        let path = Path::new("target/mutants").join(format!("{}.tsv", reference.name));
+        let Ok(table) = fs::read_to_string(&path) else {
+            missing.push(reference.name);
+            continue;
+        };
+        for (group, tally) in Tally::from_tsv(&table).map_err(|error| format!("{}: {error}", path.display()))? {
+            let Tally { of, lockstep, alone, explained } = tally;
+            let percent = |killed: usize| 100.0 * killed as f64 / of.max(1) as f64;
+            let _ = writeln!(
+                rows,
+                "| {} | `{group}` | {lockstep} of {of} ({:.1} %) | {alone} of {of} ({:.1} %) | {explained} | {} |",
+                reference.name,
+                percent(lockstep),
+                percent(alone),
+                day_of(&path)
+            );
+        }
+    }
+    let mut text = String::new();
+    if !rows.is_empty() {
+        text = format!(
+            "Mutants that were killed, of those that `tests/equivalent-mutants` does not explain. The day is that of the hunt, whose \
+             build may be an older one.\n\n| reference | functions | in lockstep | by the invariants alone | explained | day |\n\
+             | --- | --- | --- | --- | --- | --- |\n{rows}\n"
+        );
+    }
+    if !missing.is_empty() {
+        text += &not_measured(&format!("{} (it takes hours)", missing.join(", ")), "make mutants");
+    }
+    Ok(text)
+}
+
+/// What cargo-mutants left: a line a mutant in a file for each outcome.
+fn port_mutants(_: &Amount) -> Result<String, String> {
+    let dir = Path::new("target/mutants.out");
+    if !dir.is_dir() {
+        return Ok(not_measured("it takes hours, a shard at a time", "make port-mutants SHARD=0/60"));
+    }
+    let count =
+        |outcome: &str| fs::read_to_string(dir.join(format!("{outcome}.txt"))).map_or(0, |text| text.lines().count());
+    let [caught, missed, timeout, unviable] = ["caught", "missed", "timeout", "unviable"].map(count);
+    Ok(format!(
+        "The last shard, of {}: {caught} noticed, {missed} missed, {timeout} did not end, {unviable} do not compile.",
+        day_of(dir)
+    ))
+}
+
+/// The booted kernels, if the machine has an emulator: nothing is brought for it here.
+fn ground_truth(amount: &Amount) -> Result<String, String> {
+    if amount.quick {
+        return Ok(not_measured("QUICK leaves it out", "make ground-truth"));
+    }
+    if line_of("qemu-system-x86_64", &["--version"]).is_empty() {
+        return Ok(not_measured("this machine has no qemu-system-x86_64 on its path", "make ground-truth"));
+    }
+    let mut text = "```\n".to_owned();
+    for kernel in ["6.12", "7"] {
+        let mut make = Command::new("make");
+        make.args(["-s", "ground-truth", &format!("KERNEL={kernel}")]).stderr(Stdio::inherit());
+        let output = make.output().map_err(|error| format!("make ground-truth KERNEL={kernel}: {error}"))?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let figures = printed.lines().find(|line| line.contains(": ground truth: "));
+        let figures =
+            figures.ok_or_else(|| format!("make ground-truth KERNEL={kernel}: {}\n{printed}", output.status))?;
+        let _ = writeln!(text, "{figures}");
+    }
+    Ok(text + "```")
+}
+
+/// Puts the text between the markers.
+fn write(text: &str) -> Result<(), String> {
+    let page = fs::read_to_string(FILE).map_err(|error| format!("{FILE}: {error}"))?;
+    let parts = page.split_once(BEGIN).and_then(|(head, rest)| Some((head, rest.split_once(END)?.1)));
+    let (head, tail) = parts.ok_or_else(|| format!("{FILE}: no markers `{BEGIN}` and `{END}`"))?;
+    fs::write(FILE, format!("{head}{BEGIN}\n{}\n{END}{tail}", text.trim())).map_err(|error| format!("{FILE}: {error}"))
+}

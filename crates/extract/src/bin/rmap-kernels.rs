@@ -1,0 +1,227 @@
+//! `rmap-kernels`: fills and shows the cache of kernel references. `make kernels` and `make kernel`
+//! call it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use rmap_extract::boot::{self, BootError};
+use rmap_extract::cache::{Cache, CacheError};
+use rmap_extract::debian::Wanted;
+use rmap_extract::derive::{self, DeriveError};
+use rmap_extract::revision;
+use rmap_extract::supply::{self, Addition, Fetched, SupplyError};
+
+/// Kernel references for rmap-diff.
+#[derive(Parser)]
+#[command(name = "rmap-kernels", version)]
+struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Fetch kernels from the distribution's linux-source packages.
+    Fetch {
+        /// Versions: 6.12 is that one, 7 the newest 7.x. What `derive` can make is made of what is fetched.
+        #[arg(default_values = ["6.12", "7"])]
+        versions: Vec<String>,
+        /// Fetch again what is there already.
+        #[arg(long)]
+        refresh: bool,
+    },
+    /// Add a tree of your own.
+    Add {
+        /// The new reference's name.
+        #[arg(long)]
+        name: String,
+        /// A directory, a tarball, a git repository (path or URL), or a reference of the cache (ref:NAME).
+        #[arg(long)]
+        tree: String,
+        /// A branch, a tag or a full commit id of a git repository.
+        #[arg(long)]
+        rev: Option<String>,
+        /// A patch, a mail message or a mailbox to apply on top; repeat for more, in order.
+        #[arg(long = "patch", num_args = 1..)]
+        patches: Vec<PathBuf>,
+    },
+    /// Make sure that a reference is there: fetch it if its name is a version and it is not.
+    Ensure {
+        /// Its name.
+        name: String,
+    },
+    /// Make a reference of another one by edits; without a name, say which there are.
+    Derive {
+        /// Its name.
+        name: Option<String>,
+    },
+    /// Print the name of the reference that a name means: 7 is the newest 7.x.
+    Resolve {
+        /// Its name, or a version.
+        name: String,
+    },
+    /// List the references of the cache.
+    List,
+    /// Take a reference out of the cache.
+    Remove {
+        /// Its name.
+        name: String,
+    },
+    /// Bring the distribution's image of a reference's kernel, for ground truth; prints the file.
+    Image {
+        /// The reference's name.
+        name: String,
+    },
+    /// Bring an emulator if the machine has none; prints the program.
+    Emulator,
+    /// Print the names of the default set: 6.12 and the newest 7.x, as far as they are there.
+    Default,
+    /// Say what a tree, or a reference's tree, turns out to be.
+    Check {
+        /// The tree's directory, or a reference's name.
+        tree: String,
+        /// Write the extract to this directory.
+        #[arg(long)]
+        write: Option<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().action) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("rmap-kernels: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What an action fails with.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Supply(#[from] SupplyError),
+    #[error(transparent)]
+    Boot(#[from] BootError),
+}
+
+impl From<DeriveError> for Error {
+    fn from(error: DeriveError) -> Error {
+        Error::Supply(error.into())
+    }
+}
+
+impl From<CacheError> for Error {
+    fn from(error: CacheError) -> Error {
+        Error::Supply(error.into())
+    }
+}
+
+fn run(action: Action) -> Result<ExitCode, Error> {
+    let cache = Cache::from_env()?;
+    let say = &mut |text: &str| eprintln!("{text}");
+    match action {
+        Action::Fetch { versions, refresh } => return Ok(fetch(&cache, &versions, refresh, say)),
+        Action::Add { name, tree, rev, patches } => {
+            let reference = supply::add(&cache, &Addition { name, tree, rev, patches }, say)?;
+            println!("{}: added ({})", reference.name, reference.note.version);
+        }
+        Action::Ensure { name } => match cache.load(&name) {
+            Ok(_) => {}
+            Err(CacheError::Absent { .. }) if Wanted::parse(&name).is_ok() || derive::find(&name)?.is_some() => {
+                return Ok(fetch(&cache, &[name], false, say));
+            }
+            Err(error) => return Err(error.into()),
+        },
+        Action::Derive { name: Some(name) } => {
+            let reference = derive::derive(&cache, &name)?;
+            println!("{}: derived ({})", reference.name, reference.note.version);
+        }
+        Action::Derive { name: None } => {
+            for derived in derive::all()? {
+                println!("{} of {}: {}", derived.name, derived.base, derived.about);
+            }
+        }
+        Action::Resolve { name } => println!("{}", supply::resolve(&cache, &name)?),
+        Action::List => {
+            for reference in cache.some_references()? {
+                let note = &reference.note;
+                println!("{:<12} {:<12} {}", note.name, note.version, note.origin);
+                for patch in &note.patches {
+                    println!("{:<25} + {patch}", "");
+                }
+            }
+        }
+        Action::Remove { name } => {
+            cache.remove(&name)?;
+            println!("{name}: removed");
+        }
+        Action::Image { name } => {
+            let reference = cache.load(&name)?;
+            if reference.note.package.is_none() {
+                eprintln!(
+                    "{name}: is not the distribution's own tree; where its reverse map differs from the image's, so will they"
+                );
+            }
+            let image = boot::image(&cache, &reference, say)?;
+            if image.note.version != image.note.wanted {
+                eprintln!(
+                    "{name}: the archive has no image of {} any more; the nearest of the series is {} ({})",
+                    image.note.wanted, image.note.version, image.note.package
+                );
+            }
+            println!("{}", image.file.display());
+        }
+        Action::Emulator => println!("{}", boot::emulator(&cache, say)?.display()),
+        Action::Default => {
+            for name in supply::default_set(&cache)? {
+                println!("{name}");
+            }
+        }
+        Action::Check { tree, write } => {
+            let path = match cache.load(&tree) {
+                Ok(reference) => reference.tree(),
+                Err(_) => PathBuf::from(&tree),
+            };
+            let examined = supply::examine(&path)?;
+            println!("version {}", examined.version);
+            println!("{}", revision::to_rust_expr(&examined.revision));
+            for piece in &examined.pieces {
+                println!(
+                    "{:>5}-{:<5} {:<36} {:?} {}",
+                    piece.first_line, piece.last_line, piece.file, piece.kind, piece.symbol
+                );
+            }
+            for name in &examined.open_calls {
+                println!("open  {name}");
+            }
+            if let Some(dir) = write {
+                examined.write(&dir, "").map_err(SupplyError::from)?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fetch(cache: &Cache, versions: &[String], refresh: bool, say: &mut dyn FnMut(&str)) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for (version, result) in supply::fetch(cache, versions, refresh, say) {
+        match result {
+            Fetched::Present(reference) if reference.name == version => {
+                println!("{version}: present ({})", reference.note.version);
+            }
+            Fetched::Present(reference) => {
+                println!("{version}: present ({}, {})", reference.name, reference.note.version);
+            }
+            Fetched::New(reference) => println!("{}: added ({})", reference.name, reference.note.version),
+            Fetched::Failed(error) => {
+                code = ExitCode::FAILURE;
+                eprintln!("{version}: this reference is missing: {error}");
+                let name = if version.contains('.') { version.clone() } else { format!("{version}.N") };
+                eprintln!("{version}: to supply it by hand: make kernel NAME={name} TREE=path/to/linux");
+            }
+        }
+    }
+    code
+}

@@ -1,0 +1,144 @@
+//! All that a build wants of a reference before a compiler comes: its text cut, mutated if that is asked for, and written,
+//! with the VMA layer beside it if that can be cut.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::cache::Reference;
+use crate::extract::{self, Extract, ExtractError, closure};
+use crate::manifest::{Manifest, ManifestError};
+use crate::mutants::{Plan, Schemata};
+use crate::stand_ins;
+use crate::syntax::Kind;
+
+/// The table of a reference's mutants, beside its text.
+const MUTANTS: &str = "mutants.json";
+/// What a person reads of it.
+const LISTING: &str = "extract.txt";
+
+/// A reference cannot be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// What is to be cut is not well said.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// What is to be mutated is not well said.
+    #[error("{0}")]
+    Plan(String),
+    /// The tree cannot be cut.
+    #[error(transparent)]
+    Extract(#[from] ExtractError),
+    /// A file cannot be read or written.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> PrepareError {
+    move |error| PrepareError::Io { path: path.to_owned(), error }
+}
+
+/// What is done to every reference alike.
+#[derive(Debug)]
+pub struct Recipe {
+    csrc: PathBuf,
+    base: Manifest,
+    layer: Manifest,
+    stand_ins: String,
+    plan: Option<Plan>,
+}
+
+impl Recipe {
+    /// Reads what `csrc` says; `mutated`: with mutants. Such a build is good for nothing else: its text is not the kernel's.
+    ///
+    /// # Errors
+    /// If a file of `csrc` is missing or not of its form.
+    pub fn load(csrc: &Path, mutated: bool) -> Result<Recipe, PrepareError> {
+        let base = Manifest::load(&csrc.join("manifest.toml"))?;
+        let layer = Manifest::load_layer(&csrc.join("vma.toml"), &base)?;
+        let stand_ins = stand_ins::list(csrc).map_err(failed(csrc))?;
+        let path = csrc.join("mutants.toml");
+        let plan = || Plan::parse(&fs::read_to_string(&path).map_err(failed(&path))?).map_err(PrepareError::Plan);
+        let plan = mutated.then(plan).transpose()?;
+        Ok(Recipe { csrc: csrc.to_owned(), base, layer, stand_ins, plan })
+    }
+
+    /// Cuts a reference and writes its text below `dir`.
+    ///
+    /// # Errors
+    /// If the tree cannot be cut or its behaviour not be told.
+    pub fn prepare<'r>(&'r self, reference: &'r Reference, dir: PathBuf) -> Result<Prepared<'r>, PrepareError> {
+        let mut extract = extract::extract(reference, &self.base)?;
+        let mut mutants = self.plan.as_ref().map(|plan| {
+            let structs = extract.pieces.iter().filter(|piece| piece.kind == Kind::Struct);
+            Schemata::new(plan, structs.map(|piece| piece.text.as_str()))
+        });
+        if let Some(mutants) = &mut mutants {
+            mutants.apply(&mut extract.pieces, true);
+        }
+        extract.write(&dir, &self.stand_ins)?;
+        Ok(Prepared { recipe: self, reference, dir, extract, mutants })
+    }
+}
+
+/// A reference whose text is written.
+pub struct Prepared<'r> {
+    recipe: &'r Recipe,
+    /// Which.
+    pub reference: &'r Reference,
+    /// Where its text is.
+    pub dir: PathBuf,
+    /// What was cut.
+    pub extract: Extract,
+    mutants: Option<Schemata<'r>>,
+}
+
+impl Prepared<'_> {
+    /// Cuts the kernel's VMA code, for the kernel driver, and writes it beside the rest. A tree can be used without.
+    ///
+    /// # Errors
+    /// If the tree's VMA code cannot be cut.
+    pub fn add_layer(&mut self) -> Result<(), PrepareError> {
+        let (tree, layer) = (self.reference.tree(), &self.recipe.layer);
+        let provided = closure::provided(&self.recipe.csrc, &tree, layer)?;
+        let mut cut = closure::cut_layer(&tree, layer, &provided)?;
+        if let Some(mutants) = &mut self.mutants {
+            mutants.apply(&mut cut.code, false);
+        }
+        cut.write_to(&self.dir, &layer.layer)?;
+        let path = self.listing();
+        let listing = fs::read_to_string(&path).map_err(failed(&path))?;
+        let (about, text) = listing.split_once("\nThe text\n").unwrap_or((&listing, ""));
+        fs::write(&path, format!("{about}{}\nThe text\n{text}", cut.to_text())).map_err(failed(&path))
+    }
+
+    /// Writes the table of those mutants that the compiler has seen: `preprocessed` is each text after the preprocessor.
+    /// Returns what was not understood and so has none. Nothing is done without mutants.
+    ///
+    /// # Errors
+    /// If the table cannot be written.
+    pub fn write_mutants(&mut self, preprocessed: &[Vec<u8>]) -> Result<Vec<String>, PrepareError> {
+        let Some(path) = self.mutant_table() else { return Ok(Vec::new()) };
+        let Some(mutants) = &mut self.mutants else { return Ok(Vec::new()) };
+        let texts: Vec<_> = preprocessed.iter().map(|text| String::from_utf8_lossy(text)).collect();
+        mutants.keep_compiled(&texts);
+        let table = serde_json::to_string(&mutants.mutants).map_err(|error| failed(&path)(error.into()))?;
+        fs::write(&path, table).map_err(failed(&path))?;
+        Ok(std::mem::take(&mut mutants.left))
+    }
+
+    /// The file that a person reads of it.
+    pub fn listing(&self) -> PathBuf {
+        self.dir.join(LISTING)
+    }
+
+    /// The table of its mutants, if it has any.
+    pub fn mutant_table(&self) -> Option<PathBuf> {
+        self.mutants.as_ref().map(|_| self.dir.join(MUTANTS))
+    }
+}

@@ -1,0 +1,111 @@
+//! The table of references, as Rust source that the tool includes: a `Reference` (src/kernel.rs) a row.
+
+use crate::cache::Reference;
+use crate::prepare::Prepared;
+use crate::revision;
+
+/// No reference is left.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0}. No reference is left: if a kernel calls what csrc/ has no stand-in for, add one there; to take a reference out of \
+     the cache: cargo run -p rmap-extract --bin kernels -- remove NAME"
+)]
+pub struct NoneLeft(String);
+
+/// The whole table.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Table {
+    /// As Rust source.
+    pub rust: String,
+    /// References that are not in it, each with the reason.
+    pub left_out: Vec<String>,
+}
+
+impl Table {
+    /// The table of the rows that could be made; `rows` has one for each of the references, or why it cannot be compiled.
+    ///
+    /// # Errors
+    /// If there is no row, with the first reason.
+    pub fn of(references: &[Reference], rows: Vec<Result<String, String>>) -> Result<Table, NoneLeft> {
+        let (mut there, mut left_out) = (Vec::new(), Vec::new());
+        for (Reference { name, .. }, row) in references.iter().zip(rows) {
+            match row {
+                Ok(row) => there.push(row),
+                Err(reason) => left_out.push(format!("{name}: left out: {reason}")),
+            }
+        }
+        match left_out.first() {
+            Some(first) if there.is_empty() => Err(NoneLeft(first.replacen(" left out:", "", 1))),
+            _ => {
+                let rust = format!("pub(super) static REFERENCES: &[Reference] = &[\n{}];\n", there.concat());
+                Ok(Table { rust, left_out })
+            }
+        }
+    }
+}
+
+/// One reference. `ops` is the symbol of its table of functions; `layer` that of the same with the VMA layer, or why
+/// there is none.
+pub fn row(prepared: &Prepared, ops: &str, layer: Result<&str, &str>) -> String {
+    let (note, extract) = (&prepared.reference.note, &prepared.extract);
+    let layer = match layer {
+        Ok(ops) => format!("Ok({})", symbol(ops)),
+        Err(reason) => format!("Err({reason:?})"),
+    };
+    let patches: Vec<String> = note.patches.iter().map(ToString::to_string).collect();
+    let mutants = prepared.mutant_table().map(|path| ("mutants", format!("include_str!({path:?})")));
+    let fields = [
+        ("name", format!("{:?}", prepared.reference.name)),
+        ("version", format!("{:?}", extract.version.to_string())),
+        ("revision", revision::to_rust_expr(&extract.revision)),
+        ("origin", format!("{:?}", note.origin)),
+        ("patches", format!("&{patches:?}")),
+        ("extract", format!("include_str!({:?})", prepared.listing())),
+        ("pieces", format!("include_str!({:?})", prepared.dir.join("pieces.json"))),
+        ("ops", symbol(ops)),
+        ("moves_pages", extract.features.moves_pages.to_string()),
+        ("vma_layer", layer),
+    ];
+    let fields = fields.into_iter().chain(mutants).map(|(name, value)| format!("        {name}: {value},\n"));
+    format!("    Reference {{\n{}    }},\n", fields.collect::<String>())
+}
+
+/// A function that returns the table of functions with this symbol.
+fn symbol(ops: &str) -> String {
+    format!(
+        "|| {{\n            unsafe extern \"C\" {{ static {ops}: abi::rmap_ops; }}\n            \
+         // SAFETY: a constant table of the reference's object file, never written.\n            \
+         unsafe {{ &{ops} }}\n        }}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Table;
+    use crate::cache::{Note, Reference};
+
+    fn reference(name: &str) -> Reference {
+        let (version, origin) = ("6.12.1".to_owned(), "a test".to_owned());
+        let note = Note { name: name.to_owned(), version, origin, package: None, patches: Vec::new() };
+        Reference { name: name.to_owned(), dir: name.into(), note }
+    }
+
+    #[test]
+    fn a_reference_that_does_not_compile_is_left_out_with_the_reason_and_harms_no_other() {
+        let references = ["bad", "good"].map(reference);
+        let reason = "mm/rmap.c:7:2: error: no `g`";
+        let table = Table::of(&references, vec![Err(reason.into()), Ok("ROW".into())]).unwrap();
+        assert!(table.rust.contains("ROW"), "{}", table.rust);
+        assert_eq!(table.left_out, [format!("bad: left out: {reason}")]);
+    }
+
+    #[test]
+    fn where_none_is_left_the_message_begins_with_reference_file_and_line() {
+        let rows = vec![Err("mm/rmap.c:7:2: error: no `g`".into()), Err("other".into())];
+        let said = Table::of(&["a", "b"].map(reference), rows).unwrap_err().to_string();
+        assert!(
+            said.starts_with("a: mm/rmap.c:7:2: error: no `g`. ") && said.len() < 250 && !said.contains("other"),
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,370 @@
+//! The calls of the seam: each is declared here, once.
+//!
+//! [`for_each_call!`](crate::for_each_call) lists them, one row a call: its class, its name in Rust, its number in the C
+//! interface, the member of `struct rmap_call` that holds its arguments, the kernel function that it stands for, and the
+//! arguments themselves. The enum, the names, the text form and the classes are made of the rows here; whoever compiles the C
+//! makes its encoding and decoding of the same rows, with the numbers and structures of csrc/rmap_abi.h.
+//!
+//! To add a call: its number and structure in csrc/rmap_abi.h, its row here, and what the two sides do: a case in
+//! csrc/reference.c and an arm in crates/port/src/lib.rs. The compiler asks for each.
+
+use std::fmt;
+
+use super::{AnonVmaId, FolioId, MmId, VmaAttributes, VmaId, VmaOperation, VmaRange, WalkMode};
+
+/// Hands every call to a macro, as rows of
+/// `class Variant NUMBER member "kernel function" { argument: type, ... }`.
+#[macro_export]
+macro_rules! for_each_call {
+    ($define:ident) => {
+        $define! {
+            /// `mmap_write_lock()`. Returns 0.
+            MmapLock MmapWriteLock RMAP_MMAP_WRITE_LOCK mmap_write_lock "mmap_write_lock" {
+                /// Whose lock.
+                mm: MmId,
+            },
+            /// `mmap_read_lock()`. Returns 0.
+            MmapLock MmapReadLock RMAP_MMAP_READ_LOCK mmap_read_lock "mmap_read_lock" {
+                /// Whose lock.
+                mm: MmId,
+            },
+            /// `mmap_write_unlock()` or `mmap_read_unlock()`, whichever is held. Returns 0.
+            MmapLock MmapUnlock RMAP_MMAP_UNLOCK mmap_unlock "mmap_unlock" {
+                /// Whose lock.
+                mm: MmId,
+            },
+            /// `vm_area_alloc()` and the setting of its range; its attributes are [`VmaAttributes::anonymous`]. One
+            /// allocation attempt.
+            /// Returns the new [`VmaId`] or `-ENOMEM`.
+            VmaAlloc VmAreaAlloc RMAP_VM_AREA_ALLOC vm_area_alloc "vm_area_alloc" {
+                /// Owner.
+                mm: MmId,
+                /// Where it lies.
+                range: VmaRange,
+            },
+            /// `vm_area_dup()` (kernel/fork.c, mm/vma_init.c in 7.x): copies every field but the chain,
+            /// which starts empty, and the attached mark, which starts clear; `mm` and `range` are what
+            /// the caller then writes into the copy; `anon_pgoff` moves with `pgoff`. One allocation attempt.
+            /// Returns the new [`VmaId`] or `-ENOMEM`.
+            VmaWrite VmAreaDup RMAP_VM_AREA_DUP vm_area_dup "vm_area_dup" {
+                /// What is copied.
+                orig: VmaId,
+                /// Owner of the copy.
+                mm: MmId,
+                /// Where the copy lies.
+                range: VmaRange,
+            },
+            /// `vm_area_free()`. Returns 0.
+            VmaWrite VmAreaFree RMAP_VM_AREA_FREE vm_area_free "vm_area_free" {
+                /// What is freed.
+                vma: VmaId,
+            },
+            /// The owner writes `vm_start`, `vm_end`, `vm_pgoff`; `anon_pgoff` becomes `vm_pgoff`. Returns 0.
+            VmaWrite VmaSetRange RMAP_VMA_SET_RANGE vma_set_range "vma_set_range" {
+                /// Which.
+                vma: VmaId,
+                /// Where it lies from now on.
+                range: VmaRange,
+            },
+            /// The owner writes what else there is. Returns 0.
+            VmaWrite VmaSetAttributes RMAP_VMA_SET_ATTRIBUTES vma_set_attributes "vma_set_attributes" {
+                /// Which.
+                vma: VmaId,
+                /// What it is from now on.
+                attributes: VmaAttributes,
+            },
+            /// The owner writes `vm_mm`. Returns 0.
+            VmaWrite VmaSetMm RMAP_VMA_SET_MM vma_set_mm "vma_set_mm" {
+                /// Which.
+                vma: VmaId,
+                /// Its owner from now on.
+                mm: MmId,
+            },
+            /// The VMA code writes `vma->anon_vma` without a call: `dup_anon_vma()` before it clones, a fork of a VMA that is
+            /// wiped. Returns 0.
+            VmaWrite VmaSetAnonVma RMAP_VMA_SET_ANON_VMA vma_set_anon_vma "vma_set_anon_vma" {
+                /// Which.
+                vma: VmaId,
+                /// What it has from now on.
+                anon_vma: Option<AnonVmaId>,
+            },
+            /// `vma_mark_attached()`: the VMA is in the mm's tree. Returns 0.
+            VmaWrite VmaMarkAttached RMAP_VMA_MARK_ATTACHED vma_mark_attached "vma_mark_attached" {
+                /// Which.
+                vma: VmaId,
+            },
+            /// `vma_mark_detached()`. Returns 0.
+            VmaWrite VmaMarkDetached RMAP_VMA_MARK_DETACHED vma_mark_detached "vma_mark_detached" {
+                /// Which.
+                vma: VmaId,
+            },
+            /// `anon_vma_prepare()`. `prev` and `next` are what the VMA iterator of
+            /// `find_mergeable_anon_vma()` will find, touching or not.
+            /// Returns 0 or `-ENOMEM`.
+            AnonVma AnonVmaPrepare RMAP_ANON_VMA_PREPARE anon_vma_prepare "anon_vma_prepare" {
+                /// The faulting VMA.
+                vma: VmaId,
+                /// The VMA below it in its mm.
+                prev: Option<VmaId>,
+                /// The VMA that contains its end address, if any.
+                next: Option<VmaId>,
+            },
+            /// `anon_vma_clone()`. Returns 0 or `-ENOMEM`.
+            AnonVma AnonVmaClone RMAP_ANON_VMA_CLONE anon_vma_clone "anon_vma_clone" {
+                /// Gets the links.
+                dst: VmaId,
+                /// Has the links.
+                src: VmaId,
+                /// Why.
+                operation: VmaOperation,
+            },
+            /// `anon_vma_fork()`. Returns 0 or `-ENOMEM`.
+            AnonVma AnonVmaFork RMAP_ANON_VMA_FORK anon_vma_fork "anon_vma_fork" {
+                /// The child's VMA.
+                vma: VmaId,
+                /// The parent's VMA.
+                pvma: VmaId,
+            },
+            /// `unlink_anon_vmas()`. Returns 0.
+            AnonVma UnlinkAnonVmas RMAP_UNLINK_ANON_VMAS unlink_anon_vmas "unlink_anon_vmas" {
+                /// Which.
+                vma: VmaId,
+            },
+            /// The anonymous half of `vma_prepare()` (mm/vma.c; `__vma_adjust()` of 6.1): if the VMA has
+            /// an anon_vma, locks it and takes the VMA out of every interval tree. The lock stays held
+            /// until [`Call::PostUpdateVma`]. Returns 0.
+            AnonVma PreUpdateVma RMAP_PRE_UPDATE_VMA pre_update_vma "vma_prepare" {
+                /// The VMA about to change its range.
+                vma: VmaId,
+            },
+            /// The anonymous half of `vma_complete()`: puts the VMA back into the trees, unlocks.
+            /// Returns 0.
+            AnonVma PostUpdateVma RMAP_POST_UPDATE_VMA post_update_vma "vma_complete" {
+                /// The VMA that changed its range.
+                vma: VmaId,
+            },
+            /// `anon_vma_lock_write()` by the VMA code, which holds the lock over calls that follow. Returns 0.
+            AnonVma AnonVmaLockWrite RMAP_ANON_VMA_LOCK_WRITE anon_vma_lock_write "anon_vma_lock_write" {
+                /// Whose root's lock.
+                anon_vma: AnonVmaId,
+            },
+            /// `anon_vma_unlock_write()` by the VMA code. Returns 0.
+            AnonVma AnonVmaUnlockWrite RMAP_ANON_VMA_UNLOCK_WRITE anon_vma_unlock_write "anon_vma_unlock_write" {
+                /// Whose root's lock.
+                anon_vma: AnonVmaId,
+            },
+            /// `anon_vma_interval_tree_pre_update_vma()` (`anon_rmap_tree_` in 7.3), under the lock: the VMA leaves every tree.
+            /// Returns 0.
+            AnonVma TreePreUpdateVma RMAP_TREE_PRE_UPDATE_VMA tree_pre_update_vma "tree_pre_update_vma" {
+                /// The VMA about to change its range.
+                vma: VmaId,
+            },
+            /// `anon_vma_interval_tree_post_update_vma()`: it enters them again. Returns 0.
+            AnonVma TreePostUpdateVma RMAP_TREE_POST_UPDATE_VMA tree_post_update_vma "tree_post_update_vma" {
+                /// The VMA that changed its range.
+                vma: VmaId,
+            },
+            /// `__folio_set_anon()` (`__page_set_anon_rmap()` in 6.1) of a new folio, which is locked: it gets an anon_vma
+            /// and an index. Returns 0.
+            Folio FolioSetAnon RMAP_FOLIO_SET_ANON folio_set_anon "__folio_set_anon" {
+                /// The folio; a number not in use.
+                folio: FolioId,
+                /// The VMA that maps it.
+                vma: VmaId,
+                /// Where, as a virtual page.
+                page: u64,
+                /// Whether no other process can have it.
+                exclusive: bool,
+            },
+            /// `folio_move_anon_rmap()` (`page_move_anon_rmap()` in 6.1): the folio, which is locked, has no other user.
+            /// Returns 0.
+            Folio FolioMoveAnonRmap RMAP_FOLIO_MOVE_ANON_RMAP folio_move_anon_rmap "folio_move_anon_rmap" {
+                /// The folio.
+                folio: FolioId,
+                /// The VMA that maps it.
+                vma: VmaId,
+            },
+            /// What `UFFDIO_MOVE` writes to the index of a folio that it has moved: that of its new place. Returns 0.
+            Folio FolioSetIndex RMAP_FOLIO_SET_INDEX folio_set_index "folio_set_index" {
+                /// The folio.
+                folio: FolioId,
+                /// The VMA that maps it.
+                vma: VmaId,
+                /// Where, as a virtual page.
+                page: u64,
+            },
+            /// The last mapping went, and the folio with it: its number is free. Returns 0.
+            Folio FolioFree RMAP_FOLIO_FREE folio_free "folio_free" {
+                /// The folio.
+                folio: FolioId,
+            },
+            /// `folio_get_anon_vma()` of a locked folio. Returns the [`AnonVmaId`], or `-ENOENT` for none.
+            Folio FolioGetAnonVma RMAP_FOLIO_GET_ANON_VMA folio_get_anon_vma "folio_get_anon_vma" {
+                /// The folio.
+                folio: FolioId,
+                /// Whether it is mapped anywhere.
+                mapped: bool,
+            },
+            /// `put_anon_vma()` of a reference that [`Call::FolioGetAnonVma`] gave. Returns 0.
+            Folio PutAnonVma RMAP_PUT_ANON_VMA put_anon_vma "put_anon_vma" {
+                /// The anon_vma.
+                anon_vma: AnonVmaId,
+            },
+            /// `rmap_walk_anon()` of a locked folio, with an [`EventKind::Visit`] at each place that it comes to. Returns
+            /// how many these were, or `-EAGAIN` if it gave up for the lock.
+            Folio RmapWalkAnon RMAP_RMAP_WALK_ANON rmap_walk_anon "rmap_walk_anon" {
+                /// The folio.
+                folio: FolioId,
+                /// Whether it is mapped anywhere.
+                mapped: bool,
+                /// How it comes by the lock.
+                mode: WalkMode,
+            },
+        }
+    };
+}
+
+/// What sort of call it is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CallClass {
+    /// The mmap lock is taken or released.
+    MmapLock,
+    /// A VMA is allocated.
+    VmaAlloc,
+    /// A VMA is copied, freed or written to by its owner.
+    VmaWrite,
+    /// A call of the reverse map on VMAs and anon_vmas.
+    AnonVma,
+    /// A call of the reverse map on a folio or on a reference that it gave.
+    Folio,
+}
+
+macro_rules! define_calls {
+    ($(
+        $(#[$doc:meta])*
+        $class:ident $variant:ident $number:ident $member:ident $name:literal {
+            $($(#[$argument_doc:meta])* $argument:ident: $type:ty,)*
+        }
+    ),* $(,)?) => {
+        /// One call of the rmap interface, or of the VMA bookkeeping that it reads.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Call {
+            $(
+                $(#[$doc])*
+                $variant {
+                    $($(#[$argument_doc])* $argument: $type,)*
+                },
+            )*
+        }
+
+        impl Call {
+            /// The kernel function that it stands for, as a signature names it.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Call::$variant { .. } => $name,)*
+                }
+            }
+
+            /// What sort of call it is.
+            #[inline]
+            pub fn class(&self) -> CallClass {
+                match self {
+                    $(Call::$variant { .. } => CallClass::$class,)*
+                }
+            }
+        }
+
+        /// In the kernel's notation: `anon_vma_fork(vma3, vma1)`.
+        impl fmt::Display for Call {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}(", self.name())?;
+                let mut separator = "";
+                match self {
+                    $(Call::$variant { $($argument),* } => {
+                        $(if $argument.write(stringify!($argument), separator, f)? {
+                            separator = ", ";
+                        })*
+                    })*
+                }
+                let _ = separator;
+                f.write_str(")")
+            }
+        }
+    };
+}
+
+for_each_call!(define_calls);
+
+impl Call {
+    /// Whether this is bookkeeping around the reverse map (locks of the mm, the VMA's slab and range)
+    /// rather than a call of the reverse map itself.
+    #[inline]
+    pub fn is_bookkeeping(&self) -> bool {
+        !matches!(self.class(), CallClass::AnonVma | CallClass::Folio)
+    }
+}
+
+/// How an argument is written in a call.
+trait Argument {
+    /// Writes the separator and the argument, or nothing if it goes without saying; tells whether it was written.
+    fn write(&self, name: &str, separator: &str, f: &mut fmt::Formatter<'_>) -> Result<bool, fmt::Error>;
+}
+
+macro_rules! plain_argument {
+    ($($type:ty),*) => {$(
+        impl Argument for $type {
+            fn write(&self, _: &str, separator: &str, f: &mut fmt::Formatter<'_>) -> Result<bool, fmt::Error> {
+                write!(f, "{separator}{self}").map(|()| true)
+            }
+        }
+    )*};
+}
+plain_argument!(MmId, VmaId, AnonVmaId, FolioId, VmaRange, VmaAttributes, VmaOperation);
+
+/// A page.
+impl Argument for u64 {
+    fn write(&self, _: &str, separator: &str, f: &mut fmt::Formatter<'_>) -> Result<bool, fmt::Error> {
+        write!(f, "{separator}{self:#x}").map(|()| true)
+    }
+}
+
+/// By its name, since it may be absent.
+impl Argument for Option<VmaId> {
+    fn write(&self, name: &str, separator: &str, f: &mut fmt::Formatter<'_>) -> Result<bool, fmt::Error> {
+        self.map_or(Ok(false), |vma| write!(f, "{separator}{name} {vma}").map(|()| true))
+    }
+}
+
+impl Argument for Option<AnonVmaId> {
+    fn write(&self, _: &str, separator: &str, f: &mut fmt::Formatter<'_>) -> Result<bool, fmt::Error> {
+        match self {
+            Some(anon_vma) => write!(f, "{separator}{anon_vma}"),
+            None => write!(f, "{separator}NULL"),
+        }
+        .map(|()| true)
+    }
+}
+
+/// By its name where it is unusual: a folio is mapped, and it is not exclusive.
+impl Argument for bool {
+    fn write(&self, name: &str, separator: &str, f: &mut fmt::Formatter<'_>) -> Result<bool, fmt::Error> {
+        match (name, self) {
+            ("mapped", false) => write!(f, "{separator}unmapped").map(|()| true),
+            ("mapped", true) | (_, false) => Ok(false),
+            (_, true) => write!(f, "{separator}{name}").map(|()| true),
+        }
+    }
+}
+
+/// By its name, unless it is the usual one.
+impl Argument for WalkMode {
+    fn write(&self, _: &str, separator: &str, f: &mut fmt::Formatter<'_>) -> Result<bool, fmt::Error> {
+        let mode = match self {
+            WalkMode::Unlocked => return Ok(false),
+            WalkMode::Locked => "locked",
+            WalkMode::TryLock => "trylock",
+            WalkMode::Contended => "contended",
+        };
+        write!(f, "{separator}{mode}").map(|()| true)
+    }
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Stand-in, observing. The mmap lock: rules that it is held where the cut code says so; with the
+ * VMA layer, which takes it, the other side hears of it too. Whether a VMA is in its mm's tree,
+ * which the kernel knows by the per-VMA lock, is noted beside the VMA; nobody else takes that lock.
+ */
+#ifndef _LINUX_MMAP_LOCK_H
+#define _LINUX_MMAP_LOCK_H
+
+#include <linux/array_size.h>
+#include <linux/bug.h>
+#include <linux/mm_types.h>
+#include "stubs/slab_object.h"
+#include "stubs/world.h"
+#include "vma/watch.h"
+
+/* --- Custom --- */
+
+static inline void mmap_assert_locked(const struct mm_struct *mm)
+{
+	if (mm->mmap_lock == MMAP_UNLOCKED)
+		broken_rule(RMAP_RULE_MMAP_LOCK_NOT_HELD, mm->id);
+}
+
+static inline void mmap_assert_write_locked(const struct mm_struct *mm)
+{
+	if (mm->mmap_lock != MMAP_WRITE_LOCKED)
+		broken_rule(RMAP_RULE_MMAP_LOCK_NOT_HELD, mm->id);
+}
+
+static inline bool vma_is_attached(struct vm_area_struct *vma)
+{
+#ifdef RMAP_VMA_LAYER
+	return vma_notes_of(vma)->attached;
+#else
+	return vma->attached;
+#endif
+}
+
+#ifdef RMAP_VMA_LAYER
+
+static inline void mmap_write_lock(struct mm_struct *mm)
+{
+	if (mm->mmap_lock != MMAP_UNLOCKED)
+		broken_rule(RMAP_RULE_SELF_DEADLOCK, mm->id);
+	layer_mmap_lock(RMAP_MMAP_WRITE_LOCK, mm);
+	mm->mmap_lock = MMAP_WRITE_LOCKED;
+}
+
+static inline int mmap_write_lock_killable(struct mm_struct *mm)
+{
+	mmap_write_lock(mm);
+	return 0;
+}
+
+static inline void mmap_write_lock_nested(struct mm_struct *mm, int subclass)
+{
+	mmap_write_lock(mm);
+}
+
+static inline void mmap_write_unlock(struct mm_struct *mm)
+{
+	if (mm->mmap_lock != MMAP_WRITE_LOCKED)
+		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, mm->id);
+	layer_mmap_lock(RMAP_MMAP_UNLOCK, mm);
+	mm->mmap_lock = MMAP_UNLOCKED;
+}
+
+static inline void mmap_read_lock(struct mm_struct *mm)
+{
+	if (mm->mmap_lock != MMAP_UNLOCKED)
+		broken_rule(RMAP_RULE_SELF_DEADLOCK, mm->id);
+	layer_mmap_lock(RMAP_MMAP_READ_LOCK, mm);
+	mm->mmap_lock = MMAP_READ_LOCKED;
+}
+
+static inline void mmap_read_unlock(struct mm_struct *mm)
+{
+	if (mm->mmap_lock != MMAP_READ_LOCKED)
+		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, mm->id);
+	layer_mmap_lock(RMAP_MMAP_UNLOCK, mm);
+	mm->mmap_lock = MMAP_UNLOCKED;
+}
+
+static inline void mmap_write_downgrade(struct mm_struct *mm)
+{
+	if (mm->mmap_lock != MMAP_WRITE_LOCKED)
+		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, mm->id);
+	layer_mmap_lock(RMAP_MMAP_READ_LOCK, mm);
+	mm->mmap_lock = MMAP_READ_LOCKED;
+}
+
+static inline void vma_assert_attached(struct vm_area_struct *vma)
+{
+	WARN_ON(!vma_is_attached(vma));
+}
+
+static inline void vma_assert_detached(struct vm_area_struct *vma)
+{
+	WARN_ON(vma_is_attached(vma));
+}
+
+static inline void vma_mark_attached(struct vm_area_struct *vma)
+{
+	vma_notes_of(vma)->attached = true;
+}
+
+static inline void vma_mark(struct vm_area_struct *vma, const bool *detached, size_t n)
+{
+	vma_notes_of(vma)->attached = !detached[n - 1];
+}
+
+/* A macro: before 6.15 it is told whether or not. */
+#define vma_mark_detached(vma, ...)						\
+	vma_mark(vma, (bool[]) { true, ##__VA_ARGS__ },				\
+		 ARRAY_SIZE(((bool[]) { true, ##__VA_ARGS__ })))
+
+/* --- No-op --- */
+
+static inline void vma_lock_init(struct vm_area_struct *vma, bool reset_refcnt)
+{
+}
+
+static inline void vma_start_write(struct vm_area_struct *vma)
+{
+}
+
+static inline int vma_start_write_killable(struct vm_area_struct *vma)
+{
+	return 0;
+}
+
+static inline void vma_assert_write_locked(struct vm_area_struct *vma)
+{
+}
+
+static inline void vma_assert_can_modify(struct vm_area_struct *vma)
+{
+}
+
+static inline void vma_end_write_all(struct mm_struct *mm)
+{
+}
+
+#endif
+
+#endif /* _LINUX_MMAP_LOCK_H */

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Stand-in: a system call is a function that csrc/vma/drive.h calls. */
+#ifndef _LINUX_SYSCALLS_H
+#define _LINUX_SYSCALLS_H
+
+/* --- Custom --- */
+
+#define SYSCALL_DEFINE5(name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5) \
+	static unsigned long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5)
+
+#endif

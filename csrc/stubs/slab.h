@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Allocating and freeing objects of the slab; see stubs/slab_object.h. SLAB_TYPESAFE_BY_RCU: in
+ * reuse mode a freed object keeps its contents and the constructor does not run again, as in the
+ * kernel.
+ */
+#ifndef STUBS_SLAB_H
+#define STUBS_SLAB_H
+
+#include <linux/gfp.h>
+#include <linux/sched.h>
+#include "stubs/observers.h"
+#include "stubs/slab_object.h"
+
+static struct kmem_cache *kmem_cache_define(enum rmap_cache id, const char *name, size_t size,
+					    void (*ctor)(void *))
+{
+	struct kmem_cache *cache = &kmem_caches[id];
+	size_t notes = id == RMAP_CACHE_ANON_VMA ? sizeof(struct anon_vma_notes) :
+		       id == RMAP_CACHE_VMA ? sizeof(struct vma_notes) : 0;
+
+	*cache = (struct kmem_cache) {
+		.name = name, .size = (size + 7) & ~(size_t)7,
+		.notes_size = (notes + 15) & ~(size_t)15,
+		.id = id, .ctor = ctor,
+	};
+	cache->stride = cache->notes_size + sizeof(struct slab_object);
+#ifndef STUBS_ASAN
+	cache->stride += (cache->size + 15) & ~(size_t)15;
+#endif
+	return cache;
+}
+
+static void *slab_alloc(struct kmem_cache *cache, gfp_t gfp)
+{
+	struct rmap_world *w = current_world;
+	struct slab *slab = &w->slabs[cache->id];
+	struct slab_object *object;
+
+	if (gfp & __GFP_DIRECT_RECLAIM)
+		may_block();
+	if (attempt_fails(w)) {
+		record(RMAP_EVENT_ALLOC, cache->id, gfp, RMAP_NONE, 0);
+		return NULL;
+	}
+	if (unlikely(!slab->free))
+		slab_chunk_add(slab, cache);
+	object = slab->free;
+	slab->free = object->next;
+	object->state = OBJECT_LIVE;
+	object->serial = slab->next_serial++;
+	object->next = NULL;
+	object->prev = slab->live_last;
+	if (slab->live_last)
+		slab->live_last->next = object;
+	else
+		slab->live_first = object;
+	slab->live_last = object;
+	slab->nr_live++;
+#ifdef STUBS_ASAN
+	slab_body_take(object, cache->size);
+	slab_object_fresh(object, cache);
+#endif
+	if (gfp & __GFP_ZERO)
+		memset(body_of(object), 0, cache->size);
+	else if (!cache->ctor)
+		memset(body_of(object), POISON_INUSE, cache->size);
+	record(RMAP_EVENT_ALLOC, cache->id, gfp, object->serial, 0);
+	if (cache->id == RMAP_CACHE_ANON_VMA)
+		anon_vma_allocated(body_of(object));
+	return body_of(object);
+}
+
+static void slab_free(struct kmem_cache *cache, void *body)
+{
+	struct rmap_world *w = current_world;
+	struct slab *slab = &w->slabs[cache->id];
+	struct slab_object *object = object_of(body);
+
+	if (unlikely(object->magic != SLAB_OBJECT_MAGIC || object->cache != cache->id)) {
+		broken_rule(RMAP_RULE_FOREIGN_FREE, RMAP_NONE);
+		return;
+	}
+	if (unlikely(object->state != OBJECT_LIVE)) {
+		broken_rule(RMAP_RULE_DOUBLE_FREE, object->serial);
+		return;
+	}
+	if (cache->id == RMAP_CACHE_ANON_VMA && unlikely(anon_vma_is_locked(body)))
+		broken_rule(RMAP_RULE_FREED_WHILE_LOCKED, object->serial);
+	record(RMAP_EVENT_FREE, cache->id, 0, object->serial, 0);
+	if (object->prev)
+		object->prev->next = object->next;
+	else
+		slab->live_first = object->next;
+	if (object->next)
+		object->next->prev = object->prev;
+	else
+		slab->live_last = object->prev;
+	slab->nr_live--;
+	object->state = OBJECT_FREE;
+	if (slab_keeps_freed()) {
+#ifdef STUBS_ASAN
+		slab_body_give(object);
+#else
+		memset(body, POISON_FREE, cache->size);
+#endif
+		object->next = slab->quarantine;
+		slab->quarantine = object;
+	} else {
+		object->next = slab->free;
+		slab->free = object;
+	}
+}
+
+#endif /* STUBS_SLAB_H */

@@ -1,0 +1,105 @@
+//! The invariants: number, name in words, what each holds, and where the kernel says so. Stated here once; docs/invariants.md
+//! repeats the table, and a test holds it to that.
+
+use std::fmt;
+
+macro_rules! invariants {
+    ($($variant:ident $slug:literal $title:literal $text:literal $source:literal;)*) => {
+        /// A rule that the data structure keeps, from its documentation (the comments at
+        /// `struct anon_vma`, `struct anon_vma_chain`, and in Documentation/mm).
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+        pub enum Invariant { $(#[doc = $text] $variant),* }
+
+        impl Invariant {
+            /// Every invariant, in order.
+            pub const ALL: &'static [Invariant] = &[$(Invariant::$variant),*];
+
+            /// Its number, or short name: `I10`. Signatures begin with it.
+            pub fn name(self) -> &'static str {
+                match self { $(Invariant::$variant => stringify!($variant)),* }
+            }
+
+            /// Its name in words: `all-or-nothing`.
+            pub fn slug(self) -> &'static str {
+                match self { $(Invariant::$variant => $slug),* }
+            }
+
+            /// What it is about, as the JSON form has always said it.
+            pub fn title(self) -> &'static str {
+                match self { $(Invariant::$variant => $title),* }
+            }
+
+            /// What it holds, in a sentence.
+            pub fn text(self) -> &'static str {
+                match self { $(Invariant::$variant => $text),* }
+            }
+
+            /// Where the kernel says so: file, structure or function.
+            pub fn source(self) -> &'static str {
+                match self { $(Invariant::$variant => $source),* }
+            }
+        }
+    };
+}
+
+invariants! {
+    I1 "chain-iff-anon-vma" "anon_vma and chain"
+       "`vma->anon_vma` is set if and only if the VMA's chain is not empty; `vma->anon_vma` and its root are each on the chain exactly once."
+       "`include/linux/rmap.h` struct anon_vma_chain; `mm/rmap.c` `__anon_vma_prepare()`, `unlink_anon_vmas()`";
+    I2 "chain-entry-links" "chain entries"
+       "The VMA of a chain entry owns the list that the entry is on, the entry is in the tree of its anon_vma, and no anon_vma is on a chain twice."
+       "`include/linux/rmap.h` struct anon_vma_chain; `mm/rmap.c` `anon_vma_chain_link()` (6.1), `anon_vma_chain_assign()`";
+    I3 "one-root" "one root"
+       "All anon_vmas of a chain share one root; a root is its own root and its own parent, no other anon_vma is its own parent, and a parent has the same root."
+       "`include/linux/rmap.h` struct anon_vma; `mm/rmap.c` `anon_vma_fork()`, `lock_anon_vma_root()` (6.x)";
+    I4 "tree-holds-attached" "tree membership"
+       "The tree of a live anon_vma holds exactly the VMAs attached to it, and at least one unless a reference from outside keeps it; a VMA attached to an anon_vma is attached to its parent."
+       "`mm/rmap.c` `unlink_anon_vmas()`, `__put_anon_vma()`";
+    I5 "counters-match" "counters"
+       "`num_active_vmas` counts the VMAs whose `anon_vma` it is; `num_children` counts the live anon_vmas whose parent it is, and a root counts itself."
+       "`include/linux/rmap.h` struct anon_vma; `mm/rmap.c` `anon_vma_fork()`, `unlink_anon_vmas()`";
+    I6 "refcount-accounted" "reference count"
+       "The refcount is 1 for the VMAs, plus 1 for each reference from outside; a root has 1 more for each live anon_vma below it."
+       "`include/linux/rmap.h` struct anon_vma, `get_anon_vma()`, `put_anon_vma()` (7.x: `mm/internal.h`)";
+    I7 "same-anon-vma-same-chain" "same anon_vma, same chain"
+       "VMAs with the same `anon_vma` have the same set of anon_vmas on their chains (in 6.x also in the same order)."
+       "`mm/vma.c` (6.1: `mm/mmap.c`) `reusable_anon_vma()`, `dup_anon_vma()`";
+    I8 "interval-tree-valid" "interval tree"
+       "The tree is a red-black tree ordered by page offset, its leftmost node is cached, and `rb_subtree_last` is right at every node; a VMA's range does not change while its entries are in trees."
+       "`lib/rbtree.c`; `include/linux/interval_tree_generic.h`; `mm/interval_tree.c`";
+    I9 "walk-finds-every-page" "the walk finds every page"
+       "An rmap walk reaches every place that maps a folio, and elsewhere only places where a VMA could map it; the folio's anon_vma is live, is on the chain of each VMA that maps it, and is the root if the folio may be shared."
+       "`mm/rmap.c` `rmap_walk_anon()`, `__folio_set_anon()` (6.1: `__page_set_anon_rmap()`), `folio_move_anon_rmap()`";
+    I10 "all-or-nothing" "all or nothing"
+       "After success the destination's chain has the source's anon_vmas, plus its own after a fork without reuse; after failure everything that existed before is as it was. Only a non-root anon_vma with no active VMA and at most one child is reused."
+       "`mm/rmap.c` `anon_vma_clone()`, `anon_vma_fork()`, `maybe_reuse_anon_vma()` (7.x)";
+    I11 "locks-and-warnings" "locks and warnings"
+       "No lock is held on return, no allocation sleeps under an anon_vma lock, a tree changes only under its root's write lock, and the code warns of nothing."
+       "`mm/rmap.c` lock ordering at the head of the file, `anon_vma_lock_write()`; every WARN and BUG of the extracted code";
+    I12 "nothing-left" "nothing left"
+       "After the last exit no object is live."
+       "`mm/mmap.c` `exit_mmap()`; `mm/rmap.c` `unlink_anon_vmas()`, `__put_anon_vma()`";
+    Growth "bounded-growth" "growth"
+       "A chain has at most twice as many entries as there were VMAs at one time, plus two."
+       "`mm/rmap.c` `anon_vma_clone()` (the fix 7a3ef208e662), `maybe_reuse_anon_vma()` (7.x)";
+    VmaTree "vma-tree-matches" "VMA tree"
+       "The tree of an mm holds its VMAs in order and without overlap, at their ranges; `map_count` and `total_vm` count them and their pages; the tree is in RCU mode."
+       "`mm/vma.c` (6.1: `mm/mmap.c`) `validate_mm()`; `kernel/fork.c` or `mm/mmap.c` `dup_mmap()`";
+    Asked "operation-did-what-was-asked" "what was asked"
+       "What an operation was asked to map, unmap, copy or move is so after it, page by page, and nothing else changed; it runs out of memory only if an allocation was made to fail."
+       "the manual pages mmap(2), munmap(2), mremap(2), mprotect(2), madvise(2), fork(2)";
+}
+
+impl Invariant {
+    /// The rows of the table in docs/invariants.md: `| number | slug | what it holds | source |`.
+    pub fn table() -> String {
+        let row = |i: &Invariant| format!("| {} | `{}` | {} | {} |\n", i.name(), i.slug(), i.text(), i.source());
+        Invariant::ALL.iter().map(row).collect()
+    }
+}
+
+impl fmt::Display for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
