@@ -776,8 +776,7 @@ fn hunt_in_c(vma: &'static str, side: &'static str, expect: impl Fn(&InCHunt) ->
     let mut failures = Vec::new();
     for InC { of, fault, hunts } in IN_C {
         for case in hunts.iter().filter(|case| case.vma == vma) {
-            let hunt =
-                Hunt { kernel: fault.name, vma, side, mix: case.mix, ops: OPS_IN_C, first_seed: 1, in_port: 0 };
+            let hunt = Hunt { kernel: fault.name, vma, side, mix: case.mix, ops: OPS_IN_C, first_seed: 1, in_port: 0 };
             failures.extend(judge(of, fault, &hunt, WORKSHOP.hunt(&hunt), expect(case)).err());
             let Some(at_most) = case.at_most else { continue };
             match WORKSHOP.minimise(&hunt) {

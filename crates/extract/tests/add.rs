@@ -334,7 +334,8 @@ fn a_patch_may_add_a_file() {
 }
 
 fn kernels(cache: &Path, arguments: &[&str]) -> (bool, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_rmap-kernels")).args(arguments).env("RMAP_CACHE", cache).output().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_rmap-kernels")).args(arguments).env("RMAP_CACHE", cache).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     (output.status.success(), text)
 }
