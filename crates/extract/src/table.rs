@@ -8,7 +8,7 @@ use crate::revision;
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{0}. No reference is left: if a kernel calls what csrc/ has no stand-in for, add one there; to take a reference out of \
-     the cache: cargo run -p rmap-extract --bin kernels -- remove NAME"
+     the cache: cargo run -p rmap-extract --bin rmap-kernels -- remove NAME"
 )]
 pub struct NoneLeft(String);
 
