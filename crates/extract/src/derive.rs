@@ -39,7 +39,7 @@ pub enum DeriveError {
         /// Its kernel's version.
         version: String,
         /// What does not fit.
-        error: EditError,
+        error: Box<EditError>,
     },
     /// Somebody's own reference has the name.
     #[error(
@@ -147,7 +147,7 @@ impl Derived {
                 name: self.name.clone(),
                 base: base.name.clone(),
                 version: base.note.version.clone(),
-                error,
+                error: Box::new(error),
             })?;
             edited.insert(PathBuf::from(file), text);
         }

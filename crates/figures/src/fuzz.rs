@@ -54,8 +54,8 @@ impl Executions {
     /// By libFuzzer's log; nothing if the target was stopped before any figure.
     pub fn read(log: &str) -> Option<Executions> {
         let last = |name: &str| {
-            let values = log.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            values.last().and_then(|value| value.trim().parse::<u64>().ok())
+            let mut values = log.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            values.next_back().and_then(|value| value.trim().parse::<u64>().ok())
         };
         if let Some(count) = last("stat::number_of_executed_units") {
             return Some(Executions { count, rate: last("stat::average_exec_per_sec").unwrap_or(0) });
