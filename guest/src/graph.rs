@@ -5,12 +5,12 @@
 
 use std::collections::HashMap;
 
-use rmap_trace::agent::FIRST_PAGE;
 use rmap_seam::dump::Dump;
 use rmap_seam::{
     AnonVmaId, AnonVmaState, AvcId, ChainLink, MmId, Node, Snapshot, VmaAttributes, VmaId, VmaRange, VmaState,
 };
 use rmap_trace::PAGE_LIMIT;
+use rmap_trace::agent::FIRST_PAGE;
 
 use crate::Error;
 use crate::maple;
