@@ -44,14 +44,7 @@ impl SmallDriver {
             OpKind::Pin { mm, page } => self.pin(rmap, mm, page),
             OpKind::Unpin { pin } => self.pages.unpin(rmap, usize::from(pin)).map_err(|Refused(e)| Outcome::Refused(e)),
             OpKind::Walk { mm, page, mode } => self.walk(rmap, mm, page, mode),
-            OpKind::Map { .. }
-            | OpKind::Fault { .. }
-            | OpKind::Protect { .. }
-            | OpKind::Advise { .. }
-            | OpKind::Move { .. }
-            | OpKind::Resize { .. }
-            | OpKind::Grow { .. }
-            | OpKind::UffdMove { .. } => refused(ENOSYS),
+            _ => refused(ENOSYS),
         }
     }
 

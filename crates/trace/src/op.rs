@@ -6,6 +6,8 @@
 
 use super::args::{Arg, Args, Form};
 use super::model::TraceModel;
+use super::user::constants::*;
+use super::user::{Argument, SystemCall, SystemCallName, UserAction, range};
 use rmap_seam::{Fail, MmId, WalkMode};
 
 /// What `advise` says of a range (`madvise()`).
@@ -299,6 +301,8 @@ pub struct Operation {
     pub(super) instead: usize,
     /// From its arguments.
     pub(super) build: fn(Args) -> OpKind,
+    /// How a process asks for it.
+    pub(super) user: fn(Args) -> UserAction,
     /// What it does to the model, the failures included.
     pub(super) effect: fn(&mut TraceModel, Args, &Fails),
 }
@@ -325,7 +329,7 @@ impl Operation {
 macro_rules! operation {
     (
         $keyword:literal, $about:literal, args: [$($arg:ident),*], small: $small:literal, weights: $weights:expr,
-        instead: $instead:expr, build: $build:expr, effect: $effect:expr $(,)?
+        instead: $instead:expr, build: $build:expr, user: $user:expr, effect: $effect:expr $(,)?
     ) => {
         Operation {
             keyword: $keyword,
@@ -335,6 +339,7 @@ macro_rules! operation {
             weights: $weights,
             instead: $instead,
             build: $build,
+            user: $user,
             effect: $effect,
             draw: |model, fields| model.draw(&[$(Arg::$arg),*], fields),
             make: |model, fields, fails, ops| {
@@ -383,6 +388,18 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         build: |x| OpKind::Map {
             mm: MmId(x.p), start: x.a, end: x.b, grows: x.word != 0, file: x.number.checked_sub(1),
         },
+        user: |x| {
+            let file = x.number.checked_sub(1);
+            let mut flags = vec![MAP_PRIVATE];
+            flags.extend(file.is_none().then_some(MAP_ANONYMOUS));
+            flags.extend((x.word != 0).then_some(MAP_GROWSDOWN));
+            flags.push(MAP_FIXED_NOREPLACE);
+            let [address, length] = range(x.a, x.b);
+            let [prot, flags] = [vec![PROT_READ, PROT_WRITE], flags].map(Argument::Flags);
+            let source = [Argument::File(file), Argument::Offset(file.map(|_| x.a))];
+            let arguments = [address, length, prot, flags].into_iter().chain(source).collect();
+            SystemCall::returning(SystemCallName::Mmap, arguments, x.a)
+        },
         effect: |model, x, fails| model.map(x, fails),
     },
     operation! {
@@ -392,6 +409,10 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [5, 7],
         instead: MAP,
         build: |x| OpKind::Fault { mm: MmId(x.p), page: x.a, read: x.word != 0 },
+        user: |x| {
+            let advice = if x.word != 0 { MADV_POPULATE_READ } else { MADV_POPULATE_WRITE };
+            SystemCall::on_range(SystemCallName::Madvise, x.a, x.a + 1, &[advice])
+        },
         effect: |model, x, fails| model.fault(x, fails),
     },
     operation! {
@@ -401,6 +422,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [5, 4],
         instead: EXIT,
         build: |x| OpKind::Fork { parent: MmId(x.p), child: MmId(x.q) },
+        user: |x| UserAction::Fork(x.q),
         effect: |model, x, fails| model.fork(x.p, x.q, fails),
     },
     operation! {
@@ -410,6 +432,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [3, 2],
         instead: MAP,
         build: |x| OpKind::Unmap { mm: MmId(x.p), start: x.a, end: x.b },
+        user: |x| SystemCall::new(SystemCallName::Munmap, range(x.a, x.b).into()),
         effect: |model, x, fails| model.unmap(x.p, x.a, x.b, fails),
     },
     operation! {
@@ -419,6 +442,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [3, 3],
         instead: FORK,
         build: |x| OpKind::Exit { mm: MmId(x.p) },
+        user: |_| UserAction::Exit,
         effect: |model, x, _| model.exit(x.p),
     },
     operation! {
@@ -428,6 +452,10 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 3],
         instead: MAP,
         build: |x| OpKind::Protect { mm: MmId(x.p), start: x.a, end: x.b, write: x.word != 0 },
+        user: |x| {
+            let prot: &[_] = if x.word != 0 { &[PROT_READ, PROT_WRITE] } else { &[PROT_READ] };
+            SystemCall::on_range(SystemCallName::Mprotect, x.a, x.b, prot)
+        },
         effect: |model, x, fails| model.protect(x, fails),
     },
     operation! {
@@ -439,6 +467,10 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         build: |x| OpKind::Advise {
             mm: MmId(x.p), start: x.a, end: x.b, advice: Advice::ALL[usize::from(x.word & 3)],
         },
+        user: |x| {
+            let advice = [MADV_DONTFORK, MADV_DOFORK, MADV_WIPEONFORK, MADV_KEEPONFORK][usize::from(x.word & 3)];
+            SystemCall::on_range(SystemCallName::Madvise, x.a, x.b, &[advice])
+        },
         effect: |model, x, fails| model.advise(x, fails),
     },
     operation! {
@@ -448,6 +480,13 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 4],
         instead: MAP,
         build: |x| OpKind::Move { mm: MmId(x.p), start: x.a, end: x.b, to: x.c, dontunmap: x.word != 0 },
+        user: |x| {
+            let mut flags = vec![MREMAP_MAYMOVE, MREMAP_FIXED];
+            flags.extend((x.word != 0).then_some(MREMAP_DONTUNMAP));
+            let [address, length] = range(x.a, x.b);
+            let arguments = vec![address, length.clone(), length, Argument::Flags(flags), Argument::Address(x.c)];
+            SystemCall::returning(SystemCallName::Mremap, arguments, x.c)
+        },
         effect: |model, x, fails| model.relocate(x, fails),
     },
     operation! {
@@ -457,6 +496,11 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 2],
         instead: MAP,
         build: |x| OpKind::Resize { mm: MmId(x.p), start: x.a, end: x.b, pages: x.c },
+        user: |x| {
+            let [address, length] = range(x.a, x.b);
+            let arguments = vec![address, length, Argument::Length(x.c), Argument::Flags(Vec::new())];
+            SystemCall::returning(SystemCallName::Mremap, arguments, x.a)
+        },
         effect: |model, x, fails| model.resize(x, fails),
     },
     operation! {
@@ -466,6 +510,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 1],
         instead: MAP,
         build: |x| OpKind::Grow { mm: MmId(x.p), page: x.a, pages: x.c },
+        user: |x| UserAction::Grow { page: x.a, pages: x.c },
         effect: |model, x, fails| model.grow(x, fails),
     },
     operation! {
@@ -475,6 +520,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 1],
         instead: FAULT,
         build: |x| OpKind::Pin { mm: MmId(x.p), page: x.a },
+        user: |_| UserAction::None("pin (only the kernel itself takes references)"),
         effect: |model, _, _| model.pin(),
     },
     operation! {
@@ -484,6 +530,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 1],
         instead: PIN,
         build: |x| OpKind::Unpin { pin: x.number },
+        user: |_| UserAction::None("unpin (only the kernel itself drops references)"),
         effect: |model, x, _| model.unpin(x.number),
     },
     operation! {
@@ -493,6 +540,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 2],
         instead: FAULT,
         build: |x| OpKind::Walk { mm: MmId(x.p), page: x.a, mode: MODE_OF_WORD[usize::from(x.word & 3)] },
+        user: |_| UserAction::None("walk (only the kernel itself walks)"),
         effect: |_, _, _| (),
     },
     operation! {
@@ -502,6 +550,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 1],
         instead: FAULT,
         build: |x| OpKind::UffdMove { mm: MmId(x.p), from: x.a, to: x.c },
+        user: |x| UserAction::UffdMove { from: x.a, to: x.c },
         effect: |model, x, fails| model.uffd_move(x, fails),
     },
 ];
@@ -557,6 +606,30 @@ impl OpKind {
     /// How its arguments are written, in order.
     pub fn forms(&self) -> impl Iterator<Item = Form> + use<> {
         OPERATIONS[self.index()].args.iter().map(|arg| arg.form())
+    }
+
+    /// How a process asks for it.
+    pub fn user_action(&self) -> UserAction {
+        let (row, args) = self.split();
+        (OPERATIONS[row].user)(args)
+    }
+
+    /// The pages that it names, from the first to one past the last; none if it names none. What it makes of `grow` depends on
+    /// where the VMA begins, so its page stands for that.
+    pub fn pages(&self) -> Option<(u64, u64)> {
+        let (row, args) = self.split();
+        let forms = || OPERATIONS[row].args.iter().map(|arg| arg.form());
+        let (start, end) = match forms().find(|form| matches!(form, Form::Page | Form::Range))? {
+            Form::Range => (args.a, args.b),
+            _ => (args.a, args.a + 1),
+        };
+        Some(forms().fold((start, end), |(first, last), form| match form {
+            Form::Place => (first.min(args.c), last.max(args.c + (end - start))),
+            // A number of pages: a length from the start of a range, or down from a page.
+            Form::Count if end == start + 1 && args.b == 0 => (first.min(start.saturating_sub(args.c)), last),
+            Form::Count => (first, last.max(start + args.c)),
+            _ => (first, last),
+        }))
     }
 
     /// Whether the small driver knows it.
