@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
-use rmap_trace::agent::FIRST_PAGE;
 use rmap_seam::dump::Dump;
 use rmap_seam::{MAX_PROCESSES, MmId};
+use rmap_trace::agent::FIRST_PAGE;
 use rmap_trace::{Argument, OpKind, UserAction};
 
 use crate::Error;

@@ -4,7 +4,7 @@
 //!
 //! What an operation does to the reverse map is not known here but to the drivers.
 
-use super::args::{Arg, Args, Form};
+use super::args::{Arg, Args, Form, GROWS, NORESERVE};
 use super::model::TraceModel;
 use super::user::constants::*;
 use super::user::{Argument, SystemCall, SystemCallName, UserAction, range};
@@ -42,7 +42,7 @@ pub const MAX_PINS: u8 = 16;
 macro_rules! for_each_operation {
     ($define:ident) => {
         $define! {
-            /// `map p A..B [grows] [file N]`: new private memory, readable and writable.
+            /// `map p A..B [grows|noreserve] [file N]`: new private memory, readable and writable.
             Map RMAP_OP_MAP map {
                 /// Whose.
                 mm: MmId;
@@ -52,6 +52,8 @@ macro_rules! for_each_operation {
                 end: u64,
                 /// Whether it grows down (`MAP_GROWSDOWN`).
                 grows: bool,
+                /// Whether it is not accounted (`MAP_NORESERVE`). What grows down always is.
+                noreserve: bool,
                 /// The file, below [`MAX_FILES`], mapped from page offset `start` on, so that neighbours may
                 /// merge; none: anonymous.
                 file: Option<u8>,
@@ -308,7 +310,7 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// How it is written: `map p A..B [grows] [file N]`.
+    /// How it is written: `map p A..B [grows|noreserve] [file N]`.
     pub fn usage(&self) -> String {
         let mut usage = self.keyword.to_string();
         for arg in self.args {
@@ -380,19 +382,25 @@ pub static OPERATIONS: [Operation; OPERATION_COUNT] = TABLE;
 /// [`OPERATIONS`] as a constant, for what is computed at compile time.
 pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
     operation! {
-        "map", "new private memory, anonymous or of a file, that grows down or does not",
-        args: [Process, FreeRange, Grows, File],
+        "map", "new private memory, anonymous or of a file, that grows down, or is not accounted",
+        args: [Process, FreeRange, Sort, File],
         small: true,
         weights: [4, 4],
         instead: UNMAP,
         build: |x| OpKind::Map {
-            mm: MmId(x.p), start: x.a, end: x.b, grows: x.word != 0, file: x.number.checked_sub(1),
+            mm: MmId(x.p),
+            start: x.a,
+            end: x.b,
+            grows: x.word == GROWS,
+            noreserve: x.word == NORESERVE,
+            file: x.number.checked_sub(1),
         },
         user: |x| {
             let file = x.number.checked_sub(1);
             let mut flags = vec![MAP_PRIVATE];
             flags.extend(file.is_none().then_some(MAP_ANONYMOUS));
-            flags.extend((x.word != 0).then_some(MAP_GROWSDOWN));
+            flags.extend((x.word == GROWS).then_some(MAP_GROWSDOWN));
+            flags.extend((x.word == NORESERVE).then_some(MAP_NORESERVE));
             flags.push(MAP_FIXED_NOREPLACE);
             let [address, length] = range(x.a, x.b);
             let [prot, flags] = [vec![PROT_READ, PROT_WRITE], flags].map(Argument::Flags);
@@ -561,7 +569,7 @@ const MODE_OF_WORD: [WalkMode; 4] = [WalkMode::Unlocked, WalkMode::Locked, WalkM
 impl OpKind {
     /// `map p A..B`
     pub fn map(mm: MmId, start: u64, end: u64) -> OpKind {
-        OpKind::Map { mm, start, end, grows: false, file: None }
+        OpKind::Map { mm, start, end, grows: false, noreserve: false, file: None }
     }
 
     /// `fault p A`
@@ -574,9 +582,14 @@ impl OpKind {
         let range = |mm: MmId, start, end| Args { p: mm.0, a: start, b: end, ..Args::default() };
         let page = |mm: MmId, page| Args { p: mm.0, a: page, ..Args::default() };
         match *self {
-            OpKind::Map { mm, start, end, grows, file } => {
+            OpKind::Map { mm, start, end, grows, noreserve, file } => {
                 let number = file.map_or(0, |file| file.saturating_add(1));
-                (MAP, Args { word: grows.into(), number, ..range(mm, start, end) })
+                let word = match (grows, noreserve) {
+                    (true, _) => GROWS,
+                    (false, true) => NORESERVE,
+                    (false, false) => 0,
+                };
+                (MAP, Args { word, number, ..range(mm, start, end) })
             }
             OpKind::Fault { mm, page: a, read } => (FAULT, Args { word: read.into(), ..page(mm, a) }),
             OpKind::Fork { parent, child } => (FORK, Args { p: parent.0, q: child.0, ..Args::default() }),
@@ -741,6 +754,7 @@ mod tests {
         for (text, small) in [
             ("map p0 1..2", true),
             ("map p0 1..2 grows", false),
+            ("map p0 1..2 noreserve", false),
             ("map p0 1..2 file 0", false),
             ("fault p0 1", true),
             ("fault p0 1 read", false),

@@ -119,6 +119,7 @@ pub(super) mod constants {
     pub const MAP_PRIVATE: Constant = ("MAP_PRIVATE", 2);
     pub const MAP_ANONYMOUS: Constant = ("MAP_ANONYMOUS", 0x20);
     pub const MAP_GROWSDOWN: Constant = ("MAP_GROWSDOWN", 0x100);
+    pub const MAP_NORESERVE: Constant = ("MAP_NORESERVE", 0x4000);
     pub const MAP_FIXED_NOREPLACE: Constant = ("MAP_FIXED_NOREPLACE", 0x10_0000);
     pub const MREMAP_MAYMOVE: Constant = ("MREMAP_MAYMOVE", 1);
     pub const MREMAP_FIXED: Constant = ("MREMAP_FIXED", 2);
@@ -143,8 +144,13 @@ mod tests {
         let UserAction::Call(call) = action("move p0 1..3 8 dontunmap") else { panic!("a call") };
         assert_eq!((call.name.name(), call.returns), ("mremap", Some(8)));
         let flags = [constants::MREMAP_MAYMOVE, constants::MREMAP_FIXED, constants::MREMAP_DONTUNMAP].to_vec();
-        let wanted =
-            [Argument::Address(1), Argument::Length(2), Argument::Length(2), Argument::Flags(flags), Argument::Address(8)];
+        let wanted = [
+            Argument::Address(1),
+            Argument::Length(2),
+            Argument::Length(2),
+            Argument::Flags(flags),
+            Argument::Address(8),
+        ];
         assert_eq!(call.arguments, wanted);
         assert_eq!(action("fork p0 p3"), UserAction::Fork(3));
         assert!(matches!(OpKind::Unpin { pin: 1 }.user_action(), UserAction::None(_)));
