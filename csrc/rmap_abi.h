@@ -113,6 +113,7 @@ enum rmap_vma_flag {
 	RMAP_VMA_WIPEONFORK = 0x40,
 	RMAP_VMA_ACCOUNT = 0x80,
 	RMAP_VMA_OTHER = 0x100,		/* any flag that has no bit here */
+	RMAP_VMA_NORESERVE = 0x200,
 };
 
 /* Why a VMA is cloned; enum vma_operation of 7.x. */
@@ -465,6 +466,7 @@ struct rmap_operation_map {
 	uint64_t start;
 	uint64_t end;
 	uint32_t grows;	/* 0 or 1: VM_GROWSDOWN */
+	uint32_t noreserve;	/* 0 or 1: VM_NORESERVE */
 	uint32_t file;	/* number of the file + 1; 0: anonymous */
 };
 

@@ -54,7 +54,8 @@ static void layer_destroy(struct rmap_world *w)
 static int32_t drive_map(struct mm_struct *mm, const struct rmap_operation_map *op)
 {
 	unsigned long addr = op->start << PAGE_SHIFT, len = (op->end - op->start) << PAGE_SHIFT, result;
-	unsigned long flags = VMA_FLAGS_NEW | (op->grows ? VM_GROWSDOWN : 0);
+	unsigned long flags = VMA_FLAGS_NEW | (op->grows ? VM_GROWSDOWN : 0) |
+			      (op->noreserve ? VM_NORESERVE : 0);
 	struct file *file = op->file ? &current_world->files[(op->file - 1) % MAX_FILES] : NULL;
 	MA_STATE(mas, &mm->mm_mt, addr, addr);
 	LIST_HEAD(uf);

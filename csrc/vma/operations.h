@@ -41,6 +41,7 @@ static uint64_t vma_told_kind(const struct vm_area_struct *vma)
 		{ VM_DONTCOPY, RMAP_VMA_DONTCOPY },
 		{ VM_WIPEONFORK, RMAP_VMA_WIPEONFORK },
 		{ VM_ACCOUNT, RMAP_VMA_ACCOUNT },
+		{ VM_NORESERVE, RMAP_VMA_NORESERVE },
 	};
 	unsigned long rest = vma->vm_flags & ~(VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC);
 	uint64_t kind = 0;

@@ -24,13 +24,14 @@ const WINDOW_END: u64 = (FIRST_PAGE + PAGE_LIMIT) << PAGE_SHIFT;
 const MAX_ENTRIES: usize = 1 << 16;
 
 /// Bits of `vm_flags`, the same in all kernels so far, and ours.
-const FLAGS: [(u64, u64); 8] = [
+const FLAGS: [(u64, u64); 9] = [
     (0x1, VmaAttributes::READ),
     (0x2, VmaAttributes::WRITE),
     (0x4, VmaAttributes::EXEC),
     (0x100, VmaAttributes::GROWSDOWN),
     (0x2_0000, VmaAttributes::DONTCOPY),
     (0x10_0000, VmaAttributes::ACCOUNT),
+    (0x20_0000, VmaAttributes::NORESERVE),
     (0x200_0000, VmaAttributes::WIPEONFORK),
     // VM_SOFTDIRTY: on every new VMA of a kernel with CONFIG_MEM_SOFT_DIRTY, which the userland one is without.
     (0x800_0000, 0),

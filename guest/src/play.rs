@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use rmap_seam::dump::Dump;
 use rmap_seam::{MAX_PROCESSES, MmId};
 use rmap_trace::agent::FIRST_PAGE;
-use rmap_trace::{Advice, OpKind};
+use rmap_trace::{Argument, OpKind, UserAction};
 
 use crate::Error;
 use crate::graph::{Graph, PAGE_SHIFT};
@@ -57,76 +57,53 @@ impl<'a> Player<'a> {
     /// Does one operation; what it returns is 0 or an errno. Of a process that is not there, or that is there already, it
     /// says what the userland driver says.
     pub fn play(&mut self, kind: &OpKind) -> Result<i32, Error> {
-        let call = |result: i64| if result < 0 { -result as i32 } else { 0 };
-        let (mm, number, args): (MmId, i64, Vec<u64>) = match *kind {
-            OpKind::Map { mm, start, end, grows, file } => {
-                let backed = file.and_then(|file| self.files.get(usize::from(file)));
-                let mut flags = libc::MAP_PRIVATE | libc::MAP_FIXED_NOREPLACE;
-                flags |= if grows { libc::MAP_GROWSDOWN } else { 0 };
-                flags |= if backed.is_none() { libc::MAP_ANONYMOUS } else { 0 };
-                let fd = backed.map_or(u64::MAX, |file| file.as_raw_fd() as u64);
-                let offset = if backed.is_none() { 0 } else { address(start) };
-                let prot = (libc::PROT_READ | libc::PROT_WRITE) as u64;
-                (mm, libc::SYS_mmap, vec![address(start), bytes(start, end), prot, flags as u64, fd, offset])
-            }
-            OpKind::Fault { mm, page, read } => {
-                let advice = if read { libc::MADV_POPULATE_READ } else { libc::MADV_POPULATE_WRITE };
-                (mm, libc::SYS_madvise, vec![address(page), bytes(0, 1), advice as u64])
-            }
-            OpKind::Unmap { mm, start, end } => (mm, libc::SYS_munmap, vec![address(start), bytes(start, end)]),
-            OpKind::Protect { mm, start, end, write } => {
-                let prot = libc::PROT_READ | if write { libc::PROT_WRITE } else { 0 };
-                (mm, libc::SYS_mprotect, vec![address(start), bytes(start, end), prot as u64])
-            }
-            OpKind::Advise { mm, start, end, advice } => {
-                let advice = match advice {
-                    Advice::DontFork => libc::MADV_DONTFORK,
-                    Advice::DoFork => libc::MADV_DOFORK,
-                    Advice::WipeOnFork => libc::MADV_WIPEONFORK,
-                    Advice::KeepOnFork => libc::MADV_KEEPONFORK,
-                };
-                (mm, libc::SYS_madvise, vec![address(start), bytes(start, end), advice as u64])
-            }
-            OpKind::Move { mm, start, end, to, dontunmap } => {
-                let mut flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
-                flags |= if dontunmap { libc::MREMAP_DONTUNMAP } else { 0 };
-                let len = bytes(start, end);
-                (mm, libc::SYS_mremap, vec![address(start), len, len, flags as u64, address(to)])
-            }
-            OpKind::Resize { mm, start, end, pages } => {
-                (mm, libc::SYS_mremap, vec![address(start), bytes(start, end), bytes(0, pages), 0, 0])
-            }
-            OpKind::Fork { parent, child } => return self.fork(parent, child),
-            OpKind::Exit { mm } => {
-                if !self.processes.lives(mm.0) {
-                    return Ok(libc::ESRCH);
-                }
-                self.processes.exit(mm.0)?;
-                return Ok(0);
-            }
-            OpKind::Grow { mm, page, pages } => return self.grow(mm, page, pages),
-            OpKind::Pin { .. } | OpKind::Unpin { .. } | OpKind::Walk { .. } | OpKind::UffdMove { .. } => {
-                return Err(Error::Host(format!("{} is no system call", kind.keyword())));
-            }
-        };
+        let mm = kind.process().ok_or_else(|| Error::Host(format!("{} is of no process", kind.keyword())))?;
         if !self.processes.lives(mm.0) {
             return Ok(libc::ESRCH);
         }
-        let errno = call(self.processes.call(mm.0, number, &args)?);
-        if let OpKind::Map { mm, start, file: Some(file), .. } = *kind
-            && errno == 0
-            && let Some(pointer) = self.graph.file_at(self.mms[usize::from(mm.0)], address(start))?
-            && !self.graph.files.iter().any(|(known, _)| *known == pointer)
-        {
-            self.graph.files.push((pointer, u32::from(file) + 1));
+        let call = match kind.user_action() {
+            UserAction::Call(call) => call,
+            UserAction::Fork(child) => return self.fork(mm, MmId(child)),
+            UserAction::Exit => {
+                self.processes.exit(mm.0)?;
+                return Ok(0);
+            }
+            UserAction::Grow { page, pages } => return self.grow(mm, page, pages),
+            UserAction::UffdMove { .. } | UserAction::None(_) => {
+                return Err(Error::Host(format!("{} is no system call", kind.keyword())));
+            }
+        };
+        let arguments: Vec<u64> = call.arguments.iter().map(|argument| self.number(argument)).collect();
+        let result = self.processes.call(mm.0, call.name as i64, &arguments)?;
+        if result < 0 {
+            return Ok(-result as i32);
         }
-        Ok(errno)
+        for argument in &call.arguments {
+            if let (Argument::File(Some(file)), Some(start)) = (argument, call.returns)
+                && let Some(pointer) = self.graph.file_at(self.mms[usize::from(mm.0)], address(start))?
+                && !self.graph.files.iter().any(|(known, _)| *known == pointer)
+            {
+                self.graph.files.push((pointer, u32::from(*file) + 1));
+            }
+        }
+        Ok(0)
+    }
+
+    /// An argument of a system call as the kernel takes it.
+    fn number(&self, argument: &Argument) -> u64 {
+        match argument {
+            Argument::Address(page) => address(*page),
+            Argument::Length(pages) => bytes(0, *pages),
+            Argument::Flags(constants) => constants.iter().fold(0, |sum, (_, value)| sum | value),
+            Argument::File(file) => {
+                let file = file.and_then(|file| self.files.get(usize::from(file)));
+                file.map_or(u64::MAX, |file| file.as_raw_fd() as u64)
+            }
+            Argument::Offset(page) => page.map_or(0, address),
+        }
     }
 
     fn fork(&mut self, parent: MmId, child: MmId) -> Result<i32, Error> {
-        if !self.processes.lives(parent.0) {
-            return Ok(libc::ESRCH);
-        }
         if self.processes.lives(child.0) {
             return Ok(libc::EEXIST);
         }
@@ -141,9 +118,6 @@ impl<'a> Player<'a> {
 
     /// A fault below the VMA that holds the page, so that it grows; not where that would be a fault of another VMA.
     fn grow(&mut self, mm: MmId, page: u64, pages: u64) -> Result<i32, Error> {
-        if !self.processes.lives(mm.0) {
-            return Ok(libc::ESRCH);
-        }
         let space = self.mms[usize::from(mm.0)];
         let Some((start, _)) = self.graph.vma_range(space, address(page))? else { return Ok(libc::EFAULT) };
         let Some(below) = start.checked_sub(bytes(0, pages)).filter(|&below| below > address(0)) else {

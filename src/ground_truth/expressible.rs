@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::rmap::Fail;
-use crate::trace::{Op, OpKind, Trace};
+use crate::trace::{Op, OpKind, Trace, UserAction};
 
 /// How often each thing was left out, by what it is called.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -38,23 +38,12 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// The operation, if a process can ask for it, or why it cannot.
+/// Why a process on the booted kernel cannot ask for an operation, if it cannot.
 fn reason(kind: &OpKind) -> Option<&'static str> {
-    match kind {
-        OpKind::Pin { .. } => Some("pin (only the kernel itself takes references)"),
-        OpKind::Unpin { .. } => Some("unpin (only the kernel itself drops references)"),
-        OpKind::Walk { .. } => Some("walk (only the kernel itself walks)"),
-        OpKind::UffdMove { .. } => Some("uffdmove (its range must be registered, which changes VMAs)"),
-        OpKind::Map { .. }
-        | OpKind::Fault { .. }
-        | OpKind::Fork { .. }
-        | OpKind::Unmap { .. }
-        | OpKind::Exit { .. }
-        | OpKind::Protect { .. }
-        | OpKind::Advise { .. }
-        | OpKind::Move { .. }
-        | OpKind::Resize { .. }
-        | OpKind::Grow { .. } => None,
+    match kind.user_action() {
+        UserAction::None(reason) => Some(reason),
+        UserAction::UffdMove { .. } => Some("uffdmove (its range must be registered, which changes VMAs)"),
+        UserAction::Call(_) | UserAction::Fork(_) | UserAction::Exit | UserAction::Grow { .. } => None,
     }
 }
 

@@ -223,7 +223,7 @@ fn what_grows_down_to_something_still_does() {
         "map p0 0..1\nmap p0 2..3 grows\ngrow p0 2 1",
         |trace| {
             matches!(trace.ops.iter().map(|op| op.kind).collect::<Vec<_>>()[..],
-            [OpKind::Map { end, .. }, OpKind::Map { start, grows: true, .. }, OpKind::Grow { page, pages, .. }]
+            [OpKind::Map { end, .. }, OpKind::Map { start, grows: true, noreserve: false, .. }, OpKind::Grow { page, pages, .. }]
             if page == start && page - pages == end)
         },
     );

@@ -1,7 +1,7 @@
 //! What an operation means for an address space: which pages are mapped after it, and how. An independent account, by pages,
 //! of what the kernel's VMA code is asked to do; of where VMAs begin and end it knows only where two must be one.
 
-use crate::rmap::{EAGAIN, ENOMEM, VmaRange};
+use crate::rmap::{EAGAIN, ENOMEM, VmaAttributes, VmaRange};
 use crate::trace::{Advice, Mapped, OpKind};
 
 /// An operation did something else than it was asked.
@@ -28,6 +28,7 @@ struct VmaKind {
     file: Option<u64>,
     dontcopy: bool,
     wipeonfork: bool,
+    noreserve: bool,
 }
 
 /// Nobody sends a signal.
@@ -241,7 +242,7 @@ fn forked(operation: &OpKind, spaces: &Spaces) -> Option<UnexpectedEffect> {
     })
 }
 
-const ANY: VmaKind = VmaKind { writable: false, file: None, dontcopy: false, wipeonfork: false };
+const ANY: VmaKind = VmaKind { writable: false, file: None, dontcopy: false, wipeonfork: false, noreserve: false };
 
 fn pieces(space: &[Mapped]) -> Vec<Piece> {
     let piece = |vma: &Mapped| Piece {
@@ -252,6 +253,7 @@ fn pieces(space: &[Mapped]) -> Vec<Piece> {
             file: vma.file.then_some(vma.range.pgoff.wrapping_sub(vma.range.start)),
             dontcopy: vma.dontcopy,
             wipeonfork: vma.wipeonfork,
+            noreserve: u64::from(vma.flags) & VmaAttributes::NORESERVE != 0,
         },
     };
     space.iter().map(piece).collect()
@@ -301,10 +303,10 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
     };
     let at = |page: u64| before.iter().find(|piece| (piece.start..piece.end).contains(&page));
     Some(match *operation {
-        OpKind::Map { start, end, file, .. } => {
+        OpKind::Map { start, end, noreserve, file, .. } => {
             let mut out = without(before, start, end);
             // From the offset of its first page's number on.
-            let how = VmaKind { writable: true, file: file.map(|_| 0), dontcopy: false, wipeonfork: false };
+            let how = VmaKind { writable: true, file: file.map(|_| 0), noreserve, ..ANY };
             out.push(Piece { start, end, how });
             out
         }
@@ -366,7 +368,12 @@ fn differ(operation: &OpKind, expected: &[Piece], there: &[Piece]) -> String {
         None => "nothing more".to_owned(),
         Some(Piece { start, end, how }) => {
             let file = how.file.map(|far| format!("file from {:#x}", start.wrapping_add(far)));
-            let words = [(how.writable, "writable"), (how.dontcopy, "dontcopy"), (how.wipeonfork, "wipeonfork")];
+            let words = [
+                (how.writable, "writable"),
+                (how.dontcopy, "dontcopy"),
+                (how.wipeonfork, "wipeonfork"),
+                (how.noreserve, "noreserve"),
+            ];
             let words = words.into_iter().filter(|(holds, _)| *holds).map(|(_, word)| word);
             let words: Vec<&str> = words.chain(file.as_deref()).collect();
             format!("{start:#x}..{end:#x} {}", words.join(" ")).trim_end().to_owned()
@@ -404,11 +411,15 @@ mod tests {
 
     #[test]
     fn what_is_asked_is_seen_to_be_done_however_vmas_lie() {
-        let map = OpKind::Map { mm: P0, start: 4, end: 8, grows: false, file: None };
+        let map = OpKind::Map { mm: P0, start: 4, end: 8, grows: false, noreserve: false, file: None };
         assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 8)], 0), None);
         assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 3), vma(3, 8)], 0), None);
         assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 4)], 0), NOT_DONE);
         assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 4), vma(4, 9)], 0), NOT_DONE);
+        let reserves = OpKind::Map { mm: P0, start: 4, end: 8, grows: false, noreserve: true, file: None };
+        let unreserved = Mapped { flags: VmaAttributes::NORESERVE as u32 | 3, ..vma(4, 8) };
+        assert_eq!(broken(reserves, &[vma(0, 4)], &[vma(0, 4), unreserved], 0), None);
+        assert_eq!(broken(reserves, &[vma(0, 4)], &[vma(0, 8)], 0), NOT_DONE);
         let unmap = OpKind::Unmap { mm: P0, start: 1, end: 2 };
         assert_eq!(broken(unmap, &[vma(0, 4)], &[vma(0, 1), vma(2, 4)], 0), None);
         assert_eq!(broken(unmap, &[vma(0, 4)], &[vma(0, 2), vma(2, 4)], 0), NOT_DONE);
@@ -502,7 +513,7 @@ mod tests {
     #[test]
     fn what_is_alike_and_never_written_to_is_one_vma_at_the_ends_of_a_mapping() {
         let apart = Some("VMAs that should be one");
-        let map = OpKind::Map { mm: P0, start: 4, end: 8, grows: false, file: None };
+        let map = OpKind::Map { mm: P0, start: 4, end: 8, grows: false, noreserve: false, file: None };
         assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 4), vma(4, 8)], 0), apart);
         assert_eq!(broken(map, &[vma(8, 9)], &[vma(4, 8), vma(8, 9)], 0), apart);
         // Where nothing was done, or they differ.

@@ -36,7 +36,9 @@ impl SmallDriver {
     /// Does an operation that was begun.
     pub(super) fn perform<R: Rmap + ?Sized>(&mut self, rmap: &mut R, kind: &OpKind) -> Result {
         match *kind {
-            OpKind::Map { mm, start, end, grows: false, file: None } => self.map(rmap, mm, start, end),
+            OpKind::Map { mm, start, end, grows: false, noreserve: false, file: None } => {
+                self.map(rmap, mm, start, end)
+            }
             OpKind::Fault { mm, page, read: false } => self.fault(rmap, mm, page),
             OpKind::Fork { parent, child } => self.fork(rmap, parent, child),
             OpKind::Unmap { mm, start, end } => self.unmap(rmap, mm, start, end),
@@ -44,14 +46,7 @@ impl SmallDriver {
             OpKind::Pin { mm, page } => self.pin(rmap, mm, page),
             OpKind::Unpin { pin } => self.pages.unpin(rmap, usize::from(pin)).map_err(|Refused(e)| Outcome::Refused(e)),
             OpKind::Walk { mm, page, mode } => self.walk(rmap, mm, page, mode),
-            OpKind::Map { .. }
-            | OpKind::Fault { .. }
-            | OpKind::Protect { .. }
-            | OpKind::Advise { .. }
-            | OpKind::Move { .. }
-            | OpKind::Resize { .. }
-            | OpKind::Grow { .. }
-            | OpKind::UffdMove { .. } => refused(ENOSYS),
+            _ => refused(ENOSYS),
         }
     }
 

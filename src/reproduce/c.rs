@@ -21,7 +21,7 @@ use super::{Played, PlayedOp};
 use crate::fill::fill;
 use crate::mm::Outcome;
 use crate::rmap::{MmId, errno_name};
-use crate::trace::{Advice, OpKind};
+use crate::trace::{Argument, OpKind, UserAction};
 
 const PROGRAM: &str = include_str!("program.c");
 const UFFD: &str = include_str!("uffd.c");
@@ -50,14 +50,19 @@ pub fn program(played: &Played) -> Result<String, NoSystemCall> {
         played.ops.iter().enumerate().map(|(at, op)| SystemCalls::new(at, op)).collect::<Result<_, _>>()?;
     let (mut lowest, mut end, mut processes, mut files) = (u64::MAX, 1, 1, 0);
     for PlayedOp { op, .. } in &played.ops {
-        let (first, last) = pages(&op.kind);
+        let (first, last) = op.kind.pages().unwrap_or((u64::MAX, 0));
         (lowest, end) = (lowest.min(first), end.max(last));
         processes = processes.max(1 + op.kind.process().map_or(0, |mm| mm.0));
-        if let OpKind::Fork { child, .. } = op.kind {
-            processes = processes.max(1 + child.0);
-        }
-        if let OpKind::Map { file: Some(file), .. } = op.kind {
-            files = files.max(1 + file);
+        match op.kind.user_action() {
+            UserAction::Fork(child) => processes = processes.max(1 + child),
+            UserAction::Call(call) => {
+                for argument in &call.arguments {
+                    if let Argument::File(Some(file)) = argument {
+                        files = files.max(1 + file);
+                    }
+                }
+            }
+            _ => (),
         }
     }
     let base = if lowest < LOWEST { LOWEST } else { 0 };
@@ -96,22 +101,6 @@ fn about(played: &Played) -> String {
 /// Without what ends a comment.
 fn comment(text: &str) -> String {
     text.replace("*/", "* /").replace("/*", "/ *")
-}
-
-/// The first page and the end of what an operation names.
-fn pages(kind: &OpKind) -> (u64, u64) {
-    match *kind {
-        OpKind::Map { start, end, .. }
-        | OpKind::Unmap { start, end, .. }
-        | OpKind::Protect { start, end, .. }
-        | OpKind::Advise { start, end, .. } => (start, end),
-        OpKind::Fault { page, .. } | OpKind::Pin { page, .. } | OpKind::Walk { page, .. } => (page, page + 1),
-        OpKind::Move { start, end, to, .. } => (start.min(to), end.max(to + (end - start))),
-        OpKind::Resize { start, end, pages, .. } => (start, end.max(start + pages)),
-        OpKind::Grow { page, pages, .. } => (page.saturating_sub(pages), page + 1),
-        OpKind::UffdMove { from, to, .. } => (from.min(to), from.max(to) + 1),
-        OpKind::Fork { .. } | OpKind::Exit { .. } | OpKind::Unpin { .. } => (u64::MAX, 0),
-    }
 }
 
 /// One step of the program.
@@ -210,63 +199,40 @@ impl<'a> SystemCalls<'a> {
 
 /// The expression that does an operation, and is 0 or an errno.
 fn call(kind: &OpKind, played: &PlayedOp) -> Result<String, &'static str> {
-    let range = |start: u64, end: u64| format!("at({start:#x}), len({:#x})", end.saturating_sub(start));
-    Ok(match *kind {
-        OpKind::Map { start, end, grows, file, .. } => {
-            let source = if file.is_some() { "" } else { " | MAP_ANONYMOUS" };
-            let grows = if grows { " | MAP_GROWSDOWN" } else { "" };
-            let (fd, offset) = match file {
-                Some(file) => (format!("files[{file}]"), format!("(off_t)len({start:#x})")),
-                None => ("-1".to_owned(), "0".to_owned()),
-            };
-            format!(
-                "mapped(mmap({}, PROT_READ | PROT_WRITE,\n\t\t\t\t   MAP_PRIVATE{source}{grows} | MAP_FIXED_NOREPLACE, {fd}, \
-                 {offset}), at({start:#x}))",
-                range(start, end)
-            )
+    Ok(match kind.user_action() {
+        UserAction::Call(call) => {
+            let arguments: Vec<String> = call.arguments.iter().map(argument).collect();
+            let made = format!("{}({})", call.name.name(), arguments.join(", "));
+            match call.returns {
+                Some(page) => format!("mapped({made},\n\t\t\t      at({page:#x}))"),
+                None => format!("failed({made})"),
+            }
         }
-        OpKind::Fault { page, read, .. } => {
-            let how = if read { "READ" } else { "WRITE" };
-            format!("failed(madvise(at({page:#x}), len(1), MADV_POPULATE_{how}))")
-        }
-        OpKind::Fork { child, .. } => format!("spawn({}, child)", child.0),
-        OpKind::Exit { .. } => "0".to_owned(),
-        OpKind::Unmap { start, end, .. } => format!("failed(munmap({}))", range(start, end)),
-        OpKind::Protect { start, end, write, .. } => {
-            let write = if write { " | PROT_WRITE" } else { "" };
-            format!("failed(mprotect({}, PROT_READ{write}))", range(start, end))
-        }
-        OpKind::Advise { start, end, advice, .. } => {
-            let advice = match advice {
-                Advice::DontFork => "MADV_DONTFORK",
-                Advice::DoFork => "MADV_DOFORK",
-                Advice::WipeOnFork => "MADV_WIPEONFORK",
-                Advice::KeepOnFork => "MADV_KEEPONFORK",
-            };
-            format!("failed(madvise({}, {advice}))", range(start, end))
-        }
-        OpKind::Move { start, end, to, dontunmap, .. } => {
-            let stays = if dontunmap { " | MREMAP_DONTUNMAP" } else { "" };
-            format!(
-                "mapped(mremap({}, len({:#x}),\n\t\t\t\t     MREMAP_MAYMOVE | MREMAP_FIXED{stays}, at({to:#x})), at({to:#x}))",
-                range(start, end),
-                end - start
-            )
-        }
-        OpKind::Resize { start, end, pages, .. } => {
-            format!("mapped(mremap({}, len({pages:#x}), 0), at({start:#x}))", range(start, end))
-        }
-        OpKind::Grow { page, pages, .. } => {
+        UserAction::Fork(child) => format!("spawn({child}, child)"),
+        UserAction::Exit => "0".to_owned(),
+        UserAction::Grow { page, pages } => {
             let top = played.vma.map_or(page, |vma| vma.start);
             match top.checked_sub(pages) {
                 Some(to) => format!("grow_to(at({to:#x}))"),
                 None => return Err("it grows below page 0, which no system call can ask for"),
             }
         }
-        OpKind::UffdMove { from, to, .. } => {
-            let vma = played.vma.map_or(range(to, to + 1), |vma| range(vma.start, vma.end));
-            format!("move_page({vma}, at({from:#x}), at({to:#x}))")
+        UserAction::UffdMove { from, to } => {
+            let (start, end) = played.vma.map_or((to, to + 1), |vma| (vma.start, vma.end));
+            format!("move_page(at({start:#x}), len({:#x}), at({from:#x}), at({to:#x}))", end - start)
         }
-        OpKind::Pin { .. } | OpKind::Unpin { .. } | OpKind::Walk { .. } => return Err("no system call does it"),
+        UserAction::None(_) => return Err("no system call does it"),
     })
+}
+
+/// An argument of a system call, as C writes it.
+fn argument(argument: &Argument) -> String {
+    match argument {
+        Argument::Address(page) => format!("at({page:#x})"),
+        Argument::Length(pages) => format!("len({pages:#x})"),
+        Argument::Flags(constants) if constants.is_empty() => "0".to_owned(),
+        Argument::Flags(constants) => constants.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" | "),
+        Argument::File(file) => file.map_or("-1".to_owned(), |file| format!("files[{file}]")),
+        Argument::Offset(page) => page.map_or("0".to_owned(), |page| format!("(off_t)len({page:#x})")),
+    }
 }

@@ -112,6 +112,8 @@ impl VmaAttributes {
     pub const ACCOUNT: u64 = abi::RMAP_VMA_ACCOUNT;
     /// Any flag that has no bit here.
     pub const OTHER: u64 = abi::RMAP_VMA_OTHER;
+    /// `VM_NORESERVE`
+    pub const NORESERVE: u64 = abi::RMAP_VMA_NORESERVE;
 
     /// The flags that `anon_vma_compatible()` ignores.
     pub const IGNORED: u64 = Self::READ | Self::WRITE | Self::EXEC | Self::SOFTDIRTY;

@@ -46,6 +46,13 @@ pub enum Form {
     Pin,
 }
 
+/// The words of new memory; [`GROWS`] and [`NORESERVE`] are their numbers.
+const SORTS: &[&str] = &["grows", "noreserve"];
+/// `grows`
+pub(super) const GROWS: u8 = 1;
+/// `noreserve`
+pub(super) const NORESERVE: u8 = 2;
+
 const ADVICE: &[&str] = &["dontfork", "dofork", "wipeonfork", "keeponfork"];
 const MODES: &[&str] = &["locked", "trylock", "contended"];
 
@@ -86,8 +93,8 @@ pub(super) enum Arg {
     ExclusivePage,
     /// A page of writable anonymous memory that was not written to.
     EmptyPage,
-    /// Whether new memory grows down.
-    Grows,
+    /// Whether new memory grows down, or is not accounted.
+    Sort,
     /// The file of new memory.
     File,
     /// Whether a fault reads: it must, where writing is not allowed.
@@ -114,7 +121,7 @@ impl Arg {
             Arg::FreeRange | Arg::MappedRange | Arg::WholeRange | Arg::MovedRange | Arg::ResizedRange => Form::Range,
             Arg::Target | Arg::EmptyPage => Form::Place,
             Arg::NewLength | Arg::Growth => Form::Count,
-            Arg::Grows => Form::Optional(&["grows"]),
+            Arg::Sort => Form::Optional(SORTS),
             Arg::File => Form::File,
             Arg::Read => Form::Optional(&["read"]),
             Arg::Access => Form::Word(&["r", "rw"]),
@@ -144,6 +151,6 @@ impl Arg {
 
     /// Whether the small driver knows what it says beside its absence.
     pub(super) const fn small(self) -> bool {
-        !matches!(self, Arg::Grows | Arg::File | Arg::Read)
+        !matches!(self, Arg::Sort | Arg::File | Arg::Read)
     }
 }

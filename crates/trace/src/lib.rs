@@ -12,6 +12,7 @@
 //! | `model.rs` | the cheap model of what is alive, for whoever makes operations up; `model/space.rs` of one process |
 //! | `random.rs` | random traces, reproducible by a seed |
 //! | `mutate.rs` | mutations of the byte form by whole operations |
+//! | `user.rs` | how a process asks for an operation: its system call |
 //! | `vma_layer.rs` | what is asked of the kernel's own VMA code, and what is seen while it runs |
 //! | `recorder.rs` | a side that is asked afterwards what it did |
 //! | `agent.rs` | what the host and the agent on a booted kernel say to each other |
@@ -25,6 +26,7 @@ mod op;
 mod random;
 mod recorder;
 mod text;
+mod user;
 mod vma_layer;
 
 pub use args::{Args, Form};
@@ -34,6 +36,7 @@ pub use op::{Advice, MAX_FILES, MAX_PINS, OPERATION_COUNT, OPERATIONS, Op, OpKin
 pub use random::{Mix, Rng, random_trace};
 pub use recorder::{Log, Recorder};
 pub use text::{FORMAT_VERSION, ParseError, help, parse, parse_bytes};
+pub use user::{Argument, Constant, SystemCall, SystemCallName, UserAction};
 pub use vma_layer::{Mapped, MmCounts, Observation, PageEvent, Request, Seen, VmaLayer, Watched};
 
 /// Page numbers of a trace, ends of ranges included, lie below this, so that they fit a record

@@ -8,7 +8,7 @@
 mod bits;
 mod space;
 
-use super::args::{Arg, Args, Form};
+use super::args::{Arg, Args, Form, GROWS, NORESERVE};
 use super::op::{Advice, Fails, OPERATIONS, Op, OpSet, Operation};
 use bits::{draw_one, modulo, ones, runs, undraw_one};
 use rmap_seam::MAX_PROCESSES;
@@ -170,7 +170,7 @@ impl TraceModel {
         let space = self.space(args.p);
         let of_files = || space.of_files() & window_bits(args.a, args.b) != 0;
         match arg {
-            Arg::Grows | Arg::Read if self.set == OpSet::Small => 0,
+            Arg::Sort | Arg::Read if self.set == OpSet::Small => 0,
             Arg::Read if space.read_only() & window_bits(args.a, args.a + 1) != 0 => 1,
             Arg::DontUnmap if of_files() => 0,
             Arg::Advice if word == Advice::WipeOnFork as u8 && of_files() => Advice::KeepOnFork as u8,
@@ -232,13 +232,15 @@ impl TraceModel {
                     let free = if fields.c & WAYS == ANYWHERE { None } else { draw_one(free, index) };
                     args.c = WINDOW_START + at_home.or(free).or_else(|| draw_one(anywhere, index))?;
                 }
-                Arg::File if self.set == OpSet::Full && args.word == 0 => {
+                Arg::File if self.set == OpSet::Full && args.word != GROWS => {
                     args.number = fields.number.saturating_sub(NO_FILE);
                 }
                 Arg::File => (),
                 Arg::Pin => args.number = draw_one(self.pins.into(), u64::from(fields.number))? as u8,
-                Arg::Grows | Arg::Read | Arg::Access | Arg::Advice | Arg::DontUnmap | Arg::Mode => {
+                Arg::Sort | Arg::Read | Arg::Access | Arg::Advice | Arg::DontUnmap | Arg::Mode => {
                     let word = match arg.form() {
+                        // From above, so that a record of `grows` keeps its meaning.
+                        Form::Optional(_) if arg == Arg::Sort => [0, 0, NORESERVE, GROWS][usize::from(fields.word & 3)],
                         Form::Optional(words) => (fields.word & 3).saturating_sub(3 - words.len() as u8),
                         Form::Word(words) => fields.word & (words.len() as u8 - 1),
                         _ => 0,
@@ -315,8 +317,9 @@ impl TraceModel {
                 }
                 Arg::File => fields.number = if args.number == 0 { 0 } else { args.number + NO_FILE },
                 Arg::Pin => fields.number = undraw_one(self.pins.into(), u64::from(args.number))? as u8,
-                Arg::Grows | Arg::Read | Arg::Access | Arg::Advice | Arg::DontUnmap | Arg::Mode => {
+                Arg::Sort | Arg::Read | Arg::Access | Arg::Advice | Arg::DontUnmap | Arg::Mode => {
                     fields.word = match arg.form() {
+                        Form::Optional(_) if arg == Arg::Sort => [0, 3, 2][usize::from(args.word)],
                         Form::Optional(words) if args.word != 0 => args.word + 3 - words.len() as u8,
                         _ => args.word,
                     };
@@ -363,7 +366,7 @@ impl TraceModel {
     pub(super) fn map(&mut self, x: Args, fails: &Fails) {
         let bits = window_bits(x.a, x.b);
         let Some((space, full)) = self.living(x.p) else { return };
-        let refused = bits == 0 || space.mapped & bits != 0 || (x.word != 0 && x.number != 0);
+        let refused = bits == 0 || space.mapped & bits != 0 || (x.word == GROWS && x.number != 0);
         if refused || fails.node.fails(1) || (fails.first() && !full) {
             return;
         }

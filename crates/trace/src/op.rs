@@ -4,8 +4,10 @@
 //!
 //! What an operation does to the reverse map is not known here but to the drivers.
 
-use super::args::{Arg, Args, Form};
+use super::args::{Arg, Args, Form, GROWS, NORESERVE};
 use super::model::TraceModel;
+use super::user::constants::*;
+use super::user::{Argument, SystemCall, SystemCallName, UserAction, range};
 use rmap_seam::{Fail, MmId, WalkMode};
 
 /// What `advise` says of a range (`madvise()`).
@@ -40,7 +42,7 @@ pub const MAX_PINS: u8 = 16;
 macro_rules! for_each_operation {
     ($define:ident) => {
         $define! {
-            /// `map p A..B [grows] [file N]`: new private memory, readable and writable.
+            /// `map p A..B [grows|noreserve] [file N]`: new private memory, readable and writable.
             Map RMAP_OP_MAP map {
                 /// Whose.
                 mm: MmId;
@@ -50,6 +52,8 @@ macro_rules! for_each_operation {
                 end: u64,
                 /// Whether it grows down (`MAP_GROWSDOWN`).
                 grows: bool,
+                /// Whether it is not accounted (`MAP_NORESERVE`). What grows down always is.
+                noreserve: bool,
                 /// The file, below [`MAX_FILES`], mapped from page offset `start` on, so that neighbours may
                 /// merge; none: anonymous.
                 file: Option<u8>,
@@ -299,12 +303,14 @@ pub struct Operation {
     pub(super) instead: usize,
     /// From its arguments.
     pub(super) build: fn(Args) -> OpKind,
+    /// How a process asks for it.
+    pub(super) user: fn(Args) -> UserAction,
     /// What it does to the model, the failures included.
     pub(super) effect: fn(&mut TraceModel, Args, &Fails),
 }
 
 impl Operation {
-    /// How it is written: `map p A..B [grows] [file N]`.
+    /// How it is written: `map p A..B [grows|noreserve] [file N]`.
     pub fn usage(&self) -> String {
         let mut usage = self.keyword.to_string();
         for arg in self.args {
@@ -325,7 +331,7 @@ impl Operation {
 macro_rules! operation {
     (
         $keyword:literal, $about:literal, args: [$($arg:ident),*], small: $small:literal, weights: $weights:expr,
-        instead: $instead:expr, build: $build:expr, effect: $effect:expr $(,)?
+        instead: $instead:expr, build: $build:expr, user: $user:expr, effect: $effect:expr $(,)?
     ) => {
         Operation {
             keyword: $keyword,
@@ -335,6 +341,7 @@ macro_rules! operation {
             weights: $weights,
             instead: $instead,
             build: $build,
+            user: $user,
             effect: $effect,
             draw: |model, fields| model.draw(&[$(Arg::$arg),*], fields),
             make: |model, fields, fails, ops| {
@@ -375,13 +382,31 @@ pub static OPERATIONS: [Operation; OPERATION_COUNT] = TABLE;
 /// [`OPERATIONS`] as a constant, for what is computed at compile time.
 pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
     operation! {
-        "map", "new private memory, anonymous or of a file, that grows down or does not",
-        args: [Process, FreeRange, Grows, File],
+        "map", "new private memory, anonymous or of a file, that grows down, or is not accounted",
+        args: [Process, FreeRange, Sort, File],
         small: true,
         weights: [4, 4],
         instead: UNMAP,
         build: |x| OpKind::Map {
-            mm: MmId(x.p), start: x.a, end: x.b, grows: x.word != 0, file: x.number.checked_sub(1),
+            mm: MmId(x.p),
+            start: x.a,
+            end: x.b,
+            grows: x.word == GROWS,
+            noreserve: x.word == NORESERVE,
+            file: x.number.checked_sub(1),
+        },
+        user: |x| {
+            let file = x.number.checked_sub(1);
+            let mut flags = vec![MAP_PRIVATE];
+            flags.extend(file.is_none().then_some(MAP_ANONYMOUS));
+            flags.extend((x.word == GROWS).then_some(MAP_GROWSDOWN));
+            flags.extend((x.word == NORESERVE).then_some(MAP_NORESERVE));
+            flags.push(MAP_FIXED_NOREPLACE);
+            let [address, length] = range(x.a, x.b);
+            let [prot, flags] = [vec![PROT_READ, PROT_WRITE], flags].map(Argument::Flags);
+            let source = [Argument::File(file), Argument::Offset(file.map(|_| x.a))];
+            let arguments = [address, length, prot, flags].into_iter().chain(source).collect();
+            SystemCall::returning(SystemCallName::Mmap, arguments, x.a)
         },
         effect: |model, x, fails| model.map(x, fails),
     },
@@ -392,6 +417,10 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [5, 7],
         instead: MAP,
         build: |x| OpKind::Fault { mm: MmId(x.p), page: x.a, read: x.word != 0 },
+        user: |x| {
+            let advice = if x.word != 0 { MADV_POPULATE_READ } else { MADV_POPULATE_WRITE };
+            SystemCall::on_range(SystemCallName::Madvise, x.a, x.a + 1, &[advice])
+        },
         effect: |model, x, fails| model.fault(x, fails),
     },
     operation! {
@@ -401,6 +430,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [5, 4],
         instead: EXIT,
         build: |x| OpKind::Fork { parent: MmId(x.p), child: MmId(x.q) },
+        user: |x| UserAction::Fork(x.q),
         effect: |model, x, fails| model.fork(x.p, x.q, fails),
     },
     operation! {
@@ -410,6 +440,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [3, 2],
         instead: MAP,
         build: |x| OpKind::Unmap { mm: MmId(x.p), start: x.a, end: x.b },
+        user: |x| SystemCall::new(SystemCallName::Munmap, range(x.a, x.b).into()),
         effect: |model, x, fails| model.unmap(x.p, x.a, x.b, fails),
     },
     operation! {
@@ -419,6 +450,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [3, 3],
         instead: FORK,
         build: |x| OpKind::Exit { mm: MmId(x.p) },
+        user: |_| UserAction::Exit,
         effect: |model, x, _| model.exit(x.p),
     },
     operation! {
@@ -428,6 +460,10 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 3],
         instead: MAP,
         build: |x| OpKind::Protect { mm: MmId(x.p), start: x.a, end: x.b, write: x.word != 0 },
+        user: |x| {
+            let prot: &[_] = if x.word != 0 { &[PROT_READ, PROT_WRITE] } else { &[PROT_READ] };
+            SystemCall::on_range(SystemCallName::Mprotect, x.a, x.b, prot)
+        },
         effect: |model, x, fails| model.protect(x, fails),
     },
     operation! {
@@ -439,6 +475,10 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         build: |x| OpKind::Advise {
             mm: MmId(x.p), start: x.a, end: x.b, advice: Advice::ALL[usize::from(x.word & 3)],
         },
+        user: |x| {
+            let advice = [MADV_DONTFORK, MADV_DOFORK, MADV_WIPEONFORK, MADV_KEEPONFORK][usize::from(x.word & 3)];
+            SystemCall::on_range(SystemCallName::Madvise, x.a, x.b, &[advice])
+        },
         effect: |model, x, fails| model.advise(x, fails),
     },
     operation! {
@@ -448,6 +488,13 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 4],
         instead: MAP,
         build: |x| OpKind::Move { mm: MmId(x.p), start: x.a, end: x.b, to: x.c, dontunmap: x.word != 0 },
+        user: |x| {
+            let mut flags = vec![MREMAP_MAYMOVE, MREMAP_FIXED];
+            flags.extend((x.word != 0).then_some(MREMAP_DONTUNMAP));
+            let [address, length] = range(x.a, x.b);
+            let arguments = vec![address, length.clone(), length, Argument::Flags(flags), Argument::Address(x.c)];
+            SystemCall::returning(SystemCallName::Mremap, arguments, x.c)
+        },
         effect: |model, x, fails| model.relocate(x, fails),
     },
     operation! {
@@ -457,6 +504,11 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 2],
         instead: MAP,
         build: |x| OpKind::Resize { mm: MmId(x.p), start: x.a, end: x.b, pages: x.c },
+        user: |x| {
+            let [address, length] = range(x.a, x.b);
+            let arguments = vec![address, length, Argument::Length(x.c), Argument::Flags(Vec::new())];
+            SystemCall::returning(SystemCallName::Mremap, arguments, x.a)
+        },
         effect: |model, x, fails| model.resize(x, fails),
     },
     operation! {
@@ -466,6 +518,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 1],
         instead: MAP,
         build: |x| OpKind::Grow { mm: MmId(x.p), page: x.a, pages: x.c },
+        user: |x| UserAction::Grow { page: x.a, pages: x.c },
         effect: |model, x, fails| model.grow(x, fails),
     },
     operation! {
@@ -475,6 +528,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 1],
         instead: FAULT,
         build: |x| OpKind::Pin { mm: MmId(x.p), page: x.a },
+        user: |_| UserAction::None("pin (only the kernel itself takes references)"),
         effect: |model, _, _| model.pin(),
     },
     operation! {
@@ -484,6 +538,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 1],
         instead: PIN,
         build: |x| OpKind::Unpin { pin: x.number },
+        user: |_| UserAction::None("unpin (only the kernel itself drops references)"),
         effect: |model, x, _| model.unpin(x.number),
     },
     operation! {
@@ -493,6 +548,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 2],
         instead: FAULT,
         build: |x| OpKind::Walk { mm: MmId(x.p), page: x.a, mode: MODE_OF_WORD[usize::from(x.word & 3)] },
+        user: |_| UserAction::None("walk (only the kernel itself walks)"),
         effect: |_, _, _| (),
     },
     operation! {
@@ -502,6 +558,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 1],
         instead: FAULT,
         build: |x| OpKind::UffdMove { mm: MmId(x.p), from: x.a, to: x.c },
+        user: |x| UserAction::UffdMove { from: x.a, to: x.c },
         effect: |model, x, fails| model.uffd_move(x, fails),
     },
 ];
@@ -512,7 +569,7 @@ const MODE_OF_WORD: [WalkMode; 4] = [WalkMode::Unlocked, WalkMode::Locked, WalkM
 impl OpKind {
     /// `map p A..B`
     pub fn map(mm: MmId, start: u64, end: u64) -> OpKind {
-        OpKind::Map { mm, start, end, grows: false, file: None }
+        OpKind::Map { mm, start, end, grows: false, noreserve: false, file: None }
     }
 
     /// `fault p A`
@@ -525,9 +582,14 @@ impl OpKind {
         let range = |mm: MmId, start, end| Args { p: mm.0, a: start, b: end, ..Args::default() };
         let page = |mm: MmId, page| Args { p: mm.0, a: page, ..Args::default() };
         match *self {
-            OpKind::Map { mm, start, end, grows, file } => {
+            OpKind::Map { mm, start, end, grows, noreserve, file } => {
                 let number = file.map_or(0, |file| file.saturating_add(1));
-                (MAP, Args { word: grows.into(), number, ..range(mm, start, end) })
+                let word = match (grows, noreserve) {
+                    (true, _) => GROWS,
+                    (false, true) => NORESERVE,
+                    (false, false) => 0,
+                };
+                (MAP, Args { word, number, ..range(mm, start, end) })
             }
             OpKind::Fault { mm, page: a, read } => (FAULT, Args { word: read.into(), ..page(mm, a) }),
             OpKind::Fork { parent, child } => (FORK, Args { p: parent.0, q: child.0, ..Args::default() }),
@@ -557,6 +619,30 @@ impl OpKind {
     /// How its arguments are written, in order.
     pub fn forms(&self) -> impl Iterator<Item = Form> + use<> {
         OPERATIONS[self.index()].args.iter().map(|arg| arg.form())
+    }
+
+    /// How a process asks for it.
+    pub fn user_action(&self) -> UserAction {
+        let (row, args) = self.split();
+        (OPERATIONS[row].user)(args)
+    }
+
+    /// The pages that it names, from the first to one past the last; none if it names none. What it makes of `grow` depends on
+    /// where the VMA begins, so its page stands for that.
+    pub fn pages(&self) -> Option<(u64, u64)> {
+        let (row, args) = self.split();
+        let forms = || OPERATIONS[row].args.iter().map(|arg| arg.form());
+        let (start, end) = match forms().find(|form| matches!(form, Form::Page | Form::Range))? {
+            Form::Range => (args.a, args.b),
+            _ => (args.a, args.a + 1),
+        };
+        Some(forms().fold((start, end), |(first, last), form| match form {
+            Form::Place => (first.min(args.c), last.max(args.c + (end - start))),
+            // A number of pages: a length from the start of a range, or down from a page.
+            Form::Count if end == start + 1 && args.b == 0 => (first.min(start.saturating_sub(args.c)), last),
+            Form::Count => (first, last.max(start + args.c)),
+            _ => (first, last),
+        }))
     }
 
     /// Whether the small driver knows it.
@@ -668,6 +754,7 @@ mod tests {
         for (text, small) in [
             ("map p0 1..2", true),
             ("map p0 1..2 grows", false),
+            ("map p0 1..2 noreserve", false),
             ("map p0 1..2 file 0", false),
             ("fault p0 1", true),
             ("fault p0 1 read", false),

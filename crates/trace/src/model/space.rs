@@ -3,7 +3,7 @@
 
 use super::bits::{ones, places};
 use super::{WINDOW_PAGES, WINDOW_START};
-use crate::args::Args;
+use crate::args::{Args, GROWS, NORESERVE};
 use crate::op::Advice;
 
 /// Sets of pages that VMAs differ in: they merge only where these are the same.
@@ -19,10 +19,12 @@ enum Flag {
     File1,
     DontFork,
     WipeOnFork,
+    /// `VM_NORESERVE`
+    NoReserve,
 }
-use Flag::{DontFork, File, File0, File1, Grows, ReadOnly, Unaccounted, WipeOnFork};
+use Flag::{DontFork, File, File0, File1, Grows, NoReserve, ReadOnly, Unaccounted, WipeOnFork};
 
-const FLAGS: usize = 8;
+const FLAGS: usize = 9;
 
 /// Of a VMA's family: it came by a fork, so that it shares the anon_vmas of its ancestors.
 const FORKED: u8 = 0x80;
@@ -226,7 +228,7 @@ impl ModelSpace {
         let lends = |below: usize, neighbour: usize| {
             let family = self.family[neighbour];
             let alike = |flag: Flag| matches!(self.has(flag) >> below & 3, 0 | 3);
-            let flags = [Unaccounted, Grows, File, File0, File1, DontFork, WipeOnFork];
+            let flags = [Unaccounted, Grows, File, File0, File1, DontFork, WipeOnFork, NoReserve];
             (self.mapped & bit(neighbour) != 0
                 && family != 0
                 && family & FORKED == 0
@@ -253,7 +255,8 @@ impl ModelSpace {
         let bits = window_bits(x.a, x.b);
         self.map_plain(bits);
         self.flags.iter_mut().for_each(|flag| *flag &= !bits);
-        self.set(Grows, bits, x.word != 0);
+        self.set(Grows, bits, x.word == GROWS);
+        self.set(NoReserve, bits, x.word == NORESERVE);
         if let Some(file) = x.number.checked_sub(1) {
             self.set(File, bits, true);
             self.set(File0, bits, file & 1 != 0);

@@ -93,7 +93,7 @@ fn errors_name_line_column_found_and_wanted() {
         ("exit 3", "line 1, column 6: found \"3\", expected a process, p0 to p15".into()),
         ("exit p+3", "line 1, column 6: found \"p+3\", expected a process, p0 to p15".into()),
         ("fork p0  # p1", "line 1, column 8: found the end of the line, expected q (\"fork p q\")".into()),
-        ("\nmap p0", "line 2, column 7: found the end of the line, expected A..B (\"map p A..B [grows] [file N]\")".into()),
+        ("\nmap p0", "line 2, column 7: found the end of the line, expected A..B (\"map p A..B [grows|noreserve] [file N]\")".into()),
         ("map p0 17", "line 1, column 8: found \"17\", expected a range of pages, such as 0x10..0x18".into()),
         ("map p0 0x8..0x4", "line 1, column 13: found \"0x4\", the end must not lie before the start".into()),
         ("map p0 ..4", format!("line 1, column 8: found nothing, expected {page}")),
@@ -113,12 +113,12 @@ fn errors_name_line_column_found_and_wanted() {
         ),
         (
             "map p0 1..2 file 3 grows",
-            "line 1, column 20: found \"grows\", expected fail=, failnode= or the end of the line after \"map p A..B [grows] \
+            "line 1, column 20: found \"grows\", expected fail=, failnode= or the end of the line after \"map p A..B [grows|noreserve] \
              [file N]\""
                 .into(),
         ),
         ("map p0 1..2 file", "line 1, column 17: found the end of the line, expected the number of a file (\"map p A..B \
-             [grows] [file N]\")".into()),
+             [grows|noreserve] [file N]\")".into()),
         ("map p0 1..2 file 4", "line 1, column 18: found \"4\", expected a file, 0 to 3".into()),
         ("protect p0 1..2 rx", "line 1, column 17: found \"rx\", expected r or rw".into()),
         ("protect p0 1..2", "line 1, column 16: found the end of the line, expected r|rw (\"protect p A..B r|rw\")".into()),
