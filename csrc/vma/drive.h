@@ -179,6 +179,9 @@ static int32_t drive_protect(const struct rmap_operation_protect *op)
 				op->write ? PROT_READ | PROT_WRITE : PROT_READ, -1);
 }
 
+/* An operation without a case does not compile. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wswitch"
 static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 {
 	struct mm_struct *mm = &w->mms[op->mm % RMAP_MAX_PROCESSES];
@@ -213,6 +216,7 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 #undef ARGUMENTS
 	return -EINVAL;
 }
+#pragma GCC diagnostic pop
 
 /* What was written and is not told yet. */
 static void report_all_writes(struct rmap_world *w)

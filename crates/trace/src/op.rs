@@ -440,7 +440,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [3, 2],
         instead: MAP,
         build: |x| OpKind::Unmap { mm: MmId(x.p), start: x.a, end: x.b },
-        user: |x| SystemCall::new(SystemCallName::Munmap, range(x.a, x.b).into()),
+        user: |x| SystemCall::plain(SystemCallName::Munmap, range(x.a, x.b).into()),
         effect: |model, x, fails| model.unmap(x.p, x.a, x.b, fails),
     },
     operation! {

@@ -89,14 +89,14 @@ pub enum Argument {
 
 impl SystemCall {
     /// A call that returns 0.
-    pub fn new(name: SystemCallName, arguments: Vec<Argument>) -> UserAction {
+    pub fn plain(name: SystemCallName, arguments: Vec<Argument>) -> UserAction {
         UserAction::Call(SystemCall { name, arguments, returns: None })
     }
 
     /// A call on `start..end` with one argument of constants, that returns 0.
     pub fn on_range(name: SystemCallName, start: u64, end: u64, constants: &[Constant]) -> UserAction {
         let [address, length] = range(start, end);
-        Self::new(name, vec![address, length, Argument::Flags(constants.to_vec())])
+        Self::plain(name, vec![address, length, Argument::Flags(constants.to_vec())])
     }
 
     /// A call that returns the address of a page.
