@@ -141,7 +141,7 @@ STUBS_END
 #include "rmap.c"
 #include "folio.c"
 
-/* Nobody is told of a call but who made it. */
+/* Without the VMA layer no watcher is told: the caller of a call sees its result. */
 #define outermost_begin(call, vma, other, third) ((void)0)
 #define outermost_prepare_begin(vma) ((void)0)
 #define outermost_end(result) ((void)0)

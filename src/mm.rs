@@ -152,7 +152,7 @@ impl SmallDriver {
         &self.stats
     }
 
-    /// The statistics, which begin anew.
+    /// The statistics, which start over.
     pub fn take_stats(&mut self) -> Stats {
         std::mem::take(&mut self.stats)
     }

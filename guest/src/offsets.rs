@@ -6,7 +6,7 @@ use btf_rs::{Btf, Type};
 
 use crate::Error;
 
-/// Of the running kernel. Bytes, but for the lengths of arrays.
+/// Of the running kernel. Bytes, except for the lengths of arrays.
 pub struct Offsets {
     /// `task_struct`: `tasks`, `pid`, `mm`.
     pub task: [usize; 3],

@@ -275,7 +275,7 @@ impl KernelDriver {
         &self.stats
     }
 
-    /// The statistics, which begin anew.
+    /// The statistics, which start over.
     pub fn take_stats(&mut self) -> Stats {
         std::mem::take(&mut self.stats)
     }

@@ -223,7 +223,7 @@ pub fn missing_page<F: PartialEq>(
     None
 }
 
-/// A child has what its parent has, but for what shall not be copied; and an anon_vma where the parent has one, but
+/// A child has what its parent has, except for what shall not be copied; and an anon_vma where the parent has one, but
 /// where memory is wiped.
 fn forked(operation: &OpKind, spaces: &Spaces) -> Option<UnexpectedEffect> {
     let copied: Vec<Mapped> = spaces.before.iter().filter(|vma| !vma.dontcopy).copied().collect();

@@ -4,7 +4,7 @@
 use super::calls::{Calls, Made, Place};
 use crate::rmap::{Cache, Call, Event, EventKind, Function, Gfp};
 
-/// Where the kernel allocates: what, for which VMA, in which function, and the how-manieth there.
+/// Where the kernel allocates: what, for which VMA, in which function, and its ordinal at that site.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Site {
     /// What is allocated.

@@ -357,7 +357,7 @@ pub(crate) fn planted(number: usize) -> bool {{
     changed
 }
 
-/// Makes `entry` of the copy like that of the workspace, but for what is `changed`. What is so already is left alone, lest it be
+/// Makes `entry` of the copy like that of the workspace, except for what is `changed`. What is so already is left alone, lest it be
 /// built again.
 fn mirror(workspace: &Path, copy: &Path, entry: &Path, changed: &BTreeMap<PathBuf, String>) {
     let (from, to) = (workspace.join(entry), copy.join(entry));

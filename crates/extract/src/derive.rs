@@ -1,6 +1,6 @@
 //! References that are made of another one by edits of ours: `derived.toml` says which.
 //!
-//! What a patch of somebody else's would do to a tree is there without the patch, and is made anew
+//! What a patch of somebody else's would do to a tree is there without the patch, and is made again
 //! when the tree or the edits change.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Stand-in: the maple tree is the kernel's own, cut, but for its debugging. */
+/* Stand-in: the maple tree is the kernel's own, cut, except for its debugging. */
 #ifndef _LINUX_MAPLE_TREE_H
 #define _LINUX_MAPLE_TREE_H
 
