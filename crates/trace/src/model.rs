@@ -446,6 +446,11 @@ impl TraceModel {
         self.modify(&x, fails, |space| space.advise(x.a, x.b, Advice::ALL[usize::from(x.word) % Advice::ALL.len()]));
     }
 
+    /// `mlock` and `munlock`
+    pub(super) fn lock(&mut self, x: Args, locks: bool, fails: &Fails) {
+        self.modify(&x, fails, |space| space.lock(x.a, x.b, locks));
+    }
+
     /// `move`: nothing if the copy of the VMA fails; if only the split fails that taking the old range away needs, it
     /// stays, empty.
     pub(super) fn relocate(&mut self, x: Args, fails: &Fails) {

@@ -144,6 +144,24 @@ macro_rules! for_each_operation {
                 /// By how many pages, at least 1.
                 pages: u64,
             },
+            /// `mlock p A..B`: keeps in memory what faults bring in (`mlock2()` with `MLOCK_ONFAULT`).
+            Mlock RMAP_OP_MLOCK mlock {
+                /// Whose.
+                mm: MmId;
+                /// First page.
+                start: u64,
+                /// One past the last.
+                end: u64,
+            },
+            /// `munlock p A..B`
+            Munlock RMAP_OP_MUNLOCK munlock {
+                /// Whose.
+                mm: MmId;
+                /// First page.
+                start: u64,
+                /// One past the last.
+                end: u64,
+            },
         }
     };
 }
@@ -372,9 +390,11 @@ const PIN: usize = 10;
 const UNPIN: usize = 11;
 const WALK: usize = 12;
 const UFFDMOVE: usize = 13;
+const MLOCK: usize = 14;
+const MUNLOCK: usize = 15;
 
 /// How many operations there are.
-pub const OPERATION_COUNT: usize = 14;
+pub const OPERATION_COUNT: usize = 16;
 
 /// Every operation. A row's place is its number in an exact record: append, never reorder.
 pub static OPERATIONS: [Operation; OPERATION_COUNT] = TABLE;
@@ -561,6 +581,26 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         user: |x| UserAction::UffdMove { from: x.a, to: x.c },
         effect: |model, x, fails| model.uffd_move(x, fails),
     },
+    operation! {
+        "mlock", "keeps in memory what faults bring in: splits and merges",
+        args: [Process, WholeRange],
+        small: false,
+        weights: [0, 1],
+        instead: MAP,
+        build: |x| OpKind::Mlock { mm: MmId(x.p), start: x.a, end: x.b },
+        user: |x| SystemCall::on_range(SystemCallName::Mlock2, x.a, x.b, &[MLOCK_ONFAULT]),
+        effect: |model, x, fails| model.lock(x, true, fails),
+    },
+    operation! {
+        "munlock", "undoes mlock: splits and merges",
+        args: [Process, WholeRange],
+        small: false,
+        weights: [0, 1],
+        instead: MAP,
+        build: |x| OpKind::Munlock { mm: MmId(x.p), start: x.a, end: x.b },
+        user: |x| SystemCall::new(SystemCallName::Munlock, range(x.a, x.b).into()),
+        effect: |model, x, fails| model.lock(x, false, fails),
+    },
 ];
 
 /// The modes of a walk: none of [`MODES`], then each.
@@ -608,6 +648,8 @@ impl OpKind {
             OpKind::Unpin { pin } => (UNPIN, Args { number: pin, ..Args::default() }),
             OpKind::Walk { mm, page: a, mode } => (WALK, Args { word: mode as u8, ..page(mm, a) }),
             OpKind::UffdMove { mm, from, to } => (UFFDMOVE, Args { c: to, ..page(mm, from) }),
+            OpKind::Mlock { mm, start, end } => (MLOCK, range(mm, start, end)),
+            OpKind::Munlock { mm, start, end } => (MUNLOCK, range(mm, start, end)),
         }
     }
 
@@ -760,6 +802,7 @@ mod tests {
             ("fault p0 1 read", false),
             ("fork p0 p1", true),
             ("protect p0 1..2 r", false),
+            ("mlock p0 1..2", false),
         ] {
             let trace: crate::Trace = text.parse().unwrap();
             assert_eq!((trace.is_small(), trace.ops[0].kind.is_small()), (small, small), "{text}");
