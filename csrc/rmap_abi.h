@@ -114,6 +114,7 @@ enum rmap_vma_flag {
 	RMAP_VMA_ACCOUNT = 0x80,
 	RMAP_VMA_OTHER = 0x100,		/* any flag that has no bit here */
 	RMAP_VMA_NORESERVE = 0x200,
+	RMAP_VMA_LOCKED = 0x400,
 };
 
 /* Why a VMA is cloned; enum vma_operation of 7.x. */
@@ -460,6 +461,8 @@ enum rmap_operation_kind {
 	RMAP_OP_MOVE = 7,
 	RMAP_OP_RESIZE = 8,
 	RMAP_OP_GROW = 9,
+	RMAP_OP_MLOCK = 10,
+	RMAP_OP_MUNLOCK = 11,
 };
 
 struct rmap_operation_map {
@@ -519,6 +522,16 @@ struct rmap_operation_grow {
 	uint64_t pages;	/* how many more */
 };
 
+struct rmap_operation_mlock {
+	uint64_t start;
+	uint64_t end;
+};
+
+struct rmap_operation_munlock {
+	uint64_t start;
+	uint64_t end;
+};
+
 /* One operation: the member of its kind holds the arguments. */
 struct rmap_operation {
 	uint32_t kind;	/* enum rmap_operation_kind */
@@ -534,6 +547,8 @@ struct rmap_operation {
 		struct rmap_operation_move move_to;
 		struct rmap_operation_resize resize;
 		struct rmap_operation_grow grow;
+		struct rmap_operation_mlock mlock;
+		struct rmap_operation_munlock munlock;
 	} arguments;
 };
 

@@ -735,7 +735,7 @@ fn statistics_count_failures_by_site_and_what_was_reached() {
     };
     let caches = ["vm_area_struct", "anon_vma", "anon_vma_chain"];
     for vma in ["kernel", "model"] {
-        let base = ["random", "--stats", "--json", "--ops", "4000", "--kernel", "6.12", "--vma", vma];
+        let base = ["random", "--stats", "--json", "--ops", "8000", "--kernel", "6.12", "--vma", vma];
         let told: Value = serde_json::from_str(&ok(rmap_diff(&base))).unwrap();
         let said = &told["statistics"];
         caches.iter().for_each(|cache| assert!(sum(said, cache) > 10, "{said:#}"));
@@ -747,7 +747,7 @@ fn statistics_count_failures_by_site_and_what_was_reached() {
         let operations = said["operations"].as_object().unwrap();
         let counted =
             operations.values().flat_map(|how| how.as_object().unwrap().values()).map(|n| n.as_u64().unwrap());
-        assert_eq!(counted.sum::<u64>(), 4000);
+        assert_eq!(counted.sum::<u64>(), 8000);
 
         // Nothing fails where nothing allocates, and the places are the kernel's.
         for site in said["failures"].as_array().unwrap() {

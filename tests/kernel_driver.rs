@@ -6,7 +6,7 @@
 mod common;
 
 use common::GENERATIONS;
-use common::layer::{ACCOUNT, DONTCOPY, LayerWorld, WIPEONFORK, WRITE, kernel_with_layer};
+use common::layer::{ACCOUNT, DONTCOPY, LOCKED, LayerWorld, WIPEONFORK, WRITE, kernel_with_layer};
 use rmap_diff::check::{Driver, Lockstep, play_trace};
 use rmap_diff::kernel::{Kernel, SlabMode};
 use rmap_diff::mm::KernelDriver;
@@ -415,6 +415,67 @@ fn advise_of_files_and_of_holes_is_refused() {
         let half = common::trace("advise p0 0x12..0x16 dontfork").ops[0];
         assert!(matches!(world.apply(&half), rmap_diff::mm::Outcome::Refused(12)));
         assert!(world.at(0, 0x12).has(DONTCOPY));
+    });
+}
+
+// --- mlock ---
+
+#[test]
+fn mlock_keeps_memory_apart_and_brings_nothing_in() {
+    everywhere(|_, world| {
+        world.play("map p0 0x10..0x18\nmlock p0 0x12..0x14");
+        world.assert_layout(0, "10..12 12..14 14..18");
+        assert_eq!([0x11, 0x12, 0x14].map(|page| world.at(0, page).has(LOCKED)), [false, true, false]);
+        assert!(world.driver.pages().folios().next().is_none(), "MLOCK_ONFAULT brings nothing in");
+        world.play("mlock p0 0x14..0x18");
+        world.assert_layout(0, "10..12 12..18");
+    });
+}
+
+#[test]
+fn munlock_joins_what_mlock_set_apart() {
+    everywhere(|_, world| {
+        world.play("map p0 0x10..0x18\nmlock p0 0x12..0x18\nmunlock p0 0x14..0x16");
+        world.assert_layout(0, "10..12 12..14 14..16 16..18");
+        assert_eq!([0x13, 0x14, 0x16].map(|page| world.at(0, page).has(LOCKED)), [true, false, true]);
+        world.play("munlock p0 0x10..0x18");
+        world.assert_layout(0, "10..18");
+        assert!(!world.at(0, 0x10).has(LOCKED));
+    });
+}
+
+#[test]
+fn mlock_is_not_inherited_and_does_not_stay_where_the_pages_left() {
+    everywhere(|_, world| {
+        world.play("map p0 0x10..0x18\nfault p0 0x12\nmlock p0 0x10..0x18\nfork p0 p1");
+        assert!(world.at(0, 0x10).has(LOCKED));
+        assert!(!world.at(1, 0x10).has(LOCKED), "memory locks are not inherited by a child, says mlock(2)");
+        world.play("move p0 0x12..0x14 0x30 dontunmap");
+        world.assert_layout(0, "10..12 12..14 14..18 30..32");
+        assert_eq!([0x10, 0x12, 0x14, 0x30].map(|page| world.at(0, page).has(LOCKED)), [true, false, true, true]);
+    });
+}
+
+#[test]
+fn mlock_of_holes_is_refused_and_half_done() {
+    everywhere(|_, world| {
+        world.play("map p0 0x10..0x14");
+        world.refuse("mlock p0 0x20..0x22", "ENOMEM");
+        world.refuse("munlock p0 0x20..0x22", "ENOMEM");
+        world.refuse("mlock p2 0x10..0x11", "ESRCH");
+        let half = |text| common::trace(text).ops[0];
+        assert!(matches!(world.apply(&half("mlock p0 0x12..0x16")), rmap_diff::mm::Outcome::Refused(12)));
+        assert!(world.at(0, 0x12).has(LOCKED));
+        assert!(matches!(world.apply(&half("munlock p0 0x12..0x16")), rmap_diff::mm::Outcome::Refused(12)));
+        assert!(!world.at(0, 0x12).has(LOCKED));
+    });
+}
+
+#[test]
+fn uffdmove_between_locked_and_other_memory_is_refused() {
+    everywhere(|_, world| {
+        world.play("map p0 0x10..0x14\nmap p0 0x20..0x24\nfault p0 0x10\nfault p0 0x21\nmlock p0 0x20..0x24");
+        world.refuse("uffdmove p0 0x10 0x20", "EINVAL");
     });
 }
 

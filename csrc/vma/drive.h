@@ -173,6 +173,17 @@ static int32_t drive_move(const struct rmap_operation_move *op)
 	return drive_mremap(op->start, op->end, op->end - op->start, flags, op->to);
 }
 
+/* No page is populated: the lock takes effect as faults bring pages in. */
+static int32_t drive_mlock(const struct rmap_operation_mlock *op)
+{
+	return sys_mlock2(op->start << PAGE_SHIFT, (op->end - op->start) << PAGE_SHIFT, MLOCK_ONFAULT);
+}
+
+static int32_t drive_munlock(const struct rmap_operation_munlock *op)
+{
+	return sys_munlock(op->start << PAGE_SHIFT, (op->end - op->start) << PAGE_SHIFT);
+}
+
 static int32_t drive_protect(const struct rmap_operation_protect *op)
 {
 	return do_mprotect_pkey(op->start << PAGE_SHIFT, (op->end - op->start) << PAGE_SHIFT,
@@ -212,6 +223,10 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 		return drive_mremap(ARGUMENTS(resize)->start, ARGUMENTS(resize)->end, ARGUMENTS(resize)->pages, 0, 0);
 	case RMAP_OP_GROW:
 		return drive_grow(mm, ARGUMENTS(grow));
+	case RMAP_OP_MLOCK:
+		return drive_mlock(ARGUMENTS(mlock));
+	case RMAP_OP_MUNLOCK:
+		return drive_munlock(ARGUMENTS(munlock));
 	}
 #undef ARGUMENTS
 	return -EINVAL;

@@ -10,6 +10,7 @@
 #include <asm/tlbflush.h>
 #include <linux/bitmap.h>
 #include <linux/blkdev.h>
+#include <linux/capability.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>

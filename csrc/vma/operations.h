@@ -42,6 +42,9 @@ static uint64_t vma_told_kind(const struct vm_area_struct *vma)
 		{ VM_WIPEONFORK, RMAP_VMA_WIPEONFORK },
 		{ VM_ACCOUNT, RMAP_VMA_ACCOUNT },
 		{ VM_NORESERVE, RMAP_VMA_NORESERVE },
+		{ VM_LOCKED, RMAP_VMA_LOCKED },
+		/* It says how memory is locked, and comes and goes with VM_LOCKED. */
+		{ VM_LOCKONFAULT, 0 },
 	};
 	unsigned long rest = vma->vm_flags & ~(VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC);
 	uint64_t kind = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Stand-in, observing, for functions of mm/memory.c, mm/mremap.c, mm/mprotect.c, mm/pagewalk.c and
- * mm/gup.c: the page tables are the page model's, which hears of each effect on them.
+ * Stand-in, observing, for functions of mm/memory.c, mm/mremap.c, mm/mprotect.c, mm/mlock.c,
+ * mm/pagewalk.c and mm/gup.c: the page tables are the page model's, which hears of each effect on them.
  */
 #ifndef VMA_PAGE_TABLES_H
 #define VMA_PAGE_TABLES_H
@@ -44,6 +44,15 @@ static inline unsigned long move_page_tables(struct pagetable_move_control *pmc)
 	moved_page_tables(vma, old_addr, new_addr, len)
 #endif
 
+/* What a walk is given. None is made: see walk_page_range(). */
+struct mm_walk;
+enum page_walk_lock { PGWALK_WRLOCK_VERIFY };
+
+struct mm_walk_ops {
+	int (*pmd_entry)(pmd_t *pmd, unsigned long addr, unsigned long next, struct mm_walk *walk);
+	enum page_walk_lock walk_lock;
+};
+
 static inline int copy_page_range(struct vm_area_struct *dst_vma, struct vm_area_struct *src_vma)
 {
 	if (vma_needs_copy(dst_vma, src_vma))
@@ -70,6 +79,12 @@ static inline void free_pgd_range(struct mmu_gather *tlb, unsigned long addr, un
 /* Macros: they are given prot_none_walk_ops, which is not cut. */
 #define walk_page_range(mm, start, end, ops, private) 0
 #define walk_page_range_vma(vma, start, end, ops, private) 0
+
+static inline int mlock_pte_range(pmd_t *pmd, unsigned long addr, unsigned long end,
+				  struct mm_walk *walk)
+{
+	return 0;
+}
 
 static inline long populate_vma_page_range(struct vm_area_struct *vma, unsigned long start,
 					   unsigned long end, int *locked)

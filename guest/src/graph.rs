@@ -24,12 +24,15 @@ const WINDOW_END: u64 = (FIRST_PAGE + PAGE_LIMIT) << PAGE_SHIFT;
 const MAX_ENTRIES: usize = 1 << 16;
 
 /// Bits of `vm_flags`, the same in all kernels so far, and ours.
-const FLAGS: [(u64, u64); 9] = [
+const FLAGS: [(u64, u64); 11] = [
     (0x1, VmaAttributes::READ),
     (0x2, VmaAttributes::WRITE),
     (0x4, VmaAttributes::EXEC),
     (0x100, VmaAttributes::GROWSDOWN),
+    (0x2000, VmaAttributes::LOCKED),
     (0x2_0000, VmaAttributes::DONTCOPY),
+    // VM_LOCKONFAULT, which comes and goes with VM_LOCKED.
+    (0x8_0000, 0),
     (0x10_0000, VmaAttributes::ACCOUNT),
     (0x20_0000, VmaAttributes::NORESERVE),
     (0x200_0000, VmaAttributes::WIPEONFORK),

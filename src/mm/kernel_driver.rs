@@ -5,7 +5,7 @@
 use super::meaning::{self, UnexpectedEffect};
 use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
 use crate::pages::{AddressSpaces, Pages, Refused};
-use crate::rmap::{Fail, MAX_PROCESSES, MmId, VmaId, VmaRange};
+use crate::rmap::{Fail, MAX_PROCESSES, MmId, VmaAttributes, VmaId, VmaRange};
 use crate::trace::{Mapped, MmCounts, PageEvent, Request, VmaLayer};
 use crate::trace::{Op, OpKind};
 
@@ -69,8 +69,8 @@ impl KernelDriver {
     }
 
     /// Does one operation. An errno is a refusal if no allocation was made to fail, and a failure if one was: then
-    /// what the kernel leaves done in this case stays done, as it does where it refuses half-way (`protect` and
-    /// `advise` of a range with a hole).
+    /// what the kernel leaves done in this case stays done, as it does where it refuses half-way (`protect`,
+    /// `advise`, `mlock` and `munlock` of a range with a hole).
     pub fn apply<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, op: &Op) -> Outcome {
         rmap.begin_operation(&op.fail);
         let outcome = match self.perform(rmap, op) {
@@ -147,9 +147,10 @@ impl KernelDriver {
     fn edges(&self, operation: &OpKind) -> Option<Edges> {
         let (mm, source, start, end) = match *operation {
             OpKind::Map { mm, start, end, .. } => (mm, None, start, end),
-            OpKind::Protect { mm, start, end, .. } | OpKind::Advise { mm, start, end, .. } => {
-                (mm, Some(start), start, end)
-            }
+            OpKind::Protect { mm, start, end, .. }
+            | OpKind::Advise { mm, start, end, .. }
+            | OpKind::Mlock { mm, start, end }
+            | OpKind::Munlock { mm, start, end } => (mm, Some(start), start, end),
             OpKind::Move { mm, start, end, to, .. } => (mm, Some(start), to, to.checked_add(end - start)?),
             _ => return None,
         };
@@ -222,7 +223,12 @@ impl KernelDriver {
         let fault = OpKind::Fault { mm, page: to, read: true };
         let vma = self.operate(rmap, &Request { operation: fault, prepare: true, fail_node: node })?;
         let source = self.mapped_at(mm, from).ok_or(Outcome::Refused(ENOENT))?;
-        if !(source.writable && destination.writable) || source.file || destination.file {
+        let locked = |vma: &Mapped| u64::from(vma.flags) & VmaAttributes::LOCKED != 0;
+        if !(source.writable && destination.writable)
+            || source.file
+            || destination.file
+            || locked(&source) != locked(&destination)
+        {
             return Err(Outcome::Refused(EINVAL));
         }
         refused(self.pages.uffd_movable(mm, from, to))?;

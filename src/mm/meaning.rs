@@ -29,6 +29,7 @@ struct VmaKind {
     dontcopy: bool,
     wipeonfork: bool,
     noreserve: bool,
+    locked: bool,
 }
 
 /// Nobody sends a signal.
@@ -134,7 +135,10 @@ pub fn unexpected_effect(operation: &OpKind, spaces: &Spaces, errno: i32, inject
 /// Whether ENOMEM may mean something else than that memory is out: a hole in the range, no room to grow into.
 fn may_say_enomem(operation: &OpKind, before: &[Mapped]) -> bool {
     match *operation {
-        OpKind::Protect { start, end, .. } | OpKind::Advise { start, end, .. } => {
+        OpKind::Protect { start, end, .. }
+        | OpKind::Advise { start, end, .. }
+        | OpKind::Mlock { start, end, .. }
+        | OpKind::Munlock { start, end, .. } => {
             let inside = within(&pieces(before), start, end);
             inside.iter().map(|piece| piece.end - piece.start).sum::<u64>() < end.saturating_sub(start)
         }
@@ -223,14 +227,16 @@ pub fn missing_page<F: PartialEq>(
     None
 }
 
-/// A child has what its parent has, except for what shall not be copied; and an anon_vma where the parent has one, but
-/// where memory is wiped.
+/// A child has what its parent has, except for what shall not be copied, and not locked; and an anon_vma where the parent has
+/// one, but where memory is wiped.
 fn forked(operation: &OpKind, spaces: &Spaces) -> Option<UnexpectedEffect> {
     let copied: Vec<Mapped> = spaces.before.iter().filter(|vma| !vma.dontcopy).copied().collect();
     let Some(child) = spaces.child else {
         return Some(UnexpectedEffect { what: "fork without a child", detail: format!("{operation:?}") });
     };
-    let (expected, there) = (joined(pieces(&copied)), joined(pieces(child)));
+    let unlocked = |piece: Piece| Piece { how: VmaKind { locked: false, ..piece.how }, ..piece };
+    let expected = joined(pieces(&copied).into_iter().map(unlocked).collect());
+    let there = joined(pieces(child));
     if expected != there {
         let detail = differ(operation, &expected, &there);
         return Some(UnexpectedEffect { what: "child has not what its parent has", detail });
@@ -242,7 +248,8 @@ fn forked(operation: &OpKind, spaces: &Spaces) -> Option<UnexpectedEffect> {
     })
 }
 
-const ANY: VmaKind = VmaKind { writable: false, file: None, dontcopy: false, wipeonfork: false, noreserve: false };
+const ANY: VmaKind =
+    VmaKind { writable: false, file: None, dontcopy: false, wipeonfork: false, noreserve: false, locked: false };
 
 fn pieces(space: &[Mapped]) -> Vec<Piece> {
     let piece = |vma: &Mapped| Piece {
@@ -254,6 +261,7 @@ fn pieces(space: &[Mapped]) -> Vec<Piece> {
             dontcopy: vma.dontcopy,
             wipeonfork: vma.wipeonfork,
             noreserve: u64::from(vma.flags) & VmaAttributes::NORESERVE != 0,
+            locked: u64::from(vma.flags) & VmaAttributes::LOCKED != 0,
         },
     };
     space.iter().map(piece).collect()
@@ -318,6 +326,8 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
             Advice::WipeOnFork => how.wipeonfork = true,
             Advice::KeepOnFork => how.wipeonfork = false,
         }),
+        OpKind::Mlock { start, end, .. } => changed(start, end, &|how| how.locked = true),
+        OpKind::Munlock { start, end, .. } => changed(start, end, &|how| how.locked = false),
         OpKind::Move { start, end, to, dontunmap, .. } => {
             let taken = within(before, start, end);
             // 7.x moves several VMAs one by one: where there is none, nothing makes room.
@@ -325,8 +335,12 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
             for piece in &taken {
                 out = without(&out, piece.start - start + to, piece.end - start + to);
             }
-            if !dontunmap {
-                out = without(&out, start, end);
+            let stays = within(&out, start, end);
+            out = without(&out, start, end);
+            if dontunmap {
+                // The lock goes with the pages.
+                let unlocked = |piece: Piece| Piece { how: VmaKind { locked: false, ..piece.how }, ..piece };
+                out.extend(stays.into_iter().map(unlocked));
             }
             out.extend(taken.into_iter().map(|piece| Piece {
                 start: piece.start - start + to,
@@ -373,6 +387,7 @@ fn differ(operation: &OpKind, expected: &[Piece], there: &[Piece]) -> String {
                 (how.dontcopy, "dontcopy"),
                 (how.wipeonfork, "wipeonfork"),
                 (how.noreserve, "noreserve"),
+                (how.locked, "locked"),
             ];
             let words = words.into_iter().filter(|(holds, _)| *holds).map(|(_, word)| word);
             let words: Vec<&str> = words.chain(file.as_deref()).collect();
@@ -427,7 +442,20 @@ mod tests {
         let read_only = Mapped { writable: false, ..vma(1, 4) };
         assert_eq!(broken(protect, &[vma(0, 4)], &[vma(0, 1), read_only], 0), None);
         assert_eq!(broken(protect, &[vma(0, 4)], &[vma(0, 1), vma(1, 4)], 0), NOT_DONE);
+        let locked = |start, end| Mapped { flags: VmaAttributes::LOCKED as u32 | 0x83, ..vma(start, end) };
+        let mlock = OpKind::Mlock { mm: P0, start: 1, end: 4 };
+        assert_eq!(broken(mlock, &[vma(0, 4)], &[vma(0, 1), locked(1, 4)], 0), None);
+        assert_eq!(broken(mlock, &[vma(0, 4)], &[vma(0, 1), vma(1, 4)], 0), NOT_DONE);
+        assert_eq!(broken(mlock, &[vma(0, 4)], &[locked(0, 4)], 0), NOT_DONE);
+        let munlock = OpKind::Munlock { mm: P0, start: 1, end: 4 };
+        assert_eq!(broken(munlock, &[locked(0, 4)], &[locked(0, 1), vma(1, 4)], 0), None);
+        assert_eq!(broken(munlock, &[locked(0, 4)], &[locked(0, 4)], 0), NOT_DONE);
         let moves = |dontunmap| OpKind::Move { mm: P0, start: 1, end: 3, to: 8, dontunmap };
+        // Only what moves stays locked.
+        let unlocked = [locked(0, 1), vma(1, 3), locked(3, 4), locked(8, 10)];
+        assert_eq!(broken(moves(true), &[locked(0, 4)], &unlocked, 0), None);
+        assert_eq!(broken(moves(true), &[locked(0, 4)], &[locked(0, 4), locked(8, 10)], 0), NOT_DONE);
+        assert_eq!(broken(moves(true), &[locked(0, 4)], &[vma(0, 4), locked(8, 10)], 0), NOT_DONE);
         assert_eq!(broken(moves(false), &[vma(0, 4), vma(9, 12)], &[vma(0, 1), vma(3, 4), vma(8, 12)], 0), None);
         assert_eq!(broken(moves(true), &[vma(0, 4)], &[vma(0, 4), vma(8, 10)], 0), None);
         assert_eq!(broken(moves(false), &[vma(0, 4)], &[vma(0, 4), vma(8, 10)], 0), NOT_DONE);
@@ -462,6 +490,9 @@ mod tests {
         assert_eq!(broken(protect(8), &[vma(0, 4)], &[vma(0, 4)], ENOMEM), None);
         assert_eq!(broken(protect(4), &[vma(0, 4)], &[vma(0, 4)], ENOMEM), Some("ENOMEM and no allocation failed"));
         assert_eq!(broken(protect(4), &[vma(0, 4)], &[vma(0, 4)], EAGAIN), Some("EAGAIN and no allocation failed"));
+        let mlock = |end| OpKind::Mlock { mm: P0, start: 1, end };
+        assert_eq!(broken(mlock(8), &[vma(0, 4)], &[vma(0, 4)], ENOMEM), None);
+        assert_eq!(broken(mlock(4), &[vma(0, 4)], &[vma(0, 4)], ENOMEM), Some("ENOMEM and no allocation failed"));
     }
 
     #[test]
@@ -572,5 +603,12 @@ mod tests {
         assert_eq!(of(Some(&before)), Some("child has not what its parent has"));
         assert_eq!(of(Some(&[before[0]])), Some("child has not what its parent has"));
         assert_eq!(of(None), Some("fork without a child"));
+        let locked = [Mapped { flags: VmaAttributes::LOCKED as u32 | 0x83, ..vma(0, 2) }];
+        let of = |child: &[Mapped]| {
+            unexpected_effect(&fork, &Spaces { before: &locked, after: Some(&locked), child: Some(child) }, 0, 0)
+                .map(|effect| effect.what)
+        };
+        assert_eq!(of(&[vma(0, 2)]), None);
+        assert_eq!(of(&locked), Some("child has not what its parent has"));
     }
 }

@@ -233,3 +233,4 @@ pub const WRITE: u64 = VmaAttributes::WRITE;
 pub const DONTCOPY: u64 = VmaAttributes::DONTCOPY;
 pub const WIPEONFORK: u64 = VmaAttributes::WIPEONFORK;
 pub const ACCOUNT: u64 = VmaAttributes::ACCOUNT;
+pub const LOCKED: u64 = VmaAttributes::LOCKED;

@@ -114,6 +114,8 @@ impl VmaAttributes {
     pub const OTHER: u64 = abi::RMAP_VMA_OTHER;
     /// `VM_NORESERVE`
     pub const NORESERVE: u64 = abi::RMAP_VMA_NORESERVE;
+    /// `VM_LOCKED`
+    pub const LOCKED: u64 = abi::RMAP_VMA_LOCKED;
 
     /// The flags that `anon_vma_compatible()` ignores.
     pub const IGNORED: u64 = Self::READ | Self::WRITE | Self::EXEC | Self::SOFTDIRTY;

@@ -28,7 +28,8 @@
 
 use super::args::{Args, Form};
 use super::model::{TraceModel, WINDOW_PAGES};
-use super::op::{Fails, MAX_FILES, MAX_PINS, OPERATION_COUNT, OPERATIONS, Op, OpSet, ROW_OF_BYTE, TABLE};
+use super::op::{Fails, MAX_FILES, MAX_PINS, Op, OpSet};
+use super::table::{OPERATION_COUNT, OPERATIONS, ROW_OF_BYTE, TABLE};
 use super::{PAGE_LIMIT, Trace};
 use rmap_seam::{Fail, MAX_PROCESSES};
 
@@ -269,7 +270,7 @@ fn gaps_of(fail: &Fail) -> Option<(u8, [u16; ATTEMPTS])> {
 fn encode_modulo(row: usize, args: Args, fails: &Fails, model: &TraceModel) -> Option<Record> {
     let set = model.set();
     let (mode, alloc, nodes) = encode_gaps(fails, set)?;
-    let fields = model.undraw(&OPERATIONS[row], args)?;
+    let fields = model.undraw(OPERATIONS[row].args, args)?;
     let kind = Record::of_row(row, set)?.kind;
     let q = if USES[row].second { fields.q } else { fields.word & 15 | fields.number << 4 };
     let (a, b, c) = (fields.a as u32, fields.b as u32, fields.c as u32);

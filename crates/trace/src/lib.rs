@@ -5,7 +5,8 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `op.rs` | the operations, and the one table that says what each is called, parsed as, printed as and encoded as |
+//! | `op.rs` | the operations |
+//! | `table.rs` | the one table that says what each is called, parsed as, printed as, encoded as and asked for as |
 //! | `args.rs` | the sorts of arguments: how each is written, what it is drawn from |
 //! | `text.rs` | the text form: parser and printer |
 //! | `bytes.rs` | the byte form: fixed-width records, [`Arbitrary`](arbitrary::Arbitrary) |
@@ -25,6 +26,7 @@ mod mutate;
 mod op;
 mod random;
 mod recorder;
+mod table;
 mod text;
 mod user;
 mod vma_layer;
@@ -32,9 +34,10 @@ mod vma_layer;
 pub use args::{Args, Form};
 pub use bytes::{BytesError, RECORD_BYTES};
 pub use mutate::{Mutation, crossover, mutate};
-pub use op::{Advice, MAX_FILES, MAX_PINS, OPERATION_COUNT, OPERATIONS, Op, OpKind, OpSet, Operation};
+pub use op::{Advice, MAX_FILES, MAX_PINS, Op, OpKind, OpSet};
 pub use random::{Mix, Rng, random_trace};
 pub use recorder::{Log, Recorder};
+pub use table::{OPERATION_COUNT, OPERATIONS, Operation};
 pub use text::{FORMAT_VERSION, ParseError, help, parse, parse_bytes};
 pub use user::{Argument, Constant, SystemCall, SystemCallName, UserAction};
 pub use vma_layer::{Mapped, MmCounts, Observation, PageEvent, Request, Seen, VmaLayer, Watched};

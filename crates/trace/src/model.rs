@@ -9,7 +9,7 @@ mod bits;
 mod space;
 
 use super::args::{Arg, Args, Form, GROWS, NORESERVE};
-use super::op::{Advice, Fails, OPERATIONS, Op, OpSet, Operation};
+use super::op::{Advice, Fails, OpSet};
 use bits::{draw_one, modulo, ones, runs, undraw_one};
 use rmap_seam::MAX_PROCESSES;
 use space::{ModelSpace, place_of, window_bits};
@@ -264,11 +264,11 @@ impl TraceModel {
 
     /// The fields from which [`TraceModel::draw`] draws these arguments, if it can. Of what is not certain, whoever asks
     /// makes sure by drawing from them.
-    pub(super) fn undraw(&self, operation: &Operation, args: Args) -> Option<Args> {
+    pub(super) fn undraw(&self, shape: &[Arg], args: Args) -> Option<Args> {
         let mut fields = Args::default();
         let p = args.p;
         let place = |page: u64| page.checked_sub(WINDOW_START);
-        for &arg in operation.args {
+        for &arg in shape {
             match arg {
                 Arg::Process => fields.p = undraw_one(self.candidates(), u64::from(p))? as u8,
                 Arg::Leaver => fields.p = undraw_one(self.leavers(), u64::from(p))? as u8,
@@ -327,32 +327,6 @@ impl TraceModel {
             }
         }
         Some(fields)
-    }
-
-    /// Makes up an operation, as [`TraceModel::choose`] does, and appends it.
-    pub(super) fn make(&mut self, row: usize, fields: Args, fails: &Fails, ops: &mut Vec<Op>) {
-        if !(OPERATIONS[row].make)(self, fields, fails, ops)
-            && let Some((row, _)) = self.choose(row, fields, |_, _| true)
-        {
-            (OPERATIONS[row].make)(self, fields, fails, ops);
-        }
-    }
-
-    /// A possible operation from any row and fields: that row, or the one in its stead, or the first
-    /// that is possible, and that `accept` takes. None only if `accept` takes nothing.
-    pub(super) fn choose(
-        &self,
-        row: usize,
-        fields: Args,
-        accept: impl Fn(usize, Args) -> bool,
-    ) -> Option<(usize, Args)> {
-        let try_row = |row: usize| {
-            let args = (OPERATIONS[row].draw)(self, fields)?;
-            accept(row, args).then_some((row, args))
-        };
-        let of_the_set = |&row: &usize| self.set == OpSet::Full || OPERATIONS[row].small;
-        let any_row = || (0..OPERATIONS.len()).filter(of_the_set).find_map(try_row);
-        try_row(row).or_else(|| try_row(OPERATIONS[row].instead)).or_else(any_row)
     }
 
     /// What is alive to be changed, and whether VMAs merge in it.
@@ -444,6 +418,11 @@ impl TraceModel {
     /// `advise`
     pub(super) fn advise(&mut self, x: Args, fails: &Fails) {
         self.modify(&x, fails, |space| space.advise(x.a, x.b, Advice::ALL[usize::from(x.word) % Advice::ALL.len()]));
+    }
+
+    /// `mlock` and `munlock`
+    pub(super) fn lock(&mut self, x: Args, locks: bool, fails: &Fails) {
+        self.modify(&x, fails, |space| space.lock(x.a, x.b, locks));
     }
 
     /// `move`: nothing if the copy of the VMA fails; if only the split fails that taking the old range away needs, it

@@ -5,8 +5,9 @@
 
 use super::Trace;
 use super::bytes::{RECORD_BYTES, Record};
-use super::op::{Fails, OPERATION_COUNT, OPERATIONS, OpSet, row_of};
+use super::op::{Fails, OpSet};
 use super::random::{Mix, Rng, random_trace, weighted};
+use super::table::{OPERATION_COUNT, OPERATIONS, row_of};
 use rmap_seam::Fail;
 
 /// What can be done to a trace.

@@ -7,7 +7,8 @@
 use super::Trace;
 use super::args::Args;
 use super::model::{RANGE_PAGES, TraceModel, WINDOW_PAGES};
-use super::op::{Fails, OPERATION_COUNT, OPERATIONS, Op, OpSet, row_of};
+use super::op::{Fails, Op, OpSet};
+use super::table::{OPERATION_COUNT, OPERATIONS, row_of};
 use rmap_seam::{Fail, MAX_PROCESSES};
 
 /// A small generator of random numbers: SplitMix64 (Steele, Lea, Flood, "Fast splittable

@@ -7,7 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::args::{Arg, Args, Form};
-use super::op::{MAX_FILES, MAX_PINS, OPERATIONS, Op, Operation, row_of};
+use super::op::{MAX_FILES, MAX_PINS, Op};
+use super::table::{OPERATIONS, Operation, row_of};
 use super::{PAGE_LIMIT, Trace};
 use rmap_seam::{Fail, FailError, MAX_PROCESSES};
 

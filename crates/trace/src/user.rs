@@ -67,6 +67,10 @@ system_calls! {
     Mremap = 25 "mremap",
     /// `madvise()`
     Madvise = 28 "madvise",
+    /// `munlock()`
+    Munlock = 150 "munlock",
+    /// `mlock2()`
+    Mlock2 = 325 "mlock2",
 }
 
 /// A constant of the kernel's interface: its name and its value.
@@ -124,6 +128,7 @@ pub(super) mod constants {
     pub const MREMAP_MAYMOVE: Constant = ("MREMAP_MAYMOVE", 1);
     pub const MREMAP_FIXED: Constant = ("MREMAP_FIXED", 2);
     pub const MREMAP_DONTUNMAP: Constant = ("MREMAP_DONTUNMAP", 4);
+    pub const MLOCK_ONFAULT: Constant = ("MLOCK_ONFAULT", 1);
     pub const MADV_DONTFORK: Constant = ("MADV_DONTFORK", 10);
     pub const MADV_DOFORK: Constant = ("MADV_DOFORK", 11);
     pub const MADV_WIPEONFORK: Constant = ("MADV_WIPEONFORK", 18);
@@ -152,6 +157,11 @@ mod tests {
             Argument::Address(8),
         ];
         assert_eq!(call.arguments, wanted);
+        let UserAction::Call(call) = action("mlock p0 1..3") else { panic!("a call") };
+        assert_eq!((call.name.name(), call.name as u32, call.arguments.len()), ("mlock2", 325, 3));
+        assert_eq!(call.arguments[2], Argument::Flags(vec![constants::MLOCK_ONFAULT]));
+        let UserAction::Call(call) = action("munlock p0 1..3") else { panic!("a call") };
+        assert_eq!((call.name.name(), call.name as u32, call.arguments.len()), ("munlock", 150, 2));
         assert_eq!(action("fork p0 p3"), UserAction::Fork(3));
         assert!(matches!(OpKind::Unpin { pin: 1 }.user_action(), UserAction::None(_)));
     }

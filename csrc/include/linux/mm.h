@@ -108,6 +108,11 @@ static inline void mm_populate(unsigned long addr, unsigned long len)
 {
 }
 
+static inline int __mm_populate(unsigned long addr, unsigned long len, int ignore_errors)
+{
+	return 0;
+}
+
 static inline void mm_flags_set(int flag, struct mm_struct *mm)
 {
 }

@@ -5,6 +5,11 @@
 
 /* --- Custom --- */
 
+#define SYSCALL_DEFINE2(name, t1, a1, t2, a2) static unsigned long sys_##name(t1 a1, t2 a2)
+
+#define SYSCALL_DEFINE3(name, t1, a1, t2, a2, t3, a3) \
+	static unsigned long sys_##name(t1 a1, t2 a2, t3 a3)
+
 #define SYSCALL_DEFINE5(name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5) \
 	static unsigned long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5)
 

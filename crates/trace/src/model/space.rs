@@ -21,10 +21,12 @@ enum Flag {
     WipeOnFork,
     /// `VM_NORESERVE`
     NoReserve,
+    /// `VM_LOCKED`
+    Locked,
 }
-use Flag::{DontFork, File, File0, File1, Grows, NoReserve, ReadOnly, Unaccounted, WipeOnFork};
+use Flag::{DontFork, File, File0, File1, Grows, Locked, NoReserve, ReadOnly, Unaccounted, WipeOnFork};
 
-const FLAGS: usize = 9;
+const FLAGS: usize = 10;
 
 /// Of a VMA's family: it came by a fork, so that it shares the anon_vmas of its ancestors.
 const FORKED: u8 = 0x80;
@@ -228,7 +230,7 @@ impl ModelSpace {
         let lends = |below: usize, neighbour: usize| {
             let family = self.family[neighbour];
             let alike = |flag: Flag| matches!(self.has(flag) >> below & 3, 0 | 3);
-            let flags = [Unaccounted, Grows, File, File0, File1, DontFork, WipeOnFork, NoReserve];
+            let flags = [Unaccounted, Grows, File, File0, File1, DontFork, WipeOnFork, NoReserve, Locked];
             (self.mapped & bit(neighbour) != 0
                 && family != 0
                 && family & FORKED == 0
@@ -313,6 +315,7 @@ impl ModelSpace {
         child.starts &= child.mapped;
         child.written &= child.mapped & !self.has(WipeOnFork);
         child.shared = child.written;
+        child.set(Locked, u64::MAX, false);
         for place in places(child.starts) {
             if self.has(WipeOnFork) >> place & 1 != 0 {
                 child.name(place, 0);
@@ -355,6 +358,14 @@ impl ModelSpace {
         }
     }
 
+    /// Locks pages, or no longer does.
+    pub(super) fn lock(&mut self, start: u64, end: u64, locks: bool) {
+        let bits = window_bits(start, end) & self.mapped;
+        self.split(start);
+        self.split(end);
+        self.set(Locked, bits, locks);
+    }
+
     /// Moves pages, over whatever is there.
     pub(super) fn relocate(&mut self, start: u64, end: u64, to: u64, dontunmap: bool) {
         let len = end.saturating_sub(start);
@@ -388,6 +399,10 @@ impl ModelSpace {
             self.home[c + n] = if fresh { WINDOW_START as u8 + (c + n) as u8 } else { home };
         }
         if dontunmap {
+            if self.has(Locked) & from != 0 {
+                // What stays is not locked any more, and so a VMA of its own.
+                self.lock(start, end, false);
+            }
             self.written &= !from;
             self.shared &= !from;
             if self.vma_at(a) == (a, a + len) {
@@ -440,7 +455,8 @@ impl ModelSpace {
 
     /// The page at one place goes to another.
     pub(super) fn uffd_move(&mut self, from: usize, to: usize) {
-        if self.exclusive() & bit(from) != 0 && self.empty() & bit(to) != 0 {
+        let locked = |place: usize| self.has(Locked) & bit(place) != 0;
+        if self.exclusive() & bit(from) != 0 && self.empty() & bit(to) != 0 && locked(from) == locked(to) {
             self.prepare(to);
             self.written = self.written & !bit(from) | bit(to);
         }

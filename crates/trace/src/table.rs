@@ -1,0 +1,548 @@
+//! The one table that says what each operation is called, parsed as, printed as, encoded as and asked for as, and what it does to
+//! the model. Adding an operation is done here and in `op.rs`: its declaration, a row of [`OPERATIONS`], an arm of
+//! [`OpKind::split`].
+
+use super::args::{Arg, Args, Form, GROWS, NORESERVE};
+use super::model::TraceModel;
+use super::op::{Advice, Fails, Op, OpKind, OpSet};
+use super::user::constants::*;
+use super::user::{Argument, SystemCall, SystemCallName, UserAction, range};
+use rmap_seam::{MmId, WalkMode};
+
+/// What there is to know of an operation: one row of [`OPERATIONS`].
+pub struct Operation {
+    /// The first word of its line, and its name in statistics.
+    pub keyword: &'static str,
+    /// What it does, for the help text.
+    pub about: &'static str,
+    /// Whether the small driver knows it, with the exception of some words.
+    pub small: bool,
+    /// Its arguments, in the order in which they are written. The process comes first.
+    pub(super) args: &'static [Arg],
+    /// [`TraceModel::draw`] for just these arguments.
+    pub(super) draw: fn(&TraceModel, Args) -> Option<Args>,
+    /// Draws, and if it is possible builds, appends, and does the effect; tells whether it was.
+    pub(super) make: fn(&mut TraceModel, Args, &Fails, &mut Vec<Op>) -> bool,
+    /// Its share of made-up operations of the [small](OpSet::Small) and of the [full](OpSet::Full) set, in parts of
+    /// the sum of all weights.
+    pub(super) weights: [u8; 2],
+    /// The row that is made up in its stead when it is impossible.
+    pub(super) instead: usize,
+    /// From its arguments.
+    pub(super) build: fn(Args) -> OpKind,
+    /// How a process asks for it.
+    pub(super) user: fn(Args) -> UserAction,
+    /// What it does to the model, the failures included.
+    pub(super) effect: fn(&mut TraceModel, Args, &Fails),
+}
+
+impl Operation {
+    /// How it is written: `map p A..B [grows|noreserve] [file N]`.
+    pub fn usage(&self) -> String {
+        let mut usage = self.keyword.to_string();
+        for arg in self.args {
+            usage.push(' ');
+            usage.push_str(&arg.usage());
+        }
+        usage
+    }
+
+    /// Its share of made-up operations of a set.
+    pub const fn weight(&self, set: OpSet) -> u8 {
+        self.weights[set as usize]
+    }
+}
+
+/// A row of the table. What it adds is one function an operation that does all of a made-up
+/// operation, laid out by the compiler for just these arguments: a decoder is a third faster for it.
+macro_rules! operation {
+    (
+        $keyword:literal, $about:literal, args: [$($arg:ident),*], small: $small:literal, weights: $weights:expr,
+        instead: $instead:expr, build: $build:expr, user: $user:expr, effect: $effect:expr $(,)?
+    ) => {
+        Operation {
+            keyword: $keyword,
+            about: $about,
+            args: &[$(Arg::$arg),*],
+            small: $small,
+            weights: $weights,
+            instead: $instead,
+            build: $build,
+            user: $user,
+            effect: $effect,
+            draw: |model, fields| model.draw(&[$(Arg::$arg),*], fields),
+            make: |model, fields, fails, ops| {
+                let build: fn(Args) -> OpKind = $build;
+                let effect: fn(&mut TraceModel, Args, &Fails) = $effect;
+                let Some(args) = model.draw(&[$(Arg::$arg),*], fields) else {
+                    return false;
+                };
+                effect(model, args, fails);
+                ops.push(Op { kind: build(args), fail: fails.alloc, fail_node: fails.node });
+                true
+            },
+        }
+    };
+}
+
+const MAP: usize = 0;
+const FAULT: usize = 1;
+const FORK: usize = 2;
+const UNMAP: usize = 3;
+const EXIT: usize = 4;
+const PROTECT: usize = 5;
+const ADVISE: usize = 6;
+const MOVE: usize = 7;
+const RESIZE: usize = 8;
+const GROW: usize = 9;
+const PIN: usize = 10;
+const UNPIN: usize = 11;
+const WALK: usize = 12;
+const UFFDMOVE: usize = 13;
+const MLOCK: usize = 14;
+const MUNLOCK: usize = 15;
+
+/// How many operations there are.
+pub const OPERATION_COUNT: usize = 16;
+
+/// Every operation. A row's place is its number in an exact record: append, never reorder.
+pub static OPERATIONS: [Operation; OPERATION_COUNT] = TABLE;
+
+/// [`OPERATIONS`] as a constant, for what is computed at compile time.
+pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
+    operation! {
+        "map", "new private memory, anonymous or of a file, that grows down, or is not accounted",
+        args: [Process, FreeRange, Sort, File],
+        small: true,
+        weights: [4, 4],
+        instead: UNMAP,
+        build: |x| OpKind::Map {
+            mm: MmId(x.p),
+            start: x.a,
+            end: x.b,
+            grows: x.word == GROWS,
+            noreserve: x.word == NORESERVE,
+            file: x.number.checked_sub(1),
+        },
+        user: |x| {
+            let file = x.number.checked_sub(1);
+            let mut flags = vec![MAP_PRIVATE];
+            flags.extend(file.is_none().then_some(MAP_ANONYMOUS));
+            flags.extend((x.word == GROWS).then_some(MAP_GROWSDOWN));
+            flags.extend((x.word == NORESERVE).then_some(MAP_NORESERVE));
+            flags.push(MAP_FIXED_NOREPLACE);
+            let [address, length] = range(x.a, x.b);
+            let [prot, flags] = [vec![PROT_READ, PROT_WRITE], flags].map(Argument::Flags);
+            let source = [Argument::File(file), Argument::Offset(file.map(|_| x.a))];
+            let arguments = [address, length, prot, flags].into_iter().chain(source).collect();
+            SystemCall::returning(SystemCallName::Mmap, arguments, x.a)
+        },
+        effect: |model, x, fails| model.map(x, fails),
+    },
+    operation! {
+        "fault", "a fault at one page, for writing unless it says read",
+        args: [Process, MappedPage, Read],
+        small: true,
+        weights: [5, 7],
+        instead: MAP,
+        build: |x| OpKind::Fault { mm: MmId(x.p), page: x.a, read: x.word != 0 },
+        user: |x| {
+            let advice = if x.word != 0 { MADV_POPULATE_READ } else { MADV_POPULATE_WRITE };
+            SystemCall::on_range(SystemCallName::Madvise, x.a, x.a + 1, &[advice])
+        },
+        effect: |model, x, fails| model.fault(x, fails),
+    },
+    operation! {
+        "fork", "q becomes a fork of p",
+        args: [Process, NewProcess],
+        small: true,
+        weights: [5, 4],
+        instead: EXIT,
+        build: |x| OpKind::Fork { parent: MmId(x.p), child: MmId(x.q) },
+        user: |x| UserAction::Fork(x.q),
+        effect: |model, x, fails| model.fork(x.p, x.q, fails),
+    },
+    operation! {
+        "unmap", "takes memory away, and splits what lies across an edge",
+        args: [Process, MappedRange],
+        small: true,
+        weights: [3, 2],
+        instead: MAP,
+        build: |x| OpKind::Unmap { mm: MmId(x.p), start: x.a, end: x.b },
+        user: |x| SystemCall::plain(SystemCallName::Munmap, range(x.a, x.b).into()),
+        effect: |model, x, fails| model.unmap(x.p, x.a, x.b, fails),
+    },
+    operation! {
+        "exit", "ends a process; its number is free again",
+        args: [Leaver],
+        small: true,
+        weights: [3, 3],
+        instead: FORK,
+        build: |x| OpKind::Exit { mm: MmId(x.p) },
+        user: |_| UserAction::Exit,
+        effect: |model, x, _| model.exit(x.p),
+    },
+    operation! {
+        "protect", "makes memory read-only, or writable again: splits and merges",
+        args: [Process, WholeRange, Access],
+        small: false,
+        weights: [0, 3],
+        instead: MAP,
+        build: |x| OpKind::Protect { mm: MmId(x.p), start: x.a, end: x.b, write: x.word != 0 },
+        user: |x| {
+            let prot: &[_] = if x.word != 0 { &[PROT_READ, PROT_WRITE] } else { &[PROT_READ] };
+            SystemCall::on_range(SystemCallName::Mprotect, x.a, x.b, prot)
+        },
+        effect: |model, x, fails| model.protect(x, fails),
+    },
+    operation! {
+        "advise", "says what becomes of memory in a fork: splits and merges",
+        args: [Process, WholeRange, Advice],
+        small: false,
+        weights: [0, 2],
+        instead: MAP,
+        build: |x| OpKind::Advise {
+            mm: MmId(x.p), start: x.a, end: x.b, advice: Advice::ALL[usize::from(x.word & 3)],
+        },
+        user: |x| {
+            let advice = [MADV_DONTFORK, MADV_DOFORK, MADV_WIPEONFORK, MADV_KEEPONFORK][usize::from(x.word & 3)];
+            SystemCall::on_range(SystemCallName::Madvise, x.a, x.b, &[advice])
+        },
+        effect: |model, x, fails| model.advise(x, fails),
+    },
+    operation! {
+        "move", "mremap of A..B to C; dontunmap: the old range stays, empty",
+        args: [Process, MovedRange, Target, DontUnmap],
+        small: false,
+        weights: [0, 4],
+        instead: MAP,
+        build: |x| OpKind::Move { mm: MmId(x.p), start: x.a, end: x.b, to: x.c, dontunmap: x.word != 0 },
+        user: |x| {
+            let mut flags = vec![MREMAP_MAYMOVE, MREMAP_FIXED];
+            flags.extend((x.word != 0).then_some(MREMAP_DONTUNMAP));
+            let [address, length] = range(x.a, x.b);
+            let arguments = vec![address, length.clone(), length, Argument::Flags(flags), Argument::Address(x.c)];
+            SystemCall::returning(SystemCallName::Mremap, arguments, x.c)
+        },
+        effect: |model, x, fails| model.relocate(x, fails),
+    },
+    operation! {
+        "resize", "mremap of A..B to N pages, in place",
+        args: [Process, ResizedRange, NewLength],
+        small: false,
+        weights: [0, 2],
+        instead: MAP,
+        build: |x| OpKind::Resize { mm: MmId(x.p), start: x.a, end: x.b, pages: x.c },
+        user: |x| {
+            let [address, length] = range(x.a, x.b);
+            let arguments = vec![address, length, Argument::Length(x.c), Argument::Flags(Vec::new())];
+            SystemCall::returning(SystemCallName::Mremap, arguments, x.a)
+        },
+        effect: |model, x, fails| model.resize(x, fails),
+    },
+    operation! {
+        "grow", "the VMA that contains A grows down by N pages",
+        args: [Process, GrowingPage, Growth],
+        small: false,
+        weights: [0, 1],
+        instead: MAP,
+        build: |x| OpKind::Grow { mm: MmId(x.p), page: x.a, pages: x.c },
+        user: |x| UserAction::Grow { page: x.a, pages: x.c },
+        effect: |model, x, fails| model.grow(x, fails),
+    },
+    operation! {
+        "pin", "takes a reference to the anon_vma of the folio at A, under the lowest free number",
+        args: [Process, PinnedPage],
+        small: true,
+        weights: [0, 1],
+        instead: FAULT,
+        build: |x| OpKind::Pin { mm: MmId(x.p), page: x.a },
+        user: |_| UserAction::None("pin (only the kernel itself takes references)"),
+        effect: |model, _, _| model.pin(),
+    },
+    operation! {
+        "unpin", "drops reference K",
+        args: [Pin],
+        small: true,
+        weights: [0, 1],
+        instead: PIN,
+        build: |x| OpKind::Unpin { pin: x.number },
+        user: |_| UserAction::None("unpin (only the kernel itself drops references)"),
+        effect: |model, x, _| model.unpin(x.number),
+    },
+    operation! {
+        "walk", "an rmap walk of the folio at A",
+        args: [Process, WrittenPage, Mode],
+        small: true,
+        weights: [0, 2],
+        instead: FAULT,
+        build: |x| OpKind::Walk { mm: MmId(x.p), page: x.a, mode: MODE_OF_WORD[usize::from(x.word & 3)] },
+        user: |_| UserAction::None("walk (only the kernel itself walks)"),
+        effect: |_, _, _| (),
+    },
+    operation! {
+        "uffdmove", "what UFFDIO_MOVE does with the page at A: it goes to B",
+        args: [Process, ExclusivePage, EmptyPage],
+        small: false,
+        weights: [0, 1],
+        instead: FAULT,
+        build: |x| OpKind::UffdMove { mm: MmId(x.p), from: x.a, to: x.c },
+        user: |x| UserAction::UffdMove { from: x.a, to: x.c },
+        effect: |model, x, fails| model.uffd_move(x, fails),
+    },
+    operation! {
+        "mlock", "keeps in memory what faults bring in: splits and merges",
+        args: [Process, WholeRange],
+        small: false,
+        weights: [0, 1],
+        instead: MAP,
+        build: |x| OpKind::Mlock { mm: MmId(x.p), start: x.a, end: x.b },
+        user: |x| SystemCall::on_range(SystemCallName::Mlock2, x.a, x.b, &[MLOCK_ONFAULT]),
+        effect: |model, x, fails| model.lock(x, true, fails),
+    },
+    operation! {
+        "munlock", "undoes mlock: splits and merges",
+        args: [Process, WholeRange],
+        small: false,
+        weights: [0, 1],
+        instead: MAP,
+        build: |x| OpKind::Munlock { mm: MmId(x.p), start: x.a, end: x.b },
+        user: |x| SystemCall::plain(SystemCallName::Munlock, range(x.a, x.b).into()),
+        effect: |model, x, fails| model.lock(x, false, fails),
+    },
+];
+
+/// The modes of a walk: none of [`MODES`], then each.
+const MODE_OF_WORD: [WalkMode; 4] = [WalkMode::Unlocked, WalkMode::Locked, WalkMode::TryLock, WalkMode::Contended];
+
+impl TraceModel {
+    /// Makes up an operation, as [`TraceModel::choose`] does, and appends it.
+    pub(super) fn make(&mut self, row: usize, fields: Args, fails: &Fails, ops: &mut Vec<Op>) {
+        if !(OPERATIONS[row].make)(self, fields, fails, ops)
+            && let Some((row, _)) = self.choose(row, fields, |_, _| true)
+        {
+            (OPERATIONS[row].make)(self, fields, fails, ops);
+        }
+    }
+
+    /// A possible operation from any row and fields: that row, or the one in its stead, or the first
+    /// that is possible, and that `accept` takes. None only if `accept` takes nothing.
+    pub(super) fn choose(
+        &self,
+        row: usize,
+        fields: Args,
+        accept: impl Fn(usize, Args) -> bool,
+    ) -> Option<(usize, Args)> {
+        let try_row = |row: usize| {
+            let args = (OPERATIONS[row].draw)(self, fields)?;
+            accept(row, args).then_some((row, args))
+        };
+        let of_the_set = |&row: &usize| self.set() == OpSet::Full || OPERATIONS[row].small;
+        let any_row = || (0..OPERATIONS.len()).filter(of_the_set).find_map(try_row);
+        try_row(row).or_else(|| try_row(OPERATIONS[row].instead)).or_else(any_row)
+    }
+}
+
+impl OpKind {
+    /// `map p A..B`
+    pub fn map(mm: MmId, start: u64, end: u64) -> OpKind {
+        OpKind::Map { mm, start, end, grows: false, noreserve: false, file: None }
+    }
+
+    /// `fault p A`
+    pub fn fault(mm: MmId, page: u64) -> OpKind {
+        OpKind::Fault { mm, page, read: false }
+    }
+
+    /// The row of [`OPERATIONS`] and the arguments.
+    pub fn split(&self) -> (usize, Args) {
+        let range = |mm: MmId, start, end| Args { p: mm.0, a: start, b: end, ..Args::default() };
+        let page = |mm: MmId, page| Args { p: mm.0, a: page, ..Args::default() };
+        match *self {
+            OpKind::Map { mm, start, end, grows, noreserve, file } => {
+                let number = file.map_or(0, |file| file.saturating_add(1));
+                let word = match (grows, noreserve) {
+                    (true, _) => GROWS,
+                    (false, true) => NORESERVE,
+                    (false, false) => 0,
+                };
+                (MAP, Args { word, number, ..range(mm, start, end) })
+            }
+            OpKind::Fault { mm, page: a, read } => (FAULT, Args { word: read.into(), ..page(mm, a) }),
+            OpKind::Fork { parent, child } => (FORK, Args { p: parent.0, q: child.0, ..Args::default() }),
+            OpKind::Unmap { mm, start, end } => (UNMAP, range(mm, start, end)),
+            OpKind::Exit { mm } => (EXIT, Args { p: mm.0, ..Args::default() }),
+            OpKind::Protect { mm, start, end, write } => {
+                (PROTECT, Args { word: write.into(), ..range(mm, start, end) })
+            }
+            OpKind::Advise { mm, start, end, advice } => (ADVISE, Args { word: advice as u8, ..range(mm, start, end) }),
+            OpKind::Move { mm, start, end, to, dontunmap } => {
+                (MOVE, Args { c: to, word: dontunmap.into(), ..range(mm, start, end) })
+            }
+            OpKind::Resize { mm, start, end, pages } => (RESIZE, Args { c: pages, ..range(mm, start, end) }),
+            OpKind::Grow { mm, page: a, pages } => (GROW, Args { c: pages, ..page(mm, a) }),
+            OpKind::Pin { mm, page: a } => (PIN, page(mm, a)),
+            OpKind::Unpin { pin } => (UNPIN, Args { number: pin, ..Args::default() }),
+            OpKind::Walk { mm, page: a, mode } => (WALK, Args { word: mode as u8, ..page(mm, a) }),
+            OpKind::UffdMove { mm, from, to } => (UFFDMOVE, Args { c: to, ..page(mm, from) }),
+            OpKind::Mlock { mm, start, end } => (MLOCK, range(mm, start, end)),
+            OpKind::Munlock { mm, start, end } => (MUNLOCK, range(mm, start, end)),
+        }
+    }
+
+    /// The same operation with other arguments.
+    pub fn with(&self, args: Args) -> OpKind {
+        (OPERATIONS[self.index()].build)(args)
+    }
+
+    /// How its arguments are written, in order.
+    pub fn forms(&self) -> impl Iterator<Item = Form> + use<> {
+        OPERATIONS[self.index()].args.iter().map(|arg| arg.form())
+    }
+
+    /// How a process asks for it.
+    pub fn user_action(&self) -> UserAction {
+        let (row, args) = self.split();
+        (OPERATIONS[row].user)(args)
+    }
+
+    /// The pages that it names, from the first to one past the last; none if it names none. What it makes of `grow` depends on
+    /// where the VMA begins, so its page stands for that.
+    pub fn pages(&self) -> Option<(u64, u64)> {
+        let (row, args) = self.split();
+        let forms = || OPERATIONS[row].args.iter().map(|arg| arg.form());
+        let (start, end) = match forms().find(|form| matches!(form, Form::Page | Form::Range))? {
+            Form::Range => (args.a, args.b),
+            _ => (args.a, args.a + 1),
+        };
+        Some(forms().fold((start, end), |(first, last), form| match form {
+            Form::Place => (first.min(args.c), last.max(args.c + (end - start))),
+            // A number of pages: a length from the start of a range, or down from a page.
+            Form::Count if end == start + 1 && args.b == 0 => (first.min(start.saturating_sub(args.c)), last),
+            Form::Count => (first, last.max(start + args.c)),
+            _ => (first, last),
+        }))
+    }
+
+    /// Whether the small driver knows it.
+    pub fn is_small(&self) -> bool {
+        let (row, args) = self.split();
+        let absent = |arg: &Arg| match arg.form() {
+            Form::File => args.number == 0,
+            _ => args.word == 0,
+        };
+        OPERATIONS[row].small && OPERATIONS[row].args.iter().all(|arg| arg.small() || absent(arg))
+    }
+
+    /// Which row of [`OPERATIONS`] it is: an index for statistics.
+    pub fn index(&self) -> usize {
+        self.split().0
+    }
+
+    /// Whose it is; none if it is of no process.
+    pub fn process(&self) -> Option<MmId> {
+        match self.forms().next() {
+            Some(Form::First) => Some(MmId(self.split().1.p)),
+            _ => None,
+        }
+    }
+
+    /// What it is called.
+    pub fn keyword(&self) -> &'static str {
+        OPERATIONS[self.index()].keyword
+    }
+}
+
+/// The row of [`OPERATIONS`] with that keyword.
+pub(super) fn row_of(keyword: &str) -> Option<usize> {
+    OPERATIONS.iter().position(|operation| operation.keyword == keyword)
+}
+
+/// Which row a made-up operation of a set is, by a random byte: the weights, laid out.
+pub(super) static ROW_OF_BYTE: [[u8; 256]; 2] = [rows_by_weight(OpSet::Small), rows_by_weight(OpSet::Full)];
+
+const fn rows_by_weight(set: OpSet) -> [u8; 256] {
+    let mut total = 0;
+    let mut row = 0;
+    while row < OPERATION_COUNT {
+        total += TABLE[row].weight(set) as usize;
+        row += 1;
+    }
+    let mut rows = [0; 256];
+    let mut byte = 0;
+    while byte < rows.len() {
+        let mut left = byte % total;
+        row = 0;
+        while left >= TABLE[row].weight(set) as usize {
+            left -= TABLE[row].weight(set) as usize;
+            row += 1;
+        }
+        rows[byte] = row as u8;
+        byte += 1;
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_what_it_builds() {
+        for (row, operation) in OPERATIONS.iter().enumerate() {
+            for word in 0..4 {
+                let mut args = Args::default();
+                for arg in operation.args {
+                    match arg.form() {
+                        Form::First => args.p = 3,
+                        Form::Second => args.q = 5,
+                        Form::Page => args.a = 17,
+                        Form::Range => (args.a, args.b) = (17, 19),
+                        Form::Place | Form::Count => args.c = 7,
+                        Form::Word(words) => args.word = word % words.len() as u8,
+                        Form::Optional(words) => args.word = word % (words.len() as u8 + 1),
+                        Form::File => args.number = word,
+                        Form::Pin => args.number = 9,
+                    }
+                }
+                let kind = (operation.build)(args);
+                assert!(kind.split() == (row, args), "{}", operation.keyword);
+                assert_eq!(kind.keyword(), operation.keyword);
+            }
+            assert_eq!(row_of(operation.keyword), Some(row));
+            let first = operation.args[0].form();
+            assert!(matches!(first, Form::First | Form::Pin), "the process comes first");
+            assert_ne!(operation.instead, row);
+            // Whatever is made up of the small set is of the small set.
+            assert!(operation.small || operation.weight(OpSet::Small) == 0);
+            assert!(!operation.small || OPERATIONS[operation.instead].small);
+        }
+    }
+
+    #[test]
+    fn every_operation_can_be_made_up() {
+        for (row, operation) in OPERATIONS.iter().enumerate() {
+            let share = |set: OpSet| ROW_OF_BYTE[set as usize].iter().filter(|&&r| usize::from(r) == row).count();
+            assert!(share(OpSet::Full) > 0, "{}", operation.keyword);
+            assert_eq!(share(OpSet::Small) > 0, operation.weight(OpSet::Small) > 0, "{}", operation.keyword);
+        }
+    }
+
+    #[test]
+    fn words_tell_what_is_small() {
+        for (text, small) in [
+            ("map p0 1..2", true),
+            ("map p0 1..2 grows", false),
+            ("map p0 1..2 noreserve", false),
+            ("map p0 1..2 file 0", false),
+            ("fault p0 1", true),
+            ("fault p0 1 read", false),
+            ("fork p0 p1", true),
+            ("protect p0 1..2 r", false),
+            ("mlock p0 1..2", false),
+        ] {
+            let trace: crate::Trace = text.parse().unwrap();
+            assert_eq!((trace.is_small(), trace.ops[0].kind.is_small()), (small, small), "{text}");
+        }
+    }
+}
