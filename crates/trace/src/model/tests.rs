@@ -1,5 +1,6 @@
 //! Tests of the model.
 
+use crate::OPERATIONS;
 use super::*;
 use crate::{Rng, Trace, parse};
 use rmap_seam::Fail;
