@@ -180,10 +180,12 @@ static int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src
 {
 	int result;
 
-	outermost_begin(CALL(ANON_VMA_CLONE, anon_vma_clone, serial_of(dst), serial_of(src), operation_number(operation)),
+	outermost_begin(CALL(ANON_VMA_CLONE, anon_vma_clone, serial_of(dst), serial_of(src),
+			     operation_number(operation)),
 			dst, src, NULL);
 	observe_enter(RMAP_FUNCTION_CLONE, dst, src);
-	result = observe_exit(RMAP_FUNCTION_CLONE, dst, verbatim_anon_vma_clone(dst, src, operation));
+	result = observe_exit(RMAP_FUNCTION_CLONE, dst,
+			      verbatim_anon_vma_clone(dst, src, operation));
 	outermost_end(result);
 	return result;
 }
@@ -192,7 +194,9 @@ static int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src
 {
 	int result;
 
-	outermost_begin(CALL(ANON_VMA_CLONE, anon_vma_clone, serial_of(dst), serial_of(src), RMAP_VMA_OP_SPLIT), dst, src, NULL);
+	outermost_begin(CALL(ANON_VMA_CLONE, anon_vma_clone, serial_of(dst), serial_of(src),
+			     RMAP_VMA_OP_SPLIT),
+			dst, src, NULL);
 	observe_enter(RMAP_FUNCTION_CLONE, dst, src);
 	result = observe_exit(RMAP_FUNCTION_CLONE, dst, verbatim_anon_vma_clone(dst, src));
 	outermost_end(result);
@@ -205,7 +209,8 @@ static int anon_vma_fork(struct vm_area_struct *vma, struct vm_area_struct *pvma
 {
 	int result;
 
-	outermost_begin(CALL(ANON_VMA_FORK, anon_vma_fork, serial_of(vma), serial_of(pvma)), vma, pvma, NULL);
+	outermost_begin(CALL(ANON_VMA_FORK, anon_vma_fork, serial_of(vma), serial_of(pvma)), vma,
+			pvma, NULL);
 	observe_enter(RMAP_FUNCTION_FORK, vma, pvma);
 	result = observe_exit(RMAP_FUNCTION_FORK, vma, verbatim_anon_vma_fork(vma, pvma));
 	outermost_end(result);
@@ -364,7 +369,8 @@ static int32_t dispatch(const struct rmap_call *call)
 		vm_area_free(given(ARGUMENTS(vm_area_free)->vma));
 		return 0;
 	case RMAP_VMA_SET_RANGE:
-		vma_set_range(given(ARGUMENTS(vma_set_range)->vma), &ARGUMENTS(vma_set_range)->range);
+		vma_set_range(given(ARGUMENTS(vma_set_range)->vma),
+			      &ARGUMENTS(vma_set_range)->range);
 		return 0;
 	case RMAP_VMA_MARK_ATTACHED:
 		given(ARGUMENTS(vma_mark_attached)->vma)->attached = true;
@@ -407,7 +413,8 @@ static int32_t dispatch(const struct rmap_call *call)
 	case RMAP_FOLIO_SET_ANON: {
 		struct vm_area_struct *vma = given(ARGUMENTS(folio_set_anon)->vma);
 
-		folio_set_anon(ARGUMENTS(folio_set_anon)->folio, vma, ARGUMENTS(folio_set_anon)->page << PAGE_SHIFT,
+		folio_set_anon(ARGUMENTS(folio_set_anon)->folio, vma,
+			       ARGUMENTS(folio_set_anon)->page << PAGE_SHIFT,
 			       ARGUMENTS(folio_set_anon)->exclusive);
 		return 0;
 	}
@@ -428,12 +435,14 @@ static int32_t dispatch(const struct rmap_call *call)
 		given_folio(ARGUMENTS(folio_free)->folio)->known = false;
 		return 0;
 	case RMAP_FOLIO_GET_ANON_VMA:
-		return pin_anon_vma(given_folio(ARGUMENTS(folio_get_anon_vma)->folio), ARGUMENTS(folio_get_anon_vma)->mapped);
+		return pin_anon_vma(given_folio(ARGUMENTS(folio_get_anon_vma)->folio),
+				    ARGUMENTS(folio_get_anon_vma)->mapped);
 	case RMAP_PUT_ANON_VMA:
 		unpin_anon_vma(ARGUMENTS(put_anon_vma)->anon_vma);
 		return 0;
 	case RMAP_RMAP_WALK_ANON:
-		return walk_folio(given_folio(ARGUMENTS(rmap_walk_anon)->folio), ARGUMENTS(rmap_walk_anon)->mapped,
+		return walk_folio(given_folio(ARGUMENTS(rmap_walk_anon)->folio),
+				  ARGUMENTS(rmap_walk_anon)->mapped,
 				  ARGUMENTS(rmap_walk_anon)->mode);
 	default:
 		return -EINVAL;

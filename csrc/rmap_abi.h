@@ -60,18 +60,22 @@ enum rmap_rule {
  * An anon_vma, a VMA and a chain entry (avc) are named by serial.
  */
 enum rmap_event_kind {
-	RMAP_EVENT_ALLOC = 1,		/* arg: cache; flags: rmap_gfp; object: serial, or RMAP_NONE: it failed */
+	/* arg: cache; flags: rmap_gfp; object: serial, or RMAP_NONE: it failed */
+	RMAP_EVENT_ALLOC = 1,
 	RMAP_EVENT_FREE = 2,		/* arg: cache; object: serial */
 	RMAP_EVENT_DOWN_WRITE = 3,	/* object: anon_vma */
 	RMAP_EVENT_UP_WRITE = 4,	/* object: anon_vma */
 	RMAP_EVENT_DOWN_READ = 5,	/* object: anon_vma */
 	RMAP_EVENT_UP_READ = 6,		/* object: anon_vma */
-	RMAP_EVENT_TRYLOCK = 7,		/* arg: 1 for writing; flags: 1 if taken; object: anon_vma */
+	/* arg: 1 for writing; flags: 1 if taken; object: anon_vma */
+	RMAP_EVENT_TRYLOCK = 7,
 	RMAP_EVENT_SPIN_LOCK = 8,	/* page_table_lock; object: mm */
 	RMAP_EVENT_SPIN_UNLOCK = 9,	/* page_table_lock; object: mm */
 	RMAP_EVENT_GET = 10,		/* object: anon_vma */
-	RMAP_EVENT_PUT = 11,		/* object: anon_vma; flags: 1 if it was the last reference */
-	RMAP_EVENT_ENTER = 12,		/* arg: function; flags: rmap_enter; object: VMA; other: source VMA or RMAP_NONE */
+	/* object: anon_vma; flags: 1 if it was the last reference */
+	RMAP_EVENT_PUT = 11,
+	/* arg: function; flags: rmap_enter; object: VMA; other: source VMA or RMAP_NONE */
+	RMAP_EVENT_ENTER = 12,
 	RMAP_EVENT_EXIT = 13,		/* arg: function; flags: errno or 0; object: VMA */
 	RMAP_EVENT_TREE_INSERT = 14,	/* object: anon_vma; other: avc */
 	RMAP_EVENT_TREE_REMOVE = 15,	/* object: anon_vma; other: avc */
@@ -232,7 +236,10 @@ enum rmap_call_kind {
 	RMAP_FOLIO_GET_ANON_VMA = 26,
 	RMAP_PUT_ANON_VMA = 27,
 	RMAP_RMAP_WALK_ANON = 28,
-	/* Reported by a driver behind the interface, never called: page-table updates, and events of no call. */
+	/*
+	 * Reported by a driver behind the interface, never called: page-table updates, and events
+	 * of no call.
+	 */
 	RMAP_PAGES_ZAP = 0x100,
 	RMAP_PAGES_COPY = 0x101,
 	RMAP_PAGES_MOVE = 0x102,
@@ -437,8 +444,10 @@ struct rmap_call {
 
 /* How the slab treats freed objects. */
 enum rmap_slab_mode {
-	RMAP_SLAB_REUSE = 0,	/* the next allocation gets the last freed object; never under AddressSanitizer */
-	RMAP_SLAB_POISON = 1,	/* freed objects are poisoned and kept until the reset; AddressSanitizer's own way there */
+	/* the next allocation gets the last freed object; never under AddressSanitizer */
+	RMAP_SLAB_REUSE = 0,
+	/* freed objects are poisoned and kept until the reset; AddressSanitizer's own way there */
+	RMAP_SLAB_POISON = 1,
 };
 
 /* What advise says of a range. */
@@ -552,7 +561,10 @@ struct rmap_operation {
 	} arguments;
 };
 
-/* One thing seen while the VMA code runs: a call of the interface, its result, its events, and the state it touched. */
+/*
+ * One thing seen while the VMA code runs: a call of the interface, its result, its events, and the
+ * state it touched.
+ */
 struct rmap_seen {
 	const struct rmap_call *call;
 	int32_t result;
@@ -590,13 +602,17 @@ struct rmap_ops {
 	/* Condition and place of the last WARN, BUG or oops; empty if none. */
 	const char *(*last_warning)(const struct rmap_world *world);
 	/*
-	 * The VMA layer; NULL where there is none. Does one operation, telling the watcher all that it does; 0 or a
-	 * serial, or a negative errno. node_fail: the same as the failures, of the allocations of maple tree nodes.
+	 * The VMA layer; NULL where there is none. Does one operation, telling the watcher all that
+	 * it does; 0 or a serial, or a negative errno. node_fail: the same as the failures, of the
+	 * allocations of maple tree nodes.
 	 */
 	int32_t (*operate)(struct rmap_world *world, const struct rmap_operation *operation,
 			   const struct rmap_fail *node_fail, rmap_watcher watcher, void *context);
-	/* What is mapped in a process, by the mm's own tree: map_count, total_vm, whether the tree is in RCU mode,
-	 * then of each VMA its serial, start, end, flags | file << 32 as in a state stream, and whether it has an anon_vma. */
+	/*
+	 * What is mapped in a process, by the mm's own tree: map_count, total_vm, whether the tree
+	 * is in RCU mode, then of each VMA its serial, start, end, flags | file << 32 as in a state
+	 * stream, and whether it has an anon_vma.
+	 */
 	const uint64_t *(*space)(struct rmap_world *world, uint32_t mm, uint32_t *count);
 	/* How many allocations of the current operation were made to fail, nodes included. */
 	uint32_t (*injected)(const struct rmap_world *world);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Folios as the seam names them, and the calls on them. Included after the kernel's folio functions, whatever
- * headers these were compiled with. Rule: a folio whose anon_vma is gone is not walked and lends no reference.
+ * Folios as the seam names them, and the calls on them. Included after the kernel's folio
+ * functions, whatever headers these were compiled with. Rule: a folio whose anon_vma is gone is not
+ * walked and lends no reference.
  *
- * SLAB_TYPESAFE_BY_RCU: a freed anon_vma may be another one by now. So a slot remembers which one its folio's
- * mapping meant when it was written.
+ * SLAB_TYPESAFE_BY_RCU: a freed anon_vma may be another one by now. So a slot remembers which one
+ * its folio's mapping meant when it was written.
  */
 #ifndef STUBS_FOLIO_H
 #define STUBS_FOLIO_H
@@ -73,7 +74,8 @@ static void check_folio(const struct folio_slot *slot)
 	escape_call();
 }
 
-static void folio_set_anon(uint32_t number, struct vm_area_struct *vma, unsigned long address, bool exclusive)
+static void folio_set_anon(uint32_t number, struct vm_area_struct *vma, unsigned long address,
+			   bool exclusive)
 {
 	struct folio_slot *slot = folio_slot(number);
 
@@ -99,7 +101,8 @@ static void move_anon_rmap(struct folio_slot *slot, struct vm_area_struct *vma)
 	folio_slot_written(slot);
 }
 
-static void folio_set_index(struct folio_slot *slot, struct vm_area_struct *vma, unsigned long address)
+static void folio_set_index(struct folio_slot *slot, struct vm_area_struct *vma,
+			    unsigned long address)
 {
 #ifdef RMAP_LINEAR_ANON_PAGE_INDEX
 	slot->folio.index = linear_anon_page_index(vma, address);
@@ -124,7 +127,10 @@ static int32_t pin_anon_vma(struct folio_slot *slot, bool mapped)
 	return serial_of(anon_vma);
 }
 
-/* Drops a reference of that anon_vma. One never had, or of an anon_vma that is gone all the same, ends the call. */
+/*
+ * Drops a reference of that anon_vma. One never had, or of an anon_vma that is gone all the same,
+ * ends the call.
+ */
 static void unpin_anon_vma(uint32_t serial)
 {
 	struct rmap_world *w = current_world;
@@ -142,7 +148,8 @@ static void unpin_anon_vma(uint32_t serial)
 	put_anon_vma(anon_vma);
 }
 
-static bool visit_one(struct folio *folio, struct vm_area_struct *vma, unsigned long address, void *visits)
+static bool visit_one(struct folio *folio, struct vm_area_struct *vma, unsigned long address,
+		      void *visits)
 {
 	record(RMAP_EVENT_VISIT, 0, 0, serial_of(vma), address >> PAGE_SHIFT);
 	++*(uint32_t *)visits;
@@ -150,7 +157,8 @@ static bool visit_one(struct folio *folio, struct vm_area_struct *vma, unsigned 
 }
 
 /* Of a second walk in one call: it comes where the first came. */
-static bool count_one(struct folio *folio, struct vm_area_struct *vma, unsigned long address, void *visits)
+static bool count_one(struct folio *folio, struct vm_area_struct *vma, unsigned long address,
+		      void *visits)
 {
 	++*(uint32_t *)visits;
 	return true;
@@ -168,9 +176,9 @@ static int not_done(struct folio *folio)
 }
 
 /*
- * As the kernel's callers walk: through folio_lock_anon_vma_read(), as try_to_unmap() does; under a lock that is
- * held, as rmap_walk_locked(); trying the plain lock; and, the lock being another task's, giving up as
- * folio_referenced() does and then waiting for it as try_to_unmap() would.
+ * As the kernel's callers walk: through folio_lock_anon_vma_read(), as try_to_unmap() does; under a
+ * lock that is held, as rmap_walk_locked(); trying the plain lock; and, the lock being another
+ * task's, giving up as folio_referenced() does and then waiting for it as try_to_unmap() would.
  */
 static int32_t walk_folio(struct folio_slot *slot, bool mapped, enum rmap_walk_mode mode)
 {
@@ -203,7 +211,10 @@ static int32_t walk_folio(struct folio_slot *slot, bool mapped, enum rmap_walk_m
 		rwc.try_lock = rwc.contended = false;
 		rmap_walk_anon(&slot->folio, &rwc, false);
 		if (slot->folio.mapped) {
-			/* And by callers that hold the folio mapped: the plain lock, tried and then waited for. */
+			/*
+			 * And by callers that hold the folio mapped: the plain lock, tried and then
+			 * waited for.
+			 */
 			rwc.anon_lock = NULL;
 			rwc.rmap_one = count_one;
 			rwc.try_lock = true;

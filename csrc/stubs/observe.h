@@ -22,7 +22,8 @@ static void touch(struct anon_vma *anon_vma)
 		return;
 	notes->epoch = w->epoch;
 	if (unlikely(w->nr_touched == w->max_touched))
-		w->touched = grow(w->touched, &w->max_touched, w->nr_touched + 1, sizeof(*w->touched));
+		w->touched =
+			grow(w->touched, &w->max_touched, w->nr_touched + 1, sizeof(*w->touched));
 	w->touched[w->nr_touched++] = (struct touched_anon_vma) { anon_vma, serial_of(anon_vma) };
 }
 
@@ -44,7 +45,8 @@ static bool check_live(const struct anon_vma *anon_vma)
 
 	if (likely(object->state == OBJECT_LIVE && object->magic == SLAB_OBJECT_MAGIC))
 		return true;
-	broken_rule(RMAP_RULE_USE_AFTER_FREE, object->magic == SLAB_OBJECT_MAGIC ? object->serial : RMAP_NONE);
+	broken_rule(RMAP_RULE_USE_AFTER_FREE,
+		    object->magic == SLAB_OBJECT_MAGIC ? object->serial : RMAP_NONE);
 	return false;
 }
 
@@ -192,12 +194,14 @@ static void observe_tree_remove(struct anon_vma_chain *avc, struct anon_vma *ano
 			mark(notes, rb_entry(neighbours[i], struct anon_vma_chain, rb));
 }
 
-static void observe_enter(enum rmap_function function, struct vm_area_struct *vma, struct vm_area_struct *other)
+static void observe_enter(enum rmap_function function, struct vm_area_struct *vma,
+			  struct vm_area_struct *other)
 {
 	uint16_t flags = (vma->anon_vma ? RMAP_ENTER_HAS_ANON_VMA : 0) |
 			 (list_empty(&vma->anon_vma_chain) ? 0 : RMAP_ENTER_HAS_CHAIN);
 
-	record(RMAP_EVENT_ENTER, function, flags, serial_of(vma), other ? serial_of(other) : RMAP_NONE);
+	record(RMAP_EVENT_ENTER, function, flags, serial_of(vma),
+	       other ? serial_of(other) : RMAP_NONE);
 }
 
 static int observe_exit(enum rmap_function function, struct vm_area_struct *vma, int result)

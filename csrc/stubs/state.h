@@ -95,7 +95,8 @@ static void tell_path(struct rb_node *node)
 	for (; node; node = rb_parent(node), n++) {
 		if (n > DEPTH_MAX)
 			escape_call();
-		struct anon_vma_chain *left = avc_of(node->rb_left), *right = avc_of(node->rb_right);
+		struct anon_vma_chain *left = avc_of(node->rb_left),
+				      *right = avc_of(node->rb_right);
 
 		tell_node(node, (left && rb_is_black(&left->rb) ? RMAP_NODE_LEFT_BLACK : 0) |
 				(right && rb_is_black(&right->rb) ? RMAP_NODE_RIGHT_BLACK : 0));
@@ -119,8 +120,8 @@ static void tell_changed_paths(struct anon_vma *anon_vma)
 }
 
 /*
- * The serial of a parent: one that went before its child, which a reference from outside keeps, may be another object
- * by now. Nobody follows it any more, so it is told as it was.
+ * The serial of a parent: one that went before its child, which a reference from outside keeps, may
+ * be another object by now. Nobody follows it any more, so it is told as it was.
  */
 static uint32_t parent_serial(struct anon_vma *anon_vma)
 {

@@ -67,7 +67,7 @@ struct touched_anon_vma {
 struct rmap_world {
 	uint32_t slab_mode;
 	struct slab slabs[NR_CACHES];
-	struct slab_body *bodies;		/* under AddressSanitizer: a hash table by address */
+	struct slab_body *bodies; /* under AddressSanitizer: a hash table by address */
 	uint32_t nr_bodies, max_bodies;
 	struct mm_struct *mms;			/* RMAP_MAX_PROCESSES of them */
 
@@ -147,12 +147,14 @@ static void *grow(void *buffer, uint32_t *max, uint32_t need, size_t size)
 	return buffer;
 }
 
-static inline void record(enum rmap_event_kind kind, uint8_t arg, uint16_t flags, uint32_t object, uint32_t other)
+static inline void record(enum rmap_event_kind kind, uint8_t arg, uint16_t flags, uint32_t object,
+			  uint32_t other)
 {
 	struct rmap_world *w = current_world;
 
 	if (__builtin_expect(w->nr_events == EVENTS_MAX, 0)) {
-		snprintf(w->warning, sizeof(w->warning), "endless loop: %u events in one call", EVENTS_MAX);
+		snprintf(w->warning, sizeof(w->warning), "endless loop: %u events in one call",
+			 EVENTS_MAX);
 		siglongjmp(w->escape, 2);
 	}
 	if (__builtin_expect(w->nr_events == w->max_events, 0))

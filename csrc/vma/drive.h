@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The operations: each through the kernel's own entry point, as its system call would come there. */
+/*
+ * The operations: each through the kernel's own entry point, as its system call would come there.
+ */
 #ifndef VMA_DRIVE_H
 #define VMA_DRIVE_H
 
@@ -13,11 +15,12 @@
 
 #ifdef RMAP_VMA_FLAGS_T
 /* 7.3 takes the flags in their new type. */
-typedef unsigned long mmap_region_of_vma_flags(struct file *, unsigned long, unsigned long, vma_flags_t, unsigned long,
-					       struct list_head *);
-#define MMAP_REGION_FLAGS(flags) \
-	__builtin_choose_expr(__builtin_types_compatible_p(__typeof__(mmap_region), mmap_region_of_vma_flags), \
-			      legacy_to_vma_flags(flags), flags)
+typedef unsigned long mmap_region_of_vma_flags(struct file *, unsigned long, unsigned long,
+					       vma_flags_t, unsigned long, struct list_head *);
+#define MMAP_REGION_FLAGS(flags)                                                                 \
+	__builtin_choose_expr(                                                                   \
+		__builtin_types_compatible_p(__typeof__(mmap_region), mmap_region_of_vma_flags), \
+		legacy_to_vma_flags(flags), flags)
 #else
 #define MMAP_REGION_FLAGS(flags) (flags)
 #endif
@@ -38,7 +41,8 @@ static void layer_clear(struct rmap_world *w)
 	if (!w->files)
 		w->files = calloc(MAX_FILES, sizeof(*w->files));
 	for (uint32_t i = 0; w->files && i < MAX_FILES; i++)
-		w->files[i] = (struct file) { .f_mapping = &w->files[i].mapping, .f_op = &plain_file_operations };
+		w->files[i] = (struct file){ .f_mapping = &w->files[i].mapping,
+					     .f_op = &plain_file_operations };
 }
 
 static void layer_destroy(struct rmap_world *w)
@@ -53,7 +57,8 @@ static void layer_destroy(struct rmap_world *w)
 
 static int32_t drive_map(struct mm_struct *mm, const struct rmap_operation_map *op)
 {
-	unsigned long addr = op->start << PAGE_SHIFT, len = (op->end - op->start) << PAGE_SHIFT, result;
+	unsigned long addr = op->start << PAGE_SHIFT, len = (op->end - op->start) << PAGE_SHIFT,
+		      result;
 	unsigned long flags = VMA_FLAGS_NEW | (op->grows ? VM_GROWSDOWN : 0) |
 			      (op->noreserve ? VM_NORESERVE : 0);
 	struct file *file = op->file ? &current_world->files[(op->file - 1) % MAX_FILES] : NULL;
@@ -71,7 +76,8 @@ static int32_t drive_map(struct mm_struct *mm, const struct rmap_operation_map *
 	else if (file && (flags & VM_GROWSDOWN))
 		result = -EINVAL;
 	else
-		result = mmap_region(file, addr, len, MMAP_REGION_FLAGS(flags), addr >> PAGE_SHIFT, &uf);
+		result = mmap_region(file, addr, len, MMAP_REGION_FLAGS(flags), addr >> PAGE_SHIFT,
+				     &uf);
 	mmap_write_unlock(mm);
 	return IS_ERR_VALUE(result) ? (int32_t)result : 0;
 }
@@ -88,7 +94,10 @@ static int32_t drive_unmap(struct mm_struct *mm, const struct rmap_operation_unm
 	return result;
 }
 
-/* do_anonymous_page() and wp_page_copy() as far as the VMA goes: the pages are somebody else's. Returns the VMA's serial. */
+/*
+ * do_anonymous_page() and wp_page_copy() as far as the VMA goes: the pages are somebody else's.
+ * Returns the VMA's serial.
+ */
 static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fault *op)
 {
 	unsigned long addr = op->page << PAGE_SHIFT;
@@ -143,7 +152,9 @@ static int32_t drive_fork(struct mm_struct *oldmm, struct mm_struct *mm)
 
 	if (mm->alive)
 		return -EEXIST;
-	*mm = (struct mm_struct) { .id = mm->id, .page_table_lock = { .mm = mm->id }, .alive = true };
+	*mm = (struct mm_struct) {
+		.id = mm->id, .page_table_lock = { .mm = mm->id }, .alive = true,
+	};
 	mt_init_flags(&mm->mm_mt, MM_MT_FLAGS);
 	result = dup_mmap(mm, oldmm);
 	if (result)
@@ -153,22 +164,26 @@ static int32_t drive_fork(struct mm_struct *oldmm, struct mm_struct *mm)
 
 static int32_t drive_advise(struct mm_struct *mm, const struct rmap_operation_advise *op)
 {
-	static const int advice[] = { MADV_DONTFORK, MADV_DOFORK, MADV_WIPEONFORK, MADV_KEEPONFORK };
+	static const int advice[] = { MADV_DONTFORK, MADV_DOFORK, MADV_WIPEONFORK,
+				      MADV_KEEPONFORK };
 
-	return do_madvise(mm, op->start << PAGE_SHIFT, (op->end - op->start) << PAGE_SHIFT, advice[op->advice % 4]);
+	return do_madvise(mm, op->start << PAGE_SHIFT, (op->end - op->start) << PAGE_SHIFT,
+			  advice[op->advice % 4]);
 }
 
-static int32_t drive_mremap(uint64_t start, uint64_t end, uint64_t pages, unsigned long flags, uint64_t to)
+static int32_t drive_mremap(uint64_t start, uint64_t end, uint64_t pages, unsigned long flags,
+			    uint64_t to)
 {
-	unsigned long result = sys_mremap(start << PAGE_SHIFT, (end - start) << PAGE_SHIFT, pages << PAGE_SHIFT, flags,
-					  to << PAGE_SHIFT);
+	unsigned long result = sys_mremap(start << PAGE_SHIFT, (end - start) << PAGE_SHIFT,
+					  pages << PAGE_SHIFT, flags, to << PAGE_SHIFT);
 
 	return IS_ERR_VALUE(result) ? (int32_t)result : 0;
 }
 
 static int32_t drive_move(const struct rmap_operation_move *op)
 {
-	unsigned long flags = MREMAP_MAYMOVE | MREMAP_FIXED | (op->dontunmap ? MREMAP_DONTUNMAP : 0);
+	unsigned long flags =
+		MREMAP_MAYMOVE | MREMAP_FIXED | (op->dontunmap ? MREMAP_DONTUNMAP : 0);
 
 	return drive_mremap(op->start, op->end, op->end - op->start, flags, op->to);
 }
@@ -176,7 +191,8 @@ static int32_t drive_move(const struct rmap_operation_move *op)
 /* No page is populated: the lock takes effect as faults bring pages in. */
 static int32_t drive_mlock(const struct rmap_operation_mlock *op)
 {
-	return sys_mlock2(op->start << PAGE_SHIFT, (op->end - op->start) << PAGE_SHIFT, MLOCK_ONFAULT);
+	return sys_mlock2(op->start << PAGE_SHIFT, (op->end - op->start) << PAGE_SHIFT,
+			  MLOCK_ONFAULT);
 }
 
 static int32_t drive_munlock(const struct rmap_operation_munlock *op)
@@ -220,7 +236,8 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 	case RMAP_OP_MOVE:
 		return drive_move(ARGUMENTS(move_to));
 	case RMAP_OP_RESIZE:
-		return drive_mremap(ARGUMENTS(resize)->start, ARGUMENTS(resize)->end, ARGUMENTS(resize)->pages, 0, 0);
+		return drive_mremap(ARGUMENTS(resize)->start, ARGUMENTS(resize)->end,
+				    ARGUMENTS(resize)->pages, 0, 0);
 	case RMAP_OP_GROW:
 		return drive_grow(mm, ARGUMENTS(grow));
 	case RMAP_OP_MLOCK:
@@ -256,8 +273,9 @@ static void check_operation(struct rmap_world *w)
 		broken_rule(RMAP_RULE_NODES_LEFT, w->nodes->live);
 }
 
-static int32_t reference_operate(struct rmap_world *w, const struct rmap_operation *op, const struct rmap_fail *node_fail,
-				 rmap_watcher watcher, void *context)
+static int32_t reference_operate(struct rmap_world *w, const struct rmap_operation *op,
+				 const struct rmap_fail *node_fail, rmap_watcher watcher,
+				 void *context)
 {
 	int32_t result;
 
@@ -289,13 +307,16 @@ static int32_t reference_operate(struct rmap_world *w, const struct rmap_operati
 		record(RMAP_EVENT_OOPS, 0, 0, RMAP_NONE, RMAP_NONE);
 		result = -EFAULT;
 ended_early: {
-		struct rmap_seen seen = {
-			.call = &w->outermost, .result = -EFAULT, .events = w->events, .nr_events = w->nr_events,
-		};
+	struct rmap_seen seen = {
+		.call = &w->outermost,
+		.result = -EFAULT,
+		.events = w->events,
+		.nr_events = w->nr_events,
+	};
 
-		if (!w->depth)
-			w->outermost = (struct rmap_call) { .kind = RMAP_OUTSIDE };
-		w->watcher(context, &seen);
+	if (!w->depth)
+		w->outermost = (struct rmap_call){ .kind = RMAP_OUTSIDE };
+	w->watcher(context, &seen);
 	}
 	}
 	w->in_call = false;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the kernel's VMA code is watched by. Each outermost call of the reverse map, each allocation and free of a VMA,
- * each lock of an mm and each effect on page tables is told to the watcher when it returns. What the VMA code wrote into
- * a VMA without a call (its range, flags, anon_vma) is told before the next call that is given the VMA, and at the end of
- * the operation.
+ * What the kernel's VMA code is watched by. Each outermost call of the reverse map, each allocation
+ * and free of a VMA, each lock of an mm and each effect on page tables is told to the watcher when
+ * it returns. What the VMA code wrote into a VMA without a call (its range, flags, anon_vma) is
+ * told before the next call that is given the VMA, and at the end of the operation.
  */
 #ifndef VMA_LAYER_H
 #define VMA_LAYER_H

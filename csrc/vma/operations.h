@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The wrappers of what the VMA code calls, and the telling of what it wrote: behind the cut text. */
+/*
+ * The wrappers of what the VMA code calls, and the telling of what it wrote: behind the cut text.
+ */
 #ifndef VMA_OPERATIONS_H
 #define VMA_OPERATIONS_H
 
@@ -87,8 +89,8 @@ static int32_t watch(const struct rmap_call *call, int32_t result, bool with_sta
 }
 
 /*
- * A WARN in no call is told at once, while its text is the last one; the text says whether an allocation was made to
- * fail before it, for then it is another finding.
+ * A WARN in no call is told at once, while its text is the last one; the text says whether an
+ * allocation was made to fail before it, for then it is another finding.
  */
 static void watch_warning(void)
 {
@@ -98,7 +100,8 @@ static void watch_warning(void)
 	if (!w->watcher || w->depth)
 		return;
 	if (w->injected || w->nodes_injected)
-		snprintf(w->warning + length, sizeof(w->warning) - length, ", an allocation having failed");
+		snprintf(w->warning + length, sizeof(w->warning) - length,
+			 ", an allocation having failed");
 	watch_outside();
 }
 
@@ -115,23 +118,28 @@ static void layer_mmap_lock(enum rmap_call_kind kind, struct mm_struct *mm)
 
 static void layer_pages_zap(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
-	struct rmap_call call = CALL(PAGES_ZAP, pages_zap, mm->id, start >> PAGE_SHIFT, end >> PAGE_SHIFT);
+	struct rmap_call call =
+		CALL(PAGES_ZAP, pages_zap, mm->id, start >> PAGE_SHIFT, end >> PAGE_SHIFT);
 
 	call_begins();
 	watch(&call, 0, false);
 }
 
-static void layer_pages_copy(struct mm_struct *mm, struct mm_struct *from, unsigned long start, unsigned long end)
+static void layer_pages_copy(struct mm_struct *mm, struct mm_struct *from, unsigned long start,
+			     unsigned long end)
 {
-	struct rmap_call call = CALL(PAGES_COPY, pages_copy, mm->id, from->id, start >> PAGE_SHIFT, end >> PAGE_SHIFT);
+	struct rmap_call call = CALL(PAGES_COPY, pages_copy, mm->id, from->id, start >> PAGE_SHIFT,
+				     end >> PAGE_SHIFT);
 
 	call_begins();
 	watch(&call, 0, false);
 }
 
-static void layer_pages_move(struct mm_struct *mm, unsigned long start, unsigned long end, unsigned long to)
+static void layer_pages_move(struct mm_struct *mm, unsigned long start, unsigned long end,
+			     unsigned long to)
 {
-	struct rmap_call call = CALL(PAGES_MOVE, pages_move, mm->id, start >> PAGE_SHIFT, end >> PAGE_SHIFT, to >> PAGE_SHIFT);
+	struct rmap_call call = CALL(PAGES_MOVE, pages_move, mm->id, start >> PAGE_SHIFT,
+				     end >> PAGE_SHIFT, to >> PAGE_SHIFT);
 
 	call_begins();
 	watch(&call, 0, false);
@@ -153,10 +161,14 @@ static void remember(struct vm_area_struct *vma)
 
 static struct rmap_range range_of(const struct vm_area_struct *vma)
 {
-	return (struct rmap_range) { vma->vm_start >> PAGE_SHIFT, vma->vm_end >> PAGE_SHIFT, vma->vm_pgoff };
+	return (struct rmap_range){ vma->vm_start >> PAGE_SHIFT, vma->vm_end >> PAGE_SHIFT,
+				    vma->vm_pgoff };
 }
 
-/* What was written into the VMA since the last report, one call a kind; the state goes with the last. */
+/*
+ * What was written into the VMA since the last report, one call a kind; the state goes with the
+ * last.
+ */
 static void report_writes(struct vm_area_struct *vma)
 {
 	struct vma_notes *notes = vma_notes_of(vma);
@@ -164,7 +176,8 @@ static void report_writes(struct vm_area_struct *vma)
 	uint32_t n = 0, serial = serial_of(vma);
 	uint64_t anon_pgoff = vma_told_anon_pgoff(vma), kind = vma_told_kind(vma);
 	uint32_t anon_vma = vma->anon_vma ? serial_of(vma->anon_vma) : RMAP_NONE;
-	bool moved = notes->start != vma->vm_start || notes->end != vma->vm_end || notes->pgoff != vma->vm_pgoff;
+	bool moved = notes->start != vma->vm_start || notes->end != vma->vm_end ||
+		     notes->pgoff != vma->vm_pgoff;
 
 	if (notes->mm != vma_told_mm(vma))
 		calls[n++] = CALL(VMA_SET_MM, vma_set_mm, serial, vma_told_mm(vma));
@@ -191,7 +204,8 @@ static void report_writes(struct vm_area_struct *vma)
 }
 
 /* What the VMA iterator of find_mergeable_anon_vma() is going to find. */
-static void find_neighbours(struct vm_area_struct *vma, struct vm_area_struct **prev, struct vm_area_struct **next)
+static void find_neighbours(struct vm_area_struct *vma, struct vm_area_struct **prev,
+			    struct vm_area_struct **next)
 {
 	MA_STATE(mas, &vma->vm_mm->mm_mt, vma->vm_end, vma->vm_end);
 
@@ -201,8 +215,8 @@ static void find_neighbours(struct vm_area_struct *vma, struct vm_area_struct **
 }
 
 /* A call begins, of these VMAs; the last two may be NULL. A call within another is part of that. */
-static void outermost_begin(struct rmap_call call, struct vm_area_struct *vma, struct vm_area_struct *other,
-			    struct vm_area_struct *third)
+static void outermost_begin(struct rmap_call call, struct vm_area_struct *vma,
+			    struct vm_area_struct *other, struct vm_area_struct *third)
 {
 	struct rmap_world *w = current_world;
 
@@ -246,7 +260,8 @@ static void outermost_prepare_begin(struct vm_area_struct *vma)
 
 	if (!current_world->depth)
 		find_neighbours(vma, &prev, &next);
-	outermost_begin(CALL(ANON_VMA_PREPARE, anon_vma_prepare, serial_of(vma), prev ? serial_of(prev) : RMAP_NONE,
+	outermost_begin(CALL(ANON_VMA_PREPARE, anon_vma_prepare, serial_of(vma),
+			     prev ? serial_of(prev) : RMAP_NONE,
 			     next ? serial_of(next) : RMAP_NONE),
 			vma, prev, next);
 }
@@ -260,7 +275,9 @@ static void outermost_lock_begin(enum rmap_call_kind kind, struct anon_vma *anon
 		return;
 	call_begins();
 	w->bookkeeping = false;
-	w->outermost = (struct rmap_call) { .kind = kind, .arguments.anon_vma_lock_write = { serial_of(anon_vma) } };
+	w->outermost =
+		(struct rmap_call){ .kind = kind,
+				    .arguments.anon_vma_lock_write = { serial_of(anon_vma) } };
 	w->updating = kind == RMAP_ANON_VMA_LOCK_WRITE;
 }
 
@@ -323,7 +340,8 @@ static void vma_born(struct vm_area_struct *vma)
 
 struct vm_area_struct *vm_area_alloc(struct mm_struct *mm)
 {
-	struct rmap_call call = { .kind = RMAP_VM_AREA_ALLOC, .arguments.vm_area_alloc.mm = mm->id };
+	struct rmap_call call = { .kind = RMAP_VM_AREA_ALLOC,
+				  .arguments.vm_area_alloc.mm = mm->id };
 	struct vm_area_struct *vma;
 
 	call_begins();
@@ -344,7 +362,8 @@ struct vm_area_struct *vm_area_alloc(struct mm_struct *mm)
 
 struct vm_area_struct *vm_area_dup(struct vm_area_struct *orig)
 {
-	struct rmap_call call = CALL(VM_AREA_DUP, vm_area_dup, serial_of(orig), orig->vm_mm->id, range_of(orig));
+	struct rmap_call call =
+		CALL(VM_AREA_DUP, vm_area_dup, serial_of(orig), orig->vm_mm->id, range_of(orig));
 	struct vm_area_struct *vma;
 
 	report_writes(orig);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Stand-in, observing, for functions of mm/memory.c, mm/mremap.c, mm/mprotect.c, mm/mlock.c,
- * mm/pagewalk.c and mm/gup.c: the page tables are the page model's, which hears of each effect on them.
+ * mm/pagewalk.c and mm/gup.c: the page tables are the page model's, which hears of each effect on
+ * them.
  */
 #ifndef VMA_PAGE_TABLES_H
 #define VMA_PAGE_TABLES_H

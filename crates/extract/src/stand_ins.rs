@@ -91,6 +91,23 @@ mod tests {
     }
 
     #[test]
+    fn lines_have_at_most_100_columns() {
+        let columns =
+            |line: &str| line.chars().fold(0, |column, c| if c == '\t' { (column / 8 + 1) * 8 } else { column + 1 });
+        let mut files = Vec::new();
+        collect(&csrc(), &mut files).unwrap();
+        assert!(files.len() > 50, "{files:?}");
+        let texts = files.iter().map(|path| (path, fs::read_to_string(path).unwrap()));
+        let wide: Vec<String> = texts
+            .flat_map(|(path, text)| {
+                let wide = text.lines().zip(1..).filter(|(line, _)| columns(line) > 100);
+                wide.map(|(_, number)| format!("{}:{number}", path.display())).collect::<Vec<_>>()
+            })
+            .collect();
+        assert!(wide.is_empty(), "{wide:?}");
+    }
+
+    #[test]
     fn every_c_file_is_listed_with_its_first_comment_in_one_line() {
         let csrc = tempfile::tempdir().unwrap();
         fs::create_dir_all(csrc.path().join("stubs/deep")).unwrap();

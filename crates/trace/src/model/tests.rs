@@ -1,7 +1,7 @@
 //! Tests of the model.
 
-use crate::OPERATIONS;
 use super::*;
+use crate::OPERATIONS;
 use crate::{Rng, Trace, parse};
 use rmap_seam::Fail;
 
