@@ -513,8 +513,16 @@ static IN_C: &[InC] = &[
         },
         hunts: &[kernel(
             "full-fork-heavy",
-            Finds(&["differ unlink_anon_vmas events: up_write vs free anon_vma_chain"]),
-            Finds(&["violate I4 anon_vma freed while attached", "violate I11 use after free"]),
+            Finds(&[
+                "differ unlink_anon_vmas events: up_write vs free anon_vma_chain",
+                "differ unlink_anon_vmas events: tree_remove vs free anon_vma_chain",
+            ]),
+            // Which of its effects comes first is up to the random operations.
+            Finds(&[
+                "violate I4 anon_vma freed while attached",
+                "violate I6 refcount after unlink_anon_vmas",
+                "violate I11 use after free",
+            ]),
         )],
     },
 ];

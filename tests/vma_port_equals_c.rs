@@ -40,9 +40,11 @@ fn two_million_operations(name: &str) {
         // Neither allocates an object that fails by itself: only the VMA code does around them.
         let never_fails = ["pin", "unpin", "walk", "exit"].contains(&keyword);
         let no_such_call = keyword == "uffdmove" && name == "6.1";
+        // Most memory is not locked, and then it does nothing that could fail.
+        let often = if keyword == "munlock" { 5 } else { 100 };
         assert!(counts.done > 100 || no_such_call, "{name}: {keyword} is hardly done: {counts:?}");
         assert!(counts.refused > 100 || never_refused, "{name}: {keyword} is hardly refused: {counts:?}");
-        assert!(counts.failed > 100 || never_fails || no_such_call, "{name}: {keyword} hardly fails: {counts:?}");
+        assert!(counts.failed > often || never_fails || no_such_call, "{name}: {keyword} hardly fails: {counts:?}");
     }
     let cases: BTreeMap<String, u64> = driver.merges().cases().collect();
     println!("{name}: {cases:#?}");
