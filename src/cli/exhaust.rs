@@ -84,7 +84,7 @@ pub(super) struct Args {
 enum FailuresArg {
     /// Nothing fails.
     None,
-    /// Every allocation fails once.
+    /// Each allocation fails, alone and with all later ones.
     All,
 }
 
