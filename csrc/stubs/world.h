@@ -167,7 +167,8 @@ static void broken_rule(enum rmap_rule rule, uint32_t object)
 	record(RMAP_EVENT_RULE, rule, 0, object, 0);
 }
 
-static inline void put_word(uint64_t word)
+/* Inlined by request: it is called for every word of a state. */
+static inline __attribute__((__always_inline__)) void put_word(uint64_t word)
 {
 	struct rmap_world *w = current_world;
 
