@@ -85,12 +85,12 @@ pub fn bring(tree: &str, rev: Option<&str>, to: &Path, scratch: &Path) -> Result
     } else if path.is_dir() {
         let absolute = fs::canonicalize(path).map_err(io_error(path))?;
         match rev {
-            Some(rev) if git::is_repository(&absolute) => git::bring_local(&absolute, rev, to, scratch)?,
+            Some(rev) if git::is_repository(&absolute) => git::bring_local(&absolute, rev, to)?,
             Some(rev) => {
                 let (tree, rev) = (tree.to_owned(), rev.to_owned());
                 return Err(SourceError::NoRevisions { tree, rev, is: "a directory without git" });
             }
-            None if git::is_bare(&absolute) => git::bring_local(&absolute, "HEAD", to, scratch)?,
+            None if git::is_bare(&absolute) => git::bring_local(&absolute, "HEAD", to)?,
             None => {
                 copy_needed(&absolute, to)?;
                 match git::head(&absolute) {

@@ -1,11 +1,13 @@
-//! Trees in git: a shallow, blob-less fetch of one revision, of which only the needed paths are
-//! checked out. A server that cannot leave blobs out sends them all, which is slower and no worse.
+//! Trees in git. Of a repository on this machine the needed files of one commit are read as they are. From a
+//! repository elsewhere one revision is fetched, shallow and without blobs, and the needed paths are checked
+//! out; a server that cannot leave blobs out sends them all, which is slower and no worse.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use super::{SourceError, copy_needed, io_error};
-use crate::needed::sparse_patterns;
+use crate::needed::{needed, sparse_patterns};
 use crate::process::{self, ProcessError};
 
 /// Whether this names a repository elsewhere: `https://...`, `file://...`, `user@host:path`.
@@ -39,15 +41,75 @@ pub fn head(dir: &Path) -> Option<String> {
     process::run(&mut git).ok().map(|text| text.trim().to_owned())
 }
 
-/// Brings `rev` of a repository on this machine, where it may be anything that git understands.
-pub fn bring_local(repository: &Path, rev: &str, to: &Path, scratch: &Path) -> Result<String, SourceError> {
+/// Brings `rev` of a repository on this machine, where it may be anything that git understands. The needed
+/// files are read from the repository as it is, so it may be shallow, or a clone without blobs.
+pub fn bring_local(repository: &Path, rev: &str, to: &Path) -> Result<String, SourceError> {
     let tree = repository.display().to_string();
     check_rev(&tree, rev)?;
     let mut git = process::git(["rev-parse", "--verify", "--quiet"]);
     git.arg(format!("{rev}^{{commit}}")).current_dir(repository);
     let commit = process::run(&mut git).map_err(|error| no_revision(&tree, rev, error))?;
-    fetch(&format!("file://{tree}"), commit.trim(), to, scratch).map_err(|error| rename(error, &tree, rev))?;
+    read_files(repository, commit.trim(), to)?;
     Ok(origin(&format!("file://{tree}"), rev, commit.trim()))
+}
+
+/// A file of a commit: its path, and the name of its content.
+struct Entry {
+    path: String,
+    object: String,
+}
+
+/// The needed files of a commit. The kernel has no symbolic link among them.
+fn needed_entries(repository: &Path, commit: &str) -> Result<Vec<Entry>, SourceError> {
+    let mut git = process::git(["ls-tree", "-r", "-z", commit]);
+    git.current_dir(repository);
+    let listing = process::run(&mut git)?;
+    let mut entries = Vec::new();
+    for line in listing.split('\0') {
+        let Some((attributes, path)) = line.split_once('\t') else { continue };
+        let mut attributes = attributes.split(' ');
+        if let (Some("100644" | "100755"), Some("blob"), Some(object)) =
+            (attributes.next(), attributes.next(), attributes.next())
+            && needed(path)
+        {
+            entries.push(Entry { path: path.to_owned(), object: object.to_owned() });
+        }
+    }
+    Ok(entries)
+}
+
+/// Writes the needed files of a commit below `to`. One process of git reads them all.
+fn read_files(repository: &Path, commit: &str, to: &Path) -> Result<(), SourceError> {
+    let entries = needed_entries(repository, commit)?;
+    let wanted: String = entries.iter().map(|entry| format!("{}\n", entry.object)).collect();
+    let mut git = process::git(["cat-file", "--batch"]);
+    git.current_dir(repository);
+    process::pipe(git, Some(&mut wanted.as_bytes()), |output| {
+        let mut output = BufReader::new(output);
+        entries.iter().try_for_each(|entry| {
+            let text = next_object(&mut output).map_err(|reason| SourceError::BadArchive {
+                archive: format!("{} at {commit}: {}", repository.display(), entry.path),
+                reason,
+            })?;
+            let file = to.join(&entry.path);
+            if let Some(parent) = file.parent() {
+                fs::create_dir_all(parent).map_err(io_error(parent))?;
+            }
+            fs::write(&file, text).map_err(io_error(&file))
+        })
+    })
+}
+
+/// The next answer of `git cat-file --batch`: a line `OBJECT TYPE SIZE`, the content, an end of line.
+fn next_object(output: &mut impl BufRead) -> Result<Vec<u8>, String> {
+    let mut head = String::new();
+    output.read_line(&mut head).map_err(|error| error.to_string())?;
+    let size = head.trim_end().rsplit_once(' ').and_then(|(_, size)| size.parse::<usize>().ok());
+    let size = size.ok_or_else(|| format!("git cannot read its content: `{}`", head.trim_end()))?;
+    let mut text = vec![0; size + 1];
+    output.read_exact(&mut text).map_err(|error| error.to_string())?;
+    text.truncate(size);
+    Ok(text)
 }
 
 /// Brings `rev` (a branch, a tag or a full commit id) of a repository elsewhere.
@@ -90,15 +152,6 @@ fn no_revision(tree: &str, rev: &str, error: ProcessError) -> SourceError {
             SourceError::NoSuchRevision { tree: tree.to_owned(), rev: rev.to_owned(), reason }
         }
         other => other.into(),
-    }
-}
-
-fn rename(error: SourceError, given: &str, asked: &str) -> SourceError {
-    match error {
-        SourceError::NoSuchRevision { reason, .. } => {
-            SourceError::NoSuchRevision { tree: given.to_owned(), rev: asked.to_owned(), reason }
-        }
-        other => other,
     }
 }
 
