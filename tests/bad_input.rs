@@ -491,7 +491,7 @@ fn a_patch_that_does_not_apply_names_the_hunk_and_leaves_the_cache_alone() {
     fs::write(&patch, "Hello,\n\nplease apply.\n").unwrap();
     world.refuses("old", one, &["a.patch: no diff in it"]);
     fs::remove_file(&patch).unwrap();
-    world.refuses("old", one, &["a.patch: No such file"]);
+    world.refuses("old", one, &["a.patch: No such file", "PATCHES= of make, or --patch, names"]);
 }
 
 #[test]

@@ -44,6 +44,15 @@ pub fn examine(tree: &Path) -> Result<Extract, SupplyError> {
     Ok(extract::extract_tree(tree, &Manifest::builtin()?)?)
 }
 
+/// The same, where errors shall name the tree that a person gave instead of the copy that is looked at.
+fn examine_copy(given: &str, tree: &Path) -> Result<Extract, SupplyError> {
+    source::check(given, tree)?;
+    examine(tree).map_err(|error| match error {
+        SupplyError::Extract(ExtractError::Version(error)) => ExtractError::Version(error.of(given)).into(),
+        error => error,
+    })
+}
+
 /// A tree to add.
 #[derive(Clone, Debug, Default)]
 pub struct Addition {
@@ -76,7 +85,7 @@ pub fn add(cache: &Cache, addition: &Addition, say: &mut dyn FnMut(&str)) -> Res
         }
         patches.push(AppliedPatch { name: file.name.clone(), subject: file.subject() });
     }
-    let examined = examine(&tree)?;
+    let examined = examine_copy(&addition.tree, &tree)?;
     let note =
         Note { name: addition.name.clone(), version: examined.version.to_string(), origin, package: None, patches };
     Ok(staging.install(&note)?)

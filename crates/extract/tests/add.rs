@@ -203,6 +203,13 @@ fn a_tree_that_is_none_is_refused() {
     write(&world.path("empty"), "Makefile", "VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 0\n");
     world.refuses("x", "empty", None, &[], &["no mm/rmap.c"]);
     world.refuses("x", "nothing-there", None, &[], &["nothing-there: no such directory", "no reference of that name"]);
+    let tree = world.path("no-version");
+    old_tree(&tree, "6.1.2");
+    edit(&tree, "Makefile", "PATCHLEVEL = 1", "PATCHLEVEL = one");
+    let named = format!("{}: Makefile: ", tree.display());
+    world.refuses("x", "no-version", None, &[], &[&named, "no line `PATCHLEVEL = <number>`"]);
+    fs::remove_file(tree.join("Makefile")).unwrap();
+    world.refuses("x", "no-version", None, &[], &[&named, "a reference needs the top Makefile"]);
     world.refuses("x", "linux", Some("v1"), &[], &["a directory without git"]);
     world.refuses("../x", "linux", None, &[], &["`../x` is no name"]);
     world.refuses("x", "ref:6.99", None, &[], &["no reference `6.99`"]);
