@@ -337,7 +337,7 @@ impl World {
 
     fn add(&self, name: &str, tree: &str, patches: &[PathBuf]) -> Result<(), String> {
         let tree = self.tree(tree).display().to_string();
-        let addition = Addition { name: name.to_owned(), tree, rev: None, patches: patches.to_vec() };
+        let addition = Addition { name: name.to_owned(), tree, rev: None, patches: patches.to_vec(), force: false };
         supply::add(&self.cache, &addition, &mut |_| ()).map(drop).map_err(|error| error.to_string())
     }
 
@@ -491,7 +491,7 @@ fn a_patch_that_does_not_apply_names_the_hunk_and_leaves_the_cache_alone() {
     fs::write(&patch, "Hello,\n\nplease apply.\n").unwrap();
     world.refuses("old", one, &["a.patch: no diff in it"]);
     fs::remove_file(&patch).unwrap();
-    world.refuses("old", one, &["a.patch: No such file"]);
+    world.refuses("old", one, &["a.patch: No such file", "PATCHES= of make, or --patch, names"]);
 }
 
 #[test]

@@ -13,10 +13,18 @@ mod parse;
 /// A patch cannot be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum PatchError {
-    /// Not there, or not readable.
+    /// A file on the way cannot be read or written.
     #[error("{}: {error}", path.display())]
     Io {
-        /// The patch, or a file on the way.
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// What was named as a patch is not there, or not readable.
+    #[error("{}: {error}; PATCHES= of make, or --patch, names this file", path.display())]
+    Unreadable {
+        /// What was named.
         path: PathBuf,
         /// Why not.
         error: std::io::Error,
@@ -128,7 +136,7 @@ pub struct Applied {
 impl Patch {
     /// Reads a patch file.
     pub fn read(path: &Path) -> Result<Self, PatchError> {
-        let text = fs::read(path).map_err(|error| PatchError::Io { path: path.to_owned(), error })?;
+        let text = fs::read(path).map_err(|error| PatchError::Unreadable { path: path.to_owned(), error })?;
         let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into());
         Self::parse(name, &text)
     }

@@ -36,12 +36,58 @@ pub enum SupplyError {
     /// The tree cannot be cut, or its revision cannot be told.
     #[error(transparent)]
     Extract(#[from] ExtractError),
+    /// The new reference would replace its own base.
+    #[error(
+        "{name}: the new reference would replace the one that it is made of, in {}: give it another name (NAME= of \
+         make, --name)", cache.display()
+    )]
+    OnItself {
+        /// The name of both.
+        name: String,
+        /// The cache's directory.
+        cache: PathBuf,
+    },
+    /// The new reference would replace one of the distribution's.
+    #[error(
+        "{name}: the reference of that name in {} comes from the package {package}: give the new one another name \
+         (NAME= of make, --name), or replace it with `rmap-kernels add --force`", cache.display()
+    )]
+    FromPackage {
+        /// The name of both.
+        name: String,
+        /// The cache's directory.
+        cache: PathBuf,
+        /// Where the one that is there comes from.
+        package: String,
+    },
+    /// A reference has a version's name, and patches on top.
+    #[error(
+        "{name}: the reference of that name in {} is not that version, it has patches on top ({}): remove it \
+         (`rmap-kernels remove {name}`), and add it again under another name", cache.display(), patches.join(", ")
+    )]
+    Patched {
+        /// Its name.
+        name: String,
+        /// The cache's directory.
+        cache: PathBuf,
+        /// What was applied.
+        patches: Vec<String>,
+    },
 }
 
 /// Cuts a tree and tells its revision, or says why not.
 pub fn examine(tree: &Path) -> Result<Extract, SupplyError> {
     source::check(&tree.display().to_string(), tree)?;
     Ok(extract::extract_tree(tree, &Manifest::builtin()?)?)
+}
+
+/// The same, where errors shall name the tree that a person gave instead of the copy that is looked at.
+fn examine_copy(given: &str, tree: &Path) -> Result<Extract, SupplyError> {
+    source::check(given, tree)?;
+    examine(tree).map_err(|error| match error {
+        SupplyError::Extract(ExtractError::Version(error)) => ExtractError::Version(error.of(given)).into(),
+        error => error,
+    })
 }
 
 /// A tree to add.
@@ -56,12 +102,15 @@ pub struct Addition {
     pub rev: Option<String>,
     /// Patches, whole mail messages or mailboxes, applied in this order.
     pub patches: Vec<PathBuf>,
+    /// Replaces a reference of that name even if it came from a package.
+    pub force: bool,
 }
 
 /// Adds a tree. `say` hears what a person may want to know on the way.
 pub fn add(cache: &Cache, addition: &Addition, say: &mut dyn FnMut(&str)) -> Result<Reference, SupplyError> {
     // Everything that can be known to be wrong without work comes first.
     crate::cache::check_name(&addition.name)?;
+    may_take_the_name(cache, addition)?;
     let series = patch::read_all(&addition.patches)?;
     let staging = cache.stage(&addition.name)?;
     let tree = staging.tree();
@@ -76,10 +125,41 @@ pub fn add(cache: &Cache, addition: &Addition, say: &mut dyn FnMut(&str)) -> Res
         }
         patches.push(AppliedPatch { name: file.name.clone(), subject: file.subject() });
     }
-    let examined = examine(&tree)?;
+    let examined = examine_copy(&addition.tree, &tree)?;
     let note =
         Note { name: addition.name.clone(), version: examined.version.to_string(), origin, package: None, patches };
     Ok(staging.install(&note)?)
+}
+
+/// The name of the reference that the tree is, if it is one.
+fn base<'a>(cache: &Cache, addition: &'a Addition) -> Option<&'a str> {
+    let given = addition.tree.as_str();
+    let name = given.strip_prefix("ref:").unwrap_or(given);
+    let is_reference = given.starts_with("ref:")
+        || (!Path::new(given).exists() && crate::cache::check_name(name).is_ok() && cache.dir().join(name).is_dir());
+    is_reference.then_some(name)
+}
+
+fn may_take_the_name(cache: &Cache, addition: &Addition) -> Result<(), SupplyError> {
+    let (name, dir) = (addition.name.clone(), cache.dir().to_owned());
+    if base(cache, addition) == Some(name.as_str()) {
+        return Err(SupplyError::OnItself { name, cache: dir });
+    }
+    // A damaged one may be replaced.
+    match cache.load(&name).ok().and_then(|there| there.note.package) {
+        Some(package) if !addition.force => Err(SupplyError::FromPackage { name, cache: dir, package }),
+        _ => Ok(()),
+    }
+}
+
+/// A reference that has a version's name must be that version: patches on top make it another one.
+pub fn check_version(cache: &Cache, reference: &Reference) -> Result<(), SupplyError> {
+    let (name, patches) = (reference.name.clone(), &reference.note.patches);
+    if Wanted::parse(&name).is_err() || patches.is_empty() {
+        return Ok(());
+    }
+    let patches = patches.iter().map(|patch| patch.name.clone()).collect();
+    Err(SupplyError::Patched { name, cache: cache.dir().to_owned(), patches })
 }
 
 fn bring(
@@ -89,10 +169,7 @@ fn bring(
     scratch: &Path,
 ) -> Result<(String, Vec<AppliedPatch>), SupplyError> {
     let given = addition.tree.as_str();
-    let name = given.strip_prefix("ref:").unwrap_or(given);
-    let is_reference = given.starts_with("ref:")
-        || (!Path::new(given).exists() && crate::cache::check_name(name).is_ok() && cache.dir().join(name).is_dir());
-    if is_reference {
+    if let Some(name) = base(cache, addition) {
         let base = cache.load(name)?;
         if let Some(rev) = &addition.rev {
             let (tree, rev) = (given.to_owned(), rev.clone());
@@ -154,6 +231,7 @@ fn fetch_one(
     }
     let wanted = Wanted::parse(version)?;
     if !refresh && let Some(reference) = present(cache, &wanted, versions)? {
+        check_version(cache, &reference)?;
         return Ok(Fetched::Present(reference));
     }
     if apt.is_none() {
@@ -168,6 +246,7 @@ fn fetch_one(
     say(&format!("{version}: asking the package archive"));
     let package = debian::find(apt, &wanted)?;
     if !refresh && let Ok(reference) = cache.load(&package.kernel) {
+        check_version(cache, &reference)?;
         return Ok(Fetched::Present(reference));
     }
     say(&format!("{version}: fetching {} {}", package.name, package.version));

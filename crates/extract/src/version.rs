@@ -25,6 +25,16 @@ pub enum VersionError {
     },
 }
 
+impl VersionError {
+    /// The same of the Makefile of a tree by another name.
+    pub(crate) fn of(mut self, tree: &str) -> Self {
+        match &mut self {
+            Self::Unreadable { path, .. } | Self::NoVariable { path, .. } => *path = format!("{tree}: Makefile"),
+        }
+        self
+    }
+}
+
 /// A kernel version: `6.12.117`, `6.19.0-rc3`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KernelVersion {

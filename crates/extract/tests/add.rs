@@ -39,6 +39,7 @@ impl World {
             tree,
             rev: rev.map(str::to_owned),
             patches: patches.iter().map(|patch| self.path(patch)).collect(),
+            force: false,
         };
         self.said.clear();
         supply::add(&self.cache, &addition, &mut |text| self.said.push(text.to_owned()))
@@ -203,6 +204,13 @@ fn a_tree_that_is_none_is_refused() {
     write(&world.path("empty"), "Makefile", "VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 0\n");
     world.refuses("x", "empty", None, &[], &["no mm/rmap.c"]);
     world.refuses("x", "nothing-there", None, &[], &["nothing-there: no such directory", "no reference of that name"]);
+    let tree = world.path("no-version");
+    old_tree(&tree, "6.1.2");
+    edit(&tree, "Makefile", "PATCHLEVEL = 1", "PATCHLEVEL = one");
+    let named = format!("{}: Makefile: ", tree.display());
+    world.refuses("x", "no-version", None, &[], &[&named, "no line `PATCHLEVEL = <number>`"]);
+    fs::remove_file(tree.join("Makefile")).unwrap();
+    world.refuses("x", "no-version", None, &[], &[&named, "a reference needs the top Makefile"]);
     world.refuses("x", "linux", Some("v1"), &[], &["a directory without git"]);
     world.refuses("../x", "linux", None, &[], &["`../x` is no name"]);
     world.refuses("x", "ref:6.99", None, &[], &["no reference `6.99`"]);
@@ -330,7 +338,7 @@ fn a_patch_may_add_a_file() {
     fs::write(world.path("new.patch"), text).unwrap();
     let reference = world.add("n", "linux", None, &["new.patch"]).unwrap();
     assert_eq!(fs::read_to_string(reference.tree().join("mm/added.h")).unwrap(), "int added;\n");
-    world.refuses("n", "ref:n", None, &["new.patch"], &["mm/added.h: already applied"]);
+    world.refuses("m", "ref:n", None, &["new.patch"], &["mm/added.h: already applied"]);
 }
 
 fn kernels(cache: &Path, arguments: &[&str]) -> (bool, String) {
@@ -352,10 +360,18 @@ fn the_command_adds_lists_checks_and_removes() {
     let patch = world.path("a.patch").display().to_string();
     let (good, said) = kernels(cache, &["add", "--name", "6.12", "--tree", &linux, "--patch", &patch]);
     assert!(good && said.contains("6.12: added (6.1.2)"), "{said}");
+    // It is not the version whose name it has.
+    for asks in ["fetch", "ensure"] {
+        let (good, said) = kernels(cache, &[asks, "6.12"]);
+        assert!(!good && !said.contains("present") && said.contains("patches on top (a.patch): remove it"), "{said}");
+        assert!(said.contains(&cache.display().to_string()), "{said}");
+    }
     let (good, said) = kernels(cache, &["list"]);
     assert!(good && said.contains("6.12") && said.contains("+ a.patch"), "{said}");
     assert_eq!(kernels(cache, &["default"]), (true, "6.12\n".to_owned()));
     // What is there is not asked of the network.
+    let (good, said) = kernels(cache, &["add", "--name", "6.12", "--tree", &linux]);
+    assert!(good && said.contains("6.12: added (6.1.2)"), "{said}");
     let (good, said) = kernels(cache, &["fetch", "6.12"]);
     assert!(good && said == "6.12: present (6.1.2)\n", "{said}");
     assert_eq!(kernels(cache, &["ensure", "6.12"]), (true, String::new()));
@@ -366,6 +382,27 @@ fn the_command_adds_lists_checks_and_removes() {
     let (good, said) = kernels(cache, &["fetch", "v6"]);
     assert!(!good && said.contains("`v6` is no kernel version") && said.contains("make kernel NAME"), "{said}");
     assert!(kernels(cache, &["remove", "6.12"]).0 && !kernels(cache, &["remove", "6.12"]).0);
+}
+
+#[test]
+fn a_reference_gives_way_neither_to_a_change_of_itself_nor_to_a_tree_if_it_came_from_a_package() {
+    let mut world = World::new();
+    let reference = world.add("6.12", "linux", None, &[]).unwrap();
+    world.patch("a.patch", "mm/rmap.c", CTOR, "\tfirst(data);\n");
+    let cache = world.cache.dir().display().to_string();
+    for tree in ["ref:6.12", "6.12"] {
+        let wanted = ["6.12: the new reference would replace the one that it is made of", &cache, "another name"];
+        world.refuses("6.12", tree, None, &["a.patch"], &wanted);
+    }
+
+    let note = reference.dir.join("reference.toml");
+    let text = fs::read_to_string(&note).unwrap();
+    fs::write(&note, format!("package = \"linux-source-6.12\"\n{text}")).unwrap();
+    let wanted = ["6.12: the reference of that name", &cache, "package linux-source-6.12", "another name", "--force"];
+    world.refuses("6.12", "linux", None, &["a.patch"], &wanted);
+    let linux = world.path("linux").display().to_string();
+    let (good, said) = kernels(world.cache.dir(), &["add", "--name", "6.12", "--tree", &linux, "--force"]);
+    assert!(good && world.cache.load("6.12").unwrap().note.package.is_none(), "{said}");
 }
 
 #[test]

@@ -45,6 +45,9 @@ enum Action {
         /// A patch, a mail message or a mailbox to apply on top; repeat for more, in order.
         #[arg(long = "patch", num_args = 1..)]
         patches: Vec<PathBuf>,
+        /// Replace a reference of that name even if it came from a package.
+        #[arg(long)]
+        force: bool,
     },
     /// Make sure that a reference is there: fetch it if its name is a version and it is not.
     Ensure {
@@ -123,12 +126,12 @@ fn run(action: Action) -> Result<ExitCode, Error> {
     let say = &mut |text: &str| eprintln!("{text}");
     match action {
         Action::Fetch { versions, refresh } => return Ok(fetch(&cache, &versions, refresh, say)),
-        Action::Add { name, tree, rev, patches } => {
-            let reference = supply::add(&cache, &Addition { name, tree, rev, patches }, say)?;
+        Action::Add { name, tree, rev, patches, force } => {
+            let reference = supply::add(&cache, &Addition { name, tree, rev, patches, force }, say)?;
             println!("{}: added ({})", reference.name, reference.note.version);
         }
         Action::Ensure { name } => match cache.load(&name) {
-            Ok(_) => {}
+            Ok(reference) => supply::check_version(&cache, &reference)?,
             Err(CacheError::Absent { .. }) if Wanted::parse(&name).is_ok() || derive::find(&name)?.is_some() => {
                 return Ok(fetch(&cache, &[name], false, say));
             }
@@ -215,6 +218,10 @@ fn fetch(cache: &Cache, versions: &[String], refresh: bool, say: &mut dyn FnMut(
                 println!("{version}: present ({}, {})", reference.name, reference.note.version);
             }
             Fetched::New(reference) => println!("{}: added ({})", reference.name, reference.note.version),
+            Fetched::Failed(error @ SupplyError::Patched { .. }) => {
+                code = ExitCode::FAILURE;
+                eprintln!("{error}");
+            }
             Fetched::Failed(error) => {
                 code = ExitCode::FAILURE;
                 eprintln!("{version}: this reference is missing: {error}");
