@@ -199,6 +199,46 @@ fn git_is_added_by_path_or_url_at_a_tag_a_branch_a_commit() {
 }
 
 #[test]
+fn a_clone_that_is_shallow_or_has_no_blobs_is_read_where_it_is() {
+    let (mut world, linux, _) = git_world();
+    run(&linux, "git", &["config", "uploadpack.allowFilter", "true"]);
+    let url = format!("file://{}", linux.display());
+    for (name, option) in [("shallow", "--depth=1"), ("without-blobs", "--filter=blob:none")] {
+        run(world.dir.path(), "git", &["clone", "-q", "--bare", option, &url, world.path(name).to_str().unwrap()]);
+        let reference = world.add(name, name, Some("HEAD"), &[]).unwrap_or_else(|error| panic!("{name}: {error}"));
+        is_complete(&reference);
+        assert_eq!(ctor(&reference), "third(data);", "{name}");
+    }
+    // What is not there cannot be read, and git says so.
+    world.refuses("x", "shallow", Some("HEAD~1"), &[], &["shallow: no revision `HEAD~1`"]);
+    let gone = world.path("gone");
+    run(world.dir.path(), "git", &["clone", "-q", "--bare", "--filter=blob:none", &url, gone.to_str().unwrap()]);
+    run(&gone, "git", &["remote", "set-url", "origin", "file:///not/there.git"]);
+    world.refuses("x", "gone", Some("HEAD"), &[], &["not/there"]);
+}
+
+#[test]
+fn a_link_of_a_commit_is_the_file_that_it_names() {
+    let (mut world, linux, _) = git_world();
+    let links = linux.join("tools/include/linux");
+    fs::create_dir_all(&links).unwrap();
+    for (name, target) in [("link.h", "../../../mm/rmap.c"), ("dangling.h", "nowhere.h"), ("dir.h", "../..")] {
+        std::os::unix::fs::symlink(target, links.join(name)).unwrap();
+    }
+    run(&linux, "git", &["add", "-A"]);
+    run(&linux, "git", &["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "links"]);
+    for rev in [None, Some("HEAD")] {
+        let reference = world.add("l", "linux", rev, &[]).unwrap();
+        let tree = reference.tree();
+        let linked = fs::read(tree.join("tools/include/linux/link.h")).unwrap();
+        assert_eq!(linked, fs::read(tree.join("mm/rmap.c")).unwrap(), "{rev:?}");
+        for absent in ["dangling.h", "dir.h"] {
+            assert!(!tree.join("tools/include/linux").join(absent).exists(), "{rev:?} {absent}");
+        }
+    }
+}
+
+#[test]
 fn a_tree_that_is_none_is_refused() {
     let mut world = World::new();
     write(&world.path("empty"), "Makefile", "VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 0\n");

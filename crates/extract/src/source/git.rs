@@ -53,45 +53,25 @@ pub fn bring_local(repository: &Path, rev: &str, to: &Path) -> Result<String, So
     Ok(origin(&format!("file://{tree}"), rev, commit.trim()))
 }
 
-/// A file of a commit: its path, and the name of its content.
-struct Entry {
-    path: String,
-    object: String,
-}
-
-/// The needed files of a commit. The kernel has no symbolic link among them.
-fn needed_entries(repository: &Path, commit: &str) -> Result<Vec<Entry>, SourceError> {
-    let mut git = process::git(["ls-tree", "-r", "-z", commit]);
+/// Writes the needed files of a commit below `to`. One process of git reads them all. As in a copy of a work tree,
+/// a symbolic link to a file becomes that file, and a link to nothing is left out.
+fn read_files(repository: &Path, commit: &str, to: &Path) -> Result<(), SourceError> {
+    let mut git = process::git(["ls-tree", "-r", "-z", "--name-only", commit]);
     git.current_dir(repository);
     let listing = process::run(&mut git)?;
-    let mut entries = Vec::new();
-    for line in listing.split('\0') {
-        let Some((attributes, path)) = line.split_once('\t') else { continue };
-        let mut attributes = attributes.split(' ');
-        if let (Some("100644" | "100755"), Some("blob"), Some(object)) =
-            (attributes.next(), attributes.next(), attributes.next())
-            && needed(path)
-        {
-            entries.push(Entry { path: path.to_owned(), object: object.to_owned() });
-        }
-    }
-    Ok(entries)
-}
-
-/// Writes the needed files of a commit below `to`. One process of git reads them all.
-fn read_files(repository: &Path, commit: &str, to: &Path) -> Result<(), SourceError> {
-    let entries = needed_entries(repository, commit)?;
-    let wanted: String = entries.iter().map(|entry| format!("{}\n", entry.object)).collect();
-    let mut git = process::git(["cat-file", "--batch"]);
+    let paths: Vec<&str> = listing.split('\0').filter(|path| needed(path) && !path.contains('\n')).collect();
+    let wanted: String = paths.iter().map(|path| format!("{commit}:{path}\n")).collect();
+    let mut git = process::git(["cat-file", "--batch", "--follow-symlinks"]);
     git.current_dir(repository);
     process::pipe(git, Some(&mut wanted.as_bytes()), |output| {
         let mut output = BufReader::new(output);
-        entries.iter().try_for_each(|entry| {
-            let text = next_object(&mut output).map_err(|reason| SourceError::BadArchive {
-                archive: format!("{} at {commit}: {}", repository.display(), entry.path),
+        paths.iter().try_for_each(|path| {
+            let text = next_file(&mut output).map_err(|reason| SourceError::BadArchive {
+                archive: format!("{} at {commit}: {path}", repository.display()),
                 reason,
             })?;
-            let file = to.join(&entry.path);
+            let Some(text) = text else { return Ok(()) };
+            let file = to.join(path);
             if let Some(parent) = file.parent() {
                 fs::create_dir_all(parent).map_err(io_error(parent))?;
             }
@@ -100,16 +80,18 @@ fn read_files(repository: &Path, commit: &str, to: &Path) -> Result<(), SourceEr
     })
 }
 
-/// The next answer of `git cat-file --batch`: a line `OBJECT TYPE SIZE`, the content, an end of line.
-fn next_object(output: &mut impl BufRead) -> Result<Vec<u8>, String> {
+/// The next answer of `git cat-file --batch`: a line that ends in the size, the content, an end of line. None if it
+/// is no file but a link to nothing, to a directory or out of the tree.
+fn next_file(output: &mut impl BufRead) -> Result<Option<Vec<u8>>, String> {
     let mut head = String::new();
     output.read_line(&mut head).map_err(|error| error.to_string())?;
-    let size = head.trim_end().rsplit_once(' ').and_then(|(_, size)| size.parse::<usize>().ok());
+    let mut words = head.trim_end().rsplit(' ');
+    let size = words.next().and_then(|size| size.parse::<usize>().ok());
     let size = size.ok_or_else(|| format!("git cannot read its content: `{}`", head.trim_end()))?;
     let mut text = vec![0; size + 1];
     output.read_exact(&mut text).map_err(|error| error.to_string())?;
     text.truncate(size);
-    Ok(text)
+    Ok((words.next() == Some("blob")).then_some(text))
 }
 
 /// Brings `rev` (a branch, a tag or a full commit id) of a repository elsewhere.
