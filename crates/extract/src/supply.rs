@@ -39,7 +39,7 @@ pub enum SupplyError {
     /// The new reference would replace its own base.
     #[error(
         "{name}: the new reference would replace the one that it is made of, in {}: give it another name (NAME= of \
-         make, --name)", cache.display()
+         make, --name), or replace it with `rmap-kernels add --force`", cache.display()
     )]
     OnItself {
         /// The name of both.
@@ -59,19 +59,6 @@ pub enum SupplyError {
         cache: PathBuf,
         /// Where the one that is there comes from.
         package: String,
-    },
-    /// A reference has a version's name, and patches on top.
-    #[error(
-        "{name}: the reference of that name in {} is not that version, it has patches on top ({}): remove it \
-         (`rmap-kernels remove {name}`), and add it again under another name", cache.display(), patches.join(", ")
-    )]
-    Patched {
-        /// Its name.
-        name: String,
-        /// The cache's directory.
-        cache: PathBuf,
-        /// What was applied.
-        patches: Vec<String>,
     },
 }
 
@@ -102,7 +89,7 @@ pub struct Addition {
     pub rev: Option<String>,
     /// Patches, whole mail messages or mailboxes, applied in this order.
     pub patches: Vec<PathBuf>,
-    /// Replaces a reference of that name even if it came from a package.
+    /// Replaces a reference of that name even if it came from a package, or is the one that `tree` names.
     pub force: bool,
 }
 
@@ -140,26 +127,20 @@ fn base<'a>(cache: &Cache, addition: &'a Addition) -> Option<&'a str> {
     is_reference.then_some(name)
 }
 
+/// A reference gives way to one that is made of it, or to a tree if it came from a package, only by force.
 fn may_take_the_name(cache: &Cache, addition: &Addition) -> Result<(), SupplyError> {
+    if addition.force {
+        return Ok(());
+    }
     let (name, dir) = (addition.name.clone(), cache.dir().to_owned());
     if base(cache, addition) == Some(name.as_str()) {
         return Err(SupplyError::OnItself { name, cache: dir });
     }
     // A damaged one may be replaced.
     match cache.load(&name).ok().and_then(|there| there.note.package) {
-        Some(package) if !addition.force => Err(SupplyError::FromPackage { name, cache: dir, package }),
-        _ => Ok(()),
+        Some(package) => Err(SupplyError::FromPackage { name, cache: dir, package }),
+        None => Ok(()),
     }
-}
-
-/// A reference that has a version's name must be that version: patches on top make it another one.
-pub fn check_version(cache: &Cache, reference: &Reference) -> Result<(), SupplyError> {
-    let (name, patches) = (reference.name.clone(), &reference.note.patches);
-    if Wanted::parse(&name).is_err() || patches.is_empty() {
-        return Ok(());
-    }
-    let patches = patches.iter().map(|patch| patch.name.clone()).collect();
-    Err(SupplyError::Patched { name, cache: cache.dir().to_owned(), patches })
 }
 
 fn bring(
@@ -231,7 +212,6 @@ fn fetch_one(
     }
     let wanted = Wanted::parse(version)?;
     if !refresh && let Some(reference) = present(cache, &wanted, versions)? {
-        check_version(cache, &reference)?;
         return Ok(Fetched::Present(reference));
     }
     if apt.is_none() {
@@ -246,7 +226,6 @@ fn fetch_one(
     say(&format!("{version}: asking the package archive"));
     let package = debian::find(apt, &wanted)?;
     if !refresh && let Ok(reference) = cache.load(&package.kernel) {
-        check_version(cache, &reference)?;
         return Ok(Fetched::Present(reference));
     }
     say(&format!("{version}: fetching {} {}", package.name, package.version));

@@ -45,7 +45,7 @@ enum Action {
         /// A patch, a mail message or a mailbox to apply on top; repeat for more, in order.
         #[arg(long = "patch", num_args = 1..)]
         patches: Vec<PathBuf>,
-        /// Replace a reference of that name even if it came from a package.
+        /// Replace a reference of that name even if it came from a package, or is the one that --tree names.
         #[arg(long)]
         force: bool,
     },
@@ -131,7 +131,7 @@ fn run(action: Action) -> Result<ExitCode, Error> {
             println!("{}: added ({})", reference.name, reference.note.version);
         }
         Action::Ensure { name } => match cache.load(&name) {
-            Ok(reference) => supply::check_version(&cache, &reference)?,
+            Ok(_) => {}
             Err(CacheError::Absent { .. }) if Wanted::parse(&name).is_ok() || derive::find(&name)?.is_some() => {
                 return Ok(fetch(&cache, &[name], false, say));
             }
@@ -211,17 +211,14 @@ fn fetch(cache: &Cache, versions: &[String], refresh: bool, say: &mut dyn FnMut(
     let mut code = ExitCode::SUCCESS;
     for (version, result) in supply::fetch(cache, versions, refresh, say) {
         match result {
-            Fetched::Present(reference) if reference.name == version => {
-                println!("{version}: present ({})", reference.note.version);
-            }
             Fetched::Present(reference) => {
-                println!("{version}: present ({}, {})", reference.name, reference.note.version);
+                let note = &reference.note;
+                let name = if note.name == version { String::new() } else { format!("{}, ", note.name) };
+                // A reference may have the version's name, and not be the distribution's.
+                let patches: String = note.patches.iter().map(|patch| format!(", with {}", patch.name)).collect();
+                println!("{version}: present ({name}{}{patches})", note.version);
             }
             Fetched::New(reference) => println!("{}: added ({})", reference.name, reference.note.version),
-            Fetched::Failed(error @ SupplyError::Patched { .. }) => {
-                code = ExitCode::FAILURE;
-                eprintln!("{error}");
-            }
             Fetched::Failed(error) => {
                 code = ExitCode::FAILURE;
                 eprintln!("{version}: this reference is missing: {error}");
