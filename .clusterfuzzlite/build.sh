@@ -23,20 +23,19 @@ export RUSTFLAGS=
 export PATH="$PWD/.tools/bin:$PATH"
 target=$PWD/target/fuzz
 env -u CARGO_PROFILE_RELEASE_DEBUG RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target cargo fuzz build -O --no-trace-compares --sanitizer "$sanitizer" differential
-cargo build -q --release --bin rmap-diff
-tool=target/release/rmap-diff
+. scripts/commands
 binary=$(ls -t "$target"/*/release/differential | head -n 1)
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for set in full small; do
-    "$tool" convert --set $set --seeds fuzz/seeds -o "$work/$set"
+    rmap-diff convert --set $set --seeds fuzz/seeds -o "$work/$set"
 done
 cp "$binary" "$OUT/rmap-diff-differential"
 built=0
-for kernel in $("$tool" kernels | grep '^[^ ]'); do
+for kernel in $(rmap-diff kernels | grep '^[^ ]'); do
     vmas=model
-    [ "$("$tool" kernels --vma "$kernel")" = kernel ] && vmas="kernel model"
+    [ "$(rmap-diff kernels --vma "$kernel")" = kernel ] && vmas="kernel model"
     for vma in $vmas; do
         set=small
         [ "$vma" = kernel ] && set=full
