@@ -36,7 +36,16 @@ PATCH ?=
 # Whatever `make test` would name as not tested is an error.
 REQUIRE ?=
 
+rmap_diff := cargo run -q --release --bin rmap-diff --
 rmap_kernels := cargo run -q --release -p rmap-extract --bin rmap-kernels --
+
+# A variable that no target reads would be ignored: a misspelt one is an error.
+variables := TIME TARGET SANITIZER KERNEL VMA DRIVER KERNELS PATCH REQUIRE NAME TREE REV PATCHES BASE CHANGED DIR SHARD QUICK TRACES SEED
+given := $(foreach variable,$(filter-out .% -% MAKE% CURDIR,$(.VARIABLES)),$(if $(filter command line,$(origin $(variable))),$(variable)))
+unknown := $(filter-out $(variables) RMAP_% CARGO_% RUST% XDG_% ASAN_% CC CI HOME PATH TMPDIR,$(given))
+$(if $(unknown),$(error make: no target reads $(unknown): the variables are $(variables)))
+number = $(if $(shell [[ "$(2)" =~ ^[0-9]+$$ ]] || echo no),$(error make: $(1)=$(2): a whole number is wanted))
+$(call number,TIME,$(TIME))
 
 .PHONY: help setup setup-build kernels kernel test fuzz bench coverage cmin corpus-import review mutants port-mutants historical results \
 	ground-truth
@@ -71,8 +80,7 @@ review: setup-build
 	@[ -z "$(CHANGED)" ] || [ -z "$(PATCHES)" ] || { echo 'make review: CHANGED= names a reference, PATCHES= makes one: give either' >&2; exit 2; }
 	@$(rmap_kernels) ensure "$(BASE)"
 	@$(if $(CHANGED),$(rmap_kernels) ensure "$(CHANGED)",$(rmap_kernels) add --name "$(changed)" --tree "ref:$(BASE)" $(foreach patch,$(PATCHES),--patch "$(patch)"))
-	@cargo build -q --release
-	@target/release/rmap-diff review "$(BASE)" "$(changed)" --time "$(TIME)" $(if $(VMA),--vma "$(VMA)")
+	@$(rmap_diff) review "$(BASE)" "$(changed)" --time "$(TIME)" $(if $(VMA),--vma "$(VMA)") -o "target/review/$(changed)"
 
 test:
 	@scripts/setup --no-fuzz --browser

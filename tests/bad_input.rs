@@ -337,7 +337,8 @@ impl World {
 
     fn add(&self, name: &str, tree: &str, patches: &[PathBuf]) -> Result<(), String> {
         let tree = self.tree(tree).display().to_string();
-        let addition = Addition { name: name.to_owned(), tree, rev: None, patches: patches.to_vec(), force: false };
+        let addition =
+            Addition { name: name.to_owned(), tree, rev: None, patches: patches.to_vec(), ..Addition::default() };
         supply::add(&self.cache, &addition, &mut |_| ()).map(drop).map_err(|error| error.to_string())
     }
 
@@ -602,4 +603,27 @@ fn the_command_fails_with_one_clear_line_and_leaves_the_cache_alone() {
     let output = kernels(world.cache.dir(), &["list"]);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && said.lines().count() == 2, "{said}");
+}
+
+#[test]
+fn make_refuses_a_variable_that_no_target_reads_and_a_time_that_is_no_number() {
+    let make = |argument: &str| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        // Cargo tells its own make of itself.
+        let mut make = Command::new("make");
+        make.args(["-n", "fuzz", argument])
+            .current_dir(root)
+            .env_remove("MAKEFLAGS")
+            .env_remove("MFLAGS")
+            .output()
+            .unwrap()
+    };
+    for (argument, wanted) in [("KERNL=7.3", "no target reads KERNL"), ("TIME=abc", "TIME=abc: a whole number")] {
+        let output = make(argument);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.contains(wanted), "{argument}: {said}");
+    }
+    for argument in ["KERNEL=7.3", "TIME=5", "RMAP_SLAB=poison", "CARGO_TARGET_DIR=elsewhere"] {
+        assert!(make(argument).status.success(), "{argument}");
+    }
 }
