@@ -130,3 +130,28 @@ fn nonsense_is_refused() {
         assert_eq!(tool(args, "").status.code(), Some(2), "{args:?}");
     }
 }
+
+#[test]
+fn the_traces_of_a_review_are_kept_and_replayed_and_the_last_line_has_the_status() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("traces");
+    let scope = ["--vma", "model", "--depth", "4", "--ops", "3000", "-o", out.to_str().unwrap()];
+    let output = tool(&[&["6.12", "6.12-fork-preallocates"][..], &scope].concat(), "");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let last = said.lines().last().unwrap();
+    let wanted = ["review: 6.12 and 6.12-fork-preallocates: equivalent except for: ", "(exit status 3, ", "no error"];
+    assert!(wanted.iter().all(|part| last.contains(part)), "{last}");
+
+    let replays: Vec<&str> =
+        said.lines().filter_map(|line| line.trim().strip_prefix("replay: rmap-diff review ")).collect();
+    assert!(!replays.is_empty() && replays.len() == std::fs::read_dir(&out).unwrap().count(), "{said}");
+    let output = tool(&shlex::split(replays[0]).unwrap().iter().map(String::as_str).collect::<Vec<_>>(), "");
+    let replayed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{replayed}");
+    assert!(replayed.contains("operations of the trace") && !replayed.contains("random"), "{replayed}");
+    // The class that it was kept for is there.
+    let class = said.lines().find(|line| line.ends_with("times)") || line.ends_with("(once)")).unwrap();
+    let class = class.rsplit_once(" (").unwrap().0;
+    assert!(replayed.contains(class), "{class}: {replayed}");
+}

@@ -1,6 +1,6 @@
 //! `rmap-diff review`: two references side by side.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::exhaust::Progress;
@@ -11,7 +11,7 @@ use super::{AGREE, Error, FOUND, UNDECIDED, file, print};
 use crate::check::Sides;
 use crate::exhaust::{Expand, Failures, Limits, OpKinds, Scope, Search};
 use crate::kernel::{Kernel, Reference};
-use crate::report;
+use crate::report::{self, review::Replay};
 use crate::review::{Explorer, Names, Outcome, Reviewed, Searched, Verdict, minimize_sightings, random};
 use crate::session::{Session, SessionError, VmaCode};
 use crate::trace::{Mix, Rng};
@@ -71,6 +71,9 @@ pub(super) struct Args {
     threads: Option<usize>,
     #[command(flatten)]
     known: KnownArg,
+    /// Write the smallest trace of each class of difference into this directory, N.trace in the order of the verdict.
+    #[arg(short, long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Print the verdict as JSON.
     #[arg(long)]
     json: bool,
@@ -126,7 +129,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         let trace = file::read_trace(path)?;
         let mut explorer = references.explorer(scope_of(args, SCOPES[0]))?;
         explorer.pair().play(&trace);
-        verdict.random = trace.ops.len() as u64;
+        verdict.given = trace.ops.len() as u64;
         take(&mut explorer, &mut verdict);
     } else {
         if args.depth == Some(0) && args.ops.map_or(args.time == 0, |ops| ops == 0) {
@@ -146,16 +149,36 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         let mut explorer = references.explorer(scope_of(args, SCOPES[0]))?;
         minimize_sightings(explorer.pair(), &mut verdict.seen);
     }
-    match args.json {
-        true => print(format_args!("{:#}\n", report::review::value(&verdict, names)))?,
-        false => print(report::review::coloured(&verdict, names))?,
-    }
-    Ok(match verdict.outcome() {
+    let traces = match &args.out {
+        Some(dir) => write_traces(dir, &verdict)?,
+        None => Vec::new(),
+    };
+    let status = match verdict.outcome() {
         Outcome::Equivalent if verdict.is_finished() => AGREE,
         Outcome::Equivalent => UNDECIDED,
         Outcome::Except => UNDECIDED,
         Outcome::Different | Outcome::Violates => FOUND,
-    })
+    };
+    if args.json {
+        print(format_args!("{:#}\n", report::review::value(&verdict, names)))?;
+        return Ok(status);
+    }
+    let replay = Replay { names, vma: references.vma().name(), traces: &traces };
+    print(report::review::coloured(&verdict, &replay))?;
+    print(format_args!("\n{}\n", report::review::last_line(&verdict, names, status)))?;
+    Ok(status)
+}
+
+/// Writes the smallest trace of each class, the worst first: the files, in that order.
+fn write_traces(dir: &Path, verdict: &Verdict) -> Result<Vec<PathBuf>, Error> {
+    std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
+    let mut files = Vec::new();
+    for (number, (_, sighting)) in verdict.worst_first().enumerate() {
+        let path = dir.join(format!("{}.trace", number + 1));
+        file::write(&path, sighting.trace.to_string().as_bytes())?;
+        files.push(path);
+    }
+    Ok(files)
 }
 
 fn scope_of(args: &Args, (processes, pages, depth): (u8, u64, u32)) -> Scope {

@@ -8,7 +8,7 @@ use super::figures::Figures;
 use super::{SetupError, environment};
 use crate::check::Sides;
 use crate::kernel::{self, Kernel, Reference};
-use crate::report;
+use crate::report::{self, review::Replay};
 use crate::review::{Class, Names, Pair, Reviewed, Verdict};
 use crate::session::{Session, VmaCode};
 use crate::trace::Trace;
@@ -82,7 +82,8 @@ impl Harness {
         let names = target().names();
         let verdict =
             Verdict { seen: std::mem::take(&mut self.pair.seen), random: self.operations, ..Verdict::default() };
-        eprint!("{}", report::review::plain(&verdict, names));
+        let replay = Replay { names, vma: target().sessions[0].vma.name(), traces: &[] };
+        eprint!("{}", report::review::plain(&verdict, &replay));
         panic!("{}", class.text(names));
     }
 }

@@ -1,6 +1,7 @@
 //! A review for a person, or for a program.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
@@ -40,9 +41,21 @@ fn kind(class: &Class) -> Outcome {
     }
 }
 
+/// How what was seen is seen again.
+#[derive(Clone, Copy, Debug)]
+pub struct Replay<'a> {
+    /// The two references.
+    pub names: Names<'a>,
+    /// The VMA code, as `--vma` has it.
+    pub vma: &'a str,
+    /// The file of each class's smallest trace, the worst first; none if none was written.
+    pub traces: &'a [PathBuf],
+}
+
 /// The verdict, with colours: one line that says it, how much was done for it, then each class with its smallest trace, the worst
-/// first.
-pub fn coloured(verdict: &Verdict, names: Names<'_>) -> String {
+/// first, and how that trace is run again.
+pub fn coloured(verdict: &Verdict, replay: &Replay<'_>) -> String {
+    let names = replay.names;
     let mut out = String::new();
     let outcome = verdict.outcome();
     let style = match outcome {
@@ -58,16 +71,43 @@ pub fn coloured(verdict: &Verdict, names: Names<'_>) -> String {
     let far = if verdict.is_finished() { "" } else { ", as far as it came: NOT finished" };
     let _ = writeln!(out, "{style}{base} and {changed}: {}{list}{far}{style:#}", outcome.name());
     let _ = writeln!(out, "{QUIET}{}{QUIET:#}", work(verdict));
-    let seen: Vec<_> = verdict.seen.iter().collect();
-    for (class, sighting) in seen.into_iter().rev() {
+    for (number, (class, sighting)) in verdict.worst_first().enumerate() {
         write_class(class, sighting, names, &mut out);
+        if let Some(file) = replay.traces.get(number) {
+            let command = replay_command(replay, &file.display().to_string());
+            let _ = writeln!(out, "  {QUIET}replay: {command}{QUIET:#}");
+        }
+    }
+    if replay.traces.is_empty() && verdict.worst_first().next().is_some() {
+        let command = replay_command(replay, "FILE");
+        let _ = writeln!(out, "\n{QUIET}replay: a trace of above in a FILE, and {command}{QUIET:#}");
     }
     out
 }
 
+fn replay_command(replay: &Replay<'_>, file: &str) -> String {
+    let (Names { base, changed }, vma) = (replay.names, replay.vma);
+    let file = shlex::try_quote(file).unwrap_or_default();
+    format!("rmap-diff review {base} {changed} --vma {vma} --trace {file}")
+}
+
+/// The verdict again in one line, with what the exit status means: `make` hides it.
+pub fn last_line(verdict: &Verdict, Names { base, changed }: Names<'_>, status: u8) -> String {
+    let outcome = verdict.outcome();
+    let classes = verdict.seen.iter().filter(|(class, _)| kind(class) == outcome).count();
+    let what = match outcome {
+        Outcome::Equivalent if verdict.is_finished() => "no difference was seen".to_owned(),
+        Outcome::Equivalent => "no difference was seen, but a scope was not finished".to_owned(),
+        Outcome::Except => format!("{classes} benign differences, named above"),
+        Outcome::Different | Outcome::Violates => format!("{classes} classes, shown above"),
+    };
+    let means = if status == 0 { "" } else { ", which is the verdict and no error of the tool" };
+    format!("review: {base} and {changed}: {}: {what} (exit status {status}{means})", outcome.name())
+}
+
 /// The verdict, without colours.
-pub fn plain(verdict: &Verdict, names: Names<'_>) -> String {
-    anstream::adapter::strip_str(&coloured(verdict, names)).to_string()
+pub fn plain(verdict: &Verdict, replay: &Replay<'_>) -> String {
+    anstream::adapter::strip_str(&coloured(verdict, replay)).to_string()
 }
 
 fn work(verdict: &Verdict) -> String {
@@ -78,6 +118,9 @@ fn work(verdict: &Verdict) -> String {
     }
     if verdict.random > 0 {
         parts.push(format!("{} random operations", verdict.random));
+    }
+    if verdict.given > 0 {
+        parts.push(format!("{} operations of the trace", verdict.given));
     }
     if verdict.known != [0, 0] {
         let [base, changed] = verdict.known;

@@ -1,6 +1,6 @@
 //! What a review comes to.
 
-use super::class::{Class, Sightings};
+use super::class::{Class, Sighting, Sightings};
 use super::pair::Pair;
 use crate::minimize::minimize;
 use crate::rmap::Side;
@@ -51,11 +51,19 @@ pub struct Verdict {
     pub scopes: Vec<Searched>,
     /// Random operations.
     pub random: u64,
+    /// Operations of a trace that was given.
+    pub given: u64,
     /// Known findings that ended a trace, on either side.
     pub known: [u64; 2],
 }
 
 impl Verdict {
+    /// What was seen, the worst first.
+    pub fn worst_first(&self) -> impl Iterator<Item = (&Class, &Sighting)> {
+        let seen: Vec<_> = self.seen.iter().collect();
+        seen.into_iter().rev()
+    }
+
     /// Whether every scope was searched to the depth that was wanted.
     pub fn is_finished(&self) -> bool {
         self.scopes.iter().all(|searched| searched.depth >= searched.wanted)
