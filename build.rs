@@ -9,15 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use rmap_extract::cache::{self, Reference};
-use rmap_extract::instrumentation::Instrumentation;
+use rmap_extract::compile::Compiler;
 use rmap_extract::prepare::Recipe;
-use rmap_extract::{compiler_errors, mutants, parallel, table};
+use rmap_extract::{parallel, table};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
-
-/// How the kernel's text is to be read. Warnings stay on, unseen: `-w` would take back each -Werror.
-const C_FLAGS: &str = "-std=gnu11 -fno-strict-aliasing -fwrapv -fno-omit-frame-pointer \
-    -Werror=implicit-function-declaration -Werror=int-conversion -Werror=incompatible-pointer-types";
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed=csrc");
@@ -46,104 +42,44 @@ fn build() -> Result<()> {
     let mutated = env::var_os("RMAP_MUTANTS").is_some_and(|value| !value.is_empty() && value != "0");
     let references = cache::references()?;
     let recipe = Recipe::load(&csrc, mutated)?;
-    let compiler = Compiler::choose(csrc, mutated)?;
+    let compiler = Compiler::of_build(csrc, mutated)?;
+    if compiler.instrumentation.address {
+        println!("cargo::rustc-cfg=rmap_sanitize_address");
+    }
+    compiler.instrumentation.doubt.iter().for_each(|doubt| println!("cargo::warning={doubt}"));
+    if let Some(file) = compiler.mutants() {
+        println!("cargo::rustc-cfg=rmap_mutants");
+        cc::Build::new().file(file).opt_level(2).try_compile("rmap_mutants")?;
+    }
     let rows = parallel::map(&references, |number, reference| {
         row(&recipe, &compiler, reference, number, &out).map_err(|error| error.to_string())
     });
     let table = table::Table::of(&references, rows)?;
-    table.left_out.iter().for_each(|reason| println!("cargo::warning={reason}"));
+    table.left_out.iter().for_each(|(name, reason)| println!("cargo::warning={name}: left out: {reason}"));
     Ok(fs::write(out.join("references.rs"), table.rust)?)
 }
 
 /// Compiles a reference: its row in the table. A tree whose VMA code cannot be used is a reference without.
 fn row(recipe: &Recipe, compiler: &Compiler, reference: &Reference, number: usize, out: &Path) -> Result<String> {
     let mut prepared = recipe.prepare(reference, out.join("references").join(&reference.name))?;
+    let dir = prepared.dir.clone();
+    let archive = |ops: &str, layer: bool| -> Result<()> {
+        Ok(cc::Build::new().object(compiler.object(&dir, ops, layer)?).out_dir(&dir).try_compile(ops)?)
+    };
     let ops = format!("rmap_ops_{number}");
     let layer_ops = format!("{ops}_vma");
-    compiler.compile(&prepared.dir, &ops, false)?;
+    archive(&ops, false)?;
     let layer = prepared.add_layer().map_err(Into::into);
-    let layer = layer.and_then(|()| compiler.compile(&prepared.dir, &layer_ops, true));
+    let layer = layer.and_then(|()| archive(&layer_ops, true));
     let layer = layer.map(|()| layer_ops.as_str()).map_err(|error| error.to_string());
-    if compiler.mutants.is_some() {
-        let mut texts = vec![compiler.build(&prepared.dir, &ops, false)?.0.try_expand()?];
+    if compiler.mutants().is_some() {
+        let mut texts = vec![compiler.preprocessed(&dir, &ops, false)?];
         match &layer {
-            Ok(ops) => texts.push(compiler.build(&prepared.dir, ops, true)?.0.try_expand()?),
+            Ok(ops) => texts.push(compiler.preprocessed(&dir, ops, true)?),
             Err(reason) => println!("cargo::warning={}: no kernel driver: {reason}", reference.name),
         }
         let not_understood = prepared.write_mutants(&texts)?;
         not_understood.iter().for_each(|place| println!("cargo::warning={place}: not understood: no mutants"));
     }
     Ok(table::row(&prepared, &ops, layer.as_deref().map_err(String::as_str)))
-}
-
-/// The C compiler.
-struct Compiler {
-    csrc: PathBuf,
-    instrumentation: Instrumentation,
-    /// Of a build with mutants: the header that comes before every text, and the file that defines what it declares.
-    mutants: Option<[PathBuf; 2]>,
-}
-
-impl Compiler {
-    fn choose(csrc: PathBuf, mutated: bool) -> Result<Compiler> {
-        let instrumentation = Instrumentation::of_build()?;
-        if instrumentation.address {
-            println!("cargo::rustc-cfg=rmap_sanitize_address");
-        }
-        instrumentation.doubt.iter().for_each(|doubt| println!("cargo::warning={doubt}"));
-        let mutants = mutated.then(|| [mutants::HEADER, "mutants.c"].map(|name| csrc.join(name)));
-        if let Some([_, file]) = &mutants {
-            println!("cargo::rustc-cfg=rmap_mutants");
-            cc::Build::new().file(file).opt_level(2).try_compile("rmap_mutants")?;
-        }
-        Ok(Compiler { csrc, instrumentation, mutants })
-    }
-
-    /// Makes a library of a reference's text.
-    fn compile(&self, dir: &Path, ops: &str, layer: bool) -> Result<()> {
-        let [object, linked] = ["o", "so"].map(|extension| dir.join(ops).with_extension(extension));
-        let (build, unit) = self.build(dir, ops, layer)?;
-        compiler_errors::succeed(build.try_get_compiler()?.to_command().arg("-c").arg(unit).arg("-o").arg(&object))?;
-        // Linked by itself first: a symbol that nobody defines must not break the whole binary.
-        let mut link = cc::Build::new().try_get_compiler()?.to_command();
-        link.args(["-shared", "-Wl,-z,defs", "-o"]).arg(&linked).arg(&object);
-        if let Some([_, file]) = &self.mutants {
-            link.arg("-fPIC").arg(file);
-        }
-        compiler_errors::succeed(&mut link)?;
-        let _ = fs::remove_file(&linked);
-        Ok(cc::Build::new().object(&object).out_dir(dir).try_compile(ops)?)
-    }
-
-    /// How a reference's text is compiled, and the file that the compiler is given: coverage tells the static functions of
-    /// two units apart by its name.
-    fn build(&self, dir: &Path, ops: &str, layer: bool) -> Result<(cc::Build, PathBuf)> {
-        let unit = dir.join(ops).with_extension("c");
-        fs::write(&unit, "#include \"reference.c\"\n")?;
-        let mut build = cc::Build::new();
-        if let Some(clang) = &self.instrumentation.clang {
-            build.compiler(clang);
-        }
-        if layer {
-            // What an older kernel calls `inline` is no definition with external linkage.
-            build.define("RMAP_VMA_LAYER", None).flag("-fgnu89-inline");
-        }
-        if let Some([header, _]) = &self.mutants {
-            build.flag("-include").flag(header);
-            // A mutant that drops an initialisation is to be the same one under each compiler.
-            build.flag_if_supported("-ftrivial-auto-var-init=pattern");
-        }
-        build
-            .file(&unit)
-            .includes([self.csrc.join("include"), self.csrc.clone(), dir.to_owned(), dir.join("include")])
-            .define("RMAP_OPS", ops)
-            .flags(C_FLAGS.split(' '))
-            .flags(&self.instrumentation.flags)
-            // Optimised in a debug build too; not where the profile says 0, which builds the fastest.
-            .opt_level(if env::var("OPT_LEVEL").is_ok_and(|level| level == "0") { 0 } else { 2 })
-            // As the profile has it: a report's line numbers need none of it, a debugger does.
-            .debug(env::var("DEBUG").is_ok_and(|debug| debug != "false" && debug != "0"))
-            .cargo_warnings(false);
-        Ok((build, unit))
-    }
 }

@@ -64,9 +64,45 @@ pub fn references() -> &'static [Reference] {
     references::REFERENCES
 }
 
+/// The names of the references that the cache had and this binary does not, each with the reason.
+pub fn left_out() -> &'static [(&'static str, &'static str)] {
+    references::LEFT_OUT
+}
+
+/// This binary has no reference of that name.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NoReference {
+    /// Its text does not compile.
+    #[error("reference `{name}` was left out of this binary: {reason}")]
+    LeftOut {
+        /// Its name.
+        name: String,
+        /// The first error of the extractor, the compiler or the linker.
+        reason: &'static str,
+    },
+    /// The cache did not have it when this binary was built.
+    #[error(
+        "no reference `{name}` in this binary; it has {}. Add it: make kernel NAME={name} TREE=..., and build again",
+        references().iter().map(|r| r.name).collect::<Vec<_>>().join(", ")
+    )]
+    Absent {
+        /// What was asked for.
+        name: String,
+    },
+}
+
 /// The reference of that name.
-pub fn reference(name: &str) -> Option<&'static Reference> {
-    references().iter().find(|r| r.name == name)
+///
+/// # Errors
+/// If this binary has none, with the reason.
+pub fn reference(name: &str) -> Result<&'static Reference, NoReference> {
+    let name_of = || name.to_owned();
+    references().iter().find(|r| r.name == name).ok_or_else(|| {
+        match left_out().iter().find(|(left_out, _)| *left_out == name) {
+            Some((_, reason)) => NoReference::LeftOut { name: name_of(), reason },
+            None => NoReference::Absent { name: name_of() },
+        }
+    })
 }
 
 /// The reference to use where none is named: the newest release after the January 2026 series; without one, the

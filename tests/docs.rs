@@ -14,6 +14,7 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -256,6 +257,12 @@ fn place() -> tempfile::TempDir {
     }
     fs::create_dir(dir.path().join("bin")).unwrap();
     std::os::unix::fs::symlink(BINARY, dir.path().join("bin/rmap-diff")).unwrap();
+    // Of another package, so that nobody says where it is.
+    let kernels = dir.path().join("bin/rmap-kernels");
+    let manifest = root().join("Cargo.toml");
+    let run = format!("run -q --release --manifest-path '{}' -p rmap-extract --bin rmap-kernels", manifest.display());
+    fs::write(&kernels, format!("#!/bin/sh\nexec '{}' {run} -- \"$@\"\n", env!("CARGO"))).unwrap();
+    fs::set_permissions(&kernels, fs::Permissions::from_mode(0o755)).unwrap();
     dir
 }
 
@@ -409,7 +416,7 @@ fn fault_of(command: &str) -> Option<String> {
         "rmap-diff" | "target/release/rmap-diff" => fault_of_program("rmap-diff", rmap_diff(), arguments),
         "rmap-kernels" => fault_of_program("rmap-kernels", rmap_kernels(), arguments),
         "cargo" => fault_of_cargo(arguments),
-        "git" | "cd" | "bash" => None,
+        "git" | "cd" | "bash" | "export" => None,
         script if script.starts_with("scripts/") => {
             (!root().join(script).is_file()).then(|| format!("no script {script}"))
         }

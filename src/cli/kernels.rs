@@ -38,6 +38,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         print(format_args!("{word}\n"))?;
         return Ok(AGREE);
     }
+    for (name, reason) in kernel::left_out() {
+        eprintln!("rmap-diff: {name}: left out of this binary: {reason}");
+    }
     if args.json {
         let list: Vec<_> = kernel::references()
             .iter()

@@ -158,12 +158,6 @@ impl From<SessionError> for Error {
 pub(super) fn reference(name: Option<&str>) -> Result<&'static Reference, Error> {
     match name {
         None => kernel::default_reference().ok_or_else(|| Error::Usage("no kernel reference in this binary".into())),
-        Some(name) => kernel::reference(name).ok_or_else(|| {
-            let names: Vec<&str> = kernel::references().iter().map(|r| r.name).collect();
-            Error::Usage(format!(
-                "no reference `{name}` in this binary; it has {}. Add it: make kernel NAME={name} TREE=..., and build again",
-                names.join(", ")
-            ))
-        }),
+        Some(name) => kernel::reference(name).map_err(|error| Error::Usage(error.to_string())),
     }
 }

@@ -27,11 +27,7 @@ impl From<SessionError> for SetupError {
 /// The reference that a variable names, if it is set.
 pub(super) fn reference(variable: &str) -> Result<Option<&'static Reference>, SetupError> {
     let Ok(name) = env::var(variable) else { return Ok(None) };
-    kernel::reference(&name).map(Some).ok_or_else(|| {
-        let names: Vec<&str> = kernel::references().iter().map(|r| r.name).collect();
-        let there = names.join(", ");
-        SetupError(format!("{variable}={name}: no such reference in this binary; it has {there}"))
-    })
+    kernel::reference(&name).map(Some).map_err(|error| SetupError(format!("{variable}={name}: {error}")))
 }
 
 /// `$RMAP_VMA`, else the old `$RMAP_DRIVER`, for which a hint is printed.

@@ -23,7 +23,7 @@ pub const NEWEST: &str = "newest 7.x";
 pub fn reference(name: &str) -> &'static Reference {
     let found = match name {
         NEWEST => kernel::default_reference().filter(|r| r.revision.chains_preallocated),
-        name => kernel::reference(name),
+        name => kernel::reference(name).ok(),
     };
     let there: Vec<&str> = kernel::references().iter().map(|r| r.name).collect();
     found.unwrap_or_else(|| {

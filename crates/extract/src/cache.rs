@@ -269,6 +269,11 @@ impl Staging {
         Ok(dir)
     }
 
+    /// What it will be, where it is now.
+    pub fn reference(&self, note: &Note) -> Reference {
+        Reference { name: self.name.clone(), dir: self.dir.clone(), note: note.clone() }
+    }
+
     /// Writes the note and puts the reference into its place, where an older one of the same
     /// name gives way.
     pub fn install(self, note: &Note) -> Result<Reference, CacheError> {

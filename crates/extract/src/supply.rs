@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cache::{AppliedPatch, Cache, CacheError, Note, Reference};
+use crate::compile::{self, CompileError, Trial};
 use crate::debian::{self, Apt, DebianError, Wanted};
 use crate::derive::{self, DeriveError};
 use crate::extract::{self, Extract, ExtractError};
@@ -36,6 +37,20 @@ pub enum SupplyError {
     /// The tree cannot be cut, or its revision cannot be told.
     #[error(transparent)]
     Extract(#[from] ExtractError),
+    /// The C compiler cannot be called.
+    #[error("the tree cannot be compiled: {0}")]
+    Compile(#[from] CompileError),
+    /// A build would leave it out.
+    #[error(
+        "{name}: does not compile, and a build would leave it out: {reason}. Nothing was added; if csrc/ lacks a stand-in \
+         that you want to write, `rmap-kernels add --force` adds it all the same"
+    )]
+    DoesNotCompile {
+        /// Its name.
+        name: String,
+        /// The first error.
+        reason: String,
+    },
     /// The new reference would replace its own base.
     #[error(
         "{name}: the new reference would replace the one that it is made of, in {}: give it another name (NAME= of \
@@ -89,8 +104,11 @@ pub struct Addition {
     pub rev: Option<String>,
     /// Patches, whole mail messages or mailboxes, applied in this order.
     pub patches: Vec<PathBuf>,
-    /// Replaces a reference of that name even if it came from a package, or is the one that `tree` names.
+    /// Replaces a reference of that name even if it came from a package, or is the one that `tree` names; adds one that does
+    /// not compile.
     pub force: bool,
+    /// Compiles it first, as a build would.
+    pub compile: bool,
 }
 
 /// Adds a tree. `say` hears what a person may want to know on the way.
@@ -113,9 +131,53 @@ pub fn add(cache: &Cache, addition: &Addition, say: &mut dyn FnMut(&str)) -> Res
         patches.push(AppliedPatch { name: file.name.clone(), subject: file.subject() });
     }
     let examined = examine_copy(&addition.tree, &tree)?;
-    let note =
-        Note { name: addition.name.clone(), version: examined.version.to_string(), origin, package: None, patches };
+    let name = addition.name.clone();
+    let note = Note { name: name.clone(), version: examined.version.to_string(), origin, package: None, patches };
+    if addition.compile {
+        let trial = compile::trial(&staging.reference(&note), &staging.scratch()?)?;
+        match (trial.left_out, trial.without_vma_code) {
+            (Some(reason), _) if !addition.force => return Err(SupplyError::DoesNotCompile { name, reason }),
+            (Some(reason), _) => say(&format!("{name}: does not compile, and a build leaves it out: {reason}")),
+            (None, Some(reason)) => say(&format!("{name}: runs with the model of the VMA code alone: {reason}")),
+            (None, None) => {}
+        }
+    }
     Ok(staging.install(&note)?)
+}
+
+/// What a tree turns out to be.
+#[derive(Debug)]
+pub struct Checked {
+    /// Where it came from.
+    pub origin: String,
+    /// What is cut of it.
+    pub extract: Extract,
+    /// What a build would make of it.
+    pub trial: Trial,
+}
+
+/// Cuts a tree and compiles it, and leaves nothing behind. `tree` and `rev` are those of an [`Addition`]; the text that is
+/// cut is written below `write`, if that is said.
+///
+/// # Errors
+/// If the tree cannot be read or placed, with the reason.
+pub fn check(cache: &Cache, tree: &str, rev: Option<&str>, write: Option<&Path>) -> Result<Checked, SupplyError> {
+    let scratch = tempfile::tempdir().map_err(|error| CacheError::Io {
+        path: std::env::temp_dir(),
+        cache: cache.dir().to_owned(),
+        error,
+    })?;
+    let staging = Cache::at(scratch.path()).stage("tree")?;
+    let addition = Addition { tree: tree.to_owned(), rev: rev.map(str::to_owned), ..Addition::default() };
+    let (origin, patches) = bring(cache, &addition, &staging.tree(), &staging.scratch()?)?;
+    let extract = examine_copy(tree, &staging.tree())?;
+    if let Some(dir) = write {
+        extract.write(dir, "")?;
+    }
+    let version = extract.version.to_string();
+    let note = Note { name: "tree".to_owned(), version, origin: origin.clone(), package: None, patches };
+    let trial = compile::trial(&staging.reference(&note), &staging.scratch()?)?;
+    Ok(Checked { origin, extract, trial })
 }
 
 /// The name of the reference that the tree is, if it is one.

@@ -17,8 +17,8 @@ pub struct NoneLeft(String);
 pub struct Table {
     /// As Rust source.
     pub rust: String,
-    /// References that are not in it, each with the reason.
-    pub left_out: Vec<String>,
+    /// The names of references that are not in it, each with the reason.
+    pub left_out: Vec<(String, String)>,
 }
 
 impl Table {
@@ -31,13 +31,17 @@ impl Table {
         for (Reference { name, .. }, row) in references.iter().zip(rows) {
             match row {
                 Ok(row) => there.push(row),
-                Err(reason) => left_out.push(format!("{name}: left out: {reason}")),
+                Err(reason) => left_out.push((name.clone(), reason)),
             }
         }
         match left_out.first() {
-            Some(first) if there.is_empty() => Err(NoneLeft(first.replacen(" left out:", "", 1))),
+            Some((name, reason)) if there.is_empty() => Err(NoneLeft(format!("{name}: {reason}"))),
             _ => {
-                let rust = format!("pub(super) static REFERENCES: &[Reference] = &[\n{}];\n", there.concat());
+                let rust = format!(
+                    "pub(super) static REFERENCES: &[Reference] = &[\n{}];\n\
+                     pub(super) static LEFT_OUT: &[(&str, &str)] = &{left_out:?};\n",
+                    there.concat()
+                );
                 Ok(Table { rust, left_out })
             }
         }
@@ -96,7 +100,8 @@ mod tests {
         let reason = "mm/rmap.c:7:2: error: no `g`";
         let table = Table::of(&references, vec![Err(reason.into()), Ok("ROW".into())]).unwrap();
         assert!(table.rust.contains("ROW"), "{}", table.rust);
-        assert_eq!(table.left_out, [format!("bad: left out: {reason}")]);
+        assert!(table.rust.contains(&format!("[(\"bad\", {reason:?})]")), "{}", table.rust);
+        assert_eq!(table.left_out, [("bad".to_owned(), reason.to_owned())]);
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl World {
             tree,
             rev: rev.map(str::to_owned),
             patches: patches.iter().map(|patch| self.path(patch)).collect(),
-            force: false,
+            ..Addition::default()
         };
         self.said.clear();
         supply::add(&self.cache, &addition, &mut |text| self.said.push(text.to_owned()))
@@ -398,7 +398,7 @@ fn the_command_adds_lists_checks_and_removes() {
     assert_eq!(kernels(cache, &["default"]), (true, String::new()));
     world.patch("a.patch", "mm/rmap.c", CTOR, "\tfirst(data);\n");
     let patch = world.path("a.patch").display().to_string();
-    let (good, said) = kernels(cache, &["add", "--name", "6.12", "--tree", &linux, "--patch", &patch]);
+    let (good, said) = kernels(cache, &["add", "--no-compile", "--name", "6.12", "--tree", &linux, "--patch", &patch]);
     assert!(good && said.contains("6.12: added (6.1.2)"), "{said}");
     // What is there is not asked of the network. It is not quite the version whose name it has.
     let (good, said) = kernels(cache, &["fetch", "6.12"]);
@@ -406,7 +406,7 @@ fn the_command_adds_lists_checks_and_removes() {
     let (good, said) = kernels(cache, &["list"]);
     assert!(good && said.contains("6.12") && said.contains("+ a.patch"), "{said}");
     assert_eq!(kernels(cache, &["default"]), (true, "6.12\n".to_owned()));
-    let (good, said) = kernels(cache, &["add", "--name", "6.12", "--tree", &linux]);
+    let (good, said) = kernels(cache, &["add", "--no-compile", "--name", "6.12", "--tree", &linux]);
     assert!(good && said.contains("6.12: added (6.1.2)"), "{said}");
     let (good, said) = kernels(cache, &["fetch", "6.12"]);
     assert!(good && said == "6.12: present (6.1.2)\n", "{said}");
@@ -414,7 +414,14 @@ fn the_command_adds_lists_checks_and_removes() {
     let (good, said) = kernels(cache, &["ensure", "mine"]);
     assert!(!good && said.contains("make kernel NAME=mine"), "{said}");
     let (good, said) = kernels(cache, &["check", "6.12"]);
-    assert!(good && said.contains("fork_preallocates: false") && said.contains("anon_vma_fork"), "{said}");
+    assert!(!good && said.contains("6.12: does not compile: ") && !said.contains("anon_vma_fork"), "{said}");
+    let (good, said) = kernels(cache, &["check", "6.12", "--pieces"]);
+    assert!(!good && said.contains("anon_vma_fork"), "{said}");
+    let (good, said) = kernels(cache, &["add", "--name", "uncompiled", "--tree", "ref:6.12"]);
+    assert!(!good && said.contains("uncompiled: does not compile") && said.contains("Nothing was added"), "{said}");
+    let (good, said) = kernels(cache, &["add", "--name", "uncompiled", "--tree", "ref:6.12", "--force"]);
+    assert!(good && said.contains("a build leaves it out") && said.contains("uncompiled: added"), "{said}");
+    assert!(kernels(cache, &["remove", "uncompiled"]).0);
     let (good, said) = kernels(cache, &["fetch", "v6"]);
     assert!(!good && said.contains("`v6` is no kernel version") && said.contains("make kernel NAME"), "{said}");
     assert!(kernels(cache, &["remove", "6.12"]).0 && !kernels(cache, &["remove", "6.12"]).0);
@@ -437,7 +444,8 @@ fn a_reference_gives_way_neither_to_a_change_of_itself_nor_to_a_tree_if_it_came_
     let wanted = ["6.12: the reference of that name", &cache, "package linux-source-6.12", "another name", "--force"];
     world.refuses("6.12", "linux", None, &["a.patch"], &wanted);
     let linux = world.path("linux").display().to_string();
-    let (good, said) = kernels(world.cache.dir(), &["add", "--name", "6.12", "--tree", &linux, "--force"]);
+    let (good, said) =
+        kernels(world.cache.dir(), &["add", "--no-compile", "--name", "6.12", "--tree", &linux, "--force"]);
     assert!(good && world.cache.load("6.12").unwrap().note.package.is_none(), "{said}");
     let patch = world.path("a.patch").display().to_string();
     let on_itself = ["add", "--name", "6.12", "--tree", "ref:6.12", "--patch", &patch, "--force"];

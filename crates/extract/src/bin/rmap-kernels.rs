@@ -9,8 +9,7 @@ use rmap_extract::boot::{self, BootError};
 use rmap_extract::cache::{Cache, CacheError};
 use rmap_extract::debian::Wanted;
 use rmap_extract::derive::{self, DeriveError};
-use rmap_extract::revision;
-use rmap_extract::supply::{self, Addition, Fetched, SupplyError};
+use rmap_extract::supply::{self, Addition, Checked, Fetched, SupplyError};
 
 /// Kernel references for rmap-diff.
 #[derive(Parser)]
@@ -45,9 +44,13 @@ enum Action {
         /// A patch, a mail message or a mailbox to apply on top; repeat for more, in order.
         #[arg(long = "patch", num_args = 1..)]
         patches: Vec<PathBuf>,
-        /// Replace a reference of that name even if it came from a package, or is the one that --tree names.
+        /// Replace a reference of that name even if it came from a package, or is the one that --tree names; add one that
+        /// does not compile.
         #[arg(long)]
         force: bool,
+        /// Do not try whether it compiles.
+        #[arg(long)]
+        no_compile: bool,
     },
     /// Make sure that a reference is there: fetch it if its name is a version and it is not.
     Ensure {
@@ -80,13 +83,19 @@ enum Action {
     Emulator,
     /// Print the names of the default set: 6.12 and the newest 7.x, as far as they are there.
     Default,
-    /// Say what a tree, or a reference's tree, turns out to be.
+    /// Say what would work with a tree: is it placed, does it compile, with which VMA code. Adds nothing.
     Check {
-        /// The tree's directory, or a reference's name.
+        /// A directory, a tarball, a git repository (path or URL), or a reference of the cache.
         tree: String,
+        /// A branch, a tag or a full commit id of a git repository.
+        #[arg(long)]
+        rev: Option<String>,
         /// Write the extract to this directory.
         #[arg(long)]
         write: Option<PathBuf>,
+        /// List every piece that is cut, and the functions that are called and not cut.
+        #[arg(long)]
+        pieces: bool,
     },
 }
 
@@ -126,8 +135,9 @@ fn run(action: Action) -> Result<ExitCode, Error> {
     let say = &mut |text: &str| eprintln!("{text}");
     match action {
         Action::Fetch { versions, refresh } => return Ok(fetch(&cache, &versions, refresh, say)),
-        Action::Add { name, tree, rev, patches, force } => {
-            let reference = supply::add(&cache, &Addition { name, tree, rev, patches, force }, say)?;
+        Action::Add { name, tree, rev, patches, force, no_compile } => {
+            let addition = Addition { name, tree, rev, patches, force, compile: !no_compile };
+            let reference = supply::add(&cache, &addition, say)?;
             println!("{}: added ({})", reference.name, reference.note.version);
         }
         Action::Ensure { name } => match cache.load(&name) {
@@ -182,29 +192,36 @@ fn run(action: Action) -> Result<ExitCode, Error> {
                 println!("{name}");
             }
         }
-        Action::Check { tree, write } => {
-            let path = match cache.load(&tree) {
-                Ok(reference) => reference.tree(),
-                Err(_) => PathBuf::from(&tree),
-            };
-            let examined = supply::examine(&path)?;
-            println!("version {}", examined.version);
-            println!("{}", revision::to_rust_expr(&examined.revision));
-            for piece in &examined.pieces {
-                println!(
-                    "{:>5}-{:<5} {:<36} {:?} {}",
-                    piece.first_line, piece.last_line, piece.file, piece.kind, piece.symbol
-                );
-            }
-            for name in &examined.open_calls {
-                println!("open  {name}");
-            }
-            if let Some(dir) = write {
-                examined.write(&dir, "").map_err(SupplyError::from)?;
-            }
+        Action::Check { tree, rev, write, pieces } => {
+            let checked = supply::check(&cache, &tree, rev.as_deref(), write.as_deref())?;
+            return Ok(print_checked(&tree, &checked, pieces));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what a tree turns out to be, the verdict last. A tree that a build would leave out is a failure.
+fn print_checked(tree: &str, checked: &Checked, pieces: bool) -> ExitCode {
+    let Checked { origin, extract, trial } = checked;
+    if pieces {
+        for piece in &extract.pieces {
+            let (first, last) = (piece.first_line, piece.last_line);
+            println!("{first:>5}-{last:<5} {:<36} {:?} {}", piece.file, piece.kind, piece.symbol);
+        }
+        for name in &extract.open_calls {
+            println!("open  {name}");
+        }
+    }
+    println!("version   {}", extract.version);
+    println!("origin    {origin}");
+    println!("revision  {}", extract.revision);
+    let (verdict, code) = match (&trial.left_out, &trial.without_vma_code) {
+        (Some(reason), _) => (format!("does not compile: {reason}"), ExitCode::FAILURE),
+        (None, Some(reason)) => (format!("works with the model of the VMA code alone: {reason}"), ExitCode::SUCCESS),
+        (None, None) => ("works with its own VMA code".to_owned(), ExitCode::SUCCESS),
+    };
+    println!("{tree}: {verdict}");
+    code
 }
 
 fn fetch(cache: &Cache, versions: &[String], refresh: bool, say: &mut dyn FnMut(&str)) -> ExitCode {
