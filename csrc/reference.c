@@ -94,7 +94,10 @@ static __typeof__(page_move_anon_rmap) page_move_anon_rmap __attribute__((__noin
 #else
 static __typeof__(folio_move_anon_rmap) folio_move_anon_rmap __attribute__((__noinline__));
 #endif
-#ifdef RMAP_SET_ANON_OF_PAGE
+#if defined(RMAP_SET_ANON_OF_FOLIO_AND_PAGE)
+KEPT void __page_set_anon_rmap(struct folio *folio, struct page *page, struct vm_area_struct *vma,
+			       unsigned long address, int exclusive);
+#elif defined(RMAP_SET_ANON_OF_PAGE)
 KEPT void __page_set_anon_rmap(struct page *page, struct vm_area_struct *vma,
 			       unsigned long address, int exclusive);
 #else

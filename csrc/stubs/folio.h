@@ -82,7 +82,9 @@ static void folio_set_anon(uint32_t number, struct vm_area_struct *vma, unsigned
 	current_world->told_folio = number;
 	memset(&slot->folio, 0, sizeof(slot->folio));
 	slot->folio.locked = true;
-#ifdef RMAP_SET_ANON_OF_PAGE
+#if defined(RMAP_SET_ANON_OF_FOLIO_AND_PAGE)
+	__page_set_anon_rmap(&slot->folio, &slot->folio.page, vma, address, exclusive);
+#elif defined(RMAP_SET_ANON_OF_PAGE)
 	__page_set_anon_rmap(&slot->folio.page, vma, address, exclusive);
 #else
 	__folio_set_anon(&slot->folio, vma, address, exclusive);

@@ -13,8 +13,8 @@
 
 #define VMA_FLAGS_NEW (VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)
 
-#ifdef RMAP_VMA_FLAGS_T
-/* 7.3 takes the flags in their new type. */
+#ifdef RMAP_LEGACY_TO_VMA_FLAGS
+/* Since 7.3 the flags are given in their new type. */
 typedef unsigned long mmap_region_of_vma_flags(struct file *, unsigned long, unsigned long,
 					       vma_flags_t, unsigned long, struct list_head *);
 #define MMAP_REGION_FLAGS(flags)                                                                 \

@@ -32,8 +32,6 @@
 #include <linux/swap.h>
 #include <linux/syscalls.h>
 #include <linux/uaccess.h>
-#include <trace/events/maple_tree.h>
-#include <trace/events/mmap.h>
 #include "vma/internal.h"
 #include "vma/madvise.h"
 #include "vma/page_tables.h"

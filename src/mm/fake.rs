@@ -34,7 +34,9 @@ pub(super) struct Fake {
 impl Fake {
     /// As 6.12 and later split.
     pub fn new() -> Fake {
-        Fake { revision: Revision { munmap_splits_first_below: true, ..Revision::default() }, ..Fake::default() }
+        let revision =
+            Revision { munmap_splits_first_below: true, munmap_splits_last_above: true, ..Revision::default() };
+        Fake { revision, ..Fake::default() }
     }
 
     /// As 6.1 splits.

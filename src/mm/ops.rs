@@ -10,7 +10,7 @@
 use super::space::{Space, Vma};
 use super::{MAX_MAP_COUNT, Outcome, SmallDriver};
 use crate::pages::{Pages, Refused};
-use crate::rmap::{Call, ENOENT, ENOMEM, MmId, Rmap, VmaId, VmaOperation, VmaRange, WalkMode};
+use crate::rmap::{Call, ENOENT, ENOMEM, MmId, Revision, Rmap, VmaId, VmaOperation, VmaRange, WalkMode};
 use crate::trace::OpKind;
 
 const ESRCH: i32 = 3;
@@ -254,14 +254,14 @@ fn gather<R: Rmap + ?Sized>(
     pages: std::ops::Range<u64>,
     gathered: &mut Vec<(u64, VmaId)>,
 ) -> Result {
-    let first_below = rmap.revision().munmap_splits_first_below;
+    let Revision { munmap_splits_first_below: first_below, munmap_splits_last_above: last_above, .. } = rmap.revision();
     if pages.start > first.range.start {
         split_vma(rmap, space, mm, first, pages.start, first_below)?;
     }
     let mut at = pages.start;
     while let Some(mut vma) = space.first_from(at, pages.end) {
         if vma.range.end > pages.end {
-            match split_vma(rmap, space, mm, vma, pages.end, !first_below) {
+            match split_vma(rmap, space, mm, vma, pages.end, !last_above) {
                 Ok(below) => vma = below,
                 Err(outcome) => {
                     // reattach_vmas()

@@ -237,7 +237,7 @@ fn locks_and_flags_are_compared() {
 #[test]
 fn a_split_the_other_way_round_is_another_order_and_fails_on_both_sides() {
     let later = generation("6.12");
-    let earlier = Revision { munmap_splits_first_below: false, ..later };
+    let earlier = Revision { munmap_splits_first_below: false, munmap_splits_last_above: false, ..later };
     let seen = explored(earlier, later, STRAIGHT, 4);
     assert_eq!(classes(&seen), [Class::Except(BenignDifference::Allocation)]);
 }

@@ -186,5 +186,5 @@ pub fn trial(reference: &Reference, dir: &Path) -> Result<Trial, CompileError> {
 
 /// The stubs and stand-ins of this checkout.
 pub fn csrc() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../csrc")
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new(".")).join("csrc")
 }

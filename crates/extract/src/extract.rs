@@ -111,6 +111,9 @@ pub struct Piece {
     pub wrapped: bool,
     /// The text, byte for byte.
     pub text: String,
+    /// How many parameters a function has.
+    #[serde(skip)]
+    parameters: usize,
     /// The conditionals to repeat around it: only where both branches are cut.
     #[serde(skip)]
     conditions: Vec<Condition>,

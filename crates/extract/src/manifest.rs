@@ -132,6 +132,9 @@ pub struct Fact {
     pub define: String,
     /// This was cut.
     pub cut: String,
+    /// And is a function with so many parameters.
+    #[serde(default)]
+    pub parameters: Option<usize>,
 }
 
 impl Manifest {

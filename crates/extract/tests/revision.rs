@@ -93,13 +93,8 @@ fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
                 (rmap, "vma_address(folio".into(), "vma_anon_address(folio".into()),
             ],
         ),
-        (
-            "munmap_splits_first_below",
-            &[
-                ("mm/mmap.c", "vma->start, 0".into(), "vma->start, 1".into()),
-                ("mm/mmap.c", "vma->end, 1".into(), "vma->end, 0".into()),
-            ],
-        ),
+        ("munmap_splits_first_below", &[("mm/mmap.c", "vma->start, 0".into(), "vma->start, 1".into())]),
+        ("munmap_splits_last_above", &[("mm/mmap.c", "vma->end, 1".into(), "vma->end, 0".into())]),
     ];
     for (field, edits) in cases {
         let dir = old();
@@ -165,7 +160,7 @@ fn what_cannot_be_told_is_refused_with_the_behaviour_and_what_was_looked_for() {
         ),
         ("fork_preallocates", true, rmap, "*link = anon_vma_chain_alloc(GFP_KERNEL);\n\n\tif", "*link = NULL;\n\n\tif"),
         ("keyed_by_anon_pgoff", true, "mm/interval_tree.c", "vma_last_anon_pgoff(", "vma_last_pgoff("),
-        ("munmap_splits_first_below", true, "mm/vma.c", "vma->end, 0", "vma->end, 1"),
+        ("munmap_splits_first_below", true, "mm/vma.c", "vma->end, 0", "vma->end, above"),
         ("munmap_splits_first_below", true, "mm/vma.c", "vms_gather_munmap_vmas", "somewhere_else"),
         ("compatible_by_anon_pgoff", false, "mm/mmap.c", "a->vm_pgoff == b->vm_pgoff", "1"),
         ("indexed_by_anon_pgoff", true, rmap, "vma_anon_address(folio", "vma_address(folio"),

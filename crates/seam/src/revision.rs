@@ -55,9 +55,10 @@ revision! {
         /// The index of an anonymous folio counts from the anonymous page offset of its VMA, and so does the address
         /// that a walk makes of it (7.3).
         indexed_by_anon_pgoff,
-        /// munmap splits the first VMA with the new VMA below the split and the last one with the
-        /// new VMA above it (`new_below` 1, then 0: from 6.2 on). 6.1 does the reverse.
+        /// munmap splits the first VMA with the new VMA below the split: from 6.6 on.
         munmap_splits_first_below,
+        /// munmap splits the last VMA with the new VMA above the split: from 6.3 on.
+        munmap_splits_last_above,
     }
 }
 
@@ -80,9 +81,14 @@ impl Revision {
         compatible_by_anon_pgoff: false,
         indexed_by_anon_pgoff: false,
         munmap_splits_first_below: false,
+        munmap_splits_last_above: false,
     };
-    const V6_12: Revision =
-        Revision { prepare_asserts_mmap_lock: true, munmap_splits_first_below: true, ..Revision::V6_1 };
+    const V6_12: Revision = Revision {
+        prepare_asserts_mmap_lock: true,
+        munmap_splits_first_below: true,
+        munmap_splits_last_above: true,
+        ..Revision::V6_1
+    };
     const V7_2: Revision = Revision {
         clone_and_unlink_assert: true,
         fork_preallocates: true,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Stand-in: the bits are those of the C interface. */
+/* Stand-in: the bits are those of the C interface; what is made of them is cut from the tree. */
 #ifndef _LINUX_GFP_H
 #define _LINUX_GFP_H
 
@@ -22,12 +22,8 @@
 /* --- Duplicate --- */
 
 #define __GFP_RECLAIM (__GFP_DIRECT_RECLAIM | __GFP_KSWAPD_RECLAIM)
-#define GFP_KERNEL (__GFP_RECLAIM | __GFP_IO | __GFP_FS)
-#define GFP_KERNEL_ACCOUNT (GFP_KERNEL | __GFP_ACCOUNT)
-#define GFP_NOWAIT __GFP_KSWAPD_RECLAIM
-#define GFP_ATOMIC (__GFP_HIGH | __GFP_KSWAPD_RECLAIM)
-#define GFP_NOFS (__GFP_RECLAIM | __GFP_IO)
-#define GFP_NOIO __GFP_RECLAIM
+
+#include "gfp_values.h"
 
 static inline bool gfpflags_allow_blocking(const gfp_t gfp_flags)
 {

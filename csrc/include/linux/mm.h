@@ -135,10 +135,30 @@ static inline bool mm_flags_test(int flag, const struct mm_struct *mm)
 #define VM_DONTCOPY ((unsigned long)RMAP_VMA_DONTCOPY)
 #define VM_WIPEONFORK ((unsigned long)RMAP_VMA_WIPEONFORK)
 #define VM_ACCOUNT ((unsigned long)RMAP_VMA_ACCOUNT)
-#define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
+/* No guard regions. */
+#define VM_MAYBE_GUARD 0UL
 
-#define VMA_ACCESS_FLAGS ((vma_flags_t) { VM_ACCESS_FLAGS })
-#define VMA_IGNORE_MERGE_FLAGS ((vma_flags_t) { VM_SOFTDIRTY })
+/* The bits by number, as mk_vma_flags() takes them; the last is of no VMA. */
+#define VMA_READ_BIT __builtin_ctz(RMAP_VMA_READ)
+#define VMA_WRITE_BIT __builtin_ctz(RMAP_VMA_WRITE)
+#define VMA_EXEC_BIT __builtin_ctz(RMAP_VMA_EXEC)
+#define VMA_SOFTDIRTY_BIT __builtin_ctz(RMAP_VMA_SOFTDIRTY)
+#define VMA_MAYBE_GUARD_BIT 63
+
+#define mk_vma_flags(...)                                \
+	vma_flags_of_bits((const int[]) { __VA_ARGS__ }, \
+			  sizeof((const int[]) { __VA_ARGS__ }) / sizeof(int))
+
+static inline vma_flags_t vma_flags_of_bits(const int *bits, size_t count)
+{
+	vma_flags_t flags = { 0 };
+
+	for (size_t i = 0; i < count; i++)
+		flags.bits |= 1UL << bits[i];
+	return flags;
+}
+
+#include "vma_flag_values.h"
 
 static inline vma_flags_t vma_flags_diff_pair(const vma_flags_t *flags,
 					      const vma_flags_t *flags_other)

@@ -24,6 +24,11 @@ static inline bool PageKsm(const struct page *page)
 	return ((unsigned long)page->mapping & PAGE_MAPPING_FLAGS) == PAGE_MAPPING_FLAGS;
 }
 
+static inline bool folio_test_anon(const struct folio *folio)
+{
+	return PageAnon(&folio->page);
+}
+
 /* --- Custom --- */
 
 static inline struct folio *page_folio(const struct page *page)

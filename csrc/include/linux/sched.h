@@ -22,6 +22,7 @@ static inline void may_block(void)
 
 struct task_struct {
 	struct mm_struct *mm;
+	struct task_struct *real_parent;
 	const char *comm;
 	int pid;
 	unsigned long personality;

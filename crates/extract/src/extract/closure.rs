@@ -25,9 +25,14 @@ pub struct Closure {
     pub code: Vec<Piece>,
     /// Functions and macros that are called and not cut: `csrc/` and the whole files provide them.
     pub open_calls: Vec<String>,
+    /// Tracepoints and vendor hooks that are called, and that nothing provides: without tracing they do nothing.
+    pub tracepoints: Vec<String>,
     /// The macros of the manifest that hold.
     pub facts: Vec<String>,
 }
+
+/// A tracepoint is called by its name with this before it.
+const TRACE: &str = "trace_";
 
 /// What must not be cut: what stands in `csrc/`, what the whole files define, and what the manifest names.
 ///
@@ -98,7 +103,7 @@ pub fn cut_layer(tree: &Path, manifest: &Manifest, provided: &HashSet<String>) -
     for name in &layer.optional {
         todo.extend(pool.lookup(false, name, None).unwrap_or_default());
     }
-    let mut open_calls = BTreeSet::new();
+    let (mut open_calls, mut tracepoints) = (BTreeSet::new(), BTreeSet::new());
     while let Some((number, place)) = todo.pop() {
         if !taken.insert((number, place)) {
             continue;
@@ -123,13 +128,15 @@ pub fn cut_layer(tree: &Path, manifest: &Manifest, provided: &HashSet<String>) -
             match pool.lookup(tag, name, Some(number)) {
                 Some(found) => todo.extend(found),
                 None if called.contains(name) => {
-                    open_calls.insert(name.to_owned());
+                    let of = if name.starts_with(TRACE) { &mut tracepoints } else { &mut open_calls };
+                    of.insert(name.to_owned());
                 }
                 None => {}
             }
         }
     }
     let mut closure = pool.write(&taken, layer, open_calls);
+    closure.tracepoints = tracepoints.into_iter().collect();
     closure.facts = facts(&manifest.fact, closure.types.iter().chain(&closure.code));
     Ok(closure)
 }
@@ -208,6 +215,7 @@ impl Pool {
                 into: into.clone(),
                 wrapped: d.kind == Kind::Function && layer.wrap.contains(&d.name),
                 text: file.text[d.range.clone()].to_owned(),
+                parameters: d.parameters.len(),
                 conditions: if repeat { d.conditions.clone() } else { Vec::new() },
                 order: (at.0, d.range.start),
             }
@@ -294,6 +302,10 @@ impl Closure {
             let wrapped = if piece.wrapped { " (observed by a wrapper)" } else { "" };
             let _ = writeln!(text, "  {place:<44} {kind:<12} {}{wrapped}", piece.symbol);
         }
+        text.push_str("\nTracepoints and vendor hooks, which do nothing\n");
+        self.tracepoints.iter().for_each(|tracepoint| {
+            let _ = writeln!(text, "  {tracepoint}");
+        });
         text.push_str("\nCalled by the VMA layer and provided by stand-ins (csrc/vma, csrc/include)\n");
         self.open_calls.iter().for_each(|call| {
             let _ = writeln!(text, "  {call}");
@@ -305,6 +317,10 @@ impl Closure {
     fn files(&self, layer: &Layer) -> Vec<(String, String)> {
         let mut types = String::new();
         self.facts.iter().for_each(|fact| types.push_str(&format!("#define {fact} 1\n")));
+        for tracepoint in &self.tracepoints {
+            let does = if tracepoint.ends_with("_enabled") { "0" } else { "do {} while (0)" };
+            types.push_str(&format!("#define {tracepoint}(...) {does}\n"));
+        }
         for piece in self.types.iter().filter(|piece| piece.kind == Kind::Struct) {
             types.push_str(&format!("struct {};\n", piece.symbol));
         }

@@ -89,6 +89,7 @@ impl<'m> Cutter<'m> {
             into: whole.file.clone(),
             wrapped: false,
             text: file.text.clone(),
+            parameters: 0,
             conditions: Vec::new(),
             order: (number, 0),
         };
@@ -269,6 +270,7 @@ fn piece(number: usize, file: &SourceFile, definition: &Definition, cut: &Cut, w
         into: cut.into.clone(),
         wrapped: definition.kind == Kind::Function && wrap.contains(&definition.name),
         text: file.text[range.clone()].to_owned(),
+        parameters: definition.parameters.len(),
         conditions: if repeat { definition.conditions.clone() } else { Vec::<Condition>::new() },
         order: (number, range.start),
     }
@@ -294,7 +296,10 @@ fn prototypes(
 
 /// The macros that hold, of what was cut.
 pub(super) fn facts<'p>(facts: &[Fact], pieces: impl Iterator<Item = &'p Piece> + Clone) -> Vec<String> {
-    let holds = |fact: &&Fact| pieces.clone().any(|piece| piece.symbol == fact.cut);
+    let of = |fact: &Fact, piece: &Piece| {
+        piece.symbol == fact.cut && fact.parameters.is_none_or(|count| count == piece.parameters)
+    };
+    let holds = |fact: &&Fact| pieces.clone().any(|piece| of(fact, piece));
     facts.iter().filter(holds).map(|fact| fact.define.clone()).collect()
 }
 

@@ -26,6 +26,7 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
     let cleanup = function(&[&rmap], "cleanup_partial_anon_vmas");
 
     let chains_preallocated = chains_preallocated(&clone)?;
+    let [munmap_splits_first_below, munmap_splits_last_below] = munmap_splits_below(&vma)?;
     Ok(Revision {
         prepare_asserts_mmap_lock: asserts(&rmap, &prepare),
         clone_and_unlink_assert: both(
@@ -53,7 +54,8 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
         keyed_by_anon_pgoff: keyed_by_anon_pgoff(&interval_tree)?,
         compatible_by_anon_pgoff: compatible_by_anon_pgoff(&vma)?,
         indexed_by_anon_pgoff: indexed_by_anon_pgoff(&rmap)?,
-        munmap_splits_first_below: munmap_splits_first_below(&vma)?,
+        munmap_splits_first_below,
+        munmap_splits_last_above: !munmap_splits_last_below,
     })
 }
 
@@ -251,10 +253,10 @@ fn indexed_by_anon_pgoff(rmap: &SourceFile) -> Result<bool, RevisionError> {
     both(field, (&set, index), (&walk, address), "the same way of counting in both")
 }
 
-/// 6.2: which half is the new VMA when munmap splits the first and the last.
-fn munmap_splits_first_below(files: &[&SourceFile]) -> Result<bool, RevisionError> {
+/// Whether the lower half is the new VMA when munmap splits the first, and the last.
+fn munmap_splits_below(files: &[&SourceFile]) -> Result<[bool; 2], RevisionError> {
     let field = "munmap_splits_first_below";
-    let wanted = "two calls of __split_vma() that end in a literal, 1 then 0 or 0 then 1";
+    let wanted = "two calls of __split_vma() that end in 0 or 1";
     let names = ["vms_gather_munmap_vmas", "do_vmi_align_munmap", "do_mas_align_munmap", "__do_munmap"];
     // The oldest name may be a mere caller in a newer tree: the one that splits is meant.
     let bodies = names.into_iter().filter_map(|name| function(files, name));
@@ -275,7 +277,7 @@ fn munmap_splits_first_below(files: &[&SourceFile]) -> Result<bool, RevisionErro
         })
         .collect();
     match below[..] {
-        [Some(first), Some(last)] if first != last => Ok(first),
+        [Some(first), Some(last)] => Ok([first, last]),
         _ => Err(unclear(field, &body, &format!("{} calls, new_below {below:?}", below.len()), wanted)),
     }
 }
