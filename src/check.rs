@@ -3,12 +3,14 @@
 //! - [`Lockstep`] makes each call on both sides and compares them; [`Solo`] watches one side.
 //! - [`oracle`] knows the invariants, each side by itself; I9, which needs the page tables, is [`Lockstep::check_pages`].
 //! - [`Finding`] is what a run stops for, with a signature that survives renaming.
+//! - [`check_expectations`] holds what a trace expects after an operation against what is mapped.
 //! - [`run_trace`] is the loop that the command, the fuzz targets and the tests share.
 //! - [`minimize_finding`] makes its trace small.
 //!
 //! Nothing here prints; that is [`crate::report`].
 
 mod divergence;
+mod expect;
 mod failure;
 mod invariant;
 mod lockstep;
@@ -26,6 +28,7 @@ mod walk;
 mod tests;
 
 pub use divergence::{Difference, Divergence, Finding, FindingKind, Phase, Sides};
+pub use expect::{Unmet, check_expectations};
 pub use failure::FailedAttempt;
 pub use invariant::Invariant;
 pub use lockstep::{Lockstep, LockstepStats, STOPPED, Solo};

@@ -10,6 +10,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEn
 
 mod convert;
 mod exhaust;
+mod expected;
 mod features;
 mod file;
 mod ground_truth;
@@ -43,7 +44,7 @@ const UNDECIDED: u8 = 3;
 #[command(
     after_help = "Examples:\n  rmap-diff run fuzz/seeds/siblings.trace\n  rmap-diff random --ops 200000 --minimize\n  rmap-diff \
         show fuzz/seeds/siblings.trace --as html -o siblings.html\n\nExit status: 0 the sides agree, 1 a divergence or \
-        violation was found, 2 wrong usage or malformed input. review and exhaust also use 3: equivalent except for what is \
+        violation was found or an expectation of a trace does not hold, 2 wrong usage or malformed input. review and exhaust also use 3: equivalent except for what is \
         named, or not finished."
 )]
 struct Cli {

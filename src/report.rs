@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use crate::check::{Finding, Sides};
+use crate::check::{Finding, FindingKind, Sides};
 use crate::trace::Trace;
 
 pub mod json;
@@ -50,7 +50,7 @@ impl<'a> Report<'a> {
     /// The operations up to and including the one at which it was found; all of them for a finding after the last.
     pub fn shortened_trace(&self) -> Trace {
         let len = usize::try_from(self.finding.operation).unwrap_or(usize::MAX).min(self.trace.ops.len());
-        Trace { ops: self.trace.ops[..len].to_vec() }
+        self.trace.first(len)
     }
 
     /// The text of the operation at which it was found.
@@ -91,9 +91,10 @@ impl<'a> Report<'a> {
 
     /// What the commands have in common.
     fn arguments(&self) -> String {
-        // Only a run of one side blames one side.
+        // Only a run of one side blames one side; but what is expected is checked of each of both.
         let side = match self.finding.side() {
             Sides::Both => "",
+            Sides::Port if matches!(self.finding.kind, FindingKind::Expectation { .. }) => "",
             Sides::Reference => " --side kernel",
             Sides::Port => " --side port",
         };

@@ -11,10 +11,10 @@
 pub mod c;
 pub mod rust_test;
 
-use crate::check::{Driver, Finding, Lockstep};
+use crate::check::{Driver, Finding, Lockstep, check_expectations};
 use crate::mm::Outcome;
 use crate::rmap::{MmId, Side, VmaRange};
-use crate::trace::{Op, OpKind, Trace};
+use crate::trace::{Expectation, Op, OpKind, Trace};
 
 /// One operation as it was played.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +39,8 @@ pub struct Played {
     pub kernel: String,
     /// Up to what was found.
     pub ops: Vec<PlayedOp>,
+    /// What is expected after them.
+    pub expectations: Vec<Expectation>,
     /// What was found, if anything.
     pub finding: Option<Finding>,
 }
@@ -53,7 +55,7 @@ pub fn play<C: Side, P: Side, D: Driver<C, P>>(
     lockstep.reset();
     driver.reset();
     let mut ops = Vec::new();
-    for op in &trace.ops {
+    for (at, op) in trace.ops.iter().enumerate() {
         let processes = driver.processes();
         let alive = |mm: MmId| processes.iter().any(|(alive, _)| *alive == mm);
         let mut played = PlayedOp { op: *op, outcome: None, alive: true, child_alive: false, vma: None };
@@ -68,6 +70,7 @@ pub fn play<C: Side, P: Side, D: Driver<C, P>>(
         let outcome = driver.apply(lockstep, op);
         lockstep.end_operation();
         driver.check(lockstep);
+        check_expectations(lockstep, driver, trace, at + 1);
         played.outcome = lockstep.finding().is_none().then_some(outcome);
         ops.push(played);
         if lockstep.finding().is_some() {
@@ -76,13 +79,15 @@ pub fn play<C: Side, P: Side, D: Driver<C, P>>(
     }
     lockstep.finish();
     crate::check::end_trace(lockstep, driver);
-    Played { kernel: kernel.to_owned(), ops, finding: lockstep.finding().cloned() }
+    let expectations = trace.first(ops.len()).expectations;
+    Played { kernel: kernel.to_owned(), ops, expectations, finding: lockstep.finding().cloned() }
 }
 
 impl Played {
-    /// The operations that were played.
+    /// The operations that were played, and what is expected after them.
     pub fn trace(&self) -> Trace {
-        self.ops.iter().map(|played| played.op).collect()
+        let ops = self.ops.iter().map(|played| played.op).collect();
+        Trace { ops, expectations: self.expectations.clone() }
     }
 
     /// What was found, or that nothing was, in one line.

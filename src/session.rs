@@ -199,13 +199,13 @@ impl Session {
     /// # Errors
     /// As [`Session::run`].
     pub fn player(&self) -> Result<Box<dyn Player>, SessionError> {
-        self.run(PlayerFactory)
+        self.run(PlayerFactory(self.reference.version))
     }
 }
 
 /// Plays whole traces, whatever the sides.
 pub trait Player {
-    /// [`run_trace`](check::run_trace)
+    /// [`run_trace`](check::run_trace), with what is expected of the reference's version.
     fn play(&mut self, trace: &Trace) -> RunResult;
     /// [`minimize_finding`](check::minimize_finding)
     fn minimize(&mut self, trace: &Trace, finding: &Finding) -> Minimized;
@@ -215,7 +215,8 @@ pub trait Player {
     fn operations(&self) -> Counts;
 }
 
-struct PlayerFactory;
+/// Of the version of the reference.
+struct PlayerFactory(&'static str);
 
 impl Job for PlayerFactory {
     type Out = Box<dyn Player>;
@@ -226,18 +227,19 @@ impl Job for PlayerFactory {
         P: Side + Send + 'static,
         D: Driver<C, P> + Send + 'static,
     {
-        Box::new(LockstepPlayer { lockstep, driver })
+        Box::new(LockstepPlayer { version: self.0, lockstep, driver })
     }
 }
 
 struct LockstepPlayer<C, P, D> {
+    version: &'static str,
     lockstep: Lockstep<C, P>,
     driver: D,
 }
 
 impl<C: Side, P: Side, D: Driver<C, P>> Player for LockstepPlayer<C, P, D> {
     fn play(&mut self, trace: &Trace) -> RunResult {
-        check::run_trace(&mut self.lockstep, &mut self.driver, trace)
+        check::run_trace(&mut self.lockstep, &mut self.driver, &trace.of_version(self.version))
     }
 
     fn minimize(&mut self, trace: &Trace, finding: &Finding) -> Minimized {

@@ -64,6 +64,13 @@ fn ok(output: Output) -> String {
     out(&output)
 }
 
+/// It must have found something, and said so on standard output alone; what it said.
+fn found(output: Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{}{}", out(&output), err(&output));
+    assert_eq!(err(&output), "");
+    out(&output)
+}
+
 /// It must have refused, on standard error alone; what it said.
 fn refused(output: Output) -> String {
     assert_eq!(output.status.code(), Some(2), "{}{}", out(&output), err(&output));
@@ -501,7 +508,7 @@ fn every_command_has_a_help_with_examples_that_parse() {
         }
     }
     let said = ok(rmap_diff(&["--help"]));
-    assert!(said.contains("Exit status: 0 the sides agree, 1 a divergence or violation was found, 2"), "{said}");
+    assert!(said.contains("Exit status: 0 the sides agree, 1 a divergence or violation was found or an"), "{said}");
     assert!(COMMANDS.iter().all(|name| said.contains(&format!("\n  {name} "))), "{said}");
     assert!(ok(rmap_diff(&["--version"])).starts_with("rmap-diff "));
 }
@@ -806,4 +813,112 @@ fn a_search_that_finds_something_says_what_it_has_counted_until_then() {
     let text = String::from_utf8(rmap_diff(&search).stdout).unwrap();
     let line = text.lines().find(|line| line.starts_with("distinct states")).unwrap();
     assert!(distinct > 0 && line.ends_with(&format!(" {distinct}")), "{told:#} {line}");
+}
+
+// --- Expectations ---
+
+/// A merge of two VMAs, and what is expected to be there.
+fn merged(expected: &str) -> String {
+    format!("map p0 0x10..0x14\nmap p0 0x14..0x18\n{expected}\n")
+}
+
+#[test]
+fn an_expectation_that_does_not_hold_ends_with_1_and_a_diff() {
+    let text = merged("expect p0: 0x10..0x14 0x14..0x18");
+    for (name, side, whose) in
+        [("6.1", "both", "both sides"), ("6.12", "kernel", "reference"), ("7.2", "kernel", "reference")]
+    {
+        let said = found(fed(&["run", "-", "--kernel", name, "--side", side], text.as_bytes()));
+        assert!(said.starts_with("violate expectation of a layout after operation\n"), "{said}");
+        assert!(said.contains(&format!("\nside    {whose}\nat      operation 2: map p0 0x14..0x18 ")), "{said}");
+        let diff = format!("\n--- expected\n+++ {whose}\n- 0x10..0x14\n- 0x14..0x18\n+ 0x10..0x18\n");
+        assert!(said.contains(&diff), "{said}");
+    }
+    let said = found(fed(&["run", "-", "--json"], text.as_bytes()));
+    let value: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(value["expectation"]["actual"], serde_json::json!(["0x10..0x18"]));
+    for form in ["text", "test"] {
+        let said = ok(fed(&["reproduce", "-", "--as", form], text.as_bytes()));
+        assert!(said.contains("expect p0: 0x10..0x14 0x14..0x18"), "{said}");
+        assert_eq!(said.contains("of_version"), form == "test");
+    }
+    assert!(found(fed(&["show", "-"], text.as_bytes())).contains("violate expectation"));
+    let said = refused(fed(&["minimize", "-"], text.as_bytes()));
+    assert!(
+        said.contains("`expect p0: 0x10..0x14 0x14..0x18` does not hold after operation 2: not minimised"),
+        "{said}"
+    );
+}
+
+#[test]
+fn expectations_are_counted_and_none_is_left_out_in_silence() {
+    let text = merged("expect[..6.16] p0: 0x10..0x18\nexpect[6.16..] p0: 0x10..0x18[rw]\nexpect[7.] p0: 0x10..0x18");
+    let version = |name| reference(name).version;
+    let said = ok(fed(&["run", "-", "--kernel", "6.12", "-v"], text.as_bytes()));
+    let not_for = |line: &str| format!("operation 2: {line}: not for {}\n", version("6.12"));
+    assert!(
+        said.starts_with(&(not_for("expect[6.16..] p0: 0x10..0x18[rw]") + &not_for("expect[7.] p0: 0x10..0x18"))),
+        "{said}"
+    );
+    assert!(said.ends_with(&format!("6.12: 1 expectation holds, 2 are not for {}\n", version("6.12"))), "{said}");
+    let said = ok(fed(&["run", "-", "--kernel", "7.2"], text.as_bytes()));
+    assert!(said.ends_with(&format!("7.2: 2 expectations hold, 1 is not for {}\n", version("7.2"))), "{said}");
+    let value: Value = serde_json::from_str(&ok(fed(&["run", "-", "--json"], text.as_bytes()))).unwrap();
+    assert_eq!(value["expectations"], serde_json::json!({ "hold": 2, "not_checked": 0, "other_versions": 1 }));
+
+    let unchecked = "rmap-diff: 2 expectations not checked: the model VMA code does not merge VMAs\n";
+    for args in [&["run", "-", "--vma", "model"][..], &["run", "-", "--side", "port"], &["show", "-", "--vma", "model"]]
+    {
+        let output = fed(args, text.as_bytes());
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), unchecked, "{args:?}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = path(&dir, "merged.trace");
+    fs::write(&file, &text).unwrap();
+    for (args, why) in [
+        (&["review", "6.12", "7.2", "--trace", &file][..], "3 expectations not checked: review compares"),
+        (&["reproduce", &file, "--as", "c"], "3 expectations not checked: the C program has none"),
+        (&["convert", &file, "-o", &path(&dir, "merged.bin")], "the byte form has no expectations, 3 left out"),
+    ] {
+        let said = String::from_utf8_lossy(&rmap_diff(args).stderr).into_owned();
+        assert!(said.contains(why), "{args:?}: {said}");
+    }
+    let again = ok(rmap_diff(&["convert", &file, "--to", "text"]));
+    assert_eq!(again, format!("# rmap-diff trace v1\n{text}"));
+}
+
+#[test]
+fn an_expectation_behind_the_end_of_a_trace_does_not_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let (known, file) = (path(&dir, "known.toml"), path(&dir, "it.trace"));
+    let trace = "map p0 0x10..0x14\nexpect p0: 0x10..0x15\nmap p0 0x20..0x21\nexpect p0: nothing\n";
+    fs::write(&file, trace).unwrap();
+    let entry = "[[finding]]\nsignature = \"violate expectation of a layout after operation\"\nkernels = [\"7.\"]\n\
+                 trace = \"it.trace\"\nexplanation = \"As this test wants it.\"\n";
+    fs::write(&known, entry).unwrap();
+    let output = rmap_diff(&["run", &file, "--known", &known]);
+    let said = out(&output) + &err(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains(": 0 expectations hold\n"), "{said}");
+    assert!(said.contains("2 expectations not checked: a known finding ended the trace before\n"), "{said}");
+    let output = rmap_diff(&["run", &file, "--known", &known, "--json"]);
+    let value: Value = serde_json::from_str(&out(&output)).unwrap();
+    assert_eq!(value["expectations"], serde_json::json!({ "hold": 0, "not_checked": 2, "other_versions": 0 }));
+}
+
+#[test]
+fn the_small_trace_of_another_finding_has_no_expectations() {
+    let text = "map p0 0x10..0x11\nexpect p0: 0x10..0x11\nmap p0 0x12..0x13\nfault p0 0x12\nmap p0 0x11..0x12 fail=1\n";
+    let output = fed(&["minimize", "-", "--known", "none"], text.as_bytes());
+    let (small, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!((output.status.code(), small.contains("expect")), (Some(1), false), "{small}{said}");
+    assert!(said.starts_with("rmap-diff: the small trace has no expectations"), "{said}");
+}
+
+#[test]
+fn the_line_of_an_operation_counts_expectations() {
+    let text = "map p0 0x10..0x14\nexpect p0: 0x10..0x14\nfault p0 0x10\npin p0 0x10\n";
+    let said = refused(fed(&["reproduce", "-", "--as", "c"], text.as_bytes()));
+    assert!(said.contains("-:4: `pin p0 0x10`"), "{said}");
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::expect::Unmet;
 use super::state_diff::FieldDiff;
 use super::violation::Violation;
 use crate::rmap::{Cache, Call, Event, EventKind, Function, Gfp, Rule, StateError, errno_name};
@@ -96,6 +97,13 @@ pub enum FindingKind {
         /// What it breaks; the first gives the signature.
         violations: Vec<Violation>,
     },
+    /// A process has not what the trace expects.
+    Expectation {
+        /// Which side.
+        side: Sides,
+        /// What is expected, and what is there.
+        unmet: Unmet,
+    },
     /// A side tells a state that cannot be read.
     Undecodable {
         /// Which side.
@@ -137,6 +145,7 @@ impl Finding {
                 Some(first) => violation_signature(first, place),
                 None => format!("violate nothing after {place}"),
             },
+            FindingKind::Expectation { unmet, .. } => format!("violate expectation {} after {place}", unmet.what()),
             FindingKind::Undecodable { error, .. } => format!("undecodable state: {} after {place}", error.what),
         }
     }
@@ -145,7 +154,9 @@ impl Finding {
     pub fn side(&self) -> Sides {
         match self.kind {
             FindingKind::Divergence(_) => Sides::Both,
-            FindingKind::Violation { side, .. } | FindingKind::Undecodable { side, .. } => side,
+            FindingKind::Violation { side, .. }
+            | FindingKind::Expectation { side, .. }
+            | FindingKind::Undecodable { side, .. } => side,
         }
     }
 }

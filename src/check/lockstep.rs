@@ -4,6 +4,7 @@
 //! streams tell equal states, the oracle looks at the reference's only: what it says holds for both.
 
 use super::divergence::{Difference, Divergence, Finding, FindingKind, Phase, Sides};
+use super::expect::{Unmet, layout};
 use super::failure::{FailedAttempt, failed_attempts};
 use super::no_port::NoPort;
 use super::oracle::{self, Broken, Oracle};
@@ -12,8 +13,8 @@ use super::tolerated::Tolerated;
 use super::violation::{Invariant, Violation};
 use crate::mm::UnexpectedEffect;
 use crate::pages::{AddressSpaces, Pages};
-use crate::rmap::{Call, Event, EventKind, Fail, MmId, Revision, Rmap, Side, Snapshot, StateError};
-use crate::trace::{Mapped, MmCounts, Observation, PageEvent, Request, Seen, VmaLayer, Watched};
+use crate::rmap::{Call, Event, EventKind, Fail, MmId, Revision, Rmap, Side, Snapshot, StateError, VmaId};
+use crate::trace::{Expectation, Mapped, MmCounts, Observation, PageEvent, Request, Seen, VmaLayer, Watched};
 
 /// What every call returns once something was found: `-EFAULT`.
 pub const STOPPED: i32 = -14;
@@ -213,6 +214,33 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         if self.finding.is_none() {
             let violation = Violation::new(Invariant::Asked, misdeed.what, [], misdeed.detail);
             self.broken(Phase::EndOfOperation, self.who, Broken::Violations(vec![violation]));
+        }
+    }
+
+    /// What must be mapped now; `vmas` are those of the process, by the mm's own tree, if it exists. Each side says
+    /// where they lie.
+    pub fn check_expectation(&mut self, expectation: &Expectation, vmas: Option<&[VmaId]>) {
+        if self.finding.is_some() {
+            return;
+        }
+        self.read_states();
+        let sides = [Sides::Reference, Sides::Port];
+        let unmet = |words: &[u64]| -> Result<Option<Unmet>, StateError> {
+            let snapshot = Snapshot::decode(words)?;
+            Ok(Unmet::unless_met(expectation, vmas.map(|vmas| layout(&snapshot, vmas))))
+        };
+        let ours = unmet(&self.words[0]);
+        let theirs = if self.port.is_some() { unmet(&self.words[1]) } else { ours.clone() };
+        let (side, unmet) = match (ours, theirs) {
+            (Ok(None), Ok(None)) => return,
+            (ours, theirs) if ours == theirs => (self.who, ours),
+            (Ok(None), theirs) => (sides[1], theirs),
+            (ours, _) => (sides[0], ours),
+        };
+        match unmet {
+            Ok(None) => (),
+            Ok(Some(unmet)) => self.found(Phase::EndOfOperation, None, FindingKind::Expectation { side, unmet }),
+            Err(error) => self.broken(Phase::EndOfOperation, side, Broken::Undecodable(error)),
         }
     }
 

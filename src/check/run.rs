@@ -1,6 +1,7 @@
 //! The loop that plays a trace on a lockstep: the command, the fuzz targets and the tests share it.
 
 use super::divergence::Finding;
+use super::expect::check_expectations;
 use super::lockstep::{Lockstep, LockstepStats};
 use crate::mm::{KernelDriver, Merges, Outcome, SmallDriver, Stats};
 use crate::pages::{AddressSpaces, Pages};
@@ -119,6 +120,8 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
 
 /// Plays a trace from an empty world: every operation, then a look at the whole state, then a walk of every folio,
 /// then the exit of every process and the end of every reference, after which nothing may be left. Stops at the first finding.
+/// What the trace expects after an operation is checked as [`check_expectations`] says: of a trace with expectations for
+/// some versions, play [`Trace::of_version`].
 ///
 /// Both lockstep and driver are reset before, and left as the run left them, so that their
 /// state can be dumped.
@@ -155,10 +158,11 @@ pub fn play_trace<C: Side, P: Side, D: Driver<C, P>>(
     lockstep.reset();
     driver.reset();
     let mut stats = RunStats::default();
-    for op in &trace.ops {
+    for (at, op) in trace.ops.iter().enumerate() {
         let outcome = driver.apply(lockstep, op);
         lockstep.end_operation();
         driver.check(lockstep);
+        check_expectations(lockstep, driver, trace, at + 1);
         if lockstep.finding().is_some() {
             break;
         }

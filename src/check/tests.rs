@@ -2,6 +2,7 @@
 
 mod calls;
 mod defects;
+mod expect;
 mod fake;
 mod following;
 mod invariants;

@@ -73,7 +73,11 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let parse = || trace::parse_bytes(&bytes);
     let form = args.to.unwrap_or(if looks_like_text(&bytes) { Form::Bytes } else { Form::Text });
     let converted = match form {
-        Form::Bytes => parse().map_err(|error| Error::Parse { path: args.input.clone(), error })?.to_bytes_of(set),
+        Form::Bytes => {
+            let trace = parse().map_err(|error| Error::Parse { path: args.input.clone(), error })?;
+            dropped(&trace, &args.input);
+            trace.to_bytes_of(set)
+        }
         // A text trace asked for as text comes out in canonical form.
         Form::Text if looks_like_text(&bytes) => {
             let trace = parse().map_err(|error| Error::Parse { path: args.input.clone(), error })?;
@@ -95,6 +99,14 @@ fn looks_like_text(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| !text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c)))
 }
 
+/// Says that the byte form has no expectations, if the trace has any.
+fn dropped(trace: &Trace, path: &Path) {
+    match trace.expectations.len() {
+        0 => (),
+        count => hint(&format!("{}: the byte form has no expectations, {count} left out", path.display())),
+    }
+}
+
 fn seeds(from: &Path, to: &Path, set: OpSet) -> Result<u8, Error> {
     let mut seeds: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(from).map_err(Error::io(from))? {
@@ -110,7 +122,9 @@ fn seeds(from: &Path, to: &Path, set: OpSet) -> Result<u8, Error> {
     // All are read before any is written.
     let mut converted = Vec::new();
     for seed in &seeds {
-        converted.push((seed.file_stem().unwrap_or_default(), file::read_trace(seed)?.to_bytes_of(set)));
+        let trace = file::read_trace(seed)?;
+        dropped(&trace, seed);
+        converted.push((seed.file_stem().unwrap_or_default(), trace.to_bytes_of(set)));
     }
     fs::create_dir_all(to).map_err(Error::io(to))?;
     for (name, bytes) in converted {

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::known_file::KnownArg;
 use super::random::FailRate;
-use super::{AGREE, Error, FOUND, file, print, subject};
+use super::{AGREE, Error, FOUND, expected, file, print, subject};
 use crate::ground_truth::compare::{self, GuestDifference, Observed};
 use crate::ground_truth::emulator::{EmulatorError, Setup};
 use crate::ground_truth::expressible::{LeftOut, expressible};
@@ -95,6 +95,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     );
     for path in &args.files {
         let trace = file::read_trace(path)?;
+        expected::ignored(&trace, path, "ground-truth");
         let trace = expressible(&trace, &mut play.totals.left_out);
         bar.inc(1);
         if let Some(difference) = play.compare(args, &trace)? {
@@ -255,7 +256,7 @@ impl Comparison {
         whence: &str,
     ) -> Result<u8, Error> {
         let _ = writeln!(anstream::stderr(), "ground-truth: a difference in {whence}; making the trace small");
-        let cut = Trace { ops: trace.ops[..=difference.step].to_vec() };
+        let cut = trace.first(difference.step + 1);
         let (mut small, mut found) = (cut.clone(), difference.clone());
         let (what, mut again) = (difference.what, false);
         minimize(&cut, |candidate| {
@@ -275,7 +276,7 @@ impl Comparison {
                 _ => false,
             }
         });
-        let small = Trace { ops: small.ops[..=found.step].to_vec() };
+        let small = small.first(found.step + 1);
         print(format_args!("{whence}\n{}", compare::report(&small, &found)))?;
         if !again {
             print("it was not met again when the trace was played a second time\n")?;

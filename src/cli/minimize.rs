@@ -3,8 +3,9 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::{Error, FOUND, file, print, subject};
-use crate::check::{self, Driver, Lockstep, Minimized};
+use super::expected::Expected;
+use super::{Error, FOUND, file, hint, print, subject};
+use crate::check::{self, Driver, FindingKind, Lockstep, Minimized};
 use crate::report::{self, Report};
 use crate::rmap::Side;
 use crate::session::Job;
@@ -25,6 +26,9 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let trace = file::read_trace(&args.file)?;
     let kernel = args.subject.kernel_name()?;
+    let reference = args.subject.reference()?;
+    Expected::new(&trace, reference, args.subject.vma()?).warn();
+    let trace = trace.of_version(reference.version);
     args.subject.run(Shrink { args, trace: &trace, kernel: &kernel })
 }
 
@@ -56,6 +60,19 @@ impl Job for Shrink<'_> {
                 },
             )));
         };
+        if let FindingKind::Expectation { unmet, .. } = &finding.kind {
+            return Err(Error::Usage(format!(
+                "{}: `{}` does not hold after operation {}: not minimised, because what is expected is so of this very trace \
+                 and not of a smaller one. `rmap-diff run` says what is mapped; without the expectation a finding behind it \
+                 is minimised",
+                self.args.file.display(),
+                unmet.expectation,
+                finding.operation,
+            )));
+        }
+        if !self.trace.expectations.is_empty() {
+            hint("the small trace has no expectations: they were about the whole trace");
+        }
         let small = check::minimize_finding(lockstep, driver, self.trace, &finding);
         let out = self.args.out.clone().unwrap_or_else(|| default_out(&self.args.file));
         let name = out.display().to_string();

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::expected::{self, Expected};
 use super::{AGREE, Error, SideArg, file, subject};
 use crate::check::{Driver, Lockstep};
 use crate::reproduce::{self, Played, c, rust_test};
@@ -36,17 +37,25 @@ enum Form {
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let text = file::read(&args.file)?;
     let parsed = crate::trace::parse_bytes(&text);
-    let trace = parsed.map_err(|error| Error::Parse { path: args.file.clone(), error })?;
+    let whole = parsed.map_err(|error| Error::Parse { path: args.file.clone(), error })?;
+    let reference = args.subject.reference()?;
+    Expected::new(&whole, reference, args.subject.vma()?).warn();
+    let trace = whole.of_version(reference.version);
     let kernel = args.subject.kernel_name()?;
     // What is known is reproduced too.
     let session = Session { tolerated: Vec::new(), ..args.subject.session()? };
     let played = session.run(Play { trace: &trace, kernel: &kernel })??;
+    let expectations = whole.first(played.ops.len()).expectations;
+    let played = Played { expectations, ..played };
     let written = match args.form {
         Form::Text => reproduce::text(&played),
-        Form::C => c::program(&played).map_err(|error| {
-            let line = line_of(&String::from_utf8_lossy(&text), error.operation);
-            Error::Usage(format!("{}:{line}: {error}", args.file.display()))
-        })?,
+        Form::C => {
+            expected::unchecked(played.expectations.len(), "the C program has none");
+            c::program(&played).map_err(|error| {
+                let line = line_of(&String::from_utf8_lossy(&text), error.operation);
+                Error::Usage(format!("{}:{line}: {error}", args.file.display()))
+            })?
+        }
         Form::Test => {
             let subject = rust_test::Subject {
                 reference: args.subject.side != SideArg::Port,
@@ -63,7 +72,10 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
 
 /// The line of an operation, both from 1.
 fn line_of(text: &str, operation: usize) -> usize {
-    let holds = |line: &str| !line.split('#').next().unwrap_or_default().trim().is_empty();
+    let holds = |line: &str| {
+        let first = line.split('#').next().unwrap_or_default().split_whitespace().next();
+        first.is_some_and(|word| !word.starts_with("expect"))
+    };
     let lines = text.lines().enumerate().filter(|(_, line)| holds(line));
     lines.map(|(at, _)| at + 1).nth(operation - 1).unwrap_or(0)
 }

@@ -7,7 +7,7 @@ use super::exhaust::Progress;
 use super::known_file::KnownArg;
 use super::random::FailRate;
 use super::subject::{self, VmaOption};
-use super::{AGREE, Error, FOUND, UNDECIDED, file, print};
+use super::{AGREE, Error, FOUND, UNDECIDED, expected, file, print};
 use crate::check::Sides;
 use crate::exhaust::{Expand, Failures, Limits, OpKinds, Scope, Search};
 use crate::kernel::{Kernel, Reference};
@@ -127,6 +127,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let mut verdict = Verdict::default();
     if let Some(path) = &args.trace {
         let trace = file::read_trace(path)?;
+        expected::ignored(&trace, path, "review");
         let mut explorer = references.explorer(scope_of(args, SCOPES[0]))?;
         explorer.pair().play(&trace);
         verdict.given = trace.ops.len() as u64;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use super::expected::Expected;
 use super::{AGREE, Error, FOUND, SideArg, file, known_file, print, subject};
 use crate::check::{self, Driver, Lockstep};
 use crate::known::KnownFinding;
@@ -25,7 +26,8 @@ pub(super) struct Args {
     /// Report the finding, and the known findings that were met, as JSON.
     #[arg(long)]
     json: bool,
-    /// Print every operation that was refused or failed, with its error.
+    /// Print every operation that was refused or failed, with its error, and every expectation that is not for the
+    /// reference.
     #[arg(short, long)]
     verbose: bool,
 }
@@ -42,12 +44,18 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let trace = file::read_trace(&args.file)?;
     let kernel = args.subject.kernel_name()?;
     let known = args.subject.known()?;
-    args.subject.run(Play { args, trace: &trace, kernel: &kernel, known: &known })
+    let reference = args.subject.reference()?;
+    let expected = Expected::new(&trace, reference, args.subject.vma()?);
+    let of_version = trace.of_version(reference.version);
+    args.subject.run(Play { args, trace: &trace, of_version: &of_version, expected, kernel: &kernel, known: &known })
 }
 
 struct Play<'a> {
     args: &'a Args,
     trace: &'a Trace,
+    /// With those expectations that are about the reference.
+    of_version: &'a Trace,
+    expected: Expected<'a>,
     kernel: &'a str,
     known: &'a [KnownFinding],
 }
@@ -64,7 +72,7 @@ impl Job for Play<'_> {
         let (lockstep, driver) = (&mut lockstep, &mut driver);
         let mut outcomes = String::new();
         let mut number = 0;
-        let stats = check::play_trace(lockstep, driver, self.trace, |_, _, op, outcome| {
+        let stats = check::play_trace(lockstep, driver, self.of_version, |_, _, op, outcome| {
             number += 1;
             let (how, errno) = match outcome {
                 Outcome::Done => return,
@@ -75,7 +83,9 @@ impl Job for Play<'_> {
         });
         if self.args.verbose {
             print(outcomes)?;
+            print(self.expected.other_versions())?;
         }
+        self.expected.warn();
         if let Some(form) = self.args.dump {
             let processes = driver.processes();
             for &side in self.args.subject.side.dump_names() {
@@ -111,9 +121,13 @@ impl Job for Play<'_> {
             return Ok(FOUND);
         }
         if self.args.json && (self.args.dump.is_none() || times > 0) {
+            let [hold, not_checked] = self.expected.counts(number);
             let value = serde_json::json!({
                 "kernel": self.kernel, "driver": self.args.subject.vma()?.driver_name(), "done": stats.done,
                 "refused": stats.refused, "failed": stats.failed, "calls": lockstep.stats().calls, "known": met,
+                "expectations": {
+                    "hold": hold, "not_checked": not_checked, "other_versions": self.expected.other.len(),
+                },
             });
             print(format_args!("{value:#}\n"))?;
         }
@@ -133,6 +147,9 @@ impl Job for Play<'_> {
                 lockstep.stats().calls,
                 self.args.subject.vma()?,
             ))?;
+            if let Some(summary) = self.expected.summary(number) {
+                print(format_args!("{}: {summary}\n", self.kernel))?;
+            }
         }
         Ok(AGREE)
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::expected::Expected;
 use super::{AGREE, Error, FOUND, SideArg, file, known_file, print, subject};
 use crate::check::{self, Driver, Lockstep};
 use crate::known::KnownFinding;
@@ -72,6 +73,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     }
     let kernel = args.subject.kernel_name()?;
     let known = args.subject.known()?;
+    let reference = args.subject.reference()?;
+    Expected::new(&trace, reference, args.subject.vma()?).warn();
+    let trace = trace.of_version(reference.version);
     args.subject.run(Show { args, trace: &trace, kernel: &kernel, known: &known })
 }
 

@@ -62,7 +62,7 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
             return Some(Advance::Known);
         }
         let short: Trace = prefix.iter().chain(op).copied().collect();
-        let long = Trace { ops: std::mem::take(&mut self.history) };
+        let long = Trace { ops: std::mem::take(&mut self.history), ..Trace::default() };
         let again = run_trace(&mut self.lockstep, &mut self.driver, &short).finding;
         Some(match again {
             Some(again) => Advance::Found(Box::new((short, again))),

@@ -252,7 +252,7 @@ impl Search {
 
     /// A shortest trace that leads to a state: they are numbered in the order in which they were found, from 0.
     pub fn trace_to(&self, state: usize) -> Trace {
-        Trace { ops: self.trace(state) }
+        Trace { ops: self.trace(state), ..Trace::default() }
     }
 
     /// The operations that lead to a state.

@@ -67,7 +67,7 @@ fn taking_each_state_once_loses_no_state() {
     for left in (0..=scope.depth).rev() {
         let mut longer = Vec::new();
         for ops in traces {
-            let world = state_after(&Trace { ops: ops.clone() });
+            let world = state_after(&ops.iter().copied().collect());
             all.insert(world.key(scope.symmetry));
             if left > 0 {
                 longer.extend(scope.operations(&world).into_iter().map(|kind| [&ops[..], &[kind.into()]].concat()));

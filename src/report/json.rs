@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{Report, text};
-use crate::check::{Divergence, FieldDiff, FindingKind, Violation};
+use crate::check::{Divergence, FieldDiff, FindingKind, Unmet, Violation};
 use crate::rmap::Event;
+use crate::trace::ExpectedVma;
 
 /// The report as a JSON value.
 pub fn value(report: &Report<'_>) -> Value {
@@ -31,6 +32,7 @@ pub fn value(report: &Report<'_>) -> Value {
         FindingKind::Violation { violations, .. } => {
             ("violation", "violations", violations.iter().map(violation_value).collect())
         }
+        FindingKind::Expectation { unmet, .. } => ("expectation", "expectation", unmet_value(unmet)),
         FindingKind::Undecodable { error, .. } => ("undecodable", "error", Value::String(error.to_string())),
     };
     value["kind"] = kind.into();
@@ -52,6 +54,18 @@ fn divergence_value(divergence: &Divergence) -> Value {
         "events": { "first": divergence.first_event, "reference": events(0), "port": events(1) },
         "warning": { "reference": divergence.warnings[0], "port": divergence.warnings[1] },
         "state": divergence.fields.iter().map(field_value).collect::<Value>(),
+    })
+}
+
+fn unmet_value(unmet: &Unmet) -> Value {
+    let lines = |vmas: &[ExpectedVma]| -> Vec<String> { vmas.iter().map(ExpectedVma::to_string).collect() };
+    json!({
+        "text": unmet.expectation.to_string(),
+        "operation": unmet.expectation.operation,
+        "process": unmet.expectation.mm.0,
+        "expected": lines(&unmet.expectation.layout),
+        // Null: the process does not exist.
+        "actual": unmet.actual.as_deref().map(lines),
     })
 }
 

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use similar::{ChangeTag, TextDiff};
 
 use super::Report;
-use crate::check::{Divergence, FieldDiff, FindingKind, Violation};
+use crate::check::{Divergence, FieldDiff, FindingKind, Unmet, Violation};
 use crate::rmap::{Call, Event, errno_name};
 
 const HEAD: Style = AnsiColor::Red.on_default().bold();
@@ -56,6 +56,7 @@ fn write_report(report: &Report<'_>, out: &mut String) -> fmt::Result {
             }
             more(out, violations.len())?;
         }
+        FindingKind::Expectation { side, unmet } => write_unmet(&side.to_string(), unmet, out)?,
         FindingKind::Undecodable { error, .. } => line(out, "error", &error.to_string())?,
     }
     if finding.calls.len() > 1 {
@@ -69,8 +70,8 @@ fn write_report(report: &Report<'_>, out: &mut String) -> fmt::Result {
         }
     }
     title(out, "trace")?;
-    for op in &report.shortened_trace().ops {
-        writeln!(out, "  {op}")?;
+    for line in report.shortened_trace().to_string().lines() {
+        writeln!(out, "  {line}")?;
     }
     title(out, "replay")?;
     let commands = [report.replay_command(), report.show_command(), report.reproduce_command()];
@@ -99,6 +100,16 @@ fn write_violation(violation: &Violation, out: &mut String) -> fmt::Result {
         writeln!(out, "  after {}", call)?;
     }
     writeln!(out, "  {QUIET}{}{QUIET:#}", violation.invariant.text())
+}
+
+fn write_unmet(side: &str, unmet: &Unmet, out: &mut String) -> fmt::Result {
+    title(out, "expectation")?;
+    writeln!(out, "  {}", unmet.expectation)?;
+    writeln!(out, "\n{REMOVED}--- expected{REMOVED:#}\n{ADDED}+++ {side}{ADDED:#}")?;
+    let [expected, actual] = unmet.layouts();
+    let [expected, actual] = [&expected, &actual].map(|list| list.iter().map(String::as_str).collect::<Vec<_>>());
+    let diff = TextDiff::from_slices(&expected, &actual);
+    diff.iter_all_changes().try_for_each(|piece| change(out, piece.tag(), piece.value()))
 }
 
 /// A return value: a serial, 0, or the name of an errno.

@@ -35,7 +35,7 @@ const TRACE: &str = "\
 fn {{FUNCTION}}() {
     let trace: Trace = TRACE.parse().unwrap();
     let reference = kernel::reference(KERNEL).expect("the reference is in the cache: make kernel NAME=...");
-{{SIDES}}    let result = check::run_trace(&mut lockstep, &mut {{DRIVER}}::new(), &trace);
+{{SIDES}}    let result = check::run_trace(&mut lockstep, &mut {{DRIVER}}::new(), {{PLAYED}});
     if let Some(finding) = result.finding {
         panic!("{}", text::plain(&Report::new(&finding, &trace, KERNEL)));
     }
@@ -58,7 +58,7 @@ pub fn file(played: &Played, subject: Subject) -> String {
         (true, false) => ("Lockstep::solo(side, Sides::Reference)".to_owned(), "{self, Lockstep, Sides}"),
         (false, _) => (format!("Lockstep::solo({port}, Sides::Port)"), "{self, Lockstep, Sides}"),
     };
-    let lines: String = played.ops.iter().map(|op| format!("{}\n", op.op)).collect();
+    let of_version = if played.expectations.is_empty() { "&trace" } else { "&trace.of_version(reference.version)" };
     fill(
         FILE,
         &[
@@ -68,7 +68,8 @@ pub fn file(played: &Played, subject: Subject) -> String {
             ("DRIVER", if subject.kernel_driver { "KernelDriver" } else { "SmallDriver" }),
             ("PORT_USE", if subject.port { "use rmap_diff::port::Port;\n" } else { "" }),
             ("NAME", &played.kernel),
-            ("TRACE", &lines),
+            ("TRACE", &played.trace().to_string()),
+            ("PLAYED", of_version),
             ("FUNCTION", &function(&played.headline())),
             ("SIDES", &format!("{kernel}    let mut lockstep = {lockstep};\n")),
         ],

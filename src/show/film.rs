@@ -80,6 +80,7 @@ pub fn film<C: Side, P: Side, D: Driver<C, P>>(
         let outcome = driver.apply(lockstep, op);
         lockstep.end_operation();
         driver.check(lockstep);
+        check::check_expectations(lockstep, driver, trace, at + 1);
         let last = at + 1 == trace.ops.len();
         if last {
             lockstep.finish();
@@ -217,6 +218,7 @@ fn found(finding: &Finding, trace: &Trace, kernel: &str) -> Found {
         FindingKind::Violation { violations, .. } => {
             found.violations = violations.iter().map(ToString::to_string).collect();
         }
+        FindingKind::Expectation { unmet, .. } => found.violations = unmet.lines(),
         FindingKind::Undecodable { error, .. } => found.violations.push(error.to_string()),
     }
     found

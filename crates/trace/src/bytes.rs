@@ -363,7 +363,7 @@ impl Trace {
                 model.make(record.row(set), record.fields(), &decode_gaps(&record, set), &mut ops);
             }
         }
-        Trace { ops }
+        ops.into_iter().collect()
     }
 
     /// Encodes with exact records alone, which mean the same wherever they stand.

@@ -216,7 +216,7 @@ pub(super) fn weighted(rng: &mut Rng, weights: &[u32]) -> usize {
 /// A trace of `ops` operations, nearly all of them legal.
 pub fn random_trace(rng: &mut Rng, ops: usize, mix: &Mix) -> Trace {
     let mut model = TraceModel::new(mix.set, mix.processes, mix.window_pages);
-    let mut trace = Trace { ops: Vec::with_capacity(ops) };
+    let mut trace = Trace { ops: Vec::with_capacity(ops), ..Trace::default() };
     let range_pages = u32::from(mix.range_pages.max(1));
     while trace.ops.len() < ops {
         let row = weighted(rng, &mix.weights);

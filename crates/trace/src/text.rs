@@ -1,7 +1,10 @@
 //! The text form: parser and printer. Stable and versioned; pages in decimal or `0x` hex, one
-//! operation a line, `#` begins a comment anywhere, blank lines mean nothing.
+//! operation a line, `#` begins a comment anywhere, blank lines mean nothing. Below an operation there may be lines that
+//! say what is expected after it (`text/expect.rs`).
 //!
 //! The words of the operations are not here but in [`OPERATIONS`].
+
+mod expect;
 
 use std::fmt;
 use std::str::FromStr;
@@ -40,17 +43,20 @@ pub struct ParseError {
 /// # Errors
 /// The first malformed place.
 pub fn parse(text: &str) -> Result<Trace, ParseError> {
-    let mut ops = Vec::new();
+    let mut trace = Trace::default();
     for (index, line) in text.split('\n').enumerate() {
         let mut words = Words { line, number: index + 1, at: 0 };
         if index == 0 {
             words.check_version()?;
         }
-        if let Some(op) = words.op()? {
-            ops.push(op);
+        let Some(keyword) = words.next() else { continue };
+        if expect::begins(keyword) {
+            trace.expectations.push(words.expectation(keyword, trace.ops.len())?);
+        } else {
+            trace.ops.push(words.op(keyword)?);
         }
     }
-    Ok(Trace { ops })
+    Ok(trace)
 }
 
 /// Parses the text form as a file holds it.
@@ -83,7 +89,7 @@ pub fn help() -> String {
         "p, q are p0 to p15; A, B, C page numbers, decimal or 0x hex, the B of A..B exclusive; N a number of pages, or a\n\
          file from 0 to 3; K a pin from 0 to 15. fail=2 at the end of a line lets the 2nd allocation attempt of the\n\
          operation fail; fail=1,3 several; fail=2+ the 2nd and all later ones. failnode=, after it, counts maple tree\n\
-         nodes alone.\n",
+         nodes alone. \"expect[VERSIONS] p: A..B[PROPERTIES] ...\" below an operation is what p must have mapped after it.\n",
     );
     text
 }
@@ -156,14 +162,11 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// The operation of the line, if it holds one.
-    fn op(&mut self) -> Result<Option<Op>, ParseError> {
-        let Some(keyword) = self.next() else {
-            return Ok(None);
-        };
+    /// The operation that begins with this word.
+    fn op(&mut self, keyword: Word<'a>) -> Result<Op, ParseError> {
         let Some(row) = row_of(keyword.text) else {
             let known = OPERATIONS.each_ref().map(|operation| operation.keyword).join(", ");
-            return Err(self.error(keyword, format!("expected an operation ({known})")));
+            return Err(self.error(keyword, format!("expected an operation ({known}), or expect")));
         };
         let operation = &OPERATIONS[row];
         let mut args = Args::default();
@@ -171,7 +174,7 @@ impl<'a> Words<'a> {
             self.arg(operation, arg, &mut args)?;
         }
         let (fail, fail_node) = self.fails(operation)?;
-        Ok(Some(Op { kind: (operation.build)(args), fail, fail_node }))
+        Ok(Op { kind: (operation.build)(args), fail, fail_node })
     }
 
     fn arg(&mut self, operation: &Operation, arg: Arg, args: &mut Args) -> Result<(), ParseError> {
@@ -195,17 +198,7 @@ impl<'a> Words<'a> {
             Form::Second => args.q = self.number(word, "p", "a process", MAX_PROCESSES as u8)?,
             Form::Page => args.a = self.page(word)?,
             Form::Place => args.c = self.page(word)?,
-            Form::Range => {
-                let Some((start, _)) = word.text.split_once("..") else {
-                    return Err(self.error(word, "expected a range of pages, such as 0x10..0x18"));
-                };
-                let end = word.after(start.len() + "..".len());
-                args.a = self.page(Word { text: start, at: word.at })?;
-                args.b = self.page(end)?;
-                if args.b < args.a {
-                    return Err(self.error(end, "the end must not lie before the start"));
-                }
-            }
+            Form::Range => (args.a, args.b) = self.range(word)?,
             Form::Count => match number_of(word.text) {
                 Some(pages) if (1..PAGE_LIMIT).contains(&pages) => args.c = pages,
                 _ => {
@@ -252,6 +245,19 @@ impl<'a> Words<'a> {
             Some(page) if page < PAGE_LIMIT => Ok(page),
             _ => Err(self.error(word, format!("expected a page number below {PAGE_LIMIT:#x}, decimal or 0x hex"))),
         }
+    }
+
+    /// A first page and an end that does not lie before it.
+    fn range(&self, word: Word<'_>) -> Result<(u64, u64), ParseError> {
+        let Some((start, _)) = word.text.split_once("..") else {
+            return Err(self.error(word, "expected a range of pages, such as 0x10..0x18"));
+        };
+        let last = word.after(start.len() + "..".len());
+        let (start, end) = (self.page(Word { text: start, at: word.at })?, self.page(last)?);
+        if end < start {
+            return Err(self.error(last, "the end must not lie before the start"));
+        }
+        Ok((start, end))
     }
 
     /// What may follow the arguments: `fail=`, `failnode=`, and then nothing.
@@ -340,7 +346,11 @@ impl fmt::Debug for super::OpKind {
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.ops.iter().try_for_each(|op| writeln!(f, "{op}"))
+        for (operation, op) in (1..).zip(&self.ops) {
+            writeln!(f, "{op}")?;
+            self.expectations_after(operation).iter().try_for_each(|expectation| writeln!(f, "{expectation}"))?;
+        }
+        Ok(())
     }
 }
 
@@ -359,7 +369,7 @@ impl FromStr for Trace {
 }
 
 impl Trace {
-    /// The text form as a file of its own: a first line that says the version, then the operations.
+    /// The text form as a file of its own: a first line that says the version, then the operations and what is expected.
     pub fn to_file_text(&self) -> String {
         format!("{HEADER}v{FORMAT_VERSION}\n{self}")
     }

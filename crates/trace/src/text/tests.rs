@@ -86,7 +86,7 @@ fn nothing_is_a_trace() {
 #[test]
 fn errors_name_line_column_found_and_wanted() {
     let words = "an operation (map, fault, fork, unmap, exit, protect, advise, move, resize, grow, pin, unpin, walk, \
-                 uffdmove, mlock, munlock)";
+                 uffdmove, mlock, munlock), or expect";
     let page = "a page number below 0x100000000, decimal or 0x hex";
     for (text, expected) in [
         ("mapp p0 1..2", format!("line 1, column 1: found \"mapp\", expected {words}")),
@@ -223,4 +223,73 @@ fn a_long_file_takes_linear_time() {
 fn help_names_every_operation() {
     let help = help();
     assert!(OPERATIONS.iter().all(|operation| help.contains(&operation.usage())));
+}
+
+#[test]
+fn what_is_expected_comes_back_as_it_was_read() {
+    let text = "\
+map p0 0x10..0x18
+expect p0: 0x10..0x18[rw]
+expect[7.] p0: 0x10..0x18[ro,grows,!noreserve,accounted,locked,dontfork,!wipeonfork,file,!faulted]
+expect[6.16..] p0: 0x10..0x14 0x14..0x18[!locked]
+expect[..6.16,7.3,6.17.2..7.1] p15: 0x10..0x14 0x20..0x21
+unmap p0 0x10..0x18
+expect p0: nothing
+";
+    let trace = parse(text).unwrap();
+    assert_eq!(trace.to_string(), text);
+    assert_eq!(parse(&trace.to_file_text()).as_ref(), Ok(&trace));
+    let operations: Vec<usize> = trace.expectations.iter().map(|expectation| expectation.operation).collect();
+    assert_eq!((trace.ops.len(), operations), (2, vec![1, 1, 1, 1, 2]));
+    let bytes = Trace::from_bytes(&trace.to_bytes());
+    assert_eq!((bytes.ops, bytes.expectations), (trace.ops, vec![]), "the byte form drops them");
+}
+
+#[test]
+fn there_is_more_than_one_way_to_write_what_is_expected() {
+    for (written, canonical) in [
+        ("expect[7] p0: 16..0x18#comment", "expect[7.] p0: 0x10..0x18"),
+        ("\texpect  p0:  0x10..0x18[!ro] ", "expect p0: 0x10..0x18[rw]"),
+        ("expect[7.3.] p0: 0x1..0x2[!rw,locked]", "expect[7.3] p0: 0x1..0x2[ro,locked]"),
+        ("expect p0: 0x1..0x2[!locked] 0x2..0x3 [ro,locked]", "expect p0: 0x1..0x2[ro,!locked] 0x2..0x3[ro,locked]"),
+    ] {
+        let trace = parse(&format!("exit p0\n{written}\n")).unwrap();
+        assert_eq!(trace.expectations[0].to_string(), canonical);
+    }
+}
+
+#[test]
+fn a_wrong_expectation_is_said_with_its_place() {
+    for (line, place, wanted) in [
+        ("expect", "column 7: found the end of the line", "expected a process"),
+        ("expected p0: 1..2", "column 1: found \"expected\"", "or expect"),
+        ("expect p0 1..2", "column 8: found \"p0\"", "expected a process and a colon"),
+        ("expect p16: 1..2", "column 8: found \"p16\"", "expected a process, p0 to p15"),
+        ("expect p0:", "column 11: found the end of the line", "expected ranges of pages, or nothing"),
+        ("expect p0: 1", "column 12: found \"1\"", "expected a range of pages"),
+        ("expect p0: 2..2", "column 12: found \"2..2\"", "at least one page"),
+        ("expect p0: 2..1", "column 15: found \"1\"", "must not lie before"),
+        ("expect p0: 4..6 5..7", "column 17: found \"5..7\"", "without overlap"),
+        ("expect p0: 4..6 nothing", "column 17: found \"nothing\"", "expected a range of pages"),
+        ("expect p0: nothing 4..6", "column 20: found \"4..6\"", "expected the end of the line"),
+        ("expect p0: [ro]", "column 12: found nothing", "expected a range of pages"),
+        ("expect p0: 4..6[ro", "column 16: found \"[ro\"", "expected ]"),
+        ("expect p0: 4..6[ro, rw]", "column 16: found \"[ro,\"", "no blanks"),
+        ("expect p0: 4..6[ro,red]", "column 20: found \"red\"", "expected a property of a VMA (ro, rw, grows"),
+        ("expect p0: 4..6[ro,rw]", "column 20: found \"rw\"", "each once"),
+        ("expect p0: 4..6[]", "column 17: found nothing", "expected a property of a VMA"),
+        ("expect p0: 4..6 [ro] 7..8", "column 22: found \"7..8\"", "expected the end of the line"),
+        ("expect[] p0: 4..6", "column 8: found nothing", "expected versions of the kernel"),
+        ("expect[..] p0: 4..6", "column 8: found \"..\"", "expected versions of the kernel"),
+        ("expect[6.1,x] p0: 4..6", "column 12: found \"x\"", "expected versions of the kernel"),
+        ("expect[6.1.2.3] p0: 4..6", "column 8: found \"6.1.2.3\"", "expected versions of the kernel"),
+        ("expect[7...8] p0: 4..6", "column 8: found \"7...8\"", "expected versions of the kernel"),
+        ("expect[7. p0: 4..6", "column 7: found \"[7.\"", "expected ]"),
+    ] {
+        let error = error(&format!("exit p0\n{line}"));
+        assert!(error.starts_with(&format!("line 2, {place}")), "{line}: {error}");
+        assert!(error.contains(wanted), "{line}: {error}");
+    }
+    let first = error("# nothing\nexpect p0: nothing");
+    assert!(first.starts_with("line 2, column 1: found \"expect\", expected an operation above"), "{first}");
 }
