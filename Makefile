@@ -10,6 +10,7 @@
 #   make port-mutants [SHARD=0/60]
 #   make historical
 #   make results [QUICK=1]
+#   make trees [LIST=FILE] [REPO=URL TAGS="v6.6 v6.19"] [OPS=200000]
 #   make kernels [KERNELS="6.1 6.12 7.2 7"]
 #   make kernel NAME=mine TREE=PATH|URL|ref:NAME [REV=v6.19] [PATCHES="a.mbox b.patch"]
 #   make ground-truth [KERNEL=6.12] [TRACES=500] [SEED=1]
@@ -40,14 +41,14 @@ rmap_diff := cargo run -q --release --bin rmap-diff --
 rmap_kernels := cargo run -q --release -p rmap-extract --bin rmap-kernels --
 
 # A variable that no target reads would be ignored: a misspelt one is an error.
-variables := TIME TARGET SANITIZER KERNEL VMA DRIVER KERNELS PATCH REQUIRE NAME TREE REV PATCHES BASE CHANGED DIR SHARD QUICK TRACES SEED
+variables := TIME TARGET SANITIZER KERNEL VMA DRIVER KERNELS PATCH REQUIRE NAME TREE REV PATCHES LIST REPO TAGS OPS BASE CHANGED DIR SHARD QUICK TRACES SEED
 given := $(foreach variable,$(filter-out .% -% MAKE% CURDIR,$(.VARIABLES)),$(if $(filter command line,$(origin $(variable))),$(variable)))
 unknown := $(filter-out $(variables) RMAP_% CARGO_% RUST% XDG_% ASAN_% CC CI HOME PATH TMPDIR,$(given))
 $(if $(unknown),$(error make: no target reads $(unknown): the variables are $(variables)))
 number = $(if $(shell [[ "$(2)" =~ ^[0-9]+$$ ]] || echo no),$(error make: $(1)=$(2): a whole number is wanted))
 $(call number,TIME,$(TIME))
 
-.PHONY: help setup setup-build kernels kernel test fuzz bench coverage cmin corpus-import review mutants port-mutants historical results \
+.PHONY: help setup setup-build kernels kernel test fuzz bench coverage cmin corpus-import review mutants port-mutants historical results trees \
 	ground-truth
 .DEFAULT_GOAL := help
 
@@ -113,6 +114,10 @@ historical: kernels
 # Writes docs/results.md. QUICK=1: smaller scopes, and no historical defects.
 results: kernels
 	@QUICK="$(QUICK)" cargo bench -q --bench results
+
+# Writes docs/trees.md.
+trees: setup-build
+	@$(if $(OPS),OPS="$(OPS)") REPO="$(REPO)" TAGS="$(TAGS)" scripts/trees $(LIST)
 
 ground-truth: TRACES ?= 500
 ground-truth: SEED ?= 1

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::session::{Session, SessionError, VmaCode};
-use crate::trace::{self, Trace};
+use crate::trace::{self, KernelVersion, Trace, Versions};
 
 /// The directory that is built in: the file, and beside it the traces that it names.
 const EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/findings");
@@ -25,7 +25,7 @@ const EMBEDDED_FILE: &str = include_str!("../findings/known.toml");
 pub struct KnownFinding {
     /// [`Finding::signature`](crate::check::Finding::signature)
     pub signature: String,
-    /// The references that show it: names, or versions up to any of their dots (`7.2`, `7.`).
+    /// The references that show it: names, or [`Versions`] (`7.2`, `7.`, `6.12..7.1`).
     pub kernels: Vec<String>,
     /// The file of a trace that finds it, beside the file that this is from.
     pub trace: String,
@@ -57,11 +57,9 @@ impl fmt::Display for Booted {
 impl KnownFinding {
     /// Whether it is known of a reference of that name and version.
     pub fn is_of(&self, name: &str, version: &str) -> bool {
-        self.kernels.iter().any(|kernel| {
-            let of_version = version.strip_prefix(kernel.as_str());
-            kernel == name
-                || of_version.is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || kernel.ends_with('.'))
-        })
+        let version = KernelVersion::of_release(version);
+        let is_of = |kernel: &String| Versions::parse(kernel).is_some_and(|versions| versions.contain(version));
+        self.kernels.iter().any(|kernel| kernel == name || is_of(kernel))
     }
 
     /// The first line of the explanation.

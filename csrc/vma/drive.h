@@ -344,7 +344,7 @@ static const uint64_t *reference_space(struct rmap_world *w, uint32_t mm, uint32
 		if (space->alive) {
 			put_word(space->map_count);
 			put_word(space->total_vm);
-			put_word(mt_in_rcu(&space->mm_mt));
+			put_word(mt_in_rcu(&space->mm_mt) || !(MM_MT_FLAGS & MT_FLAGS_USE_RCU));
 			mas_for_each(&mas, vma, ULONG_MAX) {
 				put_word(serial_of(vma));
 				put_word(vma->vm_start >> PAGE_SHIFT);

@@ -212,7 +212,8 @@ impl<C: Side, P: Side> Lockstep<C, P> {
     /// An operation did something else than it was asked.
     pub fn misdeed(&mut self, misdeed: UnexpectedEffect) {
         if self.finding.is_none() {
-            let violation = Violation::new(Invariant::Asked, misdeed.what, [], misdeed.detail);
+            let what = format!("{} ({})", misdeed.what, misdeed.about);
+            let violation = Violation::new(Invariant::Asked, what, [], misdeed.detail);
             self.broken(Phase::EndOfOperation, self.who, Broken::Violations(vec![violation]));
         }
     }

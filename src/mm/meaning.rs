@@ -9,6 +9,8 @@ use crate::trace::{Advice, Mapped, OpKind};
 pub struct UnexpectedEffect {
     /// Which rule is broken.
     pub what: &'static str,
+    /// By what sort of operation, and in which respect: with the rule it tells one defect from another.
+    pub about: String,
     /// Where.
     pub detail: String,
 }
@@ -51,10 +53,19 @@ pub struct Spaces<'a> {
     pub child: Option<&'a [Mapped]>,
 }
 
+/// Which sort of operation it is, in a word or two.
+fn sort_of(operation: &OpKind) -> String {
+    let option = match operation {
+        OpKind::Move { dontunmap: true, .. } => " dontunmap",
+        _ => "",
+    };
+    format!("{}{option}", operation.keyword())
+}
+
 /// Looks for what an operation did that it was not asked to, or did not do. `errno` is 0 for success; `injected`: how many
 /// allocations were made to fail.
 pub fn unexpected_effect(operation: &OpKind, spaces: &Spaces, errno: i32, injected: u32) -> Option<UnexpectedEffect> {
-    let broken = |what, detail| Some(UnexpectedEffect { what, detail });
+    let broken = |what, detail| Some(UnexpectedEffect { what, about: sort_of(operation), detail });
     if injected == 0 && spaces.before.len() < MANY_VMAS {
         if errno == ENOMEM && !may_say_enomem(operation, spaces.before) {
             return broken("ENOMEM and no allocation failed", format!("{operation:?}"));
@@ -116,7 +127,9 @@ pub fn unexpected_effect(operation: &OpKind, spaces: &Spaces, errno: i32, inject
         _ => false,
     };
     if expected != after && !is_half_moved() {
-        return broken("operation did not do what was asked", differ(operation, &expected, &after));
+        let about = format!("{}: {}", sort_of(operation), respects(&expected, &after));
+        let (what, detail) = ("operation did not do what was asked", differ(operation, &expected, &after));
+        return Some(UnexpectedEffect { what, about, detail });
     }
     if let Some(vma) = misplaced(operation, spaces.before, there) {
         return broken("page offset of what was moved", format!("{operation:?}: {}", vma.range));
@@ -221,7 +234,7 @@ pub fn missing_page<F: PartialEq>(
         let inside = vmas.peek().is_some_and(|vma| vma.range.start <= page);
         if inside && child(page) != Some(folio) {
             let detail = format!("{operation:?}: page {page:#x}");
-            return Some(UnexpectedEffect { what: "child lacks a page of its parent", detail });
+            return Some(UnexpectedEffect { what: "child lacks a page of its parent", about: sort_of(operation), detail });
         }
     }
     None
@@ -230,21 +243,20 @@ pub fn missing_page<F: PartialEq>(
 /// A child has what its parent has, except for what shall not be copied, and not locked; and an anon_vma where the parent has
 /// one, but where memory is wiped.
 fn forked(operation: &OpKind, spaces: &Spaces) -> Option<UnexpectedEffect> {
+    let broken = |what, detail| Some(UnexpectedEffect { what, about: sort_of(operation), detail });
     let copied: Vec<Mapped> = spaces.before.iter().filter(|vma| !vma.dontcopy).copied().collect();
     let Some(child) = spaces.child else {
-        return Some(UnexpectedEffect { what: "fork without a child", detail: format!("{operation:?}") });
+        return broken("fork without a child", format!("{operation:?}"));
     };
     let unlocked = |piece: Piece| Piece { how: VmaKind { locked: false, ..piece.how }, ..piece };
     let expected = joined(pieces(&copied).into_iter().map(unlocked).collect());
     let there = joined(pieces(child));
     if expected != there {
-        let detail = differ(operation, &expected, &there);
-        return Some(UnexpectedEffect { what: "child has not what its parent has", detail });
+        return broken("child has not what its parent has", differ(operation, &expected, &there));
     }
     let bare = copied.iter().zip(child).find(|(of, vma)| vma.faulted != (of.faulted && !of.wipeonfork));
-    bare.map(|(of, _)| UnexpectedEffect {
-        what: "child's VMA and its parent's anon_vma",
-        detail: format!("{operation:?}: the child's at {}", of.range),
+    bare.and_then(|(of, _)| {
+        broken("child's VMA and its parent's anon_vma", format!("{operation:?}: the child's at {}", of.range))
     })
 }
 
@@ -375,6 +387,31 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
     })
 }
 
+/// In which respects two spaces differ: the pages that are mapped, or else how those are that both have.
+fn respects(expected: &[Piece], there: &[Piece]) -> String {
+    let pages = |space: &[Piece]| joined(space.iter().map(|piece| Piece { how: ANY, ..*piece }).collect());
+    if pages(expected) != pages(there) {
+        return "pages".to_owned();
+    }
+    let mut differs = [false; 6];
+    for of in expected {
+        for Piece { how, .. } in within(there, of.start, of.end) {
+            let same = [
+                how.writable == of.how.writable,
+                how.file == of.how.file,
+                how.dontcopy == of.how.dontcopy,
+                how.wipeonfork == of.how.wipeonfork,
+                how.noreserve == of.how.noreserve,
+                how.locked == of.how.locked,
+            ];
+            differs.iter_mut().zip(same).for_each(|(differs, same)| *differs |= !same);
+        }
+    }
+    let names = ["writable", "file", "dontcopy", "wipeonfork", "noreserve", "locked"];
+    let named: Vec<&str> = names.into_iter().zip(differs).filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
+    named.join(" and ")
+}
+
 /// Where two spaces differ first, for a person.
 fn differ(operation: &OpKind, expected: &[Piece], there: &[Piece]) -> String {
     let at = expected.iter().zip(there).take_while(|(a, b)| a == b).count();
@@ -423,6 +460,22 @@ mod tests {
 
     const P0: MmId = MmId(0);
     const NOT_DONE: Option<&str> = Some("operation did not do what was asked");
+
+    #[test]
+    fn a_defect_is_told_from_another_by_the_operation_and_by_what_differs() {
+        let about = |operation: OpKind, before: &[Mapped], after: &[Mapped], errno| {
+            let spaces = Spaces { before, after: Some(after), child: None };
+            unexpected_effect(&operation, &spaces, errno, 0).unwrap().about
+        };
+        let (here, there) = (vma(0, 2), vma(4, 6));
+        let locked = |vma: Mapped| Mapped { flags: vma.flags | VmaAttributes::LOCKED as u32, ..vma };
+        let read_only = |vma: Mapped| Mapped { writable: false, ..vma };
+        let of = |dontunmap| OpKind::Move { mm: P0, start: 0, end: 2, to: 4, dontunmap };
+        assert_eq!(about(of(true), &[locked(here)], &[here, there], 0), "move dontunmap: locked");
+        assert_eq!(about(of(true), &[locked(here)], &[here, read_only(there)], 0), "move dontunmap: writable and locked");
+        assert_eq!(about(of(false), &[here], &[here, there], 0), "move: pages");
+        assert_eq!(about(OpKind::Mlock { mm: P0, start: 0, end: 2 }, &[here], &[here], ENOMEM), "mlock");
+    }
 
     #[test]
     fn what_is_asked_is_seen_to_be_done_however_vmas_lie() {

@@ -194,11 +194,11 @@ fn the_side_that_brings_the_vma_code_is_asked_what_is_mapped() {
 fn an_operation_that_did_something_else_is_found_once() {
     let mut lockstep = Lockstep::new(scripted(map()), FakeSide::default());
     operate(&mut lockstep);
-    let misdeed = |what| UnexpectedEffect { what, detail: "p0".to_owned() };
+    let misdeed = |what| UnexpectedEffect { what, about: "map".to_owned(), detail: "p0".to_owned() };
     lockstep.misdeed(misdeed("first"));
     lockstep.misdeed(misdeed("second"));
     let finding = lockstep.finding().unwrap();
-    assert!(finding.signature().contains("first"), "{finding:?}");
+    assert!(finding.signature().contains("first (map)"), "{finding:?}");
     assert_eq!(finding.phase, Phase::EndOfOperation);
 }
 
