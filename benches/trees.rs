@@ -149,7 +149,8 @@ fn random(
             if let Some(finding) = player.play(&trace).finding {
                 let place: PathBuf = traces.join(format!("{}-{}-{seed}.trace", reference.name, vma.name()));
                 let minimized = player.minimize(&trace, &finding);
-                fs::write(&place, minimized.trace.to_string()).map_err(|error| format!("{}: {error}", place.display()))?;
+                fs::write(&place, minimized.trace.to_string())
+                    .map_err(|error| format!("{}: {error}", place.display()))?;
                 outcome.found.push((seed, finding.signature()));
                 break;
             }

@@ -234,7 +234,11 @@ pub fn missing_page<F: PartialEq>(
         let inside = vmas.peek().is_some_and(|vma| vma.range.start <= page);
         if inside && child(page) != Some(folio) {
             let detail = format!("{operation:?}: page {page:#x}");
-            return Some(UnexpectedEffect { what: "child lacks a page of its parent", about: sort_of(operation), detail });
+            return Some(UnexpectedEffect {
+                what: "child lacks a page of its parent",
+                about: sort_of(operation),
+                detail,
+            });
         }
     }
     None
@@ -408,7 +412,8 @@ fn respects(expected: &[Piece], there: &[Piece]) -> String {
         }
     }
     let names = ["writable", "file", "dontcopy", "wipeonfork", "noreserve", "locked"];
-    let named: Vec<&str> = names.into_iter().zip(differs).filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
+    let named: Vec<&str> =
+        names.into_iter().zip(differs).filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
     named.join(" and ")
 }
 
@@ -472,7 +477,10 @@ mod tests {
         let read_only = |vma: Mapped| Mapped { writable: false, ..vma };
         let of = |dontunmap| OpKind::Move { mm: P0, start: 0, end: 2, to: 4, dontunmap };
         assert_eq!(about(of(true), &[locked(here)], &[here, there], 0), "move dontunmap: locked");
-        assert_eq!(about(of(true), &[locked(here)], &[here, read_only(there)], 0), "move dontunmap: writable and locked");
+        assert_eq!(
+            about(of(true), &[locked(here)], &[here, read_only(there)], 0),
+            "move dontunmap: writable and locked"
+        );
         assert_eq!(about(of(false), &[here], &[here, there], 0), "move: pages");
         assert_eq!(about(OpKind::Mlock { mm: P0, start: 0, end: 2 }, &[here], &[here], ENOMEM), "mlock");
     }
