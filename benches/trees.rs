@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use rmap_diff::kernel::{self, Reference};
-use rmap_diff::known::{KnownFinding, KnownFindings};
+use rmap_diff::known::{KnownFinding, KnownFindings, Replayed};
 use rmap_diff::session::{Session, VmaCode};
 use rmap_diff::trace::{Mix, OpSet, Rng, random_trace};
 
@@ -88,6 +88,10 @@ fn run(refused: &Path, operations: u64, traces: &Path) -> Result<usize, String> 
     for (name, reason) in not_added.lines().filter_map(|line| line.split_once('\t')) {
         let _ = writeln!(text, "| {name} | | no: {} | | |", table_text(reason));
     }
+    for gone in gone(&known)? {
+        let _ = writeln!(text, "\n**Gone**: {gone}");
+        found += 1;
+    }
     if !explained.is_empty() {
         text.push_str("\nKnown findings that were met, each explained in `findings/known.toml`:\n\n");
         for (headline, met) in explained {
@@ -97,6 +101,22 @@ fn run(refused: &Path, operations: u64, traces: &Path) -> Result<usize, String> 
     write(&text)?;
     println!("trees: {FILE} is written");
     Ok(found)
+}
+
+/// Known findings whose trace does not find them on a reference of which they are known.
+fn gone(all: &KnownFindings) -> Result<Vec<String>, String> {
+    let mut gone = Vec::new();
+    for known in &all.findings {
+        let trace = all.trace(known).map_err(|error| error.to_string())?;
+        let references = kernel::references().iter().filter(|r| known.is_of(r.name, r.version));
+        for reference in references.filter(|r| r.without_vma_layer().is_none()) {
+            match all.replay(known, &trace, reference) {
+                Replayed::StillThere => {}
+                other => gone.push(format!("{} on {}: {other}", known.trace, reference.name)),
+            }
+        }
+    }
+    Ok(gone)
 }
 
 /// What the runs of a reference under one VMA code came to.

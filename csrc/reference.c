@@ -15,6 +15,7 @@
 #define CONFIG_MMU 1
 #ifndef RMAP_VMA_LAYER
 #define CONFIG_PER_VMA_LOCK 1
+#define CONFIG_MEM_SOFT_DIRTY 1
 #endif
 
 #include <errno.h>

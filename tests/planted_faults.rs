@@ -65,6 +65,66 @@ static IN_C: &[InC] = &[
     InC {
         of: BEFORE,
         fault: Fault {
+            name: "child-keeps-the-anon_vma-of-its-parent",
+            about: "fork does not forget the anon_vma that the copied VMA has, and takes it for one that was reused",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "anon_vma_fork", from: "\tvma->anon_vma = NULL;\n", to: "" }],
+        },
+        hunts: &[small(
+            "default",
+            Finds(&["differ anon_vma_fork events"]),
+            Finds(&["violate I7 one anon_vma in two processes", "violate I10"]),
+        )],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "dontunmap-keeps-the-page-offset",
+            about: "what MREMAP_DONTUNMAP leaves behind is untouched, and has the page offset from before the VMA moved",
+            file: "mm/mremap.c",
+            edits: &[Edit { within: "move_vma", from: "vma->vm_pgoff = pgoff_unfaulted;", to: ";" }],
+        },
+        hunts: &[kernel(
+            "full",
+            Finds(&["violate Asked page offset of untouched memory (move dontunmap)"]),
+            Finds(&["violate Asked page offset of untouched memory (move dontunmap)"]),
+        )],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "resize-keeps-a-page-free",
+            about: "mremap in place says ENOMEM where a VMA begins right behind the new end",
+            file: "mm/mremap.c",
+            edits: &[Edit { within: "vma_expandable", from: "vma->vm_end, end)", to: "vma->vm_end, end + PAGE_SIZE)" }],
+        },
+        hunts: &[kernel(
+            "full",
+            Finds(&["violate Asked ENOMEM and no allocation failed (resize)"]),
+            Finds(&["violate Asked ENOMEM and no allocation failed (resize)"]),
+        )],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "touched-stack-does-not-grow",
+            about: "expand_downwards says EFAULT of a VMA that has an anon_vma",
+            file: "mm/mmap.c",
+            edits: &[Edit {
+                within: "expand_downwards",
+                from: "if (!(vma->vm_flags & VM_GROWSDOWN))",
+                to: "if (!(vma->vm_flags & VM_GROWSDOWN) || vma->anon_vma)",
+            }],
+        },
+        hunts: &[kernel(
+            "full",
+            Finds(&["violate Asked EFAULT and the memory is there (grow)"]),
+            Finds(&["violate Asked EFAULT and the memory is there (grow)"]),
+        )],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
             name: "fork-keeps-the-clone",
             about: "4946d54cb55e: fork does not undo the clone when its own anon_vma or chain entry cannot be had",
             file: "mm/rmap.c",
@@ -492,8 +552,14 @@ static IN_C: &[InC] = &[
         },
         hunts: &[kernel(
             "merges",
-            Finds(&["violate I9 mapped folio of a freed anon_vma"]),
-            Finds(&["violate I9 mapped folio of a freed anon_vma"]),
+            Finds(&[
+                "violate I9 mapped folio of a freed anon_vma",
+                "violate Asked page offset of untouched memory (move)",
+            ]),
+            Finds(&[
+                "violate I9 mapped folio of a freed anon_vma",
+                "violate Asked page offset of untouched memory (move)",
+            ]),
         )],
     },
     InC {

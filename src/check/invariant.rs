@@ -62,7 +62,7 @@ invariants! {
        "The refcount is 1 for the VMAs, plus 1 for each reference from outside; a root has 1 more for each live anon_vma below it."
        "`include/linux/rmap.h` struct anon_vma, `get_anon_vma()`, `put_anon_vma()` (7.x: `mm/internal.h`)";
     I7 "same-anon-vma-same-chain" "same anon_vma, same chain"
-       "VMAs with the same `anon_vma` have the same set of anon_vmas on their chains (in 6.x also in the same order)."
+       "VMAs with the same `anon_vma` are of one process, and have the same set of anon_vmas on their chains (in 6.x also in the same order)."
        "`mm/vma.c` (6.1: `mm/mmap.c`) `reusable_anon_vma()`, `dup_anon_vma()`";
     I8 "interval-tree-valid" "interval tree"
        "The tree is a red-black tree ordered by page offset, its leftmost node is cached, and `rb_subtree_last` is right at every node; a VMA's range does not change while its entries are in trees."
@@ -86,7 +86,7 @@ invariants! {
        "The tree of an mm holds its VMAs in order and without overlap, at their ranges; `map_count` and `total_vm` count them and their pages; the tree is in RCU mode."
        "`mm/vma.c` (6.1: `mm/mmap.c`) `validate_mm()`; `kernel/fork.c` or `mm/mmap.c` `dup_mmap()`";
     Asked "operation-did-what-was-asked" "what was asked"
-       "What an operation was asked to map, unmap, copy or move is so after it, page by page, and nothing else changed; it runs out of memory only if an allocation was made to fail."
+       "What an operation was asked to map, unmap, copy or move is so after it, page by page, and nothing else changed; it runs out of memory only if an allocation was made to fail; and it leaves no untouched anonymous memory whose page offset is not its address, but in the child of a VMA with MADV_WIPEONFORK that had moved."
        "the manual pages mmap(2), munmap(2), mremap(2), mprotect(2), madvise(2), fork(2)";
 }
 

@@ -1,7 +1,7 @@
 //! What an operation means for an address space: which pages are mapped after it, and how. An independent account, by pages,
 //! of what the kernel's VMA code is asked to do; of where VMAs begin and end it knows only where two must be one.
 
-use crate::rmap::{EAGAIN, ENOMEM, VmaAttributes, VmaRange};
+use crate::rmap::{EAGAIN, EFAULT, ENOMEM, VmaAttributes, VmaRange};
 use crate::trace::{Advice, Mapped, OpKind};
 
 /// An operation did something else than it was asked.
@@ -37,6 +37,9 @@ struct VmaKind {
 /// Nobody sends a signal.
 const EINTR: i32 = 4;
 
+/// `stack_guard_gap`, in pages: what grows down stays so far from a VMA below.
+const STACK_GUARD_GAP: u64 = 256;
+
 /// The child was there before.
 const EEXIST: i32 = 17;
 
@@ -69,6 +72,9 @@ pub fn unexpected_effect(operation: &OpKind, spaces: &Spaces, errno: i32, inject
     if injected == 0 && spaces.before.len() < MANY_VMAS {
         if errno == ENOMEM && !may_say_enomem(operation, spaces.before) {
             return broken("ENOMEM and no allocation failed", format!("{operation:?}"));
+        }
+        if errno == EFAULT && !may_say_efault(operation, spaces.before) {
+            return broken("EFAULT and the memory is there", format!("{operation:?}"));
         }
         if let OpKind::Fork { .. } = operation
             && ![0, EEXIST].contains(&errno)
@@ -108,7 +114,7 @@ pub fn unexpected_effect(operation: &OpKind, spaces: &Spaces, errno: i32, inject
         if is_fork && errno != EEXIST && spaces.child.is_some_and(|child| !child.is_empty()) {
             return broken("failed fork left a child", format!("{operation:?}"));
         }
-        return None;
+        return displaced(operation, spaces, errno);
     }
     let expected = joined(meant(operation, &before)?);
     let after = joined(after);
@@ -134,6 +140,9 @@ pub fn unexpected_effect(operation: &OpKind, spaces: &Spaces, errno: i32, inject
     if let Some(vma) = misplaced(operation, spaces.before, there) {
         return broken("page offset of what was moved", format!("{operation:?}: {}", vma.range));
     }
+    if let Some(effect) = displaced(operation, spaces, errno) {
+        return Some(effect);
+    }
     if injected == 0
         && let Some(page) = unmerged(operation, spaces.before, there)
     {
@@ -155,9 +164,61 @@ fn may_say_enomem(operation: &OpKind, before: &[Mapped]) -> bool {
             let inside = within(&pieces(before), start, end);
             inside.iter().map(|piece| piece.end - piece.start).sum::<u64>() < end.saturating_sub(start)
         }
-        OpKind::Resize { .. } | OpKind::Grow { .. } => true,
+        // A VMA in the way, or one that goes on behind the range.
+        OpKind::Resize { start, end, pages, .. } => {
+            let wanted = start.saturating_add(pages);
+            let goes_on = |vma: &Mapped| vma.range.start < end && end < vma.range.end;
+            end < wanted && before.iter().any(|vma| goes_on(vma) || overlaps(vma, end, wanted))
+        }
+        // A VMA too near, or no page offset below.
+        OpKind::Grow { page, pages, .. } => vma_at(before, page).is_none_or(|vma| {
+            let lowest = vma.range.start.saturating_sub(pages + STACK_GUARD_GAP);
+            vma.range.pgoff < pages || before.iter().any(|other| overlaps(other, lowest, vma.range.start))
+        }),
         _ => false,
     }
+}
+
+/// Whether EFAULT has a cause: what is resized is not within one VMA; what shall grow is not there, does not grow, or has no
+/// room.
+fn may_say_efault(operation: &OpKind, before: &[Mapped]) -> bool {
+    match *operation {
+        OpKind::Resize { start, end, .. } => vma_at(before, start).is_none_or(|vma| vma.range.end < end),
+        OpKind::Grow { page, pages, .. } => vma_at(before, page).is_none_or(|vma| {
+            let grows = u64::from(vma.flags) & VmaAttributes::GROWSDOWN != 0;
+            let gap = vma.range.start.checked_sub(pages);
+            !grows || gap.is_none_or(|gap| gap == 0 || before.iter().any(|other| overlaps(other, gap, vma.range.start)))
+        }),
+        _ => true,
+    }
+}
+
+fn vma_at(space: &[Mapped], page: u64) -> Option<&Mapped> {
+    space.iter().find(|vma| (vma.range.start..vma.range.end).contains(&page))
+}
+
+fn overlaps(vma: &Mapped, start: u64, end: u64) -> bool {
+    vma.range.start < end && start < vma.range.end
+}
+
+/// An untouched anonymous VMA whose page offset is not its address, though there was none there. The copy of a VMA that
+/// is wiped for the child has that of the parent's, which may have moved.
+fn displaced(operation: &OpKind, spaces: &Spaces, errno: i32) -> Option<UnexpectedEffect> {
+    let odd = |vma: &Mapped| !vma.file && !vma.faulted && vma.range.pgoff != vma.range.start;
+    let same = |was: &Mapped, vma: &Mapped| {
+        let ahead = |vma: &Mapped| vma.range.pgoff.wrapping_sub(vma.range.start);
+        overlaps(was, vma.range.start, vma.range.end) && ahead(was) == ahead(vma)
+    };
+    let kept = |vma: &Mapped| spaces.before.iter().any(|was| odd(was) && same(was, vma));
+    let wiped = |vma: &Mapped| spaces.before.iter().any(|was| was.wipeonfork && same(was, vma));
+    let child = match operation {
+        OpKind::Fork { .. } if errno == 0 => spaces.child.unwrap_or(&[]),
+        _ => &[],
+    };
+    let after = spaces.after.unwrap_or(&[]).iter().find(|vma| odd(vma) && !kept(vma));
+    let found = after.or_else(|| child.iter().find(|vma| odd(vma) && !kept(vma) && !wiped(vma)))?;
+    let (what, detail) = ("page offset of untouched memory", format!("{operation:?}: {}", found.range));
+    Some(UnexpectedEffect { what, about: sort_of(operation), detail })
 }
 
 /// A VMA that was there, had no anon_vma and has one now, though nothing was written to it and it did not take in what had
@@ -465,6 +526,61 @@ mod tests {
 
     const P0: MmId = MmId(0);
     const NOT_DONE: Option<&str> = Some("operation did not do what was asked");
+
+    #[test]
+    fn what_is_resized_or_grows_is_refused_only_with_a_cause() {
+        let stack = |start, end| Mapped { flags: 0x3 | VmaAttributes::GROWSDOWN as u32, ..vma(start, end) };
+        let [enomem, efault] = [Some("ENOMEM and no allocation failed"), Some("EFAULT and the memory is there")];
+        let refused = |operation, space: &[Mapped], errno| broken(operation, space, space, errno);
+        let resize = |pages| OpKind::Resize { mm: P0, start: 4, end: 6, pages };
+        // Nothing in the way; a VMA in the way; one that goes on; what shrinks needs no room.
+        assert_eq!(refused(resize(4), &[vma(4, 6), vma(8, 9)], ENOMEM), enomem);
+        assert_eq!(refused(resize(4), &[vma(4, 6), vma(7, 9)], ENOMEM), None);
+        assert_eq!(refused(resize(4), &[vma(4, 7)], ENOMEM), None);
+        assert_eq!(refused(resize(1), &[vma(4, 6), vma(6, 9)], ENOMEM), enomem);
+        assert_eq!(refused(resize(4), &[vma(4, 6)], EFAULT), efault);
+        assert_eq!(refused(resize(4), &[vma(4, 5), vma(5, 6)], EFAULT), None);
+        assert_eq!(refused(resize(4), &[], EFAULT), None);
+
+        let grow = OpKind::Grow { mm: P0, page: 401, pages: 2 };
+        assert_eq!(refused(grow, &[vma(100, 101), stack(400, 402)], ENOMEM), enomem);
+        assert_eq!(refused(grow, &[vma(143, 144), stack(400, 402)], ENOMEM), None);
+        let moved = Mapped { range: VmaRange { pgoff: 1, ..stack(400, 402).range }, ..stack(400, 402) };
+        assert_eq!(refused(grow, &[moved], ENOMEM), None);
+        assert_eq!(refused(grow, &[stack(400, 402)], EFAULT), efault);
+        assert_eq!(refused(grow, &[vma(400, 402)], EFAULT), None);
+        assert_eq!(refused(grow, &[vma(399, 400), stack(400, 402)], EFAULT), None);
+        assert_eq!(refused(OpKind::Grow { mm: P0, page: 3, pages: 2 }, &[stack(2, 4)], EFAULT), None);
+    }
+
+    #[test]
+    fn untouched_memory_has_its_address_as_page_offset() {
+        let at = |pgoff, start, end| Mapped { range: VmaRange { start, end, pgoff }, ..vma(start, end) };
+        let faulted = |vma: Mapped| Mapped { faulted: true, ..vma };
+        let wiped = |vma: Mapped| Mapped { wipeonfork: true, ..vma };
+        let odd = Some("page offset of untouched memory");
+        let stays = OpKind::Move { mm: P0, start: 4, end: 6, to: 8, dontunmap: true };
+        let moved = faulted(at(1, 8, 10));
+        let of = |before: &[Mapped], after: &[Mapped]| broken(stays, before, after, 0);
+        assert_eq!(of(&[faulted(at(1, 4, 6))], &[at(1, 4, 6), moved]), odd);
+        assert_eq!(of(&[faulted(at(1, 4, 6))], &[at(4, 4, 6), moved]), None);
+        // What was so before is no news, whatever range of it is left.
+        let unmap = OpKind::Unmap { mm: P0, start: 4, end: 5 };
+        assert_eq!(broken(unmap, &[at(1, 4, 6)], &[at(2, 5, 6)], 0), None);
+        assert_eq!(broken(unmap, &[at(4, 4, 6)], &[at(2, 5, 6)], 0), odd);
+
+        let fork = OpKind::Fork { parent: P0, child: MmId(1) };
+        let forked = |parent: &[Mapped], child: &[Mapped], errno| {
+            let spaces = Spaces { before: parent, after: Some(parent), child: Some(child) };
+            unexpected_effect(&fork, &spaces, errno, 0).map(|effect| effect.what)
+        };
+        let parent = wiped(faulted(at(1, 4, 6)));
+        assert_eq!(forked(&[parent], &[wiped(at(1, 4, 6))], 0), None);
+        assert_eq!(forked(&[parent], &[wiped(at(2, 4, 6))], 0), odd);
+        assert_eq!(forked(&[faulted(at(1, 4, 6))], &[at(1, 4, 6)], 0), odd);
+        // The child of another fork.
+        assert_eq!(forked(&[parent], &[at(2, 4, 6)], EEXIST), None);
+    }
 
     #[test]
     fn a_defect_is_told_from_another_by_the_operation_and_by_what_differs() {

@@ -200,6 +200,9 @@ pub const EAGAIN: i32 = 11;
 /// `EINVAL`: what a side says to a call or an operation that is none of its.
 pub const EINVAL: i32 = 22;
 
+/// `EFAULT`: no memory is where it was said to be.
+pub const EFAULT: i32 = 14;
+
 /// `ENOMEM`: an allocation failed.
 pub const ENOMEM: i32 = 12;
 

@@ -149,6 +149,13 @@ impl<'a> Checker<'a> {
         for vma in &snapshot.vmas {
             let Some((own, at)) = vma.anon_vma.and_then(|own| Some((own, position(snapshot, own)?))) else { continue };
             let other = *first[at].get_or_insert(vma);
+            if vma.mm != other.mm {
+                let objects = [vma.id.into(), other.id.into(), own.into()];
+                let (id, mm, other, other_mm) = (vma.id, vma.mm, other.id, other.mm);
+                let detail = format!("{own} is the anon_vma of {id} in {mm} and of {other} in {other_mm}");
+                self.fail(Invariant::I7, "one anon_vma in two processes", &objects, detail);
+                continue;
+            }
             let [chain, want] = [vma, other].map(|vma| vma.chain.iter().map(|link| link.anon_vma));
             if chain.clone().eq(want.clone()) {
                 continue;

@@ -272,8 +272,8 @@ impl ShadowState {
             let owners = [record.told.get(1), told.get(1)].into_iter().flatten();
             owners.for_each(|&mm| self.changed_mms |= process(mm));
         }
-        if record.told.get(3..) == Some(&told[3..]) {
-            // No invariant speaks of the rest: mm, attached.
+        if record.told.get(3..) == Some(&told[3..]) && record.told[1] == told[1] {
+            // No invariant speaks of the rest: attached.
             let same = record.told[..3] == told[..3];
             record.told[..3].copy_from_slice(&told[..3]);
             return !same;

@@ -130,6 +130,14 @@ impl<'a> Quiescent<'a> {
                 continue;
             }
             let other = &self.model.vmas[other as usize];
+            if let (Some((mm, _)), Some((other_mm, _))) = (record.place(), other.place())
+                && mm != other_mm
+            {
+                let (other, call) = (VmaId(other.serial), call.max(other.call));
+                let detail = format!("{own_id} is the anon_vma of {id} in {mm} and of {other} in {other_mm}");
+                let objects = [id.into(), other.into(), own_id.into()];
+                return self.fail(call, Invariant::I7, "one anon_vma in two processes", objects, detail);
+            }
             if other.slots == *slots {
                 continue;
             }

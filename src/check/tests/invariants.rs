@@ -67,6 +67,7 @@ const FAULTS: &[Fault] = &[
         s.vmas[5].chain.remove(0);
         s.vmas[5].chain.push(ChainLink { avc: AvcId(78), anon_vma: AnonVmaId(1), vma: VmaId(5) });
     }),
+    (I7, "one anon_vma in two processes", |s| s.vmas[3].mm = MmId(9)),
     (I8, "red root", |s| s.anon_vmas[3].tree[0].black = false),
     (I8, "red node under a red node", |s| {
         s.anon_vmas[0].tree[1].black = false;
