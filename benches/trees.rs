@@ -165,7 +165,6 @@ fn random(
         while done < operations {
             let trace = random_trace(&mut rng, TRACE_OPS.min((operations - done) as usize), &mix);
             done += trace.ops.len() as u64;
-            outcome.operations += trace.ops.len() as u64;
             if let Some(finding) = player.play(&trace).finding {
                 let place: PathBuf = traces.join(format!("{}-{}-{seed}.trace", reference.name, vma.name()));
                 let minimized = player.minimize(&trace, &finding);
@@ -177,6 +176,8 @@ fn random(
         }
     }
     outcome.met = player.met().to_vec();
+    // A known finding may end a trace: what was left of it did not run.
+    outcome.operations = player.operations().total();
     Ok(outcome)
 }
 
