@@ -219,18 +219,22 @@ impl Port {
 }
 
 impl Rmap for Port {
+    #[inline]
     fn revision(&self) -> Revision {
         self.revision
     }
 
+    #[inline]
     fn begin_operation(&mut self, fail: &Fail) {
         self.allocator.begin_operation(fail);
     }
 
+    #[inline]
     fn attempts(&self) -> u32 {
         self.allocator.attempts()
     }
 
+    #[inline]
     fn call(&mut self, call: Call) -> i32 {
         self.observed.begin_call();
         self.contended = false;
@@ -249,10 +253,12 @@ impl Rmap for Port {
 }
 
 impl Side for Port {
+    #[inline]
     fn events(&self) -> &[Event] {
         self.observed.events()
     }
 
+    #[inline]
     fn touched(&mut self, out: &mut Vec<u64>) {
         self.tell_touched(out);
     }
@@ -261,6 +267,7 @@ impl Side for Port {
         self.tell_state(out);
     }
 
+    #[inline]
     fn live(&self) -> [u32; 3] {
         [self.vmas.live(), self.anon_vmas.live(), self.avcs.live()]
     }
@@ -280,6 +287,7 @@ impl Side for Port {
         self.observed.reset();
     }
 
+    #[inline]
     fn last_warning(&self) -> Option<String> {
         self.observed.last_warning()
     }

@@ -259,6 +259,7 @@ macro_rules! define_calls {
 
         impl Call {
             /// The kernel function that it stands for, as a signature names it.
+            #[inline]
             pub fn name(&self) -> &'static str {
                 match self {
                     $(Call::$variant { .. } => $name,)*

@@ -21,6 +21,7 @@ macro_rules! byte_enum {
             }
 
             /// As it is written in a report.
+            #[inline]
             pub fn name(self) -> &'static str {
                 match self { $($name::$variant => $text),* }
             }
@@ -202,11 +203,13 @@ impl Event {
     }
 
     /// The kind, if it is a known one.
+    #[inline]
     pub fn kind(&self) -> Option<EventKind> {
         EventKind::from_u8(self.kind)
     }
 
     /// Whether this event alone makes the call a violation: a broken rule, a WARN, a BUG, an oops.
+    #[inline]
     pub fn is_violation(&self) -> bool {
         (EventKind::Warn as u8..=EventKind::Rule as u8).contains(&self.kind)
     }

@@ -76,6 +76,7 @@ pub struct VmaRange {
 
 impl VmaRange {
     /// Page offset of the last page: the right end of the interval in the tree.
+    #[inline]
     pub fn last_pgoff(&self) -> u64 {
         self.pgoff + (self.end - self.start) - 1
     }
@@ -126,6 +127,7 @@ impl VmaAttributes {
     }
 
     /// Flags and file in one word of a state stream.
+    #[inline]
     pub fn kind_word(&self) -> u64 {
         self.flags & 0xffff_ffff | u64::from(self.file) << 32
     }

@@ -261,11 +261,13 @@ impl Snapshot {
     }
 
     /// The VMA of that serial.
+    #[inline]
     pub fn vma(&self, id: VmaId) -> Option<&VmaState> {
         self.vmas.binary_search_by_key(&id, |v| v.id).ok().map(|i| &self.vmas[i])
     }
 
     /// The anon_vma of that serial.
+    #[inline]
     pub fn anon_vma(&self, id: AnonVmaId) -> Option<&AnonVmaState> {
         self.anon_vmas.binary_search_by_key(&id, |a| a.id).ok().map(|i| &self.anon_vmas[i])
     }
