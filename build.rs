@@ -51,6 +51,12 @@ fn build() -> Result<()> {
         println!("cargo::rustc-cfg=rmap_mutants");
         cc::Build::new().file(file).opt_level(2).try_compile("rmap_mutants")?;
     }
+    // An archive is named by the number of its reference: one of a build with other references, left behind, would be linked
+    // in the place of the right one.
+    match fs::remove_dir_all(out.join("references")) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
     let rows = parallel::map(&references, |number, reference| {
         row(&recipe, &compiler, reference, number, &out).map_err(|error| error.to_string())
     });

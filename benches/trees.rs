@@ -154,16 +154,19 @@ fn random(
 ) -> Result<Outcome, String> {
     let session = Session::new(reference).with_vma(vma).tolerating(known);
     let mut player = session.player().map_err(|error| error.to_string())?;
-    let mix = match vma.operations() {
-        OpSet::Full => Mix::full(),
-        OpSet::Small => Mix::default(),
+    let mixes = match vma.operations() {
+        OpSet::Full => Mix::varied(),
+        OpSet::Small => vec![Mix::default()],
     };
     let mut outcome = Outcome { operations: 0, met: Vec::new(), found: Vec::new() };
     for seed in SEEDS {
         let mut rng = Rng::new(seed);
         let mut done = 0;
-        while done < operations {
-            let trace = random_trace(&mut rng, TRACE_OPS.min((operations - done) as usize), &mix);
+        for mix in mixes.iter().cycle() {
+            if done >= operations {
+                break;
+            }
+            let trace = random_trace(&mut rng, TRACE_OPS.min((operations - done) as usize), mix);
             done += trace.ops.len() as u64;
             if let Some(finding) = player.play(&trace).finding {
                 let place: PathBuf = traces.join(format!("{}-{}-{seed}.trace", reference.name, vma.name()));

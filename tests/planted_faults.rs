@@ -65,6 +65,20 @@ static IN_C: &[InC] = &[
     InC {
         of: BEFORE,
         fault: Fault {
+            name: "moved-stack-grows-below-zero",
+            about: "a stack that was moved up grows down past page offset 0",
+            file: "mm/mmap.c",
+            edits: &[Edit { within: "expand_downwards", from: "if (grow <= vma->vm_pgoff) {", to: "if (1) {" }],
+        },
+        hunts: &[kernel(
+            "varied",
+            Finds(&["violate I9 walk misses a mapping"]),
+            Finds(&["violate I9 walk misses a mapping"]),
+        )],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
             name: "child-keeps-the-anon_vma-of-its-parent",
             about: "fork does not forget the anon_vma that the copied VMA has, and takes it for one that was reused",
             file: "mm/rmap.c",
@@ -153,7 +167,7 @@ static IN_C: &[InC] = &[
                 Finds(&["differ anon_vma_prepare events"]),
                 Finds(&["violate I1 root not on the chain", "violate I7 same anon_vma, different chains"]),
             ),
-            kernel("merges", Finds(&["differ anon_vma_prepare events"]), Finds(&["violate I1 root not on the chain"])),
+            kernel("varied", Finds(&["differ anon_vma_prepare events"]), Finds(&["violate I1 root not on the chain"])),
         ],
     },
     InC {
@@ -170,7 +184,7 @@ static IN_C: &[InC] = &[
                 Finds(&["differ anon_vma_prepare events"]),
                 Finds(&["violate I1 root not on the chain", "violate I7 same anon_vma, different chains"]),
             ),
-            kernel("merges", Finds(&["differ anon_vma_prepare events"]), Finds(&["violate I1 root not on the chain"])),
+            kernel("varied", Finds(&["differ anon_vma_prepare events"]), Finds(&["violate I1 root not on the chain"])),
         ],
     },
     InC {
@@ -466,9 +480,9 @@ static IN_C: &[InC] = &[
             }],
         },
         hunts: &[minimised(
-            "merges",
-            Finds(&["violate I9 folio's anon_vma not on the chain"]),
-            Finds(&["violate I9 folio's anon_vma not on the chain"]),
+            "varied",
+            Finds(&["violate I9 folio's anon_vma not on the chain", "violate I9 mapped folio of a freed anon_vma"]),
+            Finds(&["violate I9 folio's anon_vma not on the chain", "violate I9 mapped folio of a freed anon_vma"]),
             8,
         )],
     },
@@ -485,7 +499,7 @@ static IN_C: &[InC] = &[
             }],
         },
         hunts: &[kernel(
-            "merges",
+            "varied",
             Finds(&["violate I11 WARN WARN_ON(operation == VMA_OP_MERGE_UNFAULTED && !list_is_singular"]),
             Finds(&["violate I11 WARN WARN_ON(operation == VMA_OP_MERGE_UNFAULTED && !list_is_singular"]),
         )],
@@ -551,7 +565,7 @@ static IN_C: &[InC] = &[
             }],
         },
         hunts: &[kernel(
-            "merges",
+            "varied",
             Finds(&[
                 "violate I9 mapped folio of a freed anon_vma",
                 "violate Asked page offset of untouched memory (move)",

@@ -58,13 +58,17 @@ enum MixArg {
     ForkHeavy,
     /// Many small VMAs: long trees, many neighbours.
     Wide,
+    /// Full, and in turn with it merges, untouched-merges, failing-merges, full-fork-heavy and sparse-forks.
+    Varied,
     /// Every operation.
     Full,
     /// Every operation, but mostly forks and exits.
     FullForkHeavy,
     /// Few pages: VMAs split and merge all the time.
     Merges,
-    /// The same, and every other operation fails: merges that come to nothing.
+    /// The same, of memory that is seldom touched.
+    UntouchedMerges,
+    /// Merges, and every other operation fails: merges that come to nothing.
     FailingMerges,
     /// VMAs lie apart from one another, and forks run out of memory for the tree.
     SparseForks,
@@ -129,29 +133,32 @@ struct Random<'a> {
 }
 
 impl Random<'_> {
-    fn mix(&self) -> Result<Mix, Error> {
+    /// The mixes that are played in turn.
+    fn mixes(&self) -> Result<Vec<Mix>, Error> {
         let operations = self.args.subject.operations()?;
         let by_driver = match operations {
-            OpSet::Full => MixArg::Full,
+            OpSet::Full => MixArg::Varied,
             OpSet::Small => MixArg::Default,
         };
-        let mix = match self.args.mix.unwrap_or(by_driver) {
-            MixArg::Default => Mix::default(),
-            MixArg::ForkHeavy => Mix::fork_heavy(),
-            MixArg::Wide => Mix::wide(),
-            MixArg::Full => Mix::full(),
-            MixArg::FullForkHeavy => Mix::full_fork_heavy(),
-            MixArg::Merges => Mix::merges(),
-            MixArg::FailingMerges => Mix::failing_merges(),
-            MixArg::SparseForks => Mix::sparse_forks(),
+        let mixes = match self.args.mix.unwrap_or(by_driver) {
+            MixArg::Default => vec![Mix::default()],
+            MixArg::ForkHeavy => vec![Mix::fork_heavy()],
+            MixArg::Wide => vec![Mix::wide()],
+            MixArg::Varied => Mix::varied(),
+            MixArg::Full => vec![Mix::full()],
+            MixArg::FullForkHeavy => vec![Mix::full_fork_heavy()],
+            MixArg::Merges => vec![Mix::merges()],
+            MixArg::UntouchedMerges => vec![Mix::untouched_merges()],
+            MixArg::FailingMerges => vec![Mix::failing_merges()],
+            MixArg::SparseForks => vec![Mix::sparse_forks()],
         };
-        if mix.set == OpSet::Full && operations == OpSet::Small {
+        if mixes[0].set == OpSet::Full && operations == OpSet::Small {
             let why = "the model does not know all operations of this mix: use --mix default, fork-heavy or wide";
             return Err(Error::Usage(why.into()));
         }
         Ok(match self.args.fail_rate.per_mille() {
-            Some(failing) => mix.with_failing(failing),
-            None => mix,
+            Some(failing) => mixes.into_iter().map(|mix| mix.with_failing(failing)).collect(),
+            None => mixes,
         })
     }
 }
@@ -166,7 +173,7 @@ impl Job for Random<'_> {
         D: Driver<C, P> + Send + 'static,
     {
         let (lockstep, driver) = (&mut lockstep, &mut driver);
-        let (args, mix) = (self.args, self.mix()?);
+        let (args, mixes) = (self.args, self.mixes()?);
         let mut rng = Rng::new(args.seed);
         // Drawn on standard error, and only if that is a terminal.
         let bar = ProgressBar::new(args.ops).with_style(
@@ -178,7 +185,7 @@ impl Job for Random<'_> {
         let mut features = args.stats.then(Features::default);
         while done < args.ops {
             let ops = u64::from(args.trace_ops).min(args.ops - done) as usize;
-            let trace = random_trace(&mut rng, ops, &mix);
+            let trace = random_trace(&mut rng, ops, &mixes[traces as usize % mixes.len()]);
             let result = match &mut features {
                 None => check::run_trace(lockstep, driver, &trace),
                 Some(features) => {

@@ -28,6 +28,7 @@ mod mutate;
 mod op;
 mod random;
 mod recorder;
+mod scene;
 mod table;
 mod text;
 mod user;

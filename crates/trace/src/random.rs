@@ -8,8 +8,9 @@ use super::Trace;
 use super::args::Args;
 use super::model::{RANGE_PAGES, TraceModel, WINDOW_PAGES};
 use super::op::{Fails, Op, OpSet};
+use super::scene::{SCENES, scene};
 use super::table::{OPERATION_COUNT, OPERATIONS, row_of};
-use rmap_seam::{Fail, MAX_PROCESSES};
+use rmap_seam::{Fail, MAX_PROCESSES, MmId};
 
 /// A small generator of random numbers: SplitMix64 (Steele, Lea, Flood, "Fast splittable
 /// pseudorandom number generators", 2014). The same seed gives the same numbers in every build,
@@ -63,6 +64,8 @@ pub struct Mix {
     pub range_pages: u8,
     /// VMAs that are alive at most, of all processes together, as far as the model knows.
     pub max_vmas: u32,
+    /// At how many of 1000 places a short sequence stands that leads to a rare state, instead of one operation.
+    pub scenes_per_mille: u32,
 }
 
 /// A bit of everything, the weights of the byte form; one operation in eight fails somewhere.
@@ -79,6 +82,7 @@ impl Default for Mix {
             window_pages: WINDOW_PAGES,
             range_pages: RANGE_PAGES as u8,
             max_vmas: u32::MAX,
+            scenes_per_mille: 0,
         }
     }
 }
@@ -165,6 +169,32 @@ impl Mix {
         base.with("map", 14).with("fault", 3).with("advise", 4).with("fork", 4).with("unmap", 2).with("exit", 3)
     }
 
+    /// [`Mix::merges`] of memory that is seldom touched: one VMA has an anon_vma, and the neighbours that it merges with have none.
+    pub fn untouched_merges() -> Mix {
+        let base = Mix {
+            fail_per_mille: 10,
+            fail_node_per_mille: 5,
+            window_pages: 6,
+            range_pages: 2,
+            processes: 2,
+            ..Mix::merges()
+        };
+        base.with("map", 12).with("fault", 3).with("unmap", 3).with("move", 14).with("grow", 2)
+    }
+
+    /// What is played in turn, a trace of each, where nobody asks for a mix: every second trace is of [`Mix::full`].
+    pub fn varied() -> Vec<Mix> {
+        let others = [
+            Mix::merges(),
+            Mix::untouched_merges(),
+            Mix::failing_merges(),
+            Mix::full_fork_heavy(),
+            Mix::sparse_forks(),
+        ];
+        let of_scenes = |mix: Mix| Mix { scenes_per_mille: 4, ..mix };
+        others.into_iter().flat_map(|other| [of_scenes(Mix::full()), of_scenes(other)]).collect()
+    }
+
     /// The same with another share of one operation.
     ///
     /// # Panics
@@ -219,6 +249,11 @@ pub fn random_trace(rng: &mut Rng, ops: usize, mix: &Mix) -> Trace {
     let mut trace = Trace { ops: Vec::with_capacity(ops), ..Trace::default() };
     let range_pages = u32::from(mix.range_pages.max(1));
     while trace.ops.len() < ops {
+        // No number is taken where there are none, so that the traces of a seed stay.
+        if mix.scenes_per_mille > 0 && rng.below(1000) < mix.scenes_per_mille {
+            play_scene(rng, mix, &mut model, &mut trace, ops);
+            continue;
+        }
         let row = weighted(rng, &mix.weights);
         let bits = rng.next_u64();
         let fields = Args {
@@ -246,6 +281,23 @@ pub fn random_trace(rng: &mut Rng, ops: usize, mix: &Mix) -> Trace {
         trace.ops.push(Op { kind: (OPERATIONS[row].build)(args), fail: fails.alloc, fail_node: fails.node });
     }
     trace
+}
+
+/// One of the short sequences, in a process that is there, as far as the trace has room. Its last operation may fail.
+fn play_scene(rng: &mut Rng, mix: &Mix, model: &mut TraceModel, trace: &mut Trace, ops: usize) {
+    let bits = rng.next_u64();
+    let fields = Args { p: bits as u8, a: bits >> 32, ..Args::default() };
+    let Some((_, place)) = model.choose(row_of("map").expect("an operation of the table"), fields, |_, _| true) else {
+        return;
+    };
+    let scene = scene(rng.below(SCENES), MmId(place.p), place.a, rng.below(1 << 16));
+    let last = scene.len().saturating_sub(1);
+    for (at, kind) in scene.into_iter().enumerate().take(ops - trace.ops.len()) {
+        let fails = if at == last { mix.fails(rng) } else { Fails::NEVER };
+        let (row, args) = kind.split();
+        (OPERATIONS[row].effect)(model, args, &fails);
+        trace.ops.push(Op { kind, fail: fails.alloc, fail_node: fails.node });
+    }
 }
 
 #[cfg(test)]
@@ -281,6 +333,10 @@ mod tests {
             assert!(trace.ops.iter().any(|op| !op.fail_node.is_never()));
         }
 
+        let scenes = Mix { scenes_per_mille: 1000, fail_per_mille: 0, fail_node_per_mille: 0, ..Mix::full() };
+        let text = random_trace(&mut Rng::new(1), 2_000, &scenes).to_string();
+        assert!(text.lines().filter(|line| line.starts_with("grow ")).count() > 50, "{text}");
+
         let none = Mix { fail_per_mille: 0, ..Mix::wide() };
         assert!(random_trace(&mut Rng::new(2), 5_000, &none).ops.iter().all(|op| op.fail.is_never()));
     }
@@ -298,6 +354,7 @@ mod tests {
             window_pages: 0,
             range_pages: 0,
             max_vmas: 0,
+            scenes_per_mille: 1000,
         };
         assert_eq!(random_trace(&mut Rng::new(3), 1_000, &odd).ops.len(), 1_000);
         let odd = Mix { processes: 255, window_pages: 255, range_pages: 255, ..odd };

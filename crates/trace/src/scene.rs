@@ -1,0 +1,53 @@
+//! Short sequences of operations that single random operations hardly ever come to, placed at random in a random trace.
+
+use super::op::OpKind;
+use rmap_seam::MmId;
+
+/// How many there are.
+pub(super) const SCENES: u32 = 3;
+
+/// One of them (modulo [`SCENES`]), in the process, from the page on; it takes less than 64 pages. `number` chooses among its
+/// variants.
+pub(super) fn scene(which: u32, mm: MmId, page: u64, number: u32) -> Vec<OpKind> {
+    let moved =
+        |from: u64, pages: u64, to: u64| OpKind::Move { mm, start: from, end: from + pages, to, dontunmap: false };
+    match which % SCENES {
+        // A touched VMA moves in between two that nobody touched, or beside one.
+        0 => {
+            let (middle, away) = (page + 1, page + 8);
+            let neighbours = [page, page + 2].into_iter().zip([number % 4 != 1, number % 4 != 2]);
+            let neighbours = neighbours.filter(|(_, there)| *there).map(|(at, _)| OpKind::map(mm, at, at + 1));
+            let mut ops = vec![OpKind::Unmap { mm, start: page, end: page + 3 }, OpKind::map(mm, middle, middle + 1)];
+            ops.extend([OpKind::fault(mm, middle), moved(middle, 1, away)]);
+            ops.extend(neighbours);
+            ops.push(moved(away, 1, middle));
+            ops
+        }
+        // A stack moves up, so that its page offset is less than its address, and grows down past offset 0 or not.
+        1 => {
+            let low = u64::from(number % 4);
+            let (start, up) = (low, low + 16);
+            let stack = OpKind::Map { mm, start, end: start + 1, grows: true, noreserve: false, file: None };
+            let clear = OpKind::Unmap { mm, start: up - 8, end: up + 1 };
+            vec![
+                stack,
+                OpKind::fault(mm, start),
+                clear,
+                moved(start, 1, up),
+                OpKind::Grow { mm, page: up, pages: low + 1 },
+            ]
+        }
+        // Several VMAs in a row are changed by one call, and some of them merge on the way.
+        _ => {
+            let end = page + 4;
+            let mut ops = vec![OpKind::map(mm, page, end), OpKind::fault(mm, page + u64::from(number % 4))];
+            ops.push(OpKind::Mlock { mm, start: page + 1, end: page + 2 });
+            ops.push(match number % 3 {
+                0 => OpKind::Mlock { mm, start: page, end },
+                1 => OpKind::Protect { mm, start: page, end, write: false },
+                _ => OpKind::Munlock { mm, start: page, end },
+            });
+            ops
+        }
+    }
+}
