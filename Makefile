@@ -11,7 +11,7 @@
 #   make historical
 #   make results [QUICK=1]
 #   make kernels [KERNELS="6.1 6.12 7.2 7"]
-#   make kernel NAME=mine TREE=PATH|URL|ref:NAME [REV=v6.19] [PATCHES="a.mbox b.patch"]
+#   make kernel NAME=mine TREE=PATH|URL|ref:NAME [REV=v6.19] [PATCHES="a.mbox b.patch"] [REVERT="fix.mbox"]
 #   make ground-truth [KERNEL=6.12] [TRACES=500] [SEED=1]
 
 SHELL := /bin/bash
@@ -57,7 +57,7 @@ kernels: setup-build
 
 kernel: setup-build
 	@[ -n "$(NAME)" ] && [ -n "$(TREE)" ] || { echo 'make kernel: NAME= and TREE= are needed: make kernel NAME=mine TREE=~/linux [REV=v6.19] [PATCHES="a.mbox"]' >&2; exit 2; }
-	@$(rmap_kernels) add --name "$(NAME)" --tree "$(TREE)" $(if $(REV),--rev "$(REV)") $(foreach patch,$(PATCHES),--patch "$(patch)")
+	@$(rmap_kernels) add --name "$(NAME)" --tree "$(TREE)" $(if $(REV),--rev "$(REV)") $(foreach patch,$(PATCHES),--patch "$(patch)") $(foreach patch,$(REVERT),--revert "$(patch)")
 
 # A reference named by KERNEL that is not there is fetched if it is a version.
 fuzz: setup kernels

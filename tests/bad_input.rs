@@ -337,7 +337,8 @@ impl World {
 
     fn add(&self, name: &str, tree: &str, patches: &[PathBuf]) -> Result<(), String> {
         let tree = self.tree(tree).display().to_string();
-        let addition = Addition { name: name.to_owned(), tree, rev: None, patches: patches.to_vec(), force: false };
+        let addition =
+            Addition { name: name.to_owned(), tree, rev: None, patches: patches.to_vec(), ..Addition::default() };
         supply::add(&self.cache, &addition, &mut |_| ()).map(drop).map_err(|error| error.to_string())
     }
 

@@ -9,7 +9,7 @@ use crate::debian::{self, Apt, DebianError, Wanted};
 use crate::derive::{self, DeriveError};
 use crate::extract::{self, Extract, ExtractError};
 use crate::manifest::{Manifest, ManifestError};
-use crate::patch::{self, PatchError};
+use crate::patch::{self, Applied, Direction, Patch, PatchError};
 use crate::source::{self, SourceError};
 
 /// A reference could not be had.
@@ -89,6 +89,9 @@ pub struct Addition {
     pub rev: Option<String>,
     /// Patches, whole mail messages or mailboxes, applied in this order.
     pub patches: Vec<PathBuf>,
+    /// The same, taken out before those are applied. They are in the order in which they were applied once, and come out in
+    /// the reverse order.
+    pub reverts: Vec<PathBuf>,
     /// Replaces a reference of that name even if it came from a package, or is the one that `tree` names.
     pub force: bool,
 }
@@ -98,24 +101,47 @@ pub fn add(cache: &Cache, addition: &Addition, say: &mut dyn FnMut(&str)) -> Res
     // Everything that can be known to be wrong without work comes first.
     crate::cache::check_name(&addition.name)?;
     may_take_the_name(cache, addition)?;
+    let reverts = patch::read_all(&addition.reverts)?;
     let series = patch::read_all(&addition.patches)?;
     let staging = cache.stage(&addition.name)?;
     let tree = staging.tree();
     let (origin, mut patches) = bring(cache, addition, &tree, &staging.scratch()?)?;
-    for file in &series {
-        let applied = file.apply(&tree, &staging.scratch()?)?;
-        for path in &applied.left_out {
-            say(&format!("{}: {path}: left out, no reference holds it", file.name));
+    for (series, direction) in [(reverts, Direction::Reverse), (series, Direction::Forward)] {
+        for file in patch::in_order(&series, direction) {
+            let applied = file.apply(direction, &tree, &staging.scratch()?)?;
+            say_of(file, &applied, say);
+            record(&mut patches, file, direction);
         }
-        for hunk in &applied.fuzzy {
-            say(&format!("{}: {hunk}", file.name));
-        }
-        patches.push(AppliedPatch { name: file.name.clone(), subject: file.subject() });
     }
     let examined = examine_copy(&addition.tree, &tree)?;
     let note =
         Note { name: addition.name.clone(), version: examined.version.to_string(), origin, package: None, patches };
     Ok(staging.install(&note)?)
+}
+
+/// What a person may want to know of a patch that was applied.
+fn say_of(file: &Patch, applied: &Applied, say: &mut dyn FnMut(&str)) {
+    for subject in &file.replies {
+        say(&format!("{}: `{subject}`: left out, it is a reply", file.name));
+    }
+    for path in &applied.left_out {
+        say(&format!("{}: {path}: left out, no reference holds it", file.name));
+    }
+    for hunk in &applied.fuzzy {
+        say(&format!("{}: {hunk}", file.name));
+    }
+}
+
+/// Adds a patch to those of a reference. One that is taken out again, and was the last, leaves no trace.
+fn record(patches: &mut Vec<AppliedPatch>, file: &Patch, direction: Direction) {
+    let reverted = direction == Direction::Reverse;
+    let applied = AppliedPatch { name: file.name.clone(), subject: file.subject(), link: file.link.clone(), reverted };
+    match patches.last() {
+        Some(last) if last.reverted != reverted && AppliedPatch { reverted, ..last.clone() } == applied => {
+            patches.pop();
+        }
+        _ => patches.push(applied),
+    }
 }
 
 /// The name of the reference that the tree is, if it is one.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rmap_extract::boot::{self, BootError};
-use rmap_extract::cache::{Cache, CacheError};
+use rmap_extract::cache::{AppliedPatch, Cache, CacheError};
 use rmap_extract::debian::Wanted;
 use rmap_extract::derive::{self, DeriveError};
 use rmap_extract::revision;
@@ -42,9 +42,13 @@ enum Action {
         /// A branch, a tag or a full commit id of a git repository.
         #[arg(long)]
         rev: Option<String>,
-        /// A patch, a mail message or a mailbox to apply on top; repeat for more, in order.
-        #[arg(long = "patch", num_args = 1..)]
+        /// A patch, a mail message, a mailbox or a directory of patches to apply on top; repeat for more, in order.
+        #[arg(long = "patch", value_name = "FILE", num_args = 1..)]
         patches: Vec<PathBuf>,
+        /// The same, to take out of the tree before the patches are applied; repeat for more, in the order in which they
+        /// were applied once.
+        #[arg(long = "revert", value_name = "FILE", num_args = 1..)]
+        reverts: Vec<PathBuf>,
         /// Replace a reference of that name even if it came from a package, or is the one that --tree names.
         #[arg(long)]
         force: bool,
@@ -126,8 +130,8 @@ fn run(action: Action) -> Result<ExitCode, Error> {
     let say = &mut |text: &str| eprintln!("{text}");
     match action {
         Action::Fetch { versions, refresh } => return Ok(fetch(&cache, &versions, refresh, say)),
-        Action::Add { name, tree, rev, patches, force } => {
-            let reference = supply::add(&cache, &Addition { name, tree, rev, patches, force }, say)?;
+        Action::Add { name, tree, rev, patches, reverts, force } => {
+            let reference = supply::add(&cache, &Addition { name, tree, rev, patches, reverts, force }, say)?;
             println!("{}: added ({})", reference.name, reference.note.version);
         }
         Action::Ensure { name } => match cache.load(&name) {
@@ -152,7 +156,12 @@ fn run(action: Action) -> Result<ExitCode, Error> {
                 let note = &reference.note;
                 println!("{:<12} {:<12} {}", note.name, note.version, note.origin);
                 for patch in &note.patches {
-                    println!("{:<25} + {patch}", "");
+                    let (sign, patch) = if patch.reverted {
+                        ('-', AppliedPatch { reverted: false, ..patch.clone() })
+                    } else {
+                        ('+', patch.clone())
+                    };
+                    println!("{:<25} {sign} {patch}", "");
                 }
             }
         }
@@ -215,7 +224,11 @@ fn fetch(cache: &Cache, versions: &[String], refresh: bool, say: &mut dyn FnMut(
                 let note = &reference.note;
                 let name = if note.name == version { String::new() } else { format!("{}, ", note.name) };
                 // A reference may have the version's name, and not be the distribution's.
-                let patches: String = note.patches.iter().map(|patch| format!(", with {}", patch.name)).collect();
+                let patches: String = note
+                    .patches
+                    .iter()
+                    .map(|patch| format!(", {} {}", if patch.reverted { "without" } else { "with" }, patch.name))
+                    .collect();
                 println!("{version}: present ({name}{}{patches})", note.version);
             }
             Fetched::New(reference) => println!("{}: added ({})", reference.name, reference.note.version),
