@@ -6,6 +6,7 @@
 #   make cmin [KERNEL=NAME] [VMA=kernel|model]
 #   make corpus-import DIR=PATH [KERNEL=NAME] [VMA=kernel|model]
 #   make review BASE=6.12 PATCHES="series.mbox" | CHANGED=NAME [TIME=60] [VMA=kernel|model] [NAME=BASE-changed]
+#   make prove FIX="fix.mbox" BASE=7.3 [TIME=60] [VMA=kernel|model] [NAME=BASE]
 #   make mutants [KERNEL="NAME NAME"] [TIME=SECONDS]
 #   make port-mutants [SHARD=0/60]
 #   make historical
@@ -38,7 +39,7 @@ REQUIRE ?=
 
 rmap_kernels := cargo run -q --release -p rmap-extract --bin rmap-kernels --
 
-.PHONY: help setup setup-build kernels kernel test fuzz bench coverage cmin corpus-import review mutants port-mutants historical results \
+.PHONY: help setup setup-build kernels kernel test fuzz bench coverage cmin corpus-import review prove mutants port-mutants historical results \
 	ground-truth
 .DEFAULT_GOAL := help
 
@@ -73,6 +74,15 @@ review: setup-build
 	@$(if $(CHANGED),$(rmap_kernels) ensure "$(CHANGED)",$(rmap_kernels) add --name "$(changed)" --tree "ref:$(BASE)" $(foreach patch,$(PATCHES),--patch "$(patch)"))
 	@cargo build -q --release
 	@target/release/rmap-diff review "$(BASE)" "$(changed)" --time "$(TIME)" $(if $(VMA),--vma "$(VMA)")
+
+# Two references, NAME-without and NAME-with, made again each time.
+prove: name := $(or $(NAME),$(BASE))
+prove: setup-build
+	@[ -n "$(BASE)" ] && [ -n "$(FIX)" ] || { echo 'make prove: BASE= and FIX= are needed: make prove BASE=7.3 FIX=fix.mbox [TIME=120] [VMA=model]' >&2; exit 2; }
+	@$(rmap_kernels) ensure "$(BASE)"
+	@$(rmap_kernels) fix --base "$(BASE)" --name "$(name)" $(foreach patch,$(FIX),"$(patch)")
+	@cargo build -q --release
+	@target/release/rmap-diff prove "$(name)-without" "$(name)-with" --time "$(TIME)" $(if $(VMA),--vma "$(VMA)")
 
 test:
 	@scripts/setup --no-fuzz --browser

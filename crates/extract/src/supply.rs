@@ -119,6 +119,68 @@ pub fn add(cache: &Cache, addition: &Addition, say: &mut dyn FnMut(&str)) -> Res
     Ok(staging.install(&note)?)
 }
 
+/// The two trees of a fix.
+#[derive(Clone, Debug)]
+pub struct BothTrees {
+    /// Without the fix: `NAME-without`.
+    pub without: Reference,
+    /// With it: `NAME-with`.
+    pub with: Reference,
+    /// Whether the base has the fix, so that it was taken out, and not put on top.
+    pub base_has_it: bool,
+}
+
+/// Makes two references of one: without a fix and with it, whichever of the two the base is. They are called `NAME-without` and
+/// `NAME-with`, and replace those of an earlier fix.
+pub fn both_trees(
+    cache: &Cache,
+    base: &str,
+    name: &str,
+    fix: &[PathBuf],
+    say: &mut dyn FnMut(&str),
+) -> Result<BothTrees, SupplyError> {
+    let names = ["without", "with"].map(|which| format!("{name}-{which}"));
+    names.iter().try_for_each(|name| crate::cache::check_name(name))?;
+    let series = patch::read_all(fix)?;
+    let base = cache.load(base)?;
+    let stagings = [cache.stage(&names[0])?, cache.stage(&names[1])?];
+    for staging in &stagings {
+        source::copy_needed(&base.tree(), &staging.tree())?;
+    }
+    let [without, with] = [stagings[0].tree(), stagings[1].tree()];
+    let (direction, applied) = patch::flip(&series, &without, &stagings[0].scratch()?)?;
+    let ordered = patch::in_order(&series, direction);
+    ordered.iter().zip(&applied).for_each(|(file, applied)| say_of(file, applied, say));
+    let base_has_it = direction == Direction::Reverse;
+    let mut changed = base.note.patches.clone();
+    ordered.iter().for_each(|file| record(&mut changed, file, direction));
+    let patches = match base_has_it {
+        true => [changed, base.note.patches.clone()],
+        false => {
+            // What was changed is the other one.
+            let aside = stagings[0].scratch()?.join("tree");
+            for (from, to) in [(&without, &aside), (&with, &without), (&aside, &with)] {
+                let failed = |error| CacheError::Io { path: to.clone(), cache: cache.dir().to_owned(), error };
+                std::fs::rename(from, to).map_err(failed)?;
+            }
+            [base.note.patches.clone(), changed]
+        }
+    };
+    let (mut made, origin) = (Vec::new(), &base.note.origin);
+    let given = names.iter().map(|name| format!("{name} (of {})", base.name));
+    for ((staging, given), patches) in stagings.iter().zip(given).zip(patches) {
+        let version = examine_copy(&given, &staging.tree())?.version.to_string();
+        made.push((version, patches));
+    }
+    let mut references = Vec::new();
+    for ((staging, (version, patches)), name) in stagings.into_iter().zip(made).zip(names) {
+        let note = Note { name, version, origin: origin.clone(), package: None, patches };
+        references.push(staging.install(&note)?);
+    }
+    let [without, with] = references.try_into().unwrap_or_else(|_| unreachable!("two were made"));
+    Ok(BothTrees { without, with, base_has_it })
+}
+
 /// What a person may want to know of a patch that was applied.
 fn say_of(file: &Patch, applied: &Applied, say: &mut dyn FnMut(&str)) {
     for subject in &file.replies {

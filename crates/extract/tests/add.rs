@@ -477,6 +477,36 @@ fn a_patch_that_does_not_come_out_says_why_and_what_to_do() {
 }
 
 #[test]
+fn a_fix_makes_two_trees_whether_the_base_has_it_or_not() {
+    let mut world = World::new();
+    series(&mut world);
+    let fix = [world.path("series.mbox")];
+    for (base, base_has_it) in [("linux", false), ("fixed", true)] {
+        let of = world.add(base, base, None, &[]).unwrap();
+        let made = supply::both_trees(&world.cache, base, "f", &fix, &mut |_| {}).unwrap();
+        assert_eq!((ctor(&made.without).as_str(), ctor(&made.with).as_str()), ("construct(data);", "second(data);"));
+        assert_eq!((made.without.name.as_str(), made.with.name.as_str()), ("f-without", "f-with"));
+        assert_eq!(made.base_has_it, base_has_it);
+        let patches = [&made.without, &made.with].map(|tree| tree.note.patches.first().map(|patch| patch.reverted));
+        assert_eq!(patches, if base_has_it { [Some(true), None] } else { [None, Some(false)] });
+        [&made.without, &made.with].into_iter().for_each(is_complete);
+        assert_eq!(ctor(&world.cache.load(base).unwrap()), ctor(&of));
+    }
+    // Halfway in: neither.
+    world.add("half", "linux", None, &["one.patch"]).unwrap();
+    let before = listing(world.cache.dir());
+    let said = supply::both_trees(&world.cache, "half", "h", &fix, &mut |_| {}).unwrap_err().to_string();
+    for text in ["neither be taken out (series.mbox (2/2): mm/rmap.c", "nor put on top (series.mbox (1/2)"] {
+        assert!(said.contains(text), "`{text}` wanted: {said}");
+    }
+    assert_eq!(listing(world.cache.dir()), before);
+    let [linux, patch] = ["linux", "series.mbox"].map(|file| world.path(file).display().to_string());
+    assert!(kernels(world.cache.dir(), &["add", "--name", "6.12", "--tree", &linux]).0);
+    let (good, said) = kernels(world.cache.dir(), &["fix", "--base", "6.12", &patch]);
+    assert!(good && said.contains("6.12 does not have the fix: 6.12-without is 6.12 as it is"), "{said}");
+}
+
+#[test]
 fn the_command_takes_a_patch_out_and_lists_it() {
     let mut world = World::new();
     series(&mut world);

@@ -53,6 +53,19 @@ enum Action {
         #[arg(long)]
         force: bool,
     },
+    /// Make two references of one, NAME-without and NAME-with: without a fix and with it. If the base has the fix, it is taken
+    /// out; if not, it is put on top.
+    Fix {
+        /// The reference to start from.
+        #[arg(long)]
+        base: String,
+        /// The beginning of the names of the two. Default: the name of the base.
+        #[arg(long)]
+        name: Option<String>,
+        /// The fix: patches, mail messages, mailboxes or directories of patches, in order.
+        #[arg(required = true, value_name = "FILE")]
+        fix: Vec<PathBuf>,
+    },
     /// Make sure that a reference is there: fetch it if its name is a version and it is not.
     Ensure {
         /// Its name.
@@ -133,6 +146,20 @@ fn run(action: Action) -> Result<ExitCode, Error> {
         Action::Add { name, tree, rev, patches, reverts, force } => {
             let reference = supply::add(&cache, &Addition { name, tree, rev, patches, reverts, force }, say)?;
             println!("{}: added ({})", reference.name, reference.note.version);
+        }
+        Action::Fix { base, name, fix } => {
+            let made = supply::both_trees(&cache, &base, name.as_deref().unwrap_or(&base), &fix, say)?;
+            let (without, with) = (&made.without.name, &made.with.name);
+            println!(
+                "{}",
+                match made.base_has_it {
+                    true => format!(
+                        "{base} has the fix: {without} is {base} with the fix taken out, {with} is {base} as it is"
+                    ),
+                    false =>
+                        format!("{base} does not have the fix: {without} is {base} as it is, {with} has the fix on top"),
+                }
+            );
         }
         Action::Ensure { name } => match cache.load(&name) {
             Ok(_) => {}
