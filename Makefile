@@ -6,13 +6,14 @@
 #   make cmin [KERNEL=NAME] [VMA=kernel|model]
 #   make corpus-import DIR=PATH [KERNEL=NAME] [VMA=kernel|model]
 #   make review BASE=6.12 PATCHES="series.mbox" | CHANGED=NAME [TIME=60] [VMA=kernel|model] [NAME=BASE-changed]
+#   make prove FIX="fix.mbox" BASE=7.3 [TIME=60] [VMA=kernel|model] [NAME=BASE]
 #   make mutants [KERNEL="NAME NAME"] [TIME=SECONDS]
 #   make port-mutants [SHARD=0/60]
 #   make historical
 #   make results [QUICK=1]
 #   make trees [LIST=FILE] [REPO=URL TAGS="v6.6 v6.19"] [OPS=200000]
 #   make kernels [KERNELS="6.1 6.12 7.2 7"]
-#   make kernel NAME=mine TREE=PATH|URL|ref:NAME [REV=v6.19] [PATCHES="a.mbox b.patch"]
+#   make kernel NAME=mine TREE=PATH|URL|ref:NAME [REV=v6.19] [PATCHES="a.mbox b.patch"] [REVERT="fix.mbox"]
 #   make ground-truth [KERNEL=6.12] [TRACES=500] [SEED=1]
 
 SHELL := /bin/bash
@@ -41,14 +42,14 @@ rmap_diff := cargo run -q --release --bin rmap-diff --
 rmap_kernels := cargo run -q --release -p rmap-extract --bin rmap-kernels --
 
 # A variable that no target reads would be ignored: a misspelt one is an error.
-variables := TIME TARGET SANITIZER KERNEL VMA DRIVER KERNELS PATCH REQUIRE NAME TREE REV PATCHES LIST REPO TAGS OPS BASE CHANGED DIR SHARD QUICK TRACES SEED
+variables := TIME TARGET SANITIZER KERNEL VMA DRIVER KERNELS PATCH REQUIRE NAME TREE REV PATCHES REVERT FIX LIST REPO TAGS OPS BASE CHANGED DIR SHARD QUICK TRACES SEED
 given := $(foreach variable,$(filter-out .% -% MAKE% CURDIR,$(.VARIABLES)),$(if $(filter command line,$(origin $(variable))),$(variable)))
 unknown := $(filter-out $(variables) RMAP_% CARGO_% RUST% XDG_% ASAN_% CC CI HOME PATH TMPDIR,$(given))
 $(if $(unknown),$(error make: no target reads $(unknown): the variables are $(variables)))
 number = $(if $(shell [[ "$(2)" =~ ^[0-9]+$$ ]] || echo no),$(error make: $(1)=$(2): a whole number is wanted))
 $(call number,TIME,$(TIME))
 
-.PHONY: help setup setup-build kernels kernel test fuzz bench coverage cmin corpus-import review mutants port-mutants historical results trees \
+.PHONY: help setup setup-build kernels kernel test fuzz bench coverage cmin corpus-import review prove mutants port-mutants historical results trees \
 	ground-truth
 .DEFAULT_GOAL := help
 
@@ -67,7 +68,7 @@ kernels: setup-build
 
 kernel: setup-build
 	@[ -n "$(NAME)" ] && [ -n "$(TREE)" ] || { echo 'make kernel: NAME= and TREE= are needed: make kernel NAME=mine TREE=~/linux [REV=v6.19] [PATCHES="a.mbox"]' >&2; exit 2; }
-	@$(rmap_kernels) add --name "$(NAME)" --tree "$(TREE)" $(if $(REV),--rev "$(REV)") $(foreach patch,$(PATCHES),--patch "$(patch)")
+	@$(rmap_kernels) add --name "$(NAME)" --tree "$(TREE)" $(if $(REV),--rev "$(REV)") $(foreach patch,$(PATCHES),--patch "$(patch)") $(foreach patch,$(REVERT),--revert "$(patch)")
 
 # A reference named by KERNEL that is not there is fetched if it is a version.
 fuzz: setup kernels
@@ -82,6 +83,14 @@ review: setup-build
 	@$(rmap_kernels) ensure "$(BASE)"
 	@$(if $(CHANGED),$(rmap_kernels) ensure "$(CHANGED)",$(rmap_kernels) add --name "$(changed)" --tree "ref:$(BASE)" $(foreach patch,$(PATCHES),--patch "$(patch)"))
 	@$(rmap_diff) review "$(BASE)" "$(changed)" --time "$(TIME)" $(if $(VMA),--vma "$(VMA)") -o "target/review/$(changed)"
+
+# Two references, NAME-without and NAME-with, made again each time.
+prove: name := $(or $(NAME),$(BASE))
+prove: setup-build
+	@[ -n "$(BASE)" ] && [ -n "$(FIX)" ] || { echo 'make prove: BASE= and FIX= are needed: make prove BASE=7.3 FIX=fix.mbox [TIME=120] [VMA=model]' >&2; exit 2; }
+	@$(rmap_kernels) ensure "$(BASE)"
+	@$(rmap_kernels) fix --base "$(BASE)" --name "$(name)" $(foreach patch,$(FIX),"$(patch)")
+	@$(rmap_diff) prove "$(name)-without" "$(name)-with" --time "$(TIME)" $(if $(VMA),--vma "$(VMA)")
 
 test:
 	@scripts/setup --no-fuzz --browser

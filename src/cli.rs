@@ -21,6 +21,7 @@ mod known_file;
 mod manual;
 mod minimize;
 mod mutants;
+mod prove;
 mod random;
 mod reproduce;
 mod review;
@@ -44,8 +45,8 @@ const UNDECIDED: u8 = 3;
 #[command(
     after_help = "Examples:\n  rmap-diff run fuzz/seeds/siblings.trace\n  rmap-diff random --ops 200000 --minimize\n  rmap-diff \
         show fuzz/seeds/siblings.trace --as html -o siblings.html\n\nExit status: 0 the sides agree, 1 a divergence or \
-        violation was found or an expectation of a trace does not hold, 2 wrong usage or malformed input. review and exhaust also use 3: equivalent except for what is \
-        named, or not finished."
+        violation was found or an expectation of a trace does not hold, 2 wrong usage or malformed input. review, prove and \
+        exhaust also use 3: equivalent except for what is named, not reproduced, or not finished."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -98,6 +99,12 @@ enum Command {
         broken, 2 wrong usage, 3 equivalent except for what is named, or not finished."
     )]
     Review(review::Args),
+    /// Play the same traces without a fix and with it: is it proven, does it break something?
+    #[command(
+        after_help = "Examples:\n  rmap-diff prove 7.3-without 7.3-with --time 120\n  rmap-diff prove 7.3-without 7.3-with --ops 50000 --json\n\n\
+        Exit status: 0 proven, 1 the fix breaks something else, 2 wrong usage, 3 not reproduced."
+    )]
+    Prove(prove::Args),
     /// Run the traces of the known findings again: is each still there?
     #[command(after_help = "Examples:\n  rmap-diff known\n  rmap-diff known --kernel 7.3")]
     Known(known::Args),
@@ -186,6 +193,7 @@ pub fn main() -> ExitCode {
         Command::Random(args) => random::run(&args),
         Command::Exhaust(args) => exhaust::run(&args),
         Command::Review(args) => review::run(&args),
+        Command::Prove(args) => prove::run(&args),
         Command::Known(args) => known::run(&args),
         Command::GroundTruth(args) => ground_truth::run(&args),
         Command::Minimize(args) => minimize::run(&args),

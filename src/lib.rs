@@ -83,7 +83,7 @@
 //! # What stands above that
 //!
 //! [`exhaust`] tries every sequence in a small scope. [`review`] plays two references side by side (both compare states as a
-//! [`world`]). [`ground_truth`] compares a booted kernel with a reference. `mutants` measures what is found. The way of the
+//! [`world`]). [`prove`] plays a tree without a fix beside the tree with it. [`ground_truth`] compares a booted kernel with a reference. `mutants` measures what is found. The way of the
 //! data is in docs/architecture.md.
 
 pub mod check;
@@ -100,6 +100,7 @@ pub mod mm;
 pub mod mutants;
 pub mod pages;
 pub use rmap_port as port;
+pub mod prove;
 pub mod report;
 pub mod reproduce;
 pub mod review;

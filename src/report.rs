@@ -10,6 +10,7 @@ use crate::check::{Finding, FindingKind, Sides};
 use crate::trace::Trace;
 
 pub mod json;
+pub mod prove;
 pub mod review;
 pub mod text;
 

@@ -80,7 +80,7 @@ fn finds_on(kernel: &str) -> PathBuf {
 }
 
 /// Commands whose examples are parsed and not run; their own tests run them.
-const TOO_LONG: &[&str] = &["exhaust", "review", "ground-truth"];
+const TOO_LONG: &[&str] = &["exhaust", "review", "prove", "ground-truth"];
 
 #[test]
 fn every_example_of_the_help_works() {

@@ -966,6 +966,31 @@ fn a_review_says_what_a_planted_fault_breaks_and_on_which_side() {
 }
 
 #[test]
+fn a_fix_is_proven_if_the_fault_is_in_the_tree_without_it_and_breaks_something_if_it_is_in_the_tree_with_it() {
+    for (sound, fault, wanted) in [
+        (BEFORE, "failed-clone-keeps-the-anon_vma", "violate I10"),
+        (AFTER, "cleanup-keeps-the-anon_vma", "violate I10"),
+    ] {
+        for (without, with, verdict, status, list) in
+            [(fault, sound, "proven", 0, "fixed"), (sound, fault, "breaks something else", 1, "broken")]
+        {
+            let (value, code) = WORKSHOP.prove(without, with, 20_000);
+            assert_eq!((value["verdict"].as_str(), code), (Some(verdict), Some(status)), "{value}");
+            let shown = &value[list][0];
+            assert!(shown["signature"].as_str().is_some_and(|signature| signature.starts_with(wanted)), "{value}");
+            assert_eq!((shown["kernel"].as_str(), &shown["separates"]), (Some(fault), &true.into()), "{value}");
+            // What the trace says: a failing split or fork after a map and a fault.
+            assert_eq!(shown["trace"].as_array().map(Vec::len), Some(3), "{value}");
+            let program = std::fs::read_to_string(value["program"].as_str().unwrap()).unwrap();
+            assert!(program.contains("int main("), "{program}");
+        }
+    }
+    // One fault instead of another: what fails with the fix does not fail without it, whatever the fix repairs.
+    let (value, code) = WORKSHOP.prove("fork-keeps-the-clone", "root-not-pinned", 20_000);
+    assert_eq!((value["verdict"].as_str(), code), (Some("breaks something else"), Some(1)), "{value}");
+}
+
+#[test]
 fn without_a_planted_fault_nothing_is_found() {
     let mut failures = Vec::new();
     let (small, full) = (["default", "fork-heavy", "wide"], ["full", "full-fork-heavy", "merges"]);

@@ -9,7 +9,7 @@ use clap::Command;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Run a trace", &["run", "minimize", "reproduce"]),
     ("Search", &["random", "exhaust", "mutants"]),
-    ("Judge a patch", &["review", "ground-truth"]),
+    ("Judge a patch", &["review", "prove", "ground-truth"]),
     ("Look", &["show", "known"]),
     ("Manage", &["kernels", "convert", "completions", "man", "help"]),
 ];

@@ -157,7 +157,9 @@ impl Workshop {
         workshop.fill_cache(in_c);
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
         let changed = changed(workspace, in_port);
-        for entry in ["Cargo.toml", "Cargo.lock", "build.rs", "crates", "csrc", "src", "benches", "findings"] {
+        for entry in
+            ["Cargo.toml", "Cargo.lock", "build.rs", "crates", "csrc", "src", "benches", "findings", "fuzz/seeds"]
+        {
             mirror(workspace, &workshop.workspace(), Path::new(entry), &changed);
         }
         workshop.binary = workshop.build().unwrap_or_else(|error| panic!("the copy does not build:\n{error}"));
@@ -285,6 +287,22 @@ impl Workshop {
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
         let worst = value["classes"].as_array().and_then(|classes| classes.last());
         Ok((text(&value["verdict"]), worst.map_or(String::new(), |class| text(&class["class"]))))
+    }
+
+    /// Judges a fix: the tree without it, and the tree with it. The verdict, and the status.
+    #[allow(dead_code)] // The benchmark's: it does not ask.
+    pub fn prove(&self, without: &str, with: &str, ops: u64) -> (serde_json::Value, Option<i32>) {
+        let mut tool = Command::new(&self.binary);
+        let out = self.dir.join(format!("{without}-{with}.trace"));
+        tool.args(["prove", without, with, "--vma", "model", "--json", "--ops"])
+            .arg(ops.to_string())
+            .arg("-o")
+            .arg(out);
+        let output = tool.env_remove("RMAP_KNOWN").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let value = serde_json::from_str(&said)
+            .unwrap_or_else(|error| panic!("{error}: {said}{}", String::from_utf8_lossy(&output.stderr)));
+        (value, output.status.code())
     }
 
     /// The tool, to be run as a hunt says.

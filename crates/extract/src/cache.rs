@@ -65,18 +65,25 @@ pub enum CacheError {
     Empty(PathBuf),
 }
 
-/// One patch applied to a reference.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// One patch applied to a reference, or taken out of it.
+#[derive(Default, Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AppliedPatch {
     /// The file's name, without its directory.
     pub name: String,
     /// The mail's subject; empty for a bare diff.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub subject: String,
+    /// Where the mail can be read; empty if it does not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub link: String,
+    /// Whether it was taken out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reverted: bool,
 }
 
 impl fmt::Display for AppliedPatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.reverted { "reverted: " } else { "" })?;
         f.write_str(&self.name)?;
         if self.subject.is_empty() { Ok(()) } else { write!(f, ": {}", self.subject) }
     }
@@ -95,7 +102,7 @@ pub struct Note {
     /// was done to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
-    /// What was applied on top, in order.
+    /// What was applied on top or taken out, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub patches: Vec<AppliedPatch>,
 }

@@ -1,6 +1,6 @@
-//! Patches on top of a tree: bare diffs, whole mail messages, mailboxes, saved pages of a list's
-//! archive. The diffs are found among whatever else a file holds, split by the file that they
-//! change, and applied one after the other by GNU patch.
+//! Patches on top of a tree, or taken out of it: bare diffs, whole mail messages, mailboxes, saved
+//! pages of a list's archive, directories of them. The diffs are found among whatever else a file
+//! holds, split by the file that they change, and applied one after the other by GNU patch.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::process::ProcessError;
 
 mod apply;
+mod mail;
 mod parse;
 
 /// A patch cannot be applied.
@@ -68,7 +69,10 @@ pub enum PatchError {
         file: String,
     },
     /// It is in already.
-    #[error("{patch}: {file}: already applied (or made the other way round); leave this patch out")]
+    #[error(
+        "{patch}: {file}: already applied (or made the other way round): leave this patch out, or take it out of the tree \
+         with REVERT= of make, or --revert"
+    )]
     AlreadyApplied {
         /// The patch.
         patch: String,
@@ -83,6 +87,51 @@ pub enum PatchError {
         /// `mm/rmap.c: hunk 3 of 3 (line 418) does not apply`, for each.
         failed: Vec<String>,
     },
+    /// It is to be taken out and is not in.
+    #[error(
+        "{patch}: {file}: not in the tree, so it cannot be taken out: do not revert it, or put it on top with PATCHES= of \
+         make, or --patch"
+    )]
+    NotApplied {
+        /// The patch.
+        patch: String,
+        /// What it changes.
+        file: String,
+    },
+    /// It is to be taken out, and a hunk does not come out.
+    #[error(
+        "{patch}: {}; was the code changed after it? Revert the later patches too, all in the order in which they were \
+         applied, or write a patch that undoes it and give that to PATCHES= of make, or --patch", failed.join(", ")
+    )]
+    DoesNotRevert {
+        /// The patch.
+        patch: String,
+        /// `mm/rmap.c: hunk 3 of 3 (line 418) cannot be taken out`, for each.
+        failed: Vec<String>,
+    },
+    /// It is neither in nor can it be applied.
+    #[error("it can neither be taken out ({out}) nor put on top ({on_top})")]
+    NeitherWay {
+        /// Why it cannot be taken out.
+        out: Box<PatchError>,
+        /// Why it cannot be put on top.
+        on_top: Box<PatchError>,
+    },
+    /// A mailbox has the same number of a series twice.
+    #[error("{patch}: it has patch {number} twice: `{first}` and `{second}`; keep the messages of one series")]
+    TwoSeries {
+        /// The mailbox.
+        patch: String,
+        /// `2/9`
+        number: String,
+        /// The subject of one.
+        first: String,
+        /// The subject of the other.
+        second: String,
+    },
+    /// A directory has no patch.
+    #[error("{}: no file named *.patch, *.diff, *.mbox, *.mbx or *.eml in this directory", .0.display())]
+    NoPatchThere(PathBuf),
     /// GNU patch said something else.
     #[error("{patch}: {file}: {said}")]
     Refused {
@@ -99,12 +148,16 @@ pub enum PatchError {
 }
 
 /// What a patch file does to one file. A mailbox may change the same file several times.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct FilePatch {
+    /// Which message of a mailbox it is from, for errors: ` (2/9)`. Empty if there is one message.
+    pub message: String,
     /// The file, without the `a/` or `b/`.
     pub path: String,
     /// Whether it creates the file.
     pub creates: bool,
+    /// Whether it deletes the file.
+    pub deletes: bool,
     /// How many hunks it has.
     pub hunks: usize,
     /// Whether it is binary, or a mere change of name or mode.
@@ -114,14 +167,30 @@ pub struct FilePatch {
 }
 
 /// A patch file.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Patch {
     /// Its name, without the directory.
     pub name: String,
-    /// The subjects of the messages in it.
+    /// The subjects of the messages that change something, in the order of the series.
     pub subjects: Vec<String>,
+    /// Where its (first) message can be read: its `Link:` trailer, else its message id under lore.kernel.org. Empty if it
+    /// has neither.
+    pub link: String,
+    /// The commit on which it was made, if a line `base-commit:` names it.
+    pub base_commit: Option<String>,
+    /// The subjects of messages whose diffs were left out: replies.
+    pub replies: Vec<String>,
     /// What it does, in order.
     pub files: Vec<FilePatch>,
+}
+
+/// Whether a patch is put on top of a tree or taken out of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// On top, as `patch -p1` does.
+    Forward,
+    /// Out, as `patch -p1 -R` does, the last change first.
+    Reverse,
 }
 
 /// What a person may want to know of a patch that was applied.
@@ -155,14 +224,61 @@ impl Patch {
         }
     }
 
-    /// Applies it to a tree, as `patch -p1` does. After an error the tree is half patched: it
-    /// must not be one that anybody else uses.
-    pub fn apply(&self, tree: &Path, scratch: &Path) -> Result<Applied, PatchError> {
-        apply::apply(self, tree, scratch)
+    /// Applies it to a tree, or takes it out. After an error the tree is half patched: it must not be one that anybody
+    /// else uses.
+    pub fn apply(&self, direction: Direction, tree: &Path, scratch: &Path) -> Result<Applied, PatchError> {
+        apply::apply(self, direction, apply::FUZZ, tree, scratch)
     }
 }
 
-/// Reads several patch files.
+/// Whether a tree has a series, and the tree without it or with it: `tree` is changed to the other one. The series is tried in
+/// both directions with exact context before it is tried with fuzz.
+///
+/// # Errors
+/// If it can neither be taken out nor put on top: why, for both. The tree is then as it was.
+pub fn flip(series: &[Patch], tree: &Path, scratch: &Path) -> Result<(Direction, Vec<Applied>), PatchError> {
+    apply::flip(series, tree, scratch)
+}
+
+/// The patches of a series in the order in which a direction wants them.
+pub fn in_order(series: &[Patch], direction: Direction) -> Vec<&Patch> {
+    match direction {
+        Direction::Forward => series.iter().collect(),
+        Direction::Reverse => series.iter().rev().collect(),
+    }
+}
+
+/// Reads several patch files. A directory stands for the patch files in it, by name, as `git format-patch -o` numbers them.
 pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Patch>, PatchError> {
-    paths.iter().map(|path| Patch::read(path)).collect()
+    let mut series = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            for file in patch_files(path)? {
+                let patch = Patch::read(&file);
+                // The cover letter.
+                let is_cover = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("0000-"));
+                match patch {
+                    Err(PatchError::NoDiff { .. }) if is_cover => {}
+                    patch => series.push(patch?),
+                }
+            }
+        } else {
+            series.push(Patch::read(path)?);
+        }
+    }
+    Ok(series)
+}
+
+fn patch_files(dir: &Path) -> Result<Vec<PathBuf>, PatchError> {
+    let unreadable = |error| PatchError::Unreadable { path: dir.to_owned(), error };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        if ["patch", "diff", "mbox", "mbx", "eml"].contains(&extension) && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    if files.is_empty() { Err(PatchError::NoPatchThere(dir.to_owned())) } else { Ok(files) }
 }

@@ -4,13 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cache::{AppliedPatch, Cache, CacheError, Note, Reference};
+use crate::cache::{AppliedPatch, Cache, CacheError, Note, Reference, Staging};
 use crate::compile::{self, CompileError, Trial};
 use crate::debian::{self, Apt, DebianError, Wanted};
 use crate::derive::{self, DeriveError};
 use crate::extract::{self, Extract, ExtractError};
 use crate::manifest::{Manifest, ManifestError};
-use crate::patch::{self, PatchError};
+use crate::patch::{self, Applied, Direction, Patch, PatchError};
 use crate::source::{self, SourceError};
 
 /// A reference could not be had.
@@ -104,6 +104,9 @@ pub struct Addition {
     pub rev: Option<String>,
     /// Patches, whole mail messages or mailboxes, applied in this order.
     pub patches: Vec<PathBuf>,
+    /// The same, taken out before those are applied. They are in the order in which they were applied once, and come out in
+    /// the reverse order.
+    pub reverts: Vec<PathBuf>,
     /// Replaces a reference of that name even if it came from a package, or is the one that `tree` names; adds one that does
     /// not compile.
     pub force: bool,
@@ -116,33 +119,38 @@ pub fn add(cache: &Cache, addition: &Addition, say: &mut dyn FnMut(&str)) -> Res
     // Everything that can be known to be wrong without work comes first.
     crate::cache::check_name(&addition.name)?;
     may_take_the_name(cache, addition)?;
+    let reverts = patch::read_all(&addition.reverts)?;
     let series = patch::read_all(&addition.patches)?;
     let staging = cache.stage(&addition.name)?;
     let tree = staging.tree();
     let (origin, mut patches) = bring(cache, addition, &tree, &staging.scratch()?)?;
-    for file in &series {
-        let applied = file.apply(&tree, &staging.scratch()?)?;
-        for path in &applied.left_out {
-            say(&format!("{}: {path}: left out, no reference holds it", file.name));
+    for (series, direction) in [(reverts, Direction::Reverse), (series, Direction::Forward)] {
+        for file in patch::in_order(&series, direction) {
+            let applied = file.apply(direction, &tree, &staging.scratch()?)?;
+            say_of(file, &applied, say);
+            record(&mut patches, file, direction);
         }
-        for hunk in &applied.fuzzy {
-            say(&format!("{}: {hunk}", file.name));
-        }
-        patches.push(AppliedPatch { name: file.name.clone(), subject: file.subject() });
     }
     let examined = examine_copy(&addition.tree, &tree)?;
     let name = addition.name.clone();
-    let note = Note { name: name.clone(), version: examined.version.to_string(), origin, package: None, patches };
+    let note = Note { name, version: examined.version.to_string(), origin, package: None, patches };
     if addition.compile {
-        let trial = compile::trial(&staging.reference(&note), &staging.scratch()?)?;
-        match (trial.left_out, trial.without_vma_code) {
-            (Some(reason), _) if !addition.force => return Err(SupplyError::DoesNotCompile { name, reason }),
-            (Some(reason), _) => say(&format!("{name}: does not compile, and a build leaves it out: {reason}")),
-            (None, Some(reason)) => say(&format!("{name}: runs with the model of the VMA code alone: {reason}")),
-            (None, None) => {}
-        }
+        try_to_compile(&staging, &note, addition.force, say)?;
     }
     Ok(staging.install(&note)?)
+}
+
+/// Compiles what is staged as a build would; by `force` one that does not compile is no error.
+fn try_to_compile(staging: &Staging, note: &Note, force: bool, say: &mut dyn FnMut(&str)) -> Result<(), SupplyError> {
+    let trial = compile::trial(&staging.reference(note), &staging.scratch()?)?;
+    let name = &note.name;
+    match (trial.left_out, trial.without_vma_code) {
+        (Some(reason), _) if !force => return Err(SupplyError::DoesNotCompile { name: name.clone(), reason }),
+        (Some(reason), _) => say(&format!("{name}: does not compile, and a build leaves it out: {reason}")),
+        (None, Some(reason)) => say(&format!("{name}: runs with the model of the VMA code alone: {reason}")),
+        (None, None) => {}
+    }
+    Ok(())
 }
 
 /// What a tree turns out to be.
@@ -178,6 +186,97 @@ pub fn check(cache: &Cache, tree: &str, rev: Option<&str>, write: Option<&Path>)
     let note = Note { name: "tree".to_owned(), version, origin: origin.clone(), package: None, patches };
     let trial = compile::trial(&staging.reference(&note), &staging.scratch()?)?;
     Ok(Checked { origin, extract, trial })
+}
+
+/// The two trees of a fix.
+#[derive(Clone, Debug)]
+pub struct BothTrees {
+    /// Without the fix: `NAME-without`.
+    pub without: Reference,
+    /// With it: `NAME-with`.
+    pub with: Reference,
+    /// Whether the base has the fix, so that it was taken out, and not put on top.
+    pub base_has_it: bool,
+}
+
+/// Makes two references of one: without a fix and with it, whichever of the two the base is. They are called `NAME-without` and
+/// `NAME-with`, and replace those of an earlier fix. `compile`: only if both compile.
+pub fn both_trees(
+    cache: &Cache,
+    base: &str,
+    name: &str,
+    fix: &[PathBuf],
+    compile: bool,
+    say: &mut dyn FnMut(&str),
+) -> Result<BothTrees, SupplyError> {
+    let names = ["without", "with"].map(|which| format!("{name}-{which}"));
+    names.iter().try_for_each(|name| crate::cache::check_name(name))?;
+    let series = patch::read_all(fix)?;
+    let base = cache.load(base)?;
+    let stagings = [cache.stage(&names[0])?, cache.stage(&names[1])?];
+    for staging in &stagings {
+        source::copy_needed(&base.tree(), &staging.tree())?;
+    }
+    let [without, with] = [stagings[0].tree(), stagings[1].tree()];
+    let (direction, applied) = patch::flip(&series, &without, &stagings[0].scratch()?)?;
+    let ordered = patch::in_order(&series, direction);
+    ordered.iter().zip(&applied).for_each(|(file, applied)| say_of(file, applied, say));
+    let base_has_it = direction == Direction::Reverse;
+    let mut changed = base.note.patches.clone();
+    ordered.iter().for_each(|file| record(&mut changed, file, direction));
+    let patches = match base_has_it {
+        true => [changed, base.note.patches.clone()],
+        false => {
+            // What was changed is the other one.
+            let aside = stagings[0].scratch()?.join("tree");
+            for (from, to) in [(&without, &aside), (&with, &without), (&aside, &with)] {
+                let failed = |error| CacheError::Io { path: to.clone(), cache: cache.dir().to_owned(), error };
+                std::fs::rename(from, to).map_err(failed)?;
+            }
+            [base.note.patches.clone(), changed]
+        }
+    };
+    let (mut made, origin) = (Vec::new(), &base.note.origin);
+    let given = names.iter().map(|name| format!("{name} (of {})", base.name));
+    for ((staging, given), patches) in stagings.iter().zip(given).zip(patches) {
+        let version = examine_copy(&given, &staging.tree())?.version.to_string();
+        made.push((version, patches));
+    }
+    let mut references = Vec::new();
+    for ((staging, (version, patches)), name) in stagings.into_iter().zip(made).zip(names) {
+        references.push((staging, Note { name, version, origin: origin.clone(), package: None, patches }));
+    }
+    if compile {
+        references.iter().try_for_each(|(staging, note)| try_to_compile(staging, note, false, say))?;
+    }
+    let [without, with] = references.try_into().unwrap_or_else(|_| unreachable!("two were made"));
+    let [without, with] = [without.0.install(&without.1)?, with.0.install(&with.1)?];
+    Ok(BothTrees { without, with, base_has_it })
+}
+
+/// What a person may want to know of a patch that was applied.
+fn say_of(file: &Patch, applied: &Applied, say: &mut dyn FnMut(&str)) {
+    for subject in &file.replies {
+        say(&format!("{}: `{subject}`: left out, it is a reply", file.name));
+    }
+    for path in &applied.left_out {
+        say(&format!("{}: {path}: left out, no reference holds it", file.name));
+    }
+    for hunk in &applied.fuzzy {
+        say(&format!("{}: {hunk}", file.name));
+    }
+}
+
+/// Adds a patch to those of a reference. One that is taken out again, and was the last, leaves no trace.
+fn record(patches: &mut Vec<AppliedPatch>, file: &Patch, direction: Direction) {
+    let reverted = direction == Direction::Reverse;
+    let applied = AppliedPatch { name: file.name.clone(), subject: file.subject(), link: file.link.clone(), reverted };
+    match patches.last() {
+        Some(last) if last.reverted != reverted && AppliedPatch { reverted, ..last.clone() } == applied => {
+            patches.pop();
+        }
+        _ => patches.push(applied),
+    }
 }
 
 /// The name of the reference that the tree is, if it is one.

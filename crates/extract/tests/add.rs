@@ -32,6 +32,21 @@ impl World {
     }
 
     fn add(&mut self, name: &str, tree: &str, rev: Option<&str>, patches: &[&str]) -> Result<Reference, SupplyError> {
+        self.change(name, tree, rev, patches, &[])
+    }
+
+    fn revert(&mut self, name: &str, tree: &str, reverts: &[&str]) -> Result<Reference, SupplyError> {
+        self.change(name, tree, None, &[], reverts)
+    }
+
+    fn change(
+        &mut self,
+        name: &str,
+        tree: &str,
+        rev: Option<&str>,
+        patches: &[&str],
+        reverts: &[&str],
+    ) -> Result<Reference, SupplyError> {
         let local = self.path(tree);
         let tree = if local.exists() { local.display().to_string() } else { tree.to_owned() };
         let addition = Addition {
@@ -39,6 +54,7 @@ impl World {
             tree,
             rev: rev.map(str::to_owned),
             patches: patches.iter().map(|patch| self.path(patch)).collect(),
+            reverts: reverts.iter().map(|patch| self.path(patch)).collect(),
             ..Addition::default()
         };
         self.said.clear();
@@ -49,6 +65,16 @@ impl World {
     fn refuses(&mut self, name: &str, tree: &str, rev: Option<&str>, patches: &[&str], says: &[&str]) {
         let before = listing(self.cache.dir());
         let said = self.add(name, tree, rev, patches).unwrap_err().to_string();
+        for text in says {
+            assert!(said.contains(text), "`{text}` wanted: {said}");
+        }
+        assert_eq!(listing(self.cache.dir()), before, "{said}");
+    }
+
+    /// The same for patches that are to be taken out.
+    fn refuses_revert(&mut self, tree: &str, reverts: &[&str], says: &[&str]) {
+        let before = listing(self.cache.dir());
+        let said = self.revert("x", tree, reverts).unwrap_err().to_string();
         for text in says {
             assert!(said.contains(text), "`{text}` wanted: {said}");
         }
@@ -379,6 +405,118 @@ fn a_patch_may_add_a_file() {
     let reference = world.add("n", "linux", None, &["new.patch"]).unwrap();
     assert_eq!(fs::read_to_string(reference.tree().join("mm/added.h")).unwrap(), "int added;\n");
     world.refuses("m", "ref:n", None, &["new.patch"], &["mm/added.h: already applied"]);
+}
+
+// --- Patches that are taken out ---
+
+/// A series of two that changes the same line twice, as files `one.patch` and `two.patch` and as a mailbox `series.mbox`, whose
+/// messages are in the wrong order; and a tree `fixed` that has it.
+fn series(world: &mut World) {
+    let one = world.patch("one.patch", "mm/rmap.c", CTOR, "\tfirst(data);\n");
+    let two = one.replace("+\tfirst", "+\tsecond").replace("-\tconstruct", "-\tfirst");
+    fs::write(world.path("two.patch"), &two).unwrap();
+    let head = "From 0123 Mon Sep 17 00:00:00 2001\nMessage-ID: <m@example.org>\nSubject: [PATCH";
+    let mailbox =
+        format!("{head} 2/2] two\n\n---\n{two}-- \n2.50\n\n{head} 0/2] both\n\nWhy.\n\n{head} 1/2] one\n\n{one}");
+    fs::write(world.path("series.mbox"), mailbox).unwrap();
+    old_tree(&world.path("fixed"), "6.1.2");
+    edit(&world.path("fixed"), "mm/rmap.c", CTOR, "\tsecond(data);\n");
+}
+
+#[test]
+fn a_series_is_taken_out_the_last_patch_first() {
+    let mut world = World::new();
+    series(&mut world);
+    fs::create_dir(world.path("dir")).unwrap();
+    for (file, to) in [("one.patch", "dir/0001-one.patch"), ("two.patch", "dir/0002-two.patch")] {
+        fs::copy(world.path(file), world.path(to)).unwrap();
+    }
+    fs::write(world.path("dir/0000-cover-letter.patch"), "Subject: [PATCH 0/2] both\n\nWhy.\n").unwrap();
+    for reverts in [&["series.mbox"][..], &["one.patch", "two.patch"], &["dir"]] {
+        let reference = world.revert("without", "fixed", reverts).unwrap();
+        assert_eq!(ctor(&reference), "construct(data);", "{reverts:?}");
+        is_complete(&reference);
+    }
+    let reference = world.revert("without", "fixed", &["series.mbox"]).unwrap();
+    let [note] = reference.note.patches.as_slice() else { panic!("{:?}", reference.note) };
+    assert_eq!(note.to_string(), "reverted: series.mbox: [PATCH 1/2] one (and 1 more)");
+    assert_eq!((note.reverted, note.link.as_str()), (true, "https://lore.kernel.org/r/m@example.org"));
+    // In the wrong order, the first that is to come out does not.
+    world.refuses_revert("fixed", &["two.patch", "one.patch"], &["one.patch: mm/rmap.c", "taken out"]);
+    // What is taken out of a reference and put back is as if nothing had been done; one after the other is told as such.
+    let back = world.add("back", "ref:without", None, &["series.mbox"]).unwrap();
+    assert_eq!((ctor(&back).as_str(), back.note.patches.len()), ("second(data);", 0));
+    let both = world.change("both", "fixed", None, &["one.patch"], &["series.mbox"]).unwrap();
+    assert_eq!((ctor(&both).as_str(), both.note.patches.len()), ("first(data);", 2));
+}
+
+#[test]
+fn a_patch_that_does_not_come_out_says_why_and_what_to_do() {
+    let mut world = World::new();
+    series(&mut world);
+    world.refuses_revert("linux", &["one.patch"], &["one.patch: mm/rmap.c: not in the tree", "PATCHES="]);
+    world.refuses_revert(
+        "linux",
+        &["series.mbox"],
+        &["series.mbox (2/2): mm/rmap.c: hunk 1 of 1 (line", "cannot be taken out"],
+    );
+    world.refuses_revert(
+        "fixed",
+        &["one.patch"],
+        &["one.patch: mm/rmap.c: hunk 1 of 1 (line", "Revert the later patches too"],
+    );
+    world.refuses("x", "fixed", None, &["two.patch"], &["already applied", "REVERT="]);
+    fs::create_dir(world.path("none")).unwrap();
+    world.refuses_revert("fixed", &["none"], &["none: no file named *.patch"]);
+    let new = "--- /dev/null\n+++ b/mm/added.h\n@@ -0,0 +1 @@\n+int added;\n";
+    fs::write(world.path("new.patch"), new).unwrap();
+    world.refuses_revert("fixed", &["new.patch"], &["new.patch: mm/added.h: not in the tree"]);
+    world.add("n", "fixed", None, &["new.patch"]).unwrap();
+    let reference = world.revert("o", "ref:n", &["new.patch"]).unwrap();
+    assert!(!reference.tree().join("mm/added.h").exists() && reference.note.patches.is_empty());
+}
+
+#[test]
+fn a_fix_makes_two_trees_whether_the_base_has_it_or_not() {
+    let mut world = World::new();
+    series(&mut world);
+    let fix = [world.path("series.mbox")];
+    for (base, base_has_it) in [("linux", false), ("fixed", true)] {
+        let of = world.add(base, base, None, &[]).unwrap();
+        let made = supply::both_trees(&world.cache, base, "f", &fix, false, &mut |_| {}).unwrap();
+        assert_eq!((ctor(&made.without).as_str(), ctor(&made.with).as_str()), ("construct(data);", "second(data);"));
+        assert_eq!((made.without.name.as_str(), made.with.name.as_str()), ("f-without", "f-with"));
+        assert_eq!(made.base_has_it, base_has_it);
+        let patches = [&made.without, &made.with].map(|tree| tree.note.patches.first().map(|patch| patch.reverted));
+        assert_eq!(patches, if base_has_it { [Some(true), None] } else { [None, Some(false)] });
+        [&made.without, &made.with].into_iter().for_each(is_complete);
+        assert_eq!(ctor(&world.cache.load(base).unwrap()), ctor(&of));
+    }
+    // Halfway in: neither.
+    world.add("half", "linux", None, &["one.patch"]).unwrap();
+    let before = listing(world.cache.dir());
+    let said = supply::both_trees(&world.cache, "half", "h", &fix, false, &mut |_| {}).unwrap_err().to_string();
+    for text in ["neither be taken out (series.mbox (2/2): mm/rmap.c", "nor put on top (series.mbox (1/2)"] {
+        assert!(said.contains(text), "`{text}` wanted: {said}");
+    }
+    assert_eq!(listing(world.cache.dir()), before);
+    let [linux, patch] = ["linux", "series.mbox"].map(|file| world.path(file).display().to_string());
+    assert!(kernels(world.cache.dir(), &["add", "--name", "6.12", "--tree", &linux]).0);
+    let (good, said) = kernels(world.cache.dir(), &["fix", "--no-compile", "--base", "6.12", &patch]);
+    assert!(good && said.contains("6.12 does not have the fix: 6.12-without is 6.12 as it is"), "{said}");
+}
+
+#[test]
+fn the_command_takes_a_patch_out_and_lists_it() {
+    let mut world = World::new();
+    series(&mut world);
+    let [tree, patch] = ["fixed", "series.mbox"].map(|file| world.path(file).display().to_string());
+    let (good, said) = kernels(world.cache.dir(), &["add", "--name", "6.12", "--tree", &tree, "--revert", &patch]);
+    assert!(good, "{said}");
+    let (_, said) = kernels(world.cache.dir(), &["list"]);
+    assert!(said.contains("- series.mbox: [PATCH 1/2] one (and 1 more)"), "{said}");
+    let (_, said) = kernels(world.cache.dir(), &["fetch", "6.12"]);
+    assert_eq!(said, "6.12: present (6.1.2, without series.mbox)\n");
 }
 
 fn kernels(cache: &Path, arguments: &[&str]) -> (bool, String) {

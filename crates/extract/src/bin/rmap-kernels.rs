@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rmap_extract::boot::{self, BootError};
-use rmap_extract::cache::{Cache, CacheError};
+use rmap_extract::cache::{AppliedPatch, Cache, CacheError};
 use rmap_extract::debian::Wanted;
 use rmap_extract::derive::{self, DeriveError};
 use rmap_extract::supply::{self, Addition, Checked, Fetched, SupplyError};
@@ -41,14 +41,34 @@ enum Action {
         /// A branch, a tag or a full commit id of a git repository.
         #[arg(long)]
         rev: Option<String>,
-        /// A patch, a mail message or a mailbox to apply on top; repeat for more, in order.
-        #[arg(long = "patch", num_args = 1..)]
+        /// A patch, a mail message, a mailbox or a directory of patches to apply on top; repeat for more, in order.
+        #[arg(long = "patch", value_name = "FILE", num_args = 1..)]
         patches: Vec<PathBuf>,
+        /// The same, to take out of the tree before the patches are applied; repeat for more, in the order in which they
+        /// were applied once.
+        #[arg(long = "revert", value_name = "FILE", num_args = 1..)]
+        reverts: Vec<PathBuf>,
         /// Replace a reference of that name even if it came from a package, or is the one that --tree names; add one that
         /// does not compile.
         #[arg(long)]
         force: bool,
         /// Do not try whether it compiles.
+        #[arg(long)]
+        no_compile: bool,
+    },
+    /// Make two references of one, NAME-without and NAME-with: without a fix and with it. If the base has the fix, it is taken
+    /// out; if not, it is put on top.
+    Fix {
+        /// The reference to start from.
+        #[arg(long)]
+        base: String,
+        /// The beginning of the names of the two. Default: the name of the base.
+        #[arg(long)]
+        name: Option<String>,
+        /// The fix: patches, mail messages, mailboxes or directories of patches, in order.
+        #[arg(required = true, value_name = "FILE")]
+        fix: Vec<PathBuf>,
+        /// Do not try whether the two compile.
         #[arg(long)]
         no_compile: bool,
     },
@@ -135,10 +155,25 @@ fn run(action: Action) -> Result<ExitCode, Error> {
     let say = &mut |text: &str| eprintln!("{text}");
     match action {
         Action::Fetch { versions, refresh } => return Ok(fetch(&cache, &versions, refresh, say)),
-        Action::Add { name, tree, rev, patches, force, no_compile } => {
-            let addition = Addition { name, tree, rev, patches, force, compile: !no_compile };
+        Action::Add { name, tree, rev, patches, reverts, force, no_compile } => {
+            let addition = Addition { name, tree, rev, patches, reverts, force, compile: !no_compile };
             let reference = supply::add(&cache, &addition, say)?;
             println!("{}: added ({})", reference.name, reference.note.version);
+        }
+        Action::Fix { base, name, fix, no_compile } => {
+            let name = name.as_deref().unwrap_or(&base);
+            let made = supply::both_trees(&cache, &base, name, &fix, !no_compile, say)?;
+            let (without, with) = (&made.without.name, &made.with.name);
+            println!(
+                "{}",
+                match made.base_has_it {
+                    true => format!(
+                        "{base} has the fix: {without} is {base} with the fix taken out, {with} is {base} as it is"
+                    ),
+                    false =>
+                        format!("{base} does not have the fix: {without} is {base} as it is, {with} has the fix on top"),
+                }
+            );
         }
         Action::Ensure { name } => match cache.load(&name) {
             Ok(_) => {}
@@ -162,7 +197,12 @@ fn run(action: Action) -> Result<ExitCode, Error> {
                 let note = &reference.note;
                 println!("{:<12} {:<12} {}", note.name, note.version, note.origin);
                 for patch in &note.patches {
-                    println!("{:<25} + {patch}", "");
+                    let (sign, patch) = if patch.reverted {
+                        ('-', AppliedPatch { reverted: false, ..patch.clone() })
+                    } else {
+                        ('+', patch.clone())
+                    };
+                    println!("{:<25} {sign} {patch}", "");
                 }
             }
         }
@@ -232,7 +272,11 @@ fn fetch(cache: &Cache, versions: &[String], refresh: bool, say: &mut dyn FnMut(
                 let note = &reference.note;
                 let name = if note.name == version { String::new() } else { format!("{}, ", note.name) };
                 // A reference may have the version's name, and not be the distribution's.
-                let patches: String = note.patches.iter().map(|patch| format!(", with {}", patch.name)).collect();
+                let patches: String = note
+                    .patches
+                    .iter()
+                    .map(|patch| format!(", {} {}", if patch.reverted { "without" } else { "with" }, patch.name))
+                    .collect();
                 println!("{version}: present ({name}{}{patches})", note.version);
             }
             Fetched::New(reference) => println!("{}: added ({})", reference.name, reference.note.version),

@@ -1,0 +1,168 @@
+//! `rmap-diff prove`: does a fix repair what it says, and break nothing?
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::known_file::KnownArg;
+use super::random::FailRate;
+use super::subject::{self, VmaOption};
+use super::{AGREE, Error, FOUND, SideArg, UNDECIDED, file, print};
+use crate::check::{Driver, Lockstep};
+use crate::kernel::Reference;
+use crate::prove::{self, Outcome, Prover};
+use crate::report::{self, prove::Circumstances};
+use crate::reproduce::{self, Played, c};
+use crate::rmap::Side;
+use crate::session::{Job, Session, VmaCode};
+use crate::trace::{Rng, Trace, random_trace};
+
+/// Operations of a random trace.
+const TRACE_OPS: usize = 256;
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The reference without the fix, by name (`rmap-diff kernels` lists them).
+    without: String,
+    /// The reference with the fix.
+    with: String,
+    /// Run traces for this many seconds: the seed traces, then random ones. A proof does not end the run, because the fix may
+    /// break something else.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    time: u64,
+    /// Run this many random operations, instead of --time. They are the same in every run.
+    #[arg(long, value_name = "N")]
+    ops: Option<u64>,
+    /// The same seed gives the same traces.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// What is judged on each of the two: the C alone, by the invariants, or both sides, so that a difference from the port
+    /// counts as a failure too. A port that does not know the fix differs from it.
+    #[arg(long, value_enum, default_value_t = SideArg::Kernel)]
+    side: SideArg,
+    #[command(flatten)]
+    fail_rate: FailRate,
+    #[command(flatten)]
+    vma: VmaOption,
+    #[command(flatten)]
+    known: KnownArg,
+    /// Where to write the smallest trace of the verdict. The C program goes beside it, as NAME.c.
+    #[arg(short, long, value_name = "FILE", default_value = "proof.trace")]
+    out: PathBuf,
+    /// Print the verdict as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    fn sessions(&self) -> Result<[Session; 2], Error> {
+        let sides = self.side.sides();
+        let both = [subject::reference(Some(&self.without))?, subject::reference(Some(&self.with))?];
+        let vma = VmaCode::choose(self.vma.asked(), sides, &both)?;
+        let session = |reference: &'static Reference| -> Result<Session, Error> {
+            let known = self.known.of(reference.name, reference.version)?;
+            Ok(Session::new(reference).with_sides(sides).with_vma(vma).tolerating(&known))
+        };
+        Ok([session(both[0])?, session(both[1])?])
+    }
+
+    /// The options of `run` that find the same, a word each; it takes the side from the finding.
+    fn options(&self, vma: VmaCode) -> Vec<String> {
+        let known = self.known.file().map(|file| ["--known".to_owned(), file.display().to_string()]);
+        let vma = (vma == VmaCode::Model).then(|| ["--vma".to_owned(), vma.name().to_owned()]);
+        [vma, known].into_iter().flatten().flatten().collect()
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result<u8, Error> {
+    if args.side == SideArg::Port {
+        return Err(Error::Usage("--side port: a fix is of the C, which would not run: use kernel or both".into()));
+    }
+    let sessions = args.sessions()?;
+    let vma = sessions[0].vma;
+    let names = [sessions[0].reference.name, sessions[1].reference.name];
+    if names[0] == names[1] {
+        return Err(Error::Usage(format!(
+            "{} twice: name the reference without the fix, then the one with it",
+            names[0]
+        )));
+    }
+    let mut prover = Prover::new(sessions.clone())?;
+    search(args, vma, &mut prover)?;
+    let proof = prover.conclude()?;
+    let name = args.out.display().to_string();
+    let program_file = args.out.with_extension("c");
+    let program_name = program_file.display().to_string();
+    let mut program = None;
+    if let Some((shown, kernel)) = report::prove::first(&proof, names) {
+        file::write(&args.out, shown.trace.to_file_text().as_bytes())?;
+        let of_kernel = sessions.into_iter().find(|session| session.reference.name == kernel);
+        let session = of_kernel.ok_or_else(|| Error::Usage(format!("no session of {kernel}")))?;
+        program = Some(match c::program(&session.run(Play { trace: &shown.trace, kernel })?) {
+            Ok(text) => {
+                file::write(&program_file, text.as_bytes())?;
+                Ok(program_name.as_str())
+            }
+            Err(error) => Err(error.to_string()),
+        });
+    }
+    let options = args.options(vma);
+    let about = Circumstances {
+        names,
+        file: program.is_some().then_some(name.as_str()),
+        program: program.as_ref().map(|program| program.as_ref().copied().map_err(String::as_str)),
+        options: &options,
+    };
+    match args.json {
+        true => print(format_args!("{:#}\n", report::prove::value(&proof, about)))?,
+        false => print(report::prove::coloured(&proof, about))?,
+    }
+    Ok(match proof.outcome() {
+        Outcome::Proven => AGREE,
+        Outcome::Breaks => FOUND,
+        Outcome::NotReproduced => UNDECIDED,
+    })
+}
+
+fn search(args: &Args, vma: VmaCode, prover: &mut Prover) -> Result<(), Error> {
+    for seed in prove::seeds(vma) {
+        prover.play(&seed)?;
+    }
+    let mixes = prove::mixes(vma);
+    let mut rng = Rng::new(args.seed);
+    let begun = Instant::now();
+    let (time, before) = (Duration::from_secs(args.time), prover.operations());
+    for mix in mixes.iter().cycle() {
+        let done = prover.operations() - before;
+        let is_over = match args.ops {
+            Some(ops) => done >= ops,
+            None => begun.elapsed() >= time,
+        };
+        if is_over {
+            break;
+        }
+        let mix = match args.fail_rate.per_mille() {
+            Some(failing) => mix.clone().with_failing(failing),
+            None => mix.clone(),
+        };
+        prover.play(&random_trace(&mut rng, TRACE_OPS, &mix))?;
+    }
+    Ok(())
+}
+
+struct Play<'a> {
+    trace: &'a Trace,
+    kernel: &'a str,
+}
+
+impl Job for Play<'_> {
+    type Out = Played;
+
+    fn on<C, P, D>(self, mut lockstep: Lockstep<C, P>, mut driver: D) -> Played
+    where
+        C: Side + Send + 'static,
+        P: Side + Send + 'static,
+        D: Driver<C, P> + Send + 'static,
+    {
+        reproduce::play(&mut lockstep, &mut driver, self.trace, self.kernel)
+    }
+}
