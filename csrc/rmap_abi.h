@@ -610,8 +610,8 @@ struct rmap_ops {
 			   const struct rmap_fail *node_fail, rmap_watcher watcher, void *context);
 	/*
 	 * What is mapped in a process, by the mm's own tree: map_count, total_vm, whether the tree
-	 * is in RCU mode or need not be (MM_MT_FLAGS until 6.2), then of each VMA its serial, start,
-	 * end, flags | file << 32 as in a state stream, and whether it has an anon_vma.
+	 * is in RCU mode or need not be (MM_MT_FLAGS until 6.2), then of each VMA its serial,
+	 * start, end, flags | file << 32 as in a state stream, and whether it has an anon_vma.
 	 */
 	const uint64_t *(*space)(struct rmap_world *world, uint32_t mm, uint32_t *count);
 	/* How many allocations of the current operation were made to fail, nodes included. */
