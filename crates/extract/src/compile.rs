@@ -134,9 +134,6 @@ impl Compiler {
             build.flag("-include").flag(header);
             // A mutant that drops an initialisation is to be the same one under each compiler.
             build.flag_if_supported("-ftrivial-auto-var-init=pattern");
-        } else {
-            // As the kernel is configured by default; and every run is the same.
-            build.flag_if_supported("-ftrivial-auto-var-init=zero");
         }
         build
             .file(&unit)

@@ -13,20 +13,26 @@ typedef struct {
 	uint32_t held;
 } spinlock_t;
 
+/*
+ * What `held` is then. Any other value is that of a free lock: mt_destroy_walk() until 6.2 takes
+ * the lock of a maple tree on its stack, which nobody has initialised.
+ */
+#define SPINLOCK_HELD 0x5ec0de5u
+
 static inline void spin_lock(spinlock_t *lock)
 {
-	if (lock->held) {
+	if (lock->held == SPINLOCK_HELD) {
 		broken_rule(RMAP_RULE_SELF_DEADLOCK, lock->mm);
 		return;
 	}
-	lock->held = 1;
+	lock->held = SPINLOCK_HELD;
 	current_world->nr_spinlocks++;
 	record(RMAP_EVENT_SPIN_LOCK, 0, 0, lock->mm, 0);
 }
 
 static inline void spin_unlock(spinlock_t *lock)
 {
-	if (!lock->held) {
+	if (lock->held != SPINLOCK_HELD) {
 		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, lock->mm);
 		return;
 	}
