@@ -60,20 +60,22 @@ fn row(recipe: &Recipe, compiler: &Compiler, reference: &Reference, number: usiz
     let mut prepared = recipe.prepare(reference, out.join("references").join(&reference.name))?;
     let ops = format!("rmap_ops_{number}");
     let layer_ops = format!("{ops}_vma");
-    compiler.compile(&prepared.dir, &ops, false)?;
+    let not_counted = compiler.not_counted(reference)?;
+    let counted = not_counted.is_none();
+    compiler.compile(&prepared.dir, &ops, false, counted)?;
     let layer = prepared.add_layer().map_err(Into::into);
-    let layer = layer.and_then(|()| compiler.compile(&prepared.dir, &layer_ops, true));
+    let layer = layer.and_then(|()| compiler.compile(&prepared.dir, &layer_ops, true, counted));
     let layer = layer.map(|()| layer_ops.as_str()).map_err(|error| error.to_string());
     if compiler.mutants.is_some() {
-        let mut texts = vec![compiler.build(&prepared.dir, &ops, false)?.0.try_expand()?];
+        let mut texts = vec![compiler.build(&prepared.dir, &ops, false, false)?.0.try_expand()?];
         match &layer {
-            Ok(ops) => texts.push(compiler.build(&prepared.dir, ops, true)?.0.try_expand()?),
+            Ok(ops) => texts.push(compiler.build(&prepared.dir, ops, true, false)?.0.try_expand()?),
             Err(reason) => println!("cargo::warning={}: no kernel driver: {reason}", reference.name),
         }
         let not_understood = prepared.write_mutants(&texts)?;
         not_understood.iter().for_each(|place| println!("cargo::warning={place}: not understood: no mutants"));
     }
-    Ok(table::row(&prepared, &ops, layer.as_deref().map_err(String::as_str)))
+    Ok(table::row(&prepared, &ops, layer.as_deref().map_err(String::as_str), not_counted))
 }
 
 /// The C compiler.
@@ -99,10 +101,25 @@ impl Compiler {
         Ok(Compiler { csrc, instrumentation, mutants })
     }
 
-    /// Makes a library of a reference's text.
-    fn compile(&self, dir: &Path, ops: &str, layer: bool) -> Result<()> {
+    /// Why the runs of a reference's changed lines are not counted, if they are not.
+    fn not_counted(&self, reference: &Reference) -> Result<Option<&'static str>> {
+        Ok(if reference.note.changed.is_empty() {
+            Some("no line is known to be changed")
+        } else if !self.instrumentation.flags.is_empty() || self.mutants.is_some() {
+            Some("the build is instrumented in another way")
+        } else if !cc::Build::new().try_get_compiler()?.is_like_gnu()
+            || !cc::Build::new().is_flag_supported("-fprofile-info-section=rmap_gcov")?
+        {
+            Some("the C compiler is no gcc of version 11 or newer")
+        } else {
+            None
+        })
+    }
+
+    /// Makes a library of a reference's text; `counted`: one that counts how often each line runs.
+    fn compile(&self, dir: &Path, ops: &str, layer: bool, counted: bool) -> Result<()> {
         let [object, linked] = ["o", "so"].map(|extension| dir.join(ops).with_extension(extension));
-        let (build, unit) = self.build(dir, ops, layer)?;
+        let (build, unit) = self.build(dir, ops, layer, counted)?;
         compiler_errors::succeed(build.try_get_compiler()?.to_command().arg("-c").arg(unit).arg("-o").arg(&object))?;
         // Linked by itself first: a symbol that nobody defines must not break the whole binary.
         let mut link = cc::Build::new().try_get_compiler()?.to_command();
@@ -110,14 +127,36 @@ impl Compiler {
         if let Some([_, file]) = &self.mutants {
             link.arg("-fPIC").arg(file);
         }
+        if counted {
+            link.arg("-lgcov");
+        }
         compiler_errors::succeed(&mut link)?;
         let _ = fs::remove_file(&linked);
-        Ok(cc::Build::new().object(&object).out_dir(dir).try_compile(ops)?)
+        let object = if counted { self.with_counters(dir, ops, &object)? } else { object };
+        cc::Build::new().object(&object).out_dir(dir).try_compile(ops)?;
+        if counted {
+            println!("cargo::rustc-link-lib=gcov");
+        }
+        Ok(())
+    }
+
+    /// The object of a reference whose lines are counted, with what tells the counters. Both must be one object: the section of
+    /// the counters stays in the binary because this object mentions its own part of it.
+    fn with_counters(&self, dir: &Path, ops: &str, object: &Path) -> Result<PathBuf> {
+        let [source, teller, both] = ["c", "o", "both.o"].map(|end| dir.join(format!("{ops}_counters.{end}")));
+        fs::write(&source, "#include \"coverage.c\"\n")?;
+        let mut build = cc::Build::new();
+        build.include(&self.csrc).define("RMAP_OPS", ops).cargo_warnings(false);
+        let compiler = build.try_get_compiler()?;
+        compiler_errors::succeed(compiler.to_command().arg("-c").arg(&source).arg("-o").arg(&teller))?;
+        let link = &mut cc::Build::new().try_get_compiler()?.to_command();
+        compiler_errors::succeed(link.args(["-r", "-nostdlib", "-o"]).arg(&both).arg(object).arg(&teller))?;
+        Ok(both)
     }
 
     /// How a reference's text is compiled, and the file that the compiler is given: coverage tells the static functions of
     /// two units apart by its name.
-    fn build(&self, dir: &Path, ops: &str, layer: bool) -> Result<(cc::Build, PathBuf)> {
+    fn build(&self, dir: &Path, ops: &str, layer: bool, counted: bool) -> Result<(cc::Build, PathBuf)> {
         let unit = dir.join(ops).with_extension("c");
         fs::write(&unit, "#include \"reference.c\"\n")?;
         let mut build = cc::Build::new();
@@ -127,6 +166,11 @@ impl Compiler {
         if layer {
             // What an older kernel calls `inline` is no definition with external linkage.
             build.define("RMAP_VMA_LAYER", None).flag("-fgnu89-inline");
+        }
+        if counted {
+            // The counters lie in a section of their own, where csrc/coverage.c finds them: nothing is written at the end.
+            build.flag("-fprofile-arcs").flag("-ftest-coverage");
+            build.flag(format!("-fprofile-info-section={ops}_gcov"));
         }
         if let Some([header, _]) = &self.mutants {
             build.flag("-include").flag(header);
@@ -140,7 +184,8 @@ impl Compiler {
             .flags(C_FLAGS.split(' '))
             .flags(&self.instrumentation.flags)
             // Optimised in a debug build too; not where the profile says 0, which builds the fastest.
-            .opt_level(if env::var("OPT_LEVEL").is_ok_and(|level| level == "0") { 0 } else { 2 })
+            // Nor where lines are counted: an optimised one may have no code of its own.
+            .opt_level(if counted || env::var("OPT_LEVEL").is_ok_and(|level| level == "0") { 0 } else { 2 })
             // As the profile has it: a report's line numbers need none of it, a debugger does.
             .debug(env::var("DEBUG").is_ok_and(|debug| debug != "false" && debug != "0"))
             .cargo_warnings(false);

@@ -9,6 +9,7 @@ use super::random::FailRate;
 use super::subject::{self, VmaOption};
 use super::{AGREE, Error, FOUND, UNDECIDED, file, print};
 use crate::check::Sides;
+use crate::coverage;
 use crate::exhaust::{Expand, Failures, Limits, OpKinds, Scope, Search};
 use crate::kernel::{Kernel, Reference};
 use crate::report;
@@ -146,9 +147,15 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         let mut explorer = references.explorer(scope_of(args, SCOPES[0]))?;
         minimize_sightings(explorer.pair(), &mut verdict.seen);
     }
-    match args.json {
-        true => print(format_args!("{:#}\n", report::review::value(&verdict, names)))?,
-        false => print(report::review::coloured(&verdict, names))?,
+    let changed = coverage::changed_lines(references.sessions[1].reference);
+    if args.json {
+        let mut value = report::review::value(&verdict, names);
+        value["changed_lines"] = changed.iter().map(report::coverage::value).collect();
+        print(format_args!("{value:#}\n"))?;
+    } else {
+        let lines: String =
+            changed.iter().map(|changed| format!("\n{}", report::coverage::text(changed, false))).collect();
+        print(report::review::coloured(&verdict, names) + &lines)?;
     }
     Ok(match verdict.outcome() {
         Outcome::Equivalent if verdict.is_finished() => AGREE,
