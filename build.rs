@@ -69,14 +69,20 @@ fn build() -> Result<()> {
 fn row(recipe: &Recipe, compiler: &Compiler, reference: &Reference, number: usize, out: &Path) -> Result<String> {
     let mut prepared = recipe.prepare(reference, out.join("references").join(&reference.name))?;
     let dir = prepared.dir.clone();
-    let archive = |ops: &str, layer: bool| -> Result<()> {
-        Ok(cc::Build::new().object(compiler.object(&dir, ops, layer)?).out_dir(&dir).try_compile(ops)?)
+    let archive = |ops: &str, layer: bool, counted: bool| -> Result<()> {
+        let object = compiler.object(&dir, ops, layer, counted)?;
+        cc::Build::new().object(object).out_dir(&dir).try_compile(ops)?;
+        if counted {
+            println!("cargo::rustc-link-lib=gcov");
+        }
+        Ok(())
     };
     let ops = format!("rmap_ops_{number}");
     let layer_ops = format!("{ops}_vma");
-    archive(&ops, false)?;
+    let not_counted = compiler.not_counted(reference)?;
+    archive(&ops, false, not_counted.is_none())?;
     let layer = prepared.add_layer().map_err(Into::into);
-    let layer = layer.and_then(|()| archive(&layer_ops, true));
+    let layer = layer.and_then(|()| archive(&layer_ops, true, not_counted.is_none()));
     let layer = layer.map(|()| layer_ops.as_str()).map_err(|error| error.to_string());
     if compiler.mutants().is_some() {
         let mut texts = vec![compiler.preprocessed(&dir, &ops, false)?];
@@ -87,5 +93,5 @@ fn row(recipe: &Recipe, compiler: &Compiler, reference: &Reference, number: usiz
         let not_understood = prepared.write_mutants(&texts)?;
         not_understood.iter().for_each(|place| println!("cargo::warning={place}: not understood: no mutants"));
     }
-    Ok(table::row(&prepared, &ops, layer.as_deref().map_err(String::as_str)))
+    Ok(table::row(&prepared, &ops, layer.as_deref().map_err(String::as_str), not_counted))
 }

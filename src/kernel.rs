@@ -9,6 +9,7 @@ use std::ptr::NonNull;
 
 use crate::rmap::{Call, Event, Fail, Revision, Rmap, Side};
 
+pub mod coverage;
 pub mod mutants;
 mod vma_layer;
 mod wire;
@@ -42,6 +43,9 @@ pub struct Reference {
     pub extract: &'static str,
     /// Every piece that was cut, as JSON: symbol, file, lines, text.
     pub pieces: &'static str,
+    /// The lines that its patches changed, by function, as JSON.
+    pub changed: &'static str,
+    counters: Result<&'static [coverage::Counters], &'static str>,
     ops: fn() -> &'static abi::rmap_ops,
     /// Whether it has `UFFDIO_MOVE`.
     moves_pages: bool,

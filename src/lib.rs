@@ -89,6 +89,8 @@
 pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub mod coverage;
 pub mod exhaust;
 mod fill;
 pub mod fuzzing;

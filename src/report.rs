@@ -9,6 +9,8 @@ use std::path::Path;
 use crate::check::{Finding, FindingKind, Sides};
 use crate::trace::Trace;
 
+#[cfg(feature = "cli")]
+pub mod coverage;
 pub mod json;
 pub mod prove;
 pub mod review;

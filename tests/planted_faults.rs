@@ -991,6 +991,31 @@ fn a_fix_is_proven_if_the_fault_is_in_the_tree_without_it_and_breaks_something_i
 }
 
 #[test]
+fn a_review_says_which_changed_lines_no_trace_reached() {
+    let maps = "map p0 0x0..0x1\nfault p0 0x0\n";
+    let forks = format!("{maps}fork p0 p1\nfork p1 p2\n");
+    for (trace, wanted) in [(maps, "not reached"), (&forks, "ran")] {
+        let file = WORKSHOP.trace(wanted.split(' ').next().unwrap(), trace);
+        let lines = WORKSHOP.changed_lines(BEFORE, planted::COUNTED[0], &file);
+        assert!(lines.len() >= 2, "{lines:?}");
+        for line in lines {
+            let text = line["text"].as_str().unwrap();
+            assert_eq!(
+                (line["runs"].as_str(), line["function"].as_str()),
+                (Some(wanted), Some("anon_vma_clone")),
+                "{line}"
+            );
+            assert!(text.contains("num_children") || text.contains('1'), "{line}");
+        }
+    }
+    // Nothing is known to be changed in a reference that no patch made.
+    assert_eq!(
+        WORKSHOP.changed_lines(BEFORE, "root-not-pinned", &WORKSHOP.trace("ran", &forks)),
+        [] as [serde_json::Value; 0]
+    );
+}
+
+#[test]
 fn without_a_planted_fault_nothing_is_found() {
     let mut failures = Vec::new();
     let (small, full) = (["default", "fork-heavy", "wide"], ["full", "full-fork-heavy", "merges"]);

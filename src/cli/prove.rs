@@ -8,6 +8,7 @@ use super::random::FailRate;
 use super::subject::{self, VmaOption};
 use super::{AGREE, Error, FOUND, SideArg, UNDECIDED, file, print};
 use crate::check::{Driver, Lockstep};
+use crate::coverage::{self, ChangedLines};
 use crate::kernel::Reference;
 use crate::prove::{self, Outcome, Prover};
 use crate::report::{self, prove::Circumstances};
@@ -86,6 +87,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             names[0]
         )));
     }
+    let references = [sessions[0].reference, sessions[1].reference];
     let mut prover = Prover::new(sessions.clone())?;
     search(args, vma, &mut prover)?;
     let proof = prover.conclude()?;
@@ -112,9 +114,15 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         program: program.as_ref().map(|program| program.as_ref().copied().map_err(String::as_str)),
         options: &options,
     };
-    match args.json {
-        true => print(format_args!("{:#}\n", report::prove::value(&proof, about)))?,
-        false => print(report::prove::coloured(&proof, about))?,
+    let changed: Vec<ChangedLines> = references.into_iter().filter_map(coverage::changed_lines).collect();
+    if args.json {
+        let mut value = report::prove::value(&proof, about);
+        value["changed_lines"] = changed.iter().map(report::coverage::value).collect();
+        print(format_args!("{value:#}\n"))?;
+    } else {
+        let lines: String =
+            changed.iter().map(|changed| format!("\n{}", report::coverage::text(changed, true))).collect();
+        print(report::prove::coloured(&proof, about) + &lines)?;
     }
     Ok(match proof.outcome() {
         Outcome::Proven => AGREE,

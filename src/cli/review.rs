@@ -9,6 +9,7 @@ use super::random::FailRate;
 use super::subject::{self, VmaOption};
 use super::{AGREE, Error, FOUND, UNDECIDED, expected, file, print};
 use crate::check::Sides;
+use crate::coverage;
 use crate::exhaust::{Expand, Failures, Limits, OpKinds, Scope, Search};
 use crate::kernel::{Kernel, Reference};
 use crate::report::{self, review::Replay};
@@ -160,12 +161,18 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         Outcome::Except => UNDECIDED,
         Outcome::Different | Outcome::Violates => FOUND,
     };
+    let changed = coverage::changed_lines(references.sessions[1].reference);
     if args.json {
-        print(format_args!("{:#}\n", report::review::value(&verdict, names)))?;
+        let mut value = report::review::value(&verdict, names);
+        value["changed_lines"] = changed.iter().map(report::coverage::value).collect();
+        print(format_args!("{value:#}\n"))?;
         return Ok(status);
     }
     let replay = Replay { names, vma: references.vma().name(), traces: &traces };
     print(report::review::coloured(&verdict, &replay))?;
+    if let Some(changed) = &changed {
+        print(format_args!("\n{}", report::coverage::text(changed, false)))?;
+    }
     print(format_args!("\n{}\n", report::review::last_line(&verdict, names, status)))?;
     Ok(status)
 }

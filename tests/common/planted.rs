@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rmap_extract::cache::{Cache, Note};
+use rmap_extract::changed::Texts;
 use rmap_extract::edit::{Edit, c_function};
 use rmap_extract::source::copy_needed;
 use rmap_extract::supply::default_set;
@@ -23,6 +24,9 @@ pub const AFTER: &str = "7.x";
 
 /// A file of the kernel: without it a reference has the model of it alone.
 const ONLY_OF_VMA_CODE: &str = "lib/maple_tree.c";
+
+/// Faults whose changed lines are counted in the quick build, as a patch's are: they change lines, and add none that nothing reaches.
+pub const COUNTED: &[&str] = &["degree"];
 
 /// Operations of a trace; each starts from an empty world.
 pub const TRACE_OPS: u64 = 256;
@@ -186,15 +190,21 @@ impl Workshop {
             let base = from.load(if base == AFTER { &newest } else { base }).map_err(|error| error.to_string())?;
             let staging = to.stage(name).map_err(|error| error.to_string())?;
             copy_needed(&base.tree(), &staging.tree()).map_err(|error| error.to_string())?;
+            let mut changed = Vec::new();
             if let Some(Planted { fault, with_vma_code, .. }) = planted {
                 let path = staging.tree().join(fault.file);
                 let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-                fs::write(&path, fault.plant(text, c_function)?).map_err(|error| error.to_string())?;
+                let faulty = fault.plant(text.clone(), c_function)?;
+                fs::write(&path, &faulty).map_err(|error| error.to_string())?;
+                if !self.optimised && COUNTED.contains(&fault.name) {
+                    let before = Texts::of(fault.file, &text);
+                    changed = Texts::of(fault.file, &faulty).not_in(&before, &staging.tree());
+                }
                 if !with_vma_code {
                     fs::remove_file(staging.tree().join(ONLY_OF_VMA_CODE)).map_err(|error| error.to_string())?;
                 }
             }
-            let note = Note { name: name.to_owned(), package: None, ..base.note };
+            let note = Note { name: name.to_owned(), package: None, changed, ..base.note };
             staging.install(&note).map(drop).map_err(|error| error.to_string())
         };
         let mut failures: Vec<String> =
@@ -287,6 +297,27 @@ impl Workshop {
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
         let worst = value["classes"].as_array().and_then(|classes| classes.last());
         Ok((text(&value["verdict"]), worst.map_or(String::new(), |class| text(&class["class"]))))
+    }
+
+    /// Writes a trace.
+    #[allow(dead_code)] // The benchmark's: it does not ask.
+    pub fn trace(&self, name: &str, text: &str) -> PathBuf {
+        let file = self.dir.join(format!("given-{name}.trace"));
+        fs::write(&file, text).unwrap();
+        file
+    }
+
+    /// The changed lines that a review of one trace tells of.
+    #[allow(dead_code)] // The benchmark's: it does not ask.
+    pub fn changed_lines(&self, base: &str, changed: &str, trace: &Path) -> Vec<serde_json::Value> {
+        let mut tool = Command::new(&self.binary);
+        tool.args(["review", base, changed, "--vma", "model", "--json", "--trace"]).arg(trace);
+        let output = tool.env_remove("RMAP_KNOWN").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let value: serde_json::Value = serde_json::from_str(&said)
+            .unwrap_or_else(|error| panic!("{error}: {said}{}", String::from_utf8_lossy(&output.stderr)));
+        let of_reference = value["changed_lines"].as_array().unwrap().first().cloned().unwrap_or_default();
+        of_reference["lines"].as_array().cloned().unwrap_or_default()
     }
 
     /// Judges a fix: the tree without it, and the tree with it. The verdict, and the status.

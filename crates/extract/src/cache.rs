@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::changed::Changed;
 use crate::version::KernelVersion;
 
 /// The note of a reference, beside its `tree/`.
@@ -105,6 +106,9 @@ pub struct Note {
     /// What was applied on top or taken out, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub patches: Vec<AppliedPatch>,
+    /// The lines that the last change made, in this tree. A build counts how often they run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<Changed>,
 }
 
 /// One kernel tree of the cache.

@@ -80,23 +80,59 @@ impl Compiler {
     }
 
     /// Compiles a reference's text below `dir`, with the VMA layer or without; the table of its functions is the symbol `ops`.
-    /// Returns the object file.
+    /// `counted`: it counts how often each line runs. Returns the object file.
     ///
     /// # Errors
     /// With the first error of the compiler or of the linker. Linked by itself first: a symbol that nobody defines must not
     /// break the whole binary.
-    pub fn object(&self, dir: &Path, ops: &str, layer: bool) -> Result<PathBuf, CompileError> {
+    pub fn object(&self, dir: &Path, ops: &str, layer: bool, counted: bool) -> Result<PathBuf, CompileError> {
         let [object, linked] = ["o", "so"].map(|extension| dir.join(ops).with_extension(extension));
-        let (build, unit) = self.unit(dir, ops, layer)?;
+        let (build, unit) = self.unit(dir, ops, layer, counted)?;
         compiler_errors::succeed(build.try_get_compiler()?.to_command().arg("-c").arg(unit).arg("-o").arg(&object))?;
         let mut link = self.build().try_get_compiler()?.to_command();
         link.args(["-shared", "-Wl,-z,defs", "-o"]).arg(&linked).arg(&object);
         if let Some([_, file]) = &self.mutants {
             link.arg("-fPIC").arg(file);
         }
+        if counted {
+            link.arg("-lgcov");
+        }
         compiler_errors::succeed(&mut link)?;
         let _ = fs::remove_file(&linked);
-        Ok(object)
+        if counted { self.with_counters(dir, ops, &object) } else { Ok(object) }
+    }
+
+    /// Why the runs of a reference's changed lines are not counted, if they are not.
+    ///
+    /// # Errors
+    /// If no compiler can be called.
+    pub fn not_counted(&self, reference: &Reference) -> Result<Option<&'static str>, CompileError> {
+        Ok(if reference.note.changed.is_empty() {
+            Some("no line is known to be changed")
+        } else if !self.instrumentation.flags.is_empty() || self.mutants.is_some() {
+            Some("the build is instrumented in another way")
+        } else if !self.build().try_get_compiler()?.is_like_gnu()
+            || !self.build().is_flag_supported("-fprofile-info-section=rmap_gcov")?
+        {
+            Some("the C compiler is no gcc of version 11 or newer")
+        } else {
+            None
+        })
+    }
+
+    /// The object of a reference whose lines are counted, with what tells the counters. Both must be one object: the section of
+    /// the counters stays in the binary because this object mentions its own part of it.
+    fn with_counters(&self, dir: &Path, ops: &str, object: &Path) -> Result<PathBuf, CompileError> {
+        let [source, teller, both] = ["c", "o", "both.o"].map(|end| dir.join(format!("{ops}_counters.{end}")));
+        let failed = |error| CompileError::Io { path: source.clone(), error };
+        fs::write(&source, "#include \"coverage.c\"\n").map_err(failed)?;
+        let mut build = self.build();
+        build.include(&self.csrc).define("RMAP_OPS", ops).cargo_warnings(false);
+        let compiler = build.try_get_compiler()?;
+        compiler_errors::succeed(compiler.to_command().arg("-c").arg(&source).arg("-o").arg(&teller))?;
+        let link = &mut self.build().try_get_compiler()?.to_command();
+        compiler_errors::succeed(link.args(["-r", "-nostdlib", "-o"]).arg(&both).arg(object).arg(&teller))?;
+        Ok(both)
     }
 
     /// The same text after the preprocessor.
@@ -104,7 +140,7 @@ impl Compiler {
     /// # Errors
     /// If it cannot be preprocessed.
     pub fn preprocessed(&self, dir: &Path, ops: &str, layer: bool) -> Result<Vec<u8>, CompileError> {
-        Ok(self.unit(dir, ops, layer)?.0.try_expand()?)
+        Ok(self.unit(dir, ops, layer, false)?.0.try_expand()?)
     }
 
     fn build(&self) -> cc::Build {
@@ -118,7 +154,7 @@ impl Compiler {
 
     /// How a reference's text is compiled, and the file that the compiler is given: coverage tells the static functions of
     /// two units apart by its name.
-    fn unit(&self, dir: &Path, ops: &str, layer: bool) -> Result<(cc::Build, PathBuf), CompileError> {
+    fn unit(&self, dir: &Path, ops: &str, layer: bool, counted: bool) -> Result<(cc::Build, PathBuf), CompileError> {
         let unit = dir.join(ops).with_extension("c");
         fs::write(&unit, "#include \"reference.c\"\n")
             .map_err(|error| CompileError::Io { path: unit.clone(), error })?;
@@ -129,6 +165,11 @@ impl Compiler {
         if layer {
             // What an older kernel calls `inline` is no definition with external linkage.
             build.define("RMAP_VMA_LAYER", None).flag("-fgnu89-inline");
+        }
+        if counted {
+            // The counters lie in a section of their own, where csrc/coverage.c finds them: nothing is written at the end.
+            build.flag("-fprofile-arcs").flag("-ftest-coverage");
+            build.flag(format!("-fprofile-info-section={ops}_gcov"));
         }
         if let Some([header, _]) = &self.mutants {
             build.flag("-include").flag(header);
@@ -142,9 +183,15 @@ impl Compiler {
             .flags(C_FLAGS.split(' '))
             .flags(&self.instrumentation.flags)
             .cargo_warnings(false);
+        // Where lines are counted nothing is optimised: a line might have no code of its own. Else it is in a debug build too;
+        // not where the profile says 0, which builds the fastest.
+        let plain = counted || (!self.alone && env::var("OPT_LEVEL").is_ok_and(|level| level == "0"));
+        if plain {
+            build.opt_level(0);
+        } else if !self.alone {
+            build.opt_level(2);
+        }
         if !self.alone {
-            // Optimised in a debug build too; not where the profile says 0, which builds the fastest.
-            build.opt_level(if env::var("OPT_LEVEL").is_ok_and(|level| level == "0") { 0 } else { 2 });
             // As the profile has it: a report's line numbers need none of it, a debugger does.
             build.debug(env::var("DEBUG").is_ok_and(|debug| debug != "false" && debug != "0"));
         }
@@ -174,7 +221,8 @@ pub fn trial(reference: &Reference, dir: &Path) -> Result<Trial, CompileError> {
         Err(error @ (CompileError::Build(_) | CompileError::Compiler(CompilerError::Absent { .. }))) => Err(error),
         Err(error) => Ok(Some(error.to_string())),
     };
-    let compile = |prepared: &Prepared, layer: bool| compiler.object(&prepared.dir, "trial", layer).map(drop);
+    let counted = compiler.not_counted(reference)?.is_none();
+    let compile = |prepared: &Prepared, layer: bool| compiler.object(&prepared.dir, "trial", layer, counted).map(drop);
     let mut prepared = match recipe.prepare(reference, dir.to_owned()) {
         Ok(prepared) => prepared,
         Err(error) => return Ok(Trial { left_out: Some(error.to_string()), without_vma_code: None }),

@@ -111,7 +111,8 @@ pub fn derive(cache: &Cache, name: &str) -> Result<Reference, SupplyError> {
     let edited = derived.apply(&base, cache)?;
     let mut patches = base.note.patches.clone();
     patches.push(AppliedPatch { name: FILE.to_owned(), subject: derived.about.clone(), ..AppliedPatch::default() });
-    let note = Note { name: name.to_owned(), package: None, patches, ..base.note.clone() };
+    let changed = Vec::new();
+    let note = Note { name: name.to_owned(), package: None, patches, changed, ..base.note.clone() };
     if let Some(there) = there {
         let io = |error| CacheError::Io { path: there.tree(), cache: cache.dir().to_owned(), error };
         if there.note == note && is_edit_of(&there.tree(), &base.tree(), &edited).map_err(io)? {

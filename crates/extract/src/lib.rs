@@ -11,6 +11,7 @@
 
 pub mod boot;
 pub mod cache;
+pub mod changed;
 pub mod compile;
 pub mod compiler_errors;
 pub mod debian;

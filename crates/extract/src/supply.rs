@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cache::{AppliedPatch, Cache, CacheError, Note, Reference, Staging};
+use crate::changed::Texts;
 use crate::compile::{self, CompileError, Trial};
 use crate::debian::{self, Apt, DebianError, Wanted};
 use crate::derive::{self, DeriveError};
@@ -124,6 +125,8 @@ pub fn add(cache: &Cache, addition: &Addition, say: &mut dyn FnMut(&str)) -> Res
     let staging = cache.stage(&addition.name)?;
     let tree = staging.tree();
     let (origin, mut patches) = bring(cache, addition, &tree, &staging.scratch()?)?;
+    let touched: Vec<Patch> = reverts.iter().chain(&series).cloned().collect();
+    let before = Texts::read(&touched, &tree)?;
     for (series, direction) in [(reverts, Direction::Reverse), (series, Direction::Forward)] {
         for file in patch::in_order(&series, direction) {
             let applied = file.apply(direction, &tree, &staging.scratch()?)?;
@@ -132,8 +135,9 @@ pub fn add(cache: &Cache, addition: &Addition, say: &mut dyn FnMut(&str)) -> Res
         }
     }
     let examined = examine_copy(&addition.tree, &tree)?;
-    let name = addition.name.clone();
-    let note = Note { name, version: examined.version.to_string(), origin, package: None, patches };
+    let changed = Texts::read(&touched, &tree)?.not_in(&before, &tree);
+    let (name, version) = (addition.name.clone(), examined.version.to_string());
+    let note = Note { name, version, origin, package: None, patches, changed };
     if addition.compile {
         try_to_compile(&staging, &note, addition.force, say)?;
     }
@@ -183,7 +187,14 @@ pub fn check(cache: &Cache, tree: &str, rev: Option<&str>, write: Option<&Path>)
         extract.write(dir, "")?;
     }
     let version = extract.version.to_string();
-    let note = Note { name: "tree".to_owned(), version, origin: origin.clone(), package: None, patches };
+    let note = Note {
+        name: "tree".to_owned(),
+        version,
+        origin: origin.clone(),
+        package: None,
+        patches,
+        changed: Default::default(),
+    };
     let trial = compile::trial(&staging.reference(&note), &staging.scratch()?)?;
     Ok(Checked { origin, extract, trial })
 }
@@ -237,14 +248,16 @@ pub fn both_trees(
         }
     };
     let (mut made, origin) = (Vec::new(), &base.note.origin);
-    let given = names.iter().map(|name| format!("{name} (of {})", base.name));
-    for ((staging, given), patches) in stagings.iter().zip(given).zip(patches) {
+    let texts = [Texts::read(&series, &without)?, Texts::read(&series, &with)?];
+    let changed = [texts[0].not_in(&texts[1], &without), texts[1].not_in(&texts[0], &with)];
+    for ((staging, name), (patches, changed)) in stagings.iter().zip(&names).zip(patches.into_iter().zip(changed)) {
+        let given = format!("{name} (of {})", base.name);
         let version = examine_copy(&given, &staging.tree())?.version.to_string();
-        made.push((version, patches));
+        made.push((version, patches, changed));
     }
     let mut references = Vec::new();
-    for ((staging, (version, patches)), name) in stagings.into_iter().zip(made).zip(names) {
-        references.push((staging, Note { name, version, origin: origin.clone(), package: None, patches }));
+    for ((staging, (version, patches, changed)), name) in stagings.into_iter().zip(made).zip(names) {
+        references.push((staging, Note { name, version, origin: origin.clone(), package: None, patches, changed }));
     }
     if compile {
         references.iter().try_for_each(|(staging, note)| try_to_compile(staging, note, false, say))?;
@@ -400,6 +413,7 @@ fn fetch_one(
         origin,
         package: Some(package.name),
         patches: Vec::new(),
+        changed: Vec::new(),
     };
     Ok(Fetched::New(staging.install(&note)?))
 }

@@ -1,5 +1,7 @@
 //! The table of references, as Rust source that the tool includes: a `Reference` (src/kernel.rs) a row.
 
+use std::path::Path;
+
 use crate::cache::Reference;
 use crate::prepare::Prepared;
 use crate::revision;
@@ -49,15 +51,26 @@ impl Table {
 }
 
 /// One reference. `ops` is the symbol of its table of functions; `layer` that of the same with the VMA layer, or why
-/// there is none.
-pub fn row(prepared: &Prepared, ops: &str, layer: Result<&str, &str>) -> String {
+/// there is none; `not_counted` is why the runs of its changed lines are not counted, if they are not.
+pub fn row(prepared: &Prepared, ops: &str, layer: Result<&str, &str>, not_counted: Option<&str>) -> String {
     let (note, extract) = (&prepared.reference.note, &prepared.extract);
+    let layer_ops = layer.ok();
     let layer = match layer {
         Ok(ops) => format!("Ok({})", symbol(ops)),
         Err(reason) => format!("Err({reason:?})"),
     };
     let patches: Vec<String> = note.patches.iter().map(ToString::to_string).collect();
     let mutants = prepared.mutant_table().map(|path| ("mutants", format!("include_str!({path:?})")));
+    let changed =
+        serde_json::to_string(&note.changed).unwrap_or_else(|error| unreachable!("a plain structure: {error}"));
+    let counters = match not_counted {
+        Some(reason) => format!("Err({reason:?})"),
+        None => {
+            let unit = |ops: &str| counter(ops, &prepared.dir.join(ops).with_extension("gcno"));
+            let units: String = std::iter::once(ops).chain(layer_ops).map(unit).collect();
+            format!("Ok(&[{units}])")
+        }
+    };
     let fields = [
         ("name", format!("{:?}", prepared.reference.name)),
         ("version", format!("{:?}", extract.version.to_string())),
@@ -66,12 +79,23 @@ pub fn row(prepared: &Prepared, ops: &str, layer: Result<&str, &str>) -> String 
         ("patches", format!("&{patches:?}")),
         ("extract", format!("include_str!({:?})", prepared.listing())),
         ("pieces", format!("include_str!({:?})", prepared.dir.join("pieces.json"))),
+        ("changed", format!("{changed:?}")),
+        ("counters", counters),
         ("ops", symbol(ops)),
         ("moves_pages", extract.features.moves_pages.to_string()),
         ("vma_layer", layer),
     ];
     let fields = fields.into_iter().chain(mutants).map(|(name, value)| format!("        {name}: {value},\n"));
     format!("    Reference {{\n{}    }},\n", fields.collect::<String>())
+}
+
+/// The counters of an object file that counts how often its lines run: what they belong to, as gcc wrote it, and what tells them.
+fn counter(ops: &str, notes: &Path) -> String {
+    format!(
+        "super::coverage::Counters {{\n            name: {ops:?},\n            notes: include_bytes!({notes:?}),\n            tell: {{\n                \
+         unsafe extern \"C\" {{ fn {ops}_counters(write: super::coverage::Write, to: *mut std::ffi::c_void); }}\n                \
+         {ops}_counters\n            }},\n        }}, "
+    )
 }
 
 /// A function that returns the table of functions with this symbol.
@@ -90,7 +114,8 @@ mod tests {
 
     fn reference(name: &str) -> Reference {
         let (version, origin) = ("6.12.1".to_owned(), "a test".to_owned());
-        let note = Note { name: name.to_owned(), version, origin, package: None, patches: Vec::new() };
+        let note =
+            Note { name: name.to_owned(), version, origin, package: None, patches: Vec::new(), changed: Vec::new() };
         Reference { name: name.to_owned(), dir: name.into(), note }
     }
 

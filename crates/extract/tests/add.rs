@@ -446,6 +446,10 @@ fn a_series_is_taken_out_the_last_patch_first() {
     // What is taken out of a reference and put back is as if nothing had been done; one after the other is told as such.
     let back = world.add("back", "ref:without", None, &["series.mbox"]).unwrap();
     assert_eq!((ctor(&back).as_str(), back.note.patches.len()), ("second(data);", 0));
+    assert_eq!(
+        (reference.note.changed[0].lines[0].text.as_str(), back.note.changed[0].lines.len()),
+        ("construct(data);", 1)
+    );
     let both = world.change("both", "fixed", None, &["one.patch"], &["series.mbox"]).unwrap();
     assert_eq!((ctor(&both).as_str(), both.note.patches.len()), ("first(data);", 2));
 }
@@ -490,6 +494,11 @@ fn a_fix_makes_two_trees_whether_the_base_has_it_or_not() {
         let patches = [&made.without, &made.with].map(|tree| tree.note.patches.first().map(|patch| patch.reverted));
         assert_eq!(patches, if base_has_it { [Some(true), None] } else { [None, Some(false)] });
         [&made.without, &made.with].into_iter().for_each(is_complete);
+        for (tree, text) in [(&made.without, "construct(data);"), (&made.with, "second(data);")] {
+            let [changed] = tree.note.changed.as_slice() else { panic!("{:?}", tree.note) };
+            assert_eq!((changed.file.as_str(), changed.function.as_str()), ("mm/rmap.c", "anon_vma_ctor"));
+            assert_eq!(changed.lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), [text]);
+        }
         assert_eq!(ctor(&world.cache.load(base).unwrap()), ctor(&of));
     }
     // Halfway in: neither.

@@ -10,7 +10,14 @@ use rmap_extract::cache::{AppliedPatch, Cache, CacheError, Note, check_name};
 
 fn note(name: &str, version: &str) -> Note {
     let patches = vec![AppliedPatch { name: "a.patch".to_owned(), ..AppliedPatch::default() }];
-    Note { name: name.to_owned(), version: version.to_owned(), origin: "nowhere".to_owned(), package: None, patches }
+    Note {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        origin: "nowhere".to_owned(),
+        package: None,
+        patches,
+        changed: Vec::new(),
+    }
 }
 
 #[test]
