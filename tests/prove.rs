@@ -36,6 +36,24 @@ fn a_change_that_repairs_nothing_is_not_reproduced_and_the_work_is_told() {
     }
 }
 
+/// Both defects are real: findings/known.toml explains them.
+#[test]
+fn what_both_trees_show_is_told_apart_from_what_the_second_alone_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rmap-diff"));
+    let args =
+        ["--known", "none", "--ops", "60000", "--fail-rate", "0.5", "--vma", "kernel", "--json", "-o", "p.trace"];
+    let output = command.args(["prove", "7.2", "7.3"]).args(args).current_dir(dir.path()).output().unwrap();
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &value["verdict"]), (Some(1), &"breaks something else".into()), "{value}");
+    let shared = value["shared"].as_array().unwrap();
+    assert!(shared.len() == 1 && shared[0].as_str().unwrap().contains("mas_is_active"), "{value}");
+    let broken = value["broken"].as_array().unwrap();
+    assert!(broken.len() == 1 && broken[0]["signature"].as_str().unwrap().contains("pgoff"), "{value}");
+    assert_eq!(value["fixed"], Value::Array(Vec::new()), "{value}");
+    assert!(dir.path().join("p.trace").is_file() && dir.path().join("p.c").is_file());
+}
+
 #[test]
 fn a_port_that_knows_neither_tree_is_no_judge_unless_it_is_asked() {
     // It knows both, and so nothing is found with it either.
