@@ -510,7 +510,7 @@ fn a_fix_makes_two_trees_whether_the_base_has_it_or_not() {
     }
     assert_eq!(listing(world.cache.dir()), before);
     let [linux, patch] = ["linux", "series.mbox"].map(|file| world.path(file).display().to_string());
-    assert!(kernels(world.cache.dir(), &["add", "--name", "6.12", "--tree", &linux]).0);
+    assert!(kernels(world.cache.dir(), &["add", "--no-compile", "--name", "6.12", "--tree", &linux]).0);
     let (good, said) = kernels(world.cache.dir(), &["fix", "--no-compile", "--base", "6.12", &patch]);
     assert!(good && said.contains("6.12 does not have the fix: 6.12-without is 6.12 as it is"), "{said}");
 }
@@ -520,7 +520,8 @@ fn the_command_takes_a_patch_out_and_lists_it() {
     let mut world = World::new();
     series(&mut world);
     let [tree, patch] = ["fixed", "series.mbox"].map(|file| world.path(file).display().to_string());
-    let (good, said) = kernels(world.cache.dir(), &["add", "--name", "6.12", "--tree", &tree, "--revert", &patch]);
+    let (good, said) =
+        kernels(world.cache.dir(), &["add", "--no-compile", "--name", "6.12", "--tree", &tree, "--revert", &patch]);
     assert!(good, "{said}");
     let (_, said) = kernels(world.cache.dir(), &["list"]);
     assert!(said.contains("- series.mbox: [PATCH 1/2] one (and 1 more)"), "{said}");

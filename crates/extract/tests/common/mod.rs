@@ -428,7 +428,8 @@ pub fn old_tree(tree: &Path, version: &str) {
     );
     let pages = "static inline unsigned long vma_pages(struct vm_area_struct *vma)\n{\n\treturn 1;\n}\n";
     let walk = "#define anon_vma_interval_tree_foreach(link, root) \\\n\tfor (link = root; link; )\n";
-    write(tree, "include/linux/mm.h", &format!("{pages}\n{walk}"));
+    write(tree, "include/linux/mm.h", &format!("{pages}\n{walk}{VMA_FLAGS}"));
+    write(tree, "include/linux/gfp.h", &gfp_flags());
     write(
         tree,
         "mm/mmap.c",
@@ -452,7 +453,8 @@ pub fn new_tree(tree: &Path, version: &str) {
         geometry += &format!("static inline unsigned long {name}(struct vm_area_struct *vma)\n{{\n\treturn 1;\n}}\n\n");
     }
     let walk = "#define anon_rmap_tree_foreach(link, root) \\\n\tfor (link = root; link; )\n";
-    write(tree, "include/linux/mm.h", &format!("{geometry}{walk}"));
+    write(tree, "include/linux/mm.h", &format!("{geometry}{walk}{VMA_FLAGS}"));
+    write(tree, "include/linux/gfp_types.h", &gfp_flags());
     write(tree, "mm/mmap.c", "int nothing;\n");
     write(
         tree,
@@ -461,6 +463,13 @@ pub fn new_tree(tree: &Path, version: &str) {
     );
     let keys = ["vma_start_anon_pgoff(link->vma)", "vma_last_anon_pgoff(link->vma)"];
     write(tree, "mm/interval_tree.c", &interval_tree("anon_rmap_tree", keys));
+}
+
+const VMA_FLAGS: &str = "#define VM_ACCESS_FLAGS 7\n";
+
+fn gfp_flags() -> String {
+    let names = ["ATOMIC", "KERNEL", "KERNEL_ACCOUNT", "NOWAIT", "NOIO", "NOFS"];
+    names.iter().map(|name| format!("#define GFP_{name} 1\n")).collect()
 }
 
 /// Replaces a text that must be there, everywhere.
