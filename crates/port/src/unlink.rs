@@ -56,9 +56,7 @@ impl Port {
         if let Some(active) = active {
             let object = self.anon_vmas.get_mut(active)?;
             object.num_active_vmas = object.num_active_vmas.wrapping_sub(1);
-            if self.revision.unlink_clears_anon_vma {
-                self.vmas.get_mut(vma)?.anon_vma = None;
-            }
+            self.vmas.get_mut(vma)?.anon_vma = None;
         }
         match once {
             Some(active) => self.anon_vma_unlock_write(active),
