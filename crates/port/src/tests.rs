@@ -5,5 +5,4 @@ mod rules;
 mod scenarios;
 mod told;
 mod trees;
-mod walks;
 mod world;
