@@ -5,17 +5,16 @@ use std::time::{Duration, Instant};
 
 use super::known_file::KnownArg;
 use super::random::FailRate;
+use super::reproduce::Play;
 use super::subject::{self, VmaOption};
 use super::{AGREE, Error, FOUND, SideArg, UNDECIDED, file, print};
-use crate::check::{Driver, Lockstep};
 use crate::coverage::{self, ChangedLines};
 use crate::kernel::Reference;
 use crate::prove::{self, Outcome, Prover};
 use crate::report::{self, prove::Circumstances};
-use crate::reproduce::{self, Played, c};
-use crate::rmap::Side;
-use crate::session::{Job, Session, VmaCode};
-use crate::trace::{Rng, Trace, random_trace};
+use crate::reproduce::c;
+use crate::session::{Session, VmaCode};
+use crate::trace::{Rng, random_trace};
 
 /// Operations of a random trace.
 const TRACE_OPS: usize = 256;
@@ -155,22 +154,4 @@ fn search(args: &Args, vma: VmaCode, prover: &mut Prover) -> Result<(), Error> {
         prover.play(&random_trace(&mut rng, TRACE_OPS, &mix))?;
     }
     Ok(())
-}
-
-struct Play<'a> {
-    trace: &'a Trace,
-    kernel: &'a str,
-}
-
-impl Job for Play<'_> {
-    type Out = Played;
-
-    fn on<C, P, D>(self, mut lockstep: Lockstep<C, P>, mut driver: D) -> Played
-    where
-        C: Side + Send + 'static,
-        P: Side + Send + 'static,
-        D: Driver<C, P> + Send + 'static,
-    {
-        reproduce::play(&mut lockstep, &mut driver, self.trace, self.kernel)
-    }
 }

@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let kernel = args.subject.kernel_name()?;
     // What is known is reproduced too.
     let session = Session { tolerated: Vec::new(), ..args.subject.session()? };
-    let played = session.run(Play { trace: &trace, kernel: &kernel })??;
+    let played = session.run(Play { trace: &trace, kernel: &kernel })?;
     let expectations = whole.first(played.ops.len()).expectations;
     let played = Played { expectations, ..played };
     let written = match args.form {
@@ -80,13 +80,14 @@ fn line_of(text: &str, operation: usize) -> usize {
     lines.map(|(at, _)| at + 1).nth(operation - 1).unwrap_or(0)
 }
 
-struct Play<'a> {
-    trace: &'a Trace,
-    kernel: &'a str,
+/// What a reproducer is made of: a trace as a reference plays it.
+pub(super) struct Play<'a> {
+    pub(super) trace: &'a Trace,
+    pub(super) kernel: &'a str,
 }
 
 impl Job for Play<'_> {
-    type Out = Result<Played, Error>;
+    type Out = Played;
 
     fn on<C, P, D>(self, mut lockstep: Lockstep<C, P>, mut driver: D) -> Self::Out
     where
@@ -94,7 +95,6 @@ impl Job for Play<'_> {
         P: Side + Send + 'static,
         D: Driver<C, P> + Send + 'static,
     {
-        let (lockstep, driver) = (&mut lockstep, &mut driver);
-        Ok(reproduce::play(lockstep, driver, self.trace, self.kernel))
+        reproduce::play(&mut lockstep, &mut driver, self.trace, self.kernel)
     }
 }
