@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode, Stdio};
 use rmap_diff::kernel::{self, Reference};
 use rmap_diff::known::{KnownFinding, KnownFindings, Replayed};
 use rmap_diff::session::{Session, VmaCode};
-use rmap_diff::trace::{Mix, OpSet, Rng, random_trace};
+use rmap_diff::trace::{Mix, Rng, random_trace};
 
 const FILE: &str = "docs/trees.md";
 const BEGIN: &str = "<!-- trees: begin -->";
@@ -154,10 +154,7 @@ fn random(
 ) -> Result<Outcome, String> {
     let session = Session::new(reference).with_vma(vma).tolerating(known);
     let mut player = session.player().map_err(|error| error.to_string())?;
-    let mixes = match vma.operations() {
-        OpSet::Full => Mix::varied(),
-        OpSet::Small => vec![Mix::default()],
-    };
+    let mixes = Mix::varied(vma.operations());
     let mut outcome = Outcome { operations: 0, met: Vec::new(), found: Vec::new() };
     for seed in SEEDS {
         let mut rng = Rng::new(seed);

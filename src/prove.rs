@@ -103,16 +103,6 @@ pub fn seeds(vma: VmaCode) -> Vec<Trace> {
     traces.filter(|trace| vma == VmaCode::Kernel || trace.is_small()).collect()
 }
 
-/// The mixes that random traces are made of, in turn.
-pub fn mixes(vma: VmaCode) -> Vec<Mix> {
-    match vma {
-        VmaCode::Kernel => {
-            vec![Mix::full(), Mix::full_fork_heavy(), Mix::merges(), Mix::failing_merges(), Mix::sparse_forks()]
-        }
-        VmaCode::Model => vec![Mix::default(), Mix::fork_heavy(), Mix::wide()],
-    }
-}
-
 /// Two trees on which the same traces are played.
 pub struct Prover {
     sessions: [Session; 2],

@@ -39,8 +39,8 @@ static void layer_clear(struct rmap_world *w)
 		mt_init_flags(&w->mms[i].mm_mt, MM_MT_FLAGS);
 	w->mms[0].alive = true;
 	if (!w->files)
-		w->files = calloc(MAX_FILES, sizeof(*w->files));
-	for (uint32_t i = 0; w->files && i < MAX_FILES; i++)
+		w->files = calloc(RMAP_MAX_FILES, sizeof(*w->files));
+	for (uint32_t i = 0; w->files && i < RMAP_MAX_FILES; i++)
 		w->files[i] = (struct file){ .f_mapping = &w->files[i].mapping,
 					     .f_op = &plain_file_operations };
 }
@@ -61,7 +61,7 @@ static int32_t drive_map(struct mm_struct *mm, const struct rmap_operation_map *
 		      result;
 	unsigned long flags = VMA_FLAGS_NEW | (op->grows ? VM_GROWSDOWN : 0) |
 			      (op->noreserve ? VM_NORESERVE : 0);
-	struct file *file = op->file ? &current_world->files[(op->file - 1) % MAX_FILES] : NULL;
+	struct file *file = op->file ? &current_world->files[(op->file - 1) % RMAP_MAX_FILES] : NULL;
 	MA_STATE(mas, &mm->mm_mt, addr, addr);
 	LIST_HEAD(uf);
 

@@ -14,7 +14,7 @@ use crate::prove::{self, Outcome, Prover};
 use crate::report::{self, prove::Circumstances};
 use crate::reproduce::c;
 use crate::session::{Session, VmaCode};
-use crate::trace::{Rng, random_trace};
+use crate::trace::{Mix, Rng, random_trace};
 
 /// Operations of a random trace.
 const TRACE_OPS: usize = 256;
@@ -134,7 +134,7 @@ fn search(args: &Args, vma: VmaCode, prover: &mut Prover) -> Result<(), Error> {
     for seed in prove::seeds(vma) {
         prover.play(&seed)?;
     }
-    let mixes = prove::mixes(vma);
+    let mixes = Mix::varied(vma.operations());
     let mut rng = Rng::new(args.seed);
     let begun = Instant::now();
     let (time, before) = (Duration::from_secs(args.time), prover.operations());

@@ -144,7 +144,7 @@ impl Random<'_> {
             MixArg::Default => vec![Mix::default()],
             MixArg::ForkHeavy => vec![Mix::fork_heavy()],
             MixArg::Wide => vec![Mix::wide()],
-            MixArg::Varied => Mix::varied(),
+            MixArg::Varied => Mix::varied(operations),
             MixArg::Full => vec![Mix::full()],
             MixArg::FullForkHeavy => vec![Mix::full_fork_heavy()],
             MixArg::Merges => vec![Mix::merges()],

@@ -100,27 +100,3 @@ impl Watched for Kernel {
         self.reference.moves_pages
     }
 }
-
-/// The C alone, with nobody following: what it costs by itself.
-impl VmaLayer for Kernel {
-    fn operate(&mut self, request: &Request<'_>, pages: &mut dyn FnMut(PageEvent)) -> i32 {
-        self.operate_watched(request, &mut |seen| {
-            if let Observation::Pages(event) = seen.what {
-                pages(event);
-            }
-            true
-        })
-    }
-
-    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<MmCounts> {
-        Watched::mapped(self, mm, out)
-    }
-
-    fn injected(&self) -> u32 {
-        Watched::injected(self)
-    }
-
-    fn moves_pages(&self) -> bool {
-        Watched::moves_pages(self)
-    }
-}

@@ -28,7 +28,7 @@ revision! {
         /// is held for writing, and `unlink_anon_vmas()` that it is held (1/9, 3/9).
         clone_and_unlink_assert,
         /// `anon_vma_fork()` allocates its anon_vma and avc before the clone, and frees them on
-        /// reuse or error (2/9: the seed). Before, it allocates them after the clone, and hands the
+        /// reuse or error (2/9). Before, it allocates them after the clone, and hands the
         /// half-built VMA to `unlink_anon_vmas()` when that fails.
         fork_preallocates,
         /// `anon_vma_clone()` and `unlink_anon_vmas()` return at once for a VMA without an

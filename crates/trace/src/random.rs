@@ -182,8 +182,12 @@ impl Mix {
         base.with("map", 12).with("fault", 3).with("unmap", 3).with("move", 14).with("grow", 2)
     }
 
-    /// What is played in turn, a trace of each, where nobody asks for a mix: every second trace is of [`Mix::full`].
-    pub fn varied() -> Vec<Mix> {
+    /// What is played in turn, a trace of each, where nobody asks for one mix. Of all operations, every second trace is of
+    /// [`Mix::full`].
+    pub fn varied(operations: OpSet) -> Vec<Mix> {
+        if operations == OpSet::Small {
+            return vec![Mix::default(), Mix::fork_heavy(), Mix::wide()];
+        }
         let others = [
             Mix::merges(),
             Mix::untouched_merges(),

@@ -147,3 +147,27 @@ pub trait VmaLayer: Rmap {
     /// See [`Watched::moves_pages`].
     fn moves_pages(&self) -> bool;
 }
+
+/// What can be watched can be driven alone, with nobody following: what it costs by itself.
+impl<S: Rmap + Watched> VmaLayer for S {
+    fn operate(&mut self, request: &Request<'_>, pages: &mut dyn FnMut(PageEvent)) -> i32 {
+        self.operate_watched(request, &mut |seen| {
+            if let Observation::Pages(event) = seen.what {
+                pages(event);
+            }
+            true
+        })
+    }
+
+    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<MmCounts> {
+        Watched::mapped(self, mm, out)
+    }
+
+    fn injected(&self) -> u32 {
+        Watched::injected(self)
+    }
+
+    fn moves_pages(&self) -> bool {
+        Watched::moves_pages(self)
+    }
+}

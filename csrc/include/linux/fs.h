@@ -31,8 +31,6 @@ struct file {
 	struct address_space mapping;
 };
 
-#define MAX_FILES RMAP_MAX_FILES
-
 static const struct file_operations plain_file_operations;
 
 /* --- No-op --- */

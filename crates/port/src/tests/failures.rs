@@ -164,13 +164,13 @@ fn the_seed_patch_fails_a_fork_that_reuse_would_have_saved() {
         world.call(Call::AnonVmaFork { vma: VmaId(vma as u32), pvma: vmas[2] })
     };
     assert_eq!(outcome(V6_12), 0);
-    assert_eq!(outcome(SEED), -ENOMEM);
+    assert_eq!(outcome(FORK_PREALLOCATES), -ENOMEM);
 }
 
 #[test]
 fn the_seed_patch_never_hands_a_partial_vma_of_fork_to_unlink() {
     use rmap_seam::{EventKind, Function};
-    for (revision, partial) in [(V6_12, true), (SEED, false)] {
+    for (revision, partial) in [(V6_12, true), (FORK_PREALLOCATES, false)] {
         let mut seen = false;
         for attempt in 1..10 {
             let mut world = PortWorld::new(revision);

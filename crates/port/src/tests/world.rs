@@ -10,18 +10,23 @@ pub const V6_12: Revision = Revision::GENERATIONS[1].1;
 pub const V7_2: Revision = Revision::GENERATIONS[2].1;
 pub const V7_3: Revision = Revision::GENERATIONS[3].1;
 
-/// 6.12 with 2/9, the seed patch.
-pub const SEED: Revision = Revision { fork_preallocates: true, ..V6_12 };
+/// 6.12 whose fork allocates before it clones.
+pub const FORK_PREALLOCATES: Revision = Revision { fork_preallocates: true, ..V6_12 };
 
 /// The revisions of real kernels.
 pub const REAL: [(&str, Revision); 5] =
-    [("6.1", V6_1), ("6.12", V6_12), ("6.12 + seed", SEED), ("7.2", V7_2), ("7.3", V7_3)];
+    [("6.1", V6_1), ("6.12", V6_12), ("6.12-fork-preallocates", FORK_PREALLOCATES), ("7.2", V7_2), ("7.3", V7_3)];
 
 /// The series as its patches were applied: each a kernel that could be.
 pub const SERIES: [Revision; 6] = [
     Revision { clone_and_unlink_assert: true, ..V6_12 },
-    Revision { clone_and_unlink_assert: true, ..SEED },
-    Revision { clone_and_unlink_assert: true, unfaulted_skipped: true, cleanup_clears_anon_vma: true, ..SEED },
+    Revision { clone_and_unlink_assert: true, ..FORK_PREALLOCATES },
+    Revision {
+        clone_and_unlink_assert: true,
+        unfaulted_skipped: true,
+        cleanup_clears_anon_vma: true,
+        ..FORK_PREALLOCATES
+    },
     Revision { reuse_only_on_fork: false, chains_preallocated: false, ..V7_2 },
     Revision { reuse_only_on_fork: false, ..V7_2 },
     Revision { cleanup_clears_anon_vma: false, ..V7_2 },
