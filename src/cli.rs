@@ -67,20 +67,20 @@ enum Command {
         200000 --kernel 6.1 --mix fork-heavy"
     )]
     Random(random::Args),
-    /// Try every sequence of operations in a small scope, with every allocation failing
+    /// Try every sequence of operations in a small scope, also with failing allocations
     #[command(
         after_help = "Examples:\n  rmap-diff exhaust --procs 3 --pages 2 --depth 6 --failures all\n  rmap-diff exhaust \
         --kernel 6.12 --vma model --procs 3 --pages 3 --depth 8 --failures all --state search.bin --time 600\n\n\
         Exit status: 0 everything in the scope was tried, 1 a divergence or violation was found, 2 wrong usage, 3 not finished."
     )]
     Exhaust(exhaust::Args),
-    /// Make the trace of a finding small: as few operations as find the same
+    /// Shrink the trace of a finding: remove every operation that the finding does not need
     #[command(
         after_help = "Examples:\n  rmap-diff minimize divergence.trace --kernel 6.12\n  rmap-diff minimize crash.trace -o \
         small.trace --side kernel"
     )]
     Minimize(minimize::Args),
-    /// Show the anon_vma forest of a trace, step by step, as text, as a picture or as a page
+    /// Show the VMAs and anon_vmas after each operation of a trace, as text, as a picture or as a page
     #[command(
         after_help = "Examples:\n  rmap-diff show fuzz/seeds/siblings.trace --at 4\n  rmap-diff show crash.trace --kernel 6.12 \
         --as html -o crash.html\n  rmap-diff show crash.trace --as svg -o crash.svg"
@@ -99,7 +99,7 @@ enum Command {
         broken, 2 wrong usage, 3 equivalent except for what is named, or not finished."
     )]
     Review(review::Args),
-    /// Play the same traces without a fix and with it: is it proven, does it break something?
+    /// Run the same traces without a fix and with it: does it repair something, or break something?
     #[command(
         after_help = "Examples:\n  rmap-diff prove 7.3-without 7.3-with --time 120\n  rmap-diff prove 7.3-without 7.3-with --ops 50000 --json\n\n\
         Exit status: 0 proven, 1 the fix breaks something else, 2 wrong usage, 3 not reproduced."
@@ -108,7 +108,7 @@ enum Command {
     /// Run the traces of the known findings again: is each still there?
     #[command(after_help = "Examples:\n  rmap-diff known\n  rmap-diff known --kernel 7.3")]
     Known(known::Args),
-    /// Run traces on a booted kernel too and compare its graph after every step (`make ground-truth`)
+    /// Run traces on a booted kernel too, and compare the state after each operation (`make ground-truth`)
     #[command(after_help = "Examples:\n  rmap-diff ground-truth --kernel 6.12 \
         --image vmlinuz --agent rmap-guest --traces 0 mine.trace")]
     GroundTruth(ground_truth::Args),
@@ -119,7 +119,7 @@ enum Command {
         fuzz/corpus/differential"
     )]
     Convert(convert::Args),
-    /// List the kernel references, or show what was cut from one
+    /// List the kernel references, or show what was extracted for one
     #[command(after_help = "Examples:\n  rmap-diff kernels\n  rmap-diff kernels --show 6.12 | less")]
     Kernels(kernels::Args),
     /// Print a completion script for a shell
@@ -130,7 +130,7 @@ enum Command {
     /// Print the manual page, or write those of all commands
     #[command(after_help = "Examples:\n  rmap-diff man | man -l -\n  rmap-diff man -o man/man1")]
     Man(manual::ManArgs),
-    /// Measure how many planted faults are found, of all that a fixed set of operators makes (`make mutants`)
+    /// Measure how many of the planted faults are found (`make mutants`)
     #[command(hide = cfg!(not(rmap_mutants)))]
     Mutants(mutants::Args),
 }

@@ -53,25 +53,25 @@ invariants! {
        "All anon_vmas of a chain share one root; a root is its own root and its own parent, no other anon_vma is its own parent, and a parent has the same root."
        "`include/linux/rmap.h` struct anon_vma; `mm/rmap.c` `anon_vma_fork()`, `lock_anon_vma_root()` (6.x)";
     I4 "tree-holds-attached" "tree membership"
-       "The tree of a live anon_vma holds exactly the VMAs attached to it, and at least one unless a reference from outside keeps it; a VMA attached to an anon_vma is attached to its parent."
+       "The tree of a live anon_vma holds exactly the VMAs that have it on their chains. The tree is not empty, unless a reference from outside keeps the anon_vma live. A VMA that has an anon_vma on its chain has the parent on it too."
        "`mm/rmap.c` `unlink_anon_vmas()`, `__put_anon_vma()`";
     I5 "counters-match" "counters"
-       "`num_active_vmas` counts the VMAs whose `anon_vma` it is; `num_children` counts the live anon_vmas whose parent it is, and a root counts itself."
+       "`num_active_vmas` is the number of VMAs whose `vma->anon_vma` points to the anon_vma. `num_children` is the number of live anon_vmas whose parent it is; a root counts itself."
        "`include/linux/rmap.h` struct anon_vma; `mm/rmap.c` `anon_vma_fork()`, `unlink_anon_vmas()`";
     I6 "refcount-accounted" "reference count"
-       "The refcount is 1 for the VMAs, plus 1 for each reference from outside; a root has 1 more for each live anon_vma below it."
+       "The refcount is 1 while VMAs are in the tree, plus 1 for each reference from outside (`folio_get_anon_vma()`); a root has 1 more for each live anon_vma below it."
        "`include/linux/rmap.h` struct anon_vma, `get_anon_vma()`, `put_anon_vma()` (7.x: `mm/internal.h`)";
     I7 "same-anon-vma-same-chain" "same anon_vma, same chain"
-       "VMAs with the same `anon_vma` are of one process, and have the same set of anon_vmas on their chains (in 6.x also in the same order)."
+       "VMAs with the same `vma->anon_vma` belong to one process, and have the same set of anon_vmas on their chains (in 6.x also in the same order)."
        "`mm/vma.c` (6.1: `mm/mmap.c`) `reusable_anon_vma()`, `dup_anon_vma()`";
     I8 "interval-tree-valid" "interval tree"
        "The tree is a red-black tree ordered by page offset, its leftmost node is cached, and `rb_subtree_last` is right at every node; a VMA's range does not change while its entries are in trees."
        "`lib/rbtree.c`; `include/linux/interval_tree_generic.h`; `mm/interval_tree.c`";
     I9 "walk-finds-every-page" "the walk finds every page"
-       "An rmap walk reaches every place that maps a folio, and elsewhere only places where a VMA could map it; the folio's anon_vma is live, is on the chain of each VMA that maps it, and is the root if the folio may be shared."
+       "An rmap walk reaches every VMA and page that maps a folio. Any other VMA that it reaches could map the folio at that page. The folio's anon_vma is live, is on the chain of each VMA that maps the folio, and is the root if the folio may be shared."
        "`mm/rmap.c` `rmap_walk_anon()`, `__folio_set_anon()` (6.1: `__page_set_anon_rmap()`), `folio_move_anon_rmap()`";
     I10 "all-or-nothing" "all or nothing"
-       "After success the destination's chain has the source's anon_vmas, plus its own after a fork without reuse; after failure everything that existed before is as it was. Only a non-root anon_vma with no active VMA and at most one child is reused."
+       "After success the destination's chain has the source's anon_vmas, and after a fork without reuse also a new one. After failure every object that existed before the call is as it was. Only an anon_vma that is not a root, has no active VMA and has at most one child is reused."
        "`mm/rmap.c` `anon_vma_clone()`, `anon_vma_fork()`, `maybe_reuse_anon_vma()` (7.x)";
     I11 "locks-and-warnings" "locks and warnings"
        "No lock is held on return, no allocation sleeps under an anon_vma lock, a tree changes only under its root's write lock, and the code warns of nothing."
@@ -80,13 +80,13 @@ invariants! {
        "After the last exit no object is live."
        "`mm/mmap.c` `exit_mmap()`; `mm/rmap.c` `unlink_anon_vmas()`, `__put_anon_vma()`";
     Growth "bounded-growth" "growth"
-       "A chain has at most twice as many entries as there were VMAs at one time, plus two."
+       "A chain has at most 2 * N + 2 entries. N is the largest number of VMAs that were live at the same time."
        "`mm/rmap.c` `anon_vma_clone()` (the fix 7a3ef208e662), `maybe_reuse_anon_vma()` (7.x)";
     VmaTree "vma-tree-matches" "VMA tree"
        "The tree of an mm holds its VMAs in order and without overlap, at their ranges; `map_count` and `total_vm` count them and their pages; the tree is in RCU mode."
        "`mm/vma.c` (6.1: `mm/mmap.c`) `validate_mm()`; `kernel/fork.c` or `mm/mmap.c` `dup_mmap()`";
     Asked "operation-did-what-was-asked" "what was asked"
-       "What an operation was asked to map, unmap, copy or move is so after it, page by page, and nothing else changed; it runs out of memory only if an allocation was made to fail; and it leaves no untouched anonymous memory whose page offset is not its address, but in the child of a VMA with MADV_WIPEONFORK that had moved."
+       "After an operation, every page that it was asked to map, unmap, copy or move is as asked, and no other page changed. It fails with ENOMEM only if an allocation was made to fail. It leaves no untouched anonymous memory whose page offset differs from its address, except in a child's copy of a VMA that was moved and has MADV_WIPEONFORK."
        "the manual pages mmap(2), munmap(2), mremap(2), mprotect(2), madvise(2), fork(2)";
 }
 

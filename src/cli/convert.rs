@@ -8,25 +8,25 @@ use crate::trace::{self, OpSet, Trace};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// What to read (`-`: standard input); with --seeds a directory of .trace files.
+    /// The file to read (`-`: standard input); with --seeds, a directory of .trace files.
     input: PathBuf,
     /// The old place of --out.
     #[arg(hide = true, conflicts_with = "out")]
     output: Option<PathBuf>,
-    /// Where to write (`-`: standard output); with --seeds a directory. Default: standard output.
+    /// Where to write (`-`: standard output); with --seeds, a directory. Default: standard output.
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The form to write. Default: bytes if the input is a text trace, else text.
     #[arg(long, value_enum)]
     to: Option<Form>,
-    /// Leave out a last record that is cut short. An input of the fuzzer may end with one.
+    /// Drop the last record if it is incomplete. An input of the fuzzer may end with such a record.
     #[arg(long, conflicts_with = "seeds")]
     partial: bool,
-    /// Make a fuzzing corpus of a directory of seeds: each NAME.trace becomes a file NAME of bytes.
+    /// Convert a directory of seed traces to a fuzzing corpus: each NAME.trace becomes a file NAME of bytes.
     #[arg(long, conflicts_with = "to")]
     seeds: bool,
-    /// The operations that the bytes are drawn from: the meaning of the bytes depends on it. The fuzz target uses full
-    /// with the kernel's VMA code, small with the model.
+    /// The set of operations. The meaning of the bytes depends on it. The fuzz target uses `full` with the kernel's VMA
+    /// code, and `small` with the model.
     #[arg(long, value_enum, default_value_t = Set::Full)]
     set: Set,
 }

@@ -37,7 +37,7 @@ struct ScopeArgs {
     /// The operations that are tried, by name, with commas between. Default: map, fault, fork, unmap and exit.
     #[arg(long = "only", value_name = "LIST", value_parser = parse_kinds)]
     kinds: Option<OpKinds>,
-    /// Count states that differ only in the numbers of processes as different states.
+    /// Count states as different even if they differ only in how processes are numbered.
     #[arg(long)]
     no_symmetry: bool,
 }
@@ -46,7 +46,7 @@ struct ScopeArgs {
 #[derive(clap::Args)]
 #[group(skip)]
 pub(super) struct LimitArgs {
-    /// Stop after this many seconds. Default: when the search is finished.
+    /// Stop after this many seconds. Default: no limit.
     #[arg(long, value_name = "SECONDS")]
     pub(super) time: Option<u64>,
     /// Stop when the states take this many megabytes.
@@ -62,12 +62,12 @@ pub(super) struct Args {
     #[command(flatten)]
     scope: ScopeArgs,
     /// `all`: try each operation also with each of its allocations failing, alone and with all later ones. With the
-    /// kernel's VMA code each maple tree node fails, too.
+    /// kernel's VMA code, try it also with each allocation of a maple tree node failing.
     #[arg(long, value_enum, default_value_t = FailuresArg::None)]
     failures: FailuresArg,
     #[command(flatten)]
     limits: LimitArgs,
-    /// The file of the search. The search is saved there every minute and when it stops, and resumes from there.
+    /// Save the search in this file, every minute and when it stops. If the file exists, continue the search in it.
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
     #[command(flatten)]
@@ -82,7 +82,7 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum FailuresArg {
-    /// Nothing fails.
+    /// No allocation fails.
     None,
     /// Each allocation fails, alone and with all later ones.
     All,

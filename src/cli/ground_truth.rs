@@ -52,7 +52,7 @@ pub(super) struct Args {
     /// The share of random traces that have failing allocations, from 0 to 1. Default: 0.2, or 1 with --fail-rate.
     #[arg(long, value_name = "SHARE", value_parser = super::random::parse_rate)]
     failing: Option<f64>,
-    /// Where to write the minimised trace of a difference (`-`: standard output).
+    /// Where to write the smallest trace of a difference (`-`: standard output).
     #[arg(short, long, value_name = "FILE", default_value = "ground-truth.trace")]
     out: PathBuf,
     #[command(flatten)]

@@ -6,7 +6,7 @@ use crate::session::{Session, VmaCode};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Show what was cut from this reference, what is a stub, and the text that was compiled.
+    /// Show what was extracted for this reference, what is a stand-in, and the text that was compiled.
     #[arg(long, value_name = "NAME")]
     show: Option<String>,
     /// List as JSON.

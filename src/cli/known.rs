@@ -7,7 +7,7 @@ use crate::known::Replayed;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Run them only on this reference, by name.
+    /// Run the traces only on this reference, by name.
     #[arg(long, value_name = "NAME")]
     kernel: Option<String>,
     #[command(flatten)]

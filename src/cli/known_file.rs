@@ -12,8 +12,8 @@ use crate::known::{KnownFinding, KnownFindings};
 #[derive(clap::Args)]
 #[group(skip)]
 pub(super) struct KnownArg {
-    /// A file of known findings. They are counted and not reported. `none`: there are none. Default: the file that is
-    /// built in (findings/known.toml).
+    /// The list of known findings. They are counted and not reported. `none`: no list. Default: the list that is built
+    /// in (findings/known.toml).
     #[arg(long, value_name = "FILE", env = "RMAP_KNOWN")]
     known: Option<PathBuf>,
 }

@@ -29,33 +29,33 @@ pub(super) struct Args {
     /// The reference. The option may be given several times. Default: all references of this binary.
     #[arg(long, value_name = "NAME", env = "RMAP_KERNEL")]
     kernel: Vec<String>,
-    /// Operations for which each mutant is hunted at most, by each judge.
+    /// The largest number of operations of a hunt. Each mutant is hunted in lockstep, and by the invariants alone.
     #[arg(long, default_value_t = 300_000)]
     ops: u64,
-    /// Seeds of the random traces. They take turns.
+    /// How many seeds the random traces use. The seeds take turns.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     seeds: u32,
     #[command(flatten)]
     fail_rate: FailRate,
-    /// Stop after this many seconds; the same command goes on later. 0: when all is done.
+    /// Stop after this many seconds. The same command continues later. 0: no limit.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     time: u64,
-    /// Processes at a time. Default: as many as there are processors.
+    /// How many processes run at once. Default: as many as there are processors.
     #[arg(long)]
     jobs: Option<NonZero<usize>>,
-    /// Hunt only the mutants of this score: rmap or vma.
+    /// Hunt only the mutants of this group: rmap or vma.
     #[arg(long)]
     group: Option<String>,
-    /// Hunt only the mutants of these numbers.
+    /// Hunt only the mutants with these numbers.
     #[arg(long, value_delimiter = ',', value_name = "N,N")]
     mutants: Vec<u32>,
     /// Hunt only every Nth mutant.
     #[arg(long, default_value_t = 1, value_name = "N")]
     every: u32,
-    /// Do not make the traces small.
+    /// Do not shrink the traces.
     #[arg(long)]
     no_minimize: bool,
-    /// Keep what an older build found, and hunt only what it did not find.
+    /// Keep the mutants that an older build killed, and hunt only the others.
     #[arg(long)]
     keep_kills: bool,
     /// The directory of the results.

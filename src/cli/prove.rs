@@ -35,8 +35,8 @@ pub(super) struct Args {
     /// The same seed gives the same traces.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// What is judged on each of the two: the C alone, by the invariants, or both sides, so that a difference from the port
-    /// counts as a failure too. A port that does not know the fix differs from it.
+    /// Which side runs, on each of the two references. With `both`, a difference between the C and the port counts as a
+    /// failure too. The port may not have the fix, and then the C with the fix differs from it.
     #[arg(long, value_enum, default_value_t = SideArg::Kernel)]
     side: SideArg,
     #[command(flatten)]

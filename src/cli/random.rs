@@ -19,7 +19,7 @@ use crate::trace::{Mix, OpSet, Rng, random_trace};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// How many operations are run in total.
+    /// How many operations are run, in all traces together.
     #[arg(long, default_value_t = 100_000)]
     ops: u64,
     /// The same seed gives the same traces.
@@ -30,13 +30,13 @@ pub(super) struct Args {
     /// Operations per trace. Each trace starts with one empty process.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     trace_ops: u32,
-    /// What the traces are made of. Default: `full` with the kernel's VMA code, `default` with the model.
+    /// What the traces are made of. Default: `varied` with the kernel's VMA code, `default` with the model.
     #[arg(long, value_enum)]
     mix: Option<MixArg>,
     #[command(flatten)]
     subject: subject::Args,
     /// Print how often each operation was done, refused and failed, how VMAs merged, at which sites allocations were
-    /// made to fail, and how many states were seen. This takes longer, because every state is looked at.
+    /// made to fail, and how many different states there were. This takes longer, because every state is examined.
     #[arg(long)]
     stats: bool,
     /// Where to write the trace of a finding (`-`: standard output).
@@ -45,7 +45,7 @@ pub(super) struct Args {
     /// Report what was done or found as JSON.
     #[arg(long)]
     json: bool,
-    /// Make the trace of a finding small before it is written.
+    /// Shrink the trace of a finding before it is written.
     #[arg(long)]
     minimize: bool,
 }
@@ -54,23 +54,24 @@ pub(super) struct Args {
 enum MixArg {
     /// Every operation that the model knows.
     Default,
-    /// Few VMAs, many forks and exits: deep hierarchies.
+    /// Few VMAs, and many forks and exits, which make deep hierarchies.
     ForkHeavy,
-    /// Many small VMAs: long trees, many neighbours.
+    /// Many small VMAs, so that trees are large and VMAs have many neighbours.
     Wide,
-    /// Full, and in turn with it merges, untouched-merges, failing-merges, full-fork-heavy and sparse-forks.
+    /// Every second trace is of full; merges, untouched-merges, failing-merges, full-fork-heavy and sparse-forks take
+    /// turns in between.
     Varied,
     /// Every operation.
     Full,
     /// Every operation, but mostly forks and exits.
     FullForkHeavy,
-    /// Few pages: VMAs split and merge all the time.
+    /// Few pages, so that VMAs split and merge all the time.
     Merges,
-    /// The same, of memory that is seldom touched.
+    /// Like merges, but the memory is seldom touched.
     UntouchedMerges,
-    /// Merges, and every other operation fails: merges that come to nothing.
+    /// Like merges, but every second operation has failing allocations.
     FailingMerges,
-    /// VMAs lie apart from one another, and forks run out of memory for the tree.
+    /// VMAs that do not touch one another, and forks that cannot allocate maple tree nodes.
     SparseForks,
 }
 
@@ -100,8 +101,8 @@ fn statistics_value(stats: &Stats, merges: Option<&Merges>, features: &Features)
 #[derive(clap::Args)]
 #[group(skip)]
 pub(super) struct FailRate {
-    /// The share of operations that are given failing attempts, from 0 to 1. An operation that makes fewer attempts
-    /// than that goes through. Default: the share of the mix.
+    /// The share of operations that have failing allocations, from 0 to 1. An operation succeeds if it never makes the
+    /// attempts that are to fail. Default: the share of the mix.
     #[arg(long, value_name = "P", value_parser = parse_rate)]
     fail_rate: Option<f64>,
 }

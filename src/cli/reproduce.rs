@@ -26,11 +26,11 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Form {
-    /// A C program that does the same by system calls.
+    /// A C program that does the operations of the trace by system calls.
     C,
     /// A Rust file with one #[test], for tests/ of this project.
     Test,
-    /// The trace, up to where something is found.
+    /// The trace, up to the operation at which something is found.
     Text,
 }
 

@@ -36,15 +36,15 @@ pub(super) struct Args {
     base: String,
     /// The reference with the change.
     changed: String,
-    /// Processes that are alive at once in the search of a small scope. Default: three scopes are searched: 5 processes, 1
-    /// page, depth 9; then 3, 2, 7; then 2, 3, 6.
+    /// Processes that are alive at once in the search of a small scope. Default: three scopes are searched. They have 5
+    /// processes, 1 page and depth 9; 3, 2 and 7; 2, 3 and 6.
     #[arg(long, value_name = "P", requires = "pages", requires = "depth", value_parser = clap::value_parser!(u8).range(1..=6))]
     procs: Option<u8>,
     /// Pages that the search uses.
     #[arg(long, value_name = "N", requires = "procs", value_parser = clap::value_parser!(u64).range(1..=16))]
     pages: Option<u64>,
-    /// The longest sequence that the search tries, in operations. 0: no search. Without --procs and --pages it bounds the
-    /// depth of each default scope.
+    /// The longest sequence that the search tries, in operations. 0: no search. Without --procs and --pages it limits the
+    /// depth of each of the three default scopes.
     #[arg(long, value_name = "D")]
     depth: Option<u32>,
     /// The operations that the search tries, by name, with commas between. Default: map, fault, fork, unmap and exit.
@@ -59,8 +59,8 @@ pub(super) struct Args {
     /// The same seed gives the same traces.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Run only this trace (`-`: standard input). In it `fail=N` is the Nth failure that the operation can meet on either
-    /// side.
+    /// Run only this trace (`-`: standard input). In the trace, `fail=N` is the Nth failure that the operation can have
+    /// on either side.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["procs", "pages", "depth", "kinds", "ops", "seed"])]
     trace: Option<PathBuf>,
     #[command(flatten)]
@@ -72,7 +72,8 @@ pub(super) struct Args {
     threads: Option<usize>,
     #[command(flatten)]
     known: KnownArg,
-    /// Write the smallest trace of each class of difference into this directory, N.trace in the order of the verdict.
+    /// Write the smallest trace of each class of difference into this directory, as N.trace. N is its place in the
+    /// verdict.
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print the verdict as JSON.

@@ -26,8 +26,8 @@ pub(super) struct Args {
     /// Report the finding, and the known findings that were met, as JSON.
     #[arg(long)]
     json: bool,
-    /// Print every operation that was refused or failed, with its error, and every expectation that is not for the
-    /// reference.
+    /// Print every operation that was refused or failed, with its error, and every expectation that is for other kernel
+    /// versions.
     #[arg(short, long)]
     verbose: bool,
 }

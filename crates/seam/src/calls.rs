@@ -1,12 +1,12 @@
-//! The calls of the seam: each is declared here, once.
+//! The calls of the seam. Each call is declared here, once.
 //!
-//! [`for_each_call!`](crate::for_each_call) lists them, one row a call: its class, its name in Rust, its number in the C
+//! [`for_each_call!`](crate::for_each_call) has one row for each call: its class, its name in Rust, its number in the C
 //! interface, the member of `struct rmap_call` that holds its arguments, the kernel function that it stands for, and the
-//! arguments themselves. The enum, the names, the text form and the classes are made of the rows here; whoever compiles the C
-//! makes its encoding and decoding of the same rows, with the numbers and structures of csrc/rmap_abi.h.
+//! arguments themselves. The enum, the names, the text form and the classes are made from these rows. The crate that compiles
+//! the C makes the encoding and decoding from the same rows, with the numbers and structures of csrc/rmap_abi.h.
 //!
-//! To add a call: its number and structure in csrc/rmap_abi.h, its row here, and what the two sides do: a case in
-//! csrc/reference.c and an arm in crates/port/src/lib.rs. The compiler asks for each.
+//! To add a call, write its number and structure in csrc/rmap_abi.h, its row here, a case in csrc/reference.c for the C, and an
+//! arm in crates/port/src/lib.rs for the port. If one of them is missing, the compiler reports it.
 
 use std::fmt;
 
@@ -33,7 +33,7 @@ macro_rules! for_each_call {
                 /// Whose lock.
                 mm: MmId,
             },
-            /// `vm_area_alloc()` and the setting of its range; its attributes are [`VmaAttributes::anonymous`]. One
+            /// `vm_area_alloc()`. The VMA then gets its range, and the attributes [`VmaAttributes::anonymous`]. Makes one
             /// allocation attempt.
             /// Returns the new [`VmaId`] or `-ENOMEM`.
             VmaAlloc VmAreaAlloc RMAP_VM_AREA_ALLOC vm_area_alloc "vm_area_alloc" {
@@ -42,9 +42,9 @@ macro_rules! for_each_call {
                 /// Where it lies.
                 range: VmaRange,
             },
-            /// `vm_area_dup()` (kernel/fork.c, mm/vma_init.c in 7.x): copies every field but the chain,
-            /// which starts empty, and the attached mark, which starts clear; `mm` and `range` are what
-            /// the caller then writes into the copy; `anon_pgoff` moves with `pgoff`. One allocation attempt.
+            /// `vm_area_dup()` (kernel/fork.c, mm/vma_init.c in 7.x): copies every field but two. The chain of the
+            /// copy is empty, and the copy is not attached. The caller then writes `mm` and `range` into the copy;
+            /// `anon_pgoff` changes by as much as `pgoff`. Makes one allocation attempt.
             /// Returns the new [`VmaId`] or `-ENOMEM`.
             VmaWrite VmAreaDup RMAP_VM_AREA_DUP vm_area_dup "vm_area_dup" {
                 /// What is copied.
@@ -59,18 +59,18 @@ macro_rules! for_each_call {
                 /// What is freed.
                 vma: VmaId,
             },
-            /// The owner writes `vm_start`, `vm_end`, `vm_pgoff`; `anon_pgoff` becomes `vm_pgoff`. Returns 0.
+            /// The owner writes `vm_start`, `vm_end` and `vm_pgoff`; `anon_pgoff` is set to `vm_pgoff`. Returns 0.
             VmaWrite VmaSetRange RMAP_VMA_SET_RANGE vma_set_range "vma_set_range" {
                 /// Which.
                 vma: VmaId,
                 /// Where it lies from now on.
                 range: VmaRange,
             },
-            /// The owner writes what else there is. Returns 0.
+            /// The owner writes the [`VmaAttributes`]. Returns 0.
             VmaWrite VmaSetAttributes RMAP_VMA_SET_ATTRIBUTES vma_set_attributes "vma_set_attributes" {
                 /// Which.
                 vma: VmaId,
-                /// What it is from now on.
+                /// Its attributes from now on.
                 attributes: VmaAttributes,
             },
             /// The owner writes `vm_mm`. Returns 0.
@@ -80,12 +80,12 @@ macro_rules! for_each_call {
                 /// Its owner from now on.
                 mm: MmId,
             },
-            /// The VMA code writes `vma->anon_vma` without a call: `dup_anon_vma()` before it clones, a fork of a VMA that is
-            /// wiped. Returns 0.
+            /// The VMA code itself writes `vma->anon_vma`. `dup_anon_vma()` does so before it clones, and so does a fork of
+            /// a VMA with `VM_WIPEONFORK`. Returns 0.
             VmaWrite VmaSetAnonVma RMAP_VMA_SET_ANON_VMA vma_set_anon_vma "vma_set_anon_vma" {
                 /// Which.
                 vma: VmaId,
-                /// What it has from now on.
+                /// Its anon_vma from now on.
                 anon_vma: Option<AnonVmaId>,
             },
             /// `vma_mark_attached()`: the VMA is in the mm's tree. Returns 0.
@@ -98,8 +98,8 @@ macro_rules! for_each_call {
                 /// Which.
                 vma: VmaId,
             },
-            /// `anon_vma_prepare()`. `prev` and `next` are what the VMA iterator of
-            /// `find_mergeable_anon_vma()` will find, touching or not.
+            /// `anon_vma_prepare()`. `prev` and `next` are the VMAs that the VMA iterator of
+            /// `find_mergeable_anon_vma()` will find; `prev` need not touch the VMA.
             /// Returns 0 or `-ENOMEM`.
             AnonVma AnonVmaPrepare RMAP_ANON_VMA_PREPARE anon_vma_prepare "anon_vma_prepare" {
                 /// The faulting VMA.
@@ -111,11 +111,11 @@ macro_rules! for_each_call {
             },
             /// `anon_vma_clone()`. Returns 0 or `-ENOMEM`.
             AnonVma AnonVmaClone RMAP_ANON_VMA_CLONE anon_vma_clone "anon_vma_clone" {
-                /// Gets the links.
+                /// The VMA that gets the chain entries.
                 dst: VmaId,
-                /// Has the links.
+                /// The VMA whose chain is cloned.
                 src: VmaId,
-                /// Why.
+                /// Why it is cloned.
                 operation: VmaOperation,
             },
             /// `anon_vma_fork()`. Returns 0 or `-ENOMEM`.
@@ -137,13 +137,13 @@ macro_rules! for_each_call {
                 /// The VMA about to change its range.
                 vma: VmaId,
             },
-            /// The anonymous half of `vma_complete()`: puts the VMA back into the trees, unlocks.
+            /// The anonymous half of `vma_complete()`: puts the VMA back into the trees, and unlocks.
             /// Returns 0.
             AnonVma PostUpdateVma RMAP_POST_UPDATE_VMA post_update_vma "vma_complete" {
                 /// The VMA that changed its range.
                 vma: VmaId,
             },
-            /// `anon_vma_lock_write()` by the VMA code, which holds the lock over calls that follow. Returns 0.
+            /// `anon_vma_lock_write()` by the VMA code, which keeps the lock during the calls that follow. Returns 0.
             AnonVma AnonVmaLockWrite RMAP_ANON_VMA_LOCK_WRITE anon_vma_lock_write "anon_vma_lock_write" {
                 /// Whose root's lock.
                 anon_vma: AnonVmaId,
@@ -159,7 +159,7 @@ macro_rules! for_each_call {
                 /// The VMA about to change its range.
                 vma: VmaId,
             },
-            /// `anon_vma_interval_tree_post_update_vma()`: it enters them again. Returns 0.
+            /// `anon_vma_interval_tree_post_update_vma()`: the VMA enters the trees again. Returns 0.
             AnonVma TreePostUpdateVma RMAP_TREE_POST_UPDATE_VMA tree_post_update_vma "tree_post_update_vma" {
                 /// The VMA that changed its range.
                 vma: VmaId,
@@ -167,11 +167,11 @@ macro_rules! for_each_call {
             /// `__folio_set_anon()` (`__page_set_anon_rmap()` in 6.1) of a new folio, which is locked: it gets an anon_vma
             /// and an index. Returns 0.
             Folio FolioSetAnon RMAP_FOLIO_SET_ANON folio_set_anon "__folio_set_anon" {
-                /// The folio; a number not in use.
+                /// The folio: a number that is not in use.
                 folio: FolioId,
                 /// The VMA that maps it.
                 vma: VmaId,
-                /// Where, as a virtual page.
+                /// The virtual page at which it is mapped.
                 page: u64,
                 /// Whether no other process can have it.
                 exclusive: bool,
@@ -184,21 +184,21 @@ macro_rules! for_each_call {
                 /// The VMA that maps it.
                 vma: VmaId,
             },
-            /// What `UFFDIO_MOVE` writes to the index of a folio that it has moved: that of its new place. Returns 0.
+            /// `UFFDIO_MOVE` has moved a folio, and sets its index to that of the new place. Returns 0.
             Folio FolioSetIndex RMAP_FOLIO_SET_INDEX folio_set_index "folio_set_index" {
                 /// The folio.
                 folio: FolioId,
                 /// The VMA that maps it.
                 vma: VmaId,
-                /// Where, as a virtual page.
+                /// The virtual page at which it is mapped from now on.
                 page: u64,
             },
-            /// The last mapping went, and the folio with it: its number is free. Returns 0.
+            /// The last mapping of the folio is gone and the folio is freed, so its number is free again. Returns 0.
             Folio FolioFree RMAP_FOLIO_FREE folio_free "folio_free" {
                 /// The folio.
                 folio: FolioId,
             },
-            /// `folio_get_anon_vma()` of a locked folio. Returns the [`AnonVmaId`], or `-ENOENT` for none.
+            /// `folio_get_anon_vma()` of a locked folio. Returns the [`AnonVmaId`], or `-ENOENT` if there is none.
             Folio FolioGetAnonVma RMAP_FOLIO_GET_ANON_VMA folio_get_anon_vma "folio_get_anon_vma" {
                 /// The folio.
                 folio: FolioId,
@@ -210,21 +210,21 @@ macro_rules! for_each_call {
                 /// The anon_vma.
                 anon_vma: AnonVmaId,
             },
-            /// `rmap_walk_anon()` of a locked folio, with an [`EventKind::Visit`] at each place that it comes to. Returns
-            /// how many these were, or `-EAGAIN` if it gave up for the lock.
+            /// `rmap_walk_anon()` of a locked folio. Records an [`EventKind::Visit`] for each VMA and page that it visits.
+            /// Returns the number of visits, or `-EAGAIN` if it did not get the lock.
             Folio RmapWalkAnon RMAP_RMAP_WALK_ANON rmap_walk_anon "rmap_walk_anon" {
                 /// The folio.
                 folio: FolioId,
                 /// Whether it is mapped anywhere.
                 mapped: bool,
-                /// How it comes by the lock.
+                /// How the walk gets the lock.
                 mode: WalkMode,
             },
         }
     };
 }
 
-/// What sort of call it is.
+/// The class of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum CallClass {
     /// The mmap lock is taken or released.
@@ -235,7 +235,7 @@ pub enum CallClass {
     VmaWrite,
     /// A call of the reverse map on VMAs and anon_vmas.
     AnonVma,
-    /// A call of the reverse map on a folio or on a reference that it gave.
+    /// A call of the reverse map on a folio, or on a reference that such a call returned.
     Folio,
 }
 

@@ -1,8 +1,9 @@
-//! A state, with canonical ids: the same for the same state, however its objects were numbered.
+//! A dump of a state, with canonical ids. Equal states have equal dumps, however their objects were numbered.
 //!
-//! Processes by number, VMAs by start. An anon_vma gets the next number when it is first met,
-//! `vma->anon_vma` before the chain, the chain in list order; then roots and parents not met
-//! yet, in order of the ids that name them. What is live and named by nothing (a leak) comes last, by serial.
+//! Processes are visited by number, and the VMAs of a process by start. In each VMA `vma->anon_vma` comes first, then
+//! the chain in list order. An anon_vma gets the next id when it is met for the first time. Then the roots and
+//! parents follow that were not met yet, in order of the ids of the anon_vmas that point to them. Live anon_vmas
+//! to which nothing points (leaks) come last, by serial.
 
 use std::fmt::Write as _;
 
@@ -35,14 +36,14 @@ pub struct Process {
     pub vmas: Vec<Vma>,
 }
 
-/// A VMA. Ranges in pages; `end` is exclusive.
+/// A VMA. Its range is in pages, and `end` is exclusive.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Vma {
     /// First page.
     pub start: u64,
     /// One past the last page.
     pub end: u64,
-    /// Page offset of the first page, if it is not the page itself.
+    /// Page offset of the first page, if it differs from `start`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pgoff: Option<u64>,
     /// In a [detailed](Dump::detailed) dump: page offset of its anonymous memory, flags and file, as
@@ -70,8 +71,8 @@ pub struct AnonVma {
     pub num_children: u64,
     /// `num_active_vmas`
     pub num_active_vmas: u64,
-    /// In a [detailed](Dump::detailed) dump: its tree in preorder, a node each: the VMA by process and first page,
-    /// black or red, which children it has, and `rb_subtree_last`.
+    /// In a [detailed](Dump::detailed) dump: the nodes of its tree in preorder. Each has the process and first page of its
+    /// VMA, its colour, which children it has, and `rb_subtree_last`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<Vec<String>>,
 }
@@ -109,8 +110,8 @@ fn node_text(node: &Node, vma: Option<&VmaState>) -> String {
 }
 
 impl Dump {
-    /// Of one side. `live` is [`Side::live`](crate::Side::live), `processes` what the
-    /// driver says of its processes, in any order.
+    /// The dump of one side. `live` is what [`Side::live`](crate::Side::live) returns. `processes` are the
+    /// processes of the driver with their VMAs, in any order.
     pub fn new(
         kernel: &str,
         side: &str,
@@ -208,7 +209,7 @@ impl Dump {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// For a person.
+    /// As text for a person.
     pub fn text(&self) -> String {
         let mut out = format!("kernel {}, side {}\n", self.kernel, self.side);
         // Writing to a string does not fail.

@@ -15,7 +15,7 @@ macro_rules! byte_enum {
             /// Every value, in numeric order.
             pub const ALL: &'static [$name] = &[$($name::$variant),*];
 
-            /// From the number that crosses the C interface.
+            /// The value with this number in the C interface.
             pub fn from_u8(value: u8) -> Option<Self> {
                 match value { $(v if v == $name::$variant as u8 => Some($name::$variant),)* _ => None }
             }
@@ -62,19 +62,19 @@ byte_enum! {
 }
 
 byte_enum! {
-    /// A rule of the stubs that was broken: always a violation.
+    /// A rule that the stubs check. If one is broken, that is always a violation.
     Rule {
         /// A sleeping allocation or `might_sleep()` under an anon_vma lock, a spinlock or RCU.
         SleepInAtomic = RMAP_RULE_SLEEP_IN_ATOMIC "sleeps in atomic context",
         /// An interval tree was changed without its root's write lock.
         TreeUnlocked = RMAP_RULE_TREE_UNLOCKED "tree changed without the root's write lock",
-        /// An object was freed that was not allocated (any more).
+        /// A free of an object that was never allocated, or was already freed.
         DoubleFree = RMAP_RULE_DOUBLE_FREE "double free",
-        /// An object was freed to a cache that it is not from.
+        /// An object was freed to a cache that it did not come from.
         ForeignFree = RMAP_RULE_FOREIGN_FREE "free of a foreign object",
-        /// A lock was released that was not held.
+        /// The task released a lock that was not held.
         UnbalancedUnlock = RMAP_RULE_UNBALANCED_UNLOCK "unlock of a lock not held",
-        /// A lock was taken that the task holds already.
+        /// The task took a lock that it already holds.
         SelfDeadlock = RMAP_RULE_SELF_DEADLOCK "lock already held by this task",
         /// A lock is held when the call returns.
         LockHeldOnReturn = RMAP_RULE_LOCK_HELD_ON_RETURN "lock held on return",
@@ -88,14 +88,14 @@ byte_enum! {
         RefUnderflow = RMAP_RULE_REF_UNDERFLOW "reference count underflow",
         /// A freed object was locked, counted, linked or freed.
         UseAfterFree = RMAP_RULE_USE_AFTER_FREE "use after free",
-        /// No process is left, but nodes of maple trees are: `object` of them.
+        /// No process is left, but `object` nodes of maple trees are still allocated.
         NodesLeft = RMAP_RULE_NODES_LEFT "maple tree nodes left",
     }
 }
 
 byte_enum! {
-    /// What kind of event. The meaning of `arg`, `flags`, `object` and `other` is given with each; what
-    /// is not named is 0.
+    /// The kind of an event. Each kind says what `arg`, `flags`, `object` and `other` mean; a field that it does
+    /// not name is 0.
     EventKind {
         /// An allocation attempt: `arg` cache, `flags` GFP, `object` serial, or `u32::MAX` if it failed.
         Alloc = RMAP_EVENT_ALLOC "alloc",
@@ -136,12 +136,12 @@ byte_enum! {
         Oops = RMAP_EVENT_OOPS "oops",
         /// Rule `arg` was broken; `object` the anon_vma or other serial concerned, or `u32::MAX`.
         Rule = RMAP_EVENT_RULE "rule",
-        /// An rmap walk comes to page `other` of vma `object`.
+        /// An rmap walk visits page `other` of vma `object`.
         Visit = RMAP_EVENT_VISIT "visit",
     }
 }
 
-/// GFP flags of an allocation, as bits of our own: the trees number theirs differently.
+/// GFP flags of an allocation. The bits are those of this project, because they differ between kernels.
 pub struct Gfp;
 
 impl Gfp {
@@ -171,8 +171,8 @@ impl Gfp {
     }
 }
 
-/// One event. Laid out as the C records it (`struct rmap_event` in csrc/rmap_abi.h), so that
-/// two event lists compare as memory does.
+/// One event. It has the layout of `struct rmap_event` in csrc/rmap_abi.h, so that two lists of events can be
+/// compared as memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct Event {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Which allocation attempts of one operation fail. Attempts count from 1, across all caches,
-/// in the order in which they are made; an attempt that is not made does not count.
-/// Laid out as the C reads it (`struct rmap_fail` in csrc/rmap_abi.h).
+/// in the order in which they are made. A number without an attempt has no effect.
+/// It has the layout of `struct rmap_fail` in csrc/rmap_abi.h.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[repr(C)]
 pub struct Fail {
@@ -15,7 +15,7 @@ pub struct Fail {
     from: u16,
 }
 
-/// A [`Fail`] that cannot be.
+/// Why numbers do not make a [`Fail`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FailError {
     /// More numbers than fit.
@@ -44,7 +44,7 @@ impl Fail {
         Fail::new(&[n], None).expect("attempts count from 1")
     }
 
-    /// The attempts of `list`, and `from` and every later one.
+    /// The attempts of `list` fail, and so do attempt `from` and every later one.
     pub fn new(list: &[u16], from: Option<u16>) -> Result<Fail, FailError> {
         if list.len() > Fail::MAX {
             return Err(FailError::TooMany);
@@ -88,7 +88,7 @@ impl Fail {
     }
 }
 
-/// As in a trace, without `fail=`: `1,3`, `2+`, `1,4+`; nothing for [`Fail::NEVER`].
+/// The text in a trace after `fail=`: `1,3`, `2+` or `1,4+`; empty for [`Fail::NEVER`].
 impl fmt::Display for Fail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut comma = "";

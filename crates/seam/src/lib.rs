@@ -1,11 +1,11 @@
 //! The seam: the kernel's rmap interface as the rest of `mm/` calls it.
 //!
-//! Everything above this file (drivers, lockstep, checks) speaks of the reverse map in the words
-//! defined here; the two sides below it, the compiled C and the Rust port, know nothing
-//! but this file. A call is a value ([`Call`]), so that it can be
-//! given to two sides, compared, recorded and printed without writing it twice.
+//! The users of this crate (drivers, lockstep, checks) reach the reverse map only through the types
+//! defined here. The two sides that implement it, the compiled C and the Rust port, depend on nothing
+//! else. A call is a value ([`Call`]), so that the same value can be given to both sides, compared,
+//! recorded and printed.
 //!
-//! Objects are named by birth serial: the nth successful allocation of their cache since the
+//! An object is named by its birth serial: n for the nth successful allocation from its cache since the
 //! last reset, from 0. Both sides count alike, so equal behaviour gives equal names.
 
 use std::fmt;
@@ -49,7 +49,7 @@ pub struct FolioId(pub u32);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct MmId(pub u8);
 
-/// How many processes a world holds.
+/// How many processes can exist at once.
 pub const MAX_PROCESSES: usize = abi::RMAP_MAX_PROCESSES as usize;
 
 macro_rules! display_with_prefix {
@@ -63,7 +63,7 @@ macro_rules! display_with_prefix {
 }
 display_with_prefix!(VmaId "vma", AnonVmaId "anon_vma", AvcId "avc", FolioId "folio", MmId "p");
 
-/// Where a VMA lies. All three in pages; `end` is exclusive.
+/// Where a VMA lies. All three fields are in pages; `end` is exclusive.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct VmaRange {
     /// First page (`vm_start >> PAGE_SHIFT`).
@@ -82,13 +82,14 @@ impl VmaRange {
     }
 }
 
-/// What else of a VMA decides whether it may share a neighbour's anon_vma, and where its pages lie in the trees.
+/// The other properties of a VMA that decide whether it may share a neighbour's anon_vma, and where it lies in the interval
+/// trees.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct VmaAttributes {
-    /// Page offset of the first page of its anonymous memory (7.3; before, no kernel looks at it): the key of the
-    /// interval tree there. Differs from `vm_pgoff` in private mappings of a file alone.
+    /// Page offset of the first page of its anonymous memory. In 7.3 it is the key of the interval tree; older kernels
+    /// do not have it. It differs from `vm_pgoff` only in private mappings of a file.
     pub anon_pgoff: u64,
-    /// `vm_flags` as bits of our own, for the trees number theirs differently: see the constants.
+    /// `vm_flags`, as the bits of the constants below. The kernel's own bits differ between kernels.
     pub flags: u64,
     /// Number of the file that it maps, from 1; 0: anonymous memory.
     pub file: u32,
@@ -121,7 +122,7 @@ impl VmaAttributes {
     /// The flags that `anon_vma_compatible()` ignores.
     pub const IGNORED: u64 = Self::READ | Self::WRITE | Self::EXEC | Self::SOFTDIRTY;
 
-    /// As `vm_area_alloc()` leaves them: readable and writable anonymous memory.
+    /// The attributes after `vm_area_alloc()`: readable and writable anonymous memory.
     pub fn anonymous(range: VmaRange) -> VmaAttributes {
         VmaAttributes { anon_pgoff: range.pgoff, flags: Self::READ | Self::WRITE, file: 0 }
     }
@@ -153,22 +154,22 @@ impl fmt::Display for VmaRange {
     }
 }
 
-/// How an rmap walk comes by the lock of the folio's anon_vma.
+/// How an rmap walk gets the lock of the folio's anon_vma.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u32)]
 pub enum WalkMode {
-    /// The walk takes it, as `try_to_unmap()` has it.
+    /// The walk takes the lock, as in `try_to_unmap()`.
     Unlocked = abi::RMAP_WALK_UNLOCKED as u32,
-    /// The caller holds it: `rmap_walk_locked()`.
+    /// The caller holds the lock: `rmap_walk_locked()`.
     Locked = abi::RMAP_WALK_LOCKED as u32,
-    /// The walk only tries.
+    /// The walk only tries to take the lock.
     TryLock = abi::RMAP_WALK_TRYLOCK as u32,
-    /// The walk only tries, and another task holds it, so that it gives up; then it is done again and waits.
+    /// The walk only tries to take the lock, but another task holds it. So it gives up. Then it runs again, and waits.
     Contended = abi::RMAP_WALK_CONTENDED as u32,
 }
 
-/// Why a VMA is cloned (`enum vma_operation`, mm/internal.h of 7.x). Trees without the
-/// parameter tell fork from the rest by `dst->anon_vma` alone.
+/// Why a VMA is cloned (`enum vma_operation`, mm/internal.h of 7.x). Kernels without this parameter
+/// recognise a fork only by `dst->anon_vma`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u32)]
 pub enum VmaOperation {
@@ -193,28 +194,28 @@ impl fmt::Display for VmaOperation {
     }
 }
 
-/// `ENOENT`: what [`Call::FolioGetAnonVma`] returns for none.
+/// `ENOENT`: [`Call::FolioGetAnonVma`] found no anon_vma.
 pub const ENOENT: i32 = 2;
 
-/// `EAGAIN`: a lock was another task's.
+/// `EAGAIN`: another task holds the lock.
 pub const EAGAIN: i32 = 11;
 
-/// `EINVAL`: what a side says to a call or an operation that is none of its.
+/// `EINVAL`: the side does not know the call or the operation.
 pub const EINVAL: i32 = 22;
 
-/// `EFAULT`: no memory is where it was said to be.
+/// `EFAULT`: there is no memory at the given address.
 pub const EFAULT: i32 = 14;
 
 /// `ENOMEM`: an allocation failed.
 pub const ENOMEM: i32 = 12;
 
-/// The calls of the rmap interface. A driver needs nothing else of a side, so that it runs over
-/// the compiled C, over the port, or over both in lockstep.
+/// The calls of the rmap interface. A driver needs nothing else from a side. So it can run on the compiled C,
+/// on the port, or on both in lockstep.
 pub trait Rmap {
     /// How this generation behaves.
     fn revision(&self) -> Revision;
 
-    /// Starts an operation: allocation attempts count from 1 again, and `fail` says which fail.
+    /// Starts an operation. Allocation attempts count from 1 again, and `fail` says which of them fail.
     fn begin_operation(&mut self, fail: &Fail);
 
     /// How many allocation attempts the current operation has made.
@@ -224,14 +225,15 @@ pub trait Rmap {
     fn call(&mut self, call: Call) -> i32;
 }
 
-/// What a side lets be seen of itself.
+/// A side whose events and state can be read.
 pub trait Side: Rmap {
     /// The events of the last [`Rmap::call`], in order.
     fn events(&self) -> &[Event];
 
-    /// Appends what the last call touched, in the words of [`stream`]: the VMAs, then the folio that it was given; and, if it was a
-    /// call of the reverse map that recorded an event, every anon_vma that it allocated, linked, locked or
-    /// counted, then those that its VMAs lead to, then the roots and parents of them all.
+    /// Appends the state that the last call touched, in the words of [`stream`]: the VMAs that it was given, then the
+    /// folio. If it was a call of the reverse map and recorded an event, the anon_vmas follow: first each one that it
+    /// allocated, linked, locked or whose counters it changed, then those that its VMAs point to, then the roots and
+    /// parents of all these.
     fn touched(&mut self, out: &mut Vec<u64>);
 
     /// Appends the whole state in the words of [`stream`]: every live VMA by serial, then every
@@ -241,14 +243,14 @@ pub trait Side: Rmap {
     /// Live objects: `vm_area_struct`, `anon_vma`, `anon_vma_chain`.
     fn live(&self) -> [u32; 3];
 
-    /// Empties the world; serials start at 0 again. Costs time in the objects live.
+    /// Frees everything. Serials start at 0 again. Takes time proportional to the number of live objects.
     fn reset(&mut self);
 
-    /// Where the last WARN, BUG or oops came from, for a person: the condition and its place.
+    /// The condition and the place of the last WARN, BUG or oops, as text for a person.
     fn last_warning(&self) -> Option<String>;
 }
 
-/// The last errno of a failed call, as the kernel spells it.
+/// The kernel's name of an errno, which may be negative.
 pub fn errno_name(errno: i32) -> &'static str {
     match errno.abs() {
         1 => "EPERM",

@@ -1,4 +1,4 @@
-//! How a generation of `mm/rmap.c` behaves: one named field a behaviour.
+//! How a generation of `mm/rmap.c` behaves. Each behaviour is one named field.
 
 macro_rules! revision {
     ($(#[$meta:meta])* { $($(#[$doc:meta])* $field:ident,)* }) => {
@@ -19,7 +19,7 @@ macro_rules! revision {
 
 revision! {
     /// How a generation behaves. The fields are independent: stable kernels take single patches of
-    /// a series, so mixtures are the normal case. "n/9" is the nth patch of "mm: clean up anon_vma
+    /// a series, so any combination may occur. "n/9" is the nth patch of "mm: clean up anon_vma
     /// implementation" (January 2026, merged for 7.0).
     {
         /// `__anon_vma_prepare()` asserts that the mmap lock is held (after 6.1).
@@ -28,32 +28,32 @@ revision! {
         /// is held for writing, and `unlink_anon_vmas()` that it is held (1/9, 3/9).
         clone_and_unlink_assert,
         /// `anon_vma_fork()` allocates its anon_vma and avc before the clone, and frees them on
-        /// reuse or error (2/9). Before, it allocates them after the clone, and hands the
-        /// half-built VMA to `unlink_anon_vmas()` when that fails.
+        /// reuse or error (2/9). Without this, it allocates them after the clone. If that fails, it passes
+        /// the partial VMA to `unlink_anon_vmas()`.
         fork_preallocates,
         /// `anon_vma_clone()` and `unlink_anon_vmas()` return at once for a VMA without an
         /// anon_vma; unlink warns if such a VMA has a chain (3/9).
         unfaulted_skipped,
         /// `anon_vma_clone()` and `unlink_anon_vmas()` lock the root once, through the VMA's own
-        /// anon_vma (4/9). Before, through the first anon_vma met on the chain.
+        /// anon_vma (4/9). Without this, they lock it through the first anon_vma on the chain.
         one_root_lock,
         /// `anon_vma_clone()` allocates all chain entries unlocked with GFP_KERNEL, then links
         /// them, which reverses the order of the chain; a failure frees what was allocated in
-        /// `cleanup_partial_anon_vmas()` (8/9). Before, each entry is allocated (GFP_NOWAIT, then
+        /// `cleanup_partial_anon_vmas()` (8/9). Without this, each entry is allocated (GFP_NOWAIT, then
         /// unlocked GFP_KERNEL) and linked in turn, and a failure calls `unlink_anon_vmas()`.
         chains_preallocated,
         /// `cleanup_partial_anon_vmas()` clears `vma->anon_vma` (3a206a8649f8, a fix of 8/9).
         cleanup_clears_anon_vma,
         /// `anon_vma_clone()` takes the operation, and reuses an anon_vma for a fork only (9/9).
-        /// Before, whenever `dst->anon_vma` is NULL and the source has one.
+        /// Without this, it may reuse one whenever `dst->anon_vma` is NULL and the source has one.
         reuse_only_on_fork,
         /// The interval tree is keyed by `vma_start_anon_pgoff()` rather than `vm_pgoff` (7.3).
         keyed_by_anon_pgoff,
-        /// `anon_vma_compatible()` also wants the anonymous page offsets of the two VMAs to follow each
-        /// other (7.3).
+        /// `anon_vma_compatible()` also requires that the anonymous page offsets of the two VMAs are
+        /// contiguous (7.3).
         compatible_by_anon_pgoff,
-        /// The index of an anonymous folio counts from the anonymous page offset of its VMA, and so does the address
-        /// that a walk makes of it (7.3).
+        /// The index of an anonymous folio is computed from the anonymous page offset of its VMA, and a walk computes
+        /// the address from it (7.3).
         indexed_by_anon_pgoff,
         /// munmap splits the first VMA with the new VMA below the split: from 6.6 on.
         munmap_splits_first_below,
@@ -112,7 +112,7 @@ impl Revision {
     }
 }
 
-/// The names of the behaviours that it has.
+/// Lists the names of the behaviours that the revision has.
 impl std::fmt::Display for Revision {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let has: Vec<&str> = self.behaviours().filter(|(_, has)| *has).map(|(name, _)| name).collect();

@@ -1,8 +1,8 @@
-//! The state of a side, as both sides tell it: a stream of words, and what it decodes to.
+//! The state of a side: the stream of words in which both sides report it, and the decoded form.
 
 use super::{AnonVmaId, AvcId, FolioId, MmId, VmaAttributes, VmaId, VmaRange};
 
-/// The words in which a side tells its state.
+/// The words in which a side reports its state.
 ///
 /// A stream is a sequence of records. "serial + 1, or 0" names an object that may be absent.
 ///
@@ -19,11 +19,12 @@ use super::{AnonVmaId, AvcId, FolioId, MmId, VmaAttributes, VmaId, VmaRange};
 /// Bits of a node: [`BLACK`](stream::BLACK), [`LEFT`](stream::LEFT), [`RIGHT`](stream::RIGHT), and in a path node
 /// [`LEFT_BLACK`](stream::LEFT_BLACK) and [`RIGHT_BLACK`](stream::RIGHT_BLACK).
 ///
-/// [`Side::state`](super::Side::state) tells every tree whole. [`Side::touched`](super::Side::touched) tells a tree whole if
-/// it has at most [`WHOLE_TREE_MAX`](stream::WHOLE_TREE_MAX) nodes, and otherwise the paths from the touched nodes: each
-/// node inserted, and for each node removed its in-order neighbours before the removal, as far
-/// as they are still in the tree, in the order in which they were touched, each once, and of
-/// more than [`MARKS_MAX`](stream::MARKS_MAX) the first ones. So a step costs the depth of the trees it changed, not their size.
+/// [`Side::state`](super::Side::state) reports every tree whole. [`Side::touched`](super::Side::touched) reports a tree whole
+/// if it has at most [`WHOLE_TREE_MAX`](stream::WHOLE_TREE_MAX) nodes. Otherwise it reports the paths from the touched nodes
+/// to the root. The touched nodes are each inserted node, and the in-order neighbours that each removed node had, if they are
+/// still in the tree. Each is reported once, in the order in which they were touched, and only the first
+/// [`MARKS_MAX`](stream::MARKS_MAX) of them. So the cost of a call depends on the depth of the trees that it changed, not on
+/// their size.
 pub mod stream {
     use crate::abi;
 
@@ -47,7 +48,7 @@ pub mod stream {
     pub const LEFT_BLACK: u64 = abi::RMAP_NODE_LEFT_BLACK;
     /// The right child is black.
     pub const RIGHT_BLACK: u64 = abi::RMAP_NODE_RIGHT_BLACK;
-    /// Up to this many nodes a touched tree is told whole.
+    /// A touched tree of up to this many nodes is reported whole.
     pub const WHOLE_TREE_MAX: u64 = abi::RMAP_WHOLE_TREE_MAX;
     /// How many touched nodes of one tree are followed.
     pub const MARKS_MAX: usize = abi::RMAP_MARKS_MAX as usize;
@@ -75,7 +76,7 @@ pub struct VmaState {
     pub attached: bool,
     /// Where it lies.
     pub range: VmaRange,
-    /// What else it is.
+    /// Its flags, its file and its anonymous page offset.
     pub attributes: VmaAttributes,
     /// `vma->anon_vma`
     pub anon_vma: Option<AnonVmaId>,
@@ -126,7 +127,7 @@ pub struct AnonVmaState {
 pub struct FolioState {
     /// Which.
     pub id: FolioId,
-    /// `folio->mapping`: the anon_vma that it was set to, whether it lives or not.
+    /// `folio->mapping`: the anon_vma that it was set to, which may have been freed since.
     pub mapping: Option<AnonVmaId>,
     /// `folio->index`
     pub index: u64,
@@ -143,7 +144,7 @@ pub struct Snapshot {
     pub folios: Vec<FolioState>,
 }
 
-/// A stream that does not decode: a defect of the side that told it.
+/// A stream that does not decode. This is a defect of the side that wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("state stream of {len} words: {what} at word {at}")]
 pub struct StateError {
@@ -245,7 +246,7 @@ impl Words<'_> {
 }
 
 impl Snapshot {
-    /// From what [`Side::state`](super::Side::state) told.
+    /// Decodes the words of [`Side::state`](super::Side::state).
     pub fn decode(words: &[u64]) -> Result<Snapshot, StateError> {
         let mut words = Words { words, at: 0 };
         let mut snapshot = Snapshot::default();

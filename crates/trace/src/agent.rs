@@ -1,19 +1,19 @@
-//! What the host and the agent in the guest say to each other over the serial line: one JSON value a line.
+//! What the host and the agent in the guest send each other over the serial line. Each line is one JSON value.
 //!
-//! The agent begins with [`Reply::Ready`]. The host sends a [`Request`]; the agent plays its trace and says
-//! [`Reply::Step`] after each operation, and [`Reply::End`] when all its processes are gone. A marked operation, whose
-//! allocations the host is going to watch, is enclosed in [`Reply::Before`] and [`Reply::After`]: after either the agent waits
-//! for a line.
+//! The agent begins with [`Reply::Ready`]. The host sends a [`Request`]. The agent runs its trace, and sends
+//! [`Reply::Step`] after each operation and [`Reply::End`] when all its processes are gone. The host watches the
+//! allocations of a marked operation. The agent sends [`Reply::Before`] before it and [`Reply::After`] after it, and after
+//! each of the two it waits for a line.
 
 use serde::{Deserialize, Serialize};
 
 use rmap_seam::dump::Dump;
 
-/// The page of the guest that page 0 of a trace is. Above what `vm.mmap_min_addr` forbids; all pages of a trace lie
-/// below the agent's own memory, which a position-independent executable has above 0x5555_5555_4000.
+/// The page of the guest at which page 0 of a trace lies. It is above the limit of `vm.mmap_min_addr`. All pages of a trace lie
+/// below the agent's own memory, because a position-independent executable is loaded above 0x5555_5555_4000.
 pub const FIRST_PAGE: u64 = 0x1_0000;
 
-/// What the host asks for.
+/// What the host sends: a trace to run.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Request {
     /// A trace in its text form.
@@ -22,15 +22,15 @@ pub struct Request {
     pub marked: Vec<usize>,
 }
 
-/// What the agent says.
+/// What the agent sends.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
-    /// It is up.
+    /// The agent is ready.
     Ready(Kernel),
     /// A marked operation comes next.
     Before(usize),
-    /// It is over.
+    /// The marked operation is over.
     After(usize),
     /// An operation is done.
     Step {
@@ -38,12 +38,12 @@ pub enum Reply {
         step: usize,
         /// What the system call returned: 0, or an errno.
         errno: i32,
-        /// The graph from then on; none: it is as it was.
+        /// The state after the operation; none: it did not change.
         dump: Option<Dump>,
     },
     /// The trace is over and its processes are gone.
     End,
-    /// It cannot go on.
+    /// The agent cannot continue.
     Error(String),
 }
 
@@ -52,8 +52,8 @@ pub enum Reply {
 pub struct Kernel {
     /// `uname -r`
     pub release: String,
-    /// Where the function is that allocates from a slab cache.
+    /// The address of the function that allocates from a slab cache.
     pub kmem_cache_alloc: u64,
-    /// The caches of vm_area_struct, anon_vma and anon_vma_chain.
+    /// The addresses of the caches of vm_area_struct, anon_vma and anon_vma_chain.
     pub caches: [u64; 3],
 }

@@ -1,8 +1,8 @@
-//! The arguments of operations: how each is written, and what it is drawn from when an operation is made up.
-//! Which operation has which is not here but in `OPERATIONS`.
+//! The arguments of operations: how each is written, and what it is drawn from when an operation is generated.
+//! `OPERATIONS` says which operation has which arguments.
 
-/// The arguments of an operation, whichever it is: the fields of a record. What the operation
-/// does not have is 0.
+/// The arguments of any operation: the fields of a record. A field that the operation does not
+/// have is 0.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Args {
     /// The process.
@@ -15,9 +15,9 @@ pub struct Args {
     pub b: u64,
     /// The other page, or a number of pages.
     pub c: u64,
-    /// Which word: its place in the list, from 0; of an optional one, from 1.
+    /// Which word of the argument's list, counted from 0. If the word is optional, the count is from 1, and 0 is no word.
     pub word: u8,
-    /// The pin, or the file from 1.
+    /// The number of the pin. For a file, its number plus 1, and 0 is no file.
     pub number: u8,
 }
 
@@ -149,7 +149,7 @@ impl Arg {
         }
     }
 
-    /// Whether the small driver knows what it says beside its absence.
+    /// Whether the model driver knows the words of this argument, not only its absence.
     pub(super) const fn small(self) -> bool {
         !matches!(self, Arg::Sort | Arg::File | Arg::Read)
     }

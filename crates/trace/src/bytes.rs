@@ -1,5 +1,5 @@
-//! The byte form: a record of [`RECORD_BYTES`] bytes an operation, so that it can be written as
-//! well as read, and so that a mutation of bytes is a mutation of a few fields.
+//! The byte form: one record of [`RECORD_BYTES`] bytes for each operation. It can be written as well as read, and a
+//! mutation of a few bytes changes a few fields.
 //!
 //! | bytes | field | modulo record | exact record |
 //! | --- | --- | --- | --- |
@@ -13,15 +13,21 @@
 //! | 16–25 | fails, 5 × u16, little endian | gaps between the attempts that fail | the list, 0s up to 4, and *from* |
 //! | 26–35 | nodes, the same | the same of maple tree nodes | the same |
 //!
-//! In a **modulo** record every field is taken modulo what is possible in the state that the
-//! [model](super::model) expects, so that any bytes are a trace, nearly all of it legal. Bits 0–2
-//! of the mode: 6 one attempt fails, 7 a list of as many as bits 3–4 say, and, if bit 5 is set or the list
-//! is empty, a *from*; 5 the same of maple tree nodes, in the full set; else none. Each attempt is 1 to 8 after the
-//! one before.
+//! In a **modulo** record every field is taken modulo the number of values that are possible in the state that the
+//! [model](super::model) expects. So any bytes are a trace, and nearly all of its operations are legal. Bits 0–2 of the mode
+//! say which attempts fail:
 //!
-//! An **exact** record is literal, for what a modulo record cannot say: illegal operations, pages
-//! outside the window, far attempts, both sorts of failures at once. *from* is 0 for none. What the
-//! operation does not have is ignored. An exact record that is malformed is read as a modulo record.
+//! - 6: one attempt;
+//! - 7: a list, whose length is in bits 3–4. If bit 5 is set, or if the list is empty, a *from* follows: that attempt and
+//!   all later ones fail;
+//! - 5: the same as 7, but the attempts are those for maple tree nodes, and only in the full set;
+//! - anything else: none.
+//!
+//! Each attempt lies 1 to 8 after the one before.
+//!
+//! An **exact** record is literal. It can say what a modulo record cannot: illegal operations, pages outside the window,
+//! attempts that lie far apart, failures of both kinds at once. A *from* of 0 means none. Fields that the operation does
+//! not have are ignored. A malformed exact record is read as a modulo record.
 //!
 //! What a modulo record means depends on the [set](OpSet) of operations that it is drawn from. A trace has to be
 //! decoded with the set with which it was encoded, or with which the fuzzer ran.
@@ -106,10 +112,10 @@ const USES: [Uses; OPERATION_COUNT] = {
     all
 };
 
-/// Bytes that are no byte form of a trace.
+/// Bytes that are not the byte form of a trace.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BytesError {
-    /// They end inside a record.
+    /// The bytes end inside a record.
     #[error(
         "the byte form ends inside record {record}: {found} of its {RECORD_BYTES} bytes; \
          give --partial to convert it without them, if a fuzzer wrote it"
@@ -341,13 +347,13 @@ fn encode_exact(row: usize, args: Args, fails: &Fails) -> Record {
 }
 
 impl Trace {
-    /// [`Trace::from_bytes_of`] the full set.
+    /// [`Trace::from_bytes_of`] with the full set.
     pub fn from_bytes(bytes: &[u8]) -> Trace {
         Trace::from_bytes_of(OpSet::Full, bytes)
     }
 
-    /// Decodes any bytes, with operations of a set. What follows the last whole record is left out, as a fuzzer cuts
-    /// its inputs anywhere. Takes time linear in the bytes, whatever they are.
+    /// Decodes any bytes, with operations of a set. An incomplete last record is left out, because a fuzzer may cut its
+    /// inputs at any byte. Takes time linear in the number of bytes.
     pub fn from_bytes_of(set: OpSet, bytes: &[u8]) -> Trace {
         let mut model = TraceModel::new(set, MAX_PROCESSES as u8, WINDOW_PAGES);
         let mut ops = Vec::with_capacity(bytes.len() / RECORD_BYTES);
@@ -376,7 +382,7 @@ impl Trace {
         bytes
     }
 
-    /// [`Trace::try_from_bytes_of`] the full set.
+    /// [`Trace::try_from_bytes_of`] with the full set.
     ///
     /// # Errors
     /// If it ends inside a record.
@@ -395,14 +401,15 @@ impl Trace {
         }
     }
 
-    /// [`Trace::to_bytes_of`] the full set.
+    /// [`Trace::to_bytes_of`] with the full set.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.to_bytes_of(OpSet::Full)
     }
 
-    /// Encodes: `Trace::from_bytes_of(set, &trace.to_bytes_of(set)) == trace` for every trace that has a text
-    /// form, [`RECORD_BYTES`] an operation, whether its operations are of the set or not. Legal operations of the set
-    /// within the window become modulo records, so that they stay legal when what is before them is mutated.
+    /// Encodes the trace, with [`RECORD_BYTES`] for each operation. If the trace has a text form and no expectations,
+    /// `Trace::from_bytes_of(set, &trace.to_bytes_of(set)) == trace`, even if some operations are not of the set. Legal
+    /// operations of the set within the window become modulo records. So they stay legal if the operations before them
+    /// are mutated.
     pub fn to_bytes_of(&self, set: OpSet) -> Vec<u8> {
         let mut model = TraceModel::new(set, MAX_PROCESSES as u8, WINDOW_PAGES);
         let mut bytes = Vec::with_capacity(self.ops.len() * RECORD_BYTES);
@@ -417,7 +424,7 @@ impl Trace {
     }
 }
 
-/// Takes every byte that there is: a structured fuzz target and a raw one mean the same by one input.
+/// Takes all the bytes, so that an input means the same to a structured fuzz target and to a raw one.
 impl<'a> arbitrary::Arbitrary<'a> for Trace {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Trace> {
         let all = u.len();

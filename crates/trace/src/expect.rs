@@ -1,6 +1,6 @@
 //! Expectations: which VMAs a process must have after an operation, and on which kernels.
 //!
-//! Their text form is read in `text/expect.rs` and written here. Whether one holds is checked where a trace is played.
+//! `text/expect.rs` parses their text form, and this file prints it. The code that runs a trace checks whether one holds.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,22 +14,22 @@ pub(super) const KEYWORD: &str = "expect";
 /// The layout of a process that has nothing mapped.
 pub(super) const NOTHING: &str = "nothing";
 
-/// The VMAs that a process must have after an operation: all of them. In the text form a line below the operation, such as
+/// All the VMAs that a process must have after an operation. In the text form it is a line below the operation, such as
 /// `expect[6.16..] p0: 0x10..0x14[ro] 0x14..0x18`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Expectation {
     /// The operation after which it must hold, from 1.
     pub operation: usize,
-    /// The kernels that it is about, any of these; none: every kernel.
+    /// The kernel versions to which it applies. If the list is empty, it applies to every kernel.
     pub versions: Vec<Versions>,
-    /// Whose VMAs.
+    /// The process.
     pub mm: MmId,
-    /// In order of address, without overlap.
+    /// The VMAs, in order of address, without overlap.
     pub layout: Vec<ExpectedVma>,
 }
 
 impl Expectation {
-    /// Whether it is about a kernel of this version, such as `6.12.101` or `6.19.0-rc3`.
+    /// Whether it applies to a kernel of this version, such as `6.12.101` or `6.19.0-rc3`.
     pub fn is_of(&self, version: &str) -> bool {
         let version = KernelVersion::of_release(version);
         self.versions.is_empty() || self.versions.iter().any(|versions| versions.contain(version))
@@ -63,7 +63,7 @@ pub struct ExpectedVma {
     pub start: u64,
     /// One past the last page.
     pub end: u64,
-    /// What is said of it beside its range.
+    /// What the expectation says of it in addition to its range.
     pub properties: Properties,
 }
 
@@ -88,7 +88,7 @@ const WORDS: [(&str, u64); 9] = [
 /// The same as `!rw`.
 const READ_ONLY: &str = "ro";
 
-/// Some properties of a VMA, each of which must be so or must not be so. Nothing is said of the others.
+/// Some properties of a VMA, each of which the VMA must have or must not have. The other properties do not matter.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Properties {
     /// A bit for each that something is said of.
@@ -98,9 +98,9 @@ pub struct Properties {
 }
 
 impl Properties {
-    /// It maps a file. No bit of [`VmaAttributes::flags`].
+    /// The VMA maps a file. This is no bit of [`VmaAttributes::flags`].
     pub const FILE: u64 = 1 << 62;
-    /// It has an anon_vma. No bit of [`VmaAttributes::flags`].
+    /// The VMA has an anon_vma. This is no bit of [`VmaAttributes::flags`].
     pub const FAULTED: u64 = 1 << 63;
 
     /// The words, each of which may have a `!` before it.
@@ -109,7 +109,7 @@ impl Properties {
         format!("{READ_ONLY}, {words}")
     }
 
-    /// These, and what a word says; nothing if there is no such word, or if it contradicts these.
+    /// These properties and the one that a word names. None if there is no such word, or if it contradicts these.
     pub fn with(self, word: &str) -> Option<Properties> {
         let (word, value) = match word.strip_prefix('!') {
             Some(word) => (word, false),
@@ -121,17 +121,17 @@ impl Properties {
         (self.said & bit == 0 || both == self && (self.value & bit != 0) == value).then_some(both)
     }
 
-    /// These, and what is said there: that counts where both say something.
+    /// These properties and the `other` ones. Where both say something of a property, `other` counts.
     pub fn and(self, other: Properties) -> Properties {
         Properties { said: self.said | other.said, value: self.value & !other.said | other.value }
     }
 
-    /// Whether a VMA with these bits is as it is said here.
+    /// Whether a VMA with these bits has the properties as they are given here.
     pub fn hold(self, bits: u64) -> bool {
         bits & self.said == self.value
     }
 
-    /// What is true of a VMA with these bits, of all that something is said of here.
+    /// The same properties, each with the value that a VMA with these bits has.
     pub fn truth(self, bits: u64) -> Properties {
         Properties { value: bits & self.said, ..self }
     }
@@ -155,14 +155,14 @@ impl fmt::Display for Properties {
 /// Some versions of the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Versions {
-    /// Those that begin so: `7.` or `7.3`.
+    /// The versions that begin with these numbers: `7.` or `7.3`.
     Prefix(KernelVersion),
     /// From the first one on, up to and not including the second one: `6.16..7.1`, `6.16..`, `..6.16`.
     Range(Option<KernelVersion>, Option<KernelVersion>),
 }
 
 impl Versions {
-    /// From their text form.
+    /// Parses the text form.
     pub fn parse(text: &str) -> Option<Versions> {
         let end = |text: &str| match text {
             "" => Some(None),
@@ -175,7 +175,7 @@ impl Versions {
         }
     }
 
-    /// Whether this is one of them.
+    /// Whether this version is one of them.
     pub fn contain(&self, version: KernelVersion) -> bool {
         match self {
             Versions::Prefix(prefix) => version.numbers[..prefix.count] == prefix.numbers[..prefix.count],
@@ -239,20 +239,20 @@ impl fmt::Display for KernelVersion {
 }
 
 impl Trace {
-    /// Those that must hold after an operation, from 1.
+    /// The expectations that must hold after an operation; the first operation is 1.
     pub fn expectations_after(&self, operation: usize) -> &[Expectation] {
         let from = self.expectations.partition_point(|expectation| expectation.operation < operation);
         let rest = &self.expectations[from..];
         &rest[..rest.partition_point(|expectation| expectation.operation == operation)]
     }
 
-    /// The first operations, with what is expected after each of them.
+    /// The first so many operations, with the expectations after each of them.
     pub fn first(&self, operations: usize) -> Trace {
         let to = self.expectations.partition_point(|expectation| expectation.operation <= operations);
         Trace { ops: self.ops[..operations].to_vec(), expectations: self.expectations[..to].to_vec() }
     }
 
-    /// The same, with only those expectations that are about a kernel of this version.
+    /// The same trace, with only the expectations that apply to a kernel of this version.
     pub fn of_version(&self, version: &str) -> Cow<'_, Trace> {
         if self.expectations.iter().all(|expectation| expectation.is_of(version)) {
             return Cow::Borrowed(self);

@@ -1,23 +1,24 @@
-//! What is done, and what is expected of it: operations, their text form, their byte form, their generation.
+//! Traces: operations and expectations, their text form, their byte form, and how they are generated.
 //!
-//! Nothing here knows of sides, calls or checks; a [`Trace`] is a list of operations, as a person writes
-//! them and as the fuzzer mutates them. The small driver knows some of them, the kernel's own VMA code all.
+//! A [`Trace`] is a list of operations, as a person writes them and as the fuzzer mutates them. The model driver can run
+//! some of the operations, and the kernel driver can run all of them. Only `vma_layer.rs` and `recorder.rs` depend on sides
+//! and calls. Nothing here depends on checks.
 //!
 //! | file | what |
 //! | --- | --- |
 //! | `op.rs` | the operations |
-//! | `table.rs` | the one table that says what each is called, parsed as, printed as, encoded as and asked for as |
-//! | `args.rs` | the sorts of arguments: how each is written, what it is drawn from |
+//! | `table.rs` | the one table with the name, the text form, the byte form and the system call of each operation |
+//! | `args.rs` | the kinds of arguments: how each is written, and what it is drawn from |
 //! | `expect.rs` | what a process must have mapped after an operation, and on which kernels |
 //! | `text.rs` | the text form: parser and printer |
 //! | `bytes.rs` | the byte form: fixed-width records, [`Arbitrary`](arbitrary::Arbitrary) |
-//! | `model.rs` | the cheap model of what is alive, for whoever makes operations up; `model/space.rs` of one process |
+//! | `model.rs` | a cheap guess of what is mapped, for the code that generates operations; `model/space.rs`: of one process |
 //! | `random.rs` | random traces, reproducible by a seed |
 //! | `mutate.rs` | mutations of the byte form by whole operations |
-//! | `user.rs` | how a process asks for an operation: its system call |
-//! | `vma_layer.rs` | what is asked of the kernel's own VMA code, and what is seen while it runs |
-//! | `recorder.rs` | a side that is asked afterwards what it did |
-//! | `agent.rs` | what the host and the agent on a booted kernel say to each other |
+//! | `user.rs` | the system call by which a process does an operation |
+//! | `vma_layer.rs` | the interface to the kernel's own VMA code, and what can be observed while it runs |
+//! | `recorder.rs` | a side with a log of what it did |
+//! | `agent.rs` | what the host and the agent on a booted kernel send each other |
 
 pub mod agent;
 mod args;
@@ -46,8 +47,8 @@ pub use text::{FORMAT_VERSION, ParseError, help, parse, parse_bytes};
 pub use user::{Argument, Constant, SystemCall, SystemCallName, UserAction};
 pub use vma_layer::{Mapped, MmCounts, Observation, PageEvent, Request, Seen, VmaLayer, Watched};
 
-/// Page numbers of a trace, ends of ranges included, lie below this, so that they fit a record
-/// and a 47-bit address space.
+/// Page numbers of a trace, and ends of ranges, lie below this. So they fit into a record, and into an address space of 47
+/// bits.
 pub const PAGE_LIMIT: u64 = 1 << 32;
 
 /// A sequence of operations. Process 0 exists from the start, with nothing mapped.
@@ -56,14 +57,14 @@ pub const PAGE_LIMIT: u64 = 1 << 32;
 /// byte form is [`Trace::from_bytes`] and [`Trace::to_bytes`]; it has no expectations.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Trace {
-    /// In order.
+    /// The operations, in order.
     pub ops: Vec<Op>,
-    /// In order of the operations after which they must hold.
+    /// The expectations, in order of the operations after which they must hold.
     pub expectations: Vec<Expectation>,
 }
 
 impl Trace {
-    /// Whether the small driver knows all of its operations.
+    /// Whether the model driver can run all of its operations.
     pub fn is_small(&self) -> bool {
         self.ops.iter().all(|op| op.kind.is_small())
     }

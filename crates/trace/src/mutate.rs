@@ -1,7 +1,8 @@
 //! Mutations of a trace's byte form by whole operations, for a fuzzer that keeps what is interesting.
 //!
-//! A mutation of *records* lets what follows mean what is then there: it stays legal. A mutation of *operations* lets what
-//! follows mean what it meant, and leaves out, three times in four, what is no longer legal. Which of the two is drawn each time.
+//! There are two kinds of mutations, and each time one of them is drawn. A mutation of *records* keeps the bytes of the records
+//! that follow. They may then mean other operations, but these are legal. A mutation of *operations* keeps the operations that
+//! follow. Some of them may no longer be legal; three times in four these are left out.
 
 use super::Trace;
 use super::bytes::{RECORD_BYTES, Record};
@@ -13,28 +14,28 @@ use rmap_seam::Fail;
 /// What can be done to a trace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mutation {
-    /// One to four operations of a few kinds come in somewhere.
+    /// Inserts one to four operations of a few kinds.
     Insert,
-    /// A run of up to four operations goes.
+    /// Drops up to four operations in a row.
     Drop,
-    /// A run of up to eight operations is there once more, somewhere.
+    /// Inserts a copy of up to eight operations in a row.
     Duplicate,
-    /// Two operations change places.
+    /// Swaps two operations.
     Swap,
-    /// One field of one operation is another.
+    /// Changes one field of one operation.
     Field,
-    /// One operation fails elsewhere, or fails at all, or fails no more.
+    /// Moves, adds or removes the failure of one operation.
     Failure,
-    /// What leads to a fork and what follows it, up to eight operations, is repeated two to eight times.
+    /// Repeats a fork and the operations around it, up to eight in all, two to eight times.
     Burst,
-    /// Eight to 32 operations, most of them forks, exits and faults, come in somewhere.
+    /// Inserts eight to 32 operations, most of them forks, exits and faults.
     Phase,
-    /// Another trace altogether, of a few kinds of operations, or of many forks of few VMAs.
+    /// Makes a new trace, of a few kinds of operations, or of many forks of few VMAs.
     Fresh,
 }
 
 impl Mutation {
-    /// All, each with its share.
+    /// All mutations, each with its share.
     pub const ALL: [(Mutation, u32); 9] = [
         (Mutation::Insert, 6),
         (Mutation::Drop, 4),
@@ -53,8 +54,8 @@ const FRESH_OPS: u32 = 48;
 /// A failure lies at most so far from the first attempt, or from the one before.
 const FAIL_WITHIN: u32 = 8;
 
-/// Mutates `data[..size]` in place to at most `max_size` bytes and returns how many there are, whole records. One to three
-/// mutations, drawn from the seed, that make another trace; the same seed does the same.
+/// Mutates `data[..size]` in place to at most `max_size` bytes, and returns the new number of bytes, which are whole records.
+/// Makes one to three mutations, drawn from the seed, so that the trace changes. The same seed makes the same mutations.
 pub fn mutate(set: OpSet, data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
     let mut rng = Rng::new(seed.into());
     let mut records = records_of(&data[..size]);
@@ -72,7 +73,7 @@ pub fn mutate(set: OpSet, data: &mut [u8], size: usize, max_size: usize, seed: u
     write(&records, data)
 }
 
-/// The beginning of one trace, then the end of the other, written to `out`; returns how many bytes there are.
+/// Writes the beginning of one trace and the end of the other to `out`. Returns the number of bytes.
 pub fn crossover(set: OpSet, one: &[u8], other: &[u8], out: &mut [u8], seed: u32) -> usize {
     let mut rng = Rng::new(seed.into());
     let (mut records, tail) = (records_of(one), records_of(other));

@@ -1,7 +1,7 @@
-//! The operations of a trace, and what is said of each beside what it does: which of its allocations fail.
+//! The operations of a trace, each with the allocation attempts that fail.
 //!
-//! What an operation does to the reverse map is not known here but to the drivers; how it is written, drawn and asked for stands
-//! in the table of `table.rs`.
+//! The drivers decide what an operation does to the reverse map. The table in `table.rs` says how it is written, how it is drawn,
+//! and which system call it is.
 
 use rmap_seam::{Fail, MmId, WalkMode};
 
@@ -11,11 +11,11 @@ use rmap_seam::{Fail, MmId, WalkMode};
 pub enum Advice {
     /// `MADV_DONTFORK`: a child does not get the memory.
     DontFork = 0,
-    /// `MADV_DOFORK`: it does again.
+    /// `MADV_DOFORK`: a child gets the memory again.
     DoFork = 1,
     /// `MADV_WIPEONFORK`: a child finds it empty.
     WipeOnFork = 2,
-    /// `MADV_KEEPONFORK`: it finds its content again.
+    /// `MADV_KEEPONFORK`: a child finds the content again.
     KeepOnFork = 3,
 }
 
@@ -24,15 +24,15 @@ impl Advice {
     pub(super) const ALL: [Advice; 4] = [Advice::DontFork, Advice::DoFork, Advice::WipeOnFork, Advice::KeepOnFork];
 }
 
-/// Files that a trace can map: their numbers are 0 to this, exclusive.
+/// The number of files that a trace can map. File numbers are below this.
 pub const MAX_FILES: u8 = 4;
 
-/// Pins that can be held at once: their numbers are 0 to this, exclusive.
+/// The number of pins that can be held at once. Pin numbers are below this.
 pub const MAX_PINS: u8 = 16;
 
 /// Hands every operation of the VMA code to a macro, as rows of
 /// `Variant NUMBER member { process: MmId; argument: type, ... }`: its number and the member of `struct rmap_operation` that holds its
-/// arguments, both of csrc/rmap_abi.h. Whoever compiles the C makes its encoding of these rows.
+/// arguments, both of csrc/rmap_abi.h. The crate that compiles the C makes the encoding from these rows.
 #[macro_export]
 macro_rules! for_each_operation {
     ($define:ident) => {
@@ -47,10 +47,10 @@ macro_rules! for_each_operation {
                 end: u64,
                 /// Whether it grows down (`MAP_GROWSDOWN`).
                 grows: bool,
-                /// Whether it is not accounted (`MAP_NORESERVE`). What grows down always is.
+                /// Whether it is not accounted (`MAP_NORESERVE`). Memory that grows down is always accounted.
                 noreserve: bool,
-                /// The file, below [`MAX_FILES`], mapped from page offset `start` on, so that neighbours may
-                /// merge; none: anonymous.
+                /// The file, below [`MAX_FILES`]; none: anonymous memory. The page offset in the file is `start`,
+                /// so that neighbours may merge.
                 file: Option<u8>,
             },
             /// `fault p A [read]`: a fault at one page, for writing unless it says read.
@@ -105,7 +105,7 @@ macro_rules! for_each_operation {
                 /// What.
                 advice: Advice,
             },
-            /// `move p A..B C [dontunmap]`: mremap to just there, of the same length
+            /// `move p A..B C [dontunmap]`: mremap to page C, with the same length
             /// (`MREMAP_MAYMOVE | MREMAP_FIXED`).
             Move RMAP_OP_MOVE move_to {
                 /// Whose.
@@ -114,7 +114,7 @@ macro_rules! for_each_operation {
                 start: u64,
                 /// One past the last.
                 end: u64,
-                /// The page that becomes the first; what is mapped there goes.
+                /// The new first page. What is mapped at the new place is unmapped.
                 to: u64,
                 /// Whether the old range stays mapped, without its pages (`MREMAP_DONTUNMAP`).
                 dontunmap: bool,
@@ -139,7 +139,7 @@ macro_rules! for_each_operation {
                 /// By how many pages, at least 1.
                 pages: u64,
             },
-            /// `mlock p A..B`: keeps in memory what faults bring in (`mlock2()` with `MLOCK_ONFAULT`).
+            /// `mlock p A..B`: locks the memory, without faulting pages in (`mlock2()` with `MLOCK_ONFAULT`).
             Mlock RMAP_OP_MLOCK mlock {
                 /// Whose.
                 mm: MmId;
@@ -170,7 +170,7 @@ macro_rules! define_operations {
             $($(#[$argument_doc:meta])* $argument:ident: $type:ty,)*
         }
     ),* $(,)?) => {
-        /// What one operation does. Pages; ends are exclusive.
+        /// What one operation does. Addresses and lengths are in pages, and ends of ranges are exclusive.
         #[derive(Clone, Copy, PartialEq, Eq, Hash)]
         pub enum OpKind {
             $(
@@ -181,20 +181,20 @@ macro_rules! define_operations {
                     $($(#[$argument_doc])* $argument: $type,)*
                 },
             )*
-            /// `pin p A`: takes a reference to the anon_vma of the folio there, under the lowest free
-            /// number below [`MAX_PINS`], as a file descriptor is taken.
+            /// `pin p A`: takes a reference on the anon_vma of the folio at A. The reference gets the lowest
+            /// free number below [`MAX_PINS`].
             Pin {
                 /// Whose.
                 mm: MmId,
                 /// Which page.
                 page: u64,
             },
-            /// `unpin K`: drops such a reference.
+            /// `unpin K`: drops the reference with number K.
             Unpin {
                 /// Its number, below [`MAX_PINS`].
                 pin: u8,
             },
-            /// `walk p A [locked|trylock|contended]`: an rmap walk of the folio there.
+            /// `walk p A [locked|trylock|contended]`: an rmap walk of the folio at A.
             Walk {
                 /// Whose.
                 mm: MmId,
@@ -220,18 +220,18 @@ for_each_operation!(define_operations);
 
 /// One operation.
 ///
-/// Its process numbers lie below [`MAX_PROCESSES`](rmap_seam::MAX_PROCESSES), its pages below
-/// [`PAGE_LIMIT`](super::PAGE_LIMIT), its numbers of pages below that and not 0, its files and pins below
-/// [`MAX_FILES`] and [`MAX_PINS`], and `start <= end`: what the text form can say. Both parsers see to it; an operation that is put together by hand should keep to it, or it does
-/// not come back from its text or byte form.
+/// These limits hold for everything that the text form can express, and both parsers check them: process numbers are below
+/// [`MAX_PROCESSES`](rmap_seam::MAX_PROCESSES), pages below [`PAGE_LIMIT`](super::PAGE_LIMIT), numbers of pages also below
+/// it and not 0, files and pins below [`MAX_FILES`] and [`MAX_PINS`], and `start <= end`. An operation that code makes should
+/// respect them too. Otherwise its text form or byte form does not parse to the same operation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Op {
     /// What it does.
     pub kind: OpKind,
     /// Which of its attempts to allocate a vm_area_struct, an anon_vma or a chain entry fail.
     pub fail: Fail,
-    /// Which of its attempts to allocate a maple tree node fail. They are counted apart, since each
-    /// kernel makes them otherwise; a driver without a maple tree makes none.
+    /// Which of its attempts to allocate a maple tree node fail. They are counted separately, because they differ
+    /// from kernel to kernel. The model driver makes none.
     pub fail_node: Fail,
 }
 
@@ -241,17 +241,17 @@ impl From<OpKind> for Op {
     }
 }
 
-/// Which operations are made up.
+/// The set of operations that are generated.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum OpSet {
-    /// Those that the small driver knows.
+    /// The operations that the model driver can run.
     Small,
-    /// All.
+    /// All operations.
     #[default]
     Full,
 }
 
-/// Both ways in which the attempts of an operation fail.
+/// The failing attempts of an operation, of both kinds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fails {
     /// [`Op::fail`]

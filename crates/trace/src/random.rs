@@ -1,8 +1,7 @@
-//! Random traces, reproducible by a seed, legal by the same [model](super::model) that the byte
-//! form uses.
+//! Random traces, reproducible by a seed. Their operations are legal according to the same
+//! [model](super::model) that the byte form uses.
 //!
-//! What the operations are and how often each occurs by default is not here but in
-//! [`OPERATIONS`].
+//! [`OPERATIONS`] says which operations there are, and how often each occurs by default.
 
 use super::Trace;
 use super::args::Args;
@@ -14,19 +13,19 @@ use rmap_seam::{Fail, MAX_PROCESSES, MmId};
 
 /// A small generator of random numbers: SplitMix64 (Steele, Lea, Flood, "Fast splittable
 /// pseudorandom number generators", 2014). The same seed gives the same numbers in every build,
-/// for ever, so that a seed is worth noting down.
+/// and this will not change. So a seed identifies a run.
 #[derive(Clone, Debug)]
 pub struct Rng {
     state: u64,
 }
 
 impl Rng {
-    /// From a seed; every seed is as good as any other.
+    /// A generator with this seed. Any seed will do.
     pub fn new(seed: u64) -> Rng {
         Rng { state: seed }
     }
 
-    /// The next number, of all 64 bits.
+    /// The next number of 64 bits.
     pub fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
@@ -35,7 +34,7 @@ impl Rng {
         z ^ z >> 31
     }
 
-    /// A number below `bound` (0 if `bound` is 0). Its bias is below `bound` / 2^32.
+    /// A number below `bound`, or 0 if `bound` is 0. The bias is below `bound` / 2^32.
     pub fn below(&mut self, bound: u32) -> u32 {
         (((self.next_u64() >> 32) * u64::from(bound)) >> 32) as u32
     }
@@ -44,17 +43,18 @@ impl Rng {
 /// What a random trace is made of.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mix {
-    /// The operations from which one is taken where that of the weights is impossible, and whether VMAs merge.
+    /// The set of operations. If the operation that the weights choose is impossible, another one of the set is taken. In
+    /// the full set VMAs merge.
     pub set: OpSet,
-    /// The share of each row of [`OPERATIONS`], in parts of their sum.
+    /// The weight of each row of [`OPERATIONS`]. Its share is the weight divided by the sum of all weights.
     pub weights: [u32; OPERATION_COUNT],
     /// How many of 1000 operations have failing allocation attempts.
     pub fail_per_mille: u32,
-    /// How many of 1000 operations, beside them, have failing attempts to allocate a maple tree node.
+    /// How many of 1000 operations have failing attempts to allocate a maple tree node. This is drawn separately.
     pub fail_node_per_mille: u32,
-    /// The shares of a single attempt, a list and a *from* among those.
+    /// The weights of a single attempt, of two attempts, and of an attempt with all later ones, among those operations.
     pub fail_weights: [u32; 3],
-    /// The first failing attempt lies between 1 and this, and each later one as much after it.
+    /// The first failing attempt lies between 1 and this. The distance to the next one lies in the same range.
     pub fail_within: u16,
     /// Processes that are alive at most, 1 to 16.
     pub processes: u8,
@@ -64,11 +64,11 @@ pub struct Mix {
     pub range_pages: u8,
     /// VMAs that are alive at most, of all processes together, as far as the model knows.
     pub max_vmas: u32,
-    /// At how many of 1000 places a short sequence stands that leads to a rare state, instead of one operation.
+    /// In how many of 1000 cases a short sequence that leads to a rare state takes the place of one operation.
     pub scenes_per_mille: u32,
 }
 
-/// A bit of everything, the weights of the byte form; one operation in eight fails somewhere.
+/// All operations of the small set, with the weights of the byte form. One operation in eight has failing attempts.
 impl Default for Mix {
     fn default() -> Mix {
         Mix {
@@ -88,28 +88,28 @@ impl Default for Mix {
 }
 
 impl Mix {
-    /// The same with this many of 1000 operations failing, one in four of them in the maple tree where the mix has such
-    /// failures at all.
+    /// The same mix, but this many of 1000 operations have failing attempts. If the mix has failures in the maple tree, one in
+    /// four is such a failure.
     pub fn with_failing(self, per_mille: u32) -> Mix {
         let fail_node_per_mille = if self.fail_node_per_mille > 0 { per_mille / 4 } else { 0 };
         Mix { fail_per_mille: per_mille - fail_node_per_mille, fail_node_per_mille, ..self }
     }
 
-    /// Few VMAs, many forks and exits, next to no failures: deep hierarchies that lose their
-    /// inner generations, which is where an anon_vma is reused (CVE-2022-42703).
+    /// Few VMAs, many forks and exits, and hardly any failures. This makes deep hierarchies in which the processes between the
+    /// oldest and the youngest have exited. There an anon_vma is reused (CVE-2022-42703).
     pub fn fork_heavy() -> Mix {
         let base = Mix { fail_per_mille: 10, window_pages: 4, range_pages: 4, max_vmas: 10, ..Mix::default() };
         base.with("map", 1).with("fault", 6).with("fork", 8).with("unmap", 1).with("exit", 7)
     }
 
-    /// Many small VMAs in few processes: long trees, many neighbours.
+    /// Many small VMAs in few processes, so that trees are large and VMAs have many neighbours.
     pub fn wide() -> Mix {
         let base = Mix { fail_per_mille: 60, range_pages: 2, processes: 6, ..Mix::default() };
         base.with("map", 12).with("fault", 12).with("fork", 2).with("unmap", 4).with("exit", 1)
     }
 
-    /// A bit of every operation, the weights of the byte form's full set; one operation in eight fails somewhere,
-    /// and one in sixteen in the maple tree.
+    /// All operations of the full set, with the weights of the byte form. One operation in eight has failing attempts, and one
+    /// in sixteen has failing attempts for maple tree nodes.
     pub fn full() -> Mix {
         Mix {
             set: OpSet::Full,
@@ -119,7 +119,7 @@ impl Mix {
         }
     }
 
-    /// [`Mix::fork_heavy`] with every operation: few VMAs, many forks and exits, and a little of what else there is.
+    /// [`Mix::fork_heavy`] with the full set: few VMAs, many forks and exits, and a few of the other operations.
     pub fn full_fork_heavy() -> Mix {
         let base = Mix {
             fail_per_mille: 10,
@@ -133,8 +133,8 @@ impl Mix {
         base.with("map", 2).with("fault", 10).with("fork", 14).with("exit", 12).with("move", 2)
     }
 
-    /// Few pages in few processes, and much that splits and merges VMAs beside one another: every case of a merge, with
-    /// either side untouched or not, and ranges that move away and come home.
+    /// Few pages in few processes, and many operations that split and merge adjacent VMAs. This reaches every case of a merge,
+    /// with faulted and unfaulted VMAs on either side, and ranges that move away and back.
     pub fn merges() -> Mix {
         let base = Mix {
             fail_per_mille: 40,
@@ -148,13 +148,13 @@ impl Mix {
         base.with("protect", 6).with("advise", 3).with("move", 10).with("resize", 3).with("uffdmove", 2)
     }
 
-    /// [`Mix::merges`] in which every other operation fails, mostly at its first attempts: merges that come to nothing.
+    /// [`Mix::merges`] in which every second operation has failing attempts, mostly the first ones, so that merges fail.
     pub fn failing_merges() -> Mix {
         Mix { fail_per_mille: 250, fail_node_per_mille: 300, fail_within: 3, ..Mix::merges() }
     }
 
-    /// VMAs of one page, apart from one another, some of which no child gets, and forks half of which run out of memory for
-    /// the tree: trees of several nodes, and copies of them that end half-way.
+    /// VMAs of one page that do not touch one another. A child does not get some of them. Half of the forks have failing
+    /// attempts for maple tree nodes. So the maple trees have several nodes, and copies of them fail half-way.
     pub fn sparse_forks() -> Mix {
         let base = Mix {
             fail_per_mille: 60,
@@ -169,7 +169,8 @@ impl Mix {
         base.with("map", 14).with("fault", 3).with("advise", 4).with("fork", 4).with("unmap", 2).with("exit", 3)
     }
 
-    /// [`Mix::merges`] of memory that is seldom touched: one VMA has an anon_vma, and the neighbours that it merges with have none.
+    /// [`Mix::merges`] with memory that is seldom touched: one VMA has an anon_vma, and the neighbours that it merges with have
+    /// none.
     pub fn untouched_merges() -> Mix {
         let base = Mix {
             fail_per_mille: 10,
@@ -182,12 +183,17 @@ impl Mix {
         base.with("map", 12).with("fault", 3).with("unmap", 3).with("move", 14).with("grow", 2)
     }
 
+<<<<<<< HEAD
     /// What is played in turn, a trace of each, where nobody asks for one mix. Of all operations, every second trace is of
     /// [`Mix::full`].
     pub fn varied(operations: OpSet) -> Vec<Mix> {
         if operations == OpSet::Small {
             return vec![Mix::default(), Mix::fork_heavy(), Mix::wide()];
         }
+=======
+    /// The mixes that take turns, one trace each, if no mix was chosen. Every second one is [`Mix::full`].
+    pub fn varied() -> Vec<Mix> {
+>>>>>>> docs-read
         let others = [
             Mix::merges(),
             Mix::untouched_merges(),
@@ -199,7 +205,7 @@ impl Mix {
         others.into_iter().flat_map(|other| [of_scenes(Mix::full()), of_scenes(other)]).collect()
     }
 
-    /// The same with another share of one operation.
+    /// The same mix with another weight for one operation.
     ///
     /// # Panics
     /// If there is no operation of that name.

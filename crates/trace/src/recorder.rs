@@ -1,18 +1,18 @@
-//! A side that is asked afterwards what it did.
+//! A side with a log of what it did.
 
 use rmap_seam::{Call, Event, Fail, MmId, Revision, Rmap, Side};
 
 use super::vma_layer::{Mapped, MmCounts, Observation, PageEvent, Request, Seen, VmaLayer, Watched};
 
-/// What is kept of what a side does.
+/// A log of what a side does.
 pub trait Log: Default {
     /// An operation begins.
     fn begin(&mut self);
-    /// A call was made; none: something happened in no call. `warning` is the text of a WARN in it.
+    /// A call was made; none: something happened outside of any call. `warning` is the text of a WARN in it.
     fn note(&mut self, call: Option<Call>, result: i32, events: &[Event], warning: Option<&str>);
 }
 
-/// A side, and what was kept of what it did.
+/// A side and its log.
 #[derive(Debug)]
 pub struct Recorder<S, L> {
     side: S,
@@ -20,7 +20,7 @@ pub struct Recorder<S, L> {
 }
 
 impl<S, L: Log> Recorder<S, L> {
-    /// Nothing was done yet.
+    /// A recorder with an empty log.
     pub fn new(side: S) -> Self {
         Recorder { side, log: L::default() }
     }
@@ -30,7 +30,7 @@ impl<S, L: Log> Recorder<S, L> {
         &self.side
     }
 
-    /// What was kept.
+    /// The log.
     pub fn log(&self) -> &L {
         &self.log
     }

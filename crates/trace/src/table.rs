@@ -1,6 +1,5 @@
-//! The one table that says what each operation is called, parsed as, printed as, encoded as and asked for as, and what it does to
-//! the model. Adding an operation is done here and in `op.rs`: its declaration, a row of [`OPERATIONS`], an arm of
-//! [`OpKind::split`].
+//! The one table of operations. It has the name, the text form, the byte form and the system call of each, and its effect on the
+//! model. To add an operation, write its declaration in `op.rs`, a row of [`OPERATIONS`] here, and an arm of [`OpKind::split`].
 
 use super::args::{Arg, Args, Form, GROWS, NORESERVE};
 use super::model::TraceModel;
@@ -9,13 +8,13 @@ use super::user::constants::*;
 use super::user::{Argument, SystemCall, SystemCallName, UserAction, range};
 use rmap_seam::{MmId, WalkMode};
 
-/// What there is to know of an operation: one row of [`OPERATIONS`].
+/// Everything about an operation: one row of [`OPERATIONS`].
 pub struct Operation {
     /// The first word of its line, and its name in statistics.
     pub keyword: &'static str,
     /// What it does, for the help text.
     pub about: &'static str,
-    /// Whether the small driver knows it, with the exception of some words.
+    /// Whether the model driver can run it. Some of its words may be exceptions.
     pub small: bool,
     /// Its arguments, in the order in which they are written. The process comes first.
     pub(super) args: &'static [Arg],
@@ -47,7 +46,7 @@ impl Operation {
         usage
     }
 
-    /// Its share of made-up operations of a set.
+    /// Its weight among the generated operations of a set.
     pub const fn weight(&self, set: OpSet) -> u8 {
         self.weights[set as usize]
     }
@@ -105,7 +104,7 @@ const MUNLOCK: usize = 15;
 /// How many operations there are.
 pub const OPERATION_COUNT: usize = 16;
 
-/// Every operation. A row's place is its number in an exact record: append, never reorder.
+/// Every operation. The index of a row is its number in an exact record, so rows may be appended and never reordered.
 pub static OPERATIONS: [Operation; OPERATION_COUNT] = TABLE;
 
 /// [`OPERATIONS`] as a constant, for what is computed at compile time.
@@ -354,7 +353,7 @@ impl OpKind {
         OpKind::Fault { mm, page, read: false }
     }
 
-    /// The row of [`OPERATIONS`] and the arguments.
+    /// Its row of [`OPERATIONS`], and its arguments.
     pub fn split(&self) -> (usize, Args) {
         let range = |mm: MmId, start, end| Args { p: mm.0, a: start, b: end, ..Args::default() };
         let page = |mm: MmId, page| Args { p: mm.0, a: page, ..Args::default() };
@@ -400,14 +399,14 @@ impl OpKind {
         OPERATIONS[self.index()].args.iter().map(|arg| arg.form())
     }
 
-    /// How a process asks for it.
+    /// What a process does to have it done.
     pub fn user_action(&self) -> UserAction {
         let (row, args) = self.split();
         (OPERATIONS[row].user)(args)
     }
 
-    /// The pages that it names, from the first to one past the last; none if it names none. What it makes of `grow` depends on
-    /// where the VMA begins, so its page stands for that.
+    /// The pages that it names, from the first to one past the last; none if it names none. For `grow` they are counted
+    /// down from the named page, because the operation does not say where the VMA begins.
     pub fn pages(&self) -> Option<(u64, u64)> {
         let (row, args) = self.split();
         let forms = || OPERATIONS[row].args.iter().map(|arg| arg.form());
@@ -424,7 +423,7 @@ impl OpKind {
         }))
     }
 
-    /// Whether the small driver knows it.
+    /// Whether the model driver can run it.
     pub fn is_small(&self) -> bool {
         let (row, args) = self.split();
         let absent = |arg: &Arg| match arg.form() {
@@ -439,7 +438,7 @@ impl OpKind {
         self.split().0
     }
 
-    /// Whose it is; none if it is of no process.
+    /// The process that does it; none if no process does.
     pub fn process(&self) -> Option<MmId> {
         match self.forms().next() {
             Some(Form::First) => Some(MmId(self.split().1.p)),
@@ -447,7 +446,7 @@ impl OpKind {
         }
     }
 
-    /// What it is called.
+    /// Its name, the first word of its line.
     pub fn keyword(&self) -> &'static str {
         OPERATIONS[self.index()].keyword
     }

@@ -1,8 +1,8 @@
-//! The text form: parser and printer. Stable and versioned; pages in decimal or `0x` hex, one
-//! operation a line, `#` begins a comment anywhere, blank lines mean nothing. Below an operation there may be lines that
-//! say what is expected after it (`text/expect.rs`).
+//! The text form: parser and printer. It is stable and versioned. Each line has one operation. Pages are in decimal or `0x`
+//! hex, `#` begins a comment anywhere, and blank lines are ignored. Below an operation there may be lines that say what is
+//! expected after it (`text/expect.rs`).
 //!
-//! The words of the operations are not here but in [`OPERATIONS`].
+//! [`OPERATIONS`] has the words of the operations.
 
 mod expect;
 
@@ -24,7 +24,7 @@ const HEADER: &str = "# rmap-diff trace ";
 /// Most characters of a word that an error repeats.
 const FOUND_MAX: usize = 40;
 
-/// A text that is no trace: where, what was found, what was wanted.
+/// An error in the text form of a trace.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: found {found}, {wanted}")]
 pub struct ParseError {
@@ -79,7 +79,7 @@ pub fn parse_bytes(bytes: &[u8]) -> Result<Trace, ParseError> {
     })
 }
 
-/// How each operation is written, one a line, for a help text.
+/// How each operation is written, one on each line, for a help text.
 pub fn help() -> String {
     let mut text = String::new();
     for operation in &OPERATIONS {
@@ -369,7 +369,7 @@ impl FromStr for Trace {
 }
 
 impl Trace {
-    /// The text form as a file of its own: a first line that says the version, then the operations and what is expected.
+    /// The text of a trace file: a first line with the version of the form, then the operations and the expectations.
     pub fn to_file_text(&self) -> String {
         format!("{HEADER}v{FORMAT_VERSION}\n{self}")
     }

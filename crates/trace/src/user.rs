@@ -1,7 +1,7 @@
-//! What a process does to have an operation done: the system call, its arguments, and what comes back. The agent on a booted kernel
+//! What a process does to have an operation done: the system call, its arguments, and its result. The agent on a booted kernel
 //! makes the call; a reproducer prints it. Numbers are those of x86-64.
 
-/// How an operation is asked for from user space.
+/// What a process in user space does to have an operation done.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum UserAction {
     /// By one system call.
@@ -10,7 +10,7 @@ pub enum UserAction {
     Fork(u8),
     /// By the end of the process.
     Exit,
-    /// By an access below the VMA that contains `page`, so that it grows by `pages`.
+    /// By an access below the VMA that contains `page`, so that the VMA grows down by `pages`.
     Grow {
         /// A page of the VMA.
         page: u64,
@@ -24,7 +24,7 @@ pub enum UserAction {
         /// To which page.
         to: u64,
     },
-    /// Not at all: why.
+    /// User space cannot do it. The text says why.
     None(&'static str),
 }
 
@@ -35,13 +35,13 @@ pub struct SystemCall {
     pub name: SystemCallName,
     /// In order.
     pub arguments: Vec<Argument>,
-    /// The page that a call that returns an address has to return; none: it returns 0.
+    /// If the call returns an address, the page at which it must lie; none: the call must return 0.
     pub returns: Option<u64>,
 }
 
 macro_rules! system_calls {
     ($($(#[$doc:meta])* $variant:ident = $number:literal $name:literal),* $(,)?) => {
-        /// The system calls that operations are, with their numbers.
+        /// The system calls that operations use, with their numbers.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub enum SystemCallName {
             $($(#[$doc])* $variant = $number),*
@@ -81,13 +81,13 @@ pub type Constant = (&'static str, u64);
 pub enum Argument {
     /// The address of a page of the trace.
     Address(u64),
-    /// A number of bytes: that of so many pages.
+    /// The length in bytes of so many pages.
     Length(u64),
-    /// Some constants, or-ed; none is 0.
+    /// Some constants, combined with OR; an empty list is 0.
     Flags(Vec<Constant>),
-    /// The descriptor of a file of the trace; none is -1.
+    /// The descriptor of a file of the trace; none: -1.
     File(Option<u8>),
-    /// The offset in a file that belongs to a page; none is 0.
+    /// The offset in a file of a page; none: 0.
     Offset(Option<u64>),
 }
 
@@ -97,7 +97,7 @@ impl SystemCall {
         UserAction::Call(SystemCall { name, arguments, returns: None })
     }
 
-    /// A call on `start..end` with one argument of constants, that returns 0.
+    /// A call on `start..end` with one argument of constants. It returns 0.
     pub fn on_range(name: SystemCallName, start: u64, end: u64, constants: &[Constant]) -> UserAction {
         let [address, length] = range(start, end);
         Self::plain(name, vec![address, length, Argument::Flags(constants.to_vec())])

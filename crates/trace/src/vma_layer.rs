@@ -1,22 +1,22 @@
-//! The kernel's own VMA code above the reverse map: what it is asked to do, and what is seen while it does it.
+//! The interface to the kernel's own VMA code: the requests, and what can be observed while it runs.
 
 use rmap_seam::{Call, Event, Fail, MmId, Rmap, VmaId, VmaRange};
 
 use super::op::OpKind;
 
-/// What the VMA code is asked to do: an operation, and what the driver knows of it beforehand.
+/// A request to the VMA code: an operation, and what the driver knows about it in advance.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Request<'a> {
-    /// The operation. Of those that are none of the VMA code's (`pin`, `walk` and the like), a side says `EINVAL`.
+    /// The operation. For operations that the VMA code does not do, such as `pin` and `walk`, a side returns `EINVAL`.
     pub operation: OpKind,
-    /// Of a fault: whether it will need an anon_vma. The page tables tell.
+    /// For a fault: whether it will need an anon_vma. The driver knows this from the page tables.
     pub prepare: bool,
     /// Which allocations of maple tree nodes fail.
     pub fail_node: &'a Fail,
 }
 
 impl<'a> Request<'a> {
-    /// An operation for which nothing is known beforehand.
+    /// A request about whose operation nothing is known in advance.
     pub fn new(operation: OpKind, fail_node: &'a Fail) -> Request<'a> {
         Request { operation, prepare: false, fail_node }
     }
@@ -58,44 +58,44 @@ pub enum PageEvent {
     },
 }
 
-/// What one thing is that is seen of the running VMA code.
+/// The kind of an observation of the running VMA code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Observation {
     /// It made a call.
     Call(Call),
     /// It changed page tables.
     Pages(PageEvent),
-    /// Something happened in no call: the events say what.
+    /// Something happened outside of any call; the events say what.
     Outside,
 }
 
-/// One thing that is seen of the running VMA code, when it has happened.
+/// One observation of the running VMA code, made just after it happened.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
-    /// What.
+    /// What was observed.
     pub what: Observation,
     /// What the call returned, as [`Rmap::call`] does.
     pub result: i32,
-    /// What the call did.
+    /// The events of the call.
     pub events: &'a [Event],
-    /// The state that it touched, in the words of [`stream`](rmap_seam::stream); none if it was not told.
+    /// The state that it touched, in the words of [`stream`](rmap_seam::stream); none if the side did not report it.
     pub touched: Option<&'a [u64]>,
-    /// What the side says of the last WARN, BUG or oops, if an event is one.
+    /// The side's text about the last WARN, BUG or oops, if one of the events is such an event.
     pub warning: Option<&'a str>,
 }
 
-/// What an mm says of its own address space.
+/// The counters of an mm.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct MmCounts {
-    /// `map_count`: VMAs.
+    /// `map_count`: the number of VMAs.
     pub map_count: u64,
-    /// `total_vm`: pages.
+    /// `total_vm`: the number of pages.
     pub total_vm: u64,
     /// Whether its tree is in RCU mode, so that it can be read under the RCU lock alone.
     pub in_rcu: bool,
 }
 
-/// A VMA as the mm's own tree has it.
+/// A VMA as the maple tree of the mm has it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mapped {
     /// Which.
@@ -116,13 +116,14 @@ pub struct Mapped {
     pub faulted: bool,
 }
 
-/// A side that brings its VMA code: it makes the calls of an operation by itself.
+/// A side with its own VMA code, which makes the calls of an operation by itself.
 pub trait Watched {
-    /// Does one operation, after [`Rmap::begin_operation`]. The watcher gets all that happens, and ends the operation by
-    /// returning false. Returns 0, of a fault the serial of its VMA, or a negative errno.
+    /// Does one operation, after [`Rmap::begin_operation`]. The watcher gets each observation, and can end the operation by
+    /// returning false. Returns 0, or for a fault the serial of its VMA, or a negative errno.
     fn operate_watched(&mut self, request: &Request<'_>, watcher: &mut dyn FnMut(&Seen<'_>) -> bool) -> i32;
 
-    /// What a process has mapped, in order of address, and what its mm says of that; nothing if it does not exist.
+    /// Appends the VMAs of a process to `out`, in order of address, and returns the counters of its mm. None if the process
+    /// does not exist.
     fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<MmCounts>;
 
     /// How many allocations of the current operation were made to fail.
@@ -132,10 +133,10 @@ pub trait Watched {
     fn moves_pages(&self) -> bool;
 }
 
-/// What the kernel driver drives: VMA code over a reverse map, alone or with somebody following each call.
+/// What the kernel driver needs: VMA code over a reverse map, alone or in lockstep with another side.
 pub trait VmaLayer: Rmap {
-    /// Does one operation; `pages` gets the updates of page tables, in order with the calls. Returns 0, of a fault the serial
-    /// of its VMA, or a negative errno.
+    /// Does one operation. `pages` gets the updates of page tables, in order with the calls. Returns 0, or for a fault the
+    /// serial of its VMA, or a negative errno.
     fn operate(&mut self, request: &Request<'_>, pages: &mut dyn FnMut(PageEvent)) -> i32;
 
     /// See [`Watched::mapped`].
