@@ -51,8 +51,10 @@ pub struct Place {
 /// Operations of a trace, in turn: short ones reset often, long ones pile objects up.
 const LENGTHS: [usize; 3] = [24, 96, 250];
 
-/// How many of 1000 operations fail while memory that is seldom touched is merged.
-const FAILING_MERGES_PER_MILLE: u32 = 400;
+/// How many of 1000 places in traces of untouched memory are scenes.
+const SCENES_PER_MILLE: u32 = 100;
+/// How many of 1000 operations fail there.
+const FAILING_PER_MILLE: u32 = 250;
 
 impl Place {
     fn kind(self) -> (VmaCode, Mix, SlabMode, usize) {
@@ -65,7 +67,10 @@ impl Place {
             2 if (turn / 2).is_multiple_of(2) => (VmaCode::Kernel, Mix::full_fork_heavy()),
             2 => (VmaCode::Kernel, Mix::sparse_forks()),
             3 if (turn / 2).is_multiple_of(2) => (VmaCode::Kernel, Mix::failing_merges()),
-            3 => (VmaCode::Kernel, Mix::untouched_merges().with_failing(FAILING_MERGES_PER_MILLE)),
+            3 => (
+                VmaCode::Kernel,
+                Mix { scenes_per_mille: SCENES_PER_MILLE, ..Mix::untouched_merges().with_failing(FAILING_PER_MILLE) },
+            ),
             4 => (VmaCode::Model, Mix::default()),
             5 => (VmaCode::Model, Mix::fork_heavy()),
             _ => (VmaCode::Model, Mix::wide()),

@@ -183,17 +183,12 @@ impl Mix {
         base.with("map", 12).with("fault", 3).with("unmap", 3).with("move", 14).with("grow", 2)
     }
 
-<<<<<<< HEAD
-    /// What is played in turn, a trace of each, where nobody asks for one mix. Of all operations, every second trace is of
+    /// The mixes that take turns, one trace each, if no mix was chosen. Of all operations, every second one is
     /// [`Mix::full`].
     pub fn varied(operations: OpSet) -> Vec<Mix> {
         if operations == OpSet::Small {
             return vec![Mix::default(), Mix::fork_heavy(), Mix::wide()];
         }
-=======
-    /// The mixes that take turns, one trace each, if no mix was chosen. Every second one is [`Mix::full`].
-    pub fn varied() -> Vec<Mix> {
->>>>>>> docs-read
         let others = [
             Mix::merges(),
             Mix::untouched_merges(),

@@ -4,7 +4,7 @@ use super::op::OpKind;
 use rmap_seam::MmId;
 
 /// How many there are.
-pub(super) const SCENES: u32 = 3;
+pub(super) const SCENES: u32 = 4;
 
 /// One of them (modulo [`SCENES`]), in the process, from the page on; it takes less than 64 pages. `number` chooses among its
 /// variants.
@@ -36,6 +36,25 @@ pub(super) fn scene(which: u32, mm: MmId, page: u64, number: u32) -> Vec<OpKind>
                 moved(start, 1, up),
                 OpKind::Grow { mm, page: up, pages: low + 1 },
             ]
+        }
+        // A VMA that nobody touched merges with what follows it, which somebody touched: over a gap that is mapped, or over
+        // pages that get its protection back.
+        2 => {
+            let [gap, touched, end] = [page + 1, page + 2, page + 3];
+            let is_gap = number.is_multiple_of(2);
+            let mut ops = vec![OpKind::Unmap { mm, start: page, end }];
+            if is_gap {
+                ops.extend([OpKind::map(mm, page, gap), OpKind::map(mm, touched, end)]);
+            } else {
+                let read_only = OpKind::Protect { mm, start: gap, end: touched, write: false };
+                ops.extend([OpKind::map(mm, page, end), read_only]);
+            }
+            ops.push(OpKind::fault(mm, touched));
+            ops.push(match is_gap {
+                true => OpKind::map(mm, gap, touched),
+                false => OpKind::Protect { mm, start: gap, end: touched, write: true },
+            });
+            ops
         }
         // Several VMAs in a row are changed by one call, and some of them merge on the way.
         _ => {
