@@ -86,7 +86,8 @@ pub enum NoReference {
     },
     /// The cache did not have it when this binary was built.
     #[error(
-        "no reference `{name}` in this binary; it has {}. Add it: make kernel NAME={name} TREE=..., and build again",
+        "no reference `{name}` in this binary; it has {}. If `rmap-kernels list` has it, build again: cargo build --release. \
+         Else add it first: make kernel NAME={name} TREE=...",
         references().iter().map(|r| r.name).collect::<Vec<_>>().join(", ")
     )]
     Absent {

@@ -220,7 +220,7 @@ fn read(file: &Path) -> Result<String, KnownError> {
         file: file.to_owned(),
         line: None,
         found: error.to_string(),
-        wanted: "expected a text file".into(),
+        wanted: "expected a list of known findings (findings/known.toml), or `none`".into(),
     })
 }
 

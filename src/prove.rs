@@ -17,7 +17,7 @@ use crate::check::Finding;
 use crate::minimize::minimize;
 use crate::rmap::Fail;
 use crate::session::{Player, Session, SessionError, VmaCode};
-use crate::trace::{self, Mix, Trace};
+use crate::trace::{self, Trace};
 
 /// The seed traces, built in. A new one is seen when this file is compiled again.
 const SEEDS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fuzz/seeds");

@@ -19,6 +19,12 @@ macro_rules! invariants {
                 match self { $(Invariant::$variant => stringify!($variant)),* }
             }
 
+            /// The one that a signature begins with: `I10 failed call left …`.
+            pub fn of_signature(signature: &str) -> Option<Invariant> {
+                let name = signature.split_whitespace().find(|&word| word != "violate")?;
+                Invariant::ALL.iter().copied().find(|invariant| invariant.name() == name)
+            }
+
             /// Its name in words: `all-or-nothing`.
             pub fn slug(self) -> &'static str {
                 match self { $(Invariant::$variant => $slug),* }

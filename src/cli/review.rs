@@ -13,7 +13,9 @@ use crate::coverage;
 use crate::exhaust::{Expand, Failures, Limits, OpKinds, Scope, Search};
 use crate::kernel::{Kernel, Reference};
 use crate::report::{self, review::Replay};
-use crate::review::{Explorer, Names, Outcome, Reviewed, Searched, Verdict, minimize_sightings, random};
+use crate::review::{
+    Class, Explorer, Names, Outcome, PairSide, Reviewed, Searched, Verdict, minimize_sightings, random,
+};
 use crate::session::{Session, SessionError, VmaCode};
 use crate::trace::{Mix, Rng};
 use crate::world::Symmetry;
@@ -111,6 +113,21 @@ impl References {
         Ok(Explorer::new(self.side(0)?, self.side(1)?, scope))
     }
 
+    /// For each class, the worst first, the reference that breaks the invariant when it plays the trace alone.
+    fn alone(&self, verdict: &Verdict) -> Result<Vec<Option<&'static str>>, Error> {
+        let mut players = Vec::new();
+        for session in &self.sessions {
+            players.push(session.clone().with_sides(Sides::Reference).player()?);
+        }
+        let alone = verdict.worst_first().map(|(class, sighting)| {
+            let Class::Violates(which, _) = class else { return None };
+            let at = usize::from(*which != PairSide::Base);
+            let finding = players[at].play(&sighting.trace).finding;
+            finding.map(|_| self.sessions[at].reference.name)
+        });
+        Ok(alone.collect())
+    }
+
     fn mixes(&self) -> Vec<Mix> {
         let mixes = match self.vma() {
             VmaCode::Kernel => vec![Mix::full(), Mix::full_fork_heavy(), Mix::merges()],
@@ -129,6 +146,10 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let mut verdict = Verdict::default();
     if let Some(path) = &args.trace {
         let trace = file::read_trace(path)?;
+        if trace.ops.is_empty() {
+            let path = path.display();
+            return Err(Error::Usage(format!("{path}: has no operation: nothing would be compared")));
+        }
         expected::ignored(&trace, path, "review");
         let mut explorer = references.explorer(scope_of(args, SCOPES[0]))?;
         explorer.pair().play(&trace);
@@ -169,7 +190,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         print(format_args!("{value:#}\n"))?;
         return Ok(status);
     }
-    let replay = Replay { names, vma: references.vma().name(), traces: &traces };
+    let replay = Replay { names, vma: references.vma().name(), traces: &traces, alone: &references.alone(&verdict)? };
     print(report::review::coloured(&verdict, &replay))?;
     if let Some(changed) = &changed {
         print(format_args!("\n{}", report::coverage::text(changed, false)))?;

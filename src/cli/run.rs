@@ -1,7 +1,7 @@
 //! `rmap-diff run`: one trace.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::expected::Expected;
 use super::{AGREE, Error, FOUND, SideArg, file, known_file, print, subject};
@@ -16,8 +16,9 @@ use crate::trace::Trace;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// A trace in text form (`-`: standard input).
-    file: PathBuf,
+    /// Traces in text form (`-`: standard input).
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
     #[command(flatten)]
     subject: subject::Args,
     /// Print the state of each side at the end, before the processes exit.
@@ -41,17 +42,37 @@ enum DumpForm {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
-    let trace = file::read_trace(&args.file)?;
+    let mut status = AGREE;
+    for file in &args.files {
+        if args.files.len() > 1 && !args.json {
+            print(format_args!("{}:\n", file.display()))?;
+        }
+        status = status.max(run_file(args, file)?);
+    }
+    Ok(status)
+}
+
+fn run_file(args: &Args, file: &Path) -> Result<u8, Error> {
+    let trace = file::read_trace(file)?;
     let kernel = args.subject.kernel_name()?;
     let known = args.subject.known()?;
     let reference = args.subject.reference()?;
     let expected = Expected::new(&trace, reference, args.subject.vma()?);
     let of_version = trace.of_version(reference.version);
-    args.subject.run(Play { args, trace: &trace, of_version: &of_version, expected, kernel: &kernel, known: &known })
+    args.subject.run(Play {
+        args,
+        file,
+        trace: &trace,
+        of_version: &of_version,
+        expected,
+        kernel: &kernel,
+        known: &known,
+    })
 }
 
 struct Play<'a> {
     args: &'a Args,
+    file: &'a Path,
     trace: &'a Trace,
     /// With those expectations that are about the reference.
     of_version: &'a Trace,
@@ -107,7 +128,7 @@ impl Job for Play<'_> {
         let met = known_file::value(self.known, lockstep.met());
         let times: u64 = lockstep.met().iter().sum();
         if let Some(finding) = lockstep.finding() {
-            let name = self.args.file.display().to_string();
+            let name = self.file.display().to_string();
             let options = self.args.subject.options();
             let report = Report::new(finding, self.trace, self.kernel).with_options(&options).with_file(&name);
             match self.args.json {

@@ -156,7 +156,8 @@ impl From<SessionError> for Error {
 
 /// The reference of that name, or the default one.
 pub(super) fn reference(name: Option<&str>) -> Result<&'static Reference, Error> {
-    match name {
+    // A variable that is set to nothing names none.
+    match name.filter(|name| !name.is_empty()) {
         None => kernel::default_reference().ok_or_else(|| Error::Usage("no kernel reference in this binary".into())),
         Some(name) => kernel::reference(name).map_err(|error| Error::Usage(error.to_string())),
     }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::{Kernel, abi, wire};
 use crate::rmap::{EINVAL, Event, Fail, MmId, Side, VmaAttributes, VmaId, VmaRange};
-use crate::trace::{Mapped, MmCounts, Observation, PageEvent, Request, Seen, VmaLayer, Watched};
+use crate::trace::{Mapped, MmCounts, Request, Seen, Watched};
 
 /// How C comes back: whose it is, the watcher, and what it panicked with, which must not unwind through C.
 struct Context<'a> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
+use crate::check::Invariant;
 use crate::review::{Class, Names, Outcome, Sighting, Verdict};
 
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -50,6 +51,8 @@ pub struct Replay<'a> {
     pub vma: &'a str,
     /// The file of each class's smallest trace, the worst first; none if none was written.
     pub traces: &'a [PathBuf],
+    /// For each of them, the reference that shows it alone, if one does.
+    pub alone: &'a [Option<&'a str>],
 }
 
 /// The verdict, with colours: one line that says it, how much was done for it, then each class with its smallest trace, the worst
@@ -76,6 +79,13 @@ pub fn coloured(verdict: &Verdict, replay: &Replay<'_>) -> String {
         if let Some(file) = replay.traces.get(number) {
             let command = replay_command(replay, &file.display().to_string());
             let _ = writeln!(out, "  {QUIET}replay: {command}{QUIET:#}");
+            if let Some(&Some(kernel)) = replay.alone.get(number) {
+                let vma = replay.vma;
+                let file = quoted(&file.display().to_string());
+                let commands = "explain: rmap-diff run, rmap-diff show or rmap-diff reproduce --as c, each with";
+                let _ =
+                    writeln!(out, "  {QUIET}{commands} {file} --kernel {kernel} --side kernel --vma {vma}{QUIET:#}");
+            }
         }
     }
     if replay.traces.is_empty() && verdict.worst_first().next().is_some() {
@@ -87,8 +97,12 @@ pub fn coloured(verdict: &Verdict, replay: &Replay<'_>) -> String {
 
 fn replay_command(replay: &Replay<'_>, file: &str) -> String {
     let (Names { base, changed }, vma) = (replay.names, replay.vma);
-    let file = shlex::try_quote(file).unwrap_or_default();
+    let file = quoted(file);
     format!("rmap-diff review {base} {changed} --vma {vma} --trace {file}")
+}
+
+fn quoted(file: &str) -> String {
+    shlex::try_quote(file).unwrap_or_default().into_owned()
 }
 
 /// The verdict again in one line, with what the exit status means: `make` hides it.
@@ -98,7 +112,9 @@ pub fn last_line(verdict: &Verdict, Names { base, changed }: Names<'_>, status: 
     let what = match outcome {
         Outcome::Equivalent if verdict.is_finished() => "no difference was seen".to_owned(),
         Outcome::Equivalent => "no difference was seen, but a scope was not finished".to_owned(),
+        Outcome::Except if classes == 1 => "1 benign difference, named above".to_owned(),
         Outcome::Except => format!("{classes} benign differences, named above"),
+        Outcome::Different | Outcome::Violates if classes == 1 => "1 class, shown above".to_owned(),
         Outcome::Different | Outcome::Violates => format!("{classes} classes, shown above"),
     };
     let means = if status == 0 { "" } else { ", which is the verdict and no error of the tool" };
@@ -138,6 +154,11 @@ fn write_class(class: &Class, sighting: &Sighting, names: Names<'_>, out: &mut S
         Class::Violates(..) => String::new(),
     };
     let _ = writeln!(out, "\n{style}{what}{}{style:#} ({times})", class.text(names));
+    if let Class::Violates(_, signature) = class
+        && let Some(invariant) = Invariant::of_signature(signature)
+    {
+        let _ = writeln!(out, "  {} ({}): {}", invariant.name(), invariant.slug(), invariant.text());
+    }
     if !sighting.detail.is_empty() {
         let _ = writeln!(out, "  {}", sighting.detail);
     }

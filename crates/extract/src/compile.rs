@@ -168,7 +168,8 @@ impl Compiler {
         }
         if counted {
             // The counters lie in a section of their own, where csrc/coverage.c finds them: nothing is written at the end.
-            build.flag("-fprofile-arcs").flag("-ftest-coverage");
+            // Several threads count.
+            build.flag("-fprofile-arcs").flag("-ftest-coverage").flag("-fprofile-update=atomic");
             build.flag(format!("-fprofile-info-section={ops}_gcov"));
         }
         if let Some([header, _]) = &self.mutants {

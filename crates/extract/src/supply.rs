@@ -127,13 +127,7 @@ pub fn add(cache: &Cache, addition: &Addition, say: &mut dyn FnMut(&str)) -> Res
     let (origin, mut patches) = bring(cache, addition, &tree, &staging.scratch()?)?;
     let touched: Vec<Patch> = reverts.iter().chain(&series).cloned().collect();
     let before = Texts::read(&touched, &tree)?;
-    for (series, direction) in [(reverts, Direction::Reverse), (series, Direction::Forward)] {
-        for file in patch::in_order(&series, direction) {
-            let applied = file.apply(direction, &tree, &staging.scratch()?)?;
-            say_of(file, &applied, say);
-            record(&mut patches, file, direction);
-        }
-    }
+    apply_all([&reverts, &series], &staging, &mut patches, say)?;
     let examined = examine_copy(&addition.tree, &tree)?;
     let changed = Texts::read(&touched, &tree)?.not_in(&before, &tree);
     let (name, version) = (addition.name.clone(), examined.version.to_string());
@@ -168,21 +162,28 @@ pub struct Checked {
     pub trial: Trial,
 }
 
-/// Cuts a tree and compiles it, and leaves nothing behind. `tree` and `rev` are those of an [`Addition`]; the text that is
-/// cut is written below `write`, if that is said.
+/// Cuts the tree of an addition and compiles it, and leaves nothing behind. The text that is cut is written below `write`,
+/// if that is said.
 ///
 /// # Errors
 /// If the tree cannot be read or placed, with the reason.
-pub fn check(cache: &Cache, tree: &str, rev: Option<&str>, write: Option<&Path>) -> Result<Checked, SupplyError> {
+pub fn check(
+    cache: &Cache,
+    addition: &Addition,
+    write: Option<&Path>,
+    say: &mut dyn FnMut(&str),
+) -> Result<Checked, SupplyError> {
+    let reverts = patch::read_all(&addition.reverts)?;
+    let series = patch::read_all(&addition.patches)?;
     let scratch = tempfile::tempdir().map_err(|error| CacheError::Io {
         path: std::env::temp_dir(),
         cache: cache.dir().to_owned(),
         error,
     })?;
     let staging = Cache::at(scratch.path()).stage("tree")?;
-    let addition = Addition { tree: tree.to_owned(), rev: rev.map(str::to_owned), ..Addition::default() };
-    let (origin, patches) = bring(cache, &addition, &staging.tree(), &staging.scratch()?)?;
-    let extract = examine_copy(tree, &staging.tree())?;
+    let (origin, mut patches) = bring(cache, addition, &staging.tree(), &staging.scratch()?)?;
+    apply_all([&reverts, &series], &staging, &mut patches, say)?;
+    let extract = examine_copy(&addition.tree, &staging.tree())?;
     if let Some(dir) = write {
         extract.write(dir, "")?;
     }
@@ -197,6 +198,23 @@ pub fn check(cache: &Cache, tree: &str, rev: Option<&str>, write: Option<&Path>)
     };
     let trial = compile::trial(&staging.reference(&note), &staging.scratch()?)?;
     Ok(Checked { origin, extract, trial })
+}
+
+/// Takes the first series out of a staged tree, and puts the second on top.
+fn apply_all(
+    [reverts, series]: [&[Patch]; 2],
+    staging: &Staging,
+    patches: &mut Vec<AppliedPatch>,
+    say: &mut dyn FnMut(&str),
+) -> Result<(), SupplyError> {
+    for (series, direction) in [(reverts, Direction::Reverse), (series, Direction::Forward)] {
+        for file in patch::in_order(series, direction) {
+            let applied = file.apply(direction, &staging.tree(), &staging.scratch()?)?;
+            say_of(file, &applied, say);
+            record(patches, file, direction);
+        }
+    }
+    Ok(())
 }
 
 /// The two trees of a fix.

@@ -2,7 +2,7 @@
 
 use rmap_seam::{Call, Event, Fail, MmId, Revision, Rmap, Side};
 
-use super::vma_layer::{Mapped, MmCounts, Observation, PageEvent, Request, Seen, VmaLayer, Watched};
+use super::vma_layer::{Mapped, MmCounts, Observation, Request, Seen, Watched};
 
 /// A log of what a side does.
 pub trait Log: Default {

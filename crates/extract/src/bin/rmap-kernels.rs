@@ -110,6 +110,12 @@ enum Action {
         /// A branch, a tag or a full commit id of a git repository.
         #[arg(long)]
         rev: Option<String>,
+        /// Patches to apply first, as for `add`.
+        #[arg(long = "patch", value_name = "FILE")]
+        patches: Vec<PathBuf>,
+        /// Patches to take out first, as for `add`.
+        #[arg(long = "revert", value_name = "FILE")]
+        reverts: Vec<PathBuf>,
         /// Write the extract to this directory.
         #[arg(long)]
         write: Option<PathBuf>,
@@ -158,7 +164,7 @@ fn run(action: Action) -> Result<ExitCode, Error> {
         Action::Add { name, tree, rev, patches, reverts, force, no_compile } => {
             let addition = Addition { name, tree, rev, patches, reverts, force, compile: !no_compile };
             let reference = supply::add(&cache, &addition, say)?;
-            println!("{}: added ({})", reference.name, reference.note.version);
+            println!("{}: added ({}); the next build has it", reference.name, reference.note.version);
         }
         Action::Fix { base, name, fix, no_compile } => {
             let name = name.as_deref().unwrap_or(&base);
@@ -232,8 +238,9 @@ fn run(action: Action) -> Result<ExitCode, Error> {
                 println!("{name}");
             }
         }
-        Action::Check { tree, rev, write, pieces } => {
-            let checked = supply::check(&cache, &tree, rev.as_deref(), write.as_deref())?;
+        Action::Check { tree, rev, patches, reverts, write, pieces } => {
+            let addition = Addition { tree: tree.clone(), rev, patches, reverts, ..Addition::default() };
+            let checked = supply::check(&cache, &addition, write.as_deref(), say)?;
             return Ok(print_checked(&tree, &checked, pieces));
         }
     }
