@@ -25,6 +25,7 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
     let unlink = find("clone_and_unlink_assert", "unlink_anon_vmas")?;
     let cleanup = function(&[&rmap], "cleanup_partial_anon_vmas");
 
+    counts_apart(&clone)?;
     let chains_preallocated = chains_preallocated(&clone)?;
     let [munmap_splits_first_below, munmap_splits_last_below] = munmap_splits_below(&vma)?;
     Ok(Revision {
@@ -54,6 +55,7 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
         keyed_by_anon_pgoff: keyed_by_anon_pgoff(&interval_tree)?,
         compatible_by_anon_pgoff: compatible_by_anon_pgoff(&vma)?,
         indexed_by_anon_pgoff: indexed_by_anon_pgoff(&rmap)?,
+        walk_tries_lock: walk_tries_lock(&rmap)?,
         munmap_splits_first_below,
         munmap_splits_last_above: !munmap_splits_last_below,
     })
@@ -182,6 +184,12 @@ fn cleanup_clears(clone: &Body, cleanup: Option<&Body>, preallocated: bool) -> R
     }
 }
 
+/// An anon_vma has two counters. The one that they replaced is no behaviour: it is the defect that they mend.
+fn counts_apart(clone: &Body) -> Result<(), RevisionError> {
+    let one = clone.sequence(&["anon_vma", "->", "degree"]).is_some();
+    if one { Err(RevisionError::Degree { file: clone.file.to_owned() }) } else { Ok(()) }
+}
+
 /// 9/9: the operation as third parameter, and reuse under it.
 fn reuse_only_on_fork(clone: &Body) -> Result<bool, RevisionError> {
     let wanted = "two parameters and the reuse decided by num_children, or a third and the reuse under VMA_OP_FORK";
@@ -251,6 +259,21 @@ fn indexed_by_anon_pgoff(rmap: &SourceFile) -> Result<bool, RevisionError> {
     let index = uses(&set, "linear_anon_page_index", "linear_page_index")?;
     let address = uses(&walk, "vma_anon_address", "vma_address")?;
     both(field, (&set, index), (&walk, address), "the same way of counting in both")
+}
+
+/// 5.19: walks that give up for the lock. Both ways to the lock of a walk must know of them.
+fn walk_tries_lock(rmap: &SourceFile) -> Result<bool, RevisionError> {
+    let field = "walk_tries_lock";
+    let plain = required(field, &[rmap], "mm/rmap.c", "rmap_walk_anon_lock")?;
+    let names = ["folio_lock_anon_vma_read", "page_lock_anon_vma_read"];
+    let mapped = names.into_iter().find_map(|name| function(&[rmap], name));
+    let mapped = mapped.ok_or_else(|| RevisionError::NoFunction {
+        field,
+        functions: names.join("() or ") + "()",
+        files: "mm/rmap.c".to_owned(),
+    })?;
+    let tries = |body: &Body| body.mentions("try_lock");
+    both(field, (&plain, tries(&plain)), (&mapped, tries(&mapped)), "try_lock in both or in neither")
 }
 
 /// Whether the lower half is the new VMA when munmap splits the first, and the last.
