@@ -95,6 +95,10 @@ fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
             ],
         ),
         (
+            "unlink_clears_anon_vma",
+            &[(rmap, unlink_start.into(), format!("\tif (vma->anon_vma)\n\t\tvma->anon_vma = NULL;\n{unlink_start}"))],
+        ),
+        (
             "walk_tries_lock",
             &[
                 (
@@ -124,7 +128,8 @@ fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
 #[test]
 fn each_behaviour_missing_from_a_new_tree_clears_its_field_alone() {
     let cases = [
-        ("cleanup_clears_anon_vma", "mm/rmap.c", "\tvma->anon_vma = NULL;\n", "\tforget(vma);\n"),
+        ("cleanup_clears_anon_vma", "mm/rmap.c", "{\n\tvma->anon_vma = NULL;\n", "{\n\tforget(vma);\n"),
+        ("unlink_clears_anon_vma", "mm/rmap.c", "\tvma->anon_vma = NULL;\n\tanon", "\tanon"),
         ("keyed_by_anon_pgoff", "mm/interval_tree.c", "_anon_pgoff(", "_pgoff("),
         ("prepare_asserts_mmap_lock", "mm/rmap.c", "\tmmap_assert_locked(vma->vm_mm);\n\tvma->", "\tvma->"),
     ];

@@ -55,6 +55,7 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
         keyed_by_anon_pgoff: keyed_by_anon_pgoff(&interval_tree)?,
         compatible_by_anon_pgoff: compatible_by_anon_pgoff(&vma)?,
         indexed_by_anon_pgoff: indexed_by_anon_pgoff(&rmap)?,
+        unlink_clears_anon_vma: clears_anon_vma(&unlink, parameter(&unlink, 0)),
         walk_tries_lock: walk_tries_lock(&rmap)?,
         munmap_splits_first_below,
         munmap_splits_last_above: !munmap_splits_last_below,
@@ -170,9 +171,13 @@ fn chains_preallocated(clone: &Body) -> Result<bool, RevisionError> {
     }
 }
 
+fn clears_anon_vma(body: &Body, vma: &str) -> bool {
+    body.sequence(&[vma, "->", "anon_vma", "=", "NULL", ";"]).is_some()
+}
+
 /// 3a206a8649f8: what was cloned into is left without an anon_vma.
 fn cleanup_clears(clone: &Body, cleanup: Option<&Body>, preallocated: bool) -> Result<bool, RevisionError> {
-    let clears = |body: &Body, vma: &str| body.sequence(&[vma, "->", "anon_vma", "=", "NULL", ";"]).is_some();
+    let clears = clears_anon_vma;
     match (preallocated, cleanup) {
         (false, _) => Ok(false),
         (true, Some(cleanup)) => Ok(clears(cleanup, parameter(cleanup, 0)) || clears(clone, parameter(clone, 0))),

@@ -207,6 +207,7 @@ void unlink_anon_vmas(struct vm_area_struct *vma)
 	list_for_each_entry_safe(link, next, &vma->anon_vma_chain, same_vma) {
 		anon_vma_chain_free(link);
 	}
+	vma->anon_vma = NULL;
 	anon_vma_unlock_write(active);
 }
 

@@ -2,7 +2,7 @@
 
 use super::world::*;
 use rmap_seam::EventKind::{self, DownRead, Get, Put, Trylock, UpRead, Visit};
-use rmap_seam::{Call, EAGAIN, FolioId, Revision, Rmap, Side, WalkMode};
+use rmap_seam::{Call, EAGAIN, FolioId, Revision, Side, WalkMode};
 
 const FOLIO: FolioId = FolioId(3);
 
