@@ -87,9 +87,18 @@ KEPT void verbatim_anon_vma_interval_tree_remove(struct anon_vma_chain *node,
 						 struct rb_root_cached *root);
 #endif
 
+#ifdef RMAP_WALK_OF_PAGE
+KEPT void rmap_walk_anon(struct page *page, struct rmap_walk_control *rwc, bool locked);
+static __typeof__(page_lock_anon_vma_read) page_lock_anon_vma_read __attribute__((__noinline__));
+#else
 KEPT void rmap_walk_anon(struct folio *folio, struct rmap_walk_control *rwc, bool locked);
-static __typeof__(folio_get_anon_vma) folio_get_anon_vma __attribute__((__noinline__));
 static __typeof__(folio_lock_anon_vma_read) folio_lock_anon_vma_read __attribute__((__noinline__));
+#endif
+#ifdef RMAP_GET_ANON_VMA_OF_PAGE
+static __typeof__(page_get_anon_vma) page_get_anon_vma __attribute__((__noinline__));
+#else
+static __typeof__(folio_get_anon_vma) folio_get_anon_vma __attribute__((__noinline__));
+#endif
 #ifdef RMAP_MOVE_ANON_OF_PAGE
 static __typeof__(page_move_anon_rmap) page_move_anon_rmap __attribute__((__noinline__));
 #else
@@ -322,6 +331,9 @@ static int32_t anon_vma_prepare_of(const struct rmap_call_anon_vma_prepare *call
 	w->iterator_vma = given(call->vma);
 	w->iterator_prev = given_or_null(call->prev);
 	w->iterator_next = given_or_null(call->next);
+	/* Before the iterator the neighbours are linked. */
+	w->iterator_vma->vm_prev = w->iterator_prev;
+	w->iterator_vma->vm_next = w->iterator_next;
 	return anon_vma_prepare(w->iterator_vma);
 }
 

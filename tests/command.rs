@@ -470,9 +470,13 @@ fn kernels_lists_name_version_revision_origin_and_patches() {
     for r in kernel::references() {
         assert!(!r.version.is_empty() && !r.origin.is_empty(), "{}", r.name);
         expected += &format!(
-            "{}\n    version   {}\n    revision  {}\n    origin    {}\n    vma       kernel\n",
+            "{}\n    version   {}\n    revision  {}\n    origin    {}\n",
             r.name, r.version, r.revision, r.origin
         );
+        expected += &match r.without_vma_layer() {
+            None => "    vma       kernel\n".to_owned(),
+            Some(why) => format!("    vma       model (no kernel VMA code: {why})\n"),
+        };
         r.patches.iter().for_each(|patch| expected += &format!("    patch     {patch}\n"));
     }
     assert_eq!(said, expected);

@@ -78,13 +78,11 @@ fn a_known_finding_is_not_there_on_any_other_reference() {
             if of.iter().any(|other| other.signature == known.signature) {
                 continue;
             }
-            assert_eq!(
-                all.replay(known, &trace, reference),
-                Replayed::Gone(None),
-                "{} on {}",
-                known.trace,
-                reference.name
-            );
+            let replayed = all.replay(known, &trace, reference);
+            match (&replayed, reference.without_vma_layer()) {
+                (Replayed::NoKernelVma(_), Some(_)) => {}
+                _ => assert_eq!(replayed, Replayed::Gone(None), "{} on {}", known.trace, reference.name),
+            }
         }
     }
 }

@@ -121,7 +121,11 @@ static int32_t pin_anon_vma(struct folio_slot *slot, bool mapped)
 	slot->folio.mapped = mapped;
 	if (slot->folio.mapped)
 		check_folio(slot);
+#ifdef RMAP_GET_ANON_VMA_OF_PAGE
+	anon_vma = page_get_anon_vma(&slot->folio.page);
+#else
 	anon_vma = folio_get_anon_vma(&slot->folio);
+#endif
 	if (!anon_vma)
 		return -ENOENT;
 	w->pins = grow(w->pins, &w->max_pins, w->nr_pins + 1, sizeof(*w->pins));
@@ -150,7 +154,18 @@ static void unpin_anon_vma(uint32_t serial)
 	put_anon_vma(anon_vma);
 }
 
-static bool visit_one(struct folio *folio, struct vm_area_struct *vma, unsigned long address,
+/* What a walk is of. */
+#ifdef RMAP_WALK_OF_PAGE
+typedef struct page walked_t;
+#define walked(slot) (&(slot)->folio.page)
+#define lock_anon_vma_read page_lock_anon_vma_read
+#else
+typedef struct folio walked_t;
+#define walked(slot) (&(slot)->folio)
+#define lock_anon_vma_read folio_lock_anon_vma_read
+#endif
+
+static bool visit_one(walked_t *walked, struct vm_area_struct *vma, unsigned long address,
 		      void *visits)
 {
 	record(RMAP_EVENT_VISIT, 0, 0, serial_of(vma), address >> PAGE_SHIFT);
@@ -159,7 +174,7 @@ static bool visit_one(struct folio *folio, struct vm_area_struct *vma, unsigned 
 }
 
 /* Of a second walk in one call: it comes where the first came. */
-static bool count_one(struct folio *folio, struct vm_area_struct *vma, unsigned long address,
+static bool count_one(walked_t *walked, struct vm_area_struct *vma, unsigned long address,
 		      void *visits)
 {
 	++*(uint32_t *)visits;
@@ -172,22 +187,40 @@ static bool not_invalid(struct vm_area_struct *vma, void *visits)
 	return false;
 }
 
-static int not_done(struct folio *folio)
+static int not_done(walked_t *walked)
 {
 	return false;
+}
+
+/*
+ * A walk that gives up if another task holds the lock; says whether it did. A kernel of before 5.19
+ * has no such walk, and nothing happens.
+ */
+static bool try_walk(struct folio_slot *slot, struct rmap_walk_control *rwc)
+{
+	bool contended = false;
+
+#ifdef RMAP_WALK_TRIES_LOCK
+	rwc->try_lock = true;
+	rmap_walk_anon(walked(slot), rwc, false);
+	contended = rwc->contended;
+	rwc->try_lock = rwc->contended = false;
+#endif
+	return contended;
 }
 
 /*
  * As the kernel's callers walk: through folio_lock_anon_vma_read(), as try_to_unmap() does; under a
  * lock that is held, as rmap_walk_locked(); trying the plain lock; and, the lock being another
  * task's, giving up as folio_referenced() does and then waiting for it as try_to_unmap() would.
+ * Where no walk gives up, the last two wait at once.
  */
 static int32_t walk_folio(struct folio_slot *slot, bool mapped, enum rmap_walk_mode mode)
 {
 	uint32_t visits = 0;
 	struct rmap_walk_control rwc = { .arg = &visits, .rmap_one = visit_one };
 	struct anon_vma *anon_vma = folio_slot_anon_vma(slot);
-	bool contended;
+	bool contended = false;
 
 	slot->folio.mapped = mapped;
 	if (mapped || mode == RMAP_WALK_LOCKED || mode == RMAP_WALK_TRYLOCK)
@@ -197,21 +230,21 @@ static int32_t walk_folio(struct folio_slot *slot, bool mapped, enum rmap_walk_m
 		rwc.invalid_vma = not_invalid;
 		rwc.done = not_done;
 		anon_vma_lock_read(anon_vma);
-		rmap_walk_anon(&slot->folio, &rwc, true);
+		rmap_walk_anon(walked(slot), &rwc, true);
 		anon_vma_unlock_read(anon_vma);
-		return visits;
+		break;
 	case RMAP_WALK_TRYLOCK:
-		rwc.try_lock = true;
-		rmap_walk_anon(&slot->folio, &rwc, false);
+#ifdef RMAP_WALK_TRIES_LOCK
+		contended = try_walk(slot, &rwc);
+#else
+		rmap_walk_anon(walked(slot), &rwc, false);
+#endif
 		break;
 	case RMAP_WALK_CONTENDED:
 		current_world->contended = true;
-		rwc.anon_lock = folio_lock_anon_vma_read;
-		rwc.try_lock = true;
-		rmap_walk_anon(&slot->folio, &rwc, false);
-		contended = rwc.contended;
-		rwc.try_lock = rwc.contended = false;
-		rmap_walk_anon(&slot->folio, &rwc, false);
+		rwc.anon_lock = lock_anon_vma_read;
+		contended = try_walk(slot, &rwc);
+		rmap_walk_anon(walked(slot), &rwc, false);
 		if (slot->folio.mapped) {
 			/*
 			 * And by callers that hold the folio mapped: the plain lock, tried and then
@@ -219,19 +252,17 @@ static int32_t walk_folio(struct folio_slot *slot, bool mapped, enum rmap_walk_m
 			 */
 			rwc.anon_lock = NULL;
 			rwc.rmap_one = count_one;
-			rwc.try_lock = true;
-			rmap_walk_anon(&slot->folio, &rwc, false);
-			contended &= rwc.contended;
-			rwc.try_lock = rwc.contended = false;
-			rmap_walk_anon(&slot->folio, &rwc, false);
+			visits = 0;
+			contended &= try_walk(slot, &rwc);
+			rmap_walk_anon(walked(slot), &rwc, false);
 		}
 		current_world->contended = false;
-		return contended ? -EAGAIN : visits;
+		break;
 	default:
-		rwc.anon_lock = folio_lock_anon_vma_read;
-		rmap_walk_anon(&slot->folio, &rwc, false);
+		rwc.anon_lock = lock_anon_vma_read;
+		rmap_walk_anon(walked(slot), &rwc, false);
 	}
-	return rwc.contended ? -EAGAIN : visits;
+	return contended ? -EAGAIN : visits;
 }
 
 static void tell_folio(uint32_t number)

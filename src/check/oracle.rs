@@ -73,6 +73,8 @@ pub struct Rules {
     pub key: TreeKey,
     /// Of the index of a folio.
     pub index: TreeKey,
+    /// Whether a VMA that was unlinked keeps its pointer, for it is freed next.
+    pub unlink_keeps_anon_vma: bool,
 }
 
 impl Rules {
@@ -80,7 +82,7 @@ impl Rules {
     pub fn of(revision: Revision) -> Rules {
         let of = |by_anon| if by_anon { TreeKey::AnonPgoff } else { TreeKey::Pgoff };
         let (key, index) = (of(revision.keyed_by_anon_pgoff), of(revision.indexed_by_anon_pgoff));
-        Rules { order: ChainOrder::of(revision), key, index }
+        Rules { order: ChainOrder::of(revision), key, index, unlink_keeps_anon_vma: !revision.unlink_clears_anon_vma }
     }
 }
 
@@ -231,7 +233,7 @@ impl Oracle {
             Call::UnlinkAnonVmas { vma } => {
                 let had_anon_vma = self.model.vma(vma.0).is_some_and(|v| v.anon_vma().is_some());
                 let applied = self.model.apply(touched, number, None, |_| {});
-                self.note(contract::check_unlink(&self.model, vma, had_anon_vma));
+                self.note(contract::check_unlink(&self.model, vma, had_anon_vma, self.rules));
                 applied
             }
             Call::FolioFree { folio } => {

@@ -36,6 +36,14 @@ pub enum ExtractError {
         /// Which.
         file: String,
     },
+    /// The tree is not of the kind that the VMA layer is for.
+    #[error("no {file} in the tree: {reason}")]
+    NoLayer {
+        /// The file that every such tree has.
+        file: String,
+        /// What its absence means.
+        reason: String,
+    },
     /// A definition is missing.
     #[error(
         "{files}: no definition of {symbols} ({group}) at file level. If the kernel moved or renamed it, \

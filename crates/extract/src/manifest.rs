@@ -60,6 +60,8 @@ pub struct Layer {
     pub group: String,
     /// The files that definitions are looked for in, the first that has one first. A tree may lack any.
     pub sources: Vec<String>,
+    /// What tells a tree that the layer is not for, before anything is looked for.
+    pub needs: Vec<Need>,
     /// What is cut: of each list the first that the tree has; it must have one.
     pub roots: Vec<Vec<String>>,
     /// What is cut if it is there.
@@ -79,6 +81,16 @@ pub struct Layer {
     pub types: String,
     /// The file of the extract for variables and functions.
     pub code: String,
+}
+
+/// A file without which a tree has another VMA code.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Need {
+    /// The file.
+    pub file: String,
+    /// What it means that it is not there.
+    pub reason: String,
 }
 
 /// A file taken whole.

@@ -126,11 +126,7 @@ impl SourceFile {
     pub fn read(tree: &Path, path: &str) -> Result<Self, SyntaxError> {
         let bytes =
             fs::read(tree.join(path)).map_err(|error| SyntaxError::Unreadable { file: path.to_owned(), error })?;
-        let text = String::from_utf8(bytes).map_err(|_| SyntaxError::Unreadable {
-            file: path.to_owned(),
-            error: std::io::Error::new(std::io::ErrorKind::InvalidData, "not UTF-8"),
-        })?;
-        Self::parse(path, text)
+        Self::parse(path, decoded(bytes))
     }
 
     /// Parses a text.
@@ -263,6 +259,14 @@ impl SourceFile {
         }
         open.first().copied()
     }
+}
+
+/// The text of a file. A few old ones have names in Latin-1 in their comments: a byte that is not UTF-8 is taken as one.
+fn decoded(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| {
+        let chunks = error.as_bytes().utf8_chunks();
+        chunks.flat_map(|chunk| chunk.valid().chars().chain(chunk.invalid().iter().map(|&byte| byte.into()))).collect()
+    })
 }
 
 fn collect_tokens(root: Node, tokens: &mut Vec<Token>) {

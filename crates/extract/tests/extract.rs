@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{edit, new_tree, old_tree, write};
-use rmap_extract::extract::{Extract, ExtractError, extract_tree};
+use rmap_extract::extract::{Extract, ExtractError, closure, extract_tree};
 use rmap_extract::manifest::Manifest;
 use rmap_extract::syntax::{Kind, SyntaxError};
 
@@ -56,6 +56,49 @@ fn each_generation_is_found_where_it_keeps_its_definitions() {
         new.facts.contains(&"RMAP_ANON_RMAP_TREE".to_owned()) && new.facts.contains(&"RMAP_VMA_OPERATION".to_owned())
     );
     assert!(new.open_calls.contains(&"complain".to_owned()) && !new.open_calls.contains(&"anon_vma_alloc".to_owned()));
+}
+
+#[test]
+fn a_folio_side_of_pages_is_cut_and_said_in_facts() {
+    let dir = old();
+    for (file, name) in
+        [("mm/rmap.c", "_get_anon_vma("), ("mm/rmap.c", "_lock_anon_vma_read("), ("mm/util.c", "_anon_vma(")]
+    {
+        edit(dir.path(), file, &format!("folio{name}"), &format!("page{name}"));
+    }
+    edit(
+        dir.path(),
+        "mm/util.c",
+        "struct anon_vma *",
+        "static void *helper(void)\n{\n\treturn 0;\n}\n\nstruct anon_vma *",
+    );
+    edit(dir.path(), "mm/util.c", "folio->mapping", "helper()");
+    let extract = cut(dir.path()).unwrap();
+    let of_page = ["SET_ANON", "WALK", "GET_ANON_VMA", "MOVE_ANON"].map(|what| format!("RMAP_{what}_OF_PAGE"));
+    assert_eq!(extract.facts, of_page);
+    assert!(extract.piece("page_anon_vma").is_some() && extract.piece("helper").is_some());
+}
+
+#[test]
+fn a_comment_in_latin_1_is_read_and_the_code_after_it_cut() {
+    let dir = old();
+    let path = dir.path().join("mm/rmap.c");
+    let text = [b"/* J\xf6rg, and \xc3\xb6 */\n", fs::read(&path).unwrap().as_slice()].concat();
+    fs::write(&path, text).unwrap();
+    let extract = cut(dir.path()).unwrap();
+    assert!(extract.piece("anon_vma_clone").unwrap().text.starts_with("int anon_vma_clone("));
+}
+
+#[test]
+fn a_tree_with_another_vma_code_is_told_by_the_file_that_it_lacks() {
+    let csrc = rmap_extract::compile::csrc();
+    let layer = Manifest::load_layer(&csrc.join("vma.toml"), &Manifest::builtin().unwrap()).unwrap();
+    let dir = old();
+    let refused = || closure::cut_layer(dir.path(), &layer, &Default::default()).unwrap_err();
+    let said = refused().to_string();
+    assert!(said.starts_with("no lib/maple_tree.c in the tree: before 6.1 "), "{said}");
+    write(dir.path(), "lib/maple_tree.c", "int nothing;\n");
+    assert!(matches!(refused(), ExtractError::Missing { .. }));
 }
 
 #[test]

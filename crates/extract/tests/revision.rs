@@ -40,6 +40,7 @@ fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
     let loop_start = "\tlist_for_each_entry(link, &from->anon_vma_chain, same_vma) {\n";
     let unlink_start = "\tlist_for_each_entry_safe(link, next, &vma->anon_vma_chain, same_vma) {\n";
     let lock = "\t\troot = lock_anon_vma_root(root, link->anon_vma);\n";
+    let gives_up = "\tif (rwc->try_lock)\n\t\treturn NULL;\n";
     let rmap = "mm/rmap.c";
     type Edit = (&'static str, String, String);
     let cases: &[(&str, &[Edit])] = &[
@@ -93,6 +94,25 @@ fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
                 (rmap, "vma_address(folio".into(), "vma_anon_address(folio".into()),
             ],
         ),
+        (
+            "unlink_clears_anon_vma",
+            &[(rmap, unlink_start.into(), format!("\tif (vma->anon_vma)\n\t\tvma->anon_vma = NULL;\n{unlink_start}"))],
+        ),
+        (
+            "walk_tries_lock",
+            &[
+                (
+                    rmap,
+                    "\treturn folio_get_anon_vma(folio);\n".into(),
+                    format!("{gives_up}\treturn folio_get_anon_vma(folio);\n"),
+                ),
+                (
+                    rmap,
+                    "\treturn folio_anon_vma(folio);\n".into(),
+                    format!("{gives_up}\treturn folio_anon_vma(folio);\n"),
+                ),
+            ],
+        ),
         ("munmap_splits_first_below", &[("mm/mmap.c", "vma->start, 0".into(), "vma->start, 1".into())]),
         ("munmap_splits_last_above", &[("mm/mmap.c", "vma->end, 1".into(), "vma->end, 0".into())]),
     ];
@@ -108,7 +128,8 @@ fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
 #[test]
 fn each_behaviour_missing_from_a_new_tree_clears_its_field_alone() {
     let cases = [
-        ("cleanup_clears_anon_vma", "mm/rmap.c", "\tvma->anon_vma = NULL;\n", "\tforget(vma);\n"),
+        ("cleanup_clears_anon_vma", "mm/rmap.c", "{\n\tvma->anon_vma = NULL;\n", "{\n\tforget(vma);\n"),
+        ("unlink_clears_anon_vma", "mm/rmap.c", "\tvma->anon_vma = NULL;\n\tanon", "\tanon"),
         ("keyed_by_anon_pgoff", "mm/interval_tree.c", "_anon_pgoff(", "_pgoff("),
         ("prepare_asserts_mmap_lock", "mm/rmap.c", "\tmmap_assert_locked(vma->vm_mm);\n\tvma->", "\tvma->"),
     ];
@@ -128,6 +149,26 @@ fn the_operation_without_its_reuse_rule_is_another_field_than_the_rest() {
     edit(dir.path(), "mm/rmap.c", "\t\tif (why == VMA_OP_FORK)\n\t", "\t");
     let found = revision::detect(dir.path()).unwrap();
     assert!(!found.reuse_only_on_fork && found.chains_preallocated && found.fork_preallocates);
+}
+
+#[test]
+fn the_lock_of_a_walk_may_be_of_a_page() {
+    let dir = old();
+    edit(
+        dir.path(),
+        "mm/rmap.c",
+        "folio_lock_anon_vma_read(struct folio *folio",
+        "page_lock_anon_vma_read(struct page *page",
+    );
+    assert_eq!(detect(dir.path()), Vec::<&str>::new());
+}
+
+#[test]
+fn a_tree_of_before_the_two_counters_is_refused_with_the_fix_that_it_lacks() {
+    let dir = old();
+    edit(dir.path(), "mm/rmap.c", "link->anon_vma->num_children < 2", "anon_vma->degree < 2");
+    let said = revision::detect(dir.path()).unwrap_err().to_string();
+    assert!(said.starts_with("mm/rmap.c: ") && said.contains("`degree`") && said.contains("2555283eb40d"), "{said}");
 }
 
 #[test]
@@ -163,6 +204,14 @@ fn what_cannot_be_told_is_refused_with_the_behaviour_and_what_was_looked_for() {
         ("munmap_splits_first_below", true, "mm/vma.c", "vma->end, 0", "vma->end, above"),
         ("munmap_splits_first_below", true, "mm/vma.c", "vms_gather_munmap_vmas", "somewhere_else"),
         ("compatible_by_anon_pgoff", false, "mm/mmap.c", "a->vm_pgoff == b->vm_pgoff", "1"),
+        (
+            "walk_tries_lock",
+            true,
+            rmap,
+            "\tif (rwc->try_lock)\n\t\treturn NULL;\n\treturn folio_anon_vma",
+            "\treturn folio_anon_vma",
+        ),
+        ("walk_tries_lock", false, rmap, "*folio_lock_anon_vma_read(", "*somewhere_else("),
         ("indexed_by_anon_pgoff", true, rmap, "vma_anon_address(folio", "vma_address(folio"),
         ("indexed_by_anon_pgoff", false, rmap, "linear_page_index(vma", "somewhere(vma"),
         // the way of another generation
@@ -185,7 +234,7 @@ fn what_cannot_be_told_is_refused_with_the_behaviour_and_what_was_looked_for() {
         let said = error.to_string();
         let field = match error {
             RevisionError::Unclear { field, .. } | RevisionError::NoFunction { field, .. } => field,
-            RevisionError::Syntax(_) => "",
+            RevisionError::Syntax(_) | RevisionError::Degree { .. } => "",
         };
         assert_eq!(field, *wanted, "{from}: {said}");
         assert!(

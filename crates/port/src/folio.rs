@@ -157,10 +157,13 @@ impl Port {
         Ok(Locked::Yes(anon_vma))
     }
 
-    /// Mirrors `rmap_walk_anon_lock()` (mm/rmap.c) without a callback of the caller.
+    /// Mirrors `rmap_walk_anon_lock()` (mm/rmap.c) without a callback of the caller. Before a walk could give up for
+    /// the lock, it was not tried first.
     fn rmap_walk_anon_lock(&mut self, folio: Folio, try_lock: bool) -> Result<Locked, Stop> {
         let root = self.anon_vmas.get(folio.mapping)?.root;
-        if !self.down_read_trylock(root)? {
+        if !self.revision.walk_tries_lock {
+            self.down_read(root)?;
+        } else if !self.down_read_trylock(root)? {
             if try_lock {
                 return Ok(Locked::Contended);
             }
@@ -182,21 +185,32 @@ impl Port {
             WalkMode::Unlocked => self.folio_lock_anon_vma_read(folio, mapped, false)?,
             WalkMode::Contended => {
                 self.contended = true;
-                let first = self.folio_lock_anon_vma_read(folio, mapped, true)?;
-                let locked = self.folio_lock_anon_vma_read(folio, mapped, false)?;
-                self.visit_locked(folio, locked, true)?;
-                if mapped {
-                    // And by callers that hold the folio mapped: the plain lock, tried and then waited for.
-                    self.rmap_walk_anon_lock(folio, true)?;
-                    let locked = self.rmap_walk_anon_lock(folio, false)?;
-                    self.visit_locked(folio, locked, false)?;
-                }
+                let result = self.contended_walk(folio, mapped)?;
                 self.contended = false;
-                // A lock that another task holds cannot be had by trying.
-                first
+                return Ok(result);
             }
         };
         self.visit_locked(folio, locked, true)
+    }
+
+    /// Another task holds the lock: a walk that gives up, where there is one, and one that waits.
+    fn contended_walk(&mut self, folio: Folio, mapped: bool) -> Result<i32, Stop> {
+        let tries = self.revision.walk_tries_lock;
+        let mut gave_up = false;
+        if tries {
+            gave_up = matches!(self.folio_lock_anon_vma_read(folio, mapped, true)?, Locked::Contended);
+        }
+        let locked = self.folio_lock_anon_vma_read(folio, mapped, false)?;
+        let mut visits = self.visit_locked(folio, locked, true)?;
+        if mapped {
+            // And by callers that hold the folio mapped: the plain lock, tried and then waited for.
+            if tries {
+                self.rmap_walk_anon_lock(folio, true)?;
+            }
+            let locked = self.rmap_walk_anon_lock(folio, false)?;
+            visits = self.visit_locked(folio, locked, false)?;
+        }
+        Ok(if gave_up { -EAGAIN } else { visits })
     }
 
     /// The walk itself, and the end of the lock. A second walk in one call is not told: it comes where the first came.

@@ -5,4 +5,5 @@ mod rules;
 mod scenarios;
 mod told;
 mod trees;
+mod walks;
 mod world;

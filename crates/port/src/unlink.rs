@@ -56,7 +56,9 @@ impl Port {
         if let Some(active) = active {
             let object = self.anon_vmas.get_mut(active)?;
             object.num_active_vmas = object.num_active_vmas.wrapping_sub(1);
-            self.vmas.get_mut(vma)?.anon_vma = None;
+            if self.revision.unlink_clears_anon_vma {
+                self.vmas.get_mut(vma)?.anon_vma = None;
+            }
         }
         match once {
             Some(active) => self.anon_vma_unlock_write(active),

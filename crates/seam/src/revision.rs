@@ -55,6 +55,12 @@ revision! {
         /// The index of an anonymous folio is computed from the anonymous page offset of its VMA, and a walk computes
         /// the address from it (7.3).
         indexed_by_anon_pgoff,
+        /// `unlink_anon_vmas()` clears `vma->anon_vma` ("mm: rmap: explicitly reset vma->anon_vma in
+        /// unlink_anon_vmas()", 5.12). Before, the pointer stays: the VMA is always freed next.
+        unlink_clears_anon_vma,
+        /// An rmap walk that wants it gives up if another task holds the lock (6d4675e60135, 5.19). Before,
+        /// every walk waits, and `rmap_walk_anon_lock()` does not try the lock first.
+        walk_tries_lock,
         /// munmap splits the first VMA with the new VMA below the split: from 6.6 on.
         munmap_splits_first_below,
         /// munmap splits the last VMA with the new VMA above the split: from 6.3 on.
@@ -65,10 +71,16 @@ revision! {
 impl Revision {
     /// The generations known by name. A tree's own revision is detected from its source; these are for
     /// use without a tree.
-    pub const GENERATIONS: &[(&'static str, Revision)] =
-        &[("6.1", Revision::V6_1), ("6.12", Revision::V6_12), ("7.2", Revision::V7_2), ("7.3", Revision::V7_3)];
+    pub const GENERATIONS: &[(&'static str, Revision)] = &[
+        ("5.10", Revision::V5_10),
+        ("5.15", Revision::V5_15),
+        ("6.1", Revision::V6_1),
+        ("6.12", Revision::V6_12),
+        ("7.2", Revision::V7_2),
+        ("7.3", Revision::V7_3),
+    ];
 
-    const V6_1: Revision = Revision {
+    const V5_10: Revision = Revision {
         prepare_asserts_mmap_lock: false,
         clone_and_unlink_assert: false,
         fork_preallocates: false,
@@ -80,9 +92,13 @@ impl Revision {
         keyed_by_anon_pgoff: false,
         compatible_by_anon_pgoff: false,
         indexed_by_anon_pgoff: false,
+        unlink_clears_anon_vma: false,
+        walk_tries_lock: false,
         munmap_splits_first_below: false,
         munmap_splits_last_above: false,
     };
+    const V5_15: Revision = Revision { unlink_clears_anon_vma: true, ..Revision::V5_10 };
+    const V6_1: Revision = Revision { walk_tries_lock: true, ..Revision::V5_15 };
     const V6_12: Revision = Revision {
         prepare_asserts_mmap_lock: true,
         munmap_splits_first_below: true,

@@ -36,12 +36,22 @@ static inline bool folio_mapped(const struct folio *folio)
 	return folio->mapped;
 }
 
+static inline bool page_mapped(const struct page *page)
+{
+	return page_folio(page)->mapped;
+}
+
 static inline long folio_nr_pages(const struct folio *folio)
 {
 	return 1;
 }
 
 static inline unsigned long compound_nr(const struct page *page)
+{
+	return 1;
+}
+
+static inline int thp_nr_pages(const struct page *page)
 {
 	return 1;
 }

@@ -36,6 +36,22 @@ static inline struct folio *page_folio(const struct page *page)
 	return container_of((struct page *)page, struct folio, page);
 }
 
+/* Every page is its own head, and the head of nothing else. */
+static inline struct page *compound_head(struct page *page)
+{
+	return page;
+}
+
+static inline bool PageHead(const struct page *page)
+{
+	return false;
+}
+
+static inline bool PageLocked(const struct page *page)
+{
+	return page_folio(page)->locked;
+}
+
 static inline bool folio_test_locked(const struct folio *folio)
 {
 	return folio->locked;

@@ -1,5 +1,6 @@
 //! I10: what a call promises to have done, or not to have done.
 
+use super::Rules;
 use super::model::{Changed, MustNotChange, ShadowState};
 use super::record::{NONE, VmaRecord};
 use super::words::{Record, Records, VMA_ANON_VMA};
@@ -101,8 +102,11 @@ pub(super) fn check_reuse(model: &ShadowState, call: &Call, ret: i32, stream: &[
 }
 
 /// After the stream of an unlink was taken in. `had_anon_vma` says whether the VMA had one before.
-pub(super) fn check_unlink(model: &ShadowState, vma: VmaId, had_anon_vma: bool) -> Found {
+pub(super) fn check_unlink(model: &ShadowState, vma: VmaId, had_anon_vma: bool, rules: Rules) -> Found {
     let record = model.vma(vma.0)?;
+    if rules.unlink_keeps_anon_vma && record.slots.is_empty() {
+        return None;
+    }
     // A chain without an anon_vma is left alone by some kernels: that VMA was broken before (I1).
     if record.anon_vma().is_none() && (record.slots.is_empty() || !had_anon_vma) {
         return None;

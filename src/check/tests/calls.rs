@@ -4,8 +4,8 @@ use super::world::{build, encode, encode_paths};
 use crate::check::Invariant::{self, I4, I6, I8, I10, I11, I12};
 use crate::check::oracle::{Broken, Oracle, Rules, event_violation};
 use crate::rmap::{
-    AnonVmaId, Cache, Call, Event, EventKind, FolioId, Gfp, MmId, Rule, Snapshot, VmaId, VmaOperation, VmaRange,
-    VmaState,
+    AnonVmaId, Cache, Call, Event, EventKind, FolioId, Gfp, MmId, Revision, Rule, Snapshot, VmaId, VmaOperation,
+    VmaRange, VmaState,
 };
 use crate::trace::{Mapped, MmCounts};
 
@@ -240,6 +240,22 @@ fn prepare_and_unlink_do_what_they_say() {
     state.vmas[1].anon_vma = None;
     assert_eq!(amid(&state).observe(unlink, 0, &[], &encode(&state)), Ok(()));
     assert_eq!(call(Call::UnlinkAnonVmas { vma: VmaId(2) }, 0, &[], &before()), Ok(()));
+}
+
+#[test]
+fn unlink_may_leave_the_pointer_of_the_vma_before_5_12_and_never_a_chain() {
+    let unlink = Call::UnlinkAnonVmas { vma: VmaId(1) };
+    let unlinked = |generation, state: &Snapshot| {
+        let mut oracle = Oracle::of(Revision::of_generation(generation).unwrap());
+        oracle.begin_operation();
+        assert_eq!(oracle.observe(ANY, 0, &[], &encode(&before())), Ok(()));
+        oracle.observe(unlink, 0, &[], &encode(state))
+    };
+    let mut pointer = before();
+    pointer.vmas[1].chain.clear();
+    assert_eq!(unlinked("5.10", &pointer), Ok(()));
+    assert_broken(unlinked("5.15", &pointer), I10, "unlink left something");
+    assert_broken(unlinked("5.10", &before()), I10, "unlink left something");
 }
 
 #[test]

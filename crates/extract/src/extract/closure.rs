@@ -84,6 +84,9 @@ struct Pool {
 /// If a root is nowhere, or a definition is broken. The tree can be used without the layer then.
 pub fn cut_layer(tree: &Path, manifest: &Manifest, provided: &HashSet<String>) -> Result<Closure, ExtractError> {
     let layer = &manifest.layer;
+    if let Some(need) = layer.needs.iter().find(|need| !tree.join(&need.file).is_file()) {
+        return Err(ExtractError::NoLayer { file: need.file.clone(), reason: need.reason.clone() });
+    }
     let pool = Pool::read(tree, layer)?;
     let mut taken: BTreeSet<(usize, usize)> = BTreeSet::new();
     let mut todo: Vec<(usize, usize)> = Vec::new();

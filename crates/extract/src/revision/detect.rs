@@ -25,6 +25,7 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
     let unlink = find("clone_and_unlink_assert", "unlink_anon_vmas")?;
     let cleanup = function(&[&rmap], "cleanup_partial_anon_vmas");
 
+    counts_apart(&clone)?;
     let chains_preallocated = chains_preallocated(&clone)?;
     let [munmap_splits_first_below, munmap_splits_last_below] = munmap_splits_below(&vma)?;
     Ok(Revision {
@@ -54,6 +55,8 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
         keyed_by_anon_pgoff: keyed_by_anon_pgoff(&interval_tree)?,
         compatible_by_anon_pgoff: compatible_by_anon_pgoff(&vma)?,
         indexed_by_anon_pgoff: indexed_by_anon_pgoff(&rmap)?,
+        unlink_clears_anon_vma: clears_anon_vma(&unlink, parameter(&unlink, 0)),
+        walk_tries_lock: walk_tries_lock(&rmap)?,
         munmap_splits_first_below,
         munmap_splits_last_above: !munmap_splits_last_below,
     })
@@ -168,9 +171,13 @@ fn chains_preallocated(clone: &Body) -> Result<bool, RevisionError> {
     }
 }
 
+fn clears_anon_vma(body: &Body, vma: &str) -> bool {
+    body.sequence(&[vma, "->", "anon_vma", "=", "NULL", ";"]).is_some()
+}
+
 /// 3a206a8649f8: what was cloned into is left without an anon_vma.
 fn cleanup_clears(clone: &Body, cleanup: Option<&Body>, preallocated: bool) -> Result<bool, RevisionError> {
-    let clears = |body: &Body, vma: &str| body.sequence(&[vma, "->", "anon_vma", "=", "NULL", ";"]).is_some();
+    let clears = clears_anon_vma;
     match (preallocated, cleanup) {
         (false, _) => Ok(false),
         (true, Some(cleanup)) => Ok(clears(cleanup, parameter(cleanup, 0)) || clears(clone, parameter(clone, 0))),
@@ -180,6 +187,12 @@ fn cleanup_clears(clone: &Body, cleanup: Option<&Body>, preallocated: bool) -> R
             files: clone.file.to_owned(),
         }),
     }
+}
+
+/// An anon_vma has two counters. The one that they replaced is no behaviour: it is the defect that they mend.
+fn counts_apart(clone: &Body) -> Result<(), RevisionError> {
+    let one = clone.sequence(&["anon_vma", "->", "degree"]).is_some();
+    if one { Err(RevisionError::Degree { file: clone.file.to_owned() }) } else { Ok(()) }
 }
 
 /// 9/9: the operation as third parameter, and reuse under it.
@@ -251,6 +264,21 @@ fn indexed_by_anon_pgoff(rmap: &SourceFile) -> Result<bool, RevisionError> {
     let index = uses(&set, "linear_anon_page_index", "linear_page_index")?;
     let address = uses(&walk, "vma_anon_address", "vma_address")?;
     both(field, (&set, index), (&walk, address), "the same way of counting in both")
+}
+
+/// 5.19: walks that give up for the lock. Both ways to the lock of a walk must know of them.
+fn walk_tries_lock(rmap: &SourceFile) -> Result<bool, RevisionError> {
+    let field = "walk_tries_lock";
+    let plain = required(field, &[rmap], "mm/rmap.c", "rmap_walk_anon_lock")?;
+    let names = ["folio_lock_anon_vma_read", "page_lock_anon_vma_read"];
+    let mapped = names.into_iter().find_map(|name| function(&[rmap], name));
+    let mapped = mapped.ok_or_else(|| RevisionError::NoFunction {
+        field,
+        functions: names.join("() or ") + "()",
+        files: "mm/rmap.c".to_owned(),
+    })?;
+    let tries = |body: &Body| body.mentions("try_lock");
+    both(field, (&plain, tries(&plain)), (&mapped, tries(&mapped)), "try_lock in both or in neither")
 }
 
 /// Whether the lower half is the new VMA when munmap splits the first, and the last.

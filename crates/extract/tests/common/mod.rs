@@ -207,6 +207,7 @@ void unlink_anon_vmas(struct vm_area_struct *vma)
 	list_for_each_entry_safe(link, next, &vma->anon_vma_chain, same_vma) {
 		anon_vma_chain_free(link);
 	}
+	vma->anon_vma = NULL;
 	anon_vma_unlock_write(active);
 }
 
@@ -227,8 +228,10 @@ const OPERATION: &str = "enum vma_operation {\n\tVMA_OP_FORK,\n};\n";
 /// What belongs to the control of a walk, in a tree of either generation.
 const WALK_CONTROL: &str = "struct rmap_walk_control {\n\tvoid *arg;\n};\n";
 
-/// The folio side of mm/rmap.c: by page or by folio, with the index counted one way or the other.
+/// The folio side of mm/rmap.c: by page or by folio, with the index counted one way or the other. A walk of the second
+/// can give up for the lock.
 fn folio_side(by_page: bool, anon: bool) -> String {
+    let gives_up = if by_page { "" } else { "\tif (rwc->try_lock)\n\t\treturn NULL;\n" };
     let (set, moves) = match by_page {
         true => ("__page_set_anon_rmap", "page_move_anon_rmap"),
         false => ("__folio_set_anon", "folio_move_anon_rmap"),
@@ -246,7 +249,7 @@ struct anon_vma *folio_get_anon_vma(struct folio *folio)
 
 struct anon_vma *folio_lock_anon_vma_read(struct folio *folio, struct rmap_walk_control *rwc)
 {{
-	return folio_get_anon_vma(folio);
+{gives_up}	return folio_get_anon_vma(folio);
 }}
 
 void {moves}(struct folio *folio, struct vm_area_struct *vma)
@@ -261,7 +264,7 @@ static void {set}(struct folio *folio, struct vm_area_struct *vma)
 
 static struct anon_vma *rmap_walk_anon_lock(struct folio *folio, struct rmap_walk_control *rwc)
 {{
-	return folio_anon_vma(folio);
+{gives_up}	return folio_anon_vma(folio);
 }}
 
 static void rmap_walk_anon(struct folio *folio, struct rmap_walk_control *rwc, bool locked)
@@ -287,12 +290,14 @@ fn folio_files(tree: &Path, internal: &str, anon: bool) {
     write(tree, "mm/util.c", "struct anon_vma *folio_anon_vma(struct folio *folio)\n{\n\treturn folio->mapping;\n}\n");
 }
 
-fn inlines() -> String {
+/// The references and locks; `tries`: the lock can be tried.
+fn inlines(tries: bool) -> String {
     let mut text = String::new();
     for name in ["get_anon_vma", "put_anon_vma", "anon_vma_lock_write", "anon_vma_unlock_write"] {
         text += &format!("static inline void {name}(struct anon_vma *anon_vma)\n{{\n\ttouch(anon_vma);\n}}\n\n");
     }
-    for name in ["anon_vma_lock_read", "anon_vma_unlock_read", "anon_vma_trylock_read"] {
+    let tried: &[&str] = if tries { &["anon_vma_trylock_read"] } else { &[] };
+    for name in ["anon_vma_lock_read", "anon_vma_unlock_read"].iter().chain(tried) {
         text += &format!("static inline int {name}(struct anon_vma *anon_vma)\n{{\n\treturn touch(anon_vma);\n}}\n\n");
     }
     text + "static inline int anon_vma_prepare(struct vm_area_struct *vma)\n{\n\treturn __anon_vma_prepare(vma);\n}\n"
@@ -424,7 +429,7 @@ pub fn old_tree(tree: &Path, version: &str) {
     write(
         tree,
         "include/linux/rmap.h",
-        &guarded("RMAP_H", &format!("{STRUCTS}\n{WALK_CONTROL}\n#ifdef CONFIG_MMU\n{}\n#endif", inlines())),
+        &guarded("RMAP_H", &format!("{STRUCTS}\n{WALK_CONTROL}\n#ifdef CONFIG_MMU\n{}\n#endif", inlines(false))),
     );
     let pages = "static inline unsigned long vma_pages(struct vm_area_struct *vma)\n{\n\treturn 1;\n}\n";
     let walk = "#define anon_vma_interval_tree_foreach(link, root) \\\n\tfor (link = root; link; )\n";
@@ -447,7 +452,7 @@ pub fn new_tree(tree: &Path, version: &str) {
     common_files(tree, version);
     write(tree, "mm/rmap.c", &format!("{}{}", new_rmap(), folio_side(false, true)));
     write(tree, "include/linux/rmap.h", &guarded("RMAP_H", &format!("{STRUCTS}\n{WALK_CONTROL}")));
-    folio_files(tree, &format!("{OPERATION}\n{}", inlines()), true);
+    folio_files(tree, &format!("{OPERATION}\n{}", inlines(true)), true);
     let mut geometry = String::new();
     for name in ["vma_pages", "vma_last_pgoff", "vma_start_anon_pgoff", "vma_last_anon_pgoff"] {
         geometry += &format!("static inline unsigned long {name}(struct vm_area_struct *vma)\n{{\n\treturn 1;\n}}\n\n");

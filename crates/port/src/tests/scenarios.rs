@@ -22,6 +22,20 @@ fn prepare_makes_a_root_once() {
 }
 
 #[test]
+fn unlink_leaves_the_pointer_of_the_vma_where_the_kernel_does_not_clear_it() {
+    let mut left = Vec::new();
+    for (name, revision) in REAL {
+        let mut world = PortWorld::new(revision);
+        let vma = world.map(0, range(16, 24));
+        world.prepare(vma);
+        world.call(Call::UnlinkAnonVmas { vma });
+        left.extend(world.anon_vma(vma).map(|_| name));
+        assert_eq!((world.chain(vma), world.port.live()), (vec![], [1, 0, 0]), "{name}");
+    }
+    assert_eq!(left, ["5.10"]);
+}
+
+#[test]
 fn prepare_shares_the_anon_vma_of_a_compatible_neighbour_next_first() {
     let mut world = PortWorld::new(V7_3);
     let low = world.map(0, range(10, 20));

@@ -5,17 +5,26 @@ use rmap_seam::{
     AnonVmaId, Call, EventKind, Fail, MmId, Revision, Rmap, Side, Snapshot, VmaId, VmaOperation, VmaRange,
 };
 
-pub const V6_1: Revision = Revision::GENERATIONS[0].1;
-pub const V6_12: Revision = Revision::GENERATIONS[1].1;
-pub const V7_2: Revision = Revision::GENERATIONS[2].1;
-pub const V7_3: Revision = Revision::GENERATIONS[3].1;
+pub const V5_10: Revision = Revision::GENERATIONS[0].1;
+pub const V5_15: Revision = Revision::GENERATIONS[1].1;
+pub const V6_1: Revision = Revision::GENERATIONS[2].1;
+pub const V6_12: Revision = Revision::GENERATIONS[3].1;
+pub const V7_2: Revision = Revision::GENERATIONS[4].1;
+pub const V7_3: Revision = Revision::GENERATIONS[5].1;
 
 /// 6.12 whose fork allocates before it clones.
 pub const FORK_PREALLOCATES: Revision = Revision { fork_preallocates: true, ..V6_12 };
 
 /// The revisions of real kernels.
-pub const REAL: [(&str, Revision); 5] =
-    [("6.1", V6_1), ("6.12", V6_12), ("6.12-fork-preallocates", FORK_PREALLOCATES), ("7.2", V7_2), ("7.3", V7_3)];
+pub const REAL: [(&str, Revision); 7] = [
+    ("5.10", V5_10),
+    ("5.15", V5_15),
+    ("6.1", V6_1),
+    ("6.12", V6_12),
+    ("6.12-fork-preallocates", FORK_PREALLOCATES),
+    ("7.2", V7_2),
+    ("7.3", V7_3),
+];
 
 /// The series as its patches were applied: each a kernel that could be.
 pub const SERIES: [Revision; 6] = [
