@@ -974,7 +974,7 @@ fn a_fix_is_proven_if_the_fault_is_in_the_tree_without_it_and_breaks_something_i
         for (without, with, verdict, status, list) in
             [(fault, sound, "proven", 0, "fixed"), (sound, fault, "breaks something else", 1, "broken")]
         {
-            let (value, code) = WORKSHOP.prove(without, with, 20_000);
+            let (value, code) = WORKSHOP.prove(without, with, "model", 20_000);
             assert_eq!((value["verdict"].as_str(), code), (Some(verdict), Some(status)), "{value}");
             let shown = &value[list][0];
             assert!(shown["signature"].as_str().is_some_and(|signature| signature.starts_with(wanted)), "{value}");
@@ -986,8 +986,31 @@ fn a_fix_is_proven_if_the_fault_is_in_the_tree_without_it_and_breaks_something_i
         }
     }
     // One fault instead of another: what fails with the fix does not fail without it, whatever the fix repairs.
-    let (value, code) = WORKSHOP.prove("fork-keeps-the-clone", "root-not-pinned", 20_000);
+    let (value, code) = WORKSHOP.prove("fork-keeps-the-clone", "root-not-pinned", "model", 20_000);
     assert_eq!((value["verdict"].as_str(), code), (Some("breaks something else"), Some(1)), "{value}");
+}
+
+#[test]
+fn fixes_of_the_history_are_proven() {
+    let mut failures = Vec::new();
+    for (fix, vma, sound, undone, wanted) in [
+        ("4946d54cb55e (2010)", "model", BEFORE, "fork-keeps-the-clone", "violate I10"),
+        ("d0e9fe1758f2 (2010)", "kernel", BEFORE, "prepare-shares-what-was-forked", "violate I"),
+        ("3fe89b3e2a7b (2015)", "model", BEFORE, "failed-clone-keeps-the-anon_vma", "violate I10"),
+        ("2555283eb40d (2022, CVE-2022-42703)", "model", BEFORE, "degree", "violate I"),
+        ("3a206a8649f8 (January 2026)", "kernel", AFTER, "cleanup-keeps-the-anon_vma", "violate I10"),
+        ("mremap merges (January 2026)", "kernel", AFTER, "merge-forgets-the-copied-anon_vma", "violate I"),
+        ("mremap merges (January 2026)", "kernel", AFTER, "merges-a-copy-of-a-forked-vma", "violate I"),
+    ] {
+        let (value, code) = WORKSHOP.prove(undone, sound, vma, 60_000);
+        let first = &value["fixed"][0];
+        let signature = first["signature"].as_str().unwrap_or_default();
+        println!("{fix:36} {} {signature}", value["verdict"]);
+        if code != Some(0) || value["verdict"] != "proven" || !signature.starts_with(wanted) {
+            failures.push(format!("{fix}, undone by {undone}: wanted {wanted}, got {value}"));
+        }
+    }
+    none_of(failures);
 }
 
 #[test]

@@ -322,10 +322,10 @@ impl Workshop {
 
     /// Judges a fix: the tree without it, and the tree with it. The verdict, and the status.
     #[allow(dead_code)] // The benchmark's: it does not ask.
-    pub fn prove(&self, without: &str, with: &str, ops: u64) -> (serde_json::Value, Option<i32>) {
+    pub fn prove(&self, without: &str, with: &str, vma: &str, ops: u64) -> (serde_json::Value, Option<i32>) {
         let mut tool = Command::new(&self.binary);
         let out = self.dir.join(format!("{without}-{with}.trace"));
-        tool.args(["prove", without, with, "--vma", "model", "--json", "--ops"])
+        tool.args(["prove", without, with, "--vma", vma, "--json", "--ops"])
             .arg(ops.to_string())
             .arg("-o")
             .arg(out);
