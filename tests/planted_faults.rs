@@ -462,7 +462,7 @@ static IN_C: &[InC] = &[
             edits: &[Edit {
                 within: "anon_rmap_tree_entry_in_place",
                 from: "__anon_rmap_tree_augment.propagate(&avc->rb, NULL);",
-                to: ";",
+                to: "__anon_rmap_tree_augment.propagate(&avc->rb, &avc->rb);",
             }],
         },
         hunts: &[small(
