@@ -465,9 +465,9 @@ static IN_C: &[InC] = &[
                 to: "__anon_rmap_tree_augment.propagate(&avc->rb, &avc->rb);",
             }],
         },
-        hunts: &[small(
-            "wide",
-            Finds(&["differ post_update_vma state", "violate I8 rb_subtree_last"]),
+        hunts: &[kernel(
+            "full",
+            Finds(&["differ tree_post_update_vma state", "violate I8 rb_subtree_last"]),
             Finds(&["violate I8 rb_subtree_last"]),
         )],
     },

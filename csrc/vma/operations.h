@@ -305,7 +305,8 @@ static inline void anon_vma_unlock_write(struct anon_vma *anon_vma)
 
 static void observe_tree_pre_update(struct vm_area_struct *vma, bool offset_stays)
 {
-	struct rmap_call call = CALL(TREE_PRE_UPDATE_VMA, tree_pre_update_vma, serial_of(vma), offset_stays);
+	struct rmap_call call = CALL(TREE_PRE_UPDATE_VMA, tree_pre_update_vma, serial_of(vma),
+				    offset_stays);
 
 	outermost_begin(call, vma, NULL, NULL);
 	PRE_UPDATE_VERBATIM(vma, offset_stays);
