@@ -80,11 +80,31 @@ KEPT int verbatim_anon_vma_clone(struct vm_area_struct *dst, struct vm_area_stru
 #ifdef RMAP_ANON_RMAP_TREE
 KEPT void verbatim_anon_rmap_tree_insert(struct anon_vma_chain *avc, struct anon_vma *anon_vma);
 KEPT void verbatim_anon_rmap_tree_remove(struct anon_vma_chain *avc, struct anon_vma *anon_vma);
+#ifdef RMAP_UPDATE_TOLD_OFFSET
+KEPT void verbatim_anon_rmap_tree_pre_update_vma(struct vm_area_struct *vma, bool offset_stays);
+KEPT void verbatim_anon_rmap_tree_post_update_vma(struct vm_area_struct *vma, bool offset_stays);
+#define PRE_UPDATE_VERBATIM(vma, stays) verbatim_anon_rmap_tree_pre_update_vma(vma, stays)
+#define POST_UPDATE_VERBATIM(vma, stays)                                \
+	do {                                                            \
+		if (stays)                                              \
+			observe_tree_update(vma);                       \
+		verbatim_anon_rmap_tree_post_update_vma(vma, stays);    \
+	} while (0)
+#else
+KEPT void verbatim_anon_rmap_tree_pre_update_vma(struct vm_area_struct *vma);
+KEPT void verbatim_anon_rmap_tree_post_update_vma(struct vm_area_struct *vma);
+#define PRE_UPDATE_VERBATIM(vma, stays) verbatim_anon_rmap_tree_pre_update_vma(vma)
+#define POST_UPDATE_VERBATIM(vma, stays) verbatim_anon_rmap_tree_post_update_vma(vma)
+#endif
 #else
 KEPT void verbatim_anon_vma_interval_tree_insert(struct anon_vma_chain *node,
 						 struct rb_root_cached *root);
 KEPT void verbatim_anon_vma_interval_tree_remove(struct anon_vma_chain *node,
 						 struct rb_root_cached *root);
+KEPT void verbatim_anon_vma_interval_tree_pre_update_vma(struct vm_area_struct *vma);
+KEPT void verbatim_anon_vma_interval_tree_post_update_vma(struct vm_area_struct *vma);
+#define PRE_UPDATE_VERBATIM(vma, stays) verbatim_anon_vma_interval_tree_pre_update_vma(vma)
+#define POST_UPDATE_VERBATIM(vma, stays) verbatim_anon_vma_interval_tree_post_update_vma(vma)
 #endif
 
 #ifdef RMAP_WALK_OF_PAGE
@@ -337,27 +357,19 @@ static int32_t anon_vma_prepare_of(const struct rmap_call_anon_vma_prepare *call
 	return anon_vma_prepare(w->iterator_vma);
 }
 
-static void pre_update_vma(struct vm_area_struct *vma)
+static void pre_update_vma(struct vm_area_struct *vma, bool offset_stays)
 {
 	if (!vma->anon_vma)
 		return;
 	anon_vma_lock_write(vma->anon_vma);
-#ifdef RMAP_ANON_RMAP_TREE
-	anon_rmap_tree_pre_update_vma(vma);
-#else
-	anon_vma_interval_tree_pre_update_vma(vma);
-#endif
+	PRE_UPDATE_VERBATIM(vma, offset_stays);
 }
 
-static void post_update_vma(struct vm_area_struct *vma)
+static void post_update_vma(struct vm_area_struct *vma, bool offset_stays)
 {
 	if (!vma->anon_vma)
 		return;
-#ifdef RMAP_ANON_RMAP_TREE
-	anon_rmap_tree_post_update_vma(vma);
-#else
-	anon_vma_interval_tree_post_update_vma(vma);
-#endif
+	POST_UPDATE_VERBATIM(vma, offset_stays);
 	anon_vma_unlock_write(vma->anon_vma);
 }
 #endif
@@ -419,11 +431,13 @@ static int32_t dispatch(const struct rmap_call *call)
 		return 0;
 	case RMAP_PRE_UPDATE_VMA:
 		current_world->updating = true;
-		pre_update_vma(given(ARGUMENTS(pre_update_vma)->vma));
+		pre_update_vma(given(ARGUMENTS(pre_update_vma)->vma),
+			       ARGUMENTS(pre_update_vma)->offset_stays);
 		return 0;
 	case RMAP_POST_UPDATE_VMA:
 		current_world->updating = false;
-		post_update_vma(given(ARGUMENTS(post_update_vma)->vma));
+		post_update_vma(given(ARGUMENTS(post_update_vma)->vma),
+				ARGUMENTS(post_update_vma)->offset_stays);
 		return 0;
 #endif
 	case RMAP_FOLIO_SET_ANON: {

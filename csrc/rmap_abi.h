@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-#define RMAP_ABI_VERSION 3
+#define RMAP_ABI_VERSION 4
 #define RMAP_FAIL_MAX 4
 #define RMAP_MAX_PROCESSES 16
 #define RMAP_MAX_FILES 4
@@ -84,6 +84,8 @@ enum rmap_event_kind {
 	RMAP_EVENT_OOPS = 18,		/* the call ended there */
 	RMAP_EVENT_RULE = 19,		/* arg: rule; object: the serial concerned, or RMAP_NONE */
 	RMAP_EVENT_VISIT = 20,		/* of a walk; object: VMA; other: page */
+	/* object: anon_vma; other: avc, which stays in the tree with another last page offset */
+	RMAP_EVENT_TREE_UPDATE = 21,
 };
 
 /* Flags of RMAP_EVENT_ENTER. */
@@ -324,10 +326,12 @@ struct rmap_call_unlink_anon_vmas {
 
 struct rmap_call_pre_update_vma {
 	uint32_t vma;
+	uint32_t offset_stays;	/* after the change its page offset is the same */
 };
 
 struct rmap_call_post_update_vma {
 	uint32_t vma;
+	uint32_t offset_stays;	/* after the change its page offset is the same */
 };
 
 struct rmap_call_anon_vma_lock_write {
@@ -340,10 +344,12 @@ struct rmap_call_anon_vma_unlock_write {
 
 struct rmap_call_tree_pre_update_vma {
 	uint32_t vma;
+	uint32_t offset_stays;	/* after the change its page offset is the same */
 };
 
 struct rmap_call_tree_post_update_vma {
 	uint32_t vma;
+	uint32_t offset_stays;	/* after the change its page offset is the same */
 };
 
 struct rmap_call_folio_set_anon {

@@ -12,7 +12,7 @@ use rmap_diff::port::Port;
 use rmap_diff::trace::{OpSet, Trace};
 
 /// References whose VMA code drives in any case.
-const WITH_VMA_CODE: &[&str] = &["6.1", "6.12", "6.12-fork-preallocates", "7.2", "7.3"];
+const WITH_VMA_CODE: &[&str] = &["6.1", "6.12", "6.12-fork-preallocates", "7.2", "7.3", "7.3-updates-in-place"];
 
 fn fuzz(dir: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(dir)

@@ -454,6 +454,41 @@ static IN_C: &[InC] = &[
         )],
     },
     InC {
+        of: "7.3-updates-in-place",
+        fault: Fault {
+            name: "in-place-forgets-the-last-page",
+            about: "an update in place does not make the largest last page right",
+            file: "mm/interval_tree.c",
+            edits: &[Edit {
+                within: "anon_rmap_tree_entry_in_place",
+                from: "__anon_rmap_tree_augment.propagate(&avc->rb, NULL);",
+                to: "__anon_rmap_tree_augment.propagate(&avc->rb, &avc->rb);",
+            }],
+        },
+        hunts: &[kernel(
+            "full",
+            Finds(&["differ tree_post_update_vma state", "violate I8 rb_subtree_last"]),
+            Finds(&["violate I8 rb_subtree_last"]),
+        )],
+    },
+    InC {
+        of: "7.3-updates-in-place",
+        fault: Fault {
+            name: "in-place-though-the-offset-changes",
+            about: "a split says that the page offset stays where it changes",
+            file: "mm/vma.c",
+            edits: &[
+                Edit { within: "__split_vma", from: "vma_prepare(&vp, !new_below);", to: "vma_prepare(&vp, true);" },
+                Edit {
+                    within: "__split_vma",
+                    from: "vma_complete(&vp, vmi, vma->vm_mm, !new_below);",
+                    to: "vma_complete(&vp, vmi, vma->vm_mm, true);",
+                },
+            ],
+        },
+        hunts: &[kernel("full", Finds(&["violate I8 "]), Finds(&["violate I8 "]))],
+    },
+    InC {
         of: AFTER,
         fault: Fault {
             name: "rotated-node-stays-black",

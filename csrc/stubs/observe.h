@@ -194,6 +194,19 @@ static void observe_tree_remove(struct anon_vma_chain *avc, struct anon_vma *ano
 			mark(notes, rb_entry(neighbours[i], struct anon_vma_chain, rb));
 }
 
+#ifdef RMAP_UPDATE_TOLD_OFFSET
+/* The entries of a VMA stay in their trees, and the augmented values change. */
+static void observe_tree_update(struct vm_area_struct *vma)
+{
+	struct anon_vma_chain *avc;
+
+	list_for_each_entry(avc, &vma->anon_vma_chain, same_vma) {
+		record(RMAP_EVENT_TREE_UPDATE, 0, 0, serial_of(avc->anon_vma), serial_of(avc));
+		mark(observe_tree_change(avc->anon_vma), avc);
+	}
+}
+#endif
+
 static void observe_enter(enum rmap_function function, struct vm_area_struct *vma,
 			  struct vm_area_struct *other)
 {

@@ -61,7 +61,8 @@ static int32_t drive_map(struct mm_struct *mm, const struct rmap_operation_map *
 		      result;
 	unsigned long flags = VMA_FLAGS_NEW | (op->grows ? VM_GROWSDOWN : 0) |
 			      (op->noreserve ? VM_NORESERVE : 0);
-	struct file *file = op->file ? &current_world->files[(op->file - 1) % RMAP_MAX_FILES] : NULL;
+	struct file *files = current_world->files,
+		    *file = op->file ? &files[(op->file - 1) % RMAP_MAX_FILES] : NULL;
 	MA_STATE(mas, &mm->mm_mt, addr, addr);
 	LIST_HEAD(uf);
 

@@ -241,6 +241,7 @@ fn event_class(event: Option<&Event>) -> String {
         | EventKind::Put
         | EventKind::TreeInsert
         | EventKind::TreeRemove
+        | EventKind::TreeUpdate
         | EventKind::Visit
         | EventKind::Warn
         | EventKind::Bug

@@ -75,6 +75,8 @@ pub struct Rules {
     pub index: TreeKey,
     /// Whether a VMA that was unlinked keeps its pointer, for it is freed next.
     pub unlink_keeps_anon_vma: bool,
+    /// Whether the chain entries of a VMA whose page offset stays are left in their trees while its range changes.
+    pub updates_in_place: bool,
 }
 
 impl Rules {
@@ -82,7 +84,13 @@ impl Rules {
     pub fn of(revision: Revision) -> Rules {
         let of = |by_anon| if by_anon { TreeKey::AnonPgoff } else { TreeKey::Pgoff };
         let (key, index) = (of(revision.keyed_by_anon_pgoff), of(revision.indexed_by_anon_pgoff));
-        Rules { order: ChainOrder::of(revision), key, index, unlink_keeps_anon_vma: !revision.unlink_clears_anon_vma }
+        Rules {
+            order: ChainOrder::of(revision),
+            key,
+            index,
+            unlink_keeps_anon_vma: !revision.unlink_clears_anon_vma,
+            updates_in_place: revision.updates_in_place,
+        }
     }
 }
 
@@ -122,12 +130,19 @@ pub struct Oracle {
     model: ShadowState,
     locks: Locks,
     calls: Vec<Call>,
-    /// VMAs whose chain entries are out of their trees while their range changes.
-    updated: Vec<VmaId>,
+    /// VMAs whose chain entries are out of their trees while their range changes; or whose entries stay there, with the page
+    /// offset that must stay too.
+    updated: Vec<(VmaId, Option<u64>)>,
     violations: Vec<Violation>,
 }
 
 impl Oracle {
+    /// The page offset by which the chain entries of a VMA are sorted, if it has any.
+    fn key_of(&self, vma: VmaId) -> Option<u64> {
+        let record = self.model.vma(vma.0).filter(|record| !record.slots.is_empty())?;
+        Some(record.key(self.rules.key).first)
+    }
+
     /// Of an empty world in which chains may come in any order.
     pub fn new() -> Self {
         Self::default()
@@ -214,9 +229,19 @@ impl Oracle {
             return Ok(());
         }
         match call {
-            Call::PreUpdateVma { vma } | Call::TreePreUpdateVma { vma } => self.updated.push(vma),
-            Call::PostUpdateVma { vma } | Call::TreePostUpdateVma { vma } => self.updated.retain(|&other| other != vma),
-            Call::VmaSetRange { vma, range } if !self.updated.contains(&vma) => {
+            Call::PreUpdateVma { vma, offset_stays } | Call::TreePreUpdateVma { vma, offset_stays } => {
+                let stays = self.rules.updates_in_place && offset_stays;
+                self.updated.push((vma, self.key_of(vma).filter(|_| stays)));
+            }
+            Call::PostUpdateVma { vma, .. } | Call::TreePostUpdateVma { vma, .. } => {
+                let before = self.updated.iter().find(|(other, _)| *other == vma).and_then(|&(_, key)| key);
+                let now = self.key_of(vma);
+                if let (Some(before), Some(now)) = (before, now) {
+                    self.note(contract::check_offset_stays(vma, before, now));
+                }
+                self.updated.retain(|&(other, _)| other != vma);
+            }
+            Call::VmaSetRange { vma, range } if !self.updated.iter().any(|&(other, _)| other == vma) => {
                 self.note(contract::check_resize(&self.model, vma, range));
             }
             _ => {}

@@ -148,8 +148,8 @@ impl Fake {
                 }
             }
             Call::UnlinkAnonVmas { vma } => self.vma(vma).chain = 0,
-            Call::PreUpdateVma { vma } => self.vma(vma).updating = true,
-            Call::PostUpdateVma { vma } => self.vma(vma).updating = false,
+            Call::PreUpdateVma { vma, .. } => self.vma(vma).updating = true,
+            Call::PostUpdateVma { vma, .. } => self.vma(vma).updating = false,
             Call::FolioSetAnon { vma, .. } | Call::FolioMoveAnonRmap { vma, .. } | Call::FolioSetIndex { vma, .. } => {
                 assert!(self.vma(vma).chain > 0, "{vma} has no anon_vma for its folio");
             }
@@ -225,8 +225,8 @@ fn short(call: Call) -> String {
         Call::AnonVmaClone { dst, src, operation } => format!("clone {} {} {operation:?}", dst.0, src.0),
         Call::AnonVmaFork { vma, pvma } => format!("fork {} {}", vma.0, pvma.0),
         Call::UnlinkAnonVmas { vma } => format!("unlink {}", vma.0),
-        Call::PreUpdateVma { vma } => format!("pre {}", vma.0),
-        Call::PostUpdateVma { vma } => format!("post {}", vma.0),
+        Call::PreUpdateVma { vma, .. } => format!("pre {}", vma.0),
+        Call::PostUpdateVma { vma, .. } => format!("post {}", vma.0),
         other => format!("{other:?}"),
     }
 }

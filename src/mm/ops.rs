@@ -303,9 +303,10 @@ fn split_vma<R: Rmap + ?Sized>(
         rmap.call(Call::VmAreaFree { vma: new });
         return Err(outcome);
     }
-    rmap.call(Call::PreUpdateVma { vma: vma.id });
+    let offset_stays = rest.pgoff == pgoff;
+    rmap.call(Call::PreUpdateVma { vma: vma.id, offset_stays });
     rmap.call(Call::VmaSetRange { vma: vma.id, range: rest });
-    rmap.call(Call::PostUpdateVma { vma: vma.id });
+    rmap.call(Call::PostUpdateVma { vma: vma.id, offset_stays });
     rmap.call(Call::VmaMarkAttached { vma: new });
 
     let (below_id, above_id) = if new_below { (new, vma.id) } else { (vma.id, new) };

@@ -325,10 +325,7 @@ impl Workshop {
     pub fn prove(&self, without: &str, with: &str, vma: &str, ops: u64) -> (serde_json::Value, Option<i32>) {
         let mut tool = Command::new(&self.binary);
         let out = self.dir.join(format!("{without}-{with}.trace"));
-        tool.args(["prove", without, with, "--vma", vma, "--json", "--ops"])
-            .arg(ops.to_string())
-            .arg("-o")
-            .arg(out);
+        tool.args(["prove", without, with, "--vma", vma, "--json", "--ops"]).arg(ops.to_string()).arg("-o").arg(out);
         let output = tool.env_remove("RMAP_KNOWN").output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         let value = serde_json::from_str(&said)

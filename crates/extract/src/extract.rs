@@ -167,7 +167,8 @@ pub struct Extract {
 struct Renamed {
     file: String,
     into: String,
-    names: Vec<String>,
+    /// Each with the first line of its definition and the last.
+    names: Vec<(String, usize, usize)>,
 }
 
 /// Cuts a reference of the cache and tells its revision.

@@ -30,7 +30,59 @@ fn detect(tree: &Path) -> Vec<&'static str> {
 #[test]
 fn the_oldest_generation_has_nothing_and_the_newest_all() {
     assert_eq!(detect(old().path()), Vec::<&str>::new());
-    assert_eq!(detect(new().path()).len(), Revision::default().behaviours().count());
+    let all: Vec<&str> = Revision::default().behaviours().map(|(name, _)| name).collect();
+    assert_eq!(detect(updating_in_place().path()), all);
+    let but_one: Vec<&str> = all.into_iter().filter(|&name| name != "updates_in_place").collect();
+    assert_eq!(detect(new().path()), but_one);
+}
+
+/// What follows 7.3.
+fn updating_in_place() -> tempfile::TempDir {
+    let dir = new();
+    for half in ["pre", "post"] {
+        let name = format!("anon_rmap_tree_{half}_update_vma(");
+        edit(dir.path(), "mm/vma.c", &name, &format!("not_the_{name}"));
+    }
+    let file = dir.path().join("mm/interval_tree.c");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text + UPDATES_IN_PLACE).unwrap();
+    dir
+}
+
+const UPDATES_IN_PLACE: &str = "
+static void entry_in_place(struct anon_vma_chain *link)
+{
+	augment.propagate(&link->rb, NULL);
+}
+
+void anon_rmap_tree_pre_update_vma(struct vm_area_struct *vma, bool stays)
+{
+	if (!stays)
+		anon_rmap_tree_remove(vma);
+}
+
+void anon_rmap_tree_post_update_vma(struct vm_area_struct *vma, bool stays)
+{
+	if (stays)
+		entry_in_place(vma);
+	else
+		anon_rmap_tree_insert(vma);
+}
+";
+
+#[test]
+fn an_update_that_does_neither_or_half_is_refused() {
+    for (from, to) in [
+        ("\taugment.propagate(&link->rb, NULL);\n", ""),
+        ("\telse\n\t\tanon_rmap_tree_insert(vma);\n", ""),
+        ("post_update_vma(struct vm_area_struct *vma, bool stays)", "post_update_vma(struct vm_area_struct *vma)"),
+        ("anon_rmap_tree_post_update_vma(", "somewhere_else("),
+    ] {
+        let dir = updating_in_place();
+        edit(dir.path(), "mm/interval_tree.c", from, to);
+        let said = revision::detect(dir.path()).unwrap_err().to_string();
+        assert!(said.contains("`updates_in_place`"), "{said}");
+    }
 }
 
 #[test]
@@ -137,7 +189,8 @@ fn each_behaviour_missing_from_a_new_tree_clears_its_field_alone() {
         let dir = new();
         edit(dir.path(), file, from, to);
         let found = revision::detect(dir.path()).unwrap();
-        let cleared: Vec<_> = found.behaviours().filter(|(_, value)| !value).map(|(name, _)| name).collect();
+        let cleared = found.behaviours().filter(|(_, value)| !value).map(|(name, _)| name);
+        let cleared: Vec<_> = cleared.filter(|&name| name != "updates_in_place").collect();
         assert_eq!(cleared, [field]);
     }
 }

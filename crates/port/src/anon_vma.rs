@@ -212,6 +212,14 @@ impl Port {
         Ok(())
     }
 
+    /// After 7.3: an entry stays in the tree, and its last page offset has changed.
+    pub(super) fn anon_vma_tree_update(&mut self, avc: u32, anon_vma: Ref<AnonVma>) -> Result<(), Stop> {
+        self.tree_changes(EventKind::TreeUpdate, avc, anon_vma)?;
+        interval_tree::update_in_place(self.avcs.slots_mut(), avc);
+        self.anon_vmas.get_mut(anon_vma)?.marks.add(avc);
+        Ok(())
+    }
+
     /// `anon_vma_interval_tree_remove()` (`anon_rmap_tree_remove()` in 7.3), observed.
     pub(super) fn anon_vma_tree_remove(&mut self, avc: u32, anon_vma: Ref<AnonVma>) -> Result<(), Stop> {
         self.tree_changes(EventKind::TreeRemove, avc, anon_vma)?;

@@ -106,3 +106,8 @@ pub(super) fn intersecting(avcs: &[AnonVmaChain], root: &RbRootCached, pgoff: u6
 pub(super) fn remove(avcs: &mut [AnonVmaChain], root: &mut RbRootCached, avc: u32) {
     rbtree::erase(avcs, root, avc);
 }
+
+/// After 7.3: the last page offset of an entry has changed, and its first one has not.
+pub(super) fn update_in_place(avcs: &mut [AnonVmaChain], avc: u32) {
+    avcs.propagate(avc, NIL);
+}

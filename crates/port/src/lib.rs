@@ -157,13 +157,13 @@ impl Port {
                 let anon_vma = self.named(anon_vma)?;
                 self.anon_vma_unlock_write(anon_vma)?;
             }
-            Call::TreePreUpdateVma { vma } => {
+            Call::TreePreUpdateVma { vma, offset_stays } => {
                 let vma = self.given(vma)?;
-                self.tree_pre_update_vma(vma)?;
+                self.tree_pre_update_vma(vma, offset_stays)?;
             }
-            Call::TreePostUpdateVma { vma } => {
+            Call::TreePostUpdateVma { vma, offset_stays } => {
                 let vma = self.given(vma)?;
-                self.tree_post_update_vma(vma)?;
+                self.tree_post_update_vma(vma, offset_stays)?;
             }
             Call::VmaMarkAttached { vma } => {
                 let vma = self.given(vma)?;
@@ -189,13 +189,13 @@ impl Port {
                 let vma = self.given(vma)?;
                 self.unlink_anon_vmas(vma)?;
             }
-            Call::PreUpdateVma { vma } => {
+            Call::PreUpdateVma { vma, offset_stays } => {
                 let vma = self.given(vma)?;
-                self.pre_update_vma(vma)?;
+                self.pre_update_vma(vma, offset_stays)?;
             }
-            Call::PostUpdateVma { vma } => {
+            Call::PostUpdateVma { vma, offset_stays } => {
                 let vma = self.given(vma)?;
-                self.post_update_vma(vma)?;
+                self.post_update_vma(vma, offset_stays)?;
             }
             Call::FolioSetAnon { folio, vma, page, exclusive } => {
                 let vma = self.given(vma)?;

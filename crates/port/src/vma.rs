@@ -84,17 +84,20 @@ impl Port {
 
     /// Mirrors the anonymous half of `vma_prepare()` (mm/vma.c; `__vma_adjust()` in 6.1) and
     /// `anon_vma_interval_tree_pre_update_vma()`: locks, and takes the VMA out of every tree.
-    pub(super) fn pre_update_vma(&mut self, vma: Ref<Vma>) -> Result<(), Stop> {
+    pub(super) fn pre_update_vma(&mut self, vma: Ref<Vma>, offset_stays: bool) -> Result<(), Stop> {
         let Some(anon_vma) = self.vmas.get(vma)?.anon_vma else {
             return Ok(());
         };
         self.updating = true;
         self.anon_vma_lock_write(anon_vma)?;
-        self.tree_pre_update_vma(vma)
+        self.tree_pre_update_vma(vma, offset_stays)
     }
 
     /// Mirrors `anon_vma_interval_tree_pre_update_vma()` (mm/vma.c, mm/mmap.c in 6.1; `anon_rmap_tree_` in 7.3).
-    pub(super) fn tree_pre_update_vma(&mut self, vma: Ref<Vma>) -> Result<(), Stop> {
+    pub(super) fn tree_pre_update_vma(&mut self, vma: Ref<Vma>, offset_stays: bool) -> Result<(), Stop> {
+        if self.revision.updates_in_place && offset_stays {
+            return Ok(());
+        }
         let mut avc = self.vmas.get(vma)?.chain.first;
         while avc != NIL {
             let anon_vma = self.avc_anon_vma(avc)?;
@@ -106,21 +109,25 @@ impl Port {
 
     /// Mirrors the anonymous half of `vma_complete()` (mm/vma.c; `__vma_adjust()` in 6.1) and
     /// `anon_vma_interval_tree_post_update_vma()`: puts the VMA back into the trees, and unlocks.
-    pub(super) fn post_update_vma(&mut self, vma: Ref<Vma>) -> Result<(), Stop> {
+    pub(super) fn post_update_vma(&mut self, vma: Ref<Vma>, offset_stays: bool) -> Result<(), Stop> {
         self.updating = false;
         let Some(anon_vma) = self.vmas.get(vma)?.anon_vma else {
             return Ok(());
         };
-        self.tree_post_update_vma(vma)?;
+        self.tree_post_update_vma(vma, offset_stays)?;
         self.anon_vma_unlock_write(anon_vma)
     }
 
     /// Mirrors `anon_vma_interval_tree_post_update_vma()` (mm/vma.c, mm/mmap.c in 6.1; `anon_rmap_tree_` in 7.3).
-    pub(super) fn tree_post_update_vma(&mut self, vma: Ref<Vma>) -> Result<(), Stop> {
+    pub(super) fn tree_post_update_vma(&mut self, vma: Ref<Vma>, offset_stays: bool) -> Result<(), Stop> {
         let mut avc = self.vmas.get(vma)?.chain.first;
         while avc != NIL {
             let anon_vma = self.avc_anon_vma(avc)?;
-            self.anon_vma_tree_insert(avc, anon_vma)?;
+            if self.revision.updates_in_place && offset_stays {
+                self.anon_vma_tree_update(avc, anon_vma)?;
+            } else {
+                self.anon_vma_tree_insert(avc, anon_vma)?;
+            }
             avc = self.avcs.linked(avc).next;
         }
         Ok(())

@@ -136,12 +136,18 @@ macro_rules! for_each_call {
             AnonVma PreUpdateVma RMAP_PRE_UPDATE_VMA pre_update_vma "vma_prepare" {
                 /// The VMA about to change its range.
                 vma: VmaId,
+                /// Whether its page offset, by which its chain entries are sorted, stays. Kernels that update in place
+                /// leave the entries in their trees then.
+                offset_stays: bool,
             },
             /// The anonymous half of `vma_complete()`: puts the VMA back into the trees, and unlocks.
             /// Returns 0.
             AnonVma PostUpdateVma RMAP_POST_UPDATE_VMA post_update_vma "vma_complete" {
                 /// The VMA that changed its range.
                 vma: VmaId,
+                /// Whether its page offset, by which its chain entries are sorted, stays. Kernels that update in place
+                /// leave the entries in their trees then.
+                offset_stays: bool,
             },
             /// `anon_vma_lock_write()` by the VMA code, which keeps the lock during the calls that follow. Returns 0.
             AnonVma AnonVmaLockWrite RMAP_ANON_VMA_LOCK_WRITE anon_vma_lock_write "anon_vma_lock_write" {
@@ -158,11 +164,17 @@ macro_rules! for_each_call {
             AnonVma TreePreUpdateVma RMAP_TREE_PRE_UPDATE_VMA tree_pre_update_vma "tree_pre_update_vma" {
                 /// The VMA about to change its range.
                 vma: VmaId,
+                /// Whether its page offset, by which its chain entries are sorted, stays. Kernels that update in place
+                /// leave the entries in their trees then.
+                offset_stays: bool,
             },
             /// `anon_vma_interval_tree_post_update_vma()`: the VMA enters the trees again. Returns 0.
             AnonVma TreePostUpdateVma RMAP_TREE_POST_UPDATE_VMA tree_post_update_vma "tree_post_update_vma" {
                 /// The VMA that changed its range.
                 vma: VmaId,
+                /// Whether its page offset, by which its chain entries are sorted, stays. Kernels that update in place
+                /// leave the entries in their trees then.
+                offset_stays: bool,
             },
             /// `__folio_set_anon()` (`__page_set_anon_rmap()` in 6.1) of a new folio, which is locked: it gets an anon_vma
             /// and an index. Returns 0.

@@ -138,6 +138,8 @@ byte_enum! {
         Rule = RMAP_EVENT_RULE "rule",
         /// An rmap walk visits page `other` of vma `object`.
         Visit = RMAP_EVENT_VISIT "visit",
+        /// avc `other` stays in the tree of anon_vma `object`, and its last page offset has changed (after 7.3).
+        TreeUpdate = RMAP_EVENT_TREE_UPDATE "tree_update",
     }
 }
 
@@ -260,7 +262,7 @@ impl fmt::Display for Event {
                     errno => write!(f, "-{}", super::errno_name(i32::from(errno))),
                 }
             }
-            EventKind::TreeInsert | EventKind::TreeRemove => {
+            EventKind::TreeInsert | EventKind::TreeRemove | EventKind::TreeUpdate => {
                 write!(f, "{kind} avc{} anon_vma{}", self.other, self.object)
             }
             EventKind::Visit => write!(f, "visit vma{} {:#x}", self.object, self.other),

@@ -61,6 +61,9 @@ revision! {
         /// An rmap walk that wants it gives up if another task holds the lock (6d4675e60135, 5.19). Before,
         /// every walk waits, and `rmap_walk_anon_lock()` does not try the lock first.
         walk_tries_lock,
+        /// A VMA whose page offset stays is not taken out of its trees while its range changes: only the augmented
+        /// values are made right (after 7.3).
+        updates_in_place,
         /// munmap splits the first VMA with the new VMA below the split: from 6.6 on.
         munmap_splits_first_below,
         /// munmap splits the last VMA with the new VMA above the split: from 6.3 on.
@@ -94,6 +97,7 @@ impl Revision {
         indexed_by_anon_pgoff: false,
         unlink_clears_anon_vma: false,
         walk_tries_lock: false,
+        updates_in_place: false,
         munmap_splits_first_below: false,
         munmap_splits_last_above: false,
     };

@@ -37,6 +37,13 @@ pub(super) fn check_resize(model: &ShadowState, vma: VmaId, range: VmaRange) -> 
     Some(Box::new(Violation::new(Invariant::I8, "range changed in the trees", [vma.into()], detail)))
 }
 
+/// The chain entries of a VMA stayed in their trees while its range changed, because its page offset would stay.
+pub(super) fn check_offset_stays(vma: VmaId, before: u64, now: u64) -> Found {
+    let detail =
+        format!("{vma} had page offset {before:#x}, has {now:#x}, and its chain entries were in their trees meanwhile");
+    (before != now).then(|| Box::new(Violation::new(Invariant::I8, "range changed in the trees", [vma.into()], detail)))
+}
+
 /// A failed call changed something.
 pub(super) fn thawed(thawed: &Changed) -> Violation {
     let (what, object, text): (_, Object, _) = match *thawed {

@@ -81,7 +81,7 @@ impl Locks {
             EventKind::Trylock if event.flags == 1 => self.take(Lock::Read(event.object), violations),
             EventKind::SpinLock => self.take(Lock::Spin(event.object), violations),
             EventKind::SpinUnlock => self.drop(Lock::Spin(event.object), violations),
-            EventKind::TreeInsert | EventKind::TreeRemove => {
+            EventKind::TreeInsert | EventKind::TreeRemove | EventKind::TreeUpdate => {
                 let Some(anon_vma) = model.anon_vma(event.object) else { return };
                 let root = anon_vma.told[0] as u32;
                 if !self.held.contains(&Lock::Write(root)) {

@@ -366,7 +366,10 @@ fn lock_rules_are_kept_by_the_oracle_itself() {
 
 #[test]
 fn the_lock_stays_held_between_the_halves_of_an_update_only() {
-    let [pre, post] = [Call::PreUpdateVma { vma: VmaId(0) }, Call::PostUpdateVma { vma: VmaId(0) }];
+    let [pre, post] = [
+        Call::PreUpdateVma { vma: VmaId(0), offset_stays: false },
+        Call::PostUpdateVma { vma: VmaId(0), offset_stays: false },
+    ];
     let [down, up] = [EventKind::DownWrite, EventKind::UpWrite].map(|kind| [event(kind, 0, 0, 0, 0)]);
     let words = encode(&before());
     let set = Call::VmaSetRange { vma: VmaId(0), range: VmaRange { start: 1, end: 9, pgoff: 1 } };
@@ -381,7 +384,7 @@ fn the_lock_stays_held_between_the_halves_of_an_update_only() {
 
     // Both halves are over for this VMA, and for no other.
     assert_broken(oracle.observe(grown, 0, &[], &words), I8, "range changed in the trees");
-    let other = Call::PreUpdateVma { vma: VmaId(1) };
+    let other = Call::PreUpdateVma { vma: VmaId(1), offset_stays: false };
     let mut oracle = started(&before());
     for made in [(pre, &down[..]), (other, &[]), (post, &up)] {
         assert_eq!(oracle.observe(made.0, 0, made.1, &words), Ok(()));

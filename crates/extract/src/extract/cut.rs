@@ -33,6 +33,8 @@ struct Cutter<'m> {
     index: HashMap<String, usize>,
     /// By file and offset: nothing is cut twice, and the order is the tree's.
     pieces: BTreeMap<(usize, usize), Piece>,
+    /// Definitions that are asked for by name, of files that are taken whole.
+    in_whole_files: Vec<Piece>,
     prototypes: BTreeMap<(usize, usize, bool), Prototype>,
     renames: Vec<Renamed>,
     open_calls: BTreeSet<String>,
@@ -54,6 +56,7 @@ impl<'m> Cutter<'m> {
             files,
             index,
             pieces: BTreeMap::new(),
+            in_whole_files: Vec::new(),
             prototypes: BTreeMap::new(),
             renames: Vec::new(),
             open_calls: BTreeSet::new(),
@@ -74,7 +77,8 @@ impl<'m> Cutter<'m> {
                 self.prototypes.extend(prototypes(number, file, definition, into, &self.manifest.wrap, true));
             }
             if self.manifest.wrap.contains(&definition.name) {
-                names.push(definition.name.clone());
+                let (first, last) = (definition.range.start, definition.range.end.saturating_sub(1));
+                names.push((definition.name.clone(), file.line(first), file.line(last)));
             }
         }
         if let Some(into) = &whole.renamed {
@@ -166,6 +170,11 @@ impl<'m> Cutter<'m> {
             check_twice(file, &symbol, &found)?;
             let repeat = found.len() > 1;
             for definition in found {
+                if self.pieces.get(&(number, 0)).is_some_and(|piece| piece.kind == Kind::Whole) {
+                    // It is there already.
+                    self.in_whole_files.push(piece(number, file, definition, cut, &[], false));
+                    continue;
+                }
                 if self.pieces.contains_key(&(number, definition.range.start)) {
                     continue;
                 }
@@ -184,7 +193,8 @@ impl<'m> Cutter<'m> {
                     }
                 }
             }
-            if kind == Kind::Function && file.path.ends_with(".c") {
+            let is_whole = self.pieces.get(&(number, 0)).is_some_and(|piece| piece.kind == Kind::Whole);
+            if kind == Kind::Function && file.path.ends_with(".c") && !is_whole {
                 for definition in file.find(Kind::Declaration, &symbol) {
                     let piece = piece(number, file, definition, cut, &[], false);
                     self.pieces.insert(piece.order, piece);
@@ -210,7 +220,7 @@ impl<'m> Cutter<'m> {
     fn finish(mut self) -> Extract {
         self.find_open_calls();
         let pieces: Vec<Piece> = self.pieces.into_values().collect();
-        let facts = facts(&self.manifest.fact, pieces.iter());
+        let facts = facts(&self.manifest.fact, pieces.iter().chain(&self.in_whole_files));
         Extract {
             name: String::new(),
             version: KernelVersion { major: 0, minor: 0, sub: 0, extra: String::new() },

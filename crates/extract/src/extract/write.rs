@@ -44,8 +44,7 @@ fn files(extract: &Extract, stubs: &str) -> Result<BTreeMap<String, String>, Ext
     }
     for renamed in &extract.renames {
         if let Some(piece) = extract.pieces.iter().find(|piece| piece.file == renamed.file) {
-            let text = format!("#line 1 \"{}\"\n{}", piece.file, piece.text);
-            files.insert(renamed.into.clone(), with_names_changed(&renamed.names, &text));
+            files.insert(renamed.into.clone(), with_definitions_renamed(piece, &renamed.names));
         }
     }
     for prototype in &extract.prototypes {
@@ -65,6 +64,24 @@ pub(super) fn framed(piece: &Piece) -> String {
     let text = format!("#line {} \"{}\"\n{}\n", piece.first_line, piece.file, piece.text);
     let names = if piece.wrapped { std::slice::from_ref(&piece.symbol) } else { &[] };
     under_conditions(&piece.conditions, &with_names_changed(names, &text))
+}
+
+/// A whole file, in which each of the functions is renamed where it is defined, and nowhere else: what the file itself calls
+/// is observed too.
+fn with_definitions_renamed(piece: &Piece, names: &[(String, usize, usize)]) -> String {
+    let lines: Vec<&str> = piece.text.split_inclusive('\n').collect();
+    let mut out = String::new();
+    let mut next = 1;
+    let marked = |from: usize, to: usize| match lines.get(from - 1..to) {
+        Some(lines) if !lines.is_empty() => format!("#line {from} \"{}\"\n{}", piece.file, lines.concat()),
+        _ => String::new(),
+    };
+    for (name, first, last) in names {
+        out.push_str(&marked(next, first - 1));
+        out.push_str(&with_names_changed(std::slice::from_ref(name), &marked(*first, *last)));
+        next = last + 1;
+    }
+    out + &marked(next, lines.len())
 }
 
 fn with_names_changed(names: &[String], text: &str) -> String {
@@ -124,7 +141,10 @@ pub fn listing(extract: &Extract, stubs: &str) -> String {
         let symbol = if piece.kind == Kind::Whole { "" } else { &piece.symbol };
         let renamed = extract.renames.iter().find(|renamed| piece.kind == Kind::Whole && renamed.file == piece.file);
         let wrapped = match renamed {
-            Some(renamed) => format!(" (observed by a wrapper: {})", renamed.names.join(", ")),
+            Some(renamed) => {
+                let names: Vec<&str> = renamed.names.iter().map(|(name, ..)| name.as_str()).collect();
+                format!(" (observed by a wrapper: {})", names.join(", "))
+            }
             None if piece.wrapped => " (observed by a wrapper)".to_owned(),
             None => String::new(),
         };

@@ -26,6 +26,7 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
     let cleanup = function(&[&rmap], "cleanup_partial_anon_vmas");
 
     counts_apart(&clone)?;
+    let updating: Vec<&SourceFile> = vma.iter().copied().chain([&interval_tree]).collect();
     let chains_preallocated = chains_preallocated(&clone)?;
     let [munmap_splits_first_below, munmap_splits_last_below] = munmap_splits_below(&vma)?;
     Ok(Revision {
@@ -57,6 +58,7 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
         indexed_by_anon_pgoff: indexed_by_anon_pgoff(&rmap)?,
         unlink_clears_anon_vma: clears_anon_vma(&unlink, parameter(&unlink, 0)),
         walk_tries_lock: walk_tries_lock(&rmap)?,
+        updates_in_place: updates_in_place(&updating)?,
         munmap_splits_first_below,
         munmap_splits_last_above: !munmap_splits_last_below,
     })
@@ -186,6 +188,36 @@ fn cleanup_clears(clone: &Body, cleanup: Option<&Body>, preallocated: bool) -> R
             functions: "cleanup_partial_anon_vmas()".to_owned(),
             files: clone.file.to_owned(),
         }),
+    }
+}
+
+/// After 7.3: what updates the trees is told whether the key stays, and then only propagates the augmented value.
+fn updates_in_place(files: &[&SourceFile]) -> Result<bool, RevisionError> {
+    let field = "updates_in_place";
+    let names = ["anon_rmap_tree_post_update_vma", "anon_vma_interval_tree_post_update_vma"];
+    let found = names.into_iter().find_map(|name| function(files, name));
+    let update = found.ok_or_else(|| RevisionError::NoFunction {
+        field,
+        functions: names.map(|name| format!("{name}()")).join(" or "),
+        files: files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>().join(", "),
+    })?;
+    let propagates = |body: &Body| !body.calls(|word| word == "propagate").is_empty();
+    let mut called = update.calls(|_| true).into_iter().filter_map(|at| function(files, update.words[at]));
+    let in_place = propagates(&update) || called.any(|callee| propagates(&callee));
+    let inserts = !update.calls(links).is_empty();
+    match (update.parameters.len(), in_place, inserts) {
+        (1, false, true) => Ok(false),
+        (2, true, true) => Ok(true),
+        (count, ..) => {
+            let there = |there: bool| if there { "there" } else { "not there" };
+            let found = format!(
+                "{count} parameters, a tree insert {}, a propagation of the augmented value {}",
+                there(inserts),
+                there(in_place)
+            );
+            let wanted = "one parameter and a tree insert alone, or two parameters and both";
+            Err(unclear(field, &update, &found, wanted))
+        }
     }
 }
 

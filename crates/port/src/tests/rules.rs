@@ -132,15 +132,15 @@ fn an_open_resize_forbids_sleep_and_a_second_lock() {
     let mut world = PortWorld::new(V6_12);
     let vma = world.map(0, range(16, 24));
     world.prepare(vma);
-    world.call(Call::PreUpdateVma { vma });
+    world.call(Call::PreUpdateVma { vma, offset_stays: false });
     world.port.call(Call::VmAreaAlloc { mm: MmId(0), range: range(1, 2) });
     assert_eq!(rules(&world.port), [(Rule::SleepInAtomic as u8, Event::NONE)]);
-    world.port.call(Call::PreUpdateVma { vma });
+    world.port.call(Call::PreUpdateVma { vma, offset_stays: false });
     assert_eq!(rules(&world.port), [(Rule::SelfDeadlock as u8, 0)]);
     assert_eq!(world.count(EventKind::Oops), 1, "it is in no tree any more");
-    world.call(Call::PostUpdateVma { vma });
+    world.call(Call::PostUpdateVma { vma, offset_stays: false });
     assert_eq!(world.snapshot().anon_vmas[0].tree.len(), 1);
-    world.port.call(Call::PostUpdateVma { vma });
+    world.port.call(Call::PostUpdateVma { vma, offset_stays: false });
     assert_eq!(rules(&world.port), [(Rule::TreeUnlocked as u8, 0)]);
 }
 
@@ -148,7 +148,7 @@ fn an_open_resize_forbids_sleep_and_a_second_lock() {
 fn a_resize_of_an_unfaulted_vma_does_nothing() {
     let mut world = PortWorld::new(V6_1);
     let vma = world.map(0, range(16, 24));
-    for call in [Call::PreUpdateVma { vma }, Call::PostUpdateVma { vma }] {
+    for call in [Call::PreUpdateVma { vma, offset_stays: false }, Call::PostUpdateVma { vma, offset_stays: false }] {
         world.call(call);
         assert_eq!(world.port.events(), []);
     }
@@ -187,7 +187,7 @@ fn a_reset_forgets_what_the_last_call_did() {
     world.port.call(Call::MmapUnlock { mm: MmId(0) });
     world.port.call(Call::UnlinkAnonVmas { vma: VmaId(9) });
     assert!(world.port.last_warning().is_some());
-    world.port.call(Call::PreUpdateVma { vma });
+    world.port.call(Call::PreUpdateVma { vma, offset_stays: false });
     world.port.call(Call::MmapReadLock { mm: MmId(3) });
     world.port.reset();
     assert_eq!((world.port.events(), world.port.last_warning(), world.port.live()), (&[][..], None, [0; 3]));

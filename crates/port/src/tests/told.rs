@@ -76,14 +76,14 @@ fn large_trees_are_told_by_their_changed_paths() {
     for n in 1..9 {
         last = world.split(last, n * 10).expect("nothing fails");
         assert_eq!(touched(&mut world).1, [], "the last call was vma_mark_attached()");
-        world.call(Call::PreUpdateVma { vma: last });
-        world.call(Call::PostUpdateVma { vma: last });
+        world.call(Call::PreUpdateVma { vma: last, offset_stays: false });
+        world.call(Call::PostUpdateVma { vma: last, offset_stays: false });
         let kind = if n < 8 { stream::TREE } else { stream::PATHS };
         assert_eq!(touched(&mut world).1, [(0, kind)]);
     }
     // A node inserted is marked, and the path leads to the root.
-    world.call(Call::PreUpdateVma { vma: last });
-    world.call(Call::PostUpdateVma { vma: last });
+    world.call(Call::PreUpdateVma { vma: last, offset_stays: false });
+    world.call(Call::PostUpdateVma { vma: last, offset_stays: false });
     let mut words = Vec::new();
     world.port.touched(&mut words);
     // After the VMA's record and the eight words of the anon_vma: kind, nodes, paths, the first path.

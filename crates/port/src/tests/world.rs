@@ -125,9 +125,9 @@ impl PortWorld {
     }
 
     pub fn resize(&mut self, vma: VmaId, range: VmaRange) {
-        self.call(Call::PreUpdateVma { vma });
+        self.call(Call::PreUpdateVma { vma, offset_stays: false });
         self.call(Call::VmaSetRange { vma, range });
-        self.call(Call::PostUpdateVma { vma });
+        self.call(Call::PostUpdateVma { vma, offset_stays: false });
     }
 
     pub fn unmap(&mut self, vma: VmaId) {
