@@ -71,7 +71,7 @@ invariants! {
        "VMAs with the same `vma->anon_vma` belong to one process, and have the same set of anon_vmas on their chains (in 6.x also in the same order)."
        "`mm/vma.c` (6.1: `mm/mmap.c`) `reusable_anon_vma()`, `dup_anon_vma()`";
     I8 "interval-tree-valid" "interval tree"
-       "The tree is a red-black tree ordered by page offset, its leftmost node is cached, and `rb_subtree_last` is right at every node; a VMA's range does not change while its entries are in trees."
+       "The tree is a red-black tree ordered by page offset, its leftmost node is cached, and `rb_subtree_last` is right at every node; a VMA's range (after 7.3: its page offset) does not change while its entries are in trees."
        "`lib/rbtree.c`; `include/linux/interval_tree_generic.h`; `mm/interval_tree.c`";
     I9 "walk-finds-every-page" "the walk finds every page"
        "An rmap walk reaches every VMA and page that maps a folio. Any other VMA that it reaches could map the folio at that page. The folio's anon_vma is live, is on the chain of each VMA that maps the folio, and is the root if the folio may be shared."

@@ -123,6 +123,16 @@ impl KnownVma<'_> {
     }
 }
 
+/// A VMA whose range may change.
+#[derive(Clone, Copy)]
+struct OpenUpdate {
+    vma: VmaId,
+    /// What the caller said.
+    offset_stays: bool,
+    /// If its chain entries stay in their trees: the page offset that must stay too.
+    kept: Option<u64>,
+}
+
 /// Follows one side and checks the invariants of what changed.
 #[derive(Default)]
 pub struct Oracle {
@@ -130,9 +140,8 @@ pub struct Oracle {
     model: ShadowState,
     locks: Locks,
     calls: Vec<Call>,
-    /// VMAs whose chain entries are out of their trees while their range changes; or whose entries stay there, with the page
-    /// offset that must stay too.
-    updated: Vec<(VmaId, Option<u64>)>,
+    /// The updates that have begun and not ended.
+    updated: Vec<OpenUpdate>,
     violations: Vec<Violation>,
 }
 
@@ -150,7 +159,12 @@ impl Oracle {
 
     /// Of an empty world of that revision.
     pub fn of(revision: Revision) -> Self {
-        Oracle { rules: Rules::of(revision), ..Self::default() }
+        Self::with_rules(Rules::of(revision))
+    }
+
+    /// Of an empty world of such a kernel.
+    pub fn with_rules(rules: Rules) -> Self {
+        Oracle { rules, ..Self::default() }
     }
 
     /// The world is empty again. Keeps its memory.
@@ -231,17 +245,19 @@ impl Oracle {
         match call {
             Call::PreUpdateVma { vma, offset_stays } | Call::TreePreUpdateVma { vma, offset_stays } => {
                 let stays = self.rules.updates_in_place && offset_stays;
-                self.updated.push((vma, self.key_of(vma).filter(|_| stays)));
+                self.updated.push(OpenUpdate { vma, offset_stays, kept: self.key_of(vma).filter(|_| stays) });
             }
-            Call::PostUpdateVma { vma, .. } | Call::TreePostUpdateVma { vma, .. } => {
-                let before = self.updated.iter().find(|(other, _)| *other == vma).and_then(|&(_, key)| key);
-                let now = self.key_of(vma);
-                if let (Some(before), Some(now)) = (before, now) {
-                    self.note(contract::check_offset_stays(vma, before, now));
+            Call::PostUpdateVma { vma, offset_stays } | Call::TreePostUpdateVma { vma, offset_stays } => {
+                let begun = self.updated.iter().find(|update| update.vma == vma).copied();
+                if let Some(begun) = begun {
+                    self.note(contract::check_halves(vma, begun.offset_stays, offset_stays));
+                    if let (Some(before), Some(now)) = (begun.kept, self.key_of(vma)) {
+                        self.note(contract::check_offset_stays(vma, before, now));
+                    }
                 }
-                self.updated.retain(|&(other, _)| other != vma);
+                self.updated.retain(|update| update.vma != vma);
             }
-            Call::VmaSetRange { vma, range } if !self.updated.iter().any(|&(other, _)| other == vma) => {
+            Call::VmaSetRange { vma, range } if !self.updated.iter().any(|update| update.vma == vma) => {
                 self.note(contract::check_resize(&self.model, vma, range));
             }
             _ => {}

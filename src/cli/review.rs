@@ -120,10 +120,11 @@ impl References {
             players.push(session.clone().with_sides(Sides::Reference).player()?);
         }
         let alone = verdict.worst_first().map(|(class, sighting)| {
-            let Class::Violates(which, _) = class else { return None };
+            let Class::Violates(which, signature) = class else { return None };
             let at = usize::from(*which != PairSide::Base);
-            let finding = players[at].play(&sighting.trace).finding;
-            finding.map(|_| self.sessions[at].reference.name)
+            let finding = players[at].play(&sighting.trace).finding?;
+            // Its numbers of failing allocations may mean others to one side.
+            (finding.signature() == *signature).then_some(self.sessions[at].reference.name)
         });
         Ok(alone.collect())
     }
@@ -190,7 +191,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         print(format_args!("{value:#}\n"))?;
         return Ok(status);
     }
-    let replay = Replay { names, vma: references.vma().name(), traces: &traces, alone: &references.alone(&verdict)? };
+    let alone = if traces.is_empty() { Vec::new() } else { references.alone(&verdict)? };
+    let known = args.known.file().map(|file| format!(" --known {}", file.display())).unwrap_or_default();
+    let replay = Replay { names, vma: references.vma().name(), traces: &traces, alone: &alone, known: &known };
     print(report::review::coloured(&verdict, &replay))?;
     if let Some(changed) = &changed {
         print(format_args!("\n{}", report::coverage::text(changed, false)))?;

@@ -53,6 +53,8 @@ pub struct Replay<'a> {
     pub traces: &'a [PathBuf],
     /// For each of them, the reference that shows it alone, if one does.
     pub alone: &'a [Option<&'a str>],
+    /// The list of known findings that was asked for, as an option after a blank.
+    pub known: &'a str,
 }
 
 /// The verdict, with colours: one line that says it, how much was done for it, then each class with its smallest trace, the worst
@@ -83,8 +85,11 @@ pub fn coloured(verdict: &Verdict, replay: &Replay<'_>) -> String {
                 let vma = replay.vma;
                 let file = quoted(&file.display().to_string());
                 let commands = "explain: rmap-diff run, rmap-diff show or rmap-diff reproduce --as c, each with";
-                let _ =
-                    writeln!(out, "  {QUIET}{commands} {file} --kernel {kernel} --side kernel --vma {vma}{QUIET:#}");
+                let _ = writeln!(
+                    out,
+                    "  {QUIET}{commands} {file} --kernel {kernel} --side kernel --vma {vma}{}{QUIET:#}",
+                    replay.known
+                );
             }
         }
     }
@@ -96,9 +101,9 @@ pub fn coloured(verdict: &Verdict, replay: &Replay<'_>) -> String {
 }
 
 fn replay_command(replay: &Replay<'_>, file: &str) -> String {
-    let (Names { base, changed }, vma) = (replay.names, replay.vma);
+    let Replay { names: Names { base, changed }, vma, known, .. } = replay;
     let file = quoted(file);
-    format!("rmap-diff review {base} {changed} --vma {vma} --trace {file}")
+    format!("rmap-diff review {base} {changed} --vma {vma}{known} --trace {file}")
 }
 
 fn quoted(file: &str) -> String {

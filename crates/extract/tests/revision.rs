@@ -77,6 +77,8 @@ fn an_update_that_does_neither_or_half_is_refused() {
         ("\telse\n\t\tanon_rmap_tree_insert(vma);\n", ""),
         ("post_update_vma(struct vm_area_struct *vma, bool stays)", "post_update_vma(struct vm_area_struct *vma)"),
         ("anon_rmap_tree_post_update_vma(", "somewhere_else("),
+        ("\tif (stays)\n", "\tif (!stays)\n"),
+        ("\tif (!stays)\n", "\tif (stays)\n"),
     ] {
         let dir = updating_in_place();
         edit(dir.path(), "mm/interval_tree.c", from, to);

@@ -138,7 +138,7 @@ byte_enum! {
         Rule = RMAP_EVENT_RULE "rule",
         /// An rmap walk visits page `other` of vma `object`.
         Visit = RMAP_EVENT_VISIT "visit",
-        /// avc `other` stays in the tree of anon_vma `object`, and its last page offset has changed (after 7.3).
+        /// avc `other` stays in the tree of anon_vma `object`, and its last page offset may have changed (after 7.3).
         TreeUpdate = RMAP_EVENT_TREE_UPDATE "tree_update",
     }
 }

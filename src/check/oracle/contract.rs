@@ -39,9 +39,22 @@ pub(super) fn check_resize(model: &ShadowState, vma: VmaId, range: VmaRange) -> 
 
 /// The chain entries of a VMA stayed in their trees while its range changed, because its page offset would stay.
 pub(super) fn check_offset_stays(vma: VmaId, before: u64, now: u64) -> Found {
+    if before == now {
+        return None;
+    }
     let detail =
         format!("{vma} had page offset {before:#x}, has {now:#x}, and its chain entries were in their trees meanwhile");
-    (before != now).then(|| Box::new(Violation::new(Invariant::I8, "range changed in the trees", [vma.into()], detail)))
+    Some(Box::new(Violation::new(Invariant::I8, "page offset changed in the trees", [vma.into()], detail)))
+}
+
+/// Both halves of an update are told the same.
+pub(super) fn check_halves(vma: VmaId, before: bool, after: bool) -> Found {
+    if before == after {
+        return None;
+    }
+    let said = |stays: bool| if stays { "stays" } else { "changes" };
+    let detail = format!("{vma}: its page offset {} before the change, and {} after it", said(before), said(after));
+    Some(Box::new(Violation::new(Invariant::I8, "halves of an update differ", [vma.into()], detail)))
 }
 
 /// A failed call changed something.

@@ -40,7 +40,11 @@ fn after(anon_vma: Option<u32>, chain: &[u32], parent: u32) -> Snapshot {
 }
 
 fn started(state: &Snapshot) -> Oracle {
-    let mut oracle = Oracle::new();
+    started_with(state, Rules::default())
+}
+
+fn started_with(state: &Snapshot, rules: Rules) -> Oracle {
+    let mut oracle = Oracle::with_rules(rules);
     oracle.begin_operation();
     assert_eq!(oracle.observe(ANY, 0, &[], &encode(state)), Ok(()));
     assert_eq!(oracle.end_operation(), Ok(()));
@@ -362,6 +366,33 @@ fn lock_rules_are_kept_by_the_oracle_itself() {
     assert_eq!(on_events(&[busy]), Ok(()));
     assert_broken(on_events(&[tried_read, insert, read_up]), I11, "tree changed unlocked");
     assert_broken(on_events(&[tried]), I11, "lock held on return");
+}
+
+#[test]
+fn a_page_offset_that_is_said_to_stay_stays() {
+    let halves = |pre: bool, post: bool| {
+        let vma = VmaId(0);
+        [Call::PreUpdateVma { vma, offset_stays: pre }, Call::PostUpdateVma { vma, offset_stays: post }]
+    };
+    let [down, up] = [EventKind::DownWrite, EventKind::UpWrite].map(|kind| [event(kind, 0, 0, 0, 0)]);
+    let words = encode(&before());
+    let mut moved = before();
+    moved.vmas[0].range.pgoff += 1;
+    moved.vmas[0].attributes.anon_pgoff += 1;
+    let moved = encode(&moved);
+    let in_place = Rules { updates_in_place: true, ..Rules::default() };
+    let run = |rules: Rules, [pre, post]: [Call; 2], after: &[u64]| {
+        let mut oracle = started_with(&before(), rules);
+        oracle.observe(pre, 0, &down, &words)?;
+        let VmaState { range, .. } = before().vmas[0];
+        oracle.observe(Call::VmaSetRange { vma: VmaId(0), range }, 0, &[], after)?;
+        oracle.observe(post, 0, &up, after)
+    };
+    assert_eq!(run(in_place, halves(true, true), &words), Ok(()));
+    assert_broken(run(in_place, halves(true, true), &moved), I8, "page offset changed in the trees");
+    assert_broken(run(in_place, halves(true, false), &words), I8, "halves of an update differ");
+    // Where the entries are taken out of their trees, the offset may change.
+    assert_eq!(run(in_place, halves(false, false), &words), Ok(()));
 }
 
 #[test]

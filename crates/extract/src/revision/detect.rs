@@ -205,17 +205,34 @@ fn updates_in_place(files: &[&SourceFile]) -> Result<bool, RevisionError> {
     let mut called = update.calls(|_| true).into_iter().filter_map(|at| function(files, update.words[at]));
     let in_place = propagates(&update) || called.any(|callee| propagates(&callee));
     let inserts = !update.calls(links).is_empty();
+    // That the flag says that the offset stays, and not that it changes: what is called where it is true.
+    let stays = |body: &Body, where_true: &dyn Fn(&str) -> bool, where_false: &dyn Fn(&str) -> bool| {
+        let flag = parameter(body, 1);
+        let next = |at: usize| body.words[at..].iter().copied().find(|word| where_true(word) || where_false(word));
+        match (body.sequence(&["if", "(", flag, ")"]), body.sequence(&["if", "(", "!", flag, ")"])) {
+            (Some(at), None) => next(at).is_some_and(where_true),
+            (None, Some(at)) => next(at).is_some_and(where_false),
+            _ => false,
+        }
+    };
+    let updates = |word: &str| word == "propagate" || function(files, word).is_some_and(|callee| propagates(&callee));
+    let removes = |word: &str| word.starts_with("anon_") && word.ends_with("_tree_remove");
+    let before = function(files, &update.name.replace("_post_", "_pre_"));
+    let polarity = stays(&update, &updates, &links)
+        && before.is_some_and(|before| stays(&before, &|word| word == "return", &removes));
     match (update.parameters.len(), in_place, inserts) {
         (1, false, true) => Ok(false),
-        (2, true, true) => Ok(true),
+        (2, true, true) if polarity => Ok(true),
         (count, ..) => {
             let there = |there: bool| if there { "there" } else { "not there" };
             let found = format!(
-                "{count} parameters, a tree insert {}, a propagation of the augmented value {}",
+                "{count} parameters, a tree insert {}, a propagation of the augmented value {}, a flag that is true where \
+                 the offset stays {}",
                 there(inserts),
-                there(in_place)
+                there(in_place),
+                there(polarity)
             );
-            let wanted = "one parameter and a tree insert alone, or two parameters and both";
+            let wanted = "one parameter and a tree insert alone, or two parameters and all of these";
             Err(unclear(field, &update, &found, wanted))
         }
     }
