@@ -192,7 +192,11 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         return Ok(status);
     }
     let alone = if traces.is_empty() { Vec::new() } else { references.alone(&verdict)? };
-    let known = args.known.file().map(|file| format!(" --known {}", file.display())).unwrap_or_default();
+    let known = args
+        .known
+        .file()
+        .map(|file| format!(" --known {}", report::review::quoted(&file.display().to_string())))
+        .unwrap_or_default();
     let replay = Replay { names, vma: references.vma().name(), traces: &traces, alone: &alone, known: &known };
     print(report::review::coloured(&verdict, &replay))?;
     if let Some(changed) = &changed {

@@ -106,7 +106,7 @@ fn replay_command(replay: &Replay<'_>, file: &str) -> String {
     format!("rmap-diff review {base} {changed} --vma {vma}{known} --trace {file}")
 }
 
-fn quoted(file: &str) -> String {
+pub(crate) fn quoted(file: &str) -> String {
     shlex::try_quote(file).unwrap_or_default().into_owned()
 }
 

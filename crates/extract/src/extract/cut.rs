@@ -163,6 +163,7 @@ impl<'m> Cutter<'m> {
 
     /// Takes a definition, its declarations, and what it uses.
     fn take(&mut self, cut: &Cut, number: usize, kind: Kind, symbol: &str) -> Result<(), ExtractError> {
+        let is_whole = self.pieces.get(&(number, 0)).is_some_and(|piece| piece.kind == Kind::Whole);
         let mut todo = vec![(kind, symbol.to_owned())];
         while let Some((kind, symbol)) = todo.pop() {
             let file = &self.files[number];
@@ -170,8 +171,8 @@ impl<'m> Cutter<'m> {
             check_twice(file, &symbol, &found)?;
             let repeat = found.len() > 1;
             for definition in found {
-                if self.pieces.get(&(number, 0)).is_some_and(|piece| piece.kind == Kind::Whole) {
-                    // It is there already.
+                if is_whole {
+                    // It is there already, with all that it uses.
                     self.in_whole_files.push(piece(number, file, definition, cut, &[], false));
                     continue;
                 }
@@ -193,7 +194,6 @@ impl<'m> Cutter<'m> {
                     }
                 }
             }
-            let is_whole = self.pieces.get(&(number, 0)).is_some_and(|piece| piece.kind == Kind::Whole);
             if kind == Kind::Function && file.path.ends_with(".c") && !is_whole {
                 for definition in file.find(Kind::Declaration, &symbol) {
                     let piece = piece(number, file, definition, cut, &[], false);

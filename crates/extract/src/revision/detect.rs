@@ -179,10 +179,11 @@ fn clears_anon_vma(body: &Body, vma: &str) -> bool {
 
 /// 3a206a8649f8: what was cloned into is left without an anon_vma.
 fn cleanup_clears(clone: &Body, cleanup: Option<&Body>, preallocated: bool) -> Result<bool, RevisionError> {
-    let clears = clears_anon_vma;
     match (preallocated, cleanup) {
         (false, _) => Ok(false),
-        (true, Some(cleanup)) => Ok(clears(cleanup, parameter(cleanup, 0)) || clears(clone, parameter(clone, 0))),
+        (true, Some(cleanup)) => {
+            Ok(clears_anon_vma(cleanup, parameter(cleanup, 0)) || clears_anon_vma(clone, parameter(clone, 0)))
+        }
         (true, None) => Err(RevisionError::NoFunction {
             field: "cleanup_clears_anon_vma",
             functions: "cleanup_partial_anon_vmas()".to_owned(),
@@ -202,8 +203,8 @@ fn updates_in_place(files: &[&SourceFile]) -> Result<bool, RevisionError> {
         files: files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>().join(", "),
     })?;
     let propagates = |body: &Body| !body.calls(|word| word == "propagate").is_empty();
-    let mut called = update.calls(|_| true).into_iter().filter_map(|at| function(files, update.words[at]));
-    let in_place = propagates(&update) || called.any(|callee| propagates(&callee));
+    let updates = |word: &str| word == "propagate" || function(files, word).is_some_and(|callee| propagates(&callee));
+    let in_place = !update.calls(updates).is_empty();
     let inserts = !update.calls(links).is_empty();
     // That the flag says that the offset stays, and not that it changes: what is called where it is true.
     let stays = |body: &Body, where_true: &dyn Fn(&str) -> bool, where_false: &dyn Fn(&str) -> bool| {
@@ -215,7 +216,6 @@ fn updates_in_place(files: &[&SourceFile]) -> Result<bool, RevisionError> {
             _ => false,
         }
     };
-    let updates = |word: &str| word == "propagate" || function(files, word).is_some_and(|callee| propagates(&callee));
     let removes = |word: &str| word.starts_with("anon_") && word.ends_with("_tree_remove");
     let before = function(files, &update.name.replace("_post_", "_pre_"));
     let polarity = stays(&update, &updates, &links)
