@@ -226,20 +226,22 @@ impl Pages {
         if start >= end {
             return;
         }
-        let table = self.tables[usize::from(mm.0) % MAX_PROCESSES].range(start, end);
-        if table.is_empty() {
+        let range = self.tables[usize::from(mm.0) % MAX_PROCESSES].range(start, end);
+        if range.is_empty() {
             return;
         }
-        let gone: Vec<(u64, FolioId)> = self.table(mm).0.drain(table).collect();
-        for (_, folio) in gone {
-            self.unmap_one(rmap, folio);
-        }
+        self.drain(rmap, mm, range);
     }
 
     /// Mirrors unmap_vmas() of a whole process, as exit_mmap() calls it.
     pub fn exit<R: Rmap + ?Sized>(&mut self, rmap: &mut R, mm: MmId) {
+        self.drain(rmap, mm, ..);
+    }
+
+    /// Takes these entries of a table away.
+    fn drain<R: Rmap + ?Sized>(&mut self, rmap: &mut R, mm: MmId, entries: impl std::ops::RangeBounds<usize>) {
         let mut table = std::mem::take(self.table(mm));
-        for (_, folio) in table.0.drain(..) {
+        for (_, folio) in table.0.drain(entries) {
             self.unmap_one(rmap, folio);
         }
         // Keeps its memory.

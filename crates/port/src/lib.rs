@@ -116,6 +116,7 @@ impl Port {
         self.anon_vmas.get(anon_vma).map(|_| anon_vma)
     }
 
+    #[inline(always)]
     fn dispatch(&mut self, call: Call) -> Result<i32, Stop> {
         match call {
             Call::MmapWriteLock { mm } => self.locks.set_mmap(mm, MmapLock::Write),
@@ -234,7 +235,6 @@ impl Rmap for Port {
         self.allocator.attempts()
     }
 
-    #[inline]
     fn call(&mut self, call: Call) -> i32 {
         self.observed.begin_call();
         self.contended = false;

@@ -354,6 +354,8 @@ impl OpKind {
     }
 
     /// Its row of [`OPERATIONS`], and its arguments.
+    // Inlined, so that who asks for the row alone pays for a table, not for a jump: the small driver does for each operation.
+    #[inline]
     pub fn split(&self) -> (usize, Args) {
         let range = |mm: MmId, start, end| Args { p: mm.0, a: start, b: end, ..Args::default() };
         let page = |mm: MmId, page| Args { p: mm.0, a: page, ..Args::default() };
@@ -434,6 +436,7 @@ impl OpKind {
     }
 
     /// Which row of [`OPERATIONS`] it is: an index for statistics.
+    #[inline]
     pub fn index(&self) -> usize {
         self.split().0
     }
