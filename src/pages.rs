@@ -12,20 +12,16 @@
 
 use std::cell::Cell;
 
-use crate::rmap::{AnonVmaId, Call, Fail, FolioId, MAX_PROCESSES, MmId, Rmap, VmaId, VmaRange, WalkMode};
+use crate::rmap::{
+    AnonVmaId, Call, EBADF, EBUSY, EEXIST, EFAULT, EMFILE, ENOENT, Fail, FolioId, MAX_PROCESSES, MmId, Rmap, VmaId,
+    VmaRange, WalkMode,
+};
 
 #[cfg(test)]
 mod tests;
 
 /// How many references on anon_vmas can be held at a time.
 pub const MAX_PINS: usize = 16;
-
-const ENOENT: i32 = 2;
-const EBADF: i32 = 9;
-const EFAULT: i32 = 14;
-const EBUSY: i32 = 16;
-const EEXIST: i32 = 17;
-const EMFILE: i32 = 24;
 
 /// Where the VMAs of a driver lie.
 pub trait AddressSpaces {

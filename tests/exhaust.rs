@@ -54,12 +54,16 @@ fn nothing_is_found_in_a_small_scope_with_either_vma_code_in_any_generation() {
 #[test]
 fn every_operation_that_the_kernel_driver_knows_is_tried() {
     let dir = tempfile::tempdir().unwrap();
-    let ops = "map,fault,fork,unmap,exit,protect,advise,move,pin,unpin,uffdmove";
+    let ops = "map,fault,fork,unmap,exit,protect,advise,move,pin,unpin,uffdmove,mlock,munlock";
     let args = ["--kernel", "6.12", "--vma", "kernel", "--procs", "2", "--pages", "2", "--depth", "4", "--only", ops];
     let (said, status) = searched(dir.path(), &args);
     assert_eq!(status, Some(0), "{said}");
     let (core, _) = searched(dir.path(), &args[..10]);
     assert!(said["states"].as_u64() > core["states"].as_u64().map(|states| 2 * states), "{said} {core}");
+    // A VMA that is locked is another state.
+    let locked = [&args[..10], &["--only", "map,fault,fork,unmap,exit,mlock,munlock"]].concat();
+    let (locked, _) = searched(dir.path(), &locked);
+    assert!(locked["states"].as_u64() > core["states"].as_u64(), "{locked} {core}");
     // The small driver does not know them all.
     let args = ["--kernel", "6.12", "--vma", "model", "--only", ops];
     assert_eq!(exhaust(dir.path(), &args).status.code(), Some(2));

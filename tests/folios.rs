@@ -7,12 +7,11 @@ use common::{GENERATIONS, reference};
 use rmap_diff::kernel::{Kernel, SlabMode};
 use rmap_diff::port::Port;
 use rmap_diff::rmap::{
-    AnonVmaId, Call, EAGAIN, ENOENT, Event, EventKind, Fail, FolioId, MmId, Rmap, Rule, Side, Snapshot, VmaAttributes,
-    VmaId, VmaRange, WalkMode,
+    AnonVmaId, Call, EAGAIN, EFAULT, ENOENT, Event, EventKind, Fail, FolioId, MmId, Rmap, Rule, Side, Snapshot,
+    VmaAttributes, VmaId, VmaRange, WalkMode,
 };
 
 const FOLIO: FolioId = FolioId(0);
-const EFAULT: i32 = 14;
 const MODES: [WalkMode; 4] = [WalkMode::Unlocked, WalkMode::Locked, WalkMode::TryLock, WalkMode::Contended];
 
 /// The C and the port, without anything that would stop at a violation.

@@ -34,8 +34,10 @@ pub struct UnknownOperation {
 
 impl OpKinds {
     /// Those that a search knows.
-    const KNOWN: [&str; 11] =
-        ["map", "fault", "fork", "unmap", "exit", "protect", "advise", "move", "pin", "unpin", "uffdmove"];
+    const KNOWN: [&str; 13] = [
+        "map", "fault", "fork", "unmap", "exit", "protect", "advise", "move", "pin", "unpin", "uffdmove", "mlock",
+        "munlock",
+    ];
     /// All that a search knows.
     pub const ALL: OpKinds = OpKinds::of(&OpKinds::KNOWN);
     /// What changes the reverse map on any tree: map, fault, fork, unmap, exit.
@@ -162,6 +164,7 @@ impl Scope {
                 ops.extend([false, true].map(|write| OpKind::Protect { mm, start, end, write }));
                 let advices = [Advice::DontFork, Advice::DoFork, Advice::WipeOnFork, Advice::KeepOnFork];
                 ops.extend(advices.map(|advice| OpKind::Advise { mm, start, end, advice }));
+                ops.extend([OpKind::Mlock { mm, start, end }, OpKind::Munlock { mm, start, end }]);
             }
             // mremap takes one VMA.
             if vma_at(start).is_some_and(|vma| end <= vma.range.end) && self.kinds.has("move") {

@@ -11,12 +11,8 @@ use similar::TextDiff;
 use super::observed::Attempt;
 pub use super::observed::Observed;
 use crate::rmap::dump::Dump;
-use crate::rmap::errno_name;
+use crate::rmap::{EFAULT, EINVAL, ENOMEM, errno_name};
 use crate::trace::{Op, OpKind, Trace};
-
-const ENOMEM: i32 = 12;
-const EFAULT: i32 = 14;
-const EINVAL: i32 = 22;
 
 /// What differs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,13 +5,9 @@
 use super::meaning::{self, UnexpectedEffect};
 use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
 use crate::pages::{AddressSpaces, Pages, Refused};
-use crate::rmap::{Fail, MAX_PROCESSES, MmId, VmaAttributes, VmaId, VmaRange};
+use crate::rmap::{EINVAL, ENOENT, ESRCH, Fail, MAX_PROCESSES, MmId, VmaAttributes, VmaId, VmaRange};
 use crate::trace::{Mapped, MmCounts, PageEvent, Request, VmaLayer};
 use crate::trace::{Op, OpKind};
-
-const ESRCH: i32 = 3;
-const ENOENT: i32 = 2;
-const EINVAL: i32 = 22;
 
 type Result<T = ()> = std::result::Result<T, Outcome>;
 

@@ -1,7 +1,7 @@
 //! What an operation means for an address space: which pages are mapped after it, and how. An independent account, by pages,
 //! of what the kernel's VMA code is asked to do; of where VMAs begin and end it knows only where two must be one.
 
-use crate::rmap::{EAGAIN, EFAULT, ENOMEM, VmaAttributes, VmaRange};
+use crate::rmap::{EAGAIN, EEXIST, EFAULT, EINTR, ENOMEM, VmaAttributes, VmaRange};
 use crate::trace::{Advice, Mapped, OpKind};
 
 /// An operation did something else than it was asked.
@@ -34,14 +34,8 @@ struct VmaKind {
     locked: bool,
 }
 
-/// Nobody sends a signal.
-const EINTR: i32 = 4;
-
 /// `stack_guard_gap`, in pages: what grows down stays so far from a VMA below.
 const STACK_GUARD_GAP: u64 = 256;
-
-/// The child was there before.
-const EEXIST: i32 = 17;
 
 /// More VMAs than this, and the kernel's own limit may be what refuses.
 const MANY_VMAS: usize = 60_000;

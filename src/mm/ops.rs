@@ -10,15 +10,9 @@
 use super::space::{Space, Vma};
 use super::{MAX_MAP_COUNT, Outcome, SmallDriver};
 use crate::pages::{Pages, Refused};
-use crate::rmap::{Call, ENOENT, ENOMEM, MmId, Revision, Rmap, VmaId, VmaOperation, VmaRange, WalkMode};
+use crate::rmap::{Call, EEXIST, EFAULT, EINVAL, ENOENT, ENOMEM, ENOSYS, ESRCH};
+use crate::rmap::{MmId, Revision, Rmap, VmaId, VmaOperation, VmaRange, WalkMode};
 use crate::trace::OpKind;
-
-const ESRCH: i32 = 3;
-const EFAULT: i32 = 14;
-const EEXIST: i32 = 17;
-const EINVAL: i32 = 22;
-/// What is not known here, but to the kernel's own VMA code.
-const ENOSYS: i32 = 38;
 
 type Result<T = ()> = std::result::Result<T, Outcome>;
 

@@ -363,7 +363,9 @@ fn a_refusal_makes_no_call() {
         setup(&mut driver, &mut fake, before);
         for line in [line.to_string(), format!("{line} fail=1+")] {
             match play(&mut driver, &mut fake, &line) {
-                (Outcome::Refused(given), calls) => assert_eq!((errno_name(given), calls.len()), (errno, 0), "{line}"),
+                (Outcome::Refused(given), calls) => {
+                    assert_eq!((errno_name(given).as_str(), calls.len()), (errno, 0), "{line}")
+                }
                 other => panic!("{line}: {other:?}"),
             }
         }

@@ -123,7 +123,7 @@ impl<'a> SystemCalls<'a> {
         let op = &played.op;
         let mut step = SystemCalls { at, played, note: String::new(), code: None };
         let by_number = !played.alive || played.child_alive;
-        if let (Some(errno), true) = (refused, by_number) {
+        if let (Some(errno), true) = (&refused, by_number) {
             step.note = format!("refused in the trace for the number of a process: {errno}");
             return Ok(step);
         }

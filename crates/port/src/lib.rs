@@ -44,10 +44,7 @@ use arena::{Arena, Ref, Stop};
 use folio::Folio;
 use objects::{AnonVma, AnonVmaChain, Vma};
 use observe::{Allocator, Locks, MmapLock, Observed};
-use rmap_seam::{AnonVmaId, Call, Event, Fail, Revision, Rmap, Side, VmaId};
-
-/// `EFAULT`: what a call returns that could not go on: a BUG, an oops, a use after free.
-const EFAULT: i32 = 14;
+use rmap_seam::{AnonVmaId, Call, EFAULT, Event, Fail, Revision, Rmap, Side, VmaId};
 
 /// The Rust side: a world of VMAs and anon_vmas at one [`Revision`].
 pub struct Port {

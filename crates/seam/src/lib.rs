@@ -194,20 +194,8 @@ impl fmt::Display for VmaOperation {
     }
 }
 
-/// `ENOENT`: [`Call::FolioGetAnonVma`] found no anon_vma.
-pub const ENOENT: i32 = 2;
-
-/// `EAGAIN`: another task holds the lock.
-pub const EAGAIN: i32 = 11;
-
-/// `EINVAL`: the side does not know the call or the operation.
-pub const EINVAL: i32 = 22;
-
-/// `EFAULT`: there is no memory at the given address.
-pub const EFAULT: i32 = 14;
-
-/// `ENOMEM`: an allocation failed.
-pub const ENOMEM: i32 = 12;
+/// The errno values of the kernel, all positive. A call of the seam returns them negated.
+pub use nix::libc::{EAGAIN, EBADF, EBUSY, EEXIST, EFAULT, EINTR, EINVAL, EMFILE, ENOENT, ENOMEM, ENOSYS, ESRCH};
 
 /// The calls of the rmap interface. A driver needs nothing else from a side. So it can run on the compiled C,
 /// on the port, or on both in lockstep.
@@ -250,24 +238,7 @@ pub trait Side: Rmap {
     fn last_warning(&self) -> Option<String>;
 }
 
-/// The kernel's name of an errno, which may be negative.
-pub fn errno_name(errno: i32) -> &'static str {
-    match errno.abs() {
-        1 => "EPERM",
-        2 => "ENOENT",
-        3 => "ESRCH",
-        4 => "EINTR",
-        9 => "EBADF",
-        11 => "EAGAIN",
-        12 => "ENOMEM",
-        13 => "EACCES",
-        14 => "EFAULT",
-        16 => "EBUSY",
-        17 => "EEXIST",
-        22 => "EINVAL",
-        24 => "EMFILE",
-        38 => "ENOSYS",
-        95 => "EOPNOTSUPP",
-        _ => "errno",
-    }
+/// The kernel's name of an errno, which may be negative: `ENOMEM`.
+pub fn errno_name(errno: i32) -> String {
+    format!("{:?}", nix::errno::Errno::from_raw(errno.saturating_abs()))
 }
