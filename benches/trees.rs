@@ -120,14 +120,14 @@ fn gone(all: &KnownFindings) -> Result<Vec<String>, String> {
 }
 
 /// What the runs of a reference under one VMA code came to.
-struct Outcome {
+struct Runs {
     operations: u64,
     met: Vec<u64>,
     /// The first finding of each seed that is not known.
     found: Vec<(u64, String)>,
 }
 
-impl Outcome {
+impl Runs {
     fn text(&self, known: &[KnownFinding]) -> String {
         let known = known.iter().zip(&self.met).filter(|(_, met)| **met > 0).count();
         let of_known = match known {
@@ -151,11 +151,11 @@ fn random(
     known: &[KnownFinding],
     operations: u64,
     traces: &Path,
-) -> Result<Outcome, String> {
-    let session = Session::new(reference).with_vma(vma).tolerating(known);
+) -> Result<Runs, String> {
+    let session = Session::new(reference).with_vma(vma).tolerating(rmap_diff::known::signatures(known));
     let mut player = session.player().map_err(|error| error.to_string())?;
     let mixes = Mix::varied(vma.operations());
-    let mut outcome = Outcome { operations: 0, met: Vec::new(), found: Vec::new() };
+    let mut outcome = Runs { operations: 0, met: Vec::new(), found: Vec::new() };
     for seed in SEEDS {
         let mut rng = Rng::new(seed);
         let mut done = 0;

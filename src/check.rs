@@ -28,13 +28,13 @@ mod walk;
 mod tests;
 
 pub use divergence::{Difference, Divergence, Finding, FindingKind, Phase, Sides};
-pub use expect::{Unmet, check_expectations};
+pub use expect::Unmet;
 pub use failure::FailedAttempt;
 pub use invariant::Invariant;
 pub use lockstep::{Lockstep, LockstepStats, STOPPED, Solo};
 pub use minimized::{Minimized, minimize_finding};
 pub use no_port::NoPort;
 pub use oracle::{Broken, Oracle};
-pub use run::{Driver, RunResult, RunStats, end_trace, play_trace, run_trace, run_trace_watched};
+pub use run::{Driver, RunResult, RunStats, check_expectations, end_trace, play_trace, run_trace, run_trace_watched};
 pub use state_diff::{FieldDiff, diff_states, tree_text};
 pub use violation::{Object, Violation};

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 use crate::kernel::{self, SlabMode};
-use crate::known::KnownFinding;
+use crate::known::{self, KnownFinding};
 use crate::report::{self, Report};
 use crate::session::{Player, Session, VmaCode};
 use crate::trace::{self, OpSet, Trace};
@@ -63,7 +63,8 @@ pub fn announce() -> Result<(), SetupError> {
         reference.revision
     );
     let known = environment::known()?.of(reference.name, reference.version);
-    let session = Session { slab: slab(), ..Session::new(reference).with_vma(vma) }.tolerating(&known);
+    let session =
+        Session { slab: slab(), ..Session::new(reference).with_vma(vma) }.tolerating(known::signatures(&known));
     TARGET.get_or_init(|| Target { session, known });
     set_operations(vma);
     set_mutator()

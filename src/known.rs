@@ -119,6 +119,11 @@ struct EntryForm {
     explanation: Spanned<String>,
 }
 
+/// The signatures that a session tolerates.
+pub fn signatures(known: &[KnownFinding]) -> Vec<String> {
+    known.iter().map(|known| known.signature.clone()).collect()
+}
+
 impl KnownFindings {
     /// The ones that are built in.
     pub fn embedded() -> KnownFindings {

@@ -61,7 +61,7 @@ pub struct Shown {
 
 /// In one word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Outcome {
+pub enum ProofKind {
     /// Something fails without the fix and never with it.
     Proven,
     /// Something fails with the fix and never without it.
@@ -87,11 +87,11 @@ pub struct Proof {
 
 impl Proof {
     /// In one word.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> ProofKind {
         match self {
-            Proof { broken, .. } if !broken.is_empty() => Outcome::Breaks,
-            Proof { fixed, .. } if !fixed.is_empty() => Outcome::Proven,
-            _ => Outcome::NotReproduced,
+            Proof { broken, .. } if !broken.is_empty() => ProofKind::Breaks,
+            Proof { fixed, .. } if !fixed.is_empty() => ProofKind::Proven,
+            _ => ProofKind::NotReproduced,
         }
     }
 }

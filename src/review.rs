@@ -38,4 +38,4 @@ pub use explore::Explorer;
 pub use observed::{Attempt, Observed, Site};
 pub use pair::{Next, Pair};
 pub use side::Reviewed;
-pub use verdict::{Outcome, Searched, Verdict, minimize_sightings, random};
+pub use verdict::{Equivalence, Searched, Verdict, minimize_sightings, random};

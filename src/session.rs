@@ -7,7 +7,6 @@ use std::fmt;
 
 use crate::check::{self, Driver, Finding, Lockstep, Minimized, RunResult, Sides};
 use crate::kernel::{Kernel, Reference, SlabMode};
-use crate::known::KnownFinding;
 use crate::mm::{Counts, KernelDriver, SmallDriver};
 use crate::port::Port;
 use crate::rmap::Side;
@@ -145,8 +144,8 @@ impl Session {
     }
 
     /// The same, tolerating these findings.
-    pub fn tolerating(self, known: &[KnownFinding]) -> Session {
-        Session { tolerated: known.iter().map(|known| known.signature.clone()).collect(), ..self }
+    pub fn tolerating(self, signatures: Vec<String>) -> Session {
+        Session { tolerated: signatures, ..self }
     }
 
     /// The compiled C by itself, with its VMA code if the session's is the kernel's.

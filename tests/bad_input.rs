@@ -300,7 +300,7 @@ fn every_operation_at_random_places_is_refused_or_done() {
 
 /// A cache with two references, `old` (6.12) and `new` (the newest 7.x), each of just the files that the manifest
 /// names, and a copy of each tree to break.
-struct World {
+struct Fixture {
     dir: tempfile::TempDir,
     cache: Cache,
 }
@@ -316,10 +316,10 @@ fn needed_files() -> Vec<String> {
     files
 }
 
-impl World {
-    fn new() -> World {
+impl Fixture {
+    fn new() -> Fixture {
         let dir = tempfile::tempdir().unwrap();
-        let world = World { cache: Cache::at(dir.path().join("cache")), dir };
+        let world = Fixture { cache: Cache::at(dir.path().join("cache")), dir };
         for (name, generation) in [("old", "6.12"), ("new", NEWEST)] {
             let cached = cache::load(reference(generation).name).unwrap_or_else(|error| panic!("{error}"));
             for file in needed_files() {
@@ -405,7 +405,7 @@ fn definition(text: &str, name: &str) -> std::ops::Range<usize> {
 
 #[test]
 fn a_tree_without_the_subject_is_refused() {
-    let world = World::new();
+    let world = Fixture::new();
     fs::remove_file(world.tree("new").join("mm/rmap.c")).unwrap();
     let said = world.refuses("new", &[], &["no mm/rmap.c in it", "the top directory of a Linux kernel tree is wanted"]);
     assert!(said.contains(&world.tree("new").display().to_string()), "{said}");
@@ -416,7 +416,7 @@ fn a_tree_without_the_subject_is_refused() {
 
 #[test]
 fn a_tree_that_lacks_a_function_is_refused_by_its_name() {
-    let world = World::new();
+    let world = Fixture::new();
     for tree in ["old", "new"] {
         let rmap = world.file(tree, "mm/rmap.c");
         for name in ["__anon_vma_prepare", "anon_vma_clone", "anon_vma_fork", "unlink_anon_vmas", "__put_anon_vma"] {
@@ -433,7 +433,7 @@ fn a_tree_that_lacks_a_function_is_refused_by_its_name() {
 
 #[test]
 fn a_lost_brace_anywhere_in_a_function_is_seen() {
-    let world = World::new();
+    let world = Fixture::new();
     let manifest = Manifest::builtin().unwrap();
     let mut seen = 0;
     for tree in ["old", "new"] {
@@ -482,7 +482,7 @@ fn diff(rmap: &str, from: &str, to: &str) -> String {
 
 #[test]
 fn a_patch_that_does_not_apply_names_the_hunk_and_leaves_the_cache_alone() {
-    let world = World::new();
+    let world = Fixture::new();
     let rmap = world.file("old", "mm/rmap.c");
     let patch = world.dir.path().join("a.patch");
     let good = diff(&rmap, OLD_LINE, "anon_vma->root = (pvma->anon_vma)->root;");
@@ -508,7 +508,7 @@ fn a_patch_that_does_not_apply_names_the_hunk_and_leaves_the_cache_alone() {
 
 #[test]
 fn patches_of_noise_are_refused() {
-    let world = World::new();
+    let world = Fixture::new();
     let rmap = world.file("old", "mm/rmap.c");
     let good = diff(&rmap, OLD_LINE, "anon_vma->root = (pvma->anon_vma)->root;");
     let patch = world.dir.path().join("noise.patch");
@@ -547,7 +547,7 @@ fn an_empty_cache_names_the_one_command_to_run() {
 
 #[test]
 fn a_damaged_cache_says_which_note_and_how_to_mend_it() {
-    let world = World::new();
+    let world = Fixture::new();
     let note = world.cache.dir().join("old/reference.toml");
     let good = fs::read_to_string(&note).unwrap();
     for bad in ["", "name = 3\n", "\u{0}\u{1}", &good[..good.len() / 2], &good.replace("\"old\"", "\"other\"")] {
@@ -578,7 +578,7 @@ fn kernels(cache: &Path, args: &[&str]) -> Output {
 
 #[test]
 fn the_command_fails_with_one_clear_line_and_leaves_the_cache_alone() {
-    let world = World::new();
+    let world = Fixture::new();
     let (old, new) = (world.tree("old").display().to_string(), world.tree("new").display().to_string());
     let patch = world.dir.path().join("a.patch");
     let good = diff(&world.file("old", "mm/rmap.c"), OLD_LINE, "anon_vma->root = NULL;");

@@ -113,7 +113,7 @@ fn the_lockstep_goes_on_past_a_known_warning_and_still_checks_what_follows() {
         run_trace(&mut lockstep, &mut KernelDriver::new(), first).finding.expect("without being told it is found");
     assert_eq!(found.signature(), known[0].signature);
 
-    lockstep.tolerate(known.iter().map(|known| known.signature.clone()));
+    lockstep.tolerate(rmap_diff::known::signatures(&known));
     let more = trace(&format!("{first}\nfork p0 p1\nunmap p1 0x10..0x13\n"));
     let result = run_trace(&mut lockstep, &mut KernelDriver::new(), &more);
     assert_eq!(result.finding, None);

@@ -33,7 +33,7 @@ fn the_port_equals_the_c_with_the_kernels_own_vma_code() {
     let reference = reference(NAME);
     let mut lockstep = Lockstep::new(kernel_with_layer(reference, SlabMode::Reuse), Port::new(reference.revision));
     let known = KnownFindings::embedded().of(reference.name, reference.version);
-    lockstep.tolerate(known.iter().map(|known| known.signature.clone()));
+    lockstep.tolerate(rmap_diff::known::signatures(&known));
     play_random(reference, &mut lockstep, &mut KernelDriver::new(), &Mix::varied(OpSet::Full), OPS);
 }
 

@@ -21,7 +21,7 @@ fn two_million_operations(name: &str) {
     let side = Kernel::with_vma_layer(reference, SlabMode::Reuse).unwrap_or_else(|why| panic!("{name}: {why}"));
     let mut lockstep = Lockstep::new(side, Port::new(reference.revision));
     let known = KnownFindings::embedded().of(reference.name, reference.version);
-    lockstep.tolerate(known.iter().map(|known| known.signature.clone()));
+    lockstep.tolerate(rmap_diff::known::signatures(&known));
     let mut driver = KernelDriver::new();
     let mixes = [Mix::full(), Mix::full_fork_heavy(), Mix::merges()].map(|mix| Mix {
         fail_per_mille: 250,

@@ -9,8 +9,8 @@
 #include <linux/atomic.h>
 #include <linux/rbtree.h>
 #include <linux/rmap.h>
-#include <linux/rwsem.h>
 #include "stubs/observers.h"
+#include "stubs/rw_semaphore.h"
 #include "stubs/slab_object.h"
 
 static void touch(struct anon_vma *anon_vma)

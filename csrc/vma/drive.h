@@ -11,6 +11,16 @@
 #include <linux/sched.h>
 #include "vma/operations.h"
 
+static void flush_rcu(struct rmap_world *w)
+{
+	while (w->rcu_queue) {
+		struct rcu_head *head = w->rcu_queue;
+
+		w->rcu_queue = head->next;
+		head->func(head);
+	}
+}
+
 #define VMA_FLAGS_NEW (VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)
 
 #ifdef RMAP_LEGACY_TO_VMA_FLAGS

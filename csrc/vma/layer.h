@@ -14,43 +14,6 @@
 #include "stubs/world.h"
 #include "vma/watch.h"
 
-static void flush_rcu(struct rmap_world *w)
-{
-	while (w->rcu_queue) {
-		struct rcu_head *head = w->rcu_queue;
-
-		w->rcu_queue = head->next;
-		head->func(head);
-	}
-}
-
-/* --- The watcher --- */
-
-/* For the watcher's answer: the operation ends here. */
-#define ESCAPE_STOPPED 3
-
-static int32_t watch(const struct rmap_call *call, int32_t result, bool with_state);
-
-/* Events of no call: a WARN of the VMA code, say. */
-static void watch_outside(void)
-{
-	static const struct rmap_call call = { .kind = RMAP_OUTSIDE };
-
-	if (unlikely(current_world->nr_events))
-		watch(&call, 0, false);
-}
-
-static void call_begins(void)
-{
-	struct rmap_world *w = current_world;
-
-	watch_outside();
-	w->nr_events = w->nr_touched = w->nr_given = 0;
-	w->told_folio = RMAP_NONE;
-	w->epoch++;
-	w->bookkeeping = true;
-}
-
 static void report_writes(struct vm_area_struct *vma);
 static void outermost_begin(struct rmap_call call, struct vm_area_struct *vma,
 			    struct vm_area_struct *other, struct vm_area_struct *third);

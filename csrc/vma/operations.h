@@ -63,6 +63,9 @@ static uint64_t vma_told_kind(const struct vm_area_struct *vma)
 	return kind;
 }
 
+/* For the watcher's answer: the operation ends here. */
+#define ESCAPE_STOPPED 3
+
 static int32_t watch(const struct rmap_call *call, int32_t result, bool with_state)
 {
 	struct rmap_world *w = current_world;
@@ -86,6 +89,26 @@ static int32_t watch(const struct rmap_call *call, int32_t result, bool with_sta
 		siglongjmp(w->escape, ESCAPE_STOPPED);
 	w->nr_events = 0;
 	return result;
+}
+
+/* Events of no call: a WARN of the VMA code, say. */
+static void watch_outside(void)
+{
+	static const struct rmap_call call = { .kind = RMAP_OUTSIDE };
+
+	if (unlikely(current_world->nr_events))
+		watch(&call, 0, false);
+}
+
+static void call_begins(void)
+{
+	struct rmap_world *w = current_world;
+
+	watch_outside();
+	w->nr_events = w->nr_touched = w->nr_given = 0;
+	w->told_folio = RMAP_NONE;
+	w->epoch++;
+	w->bookkeeping = true;
 }
 
 /*

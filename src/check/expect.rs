@@ -1,9 +1,7 @@
 //! What a trace expects after an operation, held against what is mapped.
 
-use super::lockstep::Lockstep;
-use super::run::Driver;
-use crate::rmap::{Side, Snapshot, VmaId};
-use crate::trace::{Expectation, ExpectedVma, Properties, Trace};
+use crate::rmap::{Snapshot, VmaId};
+use crate::trace::{Expectation, ExpectedVma, Properties};
 
 /// A VMA as a side has it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,25 +73,4 @@ pub(super) fn layout(snapshot: &Snapshot, vmas: &[VmaId]) -> Vec<LaidOut> {
         .collect();
     layout.sort_unstable_by_key(|vma| vma.start);
     layout
-}
-
-/// Checks what the trace expects after an operation (from 1), of each side. It does so under the kernel's VMA code alone: the
-/// model never merges VMAs, so that its layouts are its own.
-///
-/// Whom expectations are about is asked before: see [`Trace::of_version`].
-pub fn check_expectations<C: Side, P: Side, D: Driver<C, P>>(
-    lockstep: &mut Lockstep<C, P>,
-    driver: &D,
-    trace: &Trace,
-    operation: usize,
-) {
-    let expectations = trace.expectations_after(operation);
-    if expectations.is_empty() || driver.merges().is_none() {
-        return;
-    }
-    let processes = driver.processes();
-    for expectation in expectations {
-        let process = processes.iter().find(|(mm, _)| *mm == expectation.mm);
-        lockstep.check_expectation(expectation, process.map(|(_, vmas)| &vmas[..]));
-    }
 }

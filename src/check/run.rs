@@ -1,7 +1,6 @@
 //! The loop that plays a trace on a lockstep: the command, the fuzz targets and the tests share it.
 
 use super::divergence::Finding;
-use super::expect::check_expectations;
 use super::lockstep::{Lockstep, LockstepStats};
 use crate::mm::{KernelDriver, Merges, Outcome, SmallDriver, Stats};
 use crate::pages::{AddressSpaces, Pages};
@@ -189,5 +188,26 @@ pub fn end_trace<C: Side, P: Side, D: Driver<C, P> + ?Sized>(lockstep: &mut Lock
         driver.exit_all(lockstep);
         driver.pages().unpin_all(lockstep);
         lockstep.finish_empty();
+    }
+}
+
+/// Checks what the trace expects after an operation (from 1), of each side. It does so under the kernel's VMA code alone: the
+/// model never merges VMAs, so that its layouts are its own.
+///
+/// Whom expectations are about is asked before: see [`Trace::of_version`].
+pub fn check_expectations<C: Side, P: Side, D: Driver<C, P>>(
+    lockstep: &mut Lockstep<C, P>,
+    driver: &D,
+    trace: &Trace,
+    operation: usize,
+) {
+    let expectations = trace.expectations_after(operation);
+    if expectations.is_empty() || driver.merges().is_none() {
+        return;
+    }
+    let processes = driver.processes();
+    for expectation in expectations {
+        let process = processes.iter().find(|(mm, _)| *mm == expectation.mm);
+        lockstep.check_expectation(expectation, process.map(|(_, vmas)| &vmas[..]));
     }
 }

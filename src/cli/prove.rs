@@ -10,7 +10,8 @@ use super::subject::{self, VmaOption};
 use super::{AGREE, Error, FOUND, SideArg, UNDECIDED, file, print};
 use crate::coverage::{self, ChangedLines};
 use crate::kernel::Reference;
-use crate::prove::{self, Outcome, Prover};
+use crate::known;
+use crate::prove::{self, ProofKind, Prover};
 use crate::report::{self, prove::Circumstances};
 use crate::reproduce::c;
 use crate::session::{Session, VmaCode};
@@ -60,7 +61,7 @@ impl Args {
         let vma = VmaCode::choose(self.vma.asked(), sides, &both)?;
         let session = |reference: &'static Reference| -> Result<Session, Error> {
             let known = self.known.of(reference.name, reference.version)?;
-            Ok(Session::new(reference).with_sides(sides).with_vma(vma).tolerating(&known))
+            Ok(Session::new(reference).with_sides(sides).with_vma(vma).tolerating(known::signatures(&known)))
         };
         Ok([session(both[0])?, session(both[1])?])
     }
@@ -124,9 +125,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         print(report::prove::coloured(&proof, about) + &lines)?;
     }
     Ok(match proof.outcome() {
-        Outcome::Proven => AGREE,
-        Outcome::Breaks => FOUND,
-        Outcome::NotReproduced => UNDECIDED,
+        ProofKind::Proven => AGREE,
+        ProofKind::Breaks => FOUND,
+        ProofKind::NotReproduced => UNDECIDED,
     })
 }
 

@@ -12,9 +12,10 @@ use crate::check::Sides;
 use crate::coverage;
 use crate::exhaust::{Expand, Failures, Limits, OpKinds, Scope, Search};
 use crate::kernel::{Kernel, Reference};
+use crate::known;
 use crate::report::{self, review::Replay};
 use crate::review::{
-    Class, Explorer, Names, Outcome, PairSide, Reviewed, Searched, Verdict, minimize_sightings, random,
+    Class, Equivalence, Explorer, Names, PairSide, Reviewed, Searched, Verdict, minimize_sightings, random,
 };
 use crate::session::{Session, SessionError, VmaCode};
 use crate::trace::{Mix, Rng};
@@ -95,7 +96,7 @@ impl References {
         let vma = VmaCode::choose(args.vma.asked(), Sides::Reference, &sides)?;
         let session = |side: &'static Reference| -> Result<Session, Error> {
             let session = Session::new(side).with_sides(Sides::Reference).with_vma(vma);
-            Ok(session.tolerating(&args.known.of(side.name, side.version)?))
+            Ok(session.tolerating(known::signatures(&args.known.of(side.name, side.version)?)))
         };
         let [base, changed] = sides;
         Ok(References { sessions: [session(base)?, session(changed)?], failing: args.fail_rate.per_mille() })
@@ -179,10 +180,10 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         None => Vec::new(),
     };
     let status = match verdict.outcome() {
-        Outcome::Equivalent if verdict.is_finished() => AGREE,
-        Outcome::Equivalent => UNDECIDED,
-        Outcome::Except => UNDECIDED,
-        Outcome::Different | Outcome::Violates => FOUND,
+        Equivalence::Equivalent if verdict.is_finished() => AGREE,
+        Equivalence::Equivalent => UNDECIDED,
+        Equivalence::Except => UNDECIDED,
+        Equivalence::Different | Equivalence::Violates => FOUND,
     };
     let changed = coverage::changed_lines(references.sessions[1].reference);
     if args.json {

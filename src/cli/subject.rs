@@ -6,7 +6,7 @@ use super::known_file::KnownArg;
 use super::{Error, SideArg};
 use crate::check::Sides;
 use crate::kernel::{self, Reference, SlabMode};
-use crate::known::KnownFinding;
+use crate::known::{self, KnownFinding};
 use crate::session::{Job, Session, SessionError, VmaCode};
 use crate::trace::OpSet;
 
@@ -119,7 +119,7 @@ impl Args {
     /// What was asked for; it tolerates what is known of the reference.
     pub(super) fn session(&self) -> Result<Session, Error> {
         let (reference, sides, vma, slab) = (self.reference()?, self.side.sides(), self.vma()?, self.slab());
-        Ok(Session { reference, sides, vma, slab, tolerated: Vec::new() }.tolerating(&self.known()?))
+        Ok(Session { reference, sides, vma, slab, tolerated: Vec::new() }.tolerating(known::signatures(&self.known()?)))
     }
 
     /// Does the job in the session that was asked for.

@@ -8,6 +8,7 @@ use super::figures::Figures;
 use super::{SetupError, environment};
 use crate::check::Sides;
 use crate::kernel::{self, Kernel, Reference};
+use crate::known;
 use crate::report::{self, review::Replay};
 use crate::review::{Class, Names, Pair, Reviewed, Verdict};
 use crate::session::{Session, VmaCode};
@@ -49,7 +50,7 @@ pub fn announce_review() -> Result<(), SetupError> {
     eprintln!("rmap-diff: review of {} against {}, vma={}", sides[0].name, sides[1].name, vma.name());
     let sessions = sides.map(|side| {
         let session = Session::new(side).with_sides(Sides::Reference).with_vma(vma);
-        Session { slab: super::slab(), ..session }.tolerating(&known.of(side.name, side.version))
+        Session { slab: super::slab(), ..session }.tolerating(known::signatures(&known.of(side.name, side.version)))
     });
     TARGET.get_or_init(|| Target { sessions });
     super::set_operations(vma);

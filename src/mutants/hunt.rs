@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::MutantsError;
 use crate::check::{Finding, Sides};
 use crate::kernel::{Reference, SlabMode};
-use crate::known::KnownFinding;
+use crate::known::{self, KnownFinding};
 use crate::session::{Player, Session, VmaCode};
 use crate::trace::{Mix, Rng, Trace, random_trace};
 
@@ -117,7 +117,10 @@ impl Hunt {
             Mode::Lockstep => Sides::Both,
             Mode::Alone => Sides::Reference,
         };
-        Hunt { session: Session::new(reference).with_sides(sides).tolerating(known), players: Vec::new() }
+        Hunt {
+            session: Session::new(reference).with_sides(sides).tolerating(known::signatures(known)),
+            players: Vec::new(),
+        }
     }
 
     fn player(&mut self, vma: VmaCode, slab: SlabMode) -> Result<&mut dyn Player, MutantsError> {

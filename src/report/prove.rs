@@ -6,20 +6,20 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use super::{Report, text};
-use crate::prove::{Outcome, Proof, Shown};
+use crate::prove::{Proof, ProofKind, Shown};
 
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const MIDDLING: Style = AnsiColor::Yellow.on_default().bold();
 const QUIET: Style = Style::new().dimmed();
 
-impl Outcome {
+impl ProofKind {
     /// As a proof says it.
     pub fn name(self) -> &'static str {
         match self {
-            Outcome::Proven => "proven",
-            Outcome::Breaks => "breaks something else",
-            Outcome::NotReproduced => "not reproduced",
+            ProofKind::Proven => "proven",
+            ProofKind::Breaks => "breaks something else",
+            ProofKind::NotReproduced => "not reproduced",
         }
     }
 }
@@ -42,9 +42,9 @@ pub fn coloured(proof: &Proof, about: Circumstances<'_>) -> String {
     let [without, with] = about.names;
     let outcome = proof.outcome();
     let style = match outcome {
-        Outcome::Proven => GOOD,
-        Outcome::Breaks => BAD,
-        Outcome::NotReproduced => MIDDLING,
+        ProofKind::Proven => GOOD,
+        ProofKind::Breaks => BAD,
+        ProofKind::NotReproduced => MIDDLING,
     };
     let mut out = String::new();
     let _ = writeln!(out, "{style}{without} and {with}: {}{style:#}", outcome.name());
@@ -69,7 +69,7 @@ pub fn coloured(proof: &Proof, about: Circumstances<'_>) -> String {
         Some(Err(why)) => drop(writeln!(out, "\nno C program: {why}")),
         None => {}
     }
-    if outcome == Outcome::NotReproduced {
+    if outcome == ProofKind::NotReproduced {
         out += "\nNo trace failed on one of them alone. Try a longer --time, another --seed, `--side both` (differences from the \
                 port count too), or `rmap-diff review` (differences of behaviour).\n";
     }

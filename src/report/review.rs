@@ -7,38 +7,38 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use crate::check::Invariant;
-use crate::review::{Class, Names, Outcome, Sighting, Verdict};
+use crate::review::{Class, Equivalence, Names, Sighting, Verdict};
 
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const MIDDLING: Style = AnsiColor::Yellow.on_default().bold();
 const QUIET: Style = Style::new().dimmed();
 
-impl Outcome {
+impl Equivalence {
     /// As a review says it.
     pub fn name(self) -> &'static str {
         match self {
-            Outcome::Equivalent => "equivalent",
-            Outcome::Except => "equivalent except for",
-            Outcome::Different => "different",
-            Outcome::Violates => "violates",
+            Equivalence::Equivalent => "equivalent",
+            Equivalence::Except => "equivalent except for",
+            Equivalence::Different => "different",
+            Equivalence::Violates => "violates",
         }
     }
 
     /// As JSON has it: programs compare this value, so the word that it had first stays.
     pub fn json_name(self) -> &'static str {
         match self {
-            Outcome::Except => "equivalent but for",
+            Equivalence::Except => "equivalent but for",
             outcome => outcome.name(),
         }
     }
 }
 
-fn kind(class: &Class) -> Outcome {
+fn kind(class: &Class) -> Equivalence {
     match class {
-        Class::Except(_) => Outcome::Except,
-        Class::Different(_) => Outcome::Different,
-        Class::Violates(..) => Outcome::Violates,
+        Class::Except(_) => Equivalence::Except,
+        Class::Different(_) => Equivalence::Different,
+        Class::Violates(..) => Equivalence::Violates,
     }
 }
 
@@ -64,9 +64,9 @@ pub fn coloured(verdict: &Verdict, replay: &Replay<'_>) -> String {
     let mut out = String::new();
     let outcome = verdict.outcome();
     let style = match outcome {
-        Outcome::Equivalent => GOOD,
-        Outcome::Except => MIDDLING,
-        Outcome::Different | Outcome::Violates => BAD,
+        Equivalence::Equivalent => GOOD,
+        Equivalence::Except => MIDDLING,
+        Equivalence::Different | Equivalence::Violates => BAD,
     };
     let of_worst = verdict.seen.iter().filter(|(class, _)| kind(class) == outcome);
     let plain = |text: String| text.strip_prefix("violate ").map_or(text.clone(), str::to_owned);
@@ -115,12 +115,12 @@ pub fn last_line(verdict: &Verdict, Names { base, changed }: Names<'_>, status: 
     let outcome = verdict.outcome();
     let classes = verdict.seen.iter().filter(|(class, _)| kind(class) == outcome).count();
     let what = match outcome {
-        Outcome::Equivalent if verdict.is_finished() => "no difference was seen".to_owned(),
-        Outcome::Equivalent => "no difference was seen, but a scope was not finished".to_owned(),
-        Outcome::Except if classes == 1 => "1 benign difference, named above".to_owned(),
-        Outcome::Except => format!("{classes} benign differences, named above"),
-        Outcome::Different | Outcome::Violates if classes == 1 => "1 class, shown above".to_owned(),
-        Outcome::Different | Outcome::Violates => format!("{classes} classes, shown above"),
+        Equivalence::Equivalent if verdict.is_finished() => "no difference was seen".to_owned(),
+        Equivalence::Equivalent => "no difference was seen, but a scope was not finished".to_owned(),
+        Equivalence::Except if classes == 1 => "1 benign difference, named above".to_owned(),
+        Equivalence::Except => format!("{classes} benign differences, named above"),
+        Equivalence::Different | Equivalence::Violates if classes == 1 => "1 class, shown above".to_owned(),
+        Equivalence::Different | Equivalence::Violates => format!("{classes} classes, shown above"),
     };
     let means = if status == 0 { "" } else { ", which is the verdict and no error of the tool" };
     format!("review: {base} and {changed}: {}: {what} (exit status {status}{means})", outcome.name())
@@ -152,7 +152,7 @@ fn work(verdict: &Verdict) -> String {
 
 fn write_class(class: &Class, sighting: &Sighting, names: Names<'_>, out: &mut String) {
     let times = if sighting.count == 1 { "once".to_owned() } else { format!("{} times", sighting.count) };
-    let style = if kind(class) == Outcome::Except { MIDDLING } else { BAD };
+    let style = if kind(class) == Equivalence::Except { MIDDLING } else { BAD };
     let what = match class {
         Class::Except(_) => String::new(),
         Class::Different(_) => "different ".into(),

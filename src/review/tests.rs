@@ -1,7 +1,7 @@
 //! Reviews of the port against itself, and against sides that are bent.
 
 use super::{
-    BenignDifference, Class, Explorer, Names, Outcome, Pair, PairSide, Reviewed, Searched, Sightings, Verdict,
+    BenignDifference, Class, Equivalence, Explorer, Names, Pair, PairSide, Reviewed, Searched, Sightings, Verdict,
 };
 use crate::exhaust::{Ended, Expand, Failures, Limits, OpKinds, Scope, Search};
 use crate::port::Port;
@@ -248,7 +248,7 @@ fn a_search_that_ended_early_is_not_called_equivalent_without_a_word() {
     let names = Names { base: "a", changed: "b" };
     for (depth, finished) in [(6, true), (5, false)] {
         let verdict = Verdict { scopes: vec![searched(6), searched(depth)], transitions: 9, ..Verdict::default() };
-        assert_eq!((verdict.outcome(), verdict.is_finished()), (Outcome::Equivalent, finished));
+        assert_eq!((verdict.outcome(), verdict.is_finished()), (Equivalence::Equivalent, finished));
         let replay = crate::report::review::Replay { names, vma: "model", traces: &[], alone: &[], known: "" };
         let said = crate::report::review::plain(&verdict, &replay);
         assert_eq!(said.lines().next().unwrap().contains("NOT finished"), !finished, "{said}");

@@ -8,7 +8,7 @@ use crate::trace::{Mix, Rng, random_trace};
 
 /// In one word.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Outcome {
+pub enum Equivalence {
     /// No difference was seen.
     Equivalent,
     /// Only such as have a name.
@@ -70,13 +70,13 @@ impl Verdict {
     }
 
     /// In one word.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> Equivalence {
         let of = |class: &Class| match class {
-            Class::Except(_) => Outcome::Except,
-            Class::Different(_) => Outcome::Different,
-            Class::Violates(..) => Outcome::Violates,
+            Class::Except(_) => Equivalence::Except,
+            Class::Different(_) => Equivalence::Different,
+            Class::Violates(..) => Equivalence::Violates,
         };
-        self.seen.iter().map(|(class, _)| of(class)).max().unwrap_or(Outcome::Equivalent)
+        self.seen.iter().map(|(class, _)| of(class)).max().unwrap_or(Equivalence::Equivalent)
     }
 }
 

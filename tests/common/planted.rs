@@ -14,8 +14,8 @@ use std::process::Command;
 use rmap_extract::cache::{Cache, Note};
 use rmap_extract::changed::Texts;
 use rmap_extract::edit::{Edit, c_function};
+use rmap_extract::fetch::default_set;
 use rmap_extract::source::copy_needed;
-use rmap_extract::supply::default_set;
 
 /// The name of the reference before the series.
 pub const BEFORE: &str = "6.12";

@@ -10,13 +10,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::cache::{AppliedPatch, Cache, CacheError, Note, Reference};
+use crate::cache::{Cache, CacheError, Reference};
 use crate::edit::{Edit, EditError, c_function};
-use crate::source;
-use crate::supply::{SupplyError, examine};
 
 /// The file, as the note of a derived reference names it.
-const FILE: &str = "derived.toml";
+pub(crate) const FILE: &str = "derived.toml";
 
 /// A reference cannot be derived.
 #[derive(Debug, thiserror::Error)]
@@ -43,9 +41,12 @@ pub enum DeriveError {
     },
     /// Somebody's own reference has the name.
     #[error(
-        "the reference {0} is there and was made in another way: to derive it, remove it first (kernels remove {0})"
+        "the reference {0} is there and was made in another way: to derive it, remove it first (rmap-kernels remove {0})"
     )]
     Taken(String),
+    /// A file of its base.
+    #[error(transparent)]
+    Base(#[from] CacheError),
     /// The table itself.
     #[error("crates/extract/{FILE}: {0}")]
     Table(#[from] toml::de::Error),
@@ -94,45 +95,9 @@ pub fn find(name: &str) -> Result<Option<Derived>, DeriveError> {
     Ok(all()?.into_iter().find(|derived| derived.name == name))
 }
 
-/// Makes a reference of its base, which must be in the cache. One that is there and would come out the same is not touched, for a
-/// build looks at its date.
-pub fn derive(cache: &Cache, name: &str) -> Result<Reference, SupplyError> {
-    let Some(derived) = find(name)? else {
-        let known = all()?.into_iter().map(|derived| derived.name).collect();
-        return Err(DeriveError::Unknown { name: name.to_owned(), known }.into());
-    };
-    let base = cache.load(&derived.base)?;
-    let there = match cache.load(name) {
-        Ok(there) if there.note.patches.iter().any(|patch| patch.name == FILE) => Some(there),
-        Ok(_) => return Err(DeriveError::Taken(name.to_owned()).into()),
-        Err(CacheError::Absent { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
-    let edited = derived.apply(&base, cache)?;
-    let mut patches = base.note.patches.clone();
-    patches.push(AppliedPatch { name: FILE.to_owned(), subject: derived.about.clone(), ..AppliedPatch::default() });
-    let changed = Vec::new();
-    let note = Note { name: name.to_owned(), package: None, patches, changed, ..base.note.clone() };
-    if let Some(there) = there {
-        let io = |error| CacheError::Io { path: there.tree(), cache: cache.dir().to_owned(), error };
-        if there.note == note && is_edit_of(&there.tree(), &base.tree(), &edited).map_err(io)? {
-            return Ok(there);
-        }
-    }
-    let staging = cache.stage(name)?;
-    let tree = staging.tree();
-    source::copy_needed(&base.tree(), &tree)?;
-    for (file, text) in &edited {
-        let path = tree.join(file);
-        fs::write(&path, text).map_err(|error| CacheError::Io { path, cache: cache.dir().to_owned(), error })?;
-    }
-    examine(&tree)?;
-    Ok(staging.install(&note)?)
-}
-
 impl Derived {
     /// The edited files, each with its text.
-    fn apply(&self, base: &Reference, cache: &Cache) -> Result<BTreeMap<PathBuf, String>, SupplyError> {
+    pub(crate) fn apply(&self, base: &Reference, cache: &Cache) -> Result<BTreeMap<PathBuf, String>, DeriveError> {
         let mut edited = BTreeMap::new();
         for FileEdit { file, edit, .. } in &self.edits {
             let path = base.tree().join(file);
@@ -157,7 +122,7 @@ impl Derived {
 }
 
 /// Whether a tree is what the edits make of another.
-fn is_edit_of(tree: &Path, base: &Path, edited: &BTreeMap<PathBuf, String>) -> io::Result<bool> {
+pub(crate) fn is_edit_of(tree: &Path, base: &Path, edited: &BTreeMap<PathBuf, String>) -> io::Result<bool> {
     let files = files(tree, Path::new(""))?;
     if files != self::files(base, Path::new(""))? {
         return Ok(false);

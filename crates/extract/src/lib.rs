@@ -1,5 +1,5 @@
 //! What `rmap-diff` does before there is anything to run: it brings kernel trees into a cache
-//! ([`cache`], [`supply`]), cuts the kernel's own C out of them ([`extract`]) as the manifest says
+//! ([`cache`], [`supply`], [`fetch`]), cuts the kernel's own C out of them ([`extract`]) as the manifest says
 //! ([`manifest`]), and finds out how each generation behaves ([`revision`]) and what it can do ([`features`]).
 //!
 //! Of that a build makes what a compiler is given and the table that the tool includes ([`prepare`], [`table`],
@@ -19,6 +19,7 @@ pub mod derive;
 pub mod edit;
 pub mod extract;
 pub mod features;
+pub mod fetch;
 pub mod instrumentation;
 pub mod manifest;
 pub mod mutants;

@@ -10,16 +10,16 @@ use std::process::Command;
 
 use common::{edit, listing, new_tree, old_tree, run, write};
 use rmap_extract::cache::{Cache, Reference};
-use rmap_extract::derive;
+use rmap_extract::fetch;
 use rmap_extract::supply::{self, Addition, SupplyError};
 
-struct World {
+struct TestCache {
     dir: tempfile::TempDir,
     cache: Cache,
     said: Vec<String>,
 }
 
-impl World {
+impl TestCache {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         old_tree(&dir.path().join("linux"), "6.1.2");
@@ -133,7 +133,7 @@ fn is_complete(reference: &Reference) {
 
 #[test]
 fn a_directory_is_added_with_what_is_needed_of_it() {
-    let mut world = World::new();
+    let mut world = TestCache::new();
     let reference = world.add("mine", "linux", None, &[]).unwrap();
     is_complete(&reference);
     assert_eq!(reference.note.version, "6.1.2");
@@ -142,7 +142,7 @@ fn a_directory_is_added_with_what_is_needed_of_it() {
 
 #[test]
 fn a_tarball_is_added_packed_or_not_with_a_top_directory_or_without() {
-    let mut world = World::new();
+    let mut world = TestCache::new();
     let (top, linux) = (world.dir.path().to_owned(), world.path("linux"));
     run(&top, "tar", &["-cf", "plain.tar", "linux"]);
     run(&top, "tar", &["-czf", "gz.tgz", "linux"]);
@@ -163,8 +163,8 @@ fn a_tarball_is_added_packed_or_not_with_a_top_directory_or_without() {
     world.refuses("x", "plain.tar", Some("v1"), &[], &["revision `v1`", "git repository"]);
 }
 
-fn git_world() -> (World, PathBuf, String) {
-    let world = World::new();
+fn git_world() -> (TestCache, PathBuf, String) {
+    let world = TestCache::new();
     let linux = world.path("linux");
     let git = |arguments: &[&str]| {
         let identity = ["-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false"];
@@ -266,7 +266,7 @@ fn a_link_of_a_commit_is_the_file_that_it_names() {
 
 #[test]
 fn a_tree_that_is_none_is_refused() {
-    let mut world = World::new();
+    let mut world = TestCache::new();
     write(&world.path("empty"), "Makefile", "VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 0\n");
     world.refuses("x", "empty", None, &[], &["no mm/rmap.c"]);
     world.refuses("x", "nothing-there", None, &[], &["nothing-there: no such directory", "no reference of that name"]);
@@ -284,7 +284,7 @@ fn a_tree_that_is_none_is_refused() {
 
 #[test]
 fn a_broken_tree_is_refused_with_the_reason() {
-    let mut world = World::new();
+    let mut world = TestCache::new();
     world.add("x", "linux", None, &[]).unwrap();
     edit(&world.path("linux"), "mm/rmap.c", "same_vma) {\n\t\tmine", "same_vma)\n\t\tmine");
     world.refuses("x", "linux", None, &[], &["mm/rmap.c:", "anon_vma_clone", "brace"]);
@@ -292,7 +292,7 @@ fn a_broken_tree_is_refused_with_the_reason() {
 
 #[test]
 fn a_patch_that_gives_a_new_behaviour_halfway_is_refused() {
-    let mut world = World::new();
+    let mut world = TestCache::new();
     world.patch(
         "half.patch",
         "mm/rmap.c",
@@ -304,7 +304,7 @@ fn a_patch_that_gives_a_new_behaviour_halfway_is_refused() {
 
 #[test]
 fn patches_go_on_top_of_each_other_and_of_a_reference() {
-    let mut world = World::new();
+    let mut world = TestCache::new();
     world.add("base", "linux", None, &[]).unwrap();
     world.patch("one.patch", "mm/rmap.c", CTOR, "\tfirst(data);\n");
     edit(&world.path("linux"), "mm/rmap.c", CTOR, "\tfirst(data);\n");
@@ -332,7 +332,7 @@ fn patches_go_on_top_of_each_other_and_of_a_reference() {
 
 #[test]
 fn a_mailbox_of_two_messages_is_applied_in_order() {
-    let mut world = World::new();
+    let mut world = TestCache::new();
     let one = world.patch("one.patch", "mm/rmap.c", CTOR, "\tfirst(data);\n");
     let two = one.replace("+\tfirst", "+\tsecond").replace("-\tconstruct", "-\tfirst");
     let message = |number: u8, text: &str| {
@@ -348,7 +348,7 @@ fn a_mailbox_of_two_messages_is_applied_in_order() {
 
 #[test]
 fn fuzz_and_offset_are_allowed_and_told_and_other_files_are_left_out() {
-    let mut world = World::new();
+    let mut world = TestCache::new();
     let text = world.patch("fuzzy.patch", "mm/rmap.c", CTOR, "\tfirst(data);\n");
     let (hunk, other) = (text.replace(" void __init anon", " void __init other_anon"), "drivers/a/b.c");
     assert_ne!(hunk, text);
@@ -372,7 +372,7 @@ fn fuzz_and_offset_are_allowed_and_told_and_other_files_are_left_out() {
 
 #[test]
 fn a_patch_that_does_not_apply_names_file_and_hunk() {
-    let mut world = World::new();
+    let mut world = TestCache::new();
     world.add("x", "linux", None, &[]).unwrap();
     let good = world.patch("good.patch", "mm/rmap.c", "return 1;", "return 2;");
     let bad = world.patch("bad.patch", "mm/rmap.c", CTOR, "\tfirst(data);\n").replace("construct", "deconstruct");
@@ -399,7 +399,7 @@ fn a_patch_that_does_not_apply_names_file_and_hunk() {
 
 #[test]
 fn a_patch_may_add_a_file() {
-    let mut world = World::new();
+    let mut world = TestCache::new();
     let text = "--- /dev/null\n+++ b/mm/added.h\n@@ -0,0 +1 @@\n+int added;\n";
     fs::write(world.path("new.patch"), text).unwrap();
     let reference = world.add("n", "linux", None, &["new.patch"]).unwrap();
@@ -411,7 +411,7 @@ fn a_patch_may_add_a_file() {
 
 /// A series of two that changes the same line twice, as files `one.patch` and `two.patch` and as a mailbox `series.mbox`, whose
 /// messages are in the wrong order; and a tree `fixed` that has it.
-fn series(world: &mut World) {
+fn series(world: &mut TestCache) {
     let one = world.patch("one.patch", "mm/rmap.c", CTOR, "\tfirst(data);\n");
     let two = one.replace("+\tfirst", "+\tsecond").replace("-\tconstruct", "-\tfirst");
     fs::write(world.path("two.patch"), &two).unwrap();
@@ -425,7 +425,7 @@ fn series(world: &mut World) {
 
 #[test]
 fn a_series_is_taken_out_the_last_patch_first() {
-    let mut world = World::new();
+    let mut world = TestCache::new();
     series(&mut world);
     fs::create_dir(world.path("dir")).unwrap();
     for (file, to) in [("one.patch", "dir/0001-one.patch"), ("two.patch", "dir/0002-two.patch")] {
@@ -456,7 +456,7 @@ fn a_series_is_taken_out_the_last_patch_first() {
 
 #[test]
 fn a_patch_that_does_not_come_out_says_why_and_what_to_do() {
-    let mut world = World::new();
+    let mut world = TestCache::new();
     series(&mut world);
     world.refuses_revert("linux", &["one.patch"], &["one.patch: mm/rmap.c: not in the tree", "PATCHES="]);
     world.refuses_revert(
@@ -482,7 +482,7 @@ fn a_patch_that_does_not_come_out_says_why_and_what_to_do() {
 
 #[test]
 fn a_fix_makes_two_trees_whether_the_base_has_it_or_not() {
-    let mut world = World::new();
+    let mut world = TestCache::new();
     series(&mut world);
     let fix = [world.path("series.mbox")];
     for (base, base_has_it) in [("linux", false), ("fixed", true)] {
@@ -517,7 +517,7 @@ fn a_fix_makes_two_trees_whether_the_base_has_it_or_not() {
 
 #[test]
 fn the_command_takes_a_patch_out_and_lists_it() {
-    let mut world = World::new();
+    let mut world = TestCache::new();
     series(&mut world);
     let [tree, patch] = ["fixed", "series.mbox"].map(|file| world.path(file).display().to_string());
     let (good, said) =
@@ -538,7 +538,7 @@ fn kernels(cache: &Path, arguments: &[&str]) -> (bool, String) {
 
 #[test]
 fn the_command_adds_lists_checks_and_removes() {
-    let world = World::new();
+    let world = TestCache::new();
     let cache = world.cache.dir();
     let linux = world.path("linux").display().to_string();
     let (good, said) = kernels(cache, &["list"]);
@@ -577,7 +577,7 @@ fn the_command_adds_lists_checks_and_removes() {
 
 #[test]
 fn a_reference_gives_way_neither_to_a_change_of_itself_nor_to_a_tree_if_it_came_from_a_package() {
-    let mut world = World::new();
+    let mut world = TestCache::new();
     let reference = world.add("6.12", "linux", None, &[]).unwrap();
     world.patch("a.patch", "mm/rmap.c", CTOR, "\tfirst(data);\n");
     let cache = world.cache.dir().display().to_string();
@@ -603,7 +603,7 @@ fn a_reference_gives_way_neither_to_a_change_of_itself_nor_to_a_tree_if_it_came_
 
 #[test]
 fn the_default_set_is_what_bears_its_plain_number() {
-    let mut world = World::new();
+    let mut world = TestCache::new();
     for (name, version) in
         [("mine", "7.9.1"), ("7.2", "7.2.5"), ("7.10", "7.10.0"), ("7.3-patched", "7.3.4"), ("7.99", "7.3.4")]
     {
@@ -611,9 +611,9 @@ fn the_default_set_is_what_bears_its_plain_number() {
         new_tree(&tree, version);
         world.add(name, name, None, &[]).unwrap();
     }
-    assert_eq!(supply::default_set(&world.cache).unwrap(), ["7.10"]);
+    assert_eq!(fetch::default_set(&world.cache).unwrap(), ["7.10"]);
     world.add("6.12", "linux", None, &[]).unwrap();
-    assert_eq!(supply::default_set(&world.cache).unwrap(), ["6.12", "7.10"]);
+    assert_eq!(fetch::default_set(&world.cache).unwrap(), ["6.12", "7.10"]);
 }
 
 // --- References that are made by edits ---
@@ -621,8 +621,8 @@ fn the_default_set_is_what_bears_its_plain_number() {
 #[test]
 fn an_edit_that_does_not_fit_the_tree_says_so_and_leaves_the_cache_as_it_was() {
     let name = "6.12-fork-preallocates";
-    let mut world = World::new();
-    let said = |world: &World, name: &str| derive::derive(&world.cache, name).unwrap_err().to_string();
+    let mut world = TestCache::new();
+    let said = |world: &TestCache, name: &str| fetch::derive(&world.cache, name).unwrap_err().to_string();
     assert!(said(&world, name).contains("no reference `6.12`"), "{}", said(&world, name));
     assert!(said(&world, "6.12").contains(name), "{}", said(&world, "6.12"));
 

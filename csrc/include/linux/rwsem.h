@@ -9,22 +9,13 @@
 
 #include <linux/types.h>
 #include "stubs/observers.h"
+#include "stubs/rw_semaphore.h"
 
 /* --- Custom --- */
-
-struct rw_semaphore {
-	uint32_t writers;
-	uint32_t readers;
-};
 
 static inline void init_rwsem(struct rw_semaphore *sem)
 {
 	sem->writers = sem->readers = 0;
-}
-
-static inline int rwsem_is_locked(struct rw_semaphore *sem)
-{
-	return sem->writers || sem->readers;
 }
 
 static inline void down_write(struct rw_semaphore *sem)

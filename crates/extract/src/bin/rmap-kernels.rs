@@ -9,7 +9,8 @@ use rmap_extract::boot::{self, BootError};
 use rmap_extract::cache::{AppliedPatch, Cache, CacheError};
 use rmap_extract::debian::Wanted;
 use rmap_extract::derive::{self, DeriveError};
-use rmap_extract::supply::{self, Addition, Checked, Fetched, SupplyError};
+use rmap_extract::fetch::{self, Fetched};
+use rmap_extract::supply::{self, Addition, Checked, SupplyError};
 
 /// Kernel references for rmap-diff.
 #[derive(Parser)]
@@ -189,7 +190,7 @@ fn run(action: Action) -> Result<ExitCode, Error> {
             Err(error) => return Err(error.into()),
         },
         Action::Derive { name: Some(name) } => {
-            let reference = derive::derive(&cache, &name)?;
+            let reference = fetch::derive(&cache, &name)?;
             println!("{}: derived ({})", reference.name, reference.note.version);
         }
         Action::Derive { name: None } => {
@@ -197,7 +198,7 @@ fn run(action: Action) -> Result<ExitCode, Error> {
                 println!("{} of {}: {}", derived.name, derived.base, derived.about);
             }
         }
-        Action::Resolve { name } => println!("{}", supply::resolve(&cache, &name)?),
+        Action::Resolve { name } => println!("{}", fetch::resolve(&cache, &name)?),
         Action::List => {
             for reference in cache.some_references()? {
                 let note = &reference.note;
@@ -234,7 +235,7 @@ fn run(action: Action) -> Result<ExitCode, Error> {
         }
         Action::Emulator => println!("{}", boot::emulator(&cache, say)?.display()),
         Action::Default => {
-            for name in supply::default_set(&cache)? {
+            for name in fetch::default_set(&cache)? {
                 println!("{name}");
             }
         }
@@ -273,7 +274,7 @@ fn print_checked(tree: &str, checked: &Checked, pieces: bool) -> ExitCode {
 
 fn fetch(cache: &Cache, versions: &[String], refresh: bool, say: &mut dyn FnMut(&str)) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
-    for (version, result) in supply::fetch(cache, versions, refresh, say) {
+    for (version, result) in fetch::fetch(cache, versions, refresh, say) {
         match result {
             Fetched::Present(reference) => {
                 let note = &reference.note;

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The lock of an anon_vma, for linux/rwsem.h and for the observers of it.
+ */
+#ifndef STUBS_RW_SEMAPHORE_H
+#define STUBS_RW_SEMAPHORE_H
+
+#include <linux/types.h>
+
+struct rw_semaphore {
+	uint32_t writers;
+	uint32_t readers;
+};
+
+static inline int rwsem_is_locked(struct rw_semaphore *sem)
+{
+	return sem->writers || sem->readers;
+}
+
+#endif /* STUBS_RW_SEMAPHORE_H */
