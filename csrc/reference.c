@@ -77,34 +77,31 @@ KEPT int verbatim_anon_vma_clone(struct vm_area_struct *dst, struct vm_area_stru
 KEPT int verbatim_anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src);
 #endif
 
+/* The functions of a tree, by name and by what they take. */
 #ifdef RMAP_ANON_RMAP_TREE
-KEPT void verbatim_anon_rmap_tree_insert(struct anon_vma_chain *avc, struct anon_vma *anon_vma);
-KEPT void verbatim_anon_rmap_tree_remove(struct anon_vma_chain *avc, struct anon_vma *anon_vma);
-#ifdef RMAP_UPDATE_TOLD_OFFSET
-KEPT void verbatim_anon_rmap_tree_pre_update_vma(struct vm_area_struct *vma, bool offset_stays);
-KEPT void verbatim_anon_rmap_tree_post_update_vma(struct vm_area_struct *vma, bool offset_stays);
-#define PRE_UPDATE_VERBATIM(vma, stays) verbatim_anon_rmap_tree_pre_update_vma(vma, stays)
-#define POST_UPDATE_VERBATIM(vma, stays)                                \
-	do {                                                            \
-		if (stays)                                              \
-			observe_tree_update(vma);                       \
-		verbatim_anon_rmap_tree_post_update_vma(vma, stays);    \
-	} while (0)
+#define TREE(name) anon_rmap_tree_##name
+#define VERBATIM_TREE(name) verbatim_anon_rmap_tree_##name
 #else
-KEPT void verbatim_anon_rmap_tree_pre_update_vma(struct vm_area_struct *vma);
-KEPT void verbatim_anon_rmap_tree_post_update_vma(struct vm_area_struct *vma);
-#define PRE_UPDATE_VERBATIM(vma, stays) verbatim_anon_rmap_tree_pre_update_vma(vma)
-#define POST_UPDATE_VERBATIM(vma, stays) verbatim_anon_rmap_tree_post_update_vma(vma)
+#define TREE(name) anon_vma_interval_tree_##name
+#define VERBATIM_TREE(name) verbatim_anon_vma_interval_tree_##name
 #endif
+
+#ifdef RMAP_TREE_OF_ANON_VMA
+#define TREE_TYPE struct anon_vma
+#define ANON_VMA_OF_TREE(tree) (tree)
 #else
-KEPT void verbatim_anon_vma_interval_tree_insert(struct anon_vma_chain *node,
-						 struct rb_root_cached *root);
-KEPT void verbatim_anon_vma_interval_tree_remove(struct anon_vma_chain *node,
-						 struct rb_root_cached *root);
-KEPT void verbatim_anon_vma_interval_tree_pre_update_vma(struct vm_area_struct *vma);
-KEPT void verbatim_anon_vma_interval_tree_post_update_vma(struct vm_area_struct *vma);
-#define PRE_UPDATE_VERBATIM(vma, stays) verbatim_anon_vma_interval_tree_pre_update_vma(vma)
-#define POST_UPDATE_VERBATIM(vma, stays) verbatim_anon_vma_interval_tree_post_update_vma(vma)
+#define TREE_TYPE struct rb_root_cached
+#define ANON_VMA_OF_TREE(tree) container_of(tree, struct anon_vma, rb_root)
+#endif
+
+KEPT void VERBATIM_TREE(insert)(struct anon_vma_chain *avc, TREE_TYPE *tree);
+KEPT void VERBATIM_TREE(remove)(struct anon_vma_chain *avc, TREE_TYPE *tree);
+#ifdef RMAP_UPDATE_TOLD_OFFSET
+KEPT void VERBATIM_TREE(pre_update_vma)(struct vm_area_struct *vma, bool offset_stays);
+KEPT void VERBATIM_TREE(post_update_vma)(struct vm_area_struct *vma, bool offset_stays);
+#else
+KEPT void VERBATIM_TREE(pre_update_vma)(struct vm_area_struct *vma);
+KEPT void VERBATIM_TREE(post_update_vma)(struct vm_area_struct *vma);
 #endif
 
 #ifdef RMAP_WALK_OF_PAGE
@@ -140,31 +137,37 @@ KEPT void __folio_set_anon(struct folio *folio, struct vm_area_struct *vma, unsi
 
 STUBS_BEGIN
 
-#ifdef RMAP_ANON_RMAP_TREE
-static void anon_rmap_tree_insert(struct anon_vma_chain *avc, struct anon_vma *anon_vma)
+static void TREE(insert)(struct anon_vma_chain *avc, TREE_TYPE *tree)
 {
-	observe_tree_insert(avc, anon_vma);
-	verbatim_anon_rmap_tree_insert(avc, anon_vma);
+	observe_tree_insert(avc, ANON_VMA_OF_TREE(tree));
+	VERBATIM_TREE(insert)(avc, tree);
 }
 
-static void anon_rmap_tree_remove(struct anon_vma_chain *avc, struct anon_vma *anon_vma)
+static void TREE(remove)(struct anon_vma_chain *avc, TREE_TYPE *tree)
 {
-	observe_tree_remove(avc, anon_vma);
-	verbatim_anon_rmap_tree_remove(avc, anon_vma);
+	observe_tree_remove(avc, ANON_VMA_OF_TREE(tree));
+	VERBATIM_TREE(remove)(avc, tree);
 }
+
+static void pre_update_verbatim(struct vm_area_struct *vma, bool offset_stays)
+{
+#ifdef RMAP_UPDATE_TOLD_OFFSET
+	VERBATIM_TREE(pre_update_vma)(vma, offset_stays);
 #else
-static void anon_vma_interval_tree_insert(struct anon_vma_chain *avc, struct rb_root_cached *root)
-{
-	observe_tree_insert(avc, container_of(root, struct anon_vma, rb_root));
-	verbatim_anon_vma_interval_tree_insert(avc, root);
+	VERBATIM_TREE(pre_update_vma)(vma);
+#endif
 }
 
-static void anon_vma_interval_tree_remove(struct anon_vma_chain *avc, struct rb_root_cached *root)
+static void post_update_verbatim(struct vm_area_struct *vma, bool offset_stays)
 {
-	observe_tree_remove(avc, container_of(root, struct anon_vma, rb_root));
-	verbatim_anon_vma_interval_tree_remove(avc, root);
-}
+#ifdef RMAP_UPDATE_TOLD_OFFSET
+	if (offset_stays)
+		observe_tree_update(vma);
+	VERBATIM_TREE(post_update_vma)(vma, offset_stays);
+#else
+	VERBATIM_TREE(post_update_vma)(vma);
 #endif
+}
 
 STUBS_END
 
@@ -362,14 +365,14 @@ static void pre_update_vma(struct vm_area_struct *vma, bool offset_stays)
 	if (!vma->anon_vma)
 		return;
 	anon_vma_lock_write(vma->anon_vma);
-	PRE_UPDATE_VERBATIM(vma, offset_stays);
+	pre_update_verbatim(vma, offset_stays);
 }
 
 static void post_update_vma(struct vm_area_struct *vma, bool offset_stays)
 {
 	if (!vma->anon_vma)
 		return;
-	POST_UPDATE_VERBATIM(vma, offset_stays);
+	post_update_verbatim(vma, offset_stays);
 	anon_vma_unlock_write(vma->anon_vma);
 }
 #endif

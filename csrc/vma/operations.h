@@ -318,21 +318,13 @@ static inline void anon_vma_unlock_write(struct anon_vma *anon_vma)
 	outermost_end(0);
 }
 
-#ifdef RMAP_ANON_RMAP_TREE
-#define TREE_PRE_UPDATE anon_rmap_tree_pre_update_vma
-#define TREE_POST_UPDATE anon_rmap_tree_post_update_vma
-#else
-#define TREE_PRE_UPDATE anon_vma_interval_tree_pre_update_vma
-#define TREE_POST_UPDATE anon_vma_interval_tree_post_update_vma
-#endif
-
 static void observe_tree_pre_update(struct vm_area_struct *vma, bool offset_stays)
 {
 	struct rmap_call call = CALL(TREE_PRE_UPDATE_VMA, tree_pre_update_vma, serial_of(vma),
 				    offset_stays);
 
 	outermost_begin(call, vma, NULL, NULL);
-	PRE_UPDATE_VERBATIM(vma, offset_stays);
+	pre_update_verbatim(vma, offset_stays);
 	outermost_end(0);
 }
 
@@ -342,27 +334,27 @@ static void observe_tree_post_update(struct vm_area_struct *vma, bool offset_sta
 				    offset_stays);
 
 	outermost_begin(call, vma, NULL, NULL);
-	POST_UPDATE_VERBATIM(vma, offset_stays);
+	post_update_verbatim(vma, offset_stays);
 	outermost_end(0);
 }
 
 #ifdef RMAP_UPDATE_TOLD_OFFSET
-static inline void TREE_PRE_UPDATE(struct vm_area_struct *vma, bool offset_stays)
+static inline void TREE(pre_update_vma)(struct vm_area_struct *vma, bool offset_stays)
 {
 	observe_tree_pre_update(vma, offset_stays);
 }
 
-static inline void TREE_POST_UPDATE(struct vm_area_struct *vma, bool offset_stays)
+static inline void TREE(post_update_vma)(struct vm_area_struct *vma, bool offset_stays)
 {
 	observe_tree_post_update(vma, offset_stays);
 }
 #else
-static inline void TREE_PRE_UPDATE(struct vm_area_struct *vma)
+static inline void TREE(pre_update_vma)(struct vm_area_struct *vma)
 {
 	observe_tree_pre_update(vma, false);
 }
 
-static inline void TREE_POST_UPDATE(struct vm_area_struct *vma)
+static inline void TREE(post_update_vma)(struct vm_area_struct *vma)
 {
 	observe_tree_post_update(vma, false);
 }

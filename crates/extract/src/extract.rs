@@ -11,7 +11,7 @@ use crate::cache::{AppliedPatch, Reference};
 use crate::features::Features;
 use crate::manifest::Manifest;
 use crate::revision::{self, Revision, RevisionError};
-use crate::syntax::{Condition, Kind, SyntaxError};
+use crate::syntax::{Condition, Definition, Kind, SourceFile, SyntaxError};
 use crate::version::{KernelVersion, VersionError};
 
 pub mod closure;
@@ -119,14 +119,30 @@ pub struct Piece {
     pub wrapped: bool,
     /// The text, byte for byte.
     pub text: String,
-    /// How many parameters a function has.
+    /// The parameters of a function.
     #[serde(skip)]
-    parameters: usize,
+    parameters: Parameters,
     /// The conditionals to repeat around it: only where both branches are cut.
     #[serde(skip)]
     conditions: Vec<Condition>,
     #[serde(skip)]
     order: (usize, usize),
+}
+
+/// The parameters of a function; of anything else, none.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Parameters {
+    count: usize,
+    /// Their text, with one space wherever there is space.
+    text: String,
+}
+
+impl Parameters {
+    fn of(file: &SourceFile, definition: &Definition) -> Parameters {
+        let text = file.code.get(definition.name_range.end..definition.parameters_end).unwrap_or_default();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        Parameters { count: definition.parameters.len(), text }
+    }
 }
 
 /// The prototype of a function with external linkage in the kernel, which gets internal linkage.

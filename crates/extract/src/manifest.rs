@@ -142,11 +142,14 @@ pub struct Cut {
 pub struct Fact {
     /// The macro.
     pub define: String,
-    /// This was cut.
-    pub cut: String,
+    /// One of these was cut.
+    pub cut: Vec<String>,
     /// And is a function with so many parameters.
     #[serde(default)]
     pub parameters: Option<usize>,
+    /// And has this among its parameters: `struct page *`.
+    #[serde(default)]
+    pub takes: Option<String>,
 }
 
 impl Manifest {

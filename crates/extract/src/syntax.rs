@@ -10,6 +10,7 @@ use std::path::Path;
 
 use tree_sitter::{Node, Parser};
 
+mod alternatives;
 mod definitions;
 
 /// A file could not be read as C, or a definition in it is broken.
@@ -116,6 +117,8 @@ pub struct SourceFile {
     pub path: String,
     /// Its text.
     pub text: String,
+    /// Its text as it was parsed: of two signatures over one body, one is left out.
+    pub code: String,
     /// What it defines, in order.
     pub definitions: Vec<Definition>,
     tokens: Vec<Token>,
@@ -134,11 +137,17 @@ impl SourceFile {
         let unparsable = || SyntaxError::Unparsable(path.to_owned());
         let mut parser = Parser::new();
         parser.set_language(&tree_sitter_c::LANGUAGE.into()).map_err(|_| unparsable())?;
-        let tree = parser.parse(&text, None).ok_or_else(unparsable)?;
-        let definitions = definitions::collect(tree.root_node(), &text);
+        let (code, alternatives) = alternatives::resolve(&text);
+        let tree = parser.parse(&code, None).ok_or_else(unparsable)?;
+        let mut definitions = definitions::collect(tree.root_node(), &code);
+        for definition in &mut definitions {
+            let around = alternatives.iter().find(|around| around.contains(&definition.name_range.start));
+            definition.range.start =
+                around.map_or(definition.range.start, |around| around.start.min(definition.range.start));
+        }
         let mut tokens = Vec::new();
         collect_tokens(tree.root_node(), &mut tokens);
-        Ok(Self { path: path.to_owned(), text, definitions, tokens })
+        Ok(Self { path: path.to_owned(), text, code, definitions, tokens })
     }
 
     /// The line of a byte, from 1.

@@ -58,6 +58,22 @@ fn each_generation_is_found_where_it_keeps_its_definitions() {
     assert!(new.open_calls.contains(&"complain".to_owned()) && !new.open_calls.contains(&"anon_vma_alloc".to_owned()));
 }
 
+/// Between 7.2 and 7.3, and where somebody takes the change without the new name.
+#[test]
+fn what_a_tree_function_takes_is_asked_of_itself_and_not_of_its_name() {
+    let facts = |dir: &Path| cut(dir).unwrap().facts;
+    let has = |facts: &[String], fact: &str| facts.iter().any(|there| there == fact);
+    let dir = old();
+    assert!(!has(&facts(dir.path()), "RMAP_TREE_OF_ANON_VMA"));
+    let insert = "anon_vma_interval_tree_insert(struct anon_vma_chain *link,\n\t\t\tstruct";
+    edit(dir.path(), "mm/interval_tree.c", &format!("{insert} rb_root_cached *"), &format!("{insert} anon_vma *"));
+    let renamed = facts(dir.path());
+    assert!(has(&renamed, "RMAP_TREE_OF_ANON_VMA") && !has(&renamed, "RMAP_ANON_RMAP_TREE"), "{renamed:?}");
+    let new = new();
+    let facts = facts(new.path());
+    assert!(has(&facts, "RMAP_TREE_OF_ANON_VMA") && has(&facts, "RMAP_ANON_RMAP_TREE"), "{facts:?}");
+}
+
 #[test]
 fn a_folio_side_of_pages_is_cut_and_said_in_facts() {
     let dir = old();
@@ -75,8 +91,28 @@ fn a_folio_side_of_pages_is_cut_and_said_in_facts() {
     edit(dir.path(), "mm/util.c", "folio->mapping", "helper()");
     let extract = cut(dir.path()).unwrap();
     let of_page = ["SET_ANON", "WALK", "GET_ANON_VMA", "MOVE_ANON"].map(|what| format!("RMAP_{what}_OF_PAGE"));
+    // A name is not enough: the walk itself takes a page.
+    let of_a_folio_yet: Vec<String> = of_page.iter().filter(|fact| *fact != "RMAP_WALK_OF_PAGE").cloned().collect();
+    assert_eq!(extract.facts, of_a_folio_yet);
+    edit(dir.path(), "mm/rmap.c", "rmap_walk_anon(struct folio *folio", "rmap_walk_anon(struct page *folio");
+    let extract = cut(dir.path()).unwrap();
     assert_eq!(extract.facts, of_page);
     assert!(extract.piece("page_anon_vma").is_some() && extract.piece("helper").is_some());
+}
+
+#[test]
+fn the_padding_of_a_vendor_comes_along_in_both_its_forms() {
+    let dir = old();
+    let kabi = "#ifdef __GENKSYMS__\n# define RH_KABI_RESERVE(n)\n#else\n\
+                # define RH_KABI_RESERVE(n)\t_RH_KABI_RESERVE(n);\n\
+                # define _RH_KABI_RESERVE(n)\tunsigned long rh_reserved##n\n#endif\n";
+    write(dir.path(), "include/linux/rh_kabi.h", kabi);
+    edit(dir.path(), "include/linux/rmap.h", "struct anon_vma {\n", "struct anon_vma {\n\tRH_KABI_RESERVE(1)\n");
+    let extract = cut(dir.path()).unwrap();
+    let forms = extract.pieces.iter().filter(|piece| piece.symbol == "RH_KABI_RESERVE");
+    assert_eq!(forms.count(), 2);
+    assert!(extract.piece("_RH_KABI_RESERVE").is_some());
+    assert!(extract.piece("anon_vma").unwrap().text.contains("RH_KABI_RESERVE(1)\n"));
 }
 
 #[test]
@@ -116,8 +152,8 @@ fn what_is_written_renames_the_entry_points_and_gives_the_rest_internal_linkage(
 
     let prototypes = read("rmap_prototypes.h");
     for line in [
-        "static void anon_vma_interval_tree_insert(struct anon_vma_chain *link);",
-        "static void verbatim_anon_vma_interval_tree_insert(struct anon_vma_chain *link);",
+        "static void anon_vma_interval_tree_insert(struct anon_vma_chain *link,\n\t\t\tstruct rb_root_cached *root);",
+        "static void verbatim_anon_vma_interval_tree_insert(struct anon_vma_chain *link,\n",
         "#ifdef CONFIG_DEBUG_VM_RB\nstatic void anon_vma_interval_tree_verify(struct anon_vma_chain *link);\n#endif",
         "static int verbatim___anon_vma_prepare(struct vm_area_struct *vma);",
         "static void __init anon_vma_init(void);",

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::cut::{called, facts, prototypes_of, words};
 use super::write::{failed, framed, under_conditions};
-use super::{ExtractError, Piece};
+use super::{ExtractError, Parameters, Piece};
 use crate::manifest::{Layer, Manifest};
 use crate::syntax::{Condition, Definition, Kind, SourceFile};
 
@@ -218,7 +218,7 @@ impl Pool {
                 into: into.clone(),
                 wrapped: d.kind == Kind::Function && layer.wrap.contains(&d.name),
                 text: file.text[d.range.clone()].to_owned(),
-                parameters: d.parameters.len(),
+                parameters: Parameters::of(file, d),
                 conditions: if repeat { d.conditions.clone() } else { Vec::new() },
                 order: (at.0, d.range.start),
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::Path;
 
-use super::{Extract, ExtractError, Piece, Prototype, Renamed, VERBATIM};
+use super::{Extract, ExtractError, Parameters, Piece, Prototype, Renamed, VERBATIM};
 use crate::features::Features;
 use crate::manifest::{Cut, Fact, Manifest, Whole};
 use crate::revision::Revision;
@@ -93,7 +93,7 @@ impl<'m> Cutter<'m> {
             into: whole.file.clone(),
             wrapped: false,
             text: file.text.clone(),
-            parameters: 0,
+            parameters: Parameters::default(),
             conditions: Vec::new(),
             order: (number, 0),
         };
@@ -280,7 +280,7 @@ fn piece(number: usize, file: &SourceFile, definition: &Definition, cut: &Cut, w
         into: cut.into.clone(),
         wrapped: definition.kind == Kind::Function && wrap.contains(&definition.name),
         text: file.text[range.clone()].to_owned(),
-        parameters: definition.parameters.len(),
+        parameters: Parameters::of(file, definition),
         conditions: if repeat { definition.conditions.clone() } else { Vec::<Condition>::new() },
         order: (number, range.start),
     }
@@ -307,7 +307,9 @@ fn prototypes(
 /// The macros that hold, of what was cut.
 pub(super) fn facts<'p>(facts: &[Fact], pieces: impl Iterator<Item = &'p Piece> + Clone) -> Vec<String> {
     let of = |fact: &Fact, piece: &Piece| {
-        piece.symbol == fact.cut && fact.parameters.is_none_or(|count| count == piece.parameters)
+        fact.cut.contains(&piece.symbol)
+            && fact.parameters.is_none_or(|count| count == piece.parameters.count)
+            && fact.takes.as_ref().is_none_or(|takes| piece.parameters.text.contains(takes))
     };
     let holds = |fact: &&Fact| pieces.clone().any(|piece| of(fact, piece));
     facts.iter().filter(holds).map(|fact| fact.define.clone()).collect()
@@ -316,9 +318,9 @@ pub(super) fn facts<'p>(facts: &[Fact], pieces: impl Iterator<Item = &'p Piece> 
 /// The prototypes of a function, its own and that of its renamed definition if it is observed; none of a system call.
 pub(super) fn prototypes_of(file: &SourceFile, definition: &Definition, wrapped: bool) -> Vec<String> {
     let Some(body) = definition.body.as_ref().filter(|_| !definition.name_range.is_empty()) else { return Vec::new() };
-    let before = &file.text[definition.range.start..definition.name_range.start];
+    let before = file.code[definition.range.start..definition.name_range.start].trim_start();
     let linkage = if definition.is_static { "" } else { "static " };
-    let after = file.text[definition.name_range.start..body.start].trim_end();
+    let after = file.code[definition.name_range.start..body.start].trim_end();
     let prefixes = if wrapped { &["", VERBATIM][..] } else { &[""] };
     prefixes.iter().map(|prefix| format!("{linkage}{before}{prefix}{after};\n")).collect()
 }

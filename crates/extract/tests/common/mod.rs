@@ -344,6 +344,7 @@ static int
 }
 
 fn interval_tree(prefix: &str, [start, last]: [&str; 2]) -> String {
+    let tree = if prefix == "anon_rmap_tree" { "struct anon_vma *anon_vma" } else { "struct rb_root_cached *root" };
     format!(
         "\
 #include <linux/mm.h>
@@ -365,12 +366,14 @@ static inline unsigned long avc_last_pgoff(struct anon_vma_chain *link)
 INTERVAL_TREE_DEFINE(struct anon_vma_chain, rb, unsigned long, rb_subtree_last,
 		     avc_start_pgoff, avc_last_pgoff, static inline, __{prefix})
 
-void {prefix}_insert(struct anon_vma_chain *link)
+void {prefix}_insert(struct anon_vma_chain *link,
+			{tree})
 {{
 	__{prefix}_insert(link);
 }}
 
-void {prefix}_remove(struct anon_vma_chain *link)
+void {prefix}_remove(struct anon_vma_chain *link,
+			{tree})
 {{
 	__{prefix}_remove(link);
 }}
