@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-#define RMAP_ABI_VERSION 4
+#define RMAP_ABI_VERSION 5
 #define RMAP_FAIL_MAX 4
 #define RMAP_MAX_PROCESSES 16
 #define RMAP_MAX_FILES 4
@@ -617,7 +617,8 @@ struct rmap_ops {
 	/*
 	 * What is mapped in a process, by the mm's own tree: map_count, total_vm, whether the tree
 	 * is in RCU mode or need not be (MM_MT_FLAGS until 6.2), then of each VMA its serial,
-	 * start, end, flags | file << 32 as in a state stream, and whether it has an anon_vma.
+	 * start, end, flags | file << 32 as in a state stream, whether it has an anon_vma, and
+	 * how many entries its chain has, 2 standing for more, too.
 	 */
 	const uint64_t *(*space)(struct rmap_world *world, uint32_t mm, uint32_t *count);
 	/* How many allocations of the current operation were made to fail, nodes included. */

@@ -163,6 +163,14 @@ impl Error {
     fn io(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
         move |error| Error::Io { path: path.to_owned(), error }
     }
+
+    /// Whether a file that was given is to blame.
+    fn is_of(&self, file: &Path) -> bool {
+        match self {
+            Error::Io { path, .. } | Error::Parse { path, .. } | Error::Bytes { path, .. } => path == file,
+            Error::Usage(_) => false,
+        }
+    }
 }
 
 /// The whole command.
@@ -170,7 +178,7 @@ fn command() -> clap::Command {
     help::grouped(Cli::command())
 }
 
-/// Says on standard error what an old spelling is now.
+/// Says something on standard error: what an old spelling is now, which file was left out.
 fn hint(text: &str) {
     let _ = writeln!(anstream::stderr(), "rmap-diff: {text}");
 }

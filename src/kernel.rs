@@ -49,6 +49,8 @@ pub struct Reference {
     ops: fn() -> &'static abi::rmap_ops,
     /// Whether it has `UFFDIO_MOVE`.
     moves_pages: bool,
+    /// Whether `vma_is_fork_child()` decides on both sides of a merge.
+    merges_either_way: bool,
     /// The same with the kernel's VMA code above it, or why there is none.
     vma_layer: Result<fn() -> &'static abi::rmap_ops, &'static str>,
     /// The table of its mutants, as JSON.

@@ -19,6 +19,7 @@
 
 mod kernel_driver;
 mod meaning;
+mod neighbours;
 mod ops;
 mod space;
 mod stats;

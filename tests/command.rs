@@ -926,3 +926,31 @@ fn the_line_of_an_operation_counts_expectations() {
     let said = refused(fed(&["reproduce", "-", "--as", "c"], text.as_bytes()));
     assert!(said.contains("-:4: `pin p0 0x10`"), "{said}");
 }
+
+#[test]
+fn of_several_traces_each_is_run_and_said_with_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (good, bad) = (file("good.trace", SMALL), file("bad.trace", "map p0\n"));
+    let wrong = file("wrong.trace", "map p0 0x1..0x2\nexpect p0: 0x1..0x3\n");
+    let kernel = reference(NEWEST).name;
+    let text = rmap_diff(&["run", "--kernel", kernel, "--vma", "model", &good, &good]);
+    let said = String::from_utf8_lossy(&text.stdout);
+    assert_eq!((text.status.code(), said.matches(&format!("{good}:\n")).count()), (Some(0), 2), "{said}");
+    let all = rmap_diff(&["run", "--kernel", kernel, "--json", &good, &bad, &wrong]);
+    let value: Value = serde_json::from_slice(&all.stdout).expect("one JSON value");
+    let files: Vec<_> = value.as_array().unwrap().iter().map(|value| value["file"].as_str().unwrap()).collect();
+    assert_eq!(files, [&good, &bad, &wrong]);
+    assert_eq!(value[0]["done"], 2);
+    assert!(value[1]["error"].as_str().unwrap().contains("bad.trace:1:"), "{value}");
+    assert!(value[2]["signature"].as_str().unwrap().contains("expectation"), "{value}");
+    assert_eq!(all.status.code(), Some(2), "one could not be run");
+    assert!(String::from_utf8_lossy(&all.stderr).contains("bad.trace:1:"));
+    // One alone is the value itself.
+    let one = rmap_diff(&["run", "--kernel", kernel, "--json", &good]);
+    assert_eq!(serde_json::from_slice::<Value>(&one.stdout).unwrap()["done"], 2);
+}

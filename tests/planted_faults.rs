@@ -61,6 +61,9 @@ const OPS_IN_PORT: u64 = 20_000;
 /// A VMA that is still on trees of which its anon_vma says nothing.
 const LINKED: Finds = Finds(&["violate I8 range changed in the trees", "violate I8 tree order"]);
 
+const SHOULD_BE_ONE: &[&str] = &["violate Asked VMAs that should be one ("];
+const SHOULD_STAY_TWO: &[&str] = &["violate Asked VMAs that should stay two ("];
+
 static IN_C: &[InC] = &[
     InC {
         of: BEFORE,
@@ -586,6 +589,62 @@ static IN_C: &[InC] = &[
             Finds(&["differ folio_get_anon_vma events: nothing vs get"]),
             Finds(&["violate I6 refcount"]),
         )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "new-memory-apart-from-what-was-written-to",
+            about: "new memory is not merged with what was written to, which no fork made",
+            file: "mm/vma.c",
+            edits: &[Edit {
+                within: "is_mergeable_anon_vma",
+                from: "return !vma_is_fork_child(tgt);",
+                to: "return false;",
+            }],
+        },
+        hunts: &[kernel("varied", Finds(SHOULD_BE_ONE), Finds(SHOULD_BE_ONE))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "made-alike-and-apart",
+            about: "memory that was never written to is not merged with what was, when its flags become the same",
+            file: "mm/vma.c",
+            edits: &[Edit {
+                within: "is_mergeable_anon_vma",
+                from: "if (!tgt_anon && src_anon) {",
+                to: "if (!tgt_anon && src_anon && src) return false; if (!tgt_anon && src_anon) {",
+            }],
+        },
+        hunts: &[kernel("varied", Finds(SHOULD_BE_ONE), Finds(SHOULD_BE_ONE))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "child-merged-with-new-memory",
+            about: "what a fork made is merged with memory that was never written to",
+            file: "mm/vma.c",
+            edits: &[Edit {
+                within: "vma_is_fork_child",
+                from: "return vma && vma->anon_vma",
+                to: "return false && vma->anon_vma",
+            }],
+        },
+        hunts: &[kernel("varied", Finds(SHOULD_STAY_TWO), Finds(SHOULD_STAY_TWO))],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "child-merged-with-new-memory-before-6.19",
+            about: "what a fork made is merged with memory that was never written to",
+            file: "mm/vma.c",
+            edits: &[Edit {
+                within: "is_mergeable_anon_vma",
+                from: "list_is_singular(&vma->anon_vma_chain)",
+                to: "!list_empty(&vma->anon_vma_chain)",
+            }],
+        },
+        hunts: &[kernel("varied", Finds(SHOULD_STAY_TWO), Finds(SHOULD_STAY_TWO))],
     },
     InC {
         of: AFTER,

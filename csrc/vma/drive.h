@@ -342,6 +342,14 @@ static uint32_t reference_injected(const struct rmap_world *w)
 	return w->injected + w->nodes_injected;
 }
 
+/* 2: of two or more entries. */
+static uint64_t chain_length(const struct vm_area_struct *vma)
+{
+	if (list_empty(&vma->anon_vma_chain))
+		return 0;
+	return list_is_singular(&vma->anon_vma_chain) ? 1 : 2;
+}
+
 static const uint64_t *reference_space(struct rmap_world *w, uint32_t mm, uint32_t *count)
 {
 	struct mm_struct *space = &w->mms[mm % RMAP_MAX_PROCESSES];
@@ -363,6 +371,7 @@ static const uint64_t *reference_space(struct rmap_world *w, uint32_t mm, uint32
 				put_word(vma->vm_pgoff);
 				put_word(vma_told_kind(vma));
 				put_word(!!vma->anon_vma);
+				put_word(chain_length(vma));
 			}
 		}
 	} else {

@@ -92,7 +92,7 @@ invariants! {
        "The tree of an mm holds its VMAs in order and without overlap, at their ranges; `map_count` and `total_vm` count them and their pages; the tree is in RCU mode."
        "`mm/vma.c` (6.1: `mm/mmap.c`) `validate_mm()`; `kernel/fork.c` or `mm/mmap.c` `dup_mmap()`";
     Asked "operation-did-what-was-asked" "what was asked"
-       "After an operation, every page that it was asked to map, unmap, copy or move is as asked, and no other page changed. It fails with ENOMEM only if an allocation was made to fail. It leaves no untouched anonymous memory whose page offset differs from its address, except in a child's copy of a VMA that was moved and has MADV_WIPEONFORK."
+       "After an operation, every page that it was asked to map, unmap, copy or move is as asked, and no other page changed. It fails with ENOMEM only if an allocation was made to fail. It leaves no untouched anonymous memory whose page offset differs from its address, except in a child's copy of a VMA that was moved and has MADV_WIPEONFORK. Neighbours that it made alike are one VMA if at most one was written to; but what a fork made stays apart from memory that was never written to."
        "the manual pages mmap(2), munmap(2), mremap(2), mprotect(2), madvise(2), fork(2)";
 }
 

@@ -621,4 +621,8 @@ impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
     fn moves_pages(&self) -> bool {
         self.reference.moves_pages()
     }
+
+    fn merges_either_way(&self) -> bool {
+        self.reference.merges_either_way()
+    }
 }

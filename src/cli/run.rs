@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::expected::Expected;
-use super::{AGREE, Error, FOUND, SideArg, file, known_file, print, subject};
+use super::{AGREE, Error, FOUND, SideArg, USAGE, file, known_file, print, subject};
 use crate::check::{self, Driver, Lockstep};
 use crate::known::KnownFinding;
 use crate::mm::Outcome;
@@ -42,17 +42,38 @@ enum DumpForm {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
-    let mut status = AGREE;
+    let several = args.files.len() > 1;
+    let (mut status, mut values) = (AGREE, Vec::new());
     for file in &args.files {
-        if args.files.len() > 1 && !args.json {
+        if several && !args.json {
             print(format_args!("{}:\n", file.display()))?;
         }
-        status = status.max(run_file(args, file)?);
+        let (of_file, mut value) = match run_file(args, file) {
+            Ok(ran) => ran,
+            // One that cannot be run does not keep the others from being run.
+            Err(error) if several && error.is_of(file) => {
+                super::hint(&error.to_string());
+                (USAGE, Some(serde_json::json!({ "error": error.to_string() })))
+            }
+            Err(error) => return Err(error),
+        };
+        status = status.max(of_file);
+        if several && let Some(serde_json::Value::Object(value)) = &mut value {
+            value.insert("file".to_owned(), file.display().to_string().into());
+        }
+        values.extend(value);
+    }
+    match &values[..] {
+        _ if !args.json => {}
+        [] => {}
+        [value] if !several => print(format_args!("{value:#}\n"))?,
+        values => print(format_args!("{:#}\n", serde_json::json!(values)))?,
     }
     Ok(status)
 }
 
-fn run_file(args: &Args, file: &Path) -> Result<u8, Error> {
+/// Runs one trace. Returns the exit status, and what is said of it as JSON.
+fn run_file(args: &Args, file: &Path) -> Result<(u8, Option<serde_json::Value>), Error> {
     let trace = file::read_trace(file)?;
     let kernel = args.subject.kernel_name()?;
     let known = args.subject.known()?;
@@ -82,7 +103,7 @@ struct Play<'a> {
 }
 
 impl Job for Play<'_> {
-    type Out = Result<u8, Error>;
+    type Out = Result<(u8, Option<serde_json::Value>), Error>;
 
     fn on<C, P, D>(self, mut lockstep: Lockstep<C, P>, mut driver: D) -> Self::Out
     where
@@ -131,15 +152,12 @@ impl Job for Play<'_> {
             let name = self.file.display().to_string();
             let options = self.args.subject.options();
             let report = Report::new(finding, self.trace, self.kernel).with_options(&options).with_file(&name);
-            match self.args.json {
-                true => {
-                    let mut value = report::json::value(&report);
-                    value["known"] = met;
-                    print(format_args!("{value:#}\n"))?;
-                }
-                false => print(report::text::coloured(&report))?,
+            let mut value = report::json::value(&report);
+            value["known"] = met;
+            if !self.args.json {
+                print(report::text::coloured(&report))?;
             }
-            return Ok(FOUND);
+            return Ok((FOUND, Some(value)));
         }
         if self.args.json && (self.args.dump.is_none() || times > 0) {
             let [hold, not_checked] = self.expected.counts(number);
@@ -150,7 +168,7 @@ impl Job for Play<'_> {
                     "hold": hold, "not_checked": not_checked, "other_versions": self.expected.other.len(),
                 },
             });
-            print(format_args!("{value:#}\n"))?;
+            return Ok((AGREE, Some(value)));
         }
         if self.args.dump.is_none() && !self.args.json {
             let what = match self.args.subject.side {
@@ -172,7 +190,7 @@ impl Job for Play<'_> {
                 print(format_args!("{}: {summary}\n", self.kernel))?;
             }
         }
-        Ok(AGREE)
+        Ok((AGREE, None))
     }
 }
 

@@ -77,7 +77,7 @@ impl Watched for Kernel {
         let words = unsafe { space(self.world.as_ptr(), u32::from(mm.0), &mut count) };
         // SAFETY: C wrote `count` words there and does not touch them until the next call.
         let (&[map_count, total_vm, in_rcu], vmas) = unsafe { slice(words, count) }.split_first_chunk()?;
-        out.extend(vmas.chunks_exact(6).map(|vma| Mapped {
+        out.extend(vmas.chunks_exact(7).map(|vma| Mapped {
             vma: VmaId(vma[0] as u32),
             range: VmaRange { start: vma[1], end: vma[2], pgoff: vma[3] },
             writable: vma[4] & VmaAttributes::WRITE != 0,
@@ -86,6 +86,7 @@ impl Watched for Kernel {
             wipeonfork: vma[4] & VmaAttributes::WIPEONFORK != 0,
             flags: vma[4] as u32,
             faulted: vma[5] != 0,
+            is_child: vma[5] != 0 && vma[6] > 1,
         }));
         Some(MmCounts { map_count, total_vm, in_rcu: in_rcu != 0 })
     }
@@ -98,5 +99,9 @@ impl Watched for Kernel {
 
     fn moves_pages(&self) -> bool {
         self.reference.moves_pages
+    }
+
+    fn merges_either_way(&self) -> bool {
+        self.reference.merges_either_way
     }
 }

@@ -121,7 +121,8 @@ impl KernelDriver {
             OpKind::Fork { child, .. } => self.space(*child),
             _ => None,
         };
-        let spaces = meaning::Spaces { before: &self.before, after: self.space(mm), child };
+        let merges_either_way = rmap.merges_either_way();
+        let spaces = meaning::Spaces { before: &self.before, after: self.space(mm), child, merges_either_way };
         let errno = result.min(0).saturating_neg();
         let mut unexpected = meaning::unexpected_effect(operation, &spaces, errno, rmap.injected());
         if let OpKind::Fork { child, .. } = operation

@@ -1,6 +1,7 @@
 //! What an operation means for an address space: which pages are mapped after it, and how. An independent account, by pages,
 //! of what the kernel's VMA code is asked to do; of where VMAs begin and end it knows only where two must be one.
 
+use super::neighbours;
 use crate::rmap::{EAGAIN, EEXIST, EFAULT, EINTR, ENOMEM, VmaAttributes, VmaRange};
 use crate::trace::{Advice, Mapped, OpKind};
 
@@ -48,6 +49,8 @@ pub struct Spaces<'a> {
     pub after: Option<&'a [Mapped]>,
     /// The child after a fork; none: there is none.
     pub child: Option<&'a [Mapped]>,
+    /// See [`Watched::merges_either_way`](crate::trace::Watched::merges_either_way).
+    pub merges_either_way: bool,
 }
 
 /// Which sort of operation it is, in a word or two.
@@ -91,6 +94,9 @@ pub fn unexpected_effect(operation: &OpKind, spaces: &Spaces, errno: i32, inject
     };
     if let Some(vma) = gained(operation, spaces.before, there) {
         return broken("VMA got an anon_vma that it has no use for", format!("{operation:?}: at {}", vma.range));
+    }
+    if let Some(page) = neighbours::merged_child(operation, spaces.before, there) {
+        return broken("VMAs that should stay two", format!("{operation:?}: at {page:#x}"));
     }
     let (before, after) = (pieces(spaces.before), pieces(there));
     if errno != 0 {
@@ -138,7 +144,7 @@ pub fn unexpected_effect(operation: &OpKind, spaces: &Spaces, errno: i32, inject
         return Some(effect);
     }
     if injected == 0
-        && let Some(page) = unmerged(operation, spaces.before, there)
+        && let Some(page) = neighbours::unmerged(operation, spaces.before, there, spaces.merges_either_way)
     {
         return broken("VMAs that should be one", format!("{operation:?}: at {page:#x}"));
     }
@@ -251,27 +257,13 @@ fn misplaced<'a>(operation: &OpKind, before: &[Mapped], after: &'a [Mapped]) -> 
 }
 
 /// The first VMA of which a move takes pages, cut to those, and to where they go.
-fn first_moved(operation: &OpKind, before: &[Mapped]) -> Option<(Mapped, [u64; 2])> {
+pub(super) fn first_moved(operation: &OpKind, before: &[Mapped]) -> Option<(Mapped, [u64; 2])> {
     let OpKind::Move { start, end, to, .. } = *operation else { return None };
     let was = *before.iter().find(|was| was.range.start < end && start < was.range.end)?;
     let (first, last) = (was.range.start.max(start), was.range.end.min(end));
     let pgoff = was.range.pgoff.wrapping_add(first - was.range.start);
     let was = Mapped { range: VmaRange { start: first, end: last, pgoff }, ..was };
     Some((was, [first - start + to, last - start + to]))
-}
-
-/// After a mapping or a move to which no allocation failed: where two VMAs touch at its beginning or end that are alike
-/// and were never written to, and so should be one. What moves to beside where it stays mapped is kept apart from it.
-fn unmerged(operation: &OpKind, before: &[Mapped], after: &[Mapped]) -> Option<u64> {
-    let ends = match *operation {
-        OpKind::Map { start, end, .. } => [start, end],
-        OpKind::Move { dontunmap: false, .. } => first_moved(operation, before)?.1,
-        _ => return None,
-    };
-    let never_written = |vma: &Mapped| !vma.file && !vma.faulted && vma.range.pgoff == vma.range.start;
-    let pairs = after.iter().zip(after.iter().skip(1)).filter(|(a, b)| a.range.end == b.range.start);
-    let mut alike = pairs.filter(|(a, b)| never_written(a) && never_written(b) && a.flags == b.flags);
-    alike.find(|(a, _)| ends.contains(&a.range.end)).map(|(a, _)| a.range.end)
 }
 
 /// After a fork: a page of the parent's that the child has not. `child` tells what the child has at a page. What has no
@@ -495,11 +487,11 @@ fn differ(operation: &OpKind, expected: &[Piece], there: &[Piece]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::rmap::{MmId, VmaId};
 
-    fn vma(start: u64, end: u64) -> Mapped {
+    pub fn vma(start: u64, end: u64) -> Mapped {
         Mapped {
             vma: VmaId(0),
             range: VmaRange { start, end, pgoff: start },
@@ -509,13 +501,19 @@ mod tests {
             wipeonfork: false,
             flags: 0x83,
             faulted: false,
+            is_child: false,
         }
     }
 
     /// The rule that is broken; `child` is empty where the operation is no fork.
     fn broken(operation: OpKind, before: &[Mapped], after: &[Mapped], errno: i32) -> Option<&'static str> {
-        unexpected_effect(&operation, &Spaces { before, after: Some(after), child: None }, errno, 0)
-            .map(|effect| effect.what)
+        unexpected_effect(
+            &operation,
+            &Spaces { before, after: Some(after), child: None, merges_either_way: false },
+            errno,
+            0,
+        )
+        .map(|effect| effect.what)
     }
 
     const P0: MmId = MmId(0);
@@ -565,7 +563,7 @@ mod tests {
 
         let fork = OpKind::Fork { parent: P0, child: MmId(1) };
         let forked = |parent: &[Mapped], child: &[Mapped], errno| {
-            let spaces = Spaces { before: parent, after: Some(parent), child: Some(child) };
+            let spaces = Spaces { before: parent, after: Some(parent), child: Some(child), merges_either_way: false };
             unexpected_effect(&fork, &spaces, errno, 0).map(|effect| effect.what)
         };
         let parent = wiped(faulted(at(1, 4, 6)));
@@ -579,7 +577,7 @@ mod tests {
     #[test]
     fn a_defect_is_told_from_another_by_the_operation_and_by_what_differs() {
         let about = |operation: OpKind, before: &[Mapped], after: &[Mapped], errno| {
-            let spaces = Spaces { before, after: Some(after), child: None };
+            let spaces = Spaces { before, after: Some(after), child: None, merges_either_way: false };
             unexpected_effect(&operation, &spaces, errno, 0).unwrap().about
         };
         let (here, there) = (vma(0, 2), vma(4, 6));
@@ -610,7 +608,7 @@ mod tests {
         assert_eq!(broken(unmap, &[vma(0, 4)], &[vma(0, 1), vma(2, 4)], 0), None);
         assert_eq!(broken(unmap, &[vma(0, 4)], &[vma(0, 2), vma(2, 4)], 0), NOT_DONE);
         let protect = OpKind::Protect { mm: P0, start: 1, end: 4, write: false };
-        let read_only = Mapped { writable: false, ..vma(1, 4) };
+        let read_only = Mapped { writable: false, flags: 0x81, ..vma(1, 4) };
         assert_eq!(broken(protect, &[vma(0, 4)], &[vma(0, 1), read_only], 0), None);
         assert_eq!(broken(protect, &[vma(0, 4)], &[vma(0, 1), vma(1, 4)], 0), NOT_DONE);
         let locked = |start, end| Mapped { flags: VmaAttributes::LOCKED as u32 | 0x83, ..vma(start, end) };
@@ -630,7 +628,12 @@ mod tests {
         assert_eq!(broken(moves(false), &[vma(0, 4), vma(9, 12)], &[vma(0, 1), vma(3, 4), vma(8, 12)], 0), None);
         assert_eq!(broken(moves(true), &[vma(0, 4)], &[vma(0, 4), vma(8, 10)], 0), None);
         assert_eq!(broken(moves(false), &[vma(0, 4)], &[vma(0, 4), vma(8, 10)], 0), NOT_DONE);
-        let half = Spaces { before: &[vma(0, 4)], after: Some(&[vma(0, 4), vma(8, 10)]), child: None };
+        let half = Spaces {
+            before: &[vma(0, 4)],
+            after: Some(&[vma(0, 4), vma(8, 10)]),
+            child: None,
+            merges_either_way: false,
+        };
         assert_eq!(unexpected_effect(&moves(false), &half, 0, 1), None);
         let resize = |pages| OpKind::Resize { mm: P0, start: 0, end: 4, pages };
         assert_eq!(broken(resize(6), &[vma(0, 4)], &[vma(0, 6)], 0), None);
@@ -654,7 +657,7 @@ mod tests {
         assert_eq!(broken(unmap, &[vma(0, 4)], &[vma(0, 4)], 22), None);
         assert_eq!(broken(unmap, &[vma(0, 4)], &[vma(0, 1), vma(2, 4)], 22), changed);
         assert_eq!(broken(unmap, &[vma(0, 4)], &[vma(0, 4)], ENOMEM), Some("ENOMEM and no allocation failed"));
-        let spaces = Spaces { before: &[vma(0, 4)], after: Some(&[vma(0, 4)]), child: None };
+        let spaces = Spaces { before: &[vma(0, 4)], after: Some(&[vma(0, 4)]), child: None, merges_either_way: false };
         assert_eq!(unexpected_effect(&unmap, &spaces, ENOMEM, 1), None);
         assert_eq!(unexpected_effect(&unmap, &spaces, EINTR, 1).map(|effect| effect.what), Some("EINTR and no signal"));
         let protect = |end| OpKind::Protect { mm: P0, start: 1, end, write: false };
@@ -723,7 +726,7 @@ mod tests {
         for other in [
             Mapped { flags: 0x81, writable: false, ..vma(0, 4) },
             Mapped { file: true, ..vma(0, 4) },
-            Mapped { faulted: true, ..vma(0, 4) },
+            Mapped { faulted: true, is_child: true, ..vma(0, 4) },
             Mapped { range: VmaRange { start: 0, end: 4, pgoff: 7 }, ..vma(0, 4) },
         ] {
             assert_eq!(broken(map, &[other], &[other, vma(4, 8)], 0), None);
@@ -741,7 +744,7 @@ mod tests {
         let fork = OpKind::Fork { parent: P0, child: MmId(1) };
         let before =
             [vma(0, 2), Mapped { faulted: true, wipeonfork: true, ..vma(2, 4) }, Mapped { faulted: true, ..vma(4, 6) }];
-        let spaces = Spaces { before: &before, after: Some(&before), child: Some(&before) };
+        let spaces = Spaces { before: &before, after: Some(&before), child: Some(&before), merges_either_way: false };
         let parent = || [(1, 'a'), (2, 'b'), (5, 'c')].into_iter();
         let of = |child: fn(u64) -> Option<char>| missing_page(&fork, &spaces, parent(), child).is_some();
         assert!(!of(|page| (page == 5).then_some('c')));
@@ -752,7 +755,7 @@ mod tests {
     #[test]
     fn a_fork_fails_for_want_of_memory_or_of_room() {
         let fork = OpKind::Fork { parent: P0, child: MmId(1) };
-        let spaces = Spaces { before: &[vma(0, 2)], after: Some(&[vma(0, 2)]), child: None };
+        let spaces = Spaces { before: &[vma(0, 2)], after: Some(&[vma(0, 2)]), child: None, merges_either_way: false };
         let of = |errno, injected| unexpected_effect(&fork, &spaces, errno, injected).map(|effect| effect.what);
         for errno in [22, 1431655766] {
             assert_eq!(of(errno, 0), Some("fork failed and no allocation did"));
@@ -766,8 +769,13 @@ mod tests {
         let fork = OpKind::Fork { parent: P0, child: MmId(1) };
         let before = [vma(0, 2), Mapped { dontcopy: true, ..vma(2, 4) }, Mapped { faulted: true, ..vma(4, 6) }];
         let of = |child: Option<&[Mapped]>| {
-            unexpected_effect(&fork, &Spaces { before: &before, after: Some(&before), child }, 0, 0)
-                .map(|effect| effect.what)
+            unexpected_effect(
+                &fork,
+                &Spaces { before: &before, after: Some(&before), child, merges_either_way: false },
+                0,
+                0,
+            )
+            .map(|effect| effect.what)
         };
         assert_eq!(of(Some(&[before[0], before[2]])), None);
         assert_eq!(of(Some(&[before[0], vma(4, 6)])), Some("child's VMA and its parent's anon_vma"));
@@ -776,8 +784,13 @@ mod tests {
         assert_eq!(of(None), Some("fork without a child"));
         let locked = [Mapped { flags: VmaAttributes::LOCKED as u32 | 0x83, ..vma(0, 2) }];
         let of = |child: &[Mapped]| {
-            unexpected_effect(&fork, &Spaces { before: &locked, after: Some(&locked), child: Some(child) }, 0, 0)
-                .map(|effect| effect.what)
+            unexpected_effect(
+                &fork,
+                &Spaces { before: &locked, after: Some(&locked), child: Some(child), merges_either_way: false },
+                0,
+                0,
+            )
+            .map(|effect| effect.what)
         };
         assert_eq!(of(&[vma(0, 2)]), None);
         assert_eq!(of(&locked), Some("child has not what its parent has"));

@@ -14,6 +14,9 @@ pub struct Features {
     /// Whether there is `UFFDIO_MOVE` (6.8): mm/userfaultfd.c defines `move_present_pte()`, `move_present_ptes()` since
     /// it moves several at a time.
     pub moves_pages: bool,
+    /// Whether memory that was written to merges with memory that was not, whichever of the two changes (6.19): mm/vma.c
+    /// defines `vma_is_fork_child()`, which `is_mergeable_anon_vma()` asks of both.
+    pub merges_either_way: bool,
 }
 
 impl Features {
@@ -22,13 +25,17 @@ impl Features {
     /// # Errors
     /// If a file is there and cannot be read as C.
     pub fn detect(tree: &Path) -> Result<Self, SyntaxError> {
-        let path = "mm/userfaultfd.c";
-        if !tree.join(path).is_file() {
-            return Ok(Features::default());
-        }
-        let file = SourceFile::read(tree, path)?;
-        let defines = |name| !file.find(Kind::Function, name).is_empty();
-        Ok(Features { moves_pages: defines("move_present_pte") || defines("move_present_ptes") })
+        let defines = |path: &str, names: &[&str]| -> Result<bool, SyntaxError> {
+            if !tree.join(path).is_file() {
+                return Ok(false);
+            }
+            let file = SourceFile::read(tree, path)?;
+            Ok(names.iter().any(|name| !file.find(Kind::Function, name).is_empty()))
+        };
+        Ok(Features {
+            moves_pages: defines("mm/userfaultfd.c", &["move_present_pte", "move_present_ptes"])?,
+            merges_either_way: defines("mm/vma.c", &["vma_is_fork_child"])?,
+        })
     }
 }
 

@@ -83,6 +83,7 @@ pub fn row(prepared: &Prepared, ops: &str, layer: Result<&str, &str>, not_counte
         ("counters", counters),
         ("ops", symbol(ops)),
         ("moves_pages", extract.features.moves_pages.to_string()),
+        ("merges_either_way", extract.features.merges_either_way.to_string()),
         ("vma_layer", layer),
     ];
     let fields = fields.into_iter().chain(mutants).map(|(name, value)| format!("        {name}: {value},\n"));

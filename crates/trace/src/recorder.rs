@@ -99,4 +99,7 @@ impl<S: Side + Watched, L: Log> Watched for Recorder<S, L> {
     fn moves_pages(&self) -> bool {
         self.side.moves_pages()
     }
+    fn merges_either_way(&self) -> bool {
+        self.side.merges_either_way()
+    }
 }

@@ -114,6 +114,8 @@ pub struct Mapped {
     pub flags: u32,
     /// Whether it has an anon_vma.
     pub faulted: bool,
+    /// Whether it has an anon_vma and more than one chain entry: a fork made it.
+    pub is_child: bool,
 }
 
 /// A side with its own VMA code, which makes the calls of an operation by itself.
@@ -131,6 +133,10 @@ pub trait Watched {
 
     /// Whether this kernel has `UFFDIO_MOVE` (since 6.8).
     fn moves_pages(&self) -> bool;
+
+    /// Whether this kernel merges memory that was written to with memory that was not, whichever of the two changes
+    /// (since 6.19).
+    fn merges_either_way(&self) -> bool;
 }
 
 /// What the kernel driver needs: VMA code over a reverse map, alone or in lockstep with another side.
@@ -147,6 +153,9 @@ pub trait VmaLayer: Rmap {
 
     /// See [`Watched::moves_pages`].
     fn moves_pages(&self) -> bool;
+
+    /// See [`Watched::merges_either_way`].
+    fn merges_either_way(&self) -> bool;
 }
 
 /// What can be watched can be driven alone, with nobody following: what it costs by itself.
@@ -170,5 +179,9 @@ impl<S: Rmap + Watched> VmaLayer for S {
 
     fn moves_pages(&self) -> bool {
         Watched::moves_pages(self)
+    }
+
+    fn merges_either_way(&self) -> bool {
+        Watched::merges_either_way(self)
     }
 }

@@ -478,6 +478,7 @@ fn the_tree_of_an_mm_is_checked_against_what_was_told() {
         wipeonfork: false,
         flags: 0x83,
         faulted: false,
+        is_child: false,
     };
     let good = [mapped(0, 1, 4), mapped(1, 4, 9)];
     let counts = MmCounts { map_count: 2, total_vm: 8, in_rcu: true };

@@ -261,4 +261,8 @@ impl Watched for FakeSide {
     fn moves_pages(&self) -> bool {
         self.moves_pages
     }
+
+    fn merges_either_way(&self) -> bool {
+        false
+    }
 }

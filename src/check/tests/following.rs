@@ -172,6 +172,7 @@ fn the_side_that_brings_the_vma_code_is_asked_what_is_mapped() {
         wipeonfork: false,
         flags: 3,
         faulted: true,
+        is_child: false,
     };
     let counts = MmCounts { map_count: 1, total_vm: 4, in_rcu: true };
     let mut side = scripted(map());

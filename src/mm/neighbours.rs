@@ -1,0 +1,147 @@
+//! Which neighbours must be one VMA after an operation, and which must stay two: `is_mergeable_anon_vma()` (mm/mmap.c, mm/vma.c
+//! since 6.11) and what asks it.
+
+use std::ops::RangeInclusive;
+
+use super::meaning::first_moved;
+use crate::rmap::VmaAttributes;
+use crate::trace::{Mapped, OpKind};
+
+/// The pages between which an operation may merge, if it changes memory in place.
+fn borders(operation: &OpKind) -> Option<RangeInclusive<u64>> {
+    match *operation {
+        OpKind::Protect { start, end, .. }
+        | OpKind::Advise { start, end, .. }
+        | OpKind::Mlock { start, end, .. }
+        | OpKind::Munlock { start, end, .. } => Some(start..=end),
+        _ => None,
+    }
+}
+
+/// After an operation to which no allocation failed: a page at which two VMAs touch that should be one. They are alike, and
+/// were made so at that place by the operation. Neither was written to; or only one was and no fork made it, which a kernel
+/// merges if the other is new, and since 6.19 (`either_way`) in any case.
+pub(super) fn unmerged(operation: &OpKind, before: &[Mapped], after: &[Mapped], either_way: bool) -> Option<u64> {
+    let is_new = |vma: &Mapped| match *operation {
+        OpKind::Map { start, end, .. } => vma.range.start <= start && end <= vma.range.end,
+        _ => false,
+    };
+    let alike = |a: &Mapped, b: &Mapped| {
+        let of_one_kind = !a.file && !b.file && a.flags == b.flags && u64::from(a.flags) & VmaAttributes::OTHER == 0;
+        let in_place = |vma: &Mapped| vma.faulted || vma.range.pgoff == vma.range.start;
+        let goes_on = b.range.pgoff.wrapping_sub(a.range.pgoff) == a.range.end - a.range.start;
+        let mergeable = match (a.faulted, b.faulted) {
+            (false, false) => true,
+            (true, true) => false,
+            (true, false) => (either_way || is_new(b)) && !a.is_child,
+            (false, true) => (either_way || is_new(a)) && !b.is_child,
+        };
+        of_one_kind && in_place(a) && in_place(b) && goes_on && mergeable
+    };
+    let apart = |space: &[Mapped], at: &dyn Fn(u64) -> bool, faulted: bool| {
+        let pairs = space.iter().zip(space.iter().skip(1)).filter(|(a, b)| a.range.end == b.range.start);
+        let mut pairs = pairs.filter(|(a, b)| at(a.range.end) && (faulted || !a.faulted && !b.faulted));
+        pairs.find(|(a, b)| alike(a, b)).map(|(a, _)| a.range.end)
+    };
+    match *operation {
+        OpKind::Map { start, end, .. } => apart(after, &|page| page == start || page == end, true),
+        // What moves to beside where it stays mapped is kept apart from it.
+        OpKind::Move { dontunmap: false, .. } => {
+            let ends = first_moved(operation, before)?.1;
+            apart(after, &|page| ends.contains(&page), false)
+        }
+        _ => {
+            let borders = borders(operation)?;
+            // What was apart before is not asked for again.
+            let was = |page: u64| apart(before, &|at| at == page, true).is_some();
+            apart(after, &|page| borders.contains(&page) && !was(page), true)
+        }
+    }
+}
+
+/// A page at which a VMA that a fork made has become one with memory that was never written to: the lock of its anon_vma is
+/// shared with its relatives, and what the kernel keeps apart is to stay so.
+pub(super) fn merged_child(operation: &OpKind, before: &[Mapped], after: &[Mapped]) -> Option<u64> {
+    let at = |page: u64| before.iter().find(|vma| (vma.range.start..vma.range.end).contains(&page));
+    let is_apart = |page: u64| {
+        let (below, above) = (page.checked_sub(1).and_then(at), at(page));
+        let is_child = |vma: Option<&Mapped>| vma.is_some_and(|vma| vma.is_child && !vma.file);
+        let untouched = |vma: Option<&Mapped>| vma.is_none_or(|vma| !vma.faulted);
+        is_child(below) && untouched(above) || untouched(below) && is_child(above)
+    };
+    let inside = |page: u64| after.iter().any(|vma| vma.range.start < page && page < vma.range.end);
+    match *operation {
+        OpKind::Map { start, end, .. } => [start, end].into_iter().find(|&page| inside(page) && is_apart(page)),
+        _ => {
+            let borders = borders(operation)?;
+            let ends = before.iter().flat_map(|vma| [vma.range.start, vma.range.end]);
+            let mut ends = ends.chain([*borders.start(), *borders.end()]).filter(|page| borders.contains(page));
+            ends.find(|&page| inside(page) && is_apart(page))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{merged_child, unmerged};
+    use crate::mm::meaning::tests::vma;
+    use crate::rmap::MmId;
+    use crate::trace::{Mapped, OpKind};
+
+    const P0: MmId = MmId(0);
+
+    fn touched(vma: Mapped) -> Mapped {
+        Mapped { faulted: true, ..vma }
+    }
+
+    fn child(vma: Mapped) -> Mapped {
+        Mapped { faulted: true, is_child: true, ..vma }
+    }
+
+    fn read_only(vma: Mapped) -> Mapped {
+        Mapped { flags: vma.flags & !2, writable: false, ..vma }
+    }
+
+    #[test]
+    fn what_was_made_alike_should_be_one() {
+        let protect = OpKind::Protect { mm: P0, start: 4, end: 8, write: true };
+        let (before, after) = ([vma(0, 4), read_only(vma(4, 8))], [vma(0, 4), vma(4, 8)]);
+        assert_eq!(unmerged(&protect, &before, &after, false), Some(4));
+        // It was so before.
+        assert_eq!(unmerged(&protect, &after, &after, false), None);
+        let far = OpKind::Protect { mm: P0, start: 5, end: 8, write: true };
+        assert_eq!(unmerged(&far, &before, &after, false), None);
+        for (other, both_written) in [(touched as fn(Mapped) -> Mapped, false), (child, false), (touched, true)] {
+            let last = if both_written { touched(vma(4, 8)) } else { vma(4, 8) };
+            let (before, after) = ([other(vma(0, 4)), read_only(last)], [other(vma(0, 4)), last]);
+            let should = !both_written && !after[0].is_child;
+            assert_eq!(unmerged(&protect, &before, &after, true), should.then_some(4));
+            assert_eq!(unmerged(&protect, &before, &after, false), None);
+        }
+    }
+
+    #[test]
+    fn new_memory_is_one_with_what_was_written_to_unless_a_fork_made_it() {
+        let map = OpKind::map(P0, 4, 8);
+        for (other, at) in [(touched(vma(0, 4)), Some(4)), (child(vma(0, 4)), None)] {
+            assert_eq!(unmerged(&map, &[other], &[other, vma(4, 8)], false), at);
+        }
+        let moved = Mapped { range: crate::rmap::VmaRange { pgoff: 9, ..vma(0, 4).range }, ..touched(vma(0, 4)) };
+        assert_eq!(unmerged(&map, &[moved], &[moved, vma(4, 8)], false), None);
+    }
+
+    #[test]
+    fn what_a_fork_made_stays_apart_from_what_was_never_written_to() {
+        let map = OpKind::map(P0, 4, 8);
+        assert_eq!(merged_child(&map, &[child(vma(0, 4))], &[child(vma(0, 8))]), Some(4));
+        assert_eq!(merged_child(&map, &[child(vma(8, 9))], &[child(vma(4, 9))]), Some(8));
+        assert_eq!(merged_child(&map, &[touched(vma(0, 4))], &[touched(vma(0, 8))]), None);
+        let protect = OpKind::Protect { mm: P0, start: 0, end: 8, write: true };
+        let before = [child(vma(0, 4)), read_only(vma(4, 8))];
+        assert_eq!(merged_child(&protect, &before, &[child(vma(0, 8))]), Some(4));
+        assert_eq!(merged_child(&protect, &before, &[before[0], vma(4, 8)]), None);
+        // Two pieces of one VMA.
+        let before = [child(vma(0, 4)), child(read_only(vma(4, 8)))];
+        assert_eq!(merged_child(&protect, &before, &[child(vma(0, 8))]), None);
+    }
+}
