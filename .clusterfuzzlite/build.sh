@@ -29,7 +29,9 @@ binary=$(ls -t "$target"/*/release/differential | head -n 1)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for set in full small; do
-    rmap-diff convert --set $set --seeds fuzz/seeds -o "$work/$set"
+    for traces in fuzz/seeds tests/cases; do
+        rmap-diff convert --set $set --seeds $traces -o "$work/$set"
+    done
 done
 cp "$binary" "$OUT/rmap-diff-differential"
 built=0
