@@ -26,7 +26,7 @@ fn two_million_operations(name: &str) {
     let mixes = [Mix::full(), Mix::full_fork_heavy(), Mix::merges()].map(|mix| Mix {
         fail_per_mille: 250,
         fail_node_per_mille: 83,
-        ..mix.with("mlockall", 1).with("munlockall", 1)
+        ..mix
     });
     let (done, seeds) = play_random(reference, &mut lockstep, &mut driver, &mixes, OPS);
     assert!(seeds > 3, "several seeds");

@@ -347,9 +347,7 @@ mod tests {
             let trace = random_trace(&mut Rng::new(1), 20_000, &mix);
             let mut counts = [0; OPERATION_COUNT];
             trace.ops.iter().for_each(|op| counts[op.kind.index()] += 1);
-            // What has no weight is of scenes alone.
-            let drawn = counts.iter().zip(mix.weights).filter(|(_, weight)| *weight > 0);
-            assert!(drawn.into_iter().all(|(&count, _)| count > 50), "{counts:?}");
+            assert!(counts.iter().all(|&count| count > 40), "{counts:?}");
             assert!(trace.ops.iter().any(|op| !op.fail_node.is_never()));
         }
 

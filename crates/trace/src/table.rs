@@ -311,12 +311,11 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         user: |x| SystemCall::plain(SystemCallName::Munlock, range(x.a, x.b).into()),
         effect: |model, x, fails| model.lock(x, false, fails),
     },
-    // Not made up by themselves: they make all VMAs of a process alike, and a trace poor. A scene has them.
     operation! {
         "mlockall", "mlock of all that is mapped: merges, and goes on after a merge that fails",
         args: [Process],
         small: false,
-        weights: [0, 0],
+        weights: [0, 1],
         instead: MLOCK,
         build: |x| OpKind::MlockAll { mm: MmId(x.p) },
         user: |_| SystemCall::plain(SystemCallName::Mlockall, vec![Argument::Flags(vec![MCL_CURRENT, MCL_ONFAULT])]),
@@ -326,7 +325,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "munlockall", "munlock of all that is mapped: merges, and goes on after a merge that fails",
         args: [Process],
         small: false,
-        weights: [0, 0],
+        weights: [0, 1],
         instead: MUNLOCK,
         build: |x| OpKind::MunlockAll { mm: MmId(x.p) },
         user: |_| SystemCall::plain(SystemCallName::Munlockall, Vec::new()),
