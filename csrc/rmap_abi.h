@@ -478,6 +478,8 @@ enum rmap_operation_kind {
 	RMAP_OP_GROW = 9,
 	RMAP_OP_MLOCK = 10,
 	RMAP_OP_MUNLOCK = 11,
+	RMAP_OP_MLOCKALL = 12,
+	RMAP_OP_MUNLOCKALL = 13,
 };
 
 struct rmap_operation_map {
@@ -547,6 +549,14 @@ struct rmap_operation_munlock {
 	uint64_t end;
 };
 
+struct rmap_operation_mlockall {
+	uint32_t reserved;	/* 0 */
+};
+
+struct rmap_operation_munlockall {
+	uint32_t reserved;	/* 0 */
+};
+
 /* One operation: the member of its kind holds the arguments. */
 struct rmap_operation {
 	uint32_t kind;	/* enum rmap_operation_kind */
@@ -564,6 +574,8 @@ struct rmap_operation {
 		struct rmap_operation_grow grow;
 		struct rmap_operation_mlock mlock;
 		struct rmap_operation_munlock munlock;
+		struct rmap_operation_mlockall mlockall;
+		struct rmap_operation_munlockall munlockall;
 	} arguments;
 };
 

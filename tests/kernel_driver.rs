@@ -472,6 +472,40 @@ fn mlock_of_holes_is_refused_and_half_done() {
 }
 
 #[test]
+fn mlockall_locks_what_is_there_and_not_what_comes() {
+    everywhere(|_, world| {
+        world.play("map p0 0x10..0x18\nmap p0 0x20..0x24\nmlock p0 0x12..0x14\nmlockall p0");
+        world.assert_layout(0, "10..18 20..24");
+        assert!([0x10, 0x12, 0x20].iter().all(|&page| world.at(0, page).has(LOCKED)));
+        assert!(world.driver.pages().folios().next().is_none(), "MCL_ONFAULT brings nothing in");
+        world.play("map p0 0x30..0x31");
+        assert!(!world.at(0, 0x30).has(LOCKED), "without MCL_FUTURE");
+        world.play("munlockall p0");
+        assert!([0x10, 0x12, 0x20].iter().all(|&page| !world.at(0, page).has(LOCKED)));
+        world.refuse("mlockall p2", "ESRCH");
+    });
+}
+
+#[test]
+fn mlockall_goes_on_after_a_merge_that_fails_and_does_not_tell() {
+    everywhere(|_, world| {
+        world.play("map p0 0x10..0x18\nmlock p0 0x12..0x14\nmlockall p0 failnode=1");
+        world.assert_layout(0, "10..12 12..18");
+        // Whether the first is locked, apart, is the kernel's: some give up the merge alone.
+        assert_eq!([0x12, 0x14].map(|page| world.at(0, page).has(LOCKED)), [true, true]);
+    });
+}
+
+#[test]
+fn munlockall_joins_what_mlock_set_apart() {
+    everywhere(|_, world| {
+        world.play("map p0 0x10..0x18\nmlock p0 0x12..0x14\nmap p0 0x20..0x21\nmlock p0 0x20..0x21\nmunlockall p0");
+        world.assert_layout(0, "10..18 20..21");
+        assert!([0x12, 0x20].iter().all(|&page| !world.at(0, page).has(LOCKED)));
+    });
+}
+
+#[test]
 fn uffdmove_between_locked_and_other_memory_is_refused() {
     everywhere(|_, world| {
         world.play("map p0 0x10..0x14\nmap p0 0x20..0x24\nfault p0 0x10\nfault p0 0x21\nmlock p0 0x20..0x24");

@@ -662,11 +662,11 @@ static IN_C: &[InC] = &[
             "varied",
             Finds(&[
                 "violate I9 mapped folio of a freed anon_vma",
-                "violate Asked page offset of untouched memory (move)",
+                "violate Asked page offset of untouched memory (move",
             ]),
             Finds(&[
                 "violate I9 mapped folio of a freed anon_vma",
-                "violate Asked page offset of untouched memory (move)",
+                "violate Asked page offset of untouched memory (move",
             ]),
         )],
     },

@@ -36,9 +36,10 @@ fn two_million_operations(name: &str) {
     assert!(totals.failed * 50 > totals.total(), "failures are reached: {totals:?}");
     for (keyword, counts) in driver.stats().by_operation() {
         println!("{name}: {keyword:<10} {counts:?}");
-        let never_refused = ["exit", "unmap"].contains(&keyword);
+        let never_refused = ["exit", "unmap", "mlockall", "munlockall"].contains(&keyword);
         // Neither allocates an object that fails by itself: only the VMA code does around them.
-        let never_fails = ["pin", "unpin", "walk", "exit"].contains(&keyword);
+        let goes_on = ["mlockall", "munlockall"].contains(&keyword);
+        let never_fails = goes_on || ["pin", "unpin", "walk", "exit"].contains(&keyword);
         let no_such_call = keyword == "uffdmove" && name == "6.1";
         // Most memory is not locked, and then it does nothing that could fail.
         let often = if keyword == "munlock" { 5 } else { 100 };

@@ -211,6 +211,12 @@ static int32_t drive_munlock(const struct rmap_operation_munlock *op)
 	return sys_munlock(op->start << PAGE_SHIFT, (op->end - op->start) << PAGE_SHIFT);
 }
 
+/* The memory to come is not locked. */
+static int32_t drive_mlockall(void)
+{
+	return sys_mlockall(MCL_CURRENT | MCL_ONFAULT);
+}
+
 static int32_t drive_protect(const struct rmap_operation_protect *op)
 {
 	return do_mprotect_pkey(op->start << PAGE_SHIFT, (op->end - op->start) << PAGE_SHIFT,
@@ -255,6 +261,10 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 		return drive_mlock(ARGUMENTS(mlock));
 	case RMAP_OP_MUNLOCK:
 		return drive_munlock(ARGUMENTS(munlock));
+	case RMAP_OP_MLOCKALL:
+		return drive_mlockall();
+	case RMAP_OP_MUNLOCKALL:
+		return sys_munlockall();
 	}
 #undef ARGUMENTS
 	return -EINVAL;

@@ -14,6 +14,7 @@ fn borders(operation: &OpKind) -> Option<RangeInclusive<u64>> {
         | OpKind::Advise { start, end, .. }
         | OpKind::Mlock { start, end, .. }
         | OpKind::Munlock { start, end, .. } => Some(start..=end),
+        OpKind::MlockAll { .. } | OpKind::MunlockAll { .. } => Some(0..=u64::MAX),
         _ => None,
     }
 }

@@ -7,6 +7,7 @@
 //! | `fork`, `exit` | `clone3()`, `_exit()` and a wait until the memory is gone |
 //! | `move`, `resize` | `mremap()` |
 //! | `mlock`, `munlock` | `mlock2(MLOCK_ONFAULT)`, `munlock()` |
+//! | `mlockall`, `munlockall` | `mlockall(MCL_CURRENT \| MCL_ONFAULT)`, `munlockall()` |
 //! | `grow` | the kernel reads at the page that the VMA is to grow to |
 //! | `uffdmove` | `UFFDIO_MOVE` |
 //! | `walk` | a comment: it changes nothing, and no system call is just that |

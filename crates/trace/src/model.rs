@@ -425,6 +425,15 @@ impl TraceModel {
         self.modify(&x, fails, |space| space.lock(x.a, x.b, locks));
     }
 
+    /// `mlockall` and `munlockall`: what a failure leaves unlocked or apart is not known here.
+    pub(super) fn lock_all(&mut self, p: u8, locks: bool, fails: &Fails) {
+        let Some((space, full)) = self.living(p) else { return };
+        space.lock(0, u64::MAX, locks);
+        if full && !fails.node.fails(1) && !fails.within(1) {
+            space.merge(0, u64::MAX);
+        }
+    }
+
     /// `move`: nothing if the copy of the VMA fails; if only the split fails that taking the old range away needs, it
     /// stays, empty.
     pub(super) fn relocate(&mut self, x: Args, fails: &Fails) {

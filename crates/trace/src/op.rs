@@ -157,6 +157,17 @@ macro_rules! for_each_operation {
                 /// One past the last.
                 end: u64,
             },
+            /// `mlockall p`: locks all of its memory, without faulting pages in (`MCL_CURRENT | MCL_ONFAULT`). VMA by VMA: one
+            /// that fails does not keep the others from being locked, and is not told.
+            MlockAll RMAP_OP_MLOCKALL mlockall {
+                /// Whose.
+                mm: MmId;
+            },
+            /// `munlockall p`
+            MunlockAll RMAP_OP_MUNLOCKALL munlockall {
+                /// Whose.
+                mm: MmId;
+            },
         }
     };
 }

@@ -59,12 +59,17 @@ pub(super) fn scene(which: u32, mm: MmId, page: u64, number: u32) -> Vec<OpKind>
         // Several VMAs in a row are changed by one call, and some of them merge on the way.
         _ => {
             let end = page + 4;
-            let mut ops = vec![OpKind::map(mm, page, end), OpKind::fault(mm, page + u64::from(number % 4))];
-            ops.push(OpKind::Mlock { mm, start: page + 1, end: page + 2 });
-            ops.push(match number % 3 {
+            let fault = OpKind::fault(mm, page + u64::from(number % 4));
+            let lock = OpKind::Mlock { mm, start: page + 1, end: page + 2 };
+            let mut ops = vec![OpKind::map(mm, page, end)];
+            // Touched before they are apart, they have one anon_vma; afterwards a merge has to copy it, which may fail.
+            ops.extend(if number % 5 < 3 { [fault, lock] } else { [lock, fault] });
+            ops.push(match number % 5 {
                 0 => OpKind::Mlock { mm, start: page, end },
                 1 => OpKind::Protect { mm, start: page, end, write: false },
-                _ => OpKind::Munlock { mm, start: page, end },
+                2 => OpKind::Munlock { mm, start: page, end },
+                3 => OpKind::MlockAll { mm },
+                _ => OpKind::MunlockAll { mm },
             });
             ops
         }

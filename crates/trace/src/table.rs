@@ -100,9 +100,11 @@ const WALK: usize = 12;
 const UFFDMOVE: usize = 13;
 const MLOCK: usize = 14;
 const MUNLOCK: usize = 15;
+const MLOCKALL: usize = 16;
+const MUNLOCKALL: usize = 17;
 
 /// How many operations there are.
-pub const OPERATION_COUNT: usize = 16;
+pub const OPERATION_COUNT: usize = 18;
 
 /// Every operation. The index of a row is its number in an exact record, so rows may be appended and never reordered.
 pub static OPERATIONS: [Operation; OPERATION_COUNT] = TABLE;
@@ -309,6 +311,26 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         user: |x| SystemCall::plain(SystemCallName::Munlock, range(x.a, x.b).into()),
         effect: |model, x, fails| model.lock(x, false, fails),
     },
+    operation! {
+        "mlockall", "mlock of all that is mapped: merges, and goes on after a merge that fails",
+        args: [Process],
+        small: false,
+        weights: [0, 1],
+        instead: MLOCK,
+        build: |x| OpKind::MlockAll { mm: MmId(x.p) },
+        user: |_| SystemCall::plain(SystemCallName::Mlockall, vec![Argument::Flags(vec![MCL_CURRENT, MCL_ONFAULT])]),
+        effect: |model, x, fails| model.lock_all(x.p, true, fails),
+    },
+    operation! {
+        "munlockall", "munlock of all that is mapped: merges, and goes on after a merge that fails",
+        args: [Process],
+        small: false,
+        weights: [0, 1],
+        instead: MUNLOCK,
+        build: |x| OpKind::MunlockAll { mm: MmId(x.p) },
+        user: |_| SystemCall::plain(SystemCallName::Munlockall, Vec::new()),
+        effect: |model, x, fails| model.lock_all(x.p, false, fails),
+    },
 ];
 
 /// The modes of a walk: none of [`MODES`], then each.
@@ -388,6 +410,8 @@ impl OpKind {
             OpKind::UffdMove { mm, from, to } => (UFFDMOVE, Args { c: to, ..page(mm, from) }),
             OpKind::Mlock { mm, start, end } => (MLOCK, range(mm, start, end)),
             OpKind::Munlock { mm, start, end } => (MUNLOCK, range(mm, start, end)),
+            OpKind::MlockAll { mm } => (MLOCKALL, Args { p: mm.0, ..Args::default() }),
+            OpKind::MunlockAll { mm } => (MUNLOCKALL, Args { p: mm.0, ..Args::default() }),
         }
     }
 

@@ -69,6 +69,10 @@ system_calls! {
     Madvise = 28 "madvise",
     /// `munlock()`
     Munlock = 150 "munlock",
+    /// `mlockall()`
+    Mlockall = 151 "mlockall",
+    /// `munlockall()`
+    Munlockall = 152 "munlockall",
     /// `mlock2()`
     Mlock2 = 325 "mlock2",
 }
@@ -129,6 +133,8 @@ pub(super) mod constants {
     pub const MREMAP_FIXED: Constant = ("MREMAP_FIXED", 2);
     pub const MREMAP_DONTUNMAP: Constant = ("MREMAP_DONTUNMAP", 4);
     pub const MLOCK_ONFAULT: Constant = ("MLOCK_ONFAULT", 1);
+    pub const MCL_CURRENT: Constant = ("MCL_CURRENT", 1);
+    pub const MCL_ONFAULT: Constant = ("MCL_ONFAULT", 4);
     pub const MADV_DONTFORK: Constant = ("MADV_DONTFORK", 10);
     pub const MADV_DOFORK: Constant = ("MADV_DOFORK", 11);
     pub const MADV_WIPEONFORK: Constant = ("MADV_WIPEONFORK", 18);

@@ -97,7 +97,13 @@ struct mm_struct {
 #ifdef RMAP_VMA_LAYER
 	struct maple_tree mm_mt;
 	int map_count;
-	unsigned long total_vm, locked_vm, exec_vm, stack_vm, data_vm, def_flags, hiwater_vm, flags;
+	unsigned long total_vm, locked_vm, exec_vm, stack_vm, data_vm, hiwater_vm, flags;
+	union {
+		unsigned long def_flags;
+#ifdef RMAP_VMA_FLAGS_T
+		vma_flags_t def_vma_flags;
+#endif
+	};
 	bool alive;
 #else
 	int mm_mt;				/* its address is all that is taken */

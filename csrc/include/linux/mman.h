@@ -15,6 +15,9 @@
 #ifndef MLOCK_ONFAULT
 #define MLOCK_ONFAULT 1
 #endif
+#ifndef MCL_ONFAULT
+#define MCL_ONFAULT 4
+#endif
 #define MADV_GUARD_INSTALL 102
 #define MADV_GUARD_REMOVE 103
 #ifndef MADV_COLLAPSE

@@ -5,6 +5,10 @@
 
 /* --- Custom --- */
 
+#define SYSCALL_DEFINE0(name) static unsigned long sys_##name(void)
+
+#define SYSCALL_DEFINE1(name, t1, a1) static unsigned long sys_##name(t1 a1)
+
 #define SYSCALL_DEFINE2(name, t1, a1, t2, a2) static unsigned long sys_##name(t1 a1, t2 a2)
 
 #define SYSCALL_DEFINE3(name, t1, a1, t2, a2, t3, a3) \

@@ -433,9 +433,12 @@ impl ModelSpace {
             return;
         }
         self.prepare(place);
-        self.spread(bits, first);
-        self.starts &= !bit(first);
-        self.starts |= bits & bits.wrapping_neg();
+        // Below the window it grows out of sight.
+        if bits != 0 {
+            self.spread(bits, first);
+            self.starts &= !bit(first);
+            self.starts |= bits & bits.wrapping_neg();
+        }
     }
 
     /// Makes free pages part of the VMA at `place`, which they touch.
