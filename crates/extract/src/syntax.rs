@@ -11,7 +11,10 @@ use std::path::Path;
 use tree_sitter::{Node, Parser};
 
 mod alternatives;
+mod configured;
 mod definitions;
+
+pub use configured::configured;
 
 /// A file could not be read as C, or a definition in it is broken.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,7 @@ use super::cut::{called, facts, prototypes_of, words};
 use super::write::{failed, framed, under_conditions};
 use super::{ExtractError, Parameters, Piece};
 use crate::manifest::{Layer, Manifest};
-use crate::syntax::{Condition, Definition, Kind, SourceFile};
+use crate::syntax::{Condition, Definition, Kind, SourceFile, configured};
 
 /// The text of a layer, in the order in which a compiler can read it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -351,123 +351,8 @@ fn terminated(text: String, piece: &Piece) -> String {
 /// Whether this configuration can have what stands under these conditionals. One that is not only about the
 /// configuration is left to the compiler.
 fn possible(conditions: &[Condition], layer: &Layer) -> bool {
-    conditions.iter().all(|condition| match evaluate(&condition.directive, layer) {
+    conditions.iter().all(|condition| match configured(&condition.directive, &layer.config, &layer.undefined) {
         Some(holds) => holds != condition.otherwise,
         None => true,
     })
-}
-
-fn evaluate(directive: &str, layer: &Layer) -> Option<bool> {
-    let text = directive.trim_start_matches('#').trim_start();
-    let (word, rest) = text.split_once(|c: char| !c.is_ascii_alphanumeric()).unwrap_or((text, ""));
-    let is_set = |name: &str| layer.config.iter().any(|set| set == name);
-    let rest = rest.trim();
-    match word {
-        "ifdef" if rest.starts_with("CONFIG_") || is_set(rest) => Some(is_set(rest)),
-        "ifndef" if rest.starts_with("CONFIG_") || is_set(rest) => Some(!is_set(rest)),
-        "ifdef" => layer.undefined.iter().any(|name| name == rest).then_some(false),
-        "if" | "elif" => Expression { words: lex(rest), at: 0, is_set: &is_set }.whole(),
-        _ => None,
-    }
-}
-
-fn lex(text: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c.is_whitespace() || c == '\\' {
-            continue;
-        }
-        let mut word = String::from(c);
-        let name = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
-        if name(&c) {
-            while let Some(next) = chars.next_if(name) {
-                word.push(next);
-            }
-        } else if let Some(next) = chars.next_if(|next| *next == c && (c == '&' || c == '|')) {
-            word.push(next);
-        }
-        words.push(word);
-    }
-    words
-}
-
-/// A condition of `defined()`, `IS_ENABLED()`, `&&`, `||`, `!` and parentheses over the configuration.
-struct Expression<'a> {
-    words: Vec<String>,
-    at: usize,
-    is_set: &'a dyn Fn(&str) -> bool,
-}
-
-impl Expression<'_> {
-    fn whole(mut self) -> Option<bool> {
-        let value = self.either()?;
-        (self.at == self.words.len()).then_some(value)
-    }
-
-    fn take(&mut self, word: &str) -> bool {
-        let there = self.words.get(self.at).is_some_and(|w| w == word);
-        self.at += usize::from(there);
-        there
-    }
-
-    fn either(&mut self) -> Option<bool> {
-        let mut value = self.both()?;
-        while self.take("||") {
-            value |= self.both()?;
-        }
-        Some(value)
-    }
-
-    fn both(&mut self) -> Option<bool> {
-        let mut value = self.one()?;
-        while self.take("&&") {
-            value &= self.one()?;
-        }
-        Some(value)
-    }
-
-    fn one(&mut self) -> Option<bool> {
-        if self.take("!") {
-            return self.one().map(|value| !value);
-        }
-        if self.take("(") {
-            let value = self.either()?;
-            return self.take(")").then_some(value);
-        }
-        let word = self.words.get(self.at)?.clone();
-        self.at += 1;
-        match word.as_str() {
-            "defined" | "IS_ENABLED" | "IS_BUILTIN" | "IS_REACHABLE" => {
-                let open = self.take("(");
-                let name = self.words.get(self.at)?.clone();
-                self.at += 1;
-                if open && !self.take(")") {
-                    return None;
-                }
-                name.starts_with("CONFIG_").then(|| (self.is_set)(&name))
-            }
-            "0" => Some(false),
-            "1" => Some(true),
-            _ => None,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn conditionals_on_the_configuration_are_evaluated() {
-        let layer = Layer { config: vec!["CONFIG_MMU".into()], ..Layer::default() };
-        let value = |text: &str| evaluate(text, &layer);
-        assert_eq!(value("#ifdef CONFIG_MMU"), Some(true));
-        assert_eq!(value("#ifndef CONFIG_MMU"), Some(false));
-        assert_eq!(value("#ifdef CONFIG_NUMA"), Some(false));
-        assert_eq!(value("# if defined(CONFIG_MMU) && !defined CONFIG_NUMA"), Some(true));
-        assert_eq!(value("#if IS_ENABLED(CONFIG_NUMA) || (defined(CONFIG_MMU) && 0)"), Some(false));
-        assert_eq!(value("#if defined(CONFIG_MMU) && BITS_PER_LONG == 64"), None);
-        assert_eq!(value("#ifdef __HAVE_ARCH_X"), None);
-    }
 }

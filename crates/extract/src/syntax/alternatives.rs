@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use super::configured;
+
 /// What holds in every build of `csrc/`; every other option of the kernel's configuration is off.
 const ON: [&str; 2] = ["CONFIG_64BIT", "CONFIG_MMU"];
 
@@ -11,8 +13,8 @@ struct Conditional {
     start: usize,
     /// Where its first branch starts.
     branch: usize,
-    /// Whether the first branch is the one that is compiled.
-    first_holds: bool,
+    /// Whether the first branch is the one that is compiled; none: it is not known.
+    first_holds: Option<bool>,
     /// The line of its only `#else`.
     otherwise: Option<Range<usize>>,
     /// More branches, or one within.
@@ -23,6 +25,7 @@ struct Conditional {
 /// byte stays where it is.
 pub fn resolve(text: &str) -> (String, Vec<Range<usize>>) {
     let (mut blank, mut places): (Vec<Range<usize>>, Vec<Range<usize>>) = Default::default();
+    let on = ON.map(str::to_owned);
     let mut open: Vec<Conditional> = Vec::new();
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -33,7 +36,7 @@ pub fn resolve(text: &str) -> (String, Vec<Range<usize>>) {
         match word {
             "if" | "ifdef" | "ifndef" => {
                 open.iter_mut().for_each(|around| around.is_plain = false);
-                let first_holds = holds(word, &directive[word.len()..]);
+                let first_holds = configured(line.trim(), &on, &[]);
                 open.push(Conditional { start, branch: end, first_holds, otherwise: None, is_plain: true });
             }
             "else" => {
@@ -43,8 +46,13 @@ pub fn resolve(text: &str) -> (String, Vec<Range<usize>>) {
             }
             "elif" | "elifdef" | "elifndef" => open.iter_mut().for_each(|around| around.is_plain = false),
             "endif" => {
-                let Some(Conditional { start: first, branch, first_holds, otherwise: Some(otherwise), is_plain: true }) =
-                    open.pop()
+                let Some(Conditional {
+                    start: first,
+                    branch,
+                    first_holds: Some(first_holds),
+                    otherwise: Some(otherwise),
+                    is_plain: true,
+                }) = open.pop()
                 else {
                     continue;
                 };
@@ -68,15 +76,6 @@ pub fn resolve(text: &str) -> (String, Vec<Range<usize>>) {
     }
     // Whole lines were made blank: what is not ASCII in them went as a whole.
     (String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned()), places)
-}
-
-/// Whether a conditional's first branch is compiled.
-fn holds(word: &str, rest: &str) -> bool {
-    let names =
-        || rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|name| name.starts_with("CONFIG_"));
-    let is_on = names().next().is_some() && names().all(|name| ON.contains(&name));
-    let is_negated = word == "ifndef" || rest.trim_start().starts_with('!');
-    is_on != is_negated
 }
 
 #[cfg(test)]
@@ -115,6 +114,8 @@ static int g(int a)
         assert!(TEXT[places[0].clone()].starts_with("#ifdef CONFIG_PER_VMA_LOCK\n") && !code.contains("int é"));
         let first = TEXT.replace("CONFIG_PER_VMA_LOCK", "CONFIG_MMU");
         assert!(resolve(&first).0.contains("int é") && !resolve(&first).0.contains("f(int a)"));
+        // What is not about the configuration alone is left to a person: nobody guesses.
+        assert!(resolve(&TEXT.replace("CONFIG_PER_VMA_LOCK", "SOMEBODYS_OWN")).1.is_empty());
         let negated = TEXT.replace("#ifdef CONFIG_PER_VMA_LOCK", "#if !IS_ENABLED(CONFIG_PER_VMA_LOCK)");
         assert!(resolve(&negated).0.contains("int é"));
     }
