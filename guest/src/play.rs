@@ -74,7 +74,7 @@ impl<'a> Player<'a> {
             }
         };
         let arguments: Vec<u64> = call.arguments.iter().map(|argument| self.number(argument)).collect();
-        let result = self.processes.call(mm.0, call.name as i64, &arguments)?;
+        let result = self.processes.call(mm.0, call.name.number, &arguments)?;
         if result < 0 {
             return Ok(-result as i32);
         }

@@ -3,7 +3,7 @@
 
 use super::neighbours;
 use crate::rmap::{EAGAIN, EEXIST, EFAULT, EINTR, ENOMEM, VmaAttributes, VmaRange};
-use crate::trace::{Advice, Mapped, OpKind};
+use crate::trace::{Mapped, Meaning, MemoryKind, OpKind};
 
 /// An operation did something else than it was asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,18 +21,7 @@ pub struct UnexpectedEffect {
 struct Piece {
     start: u64,
     end: u64,
-    how: VmaKind,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct VmaKind {
-    writable: bool,
-    /// Of memory that maps a file: how far a page's offset in the file is from the page's own number (modulo 2^64).
-    file: Option<u64>,
-    dontcopy: bool,
-    wipeonfork: bool,
-    noreserve: bool,
-    locked: bool,
+    how: MemoryKind,
 }
 
 /// `stack_guard_gap`, in pages: what grows down stays so far from a VMA below.
@@ -100,7 +89,7 @@ pub fn unexpected_effect(operation: &OpKind, spaces: &Spaces, errno: i32, inject
     }
     let (before, after) = (pieces(spaces.before), pieces(there));
     if errno != 0 {
-        // VmaKind pages are mapped may have changed half-way; whether they are has not, but where a move has made room.
+        // How pages are mapped may have changed half-way; whether they are has not, but where a move has made room.
         let asked = moved(operation);
         let covered = |space: &[Piece]| {
             let mut space: Vec<Piece> = space.iter().map(|piece| Piece { how: ANY, ..*piece }).collect();
@@ -132,15 +121,22 @@ pub fn unexpected_effect(operation: &OpKind, spaces: &Spaces, errno: i32, inject
         }
         _ => false,
     };
-    let is_half_locked = || {
-        // apply_mlockall_flags() goes on after a VMA that fails, and does not tell.
-        let any_lock = |space: &[Piece]| {
-            joined(space.iter().map(|piece| Piece { how: VmaKind { locked: false, ..piece.how }, ..*piece }).collect())
-        };
-        let of_all = matches!(operation, OpKind::MlockAll { .. } | OpKind::MunlockAll { .. });
-        of_all && injected > 0 && any_lock(&expected) == any_lock(&after)
+    // The kernel goes on after a VMA that fails, and does not tell.
+    let is_half_changed = || match operation.meaning() {
+        Meaning::ChangeAll(change) if injected > 0 => {
+            let either = |was: &Piece, is: &Piece| {
+                let mut how = was.how;
+                change(&mut how);
+                is.how == was.how || is.how == how
+            };
+            let pages = |space: &[Piece]| joined(space.iter().map(|piece| Piece { how: ANY, ..*piece }).collect());
+            let mut pairs =
+                before.iter().flat_map(|was| within(&after, was.start, was.end).into_iter().map(move |is| (was, is)));
+            pages(&before) == pages(&after) && pairs.all(|(was, is)| either(was, &is))
+        }
+        _ => false,
     };
-    if expected != after && !is_half_moved() && !is_half_locked() {
+    if expected != after && !is_half_moved() && !is_half_changed() {
         let about = format!("{}: {}", sort_of(operation), respects(&expected, &after));
         let (what, detail) = ("operation did not do what was asked", differ(operation, &expected, &after));
         return Some(UnexpectedEffect { what, about, detail });
@@ -164,14 +160,11 @@ pub fn unexpected_effect(operation: &OpKind, spaces: &Spaces, errno: i32, inject
 
 /// Whether ENOMEM may mean something else than that memory is out: a hole in the range, no room to grow into.
 fn may_say_enomem(operation: &OpKind, before: &[Mapped]) -> bool {
+    if let Meaning::Change(start, end, _) = operation.meaning() {
+        let inside = within(&pieces(before), start, end);
+        return inside.iter().map(|piece| piece.end - piece.start).sum::<u64>() < end.saturating_sub(start);
+    }
     match *operation {
-        OpKind::Protect { start, end, .. }
-        | OpKind::Advise { start, end, .. }
-        | OpKind::Mlock { start, end, .. }
-        | OpKind::Munlock { start, end, .. } => {
-            let inside = within(&pieces(before), start, end);
-            inside.iter().map(|piece| piece.end - piece.start).sum::<u64>() < end.saturating_sub(start)
-        }
         // A VMA in the way, or one that goes on behind the range.
         OpKind::Resize { start, end, pages, .. } => {
             let wanted = start.saturating_add(pages);
@@ -307,7 +300,7 @@ fn forked(operation: &OpKind, spaces: &Spaces) -> Option<UnexpectedEffect> {
     let Some(child) = spaces.child else {
         return broken("fork without a child", format!("{operation:?}"));
     };
-    let unlocked = |piece: Piece| Piece { how: VmaKind { locked: false, ..piece.how }, ..piece };
+    let unlocked = |piece: Piece| Piece { how: MemoryKind { locked: false, ..piece.how }, ..piece };
     let expected = joined(pieces(&copied).into_iter().map(unlocked).collect());
     let there = joined(pieces(child));
     if expected != there {
@@ -319,14 +312,14 @@ fn forked(operation: &OpKind, spaces: &Spaces) -> Option<UnexpectedEffect> {
     })
 }
 
-const ANY: VmaKind =
-    VmaKind { writable: false, file: None, dontcopy: false, wipeonfork: false, noreserve: false, locked: false };
+const ANY: MemoryKind =
+    MemoryKind { writable: false, file: None, dontcopy: false, wipeonfork: false, noreserve: false, locked: false };
 
 fn pieces(space: &[Mapped]) -> Vec<Piece> {
     let piece = |vma: &Mapped| Piece {
         start: vma.range.start,
         end: vma.range.end,
-        how: VmaKind {
+        how: MemoryKind {
             writable: vma.writable,
             file: vma.file.then_some(vma.range.pgoff.wrapping_sub(vma.range.start)),
             dontcopy: vma.dontcopy,
@@ -372,7 +365,7 @@ fn moved(operation: &OpKind) -> Option<[(u64, u64); 2]> {
 
 /// What is mapped after an operation that succeeds; none: nothing is known.
 fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
-    let changed = |start, end, change: &dyn Fn(&mut VmaKind)| {
+    let changed = |start, end, change: fn(&mut MemoryKind)| {
         let mut out = without(before, start, end);
         out.extend(within(before, start, end).into_iter().map(|mut piece| {
             change(&mut piece.how);
@@ -380,27 +373,19 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
         }));
         out
     };
+    match operation.meaning() {
+        Meaning::New(start, end, how) => {
+            let mut out = without(before, start, end);
+            out.push(Piece { start, end, how });
+            return Some(out);
+        }
+        Meaning::Change(start, end, change) => return Some(changed(start, end, change)),
+        Meaning::ChangeAll(change) => return Some(changed(0, u64::MAX, change)),
+        Meaning::Other => (),
+    }
     let at = |page: u64| before.iter().find(|piece| (piece.start..piece.end).contains(&page));
     Some(match *operation {
-        OpKind::Map { start, end, noreserve, file, .. } => {
-            let mut out = without(before, start, end);
-            // From the offset of its first page's number on.
-            let how = VmaKind { writable: true, file: file.map(|_| 0), noreserve, ..ANY };
-            out.push(Piece { start, end, how });
-            out
-        }
         OpKind::Unmap { start, end, .. } => without(before, start, end),
-        OpKind::Protect { start, end, write, .. } => changed(start, end, &|how| how.writable = write),
-        OpKind::Advise { start, end, advice, .. } => changed(start, end, &|how| match advice {
-            Advice::DontFork => how.dontcopy = true,
-            Advice::DoFork => how.dontcopy = false,
-            Advice::WipeOnFork => how.wipeonfork = true,
-            Advice::KeepOnFork => how.wipeonfork = false,
-        }),
-        OpKind::Mlock { start, end, .. } => changed(start, end, &|how| how.locked = true),
-        OpKind::Munlock { start, end, .. } => changed(start, end, &|how| how.locked = false),
-        OpKind::MlockAll { .. } => changed(0, u64::MAX, &|how| how.locked = true),
-        OpKind::MunlockAll { .. } => changed(0, u64::MAX, &|how| how.locked = false),
         OpKind::Move { start, end, to, dontunmap, .. } => {
             let taken = within(before, start, end);
             // 7.x moves several VMAs one by one: where there is none, nothing makes room.
@@ -412,13 +397,16 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
             out = without(&out, start, end);
             if dontunmap {
                 // The lock goes with the pages.
-                let unlocked = |piece: Piece| Piece { how: VmaKind { locked: false, ..piece.how }, ..piece };
+                let unlocked = |piece: Piece| Piece { how: MemoryKind { locked: false, ..piece.how }, ..piece };
                 out.extend(stays.into_iter().map(unlocked));
             }
             out.extend(taken.into_iter().map(|piece| Piece {
                 start: piece.start - start + to,
                 end: piece.end - start + to,
-                how: VmaKind { file: piece.how.file.map(|far| far.wrapping_add(start).wrapping_sub(to)), ..piece.how },
+                how: MemoryKind {
+                    file: piece.how.file.map(|far| far.wrapping_add(start).wrapping_sub(to)),
+                    ..piece.how
+                },
             }));
             out
         }
@@ -440,11 +428,7 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
         }
         OpKind::Fault { .. } | OpKind::Fork { .. } => before.to_vec(),
         // Nothing is left to look at, or nothing of it is the VMA code's.
-        OpKind::Exit { .. }
-        | OpKind::Pin { .. }
-        | OpKind::Unpin { .. }
-        | OpKind::Walk { .. }
-        | OpKind::UffdMove { .. } => return None,
+        _ => return None,
     })
 }
 

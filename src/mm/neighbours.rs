@@ -5,16 +5,21 @@ use std::ops::RangeInclusive;
 
 use super::meaning::first_moved;
 use crate::rmap::VmaAttributes;
-use crate::trace::{Mapped, OpKind};
+use crate::trace::{Mapped, Meaning, OpKind};
 
 /// The pages between which an operation may merge, if it changes memory in place.
 fn borders(operation: &OpKind) -> Option<RangeInclusive<u64>> {
-    match *operation {
-        OpKind::Protect { start, end, .. }
-        | OpKind::Advise { start, end, .. }
-        | OpKind::Mlock { start, end, .. }
-        | OpKind::Munlock { start, end, .. } => Some(start..=end),
-        OpKind::MlockAll { .. } | OpKind::MunlockAll { .. } => Some(0..=u64::MAX),
+    match operation.meaning() {
+        Meaning::Change(start, end, _) => Some(start..=end),
+        Meaning::ChangeAll(_) => Some(0..=u64::MAX),
+        Meaning::New(..) | Meaning::Other => None,
+    }
+}
+
+/// The range of new memory that it makes.
+fn new_range(operation: &OpKind) -> Option<(u64, u64)> {
+    match operation.meaning() {
+        Meaning::New(start, end, _) => Some((start, end)),
         _ => None,
     }
 }
@@ -23,10 +28,8 @@ fn borders(operation: &OpKind) -> Option<RangeInclusive<u64>> {
 /// were made so at that place by the operation. Neither was written to; or only one was and no fork made it, which a kernel
 /// merges if the other is new, and since 6.19 (`either_way`) in any case.
 pub(super) fn unmerged(operation: &OpKind, before: &[Mapped], after: &[Mapped], either_way: bool) -> Option<u64> {
-    let is_new = |vma: &Mapped| match *operation {
-        OpKind::Map { start, end, .. } => vma.range.start <= start && end <= vma.range.end,
-        _ => false,
-    };
+    let new = new_range(operation);
+    let is_new = |vma: &Mapped| new.is_some_and(|(start, end)| vma.range.start <= start && end <= vma.range.end);
     let alike = |a: &Mapped, b: &Mapped| {
         let of_one_kind = !a.file && !b.file && a.flags == b.flags && u64::from(a.flags) & VmaAttributes::OTHER == 0;
         let in_place = |vma: &Mapped| vma.faulted || vma.range.pgoff == vma.range.start;
@@ -44,8 +47,10 @@ pub(super) fn unmerged(operation: &OpKind, before: &[Mapped], after: &[Mapped], 
         let mut pairs = pairs.filter(|(a, b)| at(a.range.end) && (faulted || !a.faulted && !b.faulted));
         pairs.find(|(a, b)| alike(a, b)).map(|(a, _)| a.range.end)
     };
+    if let Some((start, end)) = new {
+        return apart(after, &|page| page == start || page == end, true);
+    }
     match *operation {
-        OpKind::Map { start, end, .. } => apart(after, &|page| page == start || page == end, true),
         // What moves to beside where it stays mapped is kept apart from it.
         OpKind::Move { dontunmap: false, .. } => {
             let ends = first_moved(operation, before)?.1;
@@ -71,15 +76,13 @@ pub(super) fn merged_child(operation: &OpKind, before: &[Mapped], after: &[Mappe
         is_child(below) && untouched(above) || untouched(below) && is_child(above)
     };
     let inside = |page: u64| after.iter().any(|vma| vma.range.start < page && page < vma.range.end);
-    match *operation {
-        OpKind::Map { start, end, .. } => [start, end].into_iter().find(|&page| inside(page) && is_apart(page)),
-        _ => {
-            let borders = borders(operation)?;
-            let ends = before.iter().flat_map(|vma| [vma.range.start, vma.range.end]);
-            let mut ends = ends.chain([*borders.start(), *borders.end()]).filter(|page| borders.contains(page));
-            ends.find(|&page| inside(page) && is_apart(page))
-        }
+    if let Some((start, end)) = new_range(operation) {
+        return [start, end].into_iter().find(|&page| inside(page) && is_apart(page));
     }
+    let borders = borders(operation)?;
+    let ends = before.iter().flat_map(|vma| [vma.range.start, vma.range.end]);
+    let mut ends = ends.chain([*borders.start(), *borders.end()]).filter(|page| borders.contains(page));
+    ends.find(|&page| inside(page) && is_apart(page))
 }
 
 #[cfg(test)]

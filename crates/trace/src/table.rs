@@ -1,11 +1,12 @@
 //! The one table of operations. It has the name, the text form, the byte form and the system call of each, and its effect on the
-//! model. To add an operation, write its declaration in `op.rs`, a row of [`OPERATIONS`] here, and an arm of [`OpKind::split`].
+//! model, and what it must have done. To add an operation, write its declaration in `op.rs`, a row of [`OPERATIONS`] here, and
+//! an arm of [`OpKind::split`].
 
 use super::args::{Arg, Args, Form, GROWS, NORESERVE};
+use super::meaning::{Meaning, MemoryKind};
 use super::model::TraceModel;
 use super::op::{Advice, Fails, Op, OpKind, OpSet};
-use super::user::constants::*;
-use super::user::{Argument, SystemCall, SystemCallName, UserAction, range};
+use super::user::{Argument, SystemCall, UserAction, constants, range, system_call};
 use rmap_seam::{MmId, WalkMode};
 
 /// Everything about an operation: one row of [`OPERATIONS`].
@@ -31,6 +32,8 @@ pub struct Operation {
     pub(super) build: fn(Args) -> OpKind,
     /// How a process asks for it.
     pub(super) user: fn(Args) -> UserAction,
+    /// What it must have done, if it succeeds.
+    pub(super) means: fn(Args) -> Meaning,
     /// What it does to the model, the failures included.
     pub(super) effect: fn(&mut TraceModel, Args, &Fails),
 }
@@ -57,7 +60,7 @@ impl Operation {
 macro_rules! operation {
     (
         $keyword:literal, $about:literal, args: [$($arg:ident),*], small: $small:literal, weights: $weights:expr,
-        instead: $instead:expr, build: $build:expr, user: $user:expr, effect: $effect:expr $(,)?
+        instead: $instead:expr, build: $build:expr, user: $user:expr, means: $means:expr, effect: $effect:expr $(,)?
     ) => {
         Operation {
             keyword: $keyword,
@@ -68,6 +71,7 @@ macro_rules! operation {
             instead: $instead,
             build: $build,
             user: $user,
+            means: $means,
             effect: $effect,
             draw: |model, fields| model.draw(&[$(Arg::$arg),*], fields),
             make: |model, fields, fails, ops| {
@@ -127,16 +131,24 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         },
         user: |x| {
             let file = x.number.checked_sub(1);
-            let mut flags = vec![MAP_PRIVATE];
-            flags.extend(file.is_none().then_some(MAP_ANONYMOUS));
-            flags.extend((x.word == GROWS).then_some(MAP_GROWSDOWN));
-            flags.extend((x.word == NORESERVE).then_some(MAP_NORESERVE));
-            flags.push(MAP_FIXED_NOREPLACE);
+            let [private, anonymous, grows, noreserve, in_place] =
+                constants![MAP_PRIVATE, MAP_ANONYMOUS, MAP_GROWSDOWN, MAP_NORESERVE, MAP_FIXED_NOREPLACE];
+            let mut flags = vec![private];
+            flags.extend(file.is_none().then_some(anonymous));
+            flags.extend((x.word == GROWS).then_some(grows));
+            flags.extend((x.word == NORESERVE).then_some(noreserve));
+            flags.push(in_place);
             let [address, length] = range(x.a, x.b);
-            let [prot, flags] = [vec![PROT_READ, PROT_WRITE], flags].map(Argument::Flags);
+            let [prot, flags] = [constants![PROT_READ, PROT_WRITE].into(), flags].map(Argument::Flags);
             let source = [Argument::File(file), Argument::Offset(file.map(|_| x.a))];
             let arguments = [address, length, prot, flags].into_iter().chain(source).collect();
-            SystemCall::returning(SystemCallName::Mmap, arguments, x.a)
+            SystemCall::returning(system_call!(SYS_mmap), arguments, x.a)
+        },
+        means: |x| {
+            // The offset in a file is that of the first page's number.
+            let file = x.number.checked_sub(1).map(|_| 0);
+            let how = MemoryKind { writable: true, file, noreserve: x.word == NORESERVE, ..MemoryKind::default() };
+            Meaning::New(x.a, x.b, how)
         },
         effect: |model, x, fails| model.map(x, fails),
     },
@@ -148,9 +160,10 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         instead: MAP,
         build: |x| OpKind::Fault { mm: MmId(x.p), page: x.a, read: x.word != 0 },
         user: |x| {
-            let advice = if x.word != 0 { MADV_POPULATE_READ } else { MADV_POPULATE_WRITE };
-            SystemCall::on_range(SystemCallName::Madvise, x.a, x.a + 1, &[advice])
+            let [read, write] = constants![MADV_POPULATE_READ, MADV_POPULATE_WRITE];
+            SystemCall::on_range(system_call!(SYS_madvise), x.a, x.a + 1, &[if x.word != 0 { read } else { write }])
         },
+        means: |_| Meaning::Other,
         effect: |model, x, fails| model.fault(x, fails),
     },
     operation! {
@@ -161,6 +174,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         instead: EXIT,
         build: |x| OpKind::Fork { parent: MmId(x.p), child: MmId(x.q) },
         user: |x| UserAction::Fork(x.q),
+        means: |_| Meaning::Other,
         effect: |model, x, fails| model.fork(x.p, x.q, fails),
     },
     operation! {
@@ -170,7 +184,8 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [3, 2],
         instead: MAP,
         build: |x| OpKind::Unmap { mm: MmId(x.p), start: x.a, end: x.b },
-        user: |x| SystemCall::plain(SystemCallName::Munmap, range(x.a, x.b).into()),
+        user: |x| SystemCall::plain(system_call!(SYS_munmap), range(x.a, x.b).into()),
+        means: |_| Meaning::Other,
         effect: |model, x, fails| model.unmap(x.p, x.a, x.b, fails),
     },
     operation! {
@@ -181,6 +196,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         instead: FORK,
         build: |x| OpKind::Exit { mm: MmId(x.p) },
         user: |_| UserAction::Exit,
+        means: |_| Meaning::Other,
         effect: |model, x, _| model.exit(x.p),
     },
     operation! {
@@ -191,9 +207,10 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         instead: MAP,
         build: |x| OpKind::Protect { mm: MmId(x.p), start: x.a, end: x.b, write: x.word != 0 },
         user: |x| {
-            let prot: &[_] = if x.word != 0 { &[PROT_READ, PROT_WRITE] } else { &[PROT_READ] };
-            SystemCall::on_range(SystemCallName::Mprotect, x.a, x.b, prot)
+            let prot = &constants![PROT_READ, PROT_WRITE][..1 + usize::from(x.word != 0)];
+            SystemCall::on_range(system_call!(SYS_mprotect), x.a, x.b, prot)
         },
+        means: |x| Meaning::Change(x.a, x.b, if x.word != 0 { |how| how.writable = true } else { |how| how.writable = false }),
         effect: |model, x, fails| model.protect(x, fails),
     },
     operation! {
@@ -206,8 +223,17 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
             mm: MmId(x.p), start: x.a, end: x.b, advice: Advice::ALL[usize::from(x.word & 3)],
         },
         user: |x| {
-            let advice = [MADV_DONTFORK, MADV_DOFORK, MADV_WIPEONFORK, MADV_KEEPONFORK][usize::from(x.word & 3)];
-            SystemCall::on_range(SystemCallName::Madvise, x.a, x.b, &[advice])
+            let advice = constants![MADV_DONTFORK, MADV_DOFORK, MADV_WIPEONFORK, MADV_KEEPONFORK];
+            SystemCall::on_range(system_call!(SYS_madvise), x.a, x.b, &[advice[usize::from(x.word & 3)]])
+        },
+        means: |x| {
+            let change: fn(&mut MemoryKind) = match Advice::ALL[usize::from(x.word & 3)] {
+                Advice::DontFork => |how| how.dontcopy = true,
+                Advice::DoFork => |how| how.dontcopy = false,
+                Advice::WipeOnFork => |how| how.wipeonfork = true,
+                Advice::KeepOnFork => |how| how.wipeonfork = false,
+            };
+            Meaning::Change(x.a, x.b, change)
         },
         effect: |model, x, fails| model.advise(x, fails),
     },
@@ -219,12 +245,12 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         instead: MAP,
         build: |x| OpKind::Move { mm: MmId(x.p), start: x.a, end: x.b, to: x.c, dontunmap: x.word != 0 },
         user: |x| {
-            let mut flags = vec![MREMAP_MAYMOVE, MREMAP_FIXED];
-            flags.extend((x.word != 0).then_some(MREMAP_DONTUNMAP));
+            let flags = &constants![MREMAP_MAYMOVE, MREMAP_FIXED, MREMAP_DONTUNMAP][..2 + usize::from(x.word != 0)];
             let [address, length] = range(x.a, x.b);
-            let arguments = vec![address, length.clone(), length, Argument::Flags(flags), Argument::Address(x.c)];
-            SystemCall::returning(SystemCallName::Mremap, arguments, x.c)
+            let arguments = vec![address, length.clone(), length, Argument::Flags(flags.into()), Argument::Address(x.c)];
+            SystemCall::returning(system_call!(SYS_mremap), arguments, x.c)
         },
+        means: |_| Meaning::Other,
         effect: |model, x, fails| model.relocate(x, fails),
     },
     operation! {
@@ -237,8 +263,9 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         user: |x| {
             let [address, length] = range(x.a, x.b);
             let arguments = vec![address, length, Argument::Length(x.c), Argument::Flags(Vec::new())];
-            SystemCall::returning(SystemCallName::Mremap, arguments, x.a)
+            SystemCall::returning(system_call!(SYS_mremap), arguments, x.a)
         },
+        means: |_| Meaning::Other,
         effect: |model, x, fails| model.resize(x, fails),
     },
     operation! {
@@ -249,6 +276,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         instead: MAP,
         build: |x| OpKind::Grow { mm: MmId(x.p), page: x.a, pages: x.c },
         user: |x| UserAction::Grow { page: x.a, pages: x.c },
+        means: |_| Meaning::Other,
         effect: |model, x, fails| model.grow(x, fails),
     },
     operation! {
@@ -259,6 +287,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         instead: FAULT,
         build: |x| OpKind::Pin { mm: MmId(x.p), page: x.a },
         user: |_| UserAction::None("pin (only the kernel itself takes references)"),
+        means: |_| Meaning::Other,
         effect: |model, _, _| model.pin(),
     },
     operation! {
@@ -269,6 +298,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         instead: PIN,
         build: |x| OpKind::Unpin { pin: x.number },
         user: |_| UserAction::None("unpin (only the kernel itself drops references)"),
+        means: |_| Meaning::Other,
         effect: |model, x, _| model.unpin(x.number),
     },
     operation! {
@@ -279,6 +309,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         instead: FAULT,
         build: |x| OpKind::Walk { mm: MmId(x.p), page: x.a, mode: MODE_OF_WORD[usize::from(x.word & 3)] },
         user: |_| UserAction::None("walk (only the kernel itself walks)"),
+        means: |_| Meaning::Other,
         effect: |_, _, _| (),
     },
     operation! {
@@ -289,6 +320,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         instead: FAULT,
         build: |x| OpKind::UffdMove { mm: MmId(x.p), from: x.a, to: x.c },
         user: |x| UserAction::UffdMove { from: x.a, to: x.c },
+        means: |_| Meaning::Other,
         effect: |model, x, fails| model.uffd_move(x, fails),
     },
     operation! {
@@ -298,7 +330,8 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 1],
         instead: MAP,
         build: |x| OpKind::Mlock { mm: MmId(x.p), start: x.a, end: x.b },
-        user: |x| SystemCall::on_range(SystemCallName::Mlock2, x.a, x.b, &[MLOCK_ONFAULT]),
+        user: |x| SystemCall::on_range(system_call!(SYS_mlock2), x.a, x.b, &constants![MLOCK_ONFAULT]),
+        means: |x| Meaning::Change(x.a, x.b, |how| how.locked = true),
         effect: |model, x, fails| model.lock(x, true, fails),
     },
     operation! {
@@ -308,7 +341,8 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 1],
         instead: MAP,
         build: |x| OpKind::Munlock { mm: MmId(x.p), start: x.a, end: x.b },
-        user: |x| SystemCall::plain(SystemCallName::Munlock, range(x.a, x.b).into()),
+        user: |x| SystemCall::plain(system_call!(SYS_munlock), range(x.a, x.b).into()),
+        means: |x| Meaning::Change(x.a, x.b, |how| how.locked = false),
         effect: |model, x, fails| model.lock(x, false, fails),
     },
     operation! {
@@ -318,7 +352,8 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 1],
         instead: MLOCK,
         build: |x| OpKind::MlockAll { mm: MmId(x.p) },
-        user: |_| SystemCall::plain(SystemCallName::Mlockall, vec![Argument::Flags(vec![MCL_CURRENT, MCL_ONFAULT])]),
+        user: |_| SystemCall::plain(system_call!(SYS_mlockall), vec![Argument::Flags(constants![MCL_CURRENT, MCL_ONFAULT].into())]),
+        means: |_| Meaning::ChangeAll(|how| how.locked = true),
         effect: |model, x, fails| model.lock_all(x.p, true, fails),
     },
     operation! {
@@ -328,7 +363,8 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         weights: [0, 1],
         instead: MUNLOCK,
         build: |x| OpKind::MunlockAll { mm: MmId(x.p) },
-        user: |_| SystemCall::plain(SystemCallName::Munlockall, Vec::new()),
+        user: |_| SystemCall::plain(system_call!(SYS_munlockall), Vec::new()),
+        means: |_| Meaning::ChangeAll(|how| how.locked = false),
         effect: |model, x, fails| model.lock_all(x.p, false, fails),
     },
 ];
@@ -429,6 +465,12 @@ impl OpKind {
     pub fn user_action(&self) -> UserAction {
         let (row, args) = self.split();
         (OPERATIONS[row].user)(args)
+    }
+
+    /// What it must have done, if it succeeds.
+    pub fn meaning(&self) -> Meaning {
+        let (row, args) = self.split();
+        (OPERATIONS[row].means)(args)
     }
 
     /// The pages that it names, from the first to one past the last; none if it names none. For `grow` they are counted

@@ -1,5 +1,5 @@
 //! What a process does to have an operation done: the system call, its arguments, and its result. The agent on a booted kernel
-//! makes the call; a reproducer prints it. Numbers are those of x86-64.
+//! makes the call; a reproducer prints it. Numbers are the C library's.
 
 /// What a process in user space does to have an operation done.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,43 +39,37 @@ pub struct SystemCall {
     pub returns: Option<u64>,
 }
 
-macro_rules! system_calls {
-    ($($(#[$doc:meta])* $variant:ident = $number:literal $name:literal),* $(,)?) => {
-        /// The system calls that operations use, with their numbers.
-        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-        pub enum SystemCallName {
-            $($(#[$doc])* $variant = $number),*
-        }
+/// Which system call: its number, by the name that the C library has for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SystemCallName {
+    /// `SYS_munmap`
+    pub(super) symbol: &'static str,
+    /// `__NR_munmap`
+    pub number: i64,
+}
 
-        impl SystemCallName {
-            /// As the C library calls it.
-            pub fn name(self) -> &'static str {
-                match self { $(SystemCallName::$variant => $name),* }
-            }
-        }
+impl SystemCallName {
+    /// The name of its function in C.
+    pub fn name(self) -> &'static str {
+        self.symbol.trim_start_matches("SYS_")
+    }
+}
+
+/// A [`SystemCallName`], from the C library's `SYS_` symbol.
+macro_rules! system_call {
+    ($symbol:ident) => {
+        $crate::user::SystemCallName { symbol: stringify!($symbol), number: libc::$symbol }
     };
 }
+pub(super) use system_call;
 
-system_calls! {
-    /// `mmap()`
-    Mmap = 9 "mmap",
-    /// `mprotect()`
-    Mprotect = 10 "mprotect",
-    /// `munmap()`
-    Munmap = 11 "munmap",
-    /// `mremap()`
-    Mremap = 25 "mremap",
-    /// `madvise()`
-    Madvise = 28 "madvise",
-    /// `munlock()`
-    Munlock = 150 "munlock",
-    /// `mlockall()`
-    Mlockall = 151 "mlockall",
-    /// `munlockall()`
-    Munlockall = 152 "munlockall",
-    /// `mlock2()`
-    Mlock2 = 325 "mlock2",
+/// [`Constant`]s, from the C library's symbols.
+macro_rules! constants {
+    ($($symbol:ident),*) => {
+        [$((stringify!($symbol), libc::$symbol as u64)),*]
+    };
 }
+pub(super) use constants;
 
 /// A constant of the kernel's interface: its name and its value.
 pub type Constant = (&'static str, u64);
@@ -118,31 +112,6 @@ pub(super) fn range(start: u64, end: u64) -> [Argument; 2] {
     [Argument::Address(start), Argument::Length(end.saturating_sub(start))]
 }
 
-/// The constants that are used, with the values of include/uapi.
-pub(super) mod constants {
-    use super::Constant;
-
-    pub const PROT_READ: Constant = ("PROT_READ", 1);
-    pub const PROT_WRITE: Constant = ("PROT_WRITE", 2);
-    pub const MAP_PRIVATE: Constant = ("MAP_PRIVATE", 2);
-    pub const MAP_ANONYMOUS: Constant = ("MAP_ANONYMOUS", 0x20);
-    pub const MAP_GROWSDOWN: Constant = ("MAP_GROWSDOWN", 0x100);
-    pub const MAP_NORESERVE: Constant = ("MAP_NORESERVE", 0x4000);
-    pub const MAP_FIXED_NOREPLACE: Constant = ("MAP_FIXED_NOREPLACE", 0x10_0000);
-    pub const MREMAP_MAYMOVE: Constant = ("MREMAP_MAYMOVE", 1);
-    pub const MREMAP_FIXED: Constant = ("MREMAP_FIXED", 2);
-    pub const MREMAP_DONTUNMAP: Constant = ("MREMAP_DONTUNMAP", 4);
-    pub const MLOCK_ONFAULT: Constant = ("MLOCK_ONFAULT", 1);
-    pub const MCL_CURRENT: Constant = ("MCL_CURRENT", 1);
-    pub const MCL_ONFAULT: Constant = ("MCL_ONFAULT", 4);
-    pub const MADV_DONTFORK: Constant = ("MADV_DONTFORK", 10);
-    pub const MADV_DOFORK: Constant = ("MADV_DOFORK", 11);
-    pub const MADV_WIPEONFORK: Constant = ("MADV_WIPEONFORK", 18);
-    pub const MADV_KEEPONFORK: Constant = ("MADV_KEEPONFORK", 19);
-    pub const MADV_POPULATE_READ: Constant = ("MADV_POPULATE_READ", 22);
-    pub const MADV_POPULATE_WRITE: Constant = ("MADV_POPULATE_WRITE", 23);
-}
-
 #[cfg(test)]
 mod tests {
     use crate::OpKind;
@@ -154,7 +123,7 @@ mod tests {
         let action = |text: &str| text.parse::<crate::Trace>().unwrap().ops[0].kind.user_action();
         let UserAction::Call(call) = action("move p0 1..3 8 dontunmap") else { panic!("a call") };
         assert_eq!((call.name.name(), call.returns), ("mremap", Some(8)));
-        let flags = [constants::MREMAP_MAYMOVE, constants::MREMAP_FIXED, constants::MREMAP_DONTUNMAP].to_vec();
+        let flags = [("MREMAP_MAYMOVE", 1), ("MREMAP_FIXED", 2), ("MREMAP_DONTUNMAP", 4)].to_vec();
         let wanted = [
             Argument::Address(1),
             Argument::Length(2),
@@ -164,10 +133,10 @@ mod tests {
         ];
         assert_eq!(call.arguments, wanted);
         let UserAction::Call(call) = action("mlock p0 1..3") else { panic!("a call") };
-        assert_eq!((call.name.name(), call.name as u32, call.arguments.len()), ("mlock2", 325, 3));
-        assert_eq!(call.arguments[2], Argument::Flags(vec![constants::MLOCK_ONFAULT]));
+        assert_eq!((call.name.name(), call.name.number, call.arguments.len()), ("mlock2", libc::SYS_mlock2, 3));
+        assert_eq!(call.arguments[2], Argument::Flags(vec![("MLOCK_ONFAULT", 1)]));
         let UserAction::Call(call) = action("munlock p0 1..3") else { panic!("a call") };
-        assert_eq!((call.name.name(), call.name as u32, call.arguments.len()), ("munlock", 150, 2));
+        assert_eq!((call.name.name(), call.name.number, call.arguments.len()), ("munlock", libc::SYS_munlock, 2));
         assert_eq!(action("fork p0 p3"), UserAction::Fork(3));
         assert!(matches!(OpKind::Unpin { pin: 1 }.user_action(), UserAction::None(_)));
     }
