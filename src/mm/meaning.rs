@@ -374,7 +374,7 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
         out
     };
     match operation.meaning() {
-        Meaning::New(start, end, how) => {
+        Meaning::New(start, end, how) | Meaning::Append(start, end, how) => {
             let mut out = without(before, start, end);
             out.push(Piece { start, end, how });
             return Some(out);

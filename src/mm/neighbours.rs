@@ -12,14 +12,22 @@ fn borders(operation: &OpKind) -> Option<RangeInclusive<u64>> {
     match operation.meaning() {
         Meaning::Change(start, end, _) => Some(start..=end),
         Meaning::ChangeAll(_) => Some(0..=u64::MAX),
-        Meaning::New(..) | Meaning::Other => None,
+        Meaning::New(..) | Meaning::Append(..) | Meaning::Other => None,
     }
 }
 
-/// The range of new memory that it makes.
-fn new_range(operation: &OpKind) -> Option<(u64, u64)> {
+/// New memory that an operation makes.
+struct NewRange {
+    start: u64,
+    end: u64,
+    /// The page up to which it looks for neighbours that it may merge with: its start, or its end.
+    merges_up_to: u64,
+}
+
+fn new_range(operation: &OpKind) -> Option<NewRange> {
     match operation.meaning() {
-        Meaning::New(start, end, _) => Some((start, end)),
+        Meaning::New(start, end, _) => Some(NewRange { start, end, merges_up_to: end }),
+        Meaning::Append(start, end, _) => Some(NewRange { start, end, merges_up_to: start }),
         _ => None,
     }
 }
@@ -29,7 +37,8 @@ fn new_range(operation: &OpKind) -> Option<(u64, u64)> {
 /// merges if the other is new, and since 6.19 (`either_way`) in any case.
 pub(super) fn unmerged(operation: &OpKind, before: &[Mapped], after: &[Mapped], either_way: bool) -> Option<u64> {
     let new = new_range(operation);
-    let is_new = |vma: &Mapped| new.is_some_and(|(start, end)| vma.range.start <= start && end <= vma.range.end);
+    let is_new =
+        |vma: &Mapped| new.as_ref().is_some_and(|new| vma.range.start <= new.start && new.end <= vma.range.end);
     let alike = |a: &Mapped, b: &Mapped| {
         let of_one_kind = !a.file && !b.file && a.flags == b.flags && u64::from(a.flags) & VmaAttributes::OTHER == 0;
         let in_place = |vma: &Mapped| vma.faulted || vma.range.pgoff == vma.range.start;
@@ -47,8 +56,8 @@ pub(super) fn unmerged(operation: &OpKind, before: &[Mapped], after: &[Mapped], 
         let mut pairs = pairs.filter(|(a, b)| at(a.range.end) && (faulted || !a.faulted && !b.faulted));
         pairs.find(|(a, b)| alike(a, b)).map(|(a, _)| a.range.end)
     };
-    if let Some((start, end)) = new {
-        return apart(after, &|page| page == start || page == end, true);
+    if let Some(NewRange { start, merges_up_to, .. }) = new {
+        return apart(after, &|page| page == start || page == merges_up_to, true);
     }
     match *operation {
         // What moves to beside where it stays mapped is kept apart from it.
@@ -76,7 +85,7 @@ pub(super) fn merged_child(operation: &OpKind, before: &[Mapped], after: &[Mappe
         is_child(below) && untouched(above) || untouched(below) && is_child(above)
     };
     let inside = |page: u64| after.iter().any(|vma| vma.range.start < page && page < vma.range.end);
-    if let Some((start, end)) = new_range(operation) {
+    if let Some(NewRange { start, end, .. }) = new_range(operation) {
         return [start, end].into_iter().find(|&page| inside(page) && is_apart(page));
     }
     let borders = borders(operation)?;

@@ -22,6 +22,8 @@ pub struct MemoryKind {
 pub enum Meaning {
     /// A range in which nothing was mapped becomes memory of that kind.
     New(u64, u64, MemoryKind),
+    /// The same, but what is above the range is left alone, even if the two are alike.
+    Append(u64, u64, MemoryKind),
     /// A range, all of which is mapped, becomes memory of another kind.
     Change(u64, u64, fn(&mut MemoryKind)),
     /// All memory of the process becomes memory of another kind. If an allocation fails, what comes after it may still change.
