@@ -480,6 +480,7 @@ enum rmap_operation_kind {
 	RMAP_OP_MUNLOCK = 11,
 	RMAP_OP_MLOCKALL = 12,
 	RMAP_OP_MUNLOCKALL = 13,
+	RMAP_OP_BRK = 14,
 };
 
 struct rmap_operation_map {
@@ -557,6 +558,11 @@ struct rmap_operation_munlockall {
 	uint32_t reserved;	/* 0 */
 };
 
+struct rmap_operation_brk {
+	uint64_t start;
+	uint64_t end;
+};
+
 /* One operation: the member of its kind holds the arguments. */
 struct rmap_operation {
 	uint32_t kind;	/* enum rmap_operation_kind */
@@ -576,6 +582,7 @@ struct rmap_operation {
 		struct rmap_operation_munlock munlock;
 		struct rmap_operation_mlockall mlockall;
 		struct rmap_operation_munlockall munlockall;
+		struct rmap_operation_brk brk;
 	} arguments;
 };
 

@@ -506,6 +506,28 @@ fn munlockall_joins_what_mlock_set_apart() {
 }
 
 #[test]
+fn brk_makes_what_is_below_longer_and_leaves_what_is_above() {
+    everywhere(|_, world| {
+        world.play("map p0 0x10..0x12\nfault p0 0x11\nmap p0 0x14..0x16\nbrk p0 0x12..0x14\nfault p0 0x13");
+        world.assert_layout(0, "10..14 14..16");
+        world.play("mlock p0 0x14..0x16\nbrk p0 0x16..0x18");
+        world.assert_layout(0, "10..14 14..16 16..18");
+        world.refuse("brk p0 0x17..0x20", "EEXIST");
+        world.assert_layout(0, "10..14 14..16 16..18");
+        world.fail("brk p0 0x20..0x22 fail=1", "ENOMEM");
+        world.assert_layout(0, "10..14 14..16 16..18");
+    });
+}
+
+#[test]
+fn brk_leaves_alone_what_a_fork_made() {
+    everywhere(|_, world| {
+        world.play("map p0 0x10..0x12\nfault p0 0x11\nfork p0 p1\nbrk p1 0x12..0x14\nbrk p1 0x14..0x16");
+        world.assert_layout(1, "10..12 12..16");
+    });
+}
+
+#[test]
 fn uffdmove_between_locked_and_other_memory_is_refused() {
     everywhere(|_, world| {
         world.play("map p0 0x10..0x14\nmap p0 0x20..0x24\nfault p0 0x10\nfault p0 0x21\nmlock p0 0x20..0x24");

@@ -93,6 +93,19 @@ static int32_t drive_map(struct mm_struct *mm, const struct rmap_operation_map *
 	return IS_ERR_VALUE(result) ? (int32_t)result : 0;
 }
 
+/* As the loader of programs makes a heap, but not over what is mapped. */
+static int32_t drive_brk(struct mm_struct *mm, const struct rmap_operation_brk *op)
+{
+	unsigned long addr = op->start << PAGE_SHIFT, len = (op->end - op->start) << PAGE_SHIFT;
+	MA_STATE(mas, &mm->mm_mt, addr, addr);
+
+	if (!len)
+		return -EINVAL;
+	if (mas_find(&mas, addr + len - 1))
+		return -EEXIST;
+	return vm_brk_flags(addr, len, 0);
+}
+
 static int32_t drive_unmap(struct mm_struct *mm, const struct rmap_operation_unmap *op)
 {
 	unsigned long addr = op->start << PAGE_SHIFT, len = (op->end - op->start) << PAGE_SHIFT;
@@ -265,6 +278,8 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 		return drive_mlockall();
 	case RMAP_OP_MUNLOCKALL:
 		return sys_munlockall();
+	case RMAP_OP_BRK:
+		return drive_brk(mm, ARGUMENTS(brk));
 	}
 #undef ARGUMENTS
 	return -EINVAL;

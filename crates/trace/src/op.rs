@@ -168,6 +168,15 @@ macro_rules! for_each_operation {
                 /// Whose.
                 mm: MmId;
             },
+            /// `brk p A..B`: new memory as of a heap, which makes the VMA below it longer if it can (`vm_brk_flags()`).
+            Brk RMAP_OP_BRK brk {
+                /// Whose.
+                mm: MmId;
+                /// First page.
+                start: u64,
+                /// One past the last.
+                end: u64,
+            },
         }
     };
 }

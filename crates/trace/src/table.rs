@@ -106,9 +106,10 @@ const MLOCK: usize = 14;
 const MUNLOCK: usize = 15;
 const MLOCKALL: usize = 16;
 const MUNLOCKALL: usize = 17;
+const BRK: usize = 18;
 
 /// How many operations there are.
-pub const OPERATION_COUNT: usize = 18;
+pub const OPERATION_COUNT: usize = 19;
 
 /// Every operation. The index of a row is its number in an exact record, so rows may be appended and never reordered.
 pub static OPERATIONS: [Operation; OPERATION_COUNT] = TABLE;
@@ -367,6 +368,17 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         means: |_| Meaning::ChangeAll(|how| how.locked = false),
         effect: |model, x, fails| model.lock_all(x.p, false, fails),
     },
+    operation! {
+        "brk", "new memory as of a heap, which makes the VMA below it longer",
+        args: [Process, FreeRange],
+        small: false,
+        weights: [0, 1],
+        instead: MAP,
+        build: |x| OpKind::Brk { mm: MmId(x.p), start: x.a, end: x.b },
+        user: |_| UserAction::None("brk (a process has one heap, at an address that it cannot choose)"),
+        means: |x| Meaning::Append(x.a, x.b, MemoryKind { writable: true, ..MemoryKind::default() }),
+        effect: |model, x, fails| model.map(x, fails),
+    },
 ];
 
 /// The modes of a walk: none of [`MODES`], then each.
@@ -448,6 +460,7 @@ impl OpKind {
             OpKind::Munlock { mm, start, end } => (MUNLOCK, range(mm, start, end)),
             OpKind::MlockAll { mm } => (MLOCKALL, Args { p: mm.0, ..Args::default() }),
             OpKind::MunlockAll { mm } => (MUNLOCKALL, Args { p: mm.0, ..Args::default() }),
+            OpKind::Brk { mm, start, end } => (BRK, range(mm, start, end)),
         }
     }
 

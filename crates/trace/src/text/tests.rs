@@ -69,6 +69,7 @@ mlock p0 0x10..0x14
 munlock p0 0x10..0x14 fail=1
 mlockall p0
 munlockall p0 failnode=2
+brk p0 0x10..0x14 fail=1
 ";
     let trace = parse(text).unwrap();
     assert_eq!(trace.to_string(), text);
@@ -88,7 +89,7 @@ fn nothing_is_a_trace() {
 #[test]
 fn errors_name_line_column_found_and_wanted() {
     let words = "an operation (map, fault, fork, unmap, exit, protect, advise, move, resize, grow, pin, unpin, walk, \
-                 uffdmove, mlock, munlock, mlockall, munlockall), or expect";
+                 uffdmove, mlock, munlock, mlockall, munlockall, brk), or expect";
     let page = "a page number below 0x100000000, decimal or 0x hex";
     for (text, expected) in [
         ("mapp p0 1..2", format!("line 1, column 1: found \"mapp\", expected {words}")),
