@@ -62,6 +62,7 @@ const OPS_IN_PORT: u64 = 20_000;
 const LINKED: Finds = Finds(&["violate I8 range changed in the trees", "violate I8 tree order"]);
 
 const SHOULD_BE_ONE: &[&str] = &["violate Asked VMAs that should be one ("];
+const HEAP_SHOULD_BE_ONE: &[&str] = &["violate Asked VMAs that should be one (brk)"];
 const SHOULD_STAY_TWO: &[&str] = &["violate Asked VMAs that should stay two ("];
 
 static IN_C: &[InC] = &[
@@ -621,6 +622,30 @@ static IN_C: &[InC] = &[
     InC {
         of: AFTER,
         fault: Fault {
+            name: "heap-apart",
+            about: "a heap never makes the VMA below it longer",
+            file: "mm/vma.c",
+            edits: &[Edit {
+                within: "do_brk_flags",
+                from: "if (vma && vma->vm_end == addr) {",
+                to: "if (vma && vma->vm_end == addr && !vma) {",
+            }],
+        },
+        hunts: &[kernel("varied", Finds(HEAP_SHOULD_BE_ONE), Finds(HEAP_SHOULD_BE_ONE))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "mlockall-forgets-where-it-was",
+            about: "mlockall goes on after a VMA that failed as if it were still at the one before",
+            file: "mm/mlock.c",
+            edits: &[Edit { within: "apply_mlockall_flags", from: "prev = vma;", to: "(void)vma;" }],
+        },
+        hunts: &[kernel("varied", Finds(&["violate "]), Finds(&["violate "]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
             name: "child-merged-with-new-memory",
             about: "what a fork made is merged with memory that was never written to",
             file: "mm/vma.c",
@@ -630,7 +655,7 @@ static IN_C: &[InC] = &[
                 to: "return false && vma->anon_vma",
             }],
         },
-        hunts: &[kernel("varied", Finds(SHOULD_STAY_TWO), Finds(SHOULD_STAY_TWO))],
+        hunts: &[kernel("merges", Finds(SHOULD_STAY_TWO), Finds(SHOULD_STAY_TWO))],
     },
     InC {
         of: BEFORE,
