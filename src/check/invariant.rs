@@ -109,3 +109,20 @@ impl fmt::Display for Invariant {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Invariant;
+
+    #[test]
+    fn a_signature_begins_with_its_invariant() {
+        for &invariant in Invariant::ALL {
+            for text in [format!("{invariant} refcount"), format!("violate {invariant} refcount")] {
+                assert_eq!(Invariant::of_signature(&text), Some(invariant));
+            }
+        }
+        for text in ["", "violate", "differ anon_vma_fork events: nothing vs get", "I999 refcount"] {
+            assert_eq!(Invariant::of_signature(text), None, "{text}");
+        }
+    }
+}

@@ -69,7 +69,7 @@ typedef struct {
 struct vm_area_struct {
 	unsigned long vm_start;			/* bytes */
 	unsigned long vm_end;			/* bytes, exclusive */
-	struct vm_area_struct *vm_next, *vm_prev;	/* of the last anon_vma_prepare() */
+	struct vm_area_struct *vm_next, *vm_prev;	/* neighbours in anon_vma_prepare() */
 	struct mm_struct *vm_mm;
 	unsigned long vm_pgoff;			/* pages */
 	union {

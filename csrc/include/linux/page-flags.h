@@ -36,7 +36,7 @@ static inline struct folio *page_folio(const struct page *page)
 	return container_of((struct page *)page, struct folio, page);
 }
 
-/* Every page is its own head, and the head of nothing else. */
+/* All folios are of order 0: a page is the head of its own folio. */
 static inline struct page *compound_head(struct page *page)
 {
 	return page;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Stand-in: no timers. A vendor's tree includes it where nothing is timed. */
+/* Stand-in: no timers. A vendor's headers include this file, and use nothing of it. */
 #ifndef _LINUX_TIMER_H
 #define _LINUX_TIMER_H
 

@@ -238,7 +238,8 @@ fn updates_in_place(files: &[&SourceFile]) -> Result<bool, RevisionError> {
     }
 }
 
-/// An anon_vma has two counters. The one that they replaced is no behaviour: it is the defect that they mend.
+/// Refuses a tree in which an anon_vma counts its children and its VMAs in one counter (`degree`): such a tree has the defect
+/// that the two counters mend, which is no behaviour that a port could follow.
 fn counts_apart(clone: &Body) -> Result<(), RevisionError> {
     let one = clone.sequence(&["anon_vma", "->", "degree"]).is_some();
     if one { Err(RevisionError::Degree { file: clone.file.to_owned() }) } else { Ok(()) }
@@ -315,7 +316,7 @@ fn indexed_by_anon_pgoff(rmap: &SourceFile) -> Result<bool, RevisionError> {
     both(field, (&set, index), (&walk, address), "the same way of counting in both")
 }
 
-/// 5.19: walks that give up for the lock. Both ways to the lock of a walk must know of them.
+/// 5.19: walks that give up if the lock is contended. Both functions that take the lock of a walk must know of them.
 fn walk_tries_lock(rmap: &SourceFile) -> Result<bool, RevisionError> {
     let field = "walk_tries_lock";
     let plain = required(field, &[rmap], "mm/rmap.c", "rmap_walk_anon_lock")?;

@@ -229,7 +229,7 @@ const OPERATION: &str = "enum vma_operation {\n\tVMA_OP_FORK,\n};\n";
 const WALK_CONTROL: &str = "struct rmap_walk_control {\n\tvoid *arg;\n};\n";
 
 /// The folio side of mm/rmap.c: by page or by folio, with the index counted one way or the other. A walk of the second
-/// can give up for the lock.
+/// can give up if the lock is contended.
 fn folio_side(by_page: bool, anon: bool) -> String {
     let gives_up = if by_page { "" } else { "\tif (rwc->try_lock)\n\t\treturn NULL;\n" };
     let (set, moves) = match by_page {
