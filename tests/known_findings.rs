@@ -191,7 +191,7 @@ fn what_is_not_in_the_file_fails_and_what_is_gone_is_told() {
 
 #[test]
 fn random_traces_meet_known_findings_and_go_on() {
-    let args = ["random", "--kernel", "7.2", "--mix", "merges", "--seed", "1", "--ops", "200000", "--fail-rate", "0.2"];
+    let args = ["random", "--kernel", "7.2", "--mix", "varied", "--seed", "1", "--ops", "200000", "--fail-rate", "0.2"];
     let ran = rmap_diff(&args, "");
     assert_eq!(ran.status.code(), Some(0), "{}", out(&ran));
     assert!(out(&ran).contains("200000 operations"), "{}", out(&ran));
