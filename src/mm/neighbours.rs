@@ -61,8 +61,9 @@ pub(super) fn unmerged(operation: &OpKind, before: &[Mapped], after: &[Mapped], 
 }
 
 /// A page at which a VMA that a fork made has become one with memory that was never written to: the lock of its anon_vma is
-/// shared with its relatives, and what the kernel keeps apart is to stay so.
+/// shared with its relatives, and what the kernel keeps apart is to stay so. A move that failed is not asked about.
 pub(super) fn merged_child(operation: &OpKind, before: &[Mapped], after: &[Mapped]) -> Option<u64> {
+    let is_move = matches!(operation, OpKind::Move { .. });
     // A page that was moved is what it was where it came from.
     let origin = |page: u64| match *operation {
         OpKind::Move { start, end, to, .. } if (to..to + (end - start)).contains(&page) => page - to + start,
@@ -72,7 +73,8 @@ pub(super) fn merged_child(operation: &OpKind, before: &[Mapped], after: &[Mappe
     let is_apart = |page: u64| {
         let (below, above) = (page.checked_sub(1).and_then(at), at(page));
         let is_child = |vma: Option<&Mapped>| vma.is_some_and(|vma| vma.is_child && !vma.file);
-        let untouched = |vma: Option<&Mapped>| vma.is_none_or(|vma| !vma.faulted);
+        // Where nothing was is what is mapped now; a move brings nothing new.
+        let untouched = |vma: Option<&Mapped>| vma.map_or(!is_move, |vma| !vma.faulted);
         is_child(below) && untouched(above) || untouched(below) && is_child(above)
     };
     let inside = |page: u64| after.iter().any(|vma| vma.range.start < page && page < vma.range.end);
@@ -175,6 +177,8 @@ mod tests {
         assert_eq!(merged_child(&to(4, false), &before, &[child(vma(0, 6))]), Some(4));
         let before = [vma(0, 4), touched(placed(8, 10, 4))];
         assert_eq!(merged_child(&to(4, false), &before, &[touched(vma(0, 6))]), None);
+        let nothing = [child(vma(0, 6))];
+        assert_eq!(merged_child(&to(4, false), &nothing, &nothing), None);
         // Two that move together.
         let before = [child(vma(8, 9)), vma(9, 10)];
         assert_eq!(merged_child(&to(4, false), &before, &[child(placed(4, 6, 8))]), Some(5));
