@@ -291,7 +291,7 @@ fn what_cannot_be_told_is_refused_with_the_behaviour_and_what_was_looked_for() {
         let said = error.to_string();
         let field = match error {
             RevisionError::Unclear { field, .. } | RevisionError::NoFunction { field, .. } => field,
-            RevisionError::Syntax(_) | RevisionError::Degree { .. } => "",
+            RevisionError::Syntax(_) => "",
         };
         assert_eq!(field, *wanted, "{from}: {said}");
         assert!(
