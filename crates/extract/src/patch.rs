@@ -204,6 +204,9 @@ pub struct Applied {
     pub nothing: bool,
 }
 
+/// The patches of a series, in the order in which they were applied, and what came of each.
+pub type EachApplied<'p> = Vec<(&'p Patch, Applied)>;
+
 impl Patch {
     /// Reads a patch file.
     pub fn read(path: &Path) -> Result<Self, PatchError> {
@@ -238,11 +241,7 @@ impl Patch {
 ///
 /// # Errors
 /// If it can neither be taken out nor put on top: why, for both. The tree is then as it was.
-pub fn flip<'p>(
-    series: &'p [Patch],
-    tree: &Path,
-    scratch: &Path,
-) -> Result<(Direction, Vec<(&'p Patch, Applied)>), PatchError> {
+pub fn flip<'p>(series: &'p [Patch], tree: &Path, scratch: &Path) -> Result<(Direction, EachApplied<'p>), PatchError> {
     apply::flip(series, tree, scratch)
 }
 
@@ -256,7 +255,7 @@ pub fn apply_series<'p>(
     direction: Direction,
     tree: &Path,
     scratch: &Path,
-) -> Result<Vec<(&'p Patch, Applied)>, PatchError> {
+) -> Result<EachApplied<'p>, PatchError> {
     apply::apply_series(series, direction, apply::FUZZ, tree, scratch)
 }
 

@@ -72,7 +72,7 @@ mod tests {
     fn the_rust_expression_names_every_behaviour() {
         let revision = Revision { fork_preallocates: true, ..Revision::default() };
         let text = to_rust_expr(&revision);
-        assert!(text.starts_with("Revision { prepare_asserts_mmap_lock: false, "), "{text}");
+        assert!(text.starts_with("Revision { counts_apart: false, "), "{text}");
         assert!(text.contains("fork_preallocates: true"), "{text}");
         assert_eq!(text.matches(": ").count(), revision.behaviours().count(), "{text}");
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::{Applied, Direction, FilePatch, Patch, PatchError, in_order};
+use super::{Applied, Direction, EachApplied, FilePatch, Patch, PatchError, in_order};
 use crate::needed::needed;
 use crate::process;
 
@@ -48,7 +48,7 @@ pub fn apply_series<'p>(
     fuzz: u8,
     tree: &Path,
     scratch: &Path,
-) -> Result<Vec<(&'p Patch, Applied)>, PatchError> {
+) -> Result<EachApplied<'p>, PatchError> {
     let changes = |patch: &Patch| patch.files.iter().any(|file| needed(&file.path));
     let is_any = series.iter().any(changes);
     let mut all = Vec::new();
@@ -66,11 +66,7 @@ pub fn apply_series<'p>(
     Ok(all)
 }
 
-pub fn flip<'p>(
-    series: &'p [Patch],
-    tree: &Path,
-    scratch: &Path,
-) -> Result<(Direction, Vec<(&'p Patch, Applied)>), PatchError> {
+pub fn flip<'p>(series: &'p [Patch], tree: &Path, scratch: &Path) -> Result<(Direction, EachApplied<'p>), PatchError> {
     let before = Before::of(series, tree)?;
     let mut errors = Vec::new();
     for fuzz in [0, FUZZ] {
