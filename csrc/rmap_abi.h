@@ -147,6 +147,7 @@ enum rmap_walk_mode {
  *           anon_vma + 1 or 0, n, then n times: avc, its anon_vma, its VMA, in list order
  * anon_vma: tag, serial, root, parent, refcount, num_children, num_active_vmas,
  *           leftmost avc + 1 or 0, then a tree
+ *           (of a tree with one counter: that, and RMAP_ONE_COUNTER)
  * folio:    tag, number, anon_vma that its mapping was set to + 1, index
  * tree:     tag, n, then n nodes in preorder
  * paths:    tag, nodes in the tree, m, then m times: k, then k path nodes, from a touched
@@ -170,6 +171,9 @@ enum rmap_node {
 	RMAP_NODE_LEFT_BLACK = 8,
 	RMAP_NODE_RIGHT_BLACK = 16,
 };
+
+/* In place of num_active_vmas: num_children is the number of children and of VMAs together. */
+#define RMAP_ONE_COUNTER 0xffffffff
 
 /* A touched tree of at most so many nodes is reported whole, otherwise by paths. */
 #define RMAP_WHOLE_TREE_MAX 8

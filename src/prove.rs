@@ -3,7 +3,7 @@
 //! A finding *separates* the trees if a trace finds it on one of them and nothing on the other. One that separates the tree
 //! without the fix proves it, unless the tree with the fix shows the finding too, on any trace. One that separates the tree
 //! with the fix is something that the fix breaks. What both trees show says nothing of the fix: it is tolerated from then
-//! on, so that it hides nothing.
+//! on, so that it hides nothing. A known finding is a finding like any other: it may be the one that the fix repairs.
 //!
 //! A fix may change how many allocations an operation makes. `fail=N` then means another site on each tree. So the smallest
 //! trace of a finding is also played on the other tree with every operation failing at every other attempt, before the finding
@@ -55,6 +55,8 @@ pub struct Shown {
     pub finding: Finding,
     /// How many traces found it.
     pub count: u64,
+    /// How many operations were played until the first of them had found it.
+    pub after: u64,
     /// Whether nothing is found with the trace on the other tree.
     pub separates: bool,
 }
@@ -145,11 +147,17 @@ impl Prover {
         for tree in Tree::BOTH {
             let Some(finding) = &found[tree as usize] else { continue };
             let separates = found[tree.other() as usize].is_none();
-            let new = || Shown { trace: trace.clone(), finding: finding.clone(), count: 0, separates };
+            let new = || Shown {
+                trace: trace.clone(),
+                finding: finding.clone(),
+                count: 0,
+                after: self.operations,
+                separates,
+            };
             let shown = self.shown[tree as usize].entry(finding.signature()).or_insert_with(new);
             shown.count += 1;
             if separates && !shown.separates {
-                *shown = Shown { count: shown.count, ..new() };
+                *shown = Shown { count: shown.count, after: shown.after, ..new() };
             }
         }
         self.share()
@@ -219,7 +227,7 @@ impl Prover {
                 trace.ops[at].fail = fail;
                 let found = self.find(tree.other(), &trace).filter(|finding| finding.signature() == signature);
                 if let Some(finding) = found {
-                    let shown = Shown { trace, finding, count: 1, separates: false };
+                    let shown = Shown { trace, finding, count: 1, after: self.operations, separates: false };
                     self.shown[tree.other() as usize].insert(signature.to_owned(), shown);
                     return;
                 }

@@ -149,8 +149,13 @@ static void tell_anon_vma(struct anon_vma *anon_vma, bool whole)
 	put_word(serial_of(anon_vma->root));
 	put_word(parent_serial(anon_vma));
 	put_word((int64_t)anon_vma->refcount.counter);
+#ifdef RMAP_ANON_VMA_DEGREE
+	put_word(anon_vma->degree);
+	put_word(RMAP_ONE_COUNTER);
+#else
 	put_word(anon_vma->num_children);
 	put_word(anon_vma->num_active_vmas);
+#endif
 	put_word(optional_serial(avc_of(anon_vma->rb_root.rb_leftmost)));
 	if (whole || notes_of(anon_vma)->tree_nodes <= RMAP_WHOLE_TREE_MAX)
 		tell_whole_tree(anon_vma);

@@ -3,19 +3,18 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::known_file::KnownArg;
 use super::random::FailRate;
 use super::reproduce::Play;
 use super::subject::{self, VmaOption};
 use super::{AGREE, Error, FOUND, SideArg, UNDECIDED, file, print};
 use crate::coverage::{self, ChangedLines};
 use crate::kernel::Reference;
-use crate::known;
+use crate::known::{KnownFinding, KnownFindings};
 use crate::prove::{self, ProofKind, Prover};
 use crate::report::{self, prove::Circumstances};
 use crate::reproduce::c;
 use crate::session::{Session, VmaCode};
-use crate::trace::{Mix, Rng, random_trace};
+use crate::trace::{Mix, Rng, Trace, random_trace};
 
 /// Operations of a random trace.
 const TRACE_OPS: usize = 256;
@@ -26,7 +25,7 @@ pub(super) struct Args {
     without: String,
     /// The reference with the fix.
     with: String,
-    /// Run traces for this many seconds: the seed traces, then random ones. A proof does not end the run, because the fix may
+    /// Run traces for this many seconds: the seed traces and those of known findings, then random ones. A proof does not end the run, because the fix may
     /// break something else.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     time: u64,
@@ -44,8 +43,10 @@ pub(super) struct Args {
     fail_rate: FailRate,
     #[command(flatten)]
     vma: VmaOption,
-    #[command(flatten)]
-    known: KnownArg,
+    /// The list of known findings. All of them are reported, because the fix may be of one. `none`: no list. Default: the list
+    /// that is built in (findings/known.toml).
+    #[arg(long, value_name = "FILE", env = "RMAP_KNOWN")]
+    known: Option<PathBuf>,
     /// Where to write the smallest trace of the verdict. The C program goes beside it, as NAME.c.
     #[arg(short, long, value_name = "FILE", default_value = "proof.trace")]
     out: PathBuf,
@@ -59,16 +60,15 @@ impl Args {
         let sides = self.side.sides();
         let both = [subject::reference(Some(&self.without))?, subject::reference(Some(&self.with))?];
         let vma = VmaCode::choose(self.vma.asked(), sides, &both)?;
-        let session = |reference: &'static Reference| -> Result<Session, Error> {
-            let known = self.known.of(reference.name, reference.version)?;
-            Ok(Session::new(reference).with_sides(sides).with_vma(vma).tolerating(known::signatures(&known)))
-        };
-        Ok([session(both[0])?, session(both[1])?])
+        // Nothing is tolerated: what is known of the tree without the fix may be what the fix repairs.
+        Ok(both.map(|reference: &'static Reference| Session::new(reference).with_sides(sides).with_vma(vma)))
     }
 
     /// The options of `run` that find the same, a word each; it takes the side from the finding.
-    fn options(&self, vma: VmaCode) -> Vec<String> {
-        let known = self.known.file().map(|file| ["--known".to_owned(), file.display().to_string()]);
+    fn options(&self, vma: VmaCode, is_known: bool) -> Vec<String> {
+        let none = is_known.then(|| "none".to_owned());
+        let file = none.or_else(|| self.known.as_ref().map(|file| file.display().to_string()));
+        let known = file.map(|file| ["--known".to_owned(), file]);
         let vma = (vma == VmaCode::Model).then(|| ["--vma".to_owned(), vma.name().to_owned()]);
         [vma, known].into_iter().flatten().flatten().collect()
     }
@@ -88,8 +88,14 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         )));
     }
     let references = [sessions[0].reference, sessions[1].reference];
+    let wrong = |error: crate::known::KnownError| Error::Usage(error.to_string());
+    let all_known = KnownFindings::read(args.known.as_deref()).map_err(wrong)?;
+    let mut traces = prove::seeds(vma);
+    for known in &all_known.findings {
+        traces.push(all_known.trace(known).map_err(wrong)?);
+    }
     let mut prover = Prover::new(sessions.clone())?;
-    search(args, vma, &mut prover)?;
+    search(args, vma, &traces, &mut prover)?;
     let proof = prover.conclude()?;
     let name = args.out.display().to_string();
     let program_file = args.out.with_extension("c");
@@ -107,12 +113,18 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             Err(error) => Err(error.to_string()),
         });
     }
-    let options = args.options(vma);
+    let known: [Vec<KnownFinding>; 2] = references.map(|reference| all_known.of(reference.name, reference.version));
+    let is_known = report::prove::first(&proof, names).is_some_and(|(shown, kernel)| {
+        let of_kernel = &known[usize::from(kernel == names[1])];
+        of_kernel.iter().any(|known| known.signature == shown.finding.signature())
+    });
+    let options = args.options(vma, is_known);
     let about = Circumstances {
         names,
         file: program.is_some().then_some(name.as_str()),
         program: program.as_ref().map(|program| program.as_ref().copied().map_err(String::as_str)),
         options: &options,
+        known: [&known[0], &known[1]],
     };
     let changed: Vec<ChangedLines> = references.into_iter().filter_map(coverage::changed_lines).collect();
     if args.json {
@@ -131,9 +143,10 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     })
 }
 
-fn search(args: &Args, vma: VmaCode, prover: &mut Prover) -> Result<(), Error> {
-    for seed in prove::seeds(vma) {
-        prover.play(&seed)?;
+/// Plays some traces, then random ones.
+fn search(args: &Args, vma: VmaCode, traces: &[Trace], prover: &mut Prover) -> Result<(), Error> {
+    for trace in traces.iter().filter(|trace| vma == VmaCode::Kernel || trace.is_small()) {
+        prover.play(trace)?;
     }
     let mixes = Mix::varied(vma.operations());
     let mut rng = Rng::new(args.seed);

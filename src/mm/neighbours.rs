@@ -75,18 +75,31 @@ pub(super) fn unmerged(operation: &OpKind, before: &[Mapped], after: &[Mapped], 
 }
 
 /// A page at which a VMA that a fork made has become one with memory that was never written to: the lock of its anon_vma is
-/// shared with its relatives, and what the kernel keeps apart is to stay so.
+/// shared with its relatives, and what the kernel keeps apart is to stay so. A move that failed is not asked about.
 pub(super) fn merged_child(operation: &OpKind, before: &[Mapped], after: &[Mapped]) -> Option<u64> {
-    let at = |page: u64| before.iter().find(|vma| (vma.range.start..vma.range.end).contains(&page));
+    let is_move = matches!(operation, OpKind::Move { .. });
+    // A page that was moved is what it was where it came from.
+    let origin = |page: u64| match *operation {
+        OpKind::Move { start, end, to, .. } if (to..to + (end - start)).contains(&page) => page - to + start,
+        _ => page,
+    };
+    let at = |page: u64| before.iter().find(|vma| (vma.range.start..vma.range.end).contains(&origin(page)));
     let is_apart = |page: u64| {
         let (below, above) = (page.checked_sub(1).and_then(at), at(page));
         let is_child = |vma: Option<&Mapped>| vma.is_some_and(|vma| vma.is_child && !vma.file);
-        let untouched = |vma: Option<&Mapped>| vma.is_none_or(|vma| !vma.faulted);
+        // Where nothing was is what is mapped now; a move brings nothing new.
+        let untouched = |vma: Option<&Mapped>| vma.map_or(!is_move, |vma| !vma.faulted);
         is_child(below) && untouched(above) || untouched(below) && is_child(above)
     };
     let inside = |page: u64| after.iter().any(|vma| vma.range.start < page && page < vma.range.end);
     if let Some(NewRange { start, end, .. }) = new_range(operation) {
         return [start, end].into_iter().find(|&page| inside(page) && is_apart(page));
+    }
+    if let OpKind::Move { start, end, to, dontunmap: false, .. } = *operation {
+        let ends = before.iter().flat_map(|vma| [vma.range.start, vma.range.end]);
+        let within = ends.filter(|end_of_vma| (start..=end).contains(end_of_vma)).map(|page| page - start + to);
+        let mut borders = [to, to + (end - start)].into_iter().chain(within);
+        return borders.find(|&page| inside(page) && is_apart(page));
     }
     let borders = borders(operation)?;
     let ends = before.iter().flat_map(|vma| [vma.range.start, vma.range.end]);
@@ -156,5 +169,30 @@ mod tests {
         // Two pieces of one VMA.
         let before = [child(vma(0, 4)), child(read_only(vma(4, 8)))];
         assert_eq!(merged_child(&protect, &before, &[child(vma(0, 8))]), None);
+    }
+
+    #[test]
+    fn what_a_fork_made_stays_apart_where_it_is_moved_to() {
+        let to = |to: u64, dontunmap| OpKind::Move { mm: P0, start: 8, end: 10, to, dontunmap };
+        let placed = |start, end, pgoff| {
+            let vma = vma(start, end);
+            Mapped { range: crate::rmap::VmaRange { pgoff, ..vma.range }, ..vma }
+        };
+        let before = [vma(0, 4), child(placed(8, 10, 4))];
+        let apart = [vma(0, 4), child(vma(4, 6))];
+        assert_eq!(merged_child(&to(4, false), &before, &apart), None);
+        assert_eq!(merged_child(&to(4, false), &before, &[child(vma(0, 6))]), Some(4));
+        let before = [vma(2, 4), child(placed(8, 10, 0))];
+        assert_eq!(merged_child(&to(0, false), &before, &[child(vma(0, 4))]), Some(2));
+        // Memory that was not written to, moved to beside a child; and what no fork made.
+        let before = [child(vma(0, 4)), placed(8, 10, 4)];
+        assert_eq!(merged_child(&to(4, false), &before, &[child(vma(0, 6))]), Some(4));
+        let before = [vma(0, 4), touched(placed(8, 10, 4))];
+        assert_eq!(merged_child(&to(4, false), &before, &[touched(vma(0, 6))]), None);
+        let nothing = [child(vma(0, 6))];
+        assert_eq!(merged_child(&to(4, false), &nothing, &nothing), None);
+        // Two that move together.
+        let before = [child(vma(8, 9)), vma(9, 10)];
+        assert_eq!(merged_child(&to(4, false), &before, &[child(placed(4, 6, 8))]), Some(5));
     }
 }

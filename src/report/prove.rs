@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use super::{Report, text};
+use crate::known::KnownFinding;
 use crate::prove::{Proof, ProofKind, Shown};
 
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -35,6 +36,17 @@ pub struct Circumstances<'a> {
     pub program: Option<Result<&'a str, &'a str>>,
     /// Options of `run` that find the same.
     pub options: &'a [String],
+    /// What is known of each of the two.
+    pub known: [&'a [KnownFinding]; 2],
+}
+
+impl Circumstances<'_> {
+    /// What is known of a finding of the reference of that name.
+    fn headline(&self, shown: &Shown, kernel: &str) -> Option<&str> {
+        let of_kernel = self.known[usize::from(kernel == self.names[1])];
+        let known = of_kernel.iter().find(|known| known.signature == shown.finding.signature());
+        known.map(KnownFinding::headline)
+    }
 }
 
 /// The proof, with colours: a line that says it, how much was done for it, then what was found.
@@ -56,8 +68,14 @@ pub fn coloured(proof: &Proof, about: Circumstances<'_>) -> String {
     for (list, fails, passes) in [(broken, with, without), (fixed, without, with)] {
         for shown in list {
             let also = if shown.separates { "passes" } else { "fails in another way" };
-            let _ =
-                writeln!(out, "fails on {fails}, {also} on {passes}: {}{}", shown.finding.signature(), times(shown));
+            let (signature, times, after) = (shown.finding.signature(), times(shown), shown.after);
+            let _ = writeln!(
+                out,
+                "fails on {fails}, {also} on {passes}: {signature} ({times}, first after {after} operations)"
+            );
+            if let Some(headline) = about.headline(shown, fails) {
+                let _ = writeln!(out, "    known of {fails}: {headline}");
+            }
         }
     }
     if let Some((shown, kernel)) = first(proof, about.names) {
@@ -83,7 +101,7 @@ pub fn first<'p>(proof: &'p Proof, [without, with]: [&'p str; 2]) -> Option<(&'p
 }
 
 fn times(shown: &Shown) -> String {
-    if shown.count == 1 { " (once)".to_owned() } else { format!(" ({} times)", shown.count) }
+    if shown.count == 1 { "once".to_owned() } else { format!("{} times", shown.count) }
 }
 
 fn report<'a>(shown: &'a Shown, kernel: &'a str, about: Circumstances<'a>) -> Report<'a> {
@@ -102,6 +120,8 @@ pub fn value(proof: &Proof, about: Circumstances<'_>) -> Value {
             let mut value = super::json::value(&report(shown, kernel, about));
             value["count"] = shown.count.into();
             value["separates"] = shown.separates.into();
+            value["after"] = shown.after.into();
+            value["known"] = about.headline(shown, kernel).into();
             value
         });
         each.collect()

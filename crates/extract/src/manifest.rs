@@ -150,6 +150,9 @@ pub struct Fact {
     /// And has this among its parameters: `struct page *`.
     #[serde(default)]
     pub takes: Option<String>,
+    /// And has this in its text.
+    #[serde(default)]
+    pub mentions: Option<String>,
 }
 
 impl Manifest {

@@ -200,7 +200,12 @@ pub struct Applied {
     pub left_out: Vec<String>,
     /// Hunks that fit only in part: `mm/rmap.c: hunk 3 with fuzz 1`.
     pub fuzzy: Vec<String>,
+    /// All of it was left out.
+    pub nothing: bool,
 }
+
+/// The patches of a series, in the order in which they were applied, and what came of each.
+pub type EachApplied<'p> = Vec<(&'p Patch, Applied)>;
 
 impl Patch {
     /// Reads a patch file.
@@ -236,8 +241,22 @@ impl Patch {
 ///
 /// # Errors
 /// If it can neither be taken out nor put on top: why, for both. The tree is then as it was.
-pub fn flip(series: &[Patch], tree: &Path, scratch: &Path) -> Result<(Direction, Vec<Applied>), PatchError> {
+pub fn flip<'p>(series: &'p [Patch], tree: &Path, scratch: &Path) -> Result<(Direction, EachApplied<'p>), PatchError> {
     apply::flip(series, tree, scratch)
+}
+
+/// Applies a series to a tree, or takes it out, in the order that the direction wants. A patch of which no reference holds
+/// anything is left out, unless there is no other.
+///
+/// # Errors
+/// As [`Patch::apply`].
+pub fn apply_series<'p>(
+    series: &'p [Patch],
+    direction: Direction,
+    tree: &Path,
+    scratch: &Path,
+) -> Result<EachApplied<'p>, PatchError> {
+    apply::apply_series(series, direction, apply::FUZZ, tree, scratch)
 }
 
 /// The patches of a series in the order in which a direction wants them.

@@ -31,15 +31,6 @@ pub enum RevisionError {
         /// Where.
         files: String,
     },
-    /// One counter for two things.
-    #[error(
-        "{file}: an anon_vma counts its children and its VMAs in one field, `degree`: apply 2555283eb40d (\"mm/rmap: Fix \
-         anon_vma->degree ambiguity leading to double-reuse\", merged for 6.0, and in stable kernels) to run this tree"
-    )]
-    Degree {
-        /// The file that does.
-        file: String,
-    },
     /// The source shows neither way, or both.
     #[error(
         "cannot tell `{field}` of {function}() in {file}: {found}; looked for {wanted}. A generation that behaves \
@@ -81,7 +72,7 @@ mod tests {
     fn the_rust_expression_names_every_behaviour() {
         let revision = Revision { fork_preallocates: true, ..Revision::default() };
         let text = to_rust_expr(&revision);
-        assert!(text.starts_with("Revision { prepare_asserts_mmap_lock: false, "), "{text}");
+        assert!(text.starts_with("Revision { counts_apart: false, "), "{text}");
         assert!(text.contains("fork_preallocates: true"), "{text}");
         assert_eq!(text.matches(": ").count(), revision.behaviours().count(), "{text}");
     }

@@ -207,10 +207,14 @@ fn apply_all(
     say: &mut dyn FnMut(&str),
 ) -> Result<(), SupplyError> {
     for (series, direction) in [(reverts, Direction::Reverse), (series, Direction::Forward)] {
-        for file in patch::in_order(series, direction) {
-            let applied = file.apply(direction, &staging.tree(), &staging.scratch()?)?;
+        if series.is_empty() {
+            continue;
+        }
+        for (file, applied) in patch::apply_series(series, direction, &staging.tree(), &staging.scratch()?)? {
             say_of(file, &applied, say);
-            record(patches, file, direction);
+            if !applied.nothing {
+                record(patches, file, direction);
+            }
         }
     }
     Ok(())
@@ -247,11 +251,12 @@ pub fn both_trees(
     }
     let [without, with] = [stagings[0].tree(), stagings[1].tree()];
     let (direction, applied) = patch::flip(&series, &without, &stagings[0].scratch()?)?;
-    let ordered = patch::in_order(&series, direction);
-    ordered.iter().zip(&applied).for_each(|(file, applied)| say_of(file, applied, say));
+    applied.iter().for_each(|(file, applied)| say_of(file, applied, say));
     let base_has_it = direction == Direction::Reverse;
     let mut changed = base.note.patches.clone();
-    ordered.iter().for_each(|file| record(&mut changed, file, direction));
+    for (file, _) in applied.iter().filter(|(_, applied)| !applied.nothing) {
+        record(&mut changed, file, direction);
+    }
     let patches = match base_has_it {
         true => [changed, base.note.patches.clone()],
         false => {

@@ -501,6 +501,21 @@ fn a_fix_makes_two_trees_whether_the_base_has_it_or_not() {
         }
         assert_eq!(ctor(&world.cache.load(base).unwrap()), ctor(&of));
     }
+    // A patch of the series that adds a test alone is left out.
+    let test = "--- /dev/null\n+++ b/tools/testing/selftests/mm/new.c\n@@ -0,0 +1 @@\n+int tested;\n";
+    fs::write(world.path("test.patch"), test).unwrap();
+    let with_test = [world.path("series.mbox"), world.path("test.patch")];
+    for base in ["linux", "fixed"] {
+        let mut said = Vec::new();
+        let say = &mut |text: &str| said.push(text.to_owned());
+        let made = supply::both_trees(&world.cache, base, "f", &with_test, false, say).unwrap();
+        assert!(said.iter().any(|text| text.starts_with("test.patch: ") && text.contains("left out")), "{said:?}");
+        let listed = [&made.without, &made.with].map(|tree| tree.note.patches.len());
+        assert_eq!(listed.iter().sum::<usize>(), 1, "{listed:?}");
+    }
+    world.add("tested", "linux", None, &["series.mbox", "test.patch"]).unwrap();
+    let said = supply::both_trees(&world.cache, "linux", "f", &with_test[1..], false, &mut |_| {}).unwrap_err();
+    assert!(said.to_string().contains("only what no reference holds"), "{said}");
     // Halfway in: neither.
     world.add("half", "linux", None, &["one.patch"]).unwrap();
     let before = listing(world.cache.dir());

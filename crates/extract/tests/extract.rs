@@ -58,6 +58,16 @@ fn each_generation_is_found_where_it_keeps_its_definitions() {
     assert!(new.open_calls.contains(&"complain".to_owned()) && !new.open_calls.contains(&"anon_vma_alloc".to_owned()));
 }
 
+#[test]
+fn one_counter_of_children_and_vmas_is_told_by_the_structure() {
+    let has = |dir: &Path| cut(dir).unwrap().facts.iter().any(|there| there == "RMAP_ANON_VMA_DEGREE");
+    let dir = old();
+    assert!(!has(dir.path()));
+    let (one, two) = ("struct anon_vma {\n\tstruct anon_vma *root;\n", "\tunsigned degree;\n");
+    edit(dir.path(), "include/linux/rmap.h", one, &format!("{one}{two}"));
+    assert!(has(dir.path()));
+}
+
 /// Between 7.2 and 7.3, and where somebody takes the change without the new name.
 #[test]
 fn what_a_tree_function_takes_is_asked_of_itself_and_not_of_its_name() {

@@ -166,16 +166,20 @@ impl Port {
         anon_vma: Ref<AnonVma>,
         operation: VmaOperation,
     ) -> Result<bool, Stop> {
+        let active = self.vmas.get(src)?.anon_vma;
         let wanted = match self.revision.reuse_only_on_fork {
             true => operation == VmaOperation::Fork,
-            false => self.vmas.get(src)?.anon_vma.is_some(),
+            false => active.is_some(),
         };
         let dst = self.vmas.get_mut(dst)?;
         if !wanted || dst.anon_vma.is_some() {
             return Ok(false);
         }
         let object = self.anon_vmas.get(anon_vma)?;
-        let reuse = object.num_children < 2 && object.num_active_vmas == 0;
+        let reuse = match self.revision.counts_apart {
+            true => object.num_children < 2 && object.num_active_vmas == 0,
+            false => Some(anon_vma) != active && object.num_children + object.num_active_vmas < 2,
+        };
         if reuse {
             dst.anon_vma = Some(anon_vma);
         }

@@ -118,7 +118,10 @@ impl Port {
     fn tell_anon_vma(&self, anon_vma: &AnonVma, whole: bool, out: &mut Vec<u64>) {
         out.extend([stream::ANON_VMA, anon_vma.serial.into(), anon_vma.root.serial.into()]);
         out.extend([anon_vma.parent.serial.into(), i64::from(anon_vma.refcount) as u64]);
-        out.extend([anon_vma.num_children, anon_vma.num_active_vmas]);
+        out.extend(match self.revision.counts_apart {
+            true => [anon_vma.num_children, anon_vma.num_active_vmas],
+            false => [anon_vma.num_children.wrapping_add(anon_vma.num_active_vmas), stream::ONE_COUNTER],
+        });
         out.push(optional(self.serial_at(anon_vma.rb_root.leftmost)));
         let nodes = u64::from(anon_vma.nodes);
         if whole || nodes <= stream::WHOLE_TREE_MAX {

@@ -74,8 +74,13 @@ impl Port {
             let anon_vma = self.avc_anon_vma(avc)?;
             let object = self.anon_vmas.get(anon_vma)?;
             let (children, active) = (object.num_children, object.num_active_vmas);
-            self.observed.warn_on(children != 0, "VM_WARN_ON(anon_vma->num_children) in unlink_anon_vmas()");
-            self.observed.warn_on(active != 0, "VM_WARN_ON(anon_vma->num_active_vmas) in unlink_anon_vmas()");
+            if self.revision.counts_apart {
+                self.observed.warn_on(children != 0, "VM_WARN_ON(anon_vma->num_children) in unlink_anon_vmas()");
+                self.observed.warn_on(active != 0, "VM_WARN_ON(anon_vma->num_active_vmas) in unlink_anon_vmas()");
+            } else {
+                let degree = children.wrapping_add(active);
+                self.observed.warn_on(degree != 0, "VM_WARN_ON(anon_vma->degree) in unlink_anon_vmas()");
+            }
             self.put_anon_vma(anon_vma)?;
             self.anon_vma_chain_del(vma, avc)?;
             avc = next;

@@ -22,6 +22,9 @@ revision! {
     /// a series, so any combination may occur. "n/9" is the nth patch of "mm: clean up anon_vma
     /// implementation" (January 2026, merged for 7.0).
     {
+        /// An anon_vma counts its children and its VMAs apart (2555283eb40d, CVE-2022-42703, 6.0). Without this there is one
+        /// counter, `degree`, for both, and an anon_vma that has no child of its own can be reused while a VMA still has it.
+        counts_apart,
         /// `__anon_vma_prepare()` asserts that the mmap lock is held (after 6.1).
         prepare_asserts_mmap_lock,
         /// `anon_vma_clone()` checks its arguments with WARNs and asserts that the source's mmap lock
@@ -84,6 +87,7 @@ impl Revision {
     ];
 
     const V5_10: Revision = Revision {
+        counts_apart: true,
         prepare_asserts_mmap_lock: false,
         clone_and_unlink_assert: false,
         fork_preallocates: false,

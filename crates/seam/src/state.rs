@@ -48,6 +48,8 @@ pub mod stream {
     pub const LEFT_BLACK: u64 = abi::RMAP_NODE_LEFT_BLACK;
     /// The right child is black.
     pub const RIGHT_BLACK: u64 = abi::RMAP_NODE_RIGHT_BLACK;
+    /// In place of `num_active_vmas`: `num_children` counts the VMAs too.
+    pub const ONE_COUNTER: u64 = abi::RMAP_ONE_COUNTER;
     /// A touched tree of up to this many nodes is reported whole.
     pub const WHOLE_TREE_MAX: u64 = abi::RMAP_WHOLE_TREE_MAX;
     /// How many touched nodes of one tree are followed.
@@ -114,7 +116,7 @@ pub struct AnonVmaState {
     pub refcount: i64,
     /// `num_children`
     pub num_children: u64,
-    /// `num_active_vmas`
+    /// `num_active_vmas`, or [`ONE_COUNTER`](stream::ONE_COUNTER)
     pub num_active_vmas: u64,
     /// `rb_leftmost`
     pub leftmost: Option<AvcId>,

@@ -3,7 +3,7 @@
 use super::tree::{self, Key};
 use super::{ChainOrder, Rules, TreeKey};
 use crate::check::violation::{Invariant, Object, Violation};
-use crate::rmap::{AnonVmaId, AnonVmaState, AvcId, Node, Snapshot, VmaState};
+use crate::rmap::{AnonVmaId, AnonVmaState, AvcId, Node, Snapshot, VmaState, stream};
 
 /// Everything that I1 to I8 say of a quiescent state in which nobody holds a reference from outside.
 pub fn full(snapshot: &Snapshot, rules: Rules) -> Vec<Violation> {
@@ -206,14 +206,22 @@ impl<'a> Checker<'a> {
         let counts = self.counts[at];
         let kept = counts.pins > 0 || (is_root && counts.descendants > 0);
         self.membership(anon_vma, counts.attached, kept);
-        if anon_vma.num_active_vmas != counts.active {
+        if anon_vma.num_active_vmas == stream::ONE_COUNTER {
+            let both = counts.children + counts.active;
+            if anon_vma.num_children != both {
+                let (degree, children, active) = (anon_vma.num_children, counts.children, counts.active);
+                let detail =
+                    format!("{id} has degree {degree}, it is the parent of {children} and the anon_vma of {active}");
+                self.fail(Invariant::I5, "degree", &[id.into()], detail);
+            }
+        } else if anon_vma.num_active_vmas != counts.active {
             let detail = format!(
                 "{id} has num_active_vmas {}, it is the anon_vma of {}",
                 anon_vma.num_active_vmas, counts.active
             );
             self.fail(Invariant::I5, "num_active_vmas", &[id.into()], detail);
         }
-        if anon_vma.num_children != counts.children {
+        if anon_vma.num_active_vmas != stream::ONE_COUNTER && anon_vma.num_children != counts.children {
             let detail =
                 format!("{id} has num_children {}, it is the parent of {}", anon_vma.num_children, counts.children);
             self.fail(Invariant::I5, "num_children", &[id.into()], detail);

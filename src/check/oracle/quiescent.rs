@@ -7,7 +7,7 @@ use super::model::ShadowState;
 use super::record::{AnonVmaRecord, NONE};
 use super::{ChainOrder, Rules, tree, words};
 use crate::check::violation::{Invariant, Object, Violation};
-use crate::rmap::{AnonVmaId, AvcId, Call, VmaId};
+use crate::rmap::{AnonVmaId, AvcId, Call, VmaId, stream};
 
 /// The checks of one quiescent state, over the model.
 pub(super) struct Quiescent<'a> {
@@ -204,12 +204,19 @@ impl<'a> Quiescent<'a> {
             let detail = format!("{id} is live with refcount {refcount}, but no VMA is attached");
             return self.fail(call, Invariant::I4, "live without a VMA", [id.into()], detail);
         }
-        if num_active != u64::from(record.active) {
+        let children = self.model.children_of(slot);
+        let is_one = num_active == stream::ONE_COUNTER;
+        if is_one && num_children != u64::from(children) + u64::from(record.active) {
+            let (degree, active) = (num_children, record.active);
+            let detail =
+                format!("{id} has degree {degree}, it is the parent of {children} and the anon_vma of {active}");
+            return self.fail(call, Invariant::I5, "degree", [id.into()], detail);
+        }
+        if !is_one && num_active != u64::from(record.active) {
             let detail = format!("{id} has num_active_vmas {num_active}, it is the anon_vma of {}", record.active);
             return self.fail(call, Invariant::I5, "num_active_vmas", [id.into()], detail);
         }
-        let children = self.model.children_of(slot);
-        if num_children != u64::from(children) {
+        if !is_one && num_children != u64::from(children) {
             let detail = format!("{id} has num_children {num_children}, it is the parent of {children}");
             return self.fail(call, Invariant::I5, "num_children", [id.into()], detail);
         }

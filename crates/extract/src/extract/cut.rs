@@ -310,6 +310,7 @@ pub(super) fn facts<'p>(facts: &[Fact], pieces: impl Iterator<Item = &'p Piece> 
         fact.cut.contains(&piece.symbol)
             && fact.parameters.is_none_or(|count| count == piece.parameters.count)
             && fact.takes.as_ref().is_none_or(|takes| piece.parameters.text.contains(takes))
+            && fact.mentions.as_ref().is_none_or(|text| piece.text.contains(text))
     };
     let holds = |fact: &&Fact| pieces.clone().any(|piece| of(fact, piece));
     facts.iter().filter(holds).map(|fact| fact.define.clone()).collect()

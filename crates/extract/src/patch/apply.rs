@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::{Applied, Direction, FilePatch, Patch, PatchError, in_order};
+use super::{Applied, Direction, EachApplied, FilePatch, Patch, PatchError, in_order};
 use crate::needed::needed;
 use crate::process;
 
@@ -40,13 +40,38 @@ pub fn apply(
     }
 }
 
-pub fn flip(series: &[Patch], tree: &Path, scratch: &Path) -> Result<(Direction, Vec<Applied>), PatchError> {
+/// Applies a series, in the order that the direction wants. A patch of which no reference holds anything, such as one that adds a
+/// test, is left out, unless there is no other.
+pub fn apply_series<'p>(
+    series: &'p [Patch],
+    direction: Direction,
+    fuzz: u8,
+    tree: &Path,
+    scratch: &Path,
+) -> Result<EachApplied<'p>, PatchError> {
+    let changes = |patch: &Patch| patch.files.iter().any(|file| needed(&file.path));
+    let is_any = series.iter().any(changes);
+    let mut all = Vec::new();
+    for patch in in_order(series, direction) {
+        let applied = match is_any && !changes(patch) {
+            true => {
+                let mut left_out: Vec<String> = patch.files.iter().map(|file| file.path.clone()).collect();
+                left_out.dedup();
+                Applied { left_out, nothing: true, ..Applied::default() }
+            }
+            false => apply(patch, direction, fuzz, tree, scratch)?,
+        };
+        all.push((patch, applied));
+    }
+    Ok(all)
+}
+
+pub fn flip<'p>(series: &'p [Patch], tree: &Path, scratch: &Path) -> Result<(Direction, EachApplied<'p>), PatchError> {
     let before = Before::of(series, tree)?;
     let mut errors = Vec::new();
     for fuzz in [0, FUZZ] {
         for direction in [Direction::Reverse, Direction::Forward] {
-            let patches = in_order(series, direction).into_iter();
-            match patches.map(|patch| apply(patch, direction, fuzz, tree, scratch)).collect() {
+            match apply_series(series, direction, fuzz, tree, scratch) {
                 Ok(applied) => return Ok((direction, applied)),
                 Err(error) => errors.push(error),
             }

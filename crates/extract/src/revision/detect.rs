@@ -25,11 +25,11 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
     let unlink = find("clone_and_unlink_assert", "unlink_anon_vmas")?;
     let cleanup = function(&[&rmap], "cleanup_partial_anon_vmas");
 
-    counts_apart(&clone)?;
     let updating: Vec<&SourceFile> = vma.iter().copied().chain([&interval_tree]).collect();
     let chains_preallocated = chains_preallocated(&clone)?;
     let [munmap_splits_first_below, munmap_splits_last_below] = munmap_splits_below(&vma)?;
     Ok(Revision {
+        counts_apart: counts_apart(&clone),
         prepare_asserts_mmap_lock: asserts(&rmap, &prepare),
         clone_and_unlink_assert: both(
             "clone_and_unlink_assert",
@@ -238,18 +238,17 @@ fn updates_in_place(files: &[&SourceFile]) -> Result<bool, RevisionError> {
     }
 }
 
-/// Refuses a tree in which an anon_vma counts its children and its VMAs in one counter (`degree`): such a tree has the defect
-/// that the two counters mend, which is no behaviour that a port could follow.
-fn counts_apart(clone: &Body) -> Result<(), RevisionError> {
-    let one = clone.sequence(&["anon_vma", "->", "degree"]).is_some();
-    if one { Err(RevisionError::Degree { file: clone.file.to_owned() }) } else { Ok(()) }
+/// 2555283eb40d: an anon_vma counts its children and its VMAs apart, and not in one counter (`degree`).
+fn counts_apart(clone: &Body) -> bool {
+    clone.sequence(&["anon_vma", "->", "degree"]).is_none()
 }
 
 /// 9/9: the operation as third parameter, and reuse under it.
 fn reuse_only_on_fork(clone: &Body) -> Result<bool, RevisionError> {
-    let wanted = "two parameters and the reuse decided by num_children, or a third and the reuse under VMA_OP_FORK";
+    let wanted =
+        "two parameters and the reuse decided by num_children or degree, or a third and the reuse under VMA_OP_FORK";
     let by_operation = clone.mentions("VMA_OP_FORK");
-    let here = clone.mentions("num_children");
+    let here = clone.mentions("num_children") || clone.mentions("degree");
     let helper = clone.first_call("maybe_reuse_anon_vma").is_some();
     match (clone.parameters.len(), by_operation) {
         (2, false) if here || helper => Ok(false),

@@ -1,7 +1,7 @@
 //! Prepare, clone, fork and unlink where nothing fails.
 
 use super::world::*;
-use rmap_seam::{Call, EventKind, Rmap, Side, VmaId, VmaOperation};
+use rmap_seam::{AnonVmaId, Call, EventKind, Revision, Rmap, Side, VmaId, VmaOperation, stream};
 
 #[test]
 fn prepare_makes_a_root_once() {
@@ -230,4 +230,21 @@ fn a_reset_world_behaves_as_a_new_one() {
         world.unmap(vmas[2]);
     }
     assert_eq!(used.state(), new.state());
+}
+
+/// CVE-2022-42703: p1 is gone and p3 reuses its anon_vma. That of p2 has no child, and one counter of 1.
+#[test]
+fn one_counter_lets_an_anon_vma_be_reused_that_a_vma_has() {
+    for counts_apart in [true, false] {
+        let mut world = PortWorld::new(Revision { counts_apart, ..V6_1 });
+        let vmas = world.fork_chain(2);
+        let [first, second] = [vmas[1], vmas[2]].map(|vma| world.anon_vma(vma));
+        world.unmap(vmas[1]);
+        let third = world.fork(vmas[2], 3).unwrap();
+        assert_eq!(world.anon_vma(third), first);
+        let fourth = world.fork(third, 4).unwrap();
+        assert_eq!(world.anon_vma(fourth) == second, !counts_apart);
+        let told = world.snapshot().anon_vma(AnonVmaId(second.unwrap())).unwrap().num_active_vmas;
+        assert_eq!(told, if counts_apart { 1 } else { stream::ONE_COUNTER });
+    }
 }
