@@ -77,7 +77,7 @@ impl Reviewed<Kernel> {
         let kernel = session.kernel()?;
         let mut side = match session.vma {
             VmaCode::Model => Reviewed::small(kernel),
-            VmaCode::Kernel => Reviewed::with_vma_layer(kernel),
+            VmaCode::Kernel | VmaCode::Pages => Reviewed::with_vma_layer(kernel),
         };
         side.tolerate(session.tolerated.iter().cloned());
         Ok(side)
