@@ -77,6 +77,7 @@ impl KernelDriver {
     /// `advise`, `mlock` and `munlock` of a range with a hole).
     pub fn apply<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, op: &Op) -> Outcome {
         rmap.begin_operation(&op.fail);
+        rmap.fail_pages(&op.fail_page);
         let outcome = match self.perform(rmap, op) {
             Ok(()) => Outcome::Done,
             Err(Outcome::Refused(errno)) if rmap.injected() > 0 => Outcome::Failed(errno),
