@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use rmap_extract::cache::{self, Reference};
-use rmap_extract::compile::Compiler;
+use rmap_extract::compile::{Compiler, Unit};
 use rmap_extract::prepare::Recipe;
 use rmap_extract::{parallel, table};
 
@@ -69,8 +69,8 @@ fn build() -> Result<()> {
 fn row(recipe: &Recipe, compiler: &Compiler, reference: &Reference, number: usize, out: &Path) -> Result<String> {
     let mut prepared = recipe.prepare(reference, out.join("references").join(&reference.name))?;
     let dir = prepared.dir.clone();
-    let archive = |ops: &str, layer: bool, counted: bool| -> Result<()> {
-        let object = compiler.object(&dir, ops, layer, counted)?;
+    let archive = |ops: &str, unit: Unit, counted: bool| -> Result<()> {
+        let object = compiler.object(&dir, ops, unit, counted)?;
         cc::Build::new().object(object).out_dir(&dir).try_compile(ops)?;
         if counted {
             println!("cargo::rustc-link-lib=gcov");
@@ -80,18 +80,33 @@ fn row(recipe: &Recipe, compiler: &Compiler, reference: &Reference, number: usiz
     let ops = format!("rmap_ops_{number}");
     let layer_ops = format!("{ops}_vma");
     let not_counted = compiler.not_counted(reference)?;
-    archive(&ops, false, not_counted.is_none())?;
+    archive(&ops, Unit::Rmap, not_counted.is_none())?;
     let layer = prepared.add_layer().map_err(Into::into);
-    let layer = layer.and_then(|()| archive(&layer_ops, true, not_counted.is_none()));
+    let layer = layer.and_then(|()| archive(&layer_ops, Unit::Vma, not_counted.is_none()));
     let layer = layer.map(|()| layer_ops.as_str()).map_err(|error| error.to_string());
+    let pages_ops = format!("{ops}_pages");
+    let pages = if compiler.mutants().is_some() {
+        // The search for mutants has no operation on pages.
+        Err("a build with mutants has no page-table code".to_owned())
+    } else {
+        let cut = prepared.add_pages().map_err(Into::into);
+        let built = cut.and_then(|()| archive(&pages_ops, Unit::Pages, false));
+        built.map(|()| pages_ops.as_str()).map_err(|error: Box<dyn std::error::Error>| error.to_string())
+    };
     if compiler.mutants().is_some() {
-        let mut texts = vec![compiler.preprocessed(&dir, &ops, false)?];
+        let mut texts = vec![compiler.preprocessed(&dir, &ops, Unit::Rmap)?];
         match &layer {
-            Ok(ops) => texts.push(compiler.preprocessed(&dir, ops, true)?),
+            Ok(ops) => texts.push(compiler.preprocessed(&dir, ops, Unit::Vma)?),
             Err(reason) => println!("cargo::warning={}: no kernel driver: {reason}", reference.name),
         }
         let not_understood = prepared.write_mutants(&texts)?;
         not_understood.iter().for_each(|place| println!("cargo::warning={place}: not understood: no mutants"));
     }
-    Ok(table::row(&prepared, &ops, layer.as_deref().map_err(String::as_str), not_counted))
+    prepared.list_share(pages.as_ref().err().map(String::as_str))?;
+    let units = table::Units {
+        ops: &ops,
+        layer: layer.as_deref().map_err(String::as_str),
+        pages: pages.as_deref().map_err(String::as_str),
+    };
+    Ok(table::row(&prepared, &units, not_counted))
 }

@@ -13,7 +13,9 @@
  */
 #define CONFIG_64BIT 1
 #define CONFIG_MMU 1
-#ifndef RMAP_VMA_LAYER
+#ifdef RMAP_PAGES
+#include "pages_config.h"
+#elif !defined(RMAP_VMA_LAYER)
 #define CONFIG_PER_VMA_LOCK 1
 #define CONFIG_MEM_SOFT_DIRTY 1
 #endif
@@ -172,7 +174,16 @@ static void post_update_verbatim(struct vm_area_struct *vma, bool offset_stays)
 STUBS_END
 
 #ifdef RMAP_VMA_LAYER
+#ifdef RMAP_PAGES
+/* The kernel's word for no flag of a mapping; outside of its text it is no object of the seam. */
+#pragma push_macro("RMAP_NONE")
+#undef RMAP_NONE
+#define RMAP_NONE 0
+#include "pages_code.c"
+#pragma pop_macro("RMAP_NONE")
+#else
 #include "vma_code.c"
+#endif
 #else
 #include "rmap.c"
 #include "folio.c"
@@ -592,6 +603,10 @@ static void reference_begin_operation(struct rmap_world *w, const struct rmap_fa
 	w->fail = *fail;
 	w->attempts = w->injected = 0;
 	w->node_attempts = w->nodes_injected = 0;
+#ifdef RMAP_PAGES
+	w->pages->attempts = w->pages->injected = 0;
+	w->pages->fail = (struct rmap_fail) { 0 };
+#endif
 }
 
 static uint32_t reference_attempts(const struct rmap_world *w)
@@ -643,6 +658,9 @@ static int32_t reference_call(struct rmap_world *w, const struct rmap_call *call
 
 #ifdef RMAP_VMA_LAYER
 #include "vma/drive.h"
+#endif
+#ifdef RMAP_PAGES
+#include "pages/tell.h"
 #endif
 
 static const struct rmap_event *reference_events(const struct rmap_world *w, uint32_t *count)
@@ -707,6 +725,10 @@ const struct rmap_ops RMAP_OPS = {
 	.operate = reference_operate,
 	.space = reference_space,
 	.injected = reference_injected,
+#endif
+#ifdef RMAP_PAGES
+	.page_tables = reference_page_tables,
+	.fail_pages = reference_fail_pages,
 #endif
 #if defined(__has_feature)
 #if __has_feature(coverage_sanitizer)

@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-#define RMAP_ABI_VERSION 5
+#define RMAP_ABI_VERSION 6
 #define RMAP_FAIL_MAX 4
 #define RMAP_MAX_PROCESSES 16
 #define RMAP_MAX_FILES 4
@@ -174,6 +174,47 @@ enum rmap_node {
 
 /* In place of num_active_vmas: num_children is the number of children and of VMAs together. */
 #define RMAP_ONE_COUNTER 0xffffffff
+
+/*
+ * The words of what the page tables hold. Frames are numbered as they are first used.
+ *
+ * totals: tag, frames in use but for the zero page, page tables in use, pages of files in memory,
+ *         slots of the swap device in use, NR_ANON_MAPPED, NR_FILE_MAPPED
+ * mm:     tag, mm, MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES, pgtables_bytes, page
+ *         tables in it, the topmost not counted
+ * entry:  tag, mm, page, rmap_page_entry bits, frame or slot
+ * frame:  tag, frame, how many frames were taken before it, rmap_page_frame bits, references,
+ *         mappings, index, anon_vma + 1 or 0
+ */
+enum rmap_page_stream {
+	RMAP_PAGES_TOTALS = 0x66,
+	RMAP_PAGES_MM = 0x77,
+	RMAP_PAGES_ENTRY = 0x88,
+	RMAP_PAGES_FRAME = 0x99,
+};
+
+enum rmap_page_entry {
+	RMAP_ENTRY_PRESENT = 1,
+	RMAP_ENTRY_WRITE = 2,
+	RMAP_ENTRY_DIRTY = 4,
+	RMAP_ENTRY_ACCESSED = 8,
+	RMAP_ENTRY_ZERO = 16,		/* the zero page */
+	RMAP_ENTRY_SWAP = 32,
+	RMAP_ENTRY_MIGRATION = 64,
+	RMAP_ENTRY_SWAP_EXCLUSIVE = 128,
+};
+
+enum rmap_page_frame {
+	RMAP_FRAME_ANON = 1,
+	RMAP_FRAME_EXCLUSIVE = 2,	/* PageAnonExclusive() */
+	RMAP_FRAME_SWAPBACKED = 4,
+	RMAP_FRAME_LOCKED = 8,
+	RMAP_FRAME_FILE = 16,		/* of the page cache */
+	RMAP_FRAME_SWAPCACHE = 32,
+	RMAP_FRAME_MLOCKED = 64,
+	/* Its mapping and index are those of the seam's folio of this number. */
+	RMAP_FRAME_AS_TOLD = 128,
+};
 
 /* A touched tree of at most so many nodes is reported whole, otherwise by paths. */
 #define RMAP_WHOLE_TREE_MAX 8
@@ -644,8 +685,21 @@ struct rmap_ops {
 	 * how many entries its chain has, 2 standing for more, too.
 	 */
 	const uint64_t *(*space)(struct rmap_world *world, uint32_t mm, uint32_t *count);
-	/* How many allocations of the current operation were made to fail, nodes included. */
+	/*
+	 * How many allocations of the current operation were made to fail, nodes, frames and page
+	 * tables included.
+	 */
 	uint32_t (*injected)(const struct rmap_world *world);
+	/*
+	 * The kernel's page-table code; NULL where there is none. What the page tables hold, and
+	 * the counters around them: a stream of rmap_page_stream records.
+	 */
+	const uint64_t *(*page_tables)(struct rmap_world *world, uint32_t *count);
+	/*
+	 * Which allocations of frames and page tables of the next operations fail, counted from
+	 * begin_operation() on.
+	 */
+	void (*fail_pages)(struct rmap_world *world, const struct rmap_fail *fail);
 	/* 1 if compiled with the fuzzer's coverage counters. */
 	uint32_t instrumented;
 };

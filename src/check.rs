@@ -17,6 +17,7 @@ mod lockstep;
 mod minimized;
 mod no_port;
 pub mod oracle;
+mod page_tables;
 mod pages;
 mod run;
 mod state_diff;

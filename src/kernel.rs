@@ -11,6 +11,7 @@ use crate::rmap::{Call, Event, Fail, Revision, Rmap, Side};
 
 pub mod coverage;
 pub mod mutants;
+mod page_tables;
 mod vma_layer;
 mod wire;
 
@@ -53,6 +54,8 @@ pub struct Reference {
     merges_either_way: bool,
     /// The same with the kernel's VMA code above it, or why there is none.
     vma_layer: Result<fn() -> &'static abi::rmap_ops, &'static str>,
+    /// The same with the kernel's page-table code too, or why there is none.
+    pages_layer: Result<fn() -> &'static abi::rmap_ops, &'static str>,
     /// The table of its mutants, as JSON.
     #[cfg(rmap_mutants)]
     mutants: &'static str,
@@ -62,6 +65,11 @@ impl Reference {
     /// Why the kernel driver is not there, if it is not.
     pub fn without_vma_layer(&self) -> Option<&'static str> {
         self.vma_layer.err()
+    }
+
+    /// Why the kernel's page-table code is not there, if it is not.
+    pub fn without_pages_layer(&self) -> Option<&'static str> {
+        self.pages_layer.err()
     }
 }
 
@@ -177,6 +185,18 @@ impl Kernel {
     /// When the host's memory is out.
     pub fn with_vma_layer(reference: &'static Reference, mode: SlabMode) -> Result<Kernel, &'static str> {
         Ok(Self::of(reference.vma_layer?(), reference, mode))
+    }
+
+    /// A fresh world of `reference` in which the kernel's own VMA code makes the calls, and its page-table code keeps the
+    /// page tables.
+    ///
+    /// # Errors
+    /// If its page-table code could not be cut or compiled: why.
+    ///
+    /// # Panics
+    /// When the host's memory is out.
+    pub fn with_pages(reference: &'static Reference, mode: SlabMode) -> Result<Kernel, &'static str> {
+        Ok(Self::of(reference.pages_layer?(), reference, mode))
     }
 
     fn of(ops: &'static abi::rmap_ops, reference: &'static Reference, mode: SlabMode) -> Kernel {

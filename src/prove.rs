@@ -102,7 +102,7 @@ impl Proof {
 pub fn seeds(vma: VmaCode) -> Vec<Trace> {
     let traces = SEEDS.files().filter(|file| file.path().extension().is_some_and(|extension| extension == "trace"));
     let traces = traces.filter_map(|file| trace::parse_bytes(file.contents()).ok());
-    traces.filter(|trace| vma == VmaCode::Kernel || trace.is_small()).collect()
+    traces.filter(|trace| vma != VmaCode::Model || trace.is_small()).collect()
 }
 
 /// Two trees on which the same traces are played.

@@ -17,6 +17,8 @@ use crate::trace::{OpSet, Trace};
 pub enum VmaCode {
     /// The kernel's own VMA code, compiled from the same tree: [`KernelDriver`].
     Kernel,
+    /// The same, and the kernel's own page-table code keeps the page tables.
+    Pages,
     /// The model of it in Rust, for any tree: [`SmallDriver`].
     Model,
 }
@@ -26,6 +28,7 @@ impl VmaCode {
     pub fn name(self) -> &'static str {
         match self {
             VmaCode::Kernel => "kernel",
+            VmaCode::Pages => "pages",
             VmaCode::Model => "model",
         }
     }
@@ -34,6 +37,7 @@ impl VmaCode {
     pub fn driver_name(self) -> &'static str {
         match self {
             VmaCode::Kernel => "kernel driver",
+            VmaCode::Pages => "kernel driver with page tables",
             VmaCode::Model => "rust driver",
         }
     }
@@ -41,7 +45,7 @@ impl VmaCode {
     /// The operations that it knows.
     pub fn operations(self) -> OpSet {
         match self {
-            VmaCode::Kernel => OpSet::Full,
+            VmaCode::Kernel | VmaCode::Pages => OpSet::Full,
             VmaCode::Model => OpSet::Small,
         }
     }
@@ -49,14 +53,19 @@ impl VmaCode {
     /// What was asked for, else the kernel's own code where these references have it and their C runs.
     ///
     /// # Errors
-    /// If the kernel's was asked for and is not there.
+    /// If the kernel's VMA code, or its page-table code, was asked for and is not there.
     pub fn choose(
         asked: Option<VmaCode>,
         sides: Sides,
         references: &[&'static Reference],
     ) -> Result<VmaCode, SessionError> {
         if sides == Sides::Port {
-            return if asked == Some(VmaCode::Kernel) { Err(SessionError::PortAlone) } else { Ok(VmaCode::Model) };
+            let is_c = matches!(asked, Some(VmaCode::Kernel | VmaCode::Pages));
+            return if is_c { Err(SessionError::PortAlone) } else { Ok(VmaCode::Model) };
+        }
+        if asked == Some(VmaCode::Pages) {
+            let missing = references.iter().find_map(|reference| SessionError::missing_pages(reference));
+            return missing.map_or(Ok(VmaCode::Pages), Err);
         }
         let missing = references.iter().find_map(|reference| SessionError::missing(reference));
         match (asked, missing) {
@@ -71,6 +80,7 @@ impl fmt::Display for VmaCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             VmaCode::Kernel => "kernel VMA code",
+            VmaCode::Pages => "kernel VMA and page-table code",
             VmaCode::Model => "model VMA code",
         })
     }
@@ -87,6 +97,14 @@ pub enum SessionError {
         /// Why it has none.
         why: &'static str,
     },
+    /// The reference has no page-table code of its own.
+    #[error("{kernel} has no kernel page-table code: {why}. Use --vma kernel or --vma model")]
+    NoKernelPages {
+        /// The reference.
+        kernel: &'static str,
+        /// Why it has none.
+        why: &'static str,
+    },
     /// The kernel's VMA code calls the kernel's reverse map.
     #[error("the kernel VMA code is C and cannot run with --side port: use --vma model")]
     PortAlone,
@@ -95,6 +113,10 @@ pub enum SessionError {
 impl SessionError {
     fn missing(reference: &Reference) -> Option<SessionError> {
         reference.without_vma_layer().map(|why| SessionError::NoKernelVma { kernel: reference.name, why })
+    }
+
+    fn missing_pages(reference: &Reference) -> Option<SessionError> {
+        reference.without_pages_layer().map(|why| SessionError::NoKernelPages { kernel: reference.name, why })
     }
 }
 
@@ -157,6 +179,8 @@ impl Session {
             VmaCode::Model => Ok(Kernel::new(self.reference, self.slab)),
             VmaCode::Kernel => Kernel::with_vma_layer(self.reference, self.slab)
                 .map_err(|why| SessionError::NoKernelVma { kernel: self.reference.name, why }),
+            VmaCode::Pages => Kernel::with_pages(self.reference, self.slab)
+                .map_err(|why| SessionError::NoKernelPages { kernel: self.reference.name, why }),
         }
     }
 
@@ -167,16 +191,16 @@ impl Session {
     pub fn run<J: Job>(&self, job: J) -> Result<J::Out, SessionError> {
         let port = || Port::new(self.reference.revision);
         Ok(match (self.sides, self.vma) {
-            (Sides::Port, VmaCode::Kernel) => return Err(SessionError::PortAlone),
+            (Sides::Port, VmaCode::Kernel | VmaCode::Pages) => return Err(SessionError::PortAlone),
             (Sides::Port, VmaCode::Model) => self.start(job, Lockstep::solo(port(), Sides::Port), SmallDriver::new()),
             (Sides::Reference, VmaCode::Model) => {
                 self.start(job, Lockstep::solo(self.kernel()?, Sides::Reference), SmallDriver::new())
             }
-            (Sides::Reference, VmaCode::Kernel) => {
+            (Sides::Reference, VmaCode::Kernel | VmaCode::Pages) => {
                 self.start(job, Lockstep::solo(self.kernel()?, Sides::Reference), KernelDriver::new())
             }
             (Sides::Both, VmaCode::Model) => self.start(job, Lockstep::new(self.kernel()?, port()), SmallDriver::new()),
-            (Sides::Both, VmaCode::Kernel) => {
+            (Sides::Both, VmaCode::Kernel | VmaCode::Pages) => {
                 self.start(job, Lockstep::new(self.kernel()?, port()), KernelDriver::new())
             }
         })

@@ -477,6 +477,9 @@ fn kernels_lists_name_version_revision_origin_and_patches() {
             None => "    vma       kernel\n".to_owned(),
             Some(why) => format!("    vma       model (no kernel VMA code: {why})\n"),
         };
+        if r.without_pages_layer().is_none() {
+            expected += "    pages     kernel\n";
+        }
         r.patches.iter().for_each(|patch| expected += &format!("    patch     {patch}\n"));
     }
     assert_eq!(said, expected);

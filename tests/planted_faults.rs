@@ -48,6 +48,12 @@ const fn kernel(mix: &'static str, lockstep: Finds, alone: Finds) -> InCHunt {
     InCHunt { vma: "kernel", mix, lockstep, alone, at_most: None }
 }
 
+/// Driven by the kernel's own VMA code, which its own page-table code serves. The port has no page tables: it sees nothing.
+const fn pages(finds: Finds) -> InCHunt {
+    let Finds(signatures) = finds;
+    InCHunt { vma: "pages", mix: "full", lockstep: finds, alone: Finds(signatures), at_most: Some(6) }
+}
+
 /// Driven by the kernel's own VMA code, and what is found is minimised.
 const fn minimised(mix: &'static str, lockstep: Finds, alone: Finds, at_most: usize) -> InCHunt {
     InCHunt { vma: "kernel", mix, lockstep, alone, at_most: Some(at_most) }
@@ -725,6 +731,95 @@ static IN_C: &[InC] = &[
             ]),
         )],
     },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "copy-on-write-keeps-the-old-mapping",
+            about: "the page that was copied is not taken out of the reverse map",
+            file: "mm/memory.c",
+            edits: &[Edit {
+                within: "wp_page_copy",
+                from: "folio_remove_rmap_pte(old_folio, vmf->page, vma);",
+                to: ";",
+            }],
+        },
+        hunts: &[pages(Finds(&["violate Mapcount mapcount is not the number of entries"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "fork-leaves-the-page-exclusive",
+            about: "a page that parent and child share stays marked exclusive",
+            file: "include/linux/rmap.h",
+            edits: &[Edit {
+                within: "__folio_try_dup_anon_rmap",
+                from: "ClearPageAnonExclusive(page);\n\t\t\tatomic_inc",
+                to: ";\n\t\t\tatomic_inc",
+            }],
+        },
+        hunts: &[pages(Finds(&["violate Exclusive exclusive page with several entries"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "fork-leaves-the-parent-writable",
+            about: "the parent's entry is not write-protected",
+            file: "mm/memory.c",
+            edits: &[Edit {
+                within: "__copy_present_ptes",
+                from: "wrprotect_ptes(src_mm, addr, src_pte, nr);",
+                to: ";",
+            }],
+        },
+        hunts: &[pages(Finds(&["violate Exclusive writable entry of a page that is not exclusive"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "zap-does-not-count",
+            about: "the counter of anonymous pages of an mm is not lowered",
+            file: "mm/memory.c",
+            edits: &[Edit { within: "zap_present_folio_ptes", from: "rss[MM_ANONPAGES] -= nr;", to: ";" }],
+        },
+        hunts: &[pages(Finds(&["violate Rss MM_ANONPAGES is not what is mapped"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "statistics-do-not-count",
+            about: "NR_ANON_MAPPED and NR_FILE_MAPPED stay as they are",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "__folio_mod_stat", from: "lruvec_stat_mod_folio(folio, idx, nr);", to: ";" }],
+        },
+        hunts: &[pages(Finds(&[
+            "violate Rss NR_ANON_MAPPED is not what is mapped",
+            "violate Rss NR_FILE_MAPPED is not what is mapped",
+        ]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "page-table-is-not-freed",
+            about: "a page table that nothing is in leaves its tree, and is not freed",
+            file: "mm/memory.c",
+            edits: &[Edit { within: "free_pte_range", from: "pte_free_tlb(tlb, token, addr);", to: ";" }],
+        },
+        hunts: &[pages(Finds(&["violate I12 frames or page tables left"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "reuse-keeps-the-old-anon_vma",
+            about: "a page that is one process's alone by now is not given the anon_vma of its VMA",
+            file: "mm/memory.c",
+            edits: &[Edit {
+                within: "wp_can_reuse_anon_folio",
+                from: "\tfolio_move_anon_rmap(folio, vma);\n\tfolio_unlock",
+                to: "\tfolio_unlock",
+            }],
+        },
+        hunts: &[pages(Finds(&["violate I9 mapped folio is not as the calls say"]))],
+    },
 ];
 
 /// A fault in the port: where it is looked for, and how the divergence's signature begins.
@@ -938,7 +1033,8 @@ static WORKSHOP: LazyLock<Workshop> = LazyLock::new(|| {
     let in_c = IN_C.iter().map(|case| Planted {
         of: case.of,
         fault: &case.fault,
-        with_vma_code: case.hunts.iter().any(|hunt| hunt.vma == "kernel"),
+        with_vma_code: case.hunts.iter().any(|hunt| hunt.vma != "model"),
+        with_pages: case.hunts.iter().any(|hunt| hunt.vma == "pages"),
     });
     let in_port: Vec<&Fault> = IN_PORT.iter().map(|case| &case.fault).collect();
     Workshop::open(in_c, &in_port)

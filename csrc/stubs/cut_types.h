@@ -9,7 +9,11 @@
 #include "stubs/instrument.h"
 
 STUBS_END
+#ifdef RMAP_PAGES
+#include "pages_types.h"
+#else
 #include "vma_types.h"
+#endif
 STUBS_BEGIN
 
 #endif /* STUBS_CUT_TYPES_H */

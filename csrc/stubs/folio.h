@@ -21,6 +21,29 @@ struct folio_slot {
 	bool known;
 };
 
+/* What the caller of the seam says of a folio: a page table maps it, or none; it is locked. */
+#ifdef RMAP_PAGES
+static void set_mapped(struct folio *folio, bool mapped)
+{
+	atomic_set(&folio->_mapcount, mapped ? 0 : -1);
+}
+
+static void lock_folio(struct folio *folio)
+{
+	folio_set_locked(folio);
+}
+#else
+static void set_mapped(struct folio *folio, bool mapped)
+{
+	folio->mapped = mapped;
+}
+
+static void lock_folio(struct folio *folio)
+{
+	folio->locked = true;
+}
+#endif
+
 /* The room of a folio's number, known or not. */
 static struct folio_slot *folio_slot(uint32_t number)
 {
@@ -81,7 +104,7 @@ static void folio_set_anon(uint32_t number, struct vm_area_struct *vma, unsigned
 
 	current_world->told_folio = number;
 	memset(&slot->folio, 0, sizeof(slot->folio));
-	slot->folio.locked = true;
+	lock_folio(&slot->folio);
 #if defined(RMAP_SET_ANON_OF_FOLIO_AND_PAGE)
 	__page_set_anon_rmap(&slot->folio, &slot->folio.page, vma, address, exclusive);
 #elif defined(RMAP_SET_ANON_OF_PAGE)
@@ -118,8 +141,8 @@ static int32_t pin_anon_vma(struct folio_slot *slot, bool mapped)
 	struct rmap_world *w = current_world;
 	struct anon_vma *anon_vma;
 
-	slot->folio.mapped = mapped;
-	if (slot->folio.mapped)
+	set_mapped(&slot->folio, mapped);
+	if (mapped)
 		check_folio(slot);
 #ifdef RMAP_GET_ANON_VMA_OF_PAGE
 	anon_vma = page_get_anon_vma(&slot->folio.page);
@@ -222,7 +245,7 @@ static int32_t walk_folio(struct folio_slot *slot, bool mapped, enum rmap_walk_m
 	struct anon_vma *anon_vma = folio_slot_anon_vma(slot);
 	bool contended = false;
 
-	slot->folio.mapped = mapped;
+	set_mapped(&slot->folio, mapped);
 	if (mapped || mode == RMAP_WALK_LOCKED || mode == RMAP_WALK_TRYLOCK)
 		check_folio(slot);
 	switch (mode) {
@@ -245,7 +268,7 @@ static int32_t walk_folio(struct folio_slot *slot, bool mapped, enum rmap_walk_m
 		rwc.anon_lock = lock_anon_vma_read;
 		contended = try_walk(slot, &rwc);
 		rmap_walk_anon(walked(slot), &rwc, false);
-		if (slot->folio.mapped) {
+		if (mapped) {
 			/*
 			 * And by callers that hold the folio mapped: the plain lock, tried and then
 			 * waited for.

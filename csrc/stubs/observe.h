@@ -50,10 +50,22 @@ static bool check_live(const struct anon_vma *anon_vma)
 	return false;
 }
 
+/* Whether a count is an anon_vma's. The page-table code counts pages and mms, too. */
+static bool is_observed(const atomic_t *count)
+{
+#ifdef RMAP_PAGES
+	return !page_layer_has(count);
+#else
+	return true;
+#endif
+}
+
 static void observe_get(atomic_t *refcount)
 {
 	struct anon_vma *anon_vma = container_of(refcount, struct anon_vma, refcount);
 
+	if (!is_observed(refcount))
+		return;
 	check_live(anon_vma);
 	touch(anon_vma);
 	record(RMAP_EVENT_GET, 0, 0, serial_of(anon_vma), 0);
@@ -63,6 +75,8 @@ static void observe_put(atomic_t *refcount)
 {
 	struct anon_vma *anon_vma = container_of(refcount, struct anon_vma, refcount);
 
+	if (!is_observed(refcount))
+		return;
 	check_live(anon_vma);
 	touch(anon_vma);
 	record(RMAP_EVENT_PUT, 0, refcount->counter == 0, serial_of(anon_vma), 0);

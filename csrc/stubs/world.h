@@ -41,6 +41,7 @@ struct anon_vma;
 struct rw_semaphore;
 struct mm_struct;
 struct folio_slot;
+struct page_layer;
 
 /* One cache of one world: its objects live in birth order, and its freed ones. */
 struct slab {
@@ -112,6 +113,7 @@ struct rmap_world {
 	uint32_t node_attempts, nodes_injected;
 	struct maple_slab *nodes;
 	struct file *files;
+	struct page_layer *pages;		/* of the page-table code */
 	struct rcu_head *rcu_queue;		/* to be freed at the end of the operation */
 
 	uint64_t *words;			/* a state stream */

@@ -10,6 +10,11 @@
 #include <linux/mmap_lock.h>
 #include <linux/sched.h>
 #include "vma/operations.h"
+#ifdef RMAP_PAGES
+#include "pages/drive.h"
+#else
+#include "vma/no_pages.h"
+#endif
 
 static void flush_rcu(struct rmap_world *w)
 {
@@ -47,6 +52,8 @@ static void layer_clear(struct rmap_world *w)
 	w->depth = 0;
 	for (uint32_t i = 0; i < RMAP_MAX_PROCESSES; i++)
 		mt_init_flags(&w->mms[i].mm_mt, MM_MT_FLAGS);
+	page_tables_clear(w);
+	page_tables_born(&w->mms[0]);
 	w->mms[0].alive = true;
 	if (!w->files)
 		w->files = calloc(RMAP_MAX_FILES, sizeof(*w->files));
@@ -57,6 +64,7 @@ static void layer_clear(struct rmap_world *w)
 
 static void layer_destroy(struct rmap_world *w)
 {
+	page_tables_destroy(w);
 	maple_slab_reset(w->nodes);
 	for (uint32_t i = 0; i < w->nodes->nr_chunks; i++)
 		free(w->nodes->chunks[i]);
@@ -118,29 +126,6 @@ static int32_t drive_unmap(struct mm_struct *mm, const struct rmap_operation_unm
 	return result;
 }
 
-/*
- * do_anonymous_page() and wp_page_copy() as far as the VMA goes: the pages are somebody else's.
- * Returns the VMA's serial.
- */
-static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fault *op)
-{
-	unsigned long addr = op->page << PAGE_SHIFT;
-	MA_STATE(mas, &mm->mm_mt, addr, addr);
-	struct vm_area_struct *vma;
-	int32_t result;
-
-	mmap_read_lock(mm);
-	vma = mas_walk(&mas);
-	if (!vma || (!op->read && !(vma->vm_flags & VM_WRITE)))
-		result = -EFAULT;
-	else if (op->prepare && anon_vma_prepare(vma))
-		result = -ENOMEM;
-	else
-		result = serial_of(vma);
-	mmap_read_unlock(mm);
-	return result;
-}
-
 static int32_t drive_grow(struct mm_struct *mm, const struct rmap_operation_grow *op)
 {
 	unsigned long addr = op->page << PAGE_SHIFT, more = op->pages << PAGE_SHIFT;
@@ -163,6 +148,7 @@ static int32_t drive_grow(struct mm_struct *mm, const struct rmap_operation_grow
 static int32_t drive_exit(struct mm_struct *mm)
 {
 	exit_mmap(mm);
+	page_tables_gone(mm);
 	mm->alive = false;
 	mm->map_count = 0;
 	mt_init_flags(&mm->mm_mt, MM_MT_FLAGS);
@@ -180,6 +166,7 @@ static int32_t drive_fork(struct mm_struct *oldmm, struct mm_struct *mm)
 		.id = mm->id, .page_table_lock = { .mm = mm->id }, .alive = true,
 	};
 	mt_init_flags(&mm->mm_mt, MM_MT_FLAGS);
+	page_tables_born(mm);
 	result = dup_mmap(mm, oldmm);
 	if (result)
 		drive_exit(mm);
@@ -307,6 +294,8 @@ static void check_operation(struct rmap_world *w)
 	}
 	if (unlikely(!alive && w->nodes->live))
 		broken_rule(RMAP_RULE_NODES_LEFT, w->nodes->live);
+	if (!alive)
+		page_tables_end();
 }
 
 static int32_t reference_operate(struct rmap_world *w, const struct rmap_operation *op,
@@ -364,7 +353,7 @@ ended_early: {
 
 static uint32_t reference_injected(const struct rmap_world *w)
 {
-	return w->injected + w->nodes_injected;
+	return w->injected + w->nodes_injected + page_tables_injected(w);
 }
 
 /* 2: of two or more entries. */

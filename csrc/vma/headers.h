@@ -34,6 +34,10 @@
 #include <linux/uaccess.h>
 #include "vma/internal.h"
 #include "vma/madvise.h"
+#ifdef RMAP_PAGES
+#include "pages/headers.h"
+#else
 #include "vma/page_tables.h"
+#endif
 
 #endif /* VMA_HEADERS_H */

@@ -14,7 +14,9 @@ use super::violation::{Invariant, Violation};
 use crate::mm::UnexpectedEffect;
 use crate::pages::{AddressSpaces, Pages};
 use crate::rmap::{Call, Event, EventKind, Fail, MmId, Revision, Rmap, Side, Snapshot, StateError, VmaId};
-use crate::trace::{Expectation, Mapped, MmCounts, Observation, PageEvent, Request, Seen, VmaLayer, Watched};
+use crate::trace::{
+    Expectation, Mapped, MmCounts, Observation, PageEvent, PageTables, Request, Seen, VmaLayer, Watched,
+};
 
 /// What every call returns once something was found: `-EFAULT`.
 pub const STOPPED: i32 = -14;
@@ -194,6 +196,25 @@ impl<C: Side, P: Side> Lockstep<C, P> {
             return;
         }
         let violations = super::pages::check(&mut self.oracle, pages, spaces);
+        if !violations.is_empty() {
+            self.broken(Phase::EndOfOperation, self.who, Broken::Violations(violations));
+        }
+    }
+
+    /// The kernel's own page tables, after [`Lockstep::end_operation`]; not `readable`: they name what is not there.
+    pub fn check_page_tables(
+        &mut self,
+        tables: &PageTables,
+        readable: bool,
+        vma_at: impl Fn(MmId, u64) -> Option<Mapped>,
+    ) {
+        if self.finding.is_some() {
+            return;
+        }
+        let violations = match readable {
+            true => super::page_tables::check(tables, vma_at),
+            false => vec![super::page_tables::unreadable()],
+        };
         if !violations.is_empty() {
             self.broken(Phase::EndOfOperation, self.who, Broken::Violations(violations));
         }
@@ -624,5 +645,21 @@ impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
 
     fn merges_either_way(&self) -> bool {
         self.reference.merges_either_way()
+    }
+
+    fn page_tables(&mut self, out: &mut PageTables) -> Option<bool> {
+        // The operation ended in the middle: the tables may be half done.
+        if self.finding.is_some() {
+            return None;
+        }
+        self.reference.page_tables(out)
+    }
+
+    fn has_page_tables(&self) -> bool {
+        self.reference.has_page_tables()
+    }
+
+    fn fail_pages(&mut self, fail: &Fail) {
+        self.reference.fail_pages(fail);
     }
 }

@@ -96,12 +96,20 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
             lockstep.misdeed(misdeed);
         }
         lockstep.check_pages(KernelDriver::pages(self), self);
+        if let Some((tables, readable)) = self.page_tables() {
+            lockstep.check_page_tables(tables, readable, |mm, page| self.mapped_at(mm, page));
+        }
     }
     fn pages(&mut self) -> &mut Pages {
         self.pages_mut()
     }
     fn exit_all(&mut self, lockstep: &mut Lockstep<C, P>) {
         KernelDriver::exit_all(self, lockstep);
+        if self.page_tables().is_some() {
+            // Nobody else asks what the last exit left.
+            lockstep.end_operation();
+            self.check(lockstep);
+        }
     }
     fn processes(&self) -> Vec<(MmId, Vec<VmaId>)> {
         KernelDriver::processes(self).map(|(mm, vmas)| (mm, vmas.iter().map(|vma| vma.vma).collect())).collect()

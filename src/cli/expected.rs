@@ -22,7 +22,7 @@ impl<'a> Expected<'a> {
     /// Of a trace, on a reference, under this VMA code.
     pub(super) fn new(trace: &'a Trace, reference: &'a Reference, vma: VmaCode) -> Expected<'a> {
         let (about, other) = trace.expectations.iter().partition(|expectation| expectation.is_of(reference.version));
-        Expected { about, other, checked: vma == VmaCode::Kernel, version: reference.version }
+        Expected { about, other, checked: vma != VmaCode::Model, version: reference.version }
     }
 
     /// Says on standard error if there are some that are not checked because of the VMA code.

@@ -48,6 +48,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
                 serde_json::json!({
                     "name": r.name, "version": r.version, "revision": r.revision, "origin": r.origin, "patches": r.patches,
                     "kernel_driver": r.without_vma_layer().is_none(), "without_kernel_driver": r.without_vma_layer(),
+                    "page_tables": r.without_pages_layer().is_none(), "without_page_tables": r.without_pages_layer(),
                 })
             })
             .collect();
@@ -62,6 +63,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         match reference.without_vma_layer() {
             None => print("    vma       kernel\n")?,
             Some(why) => print(format_args!("    vma       model (no kernel VMA code: {why})\n"))?,
+        }
+        if reference.without_pages_layer().is_none() {
+            print("    pages     kernel\n")?;
         }
         for patch in reference.patches {
             print(format_args!("    patch     {patch}\n"))?;

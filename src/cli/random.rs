@@ -14,7 +14,7 @@ use crate::known::KnownFinding;
 use crate::mm::{Merges, Stats};
 use crate::report::{self, Report};
 use crate::rmap::Side;
-use crate::session::Job;
+use crate::session::{Job, VmaCode};
 use crate::trace::{Mix, OpSet, Rng, random_trace};
 
 #[derive(clap::Args)]
@@ -157,9 +157,13 @@ impl Random<'_> {
             let why = "the model does not know all operations of this mix: use --mix default, fork-heavy or wide";
             return Err(Error::Usage(why.into()));
         }
-        Ok(match self.args.fail_rate.per_mille() {
+        let mixes: Vec<Mix> = match self.args.fail_rate.per_mille() {
             Some(failing) => mixes.into_iter().map(|mix| mix.with_failing(failing)).collect(),
             None => mixes,
+        };
+        Ok(match self.args.subject.vma()? {
+            VmaCode::Pages => mixes.into_iter().map(Mix::with_page_failures).collect(),
+            _ => mixes,
         })
     }
 }

@@ -7,7 +7,7 @@ use super::{AGREE, Error, SideArg, file, subject};
 use crate::check::{Driver, Lockstep};
 use crate::reproduce::{self, Played, c, rust_test};
 use crate::rmap::Side;
-use crate::session::{Job, Session, VmaCode};
+use crate::session::{Job, Session};
 use crate::trace::Trace;
 
 #[derive(clap::Args)]
@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             let subject = rust_test::Subject {
                 reference: args.subject.side != SideArg::Port,
                 port: args.subject.side != SideArg::Kernel,
-                kernel_driver: args.subject.vma()? == VmaCode::Kernel,
+                vma: args.subject.vma()?,
                 poison: args.subject.poisons(),
             };
             rust_test::file(&played, subject)

@@ -46,6 +46,7 @@ impl VmaOption {
     pub(super) fn asked(&self) -> Option<VmaCode> {
         self.vma.map(|vma| match vma {
             VmaArg::Kernel => VmaCode::Kernel,
+            VmaArg::Pages => VmaCode::Pages,
             VmaArg::Model => VmaCode::Model,
         })
     }
@@ -56,6 +57,8 @@ impl VmaOption {
 enum VmaArg {
     /// The kernel's own VMA code, compiled from the same tree.
     Kernel,
+    /// The same, and the kernel's own page-table code keeps the page tables: of the newest kernels.
+    Pages,
     /// A model in Rust, for any tree: map, fault, fork, unmap, exit, pin, unpin and walk.
     Model,
 }

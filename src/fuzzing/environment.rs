@@ -48,6 +48,7 @@ fn of_variables(vma: Option<&str>, driver: Option<&str>) -> Result<(Option<VmaCo
     };
     match (vma, driver) {
         (Some("kernel"), _) => Ok((Some(VmaCode::Kernel), None)),
+        (Some("pages"), _) => Ok((Some(VmaCode::Pages), None)),
         (Some("model"), _) => Ok((Some(VmaCode::Model), None)),
         (Some(other), _) => Err(SetupError(format!("RMAP_VMA={other}: expected kernel or model"))),
         (None, Some("kernel")) => now("kernel", VmaCode::Kernel),

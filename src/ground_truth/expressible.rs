@@ -58,7 +58,10 @@ pub fn expressible(trace: &Trace, left_out: &mut LeftOut) -> Trace {
         if !op.fail_node.is_never() {
             left_out.count("failnode= (the operation is played without)");
         }
-        said.ops.push(Op { fail_node: Fail::NEVER, ..*op });
+        if !op.fail_page.is_never() {
+            left_out.count("failpage= (the operation is played without)");
+        }
+        said.ops.push(Op { fail_node: Fail::NEVER, fail_page: Fail::NEVER, ..*op });
     }
     said
 }

@@ -3,9 +3,9 @@
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use super::{Kernel, abi, wire};
+use super::{Kernel, abi, page_tables, wire};
 use crate::rmap::{EINVAL, Event, Fail, MmId, Side, VmaAttributes, VmaId, VmaRange};
-use crate::trace::{Mapped, MmCounts, Request, Seen, Watched};
+use crate::trace::{Mapped, MmCounts, PageTables, Request, Seen, Watched};
 
 /// How C comes back: whose it is, the watcher, and what it panicked with, which must not unwind through C.
 struct Context<'a> {
@@ -98,10 +98,31 @@ impl Watched for Kernel {
     }
 
     fn moves_pages(&self) -> bool {
-        self.reference.moves_pages
+        // mm/userfaultfd.c is not among the page-table code.
+        self.reference.moves_pages && self.ops.page_tables.is_none()
     }
 
     fn merges_either_way(&self) -> bool {
         self.reference.merges_either_way
+    }
+    fn page_tables(&mut self, out: &mut PageTables) -> Option<bool> {
+        let read = self.ops.page_tables?;
+        let mut count = 0;
+        // SAFETY: the world is alive and used by this thread alone; C writes the count.
+        let words = unsafe { read(self.world.as_ptr(), &mut count) };
+        // SAFETY: C wrote `count` words there and does not touch them until the next call.
+        Some(page_tables::decode(unsafe { slice(words, count) }, out).is_some())
+    }
+
+    fn has_page_tables(&self) -> bool {
+        self.ops.page_tables.is_some()
+    }
+
+    fn fail_pages(&mut self, fail: &Fail) {
+        let fail: *const Fail = fail;
+        if let Some(fail_pages) = self.ops.fail_pages {
+            // SAFETY: the world is alive and used by this thread alone; Fail is laid out as rmap_fail.
+            unsafe { fail_pages(self.world.as_ptr(), fail.cast()) }
+        }
     }
 }

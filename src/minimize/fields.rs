@@ -19,13 +19,14 @@ pub(super) fn shrink(search: &mut Search<'_>) {
 fn failures(search: &mut Search<'_>) {
     let mut without = search.best.clone();
     for op in &mut without.ops {
-        (op.fail, op.fail_node) = (Fail::NEVER, Fail::NEVER);
+        (op.fail, op.fail_node, op.fail_page) = (Fail::NEVER, Fail::NEVER, Fail::NEVER);
     }
     search.attempt(without);
     search.attempt_each(|_, op| {
         let alloc = simpler(&op.fail).into_iter().map(|fail| Op { fail, ..*op });
         let node = simpler(&op.fail_node).into_iter().map(|fail_node| Op { fail_node, ..*op });
-        alloc.chain(node).collect()
+        let page = simpler(&op.fail_page).into_iter().map(|fail_page| Op { fail_page, ..*op });
+        alloc.chain(node).chain(page).collect()
     });
 }
 

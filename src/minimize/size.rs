@@ -60,7 +60,7 @@ impl Size {
                     Form::Pin => size.numbers += u64::from(args.number),
                 }
             }
-            for fail in [op.fail, op.fail_node] {
+            for fail in [op.fail, op.fail_node, op.fail_page] {
                 size.failures += fail.list().count() + 2 * usize::from(fail.from().is_some());
                 size.attempts += fail.list().chain(fail.from()).map(u64::from).sum::<u64>();
             }

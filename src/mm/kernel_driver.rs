@@ -6,7 +6,7 @@ use super::meaning::{self, UnexpectedEffect};
 use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
 use crate::pages::{AddressSpaces, Pages, Refused};
 use crate::rmap::{EINVAL, ENOENT, ESRCH, Fail, MAX_PROCESSES, MmId, VmaAttributes, VmaId, VmaRange};
-use crate::trace::{Mapped, MmCounts, PageEvent, Request, VmaLayer};
+use crate::trace::{Mapped, MmCounts, PageEvent, PageTables, Request, VmaLayer};
 use crate::trace::{Op, OpKind};
 
 type Result<T = ()> = std::result::Result<T, Outcome>;
@@ -21,6 +21,10 @@ pub struct KernelDriver {
     merges: Merges,
     /// What the running operation has done to page tables.
     events: Vec<PageEvent>,
+    /// What the page tables hold, where the kernel's own code keeps them.
+    tables: PageTables,
+    /// Whether there are such tables, and whether they could be read.
+    read: Option<bool>,
     /// Processes that the last operation may have changed, a bit each.
     changed: u16,
     /// What the process of the running operation had mapped before.
@@ -45,6 +49,8 @@ impl KernelDriver {
             stats: Stats::default(),
             merges: Merges::default(),
             events: Vec::new(),
+            tables: PageTables::default(),
+            read: None,
             changed: 0,
             before: Vec::new(),
             unexpected: None,
@@ -60,6 +66,8 @@ impl KernelDriver {
         self.counts = Default::default();
         self.pages.reset();
         self.events.clear();
+        self.tables.clear();
+        self.read = None;
         self.changed = 0;
         self.unexpected = None;
     }
@@ -69,6 +77,7 @@ impl KernelDriver {
     /// `advise`, `mlock` and `munlock` of a range with a hole).
     pub fn apply<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, op: &Op) -> Outcome {
         rmap.begin_operation(&op.fail);
+        rmap.fail_pages(&op.fail_page);
         let outcome = match self.perform(rmap, op) {
             Ok(()) => Outcome::Done,
             Err(Outcome::Refused(errno)) if rmap.injected() > 0 => Outcome::Failed(errno),
@@ -117,6 +126,7 @@ impl KernelDriver {
         if let OpKind::Fork { child, .. } = operation {
             self.look_at(rmap, *child);
         }
+        self.read_page_tables(rmap);
         let child = match operation {
             OpKind::Fork { child, .. } => self.space(*child),
             _ => None,
@@ -138,6 +148,26 @@ impl KernelDriver {
             self.count_merge(&edges);
         }
         Ok(done)
+    }
+
+    /// Takes in what the kernel's own page tables hold, if its own code keeps them.
+    fn read_page_tables<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R) {
+        self.read = rmap.page_tables(&mut self.tables);
+        if self.read != Some(true) {
+            return;
+        }
+        let mut pages = std::mem::take(&mut self.pages);
+        if pages.read(rmap, &self.tables, |mm, page| self.mapped_at(mm, page).map(|vma| vma.vma)) {
+            // The C compares its folios with those that the calls were about.
+            self.read = rmap.page_tables(&mut self.tables);
+        }
+        self.pages = pages;
+    }
+
+    /// The kernel's own page tables after the last operation, where its own code keeps them, and whether they could be
+    /// read.
+    pub fn page_tables(&self) -> Option<(&PageTables, bool)> {
+        Some((&self.tables, self.read?))
     }
 
     /// What touches the range that an operation maps, changes or moves to, before it does.
@@ -203,7 +233,9 @@ impl KernelDriver {
         let prepare = !read && self.pages.needs_anon_vma(mm, page);
         let vma =
             self.operate(rmap, &Request { operation: OpKind::Fault { mm, page, read }, prepare, fail_node: node })?;
-        self.pages.fault(rmap, mm, VmaId(vma), page, !read);
+        if !rmap.has_page_tables() {
+            self.pages.fault(rmap, mm, VmaId(vma), page, !read);
+        }
         Ok(())
     }
 
@@ -287,7 +319,8 @@ impl KernelDriver {
         self.spaces.get(usize::from(mm.0))?.as_deref()
     }
 
-    fn mapped_at(&self, mm: MmId, page: u64) -> Option<Mapped> {
+    /// What a process has mapped at a page.
+    pub fn mapped_at(&self, mm: MmId, page: u64) -> Option<Mapped> {
         let space = self.space(mm)?;
         let after = space.partition_point(|vma| vma.range.start <= page);
         space[..after].last().copied().filter(|vma| page < vma.range.end)

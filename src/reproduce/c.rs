@@ -147,8 +147,9 @@ impl<'a> SystemCalls<'a> {
             kind => call(&kind, played).map_err(no_call)?,
         };
         step.code = Some(code);
-        if !op.fail_node.is_never() && matches!(played.outcome, Some(Outcome::Failed(_))) {
-            step.note = "failnode=: fail-nth counts all caches, the trace counts maple tree nodes apart".into();
+        let others_fail = !op.fail_node.is_never() || !op.fail_page.is_never();
+        if others_fail && matches!(played.outcome, Some(Outcome::Failed(_))) {
+            step.note = "failnode=, failpage=: fail-nth counts all allocations, the trace counts these apart".into();
             step.code = None;
         } else if !op.fail.is_never() {
             step.note = format!("needs fail-nth: fail={}", op.fail);

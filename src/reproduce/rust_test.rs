@@ -2,6 +2,7 @@
 
 use super::Played;
 use crate::fill::fill;
+use crate::session::VmaCode;
 
 /// Which sides, and what makes the rmap calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -10,8 +11,8 @@ pub struct Subject {
     pub reference: bool,
     /// The port runs.
     pub port: bool,
-    /// The kernel's own VMA code makes the calls, else the small driver.
-    pub kernel_driver: bool,
+    /// What makes the calls.
+    pub vma: VmaCode,
     /// The C's freed objects are poisoned and kept, else the next allocation gets them.
     pub poison: bool,
 }
@@ -45,12 +46,14 @@ fn {{FUNCTION}}() {
 /// The file.
 pub fn file(played: &Played, subject: Subject) -> String {
     let slab = if subject.poison { "SlabMode::Poison" } else { "SlabMode::Reuse" };
-    let kernel = match (subject.reference, subject.kernel_driver) {
+    let built = |function: &str| {
+        format!("    let side = Kernel::{function}(reference, {slab}).expect(\"its VMA code is built\");\n")
+    };
+    let kernel = match (subject.reference, subject.vma) {
         (false, _) => String::new(),
-        (true, false) => format!("    let side = Kernel::new(reference, {slab});\n"),
-        (true, true) => {
-            format!("    let side = Kernel::with_vma_layer(reference, {slab}).expect(\"its VMA code is built\");\n")
-        }
+        (true, VmaCode::Model) => format!("    let side = Kernel::new(reference, {slab});\n"),
+        (true, VmaCode::Kernel) => built("with_vma_layer"),
+        (true, VmaCode::Pages) => built("with_pages"),
     };
     let port = "Port::new(reference.revision)";
     let (lockstep, check) = match (subject.reference, subject.port) {
@@ -65,7 +68,7 @@ pub fn file(played: &Played, subject: Subject) -> String {
             ("HEADLINE", &played.headline()),
             ("CHECK", check),
             ("KERNEL", if subject.reference { "::{self, Kernel, SlabMode}" } else { "" }),
-            ("DRIVER", if subject.kernel_driver { "KernelDriver" } else { "SmallDriver" }),
+            ("DRIVER", if subject.vma == VmaCode::Model { "SmallDriver" } else { "KernelDriver" }),
             ("PORT_USE", if subject.port { "use rmap_diff::port::Port;\n" } else { "" }),
             ("NAME", &played.kernel),
             ("TRACE", &played.trace().to_string()),

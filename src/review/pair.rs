@@ -110,7 +110,7 @@ impl<S: Side> Pair<S> {
 
     /// Does one operation. If it is to fail, that is tried first, and then it is done.
     pub fn step(&mut self, op: &Op) -> Next {
-        let plain = Op { fail: Fail::NEVER, fail_node: Fail::NEVER, ..*op };
+        let plain = Op { fail: Fail::NEVER, fail_node: Fail::NEVER, fail_page: Fail::NEVER, ..*op };
         if op.fail.is_never() {
             return self.done(&plain, plain.into()).map_or(Next::Stop, |_| Next::Continue);
         }

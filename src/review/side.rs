@@ -41,7 +41,8 @@ impl<S: Side> Reviewed<S> {
 
     /// Does one operation, of which these attempts fail. What is in its own `fail` does not count.
     pub(super) fn apply(&mut self, op: &Op, fail: Fail) -> Outcome {
-        let outcome = self.driver.apply(&mut self.solo, &Op { fail, fail_node: Fail::NEVER, ..*op });
+        let outcome =
+            self.driver.apply(&mut self.solo, &Op { fail, fail_node: Fail::NEVER, fail_page: Fail::NEVER, ..*op });
         self.solo.end_operation();
         self.driver.check(&mut self.solo);
         outcome
@@ -77,7 +78,7 @@ impl Reviewed<Kernel> {
         let kernel = session.kernel()?;
         let mut side = match session.vma {
             VmaCode::Model => Reviewed::small(kernel),
-            VmaCode::Kernel => Reviewed::with_vma_layer(kernel),
+            VmaCode::Kernel | VmaCode::Pages => Reviewed::with_vma_layer(kernel),
         };
         side.tolerate(session.tolerated.iter().cloned());
         Ok(side)

@@ -25,6 +25,9 @@ pub const AFTER: &str = "7.x";
 /// A file of the kernel: without it a reference has the model of it alone.
 const ONLY_OF_VMA_CODE: &str = "lib/maple_tree.c";
 
+/// A file of the kernel: without it a reference has no page-table code of its own.
+const ONLY_OF_PAGES: &str = "mm/page_vma_mapped.c";
+
 /// Faults whose changed lines are counted in the quick build, as a patch's are: they change lines, and add none that nothing reaches.
 pub const COUNTED: &[&str] = &["degree"];
 
@@ -106,13 +109,15 @@ pub struct Planted<'f> {
     pub fault: &'f Fault,
     /// Whether the kernel's VMA code is to drive it too: to build that takes longer than all else.
     pub with_vma_code: bool,
+    /// Whether the kernel's page-table code is to run too.
+    pub with_pages: bool,
 }
 
 /// What the tool was asked to do to find a fault.
 pub struct Hunt {
     /// The reference.
     pub kernel: &'static str,
-    /// What makes the rmap calls: `model`, or `kernel`, the kernel's own VMA code.
+    /// What makes the rmap calls: `model`, or `kernel`, the kernel's own VMA code; `pages`: with its page-table code.
     pub vma: &'static str,
     /// `kernel`, `port` or `both`.
     pub side: &'static str,
@@ -191,7 +196,7 @@ impl Workshop {
             let staging = to.stage(name).map_err(|error| error.to_string())?;
             copy_needed(&base.tree(), &staging.tree()).map_err(|error| error.to_string())?;
             let mut changed = Vec::new();
-            if let Some(Planted { fault, with_vma_code, .. }) = planted {
+            if let Some(Planted { fault, with_vma_code, with_pages, .. }) = planted {
                 let path = staging.tree().join(fault.file);
                 let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
                 let faulty = fault.plant(text.clone(), c_function)?;
@@ -200,8 +205,9 @@ impl Workshop {
                     let before = Texts::of(fault.file, &text);
                     changed = Texts::of(fault.file, &faulty).not_in(&before, &staging.tree());
                 }
-                if !with_vma_code {
-                    fs::remove_file(staging.tree().join(ONLY_OF_VMA_CODE)).map_err(|error| error.to_string())?;
+                let left_out = [(with_vma_code, ONLY_OF_VMA_CODE), (with_pages, ONLY_OF_PAGES)];
+                for (_, file) in left_out.into_iter().filter(|(with, _)| !**with) {
+                    fs::remove_file(staging.tree().join(file)).map_err(|error| error.to_string())?;
                 }
             }
             let note = Note { name: name.to_owned(), package: None, changed, ..base.note };

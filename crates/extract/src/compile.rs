@@ -47,6 +47,17 @@ impl From<cc::Error> for CompileError {
     }
 }
 
+/// How much of a kernel one object file holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unit {
+    /// The reverse map alone.
+    Rmap,
+    /// With the VMA code above it.
+    Vma,
+    /// With the page-table code too, and all of `mm/rmap.c`.
+    Pages,
+}
+
 /// The C compiler, with the flags for the kernel's text.
 #[derive(Debug)]
 pub struct Compiler {
@@ -79,16 +90,16 @@ impl Compiler {
         self.mutants.as_ref().map(|[_, file]| file.as_path())
     }
 
-    /// Compiles a reference's text below `dir`, with the VMA layer or without; the table of its functions is the symbol `ops`.
+    /// Compiles a reference's text below `dir`, as much of it as `unit` holds; the table of its functions is the symbol `ops`.
     /// `counted`: it counts how often each line runs. Returns the object file.
     ///
     /// # Errors
     /// With the first error of the compiler or of the linker. Linked by itself first: a symbol that nobody defines must not
     /// break the whole binary.
-    pub fn object(&self, dir: &Path, ops: &str, layer: bool, counted: bool) -> Result<PathBuf, CompileError> {
+    pub fn object(&self, dir: &Path, ops: &str, unit: Unit, counted: bool) -> Result<PathBuf, CompileError> {
         let [object, linked] = ["o", "so"].map(|extension| dir.join(ops).with_extension(extension));
-        let (build, unit) = self.unit(dir, ops, layer, counted)?;
-        compiler_errors::succeed(build.try_get_compiler()?.to_command().arg("-c").arg(unit).arg("-o").arg(&object))?;
+        let (build, file) = self.unit(dir, ops, unit, counted)?;
+        compiler_errors::succeed(build.try_get_compiler()?.to_command().arg("-c").arg(file).arg("-o").arg(&object))?;
         let mut link = self.build().try_get_compiler()?.to_command();
         link.args(["-shared", "-Wl,-z,defs", "-o"]).arg(&linked).arg(&object);
         if let Some([_, file]) = &self.mutants {
@@ -139,8 +150,8 @@ impl Compiler {
     ///
     /// # Errors
     /// If it cannot be preprocessed.
-    pub fn preprocessed(&self, dir: &Path, ops: &str, layer: bool) -> Result<Vec<u8>, CompileError> {
-        Ok(self.unit(dir, ops, layer, false)?.0.try_expand()?)
+    pub fn preprocessed(&self, dir: &Path, ops: &str, unit: Unit) -> Result<Vec<u8>, CompileError> {
+        Ok(self.unit(dir, ops, unit, false)?.0.try_expand()?)
     }
 
     fn build(&self) -> cc::Build {
@@ -154,15 +165,15 @@ impl Compiler {
 
     /// How a reference's text is compiled, and the file that the compiler is given: coverage tells the static functions of
     /// two units apart by its name.
-    fn unit(&self, dir: &Path, ops: &str, layer: bool, counted: bool) -> Result<(cc::Build, PathBuf), CompileError> {
-        let unit = dir.join(ops).with_extension("c");
-        fs::write(&unit, "#include \"reference.c\"\n")
-            .map_err(|error| CompileError::Io { path: unit.clone(), error })?;
+    fn unit(&self, dir: &Path, ops: &str, unit: Unit, counted: bool) -> Result<(cc::Build, PathBuf), CompileError> {
+        let file = dir.join(ops).with_extension("c");
+        fs::write(&file, "#include \"reference.c\"\n")
+            .map_err(|error| CompileError::Io { path: file.clone(), error })?;
         let mut build = self.build();
         if let Some(clang) = &self.instrumentation.clang {
             build.compiler(clang);
         }
-        if layer {
+        if unit != Unit::Rmap {
             // What an older kernel calls `inline` is no definition with external linkage.
             build.define("RMAP_VMA_LAYER", None).flag("-fgnu89-inline");
         }
@@ -177,8 +188,12 @@ impl Compiler {
             // A mutant that drops an initialisation is to be the same one under each compiler.
             build.flag_if_supported("-ftrivial-auto-var-init=pattern");
         }
+        if unit == Unit::Pages {
+            // Its stand-ins come before the others of the same name.
+            build.define("RMAP_PAGES", None).include(self.csrc.join("pages/include"));
+        }
         build
-            .file(&unit)
+            .file(&file)
             .includes([self.csrc.join("include"), self.csrc.clone(), dir.to_owned(), dir.join("include")])
             .define("RMAP_OPS", ops)
             .flags(C_FLAGS.split(' '))
@@ -196,7 +211,7 @@ impl Compiler {
             // As the profile has it: a report's line numbers need none of it, a debugger does.
             build.debug(env::var("DEBUG").is_ok_and(|debug| debug != "false" && debug != "0"));
         }
-        Ok((build, unit))
+        Ok((build, file))
     }
 }
 
@@ -207,6 +222,8 @@ pub struct Trial {
     pub left_out: Option<String>,
     /// Why its VMA code cannot be used, so that it runs with the model.
     pub without_vma_code: Option<String>,
+    /// Why its page-table code cannot be used.
+    pub without_pages: Option<String>,
 }
 
 /// Cuts and compiles a reference as a build does, below `dir`.
@@ -223,14 +240,17 @@ pub fn trial(reference: &Reference, dir: &Path) -> Result<Trial, CompileError> {
         Err(error) => Ok(Some(error.to_string())),
     };
     let counted = compiler.not_counted(reference)?.is_none();
-    let compile = |prepared: &Prepared, layer: bool| compiler.object(&prepared.dir, "trial", layer, counted).map(drop);
+    let compile = |prepared: &Prepared, unit: Unit| compiler.object(&prepared.dir, "trial", unit, counted).map(drop);
     let mut prepared = match recipe.prepare(reference, dir.to_owned()) {
         Ok(prepared) => prepared,
-        Err(error) => return Ok(Trial { left_out: Some(error.to_string()), without_vma_code: None }),
+        Err(error) => {
+            return Ok(Trial { left_out: Some(error.to_string()), without_vma_code: None, without_pages: None });
+        }
     };
-    let left_out = why(compile(&prepared, false))?;
-    let layer = prepared.add_layer().map_err(CompileError::from).and_then(|()| compile(&prepared, true));
-    Ok(Trial { left_out, without_vma_code: why(layer)? })
+    let left_out = why(compile(&prepared, Unit::Rmap))?;
+    let layer = prepared.add_layer().map_err(CompileError::from).and_then(|()| compile(&prepared, Unit::Vma));
+    let pages = prepared.add_pages().map_err(CompileError::from).and_then(|()| compile(&prepared, Unit::Pages));
+    Ok(Trial { left_out, without_vma_code: why(layer)?, without_pages: why(pages)? })
 }
 
 /// The stubs and stand-ins of this checkout.

@@ -30,6 +30,7 @@ pub mod prepare;
 pub mod process;
 pub mod reached;
 pub mod revision;
+pub mod share;
 pub mod source;
 pub mod stand_ins;
 pub mod supply;

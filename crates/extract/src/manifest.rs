@@ -58,6 +58,9 @@ pub struct Manifest {
 pub struct Layer {
     /// What it is for, in a word or two: errors name it.
     pub group: String,
+    /// The file that says it, for a person.
+    #[serde(skip)]
+    pub manifest: String,
     /// The files that definitions are looked for in, the first that has one first. A tree may lack any.
     pub sources: Vec<String>,
     /// What tells a tree that the layer is not for, before anything is looked for.
@@ -77,6 +80,14 @@ pub struct Layer {
     pub stand_ins: Vec<String>,
     /// Names that are never cut.
     pub provided: Vec<String>,
+    /// Files of which every function is cut that the configuration has.
+    pub every_function_of: Vec<String>,
+    /// Functions of these files that are not cut all the same.
+    pub left: Vec<Left>,
+    /// Stand-ins of the layer below that do not stand in here.
+    pub without: Vec<String>,
+    /// The file of the extract that defines the options of `config`; none: `csrc/` does.
+    pub options: Option<String>,
     /// The file of the extract for macros, types and prototypes.
     pub types: String,
     /// The file of the extract for variables and functions.
@@ -90,6 +101,16 @@ pub struct Need {
     /// The file.
     pub file: String,
     /// What it means that it is not there.
+    pub reason: String,
+}
+
+/// A function that is not cut.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Left {
+    /// Its name.
+    pub name: String,
+    /// Why not.
     pub reason: String,
 }
 
@@ -169,12 +190,38 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Reads the manifest of a layer on top of another: what it says is said besides what `below` says.
+    pub fn load_over(path: &Path, below: &Manifest) -> Result<Self, ManifestError> {
+        let mut manifest = Self::load(path)?;
+        let (layer, under) = (&mut manifest.layer, &below.layer);
+        layer.stand_ins.extend(under.stand_ins.iter().filter(|place| !layer.without.contains(place)).cloned());
+        layer.needs.extend(under.needs.iter().cloned());
+        layer.roots.extend(under.roots.iter().cloned());
+        let both = [
+            (&mut layer.sources, &under.sources),
+            (&mut layer.optional, &under.optional),
+            (&mut layer.wrap, &under.wrap),
+            (&mut layer.config, &under.config),
+            (&mut layer.undefined, &under.undefined),
+            (&mut layer.provided, &under.provided),
+        ];
+        for (own, other) in both {
+            let new: Vec<_> = other.iter().filter(|entry| !own.contains(entry)).cloned().collect();
+            own.extend(new);
+        }
+        manifest.whole.extend(below.whole.iter().cloned());
+        manifest.fact.extend(below.fact.iter().cloned());
+        Ok(manifest)
+    }
+
     /// Reads a manifest.
     pub fn load(path: &Path) -> Result<Self, ManifestError> {
         let shown = path.display().to_string();
         let text =
             std::fs::read_to_string(path).map_err(|error| ManifestError::Unreadable { path: shown.clone(), error })?;
-        Self::parse(&shown, &text)
+        let mut manifest = Self::parse(&shown, &text)?;
+        manifest.layer.manifest = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(manifest)
     }
 
     /// Reads a manifest's text.

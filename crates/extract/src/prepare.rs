@@ -1,14 +1,16 @@
 //! All that a build wants of a reference before a compiler comes: its text cut, mutated if that is asked for, and written,
 //! with the VMA layer beside it if that can be cut.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::cache::Reference;
-use crate::extract::{self, Extract, ExtractError, closure};
+use crate::extract::{self, Extract, ExtractError, Piece, closure};
 use crate::manifest::{Manifest, ManifestError};
 use crate::mutants::{Plan, Schemata};
+use crate::share;
 use crate::stand_ins;
 use crate::syntax::Kind;
 
@@ -43,12 +45,19 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> PrepareError {
     move |error| PrepareError::Io { path: path.to_owned(), error }
 }
 
+/// The functions of `mm/rmap.c` among these pieces, by name and first line.
+fn functions(pieces: &[Piece]) -> impl Iterator<Item = (String, usize)> + '_ {
+    let of_rmap = pieces.iter().filter(|piece| piece.kind == Kind::Function && piece.file == "mm/rmap.c");
+    of_rmap.map(|piece| (piece.symbol.clone(), piece.first_line))
+}
+
 /// What is done to every reference alike.
 #[derive(Debug)]
 pub struct Recipe {
     csrc: PathBuf,
     base: Manifest,
     layer: Manifest,
+    pages: Manifest,
     stand_ins: String,
     plan: Option<Plan>,
 }
@@ -61,11 +70,12 @@ impl Recipe {
     pub fn load(csrc: &Path, mutated: bool) -> Result<Recipe, PrepareError> {
         let base = Manifest::load(&csrc.join("manifest.toml"))?;
         let layer = Manifest::load_layer(&csrc.join("vma.toml"), &base)?;
+        let pages = Manifest::load_over(&csrc.join("pages.toml"), &layer)?;
         let stand_ins = stand_ins::list(csrc).map_err(failed(csrc))?;
         let path = csrc.join("mutants.toml");
         let plan = || Plan::parse(&fs::read_to_string(&path).map_err(failed(&path))?).map_err(PrepareError::Plan);
         let plan = mutated.then(plan).transpose()?;
-        Ok(Recipe { csrc: csrc.to_owned(), base, layer, stand_ins, plan })
+        Ok(Recipe { csrc: csrc.to_owned(), base, layer, pages, stand_ins, plan })
     }
 
     /// Cuts a reference and writes its text below `dir`.
@@ -82,7 +92,9 @@ impl Recipe {
             mutants.apply(&mut extract.pieces, true);
         }
         extract.write(&dir, &self.stand_ins)?;
-        Ok(Prepared { recipe: self, reference, dir, extract, mutants })
+        let functions: BTreeSet<_> = functions(&extract.pieces).collect();
+        let functions_without_pages = functions.clone();
+        Ok(Prepared { recipe: self, reference, dir, extract, functions, functions_without_pages, mutants })
     }
 }
 
@@ -95,6 +107,9 @@ pub struct Prepared<'r> {
     pub dir: PathBuf,
     /// What was cut.
     pub extract: Extract,
+    /// The functions that were cut so far, by name and first line.
+    functions: BTreeSet<(String, usize)>,
+    functions_without_pages: BTreeSet<(String, usize)>,
     mutants: Option<Schemata<'r>>,
 }
 
@@ -104,17 +119,53 @@ impl Prepared<'_> {
     /// # Errors
     /// If the tree's VMA code cannot be cut.
     pub fn add_layer(&mut self) -> Result<(), PrepareError> {
-        let (tree, layer) = (self.reference.tree(), &self.recipe.layer);
+        let recipe = self.recipe;
+        self.add(&recipe.layer)
+    }
+
+    /// Cuts the kernel's page-table code with its VMA code, and writes it beside the rest. A tree can be used without.
+    ///
+    /// # Errors
+    /// If the tree's code cannot be cut.
+    pub fn add_pages(&mut self) -> Result<(), PrepareError> {
+        self.functions_without_pages = self.functions.clone();
+        let recipe = self.recipe;
+        self.add(&recipe.pages)
+    }
+
+    fn add(&mut self, layer: &Manifest) -> Result<(), PrepareError> {
+        let tree = self.reference.tree();
         let provided = closure::provided(&self.recipe.csrc, &tree, layer)?;
         let mut cut = closure::cut_layer(&tree, layer, &provided)?;
         if let Some(mutants) = &mut self.mutants {
             mutants.apply(&mut cut.code, false);
         }
         cut.write_to(&self.dir, &layer.layer)?;
+        self.functions.extend(functions(&cut.code));
+        self.list_before("\nThe text\n", &cut.to_text(&layer.layer))
+    }
+
+    /// Adds to the listing how much of `mm/rmap.c` is compiled: the functions of what was cut so far. `without` is why the
+    /// page-table code is not among it, if it is not.
+    ///
+    /// # Errors
+    /// If the listing cannot be written.
+    pub fn list_share(&self, without: Option<&str>) -> Result<(), PrepareError> {
+        let (mut compiled, layer) = (self.functions.clone(), &self.recipe.pages.layer);
+        if without.is_some() {
+            compiled = self.functions_without_pages.clone();
+        }
+        let why = without.map(|why| format!("for the page-table code is not built ({why})"));
+        let share = share::of(&self.reference.tree(), &compiled, layer, why.as_deref()).map_err(ExtractError::from)?;
+        self.list_before("\nBehaviour, as found in the source\n", &share.to_text())
+    }
+
+    /// Adds a text to the listing, before a line of it.
+    fn list_before(&self, line: &str, added: &str) -> Result<(), PrepareError> {
         let path = self.listing();
         let listing = fs::read_to_string(&path).map_err(failed(&path))?;
-        let (about, text) = listing.split_once("\nThe text\n").unwrap_or((&listing, ""));
-        fs::write(&path, format!("{about}{}\nThe text\n{text}", cut.to_text())).map_err(failed(&path))
+        let (before, after) = listing.split_once(line).unwrap_or((&listing, ""));
+        fs::write(&path, format!("{before}{added}{line}{after}")).map_err(failed(&path))
     }
 
     /// Writes the table of those mutants that the compiler has seen: `preprocessed` is each text after the preprocessor.

@@ -50,12 +50,22 @@ impl Table {
     }
 }
 
-/// One reference. `ops` is the symbol of its table of functions; `layer` that of the same with the VMA layer, or why
-/// there is none; `not_counted` is why the runs of its changed lines are not counted, if they are not.
-pub fn row(prepared: &Prepared, ops: &str, layer: Result<&str, &str>, not_counted: Option<&str>) -> String {
+/// The symbols of a reference's tables of functions.
+#[derive(Clone, Copy, Debug)]
+pub struct Units<'a> {
+    /// The reverse map alone.
+    pub ops: &'a str,
+    /// The same with the VMA layer, or why there is none.
+    pub layer: Result<&'a str, &'a str>,
+    /// The same with the page-table code too, or why there is none.
+    pub pages: Result<&'a str, &'a str>,
+}
+
+/// One reference. `not_counted` is why the runs of its changed lines are not counted, if they are not.
+pub fn row(prepared: &Prepared, units: &Units<'_>, not_counted: Option<&str>) -> String {
     let (note, extract) = (&prepared.reference.note, &prepared.extract);
-    let layer_ops = layer.ok();
-    let layer = match layer {
+    let (ops, layer_ops) = (units.ops, units.layer.ok());
+    let table = |unit: Result<&str, &str>| match unit {
         Ok(ops) => format!("Ok({})", symbol(ops)),
         Err(reason) => format!("Err({reason:?})"),
     };
@@ -84,7 +94,8 @@ pub fn row(prepared: &Prepared, ops: &str, layer: Result<&str, &str>, not_counte
         ("ops", symbol(ops)),
         ("moves_pages", extract.features.moves_pages.to_string()),
         ("merges_either_way", extract.features.merges_either_way.to_string()),
-        ("vma_layer", layer),
+        ("vma_layer", table(units.layer)),
+        ("pages_layer", table(units.pages)),
     ];
     let fields = fields.into_iter().chain(mutants).map(|(name, value)| format!("        {name}: {value},\n"));
     format!("    Reference {{\n{}    }},\n", fields.collect::<String>())

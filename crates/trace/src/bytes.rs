@@ -3,7 +3,7 @@
 //!
 //! | bytes | field | modulo record | exact record |
 //! | --- | --- | --- | --- |
-//! | 0 | kind | by weight | bits 0–4 the row of [`OPERATIONS`] |
+//! | 0 | kind | by weight | bits 0–4 the row of [`OPERATIONS`]; bit 5: nodes are of frames and page tables |
 //! | 1 | p | nth live process | bits 0–3 the process |
 //! | 2 | q | nth process that does not exist; or bits 0–3 a word, 4–7 a number | the second process, or both |
 //! | 3 | mode | which attempts fail, see below | `0xee` |
@@ -44,6 +44,8 @@ pub const RECORD_BYTES: usize = 36;
 
 /// The mode of an exact record.
 const EXACT: u8 = 0xee;
+/// Bit of the kind of an exact record: its nodes are attempts to allocate frames and page tables.
+const PAGES: u8 = 1 << 5;
 /// Bits 0–2 of the mode: a list, a *from*, or both, of nodes.
 const NODES: u8 = 5;
 /// Bits 0–2 of the mode: one attempt fails.
@@ -199,6 +201,7 @@ impl Record {
     /// The same with other attempts failing; as it is if its form cannot say that.
     pub(super) fn failing(mut self, fails: &Fails, set: OpSet) -> Record {
         if self.is_exact() {
+            self.kind &= !PAGES;
             (self.fails, self.nodes) = (attempts_of(&fails.alloc), attempts_of(&fails.node));
         } else if let Some((mode, alloc, nodes)) = encode_gaps(fails, set) {
             (self.mode, self.fails, self.nodes) = (mode, alloc, nodes);
@@ -237,8 +240,8 @@ fn decode_gaps(record: &Record, set: OpSet) -> Fails {
         Fail::new(&attempts[..listed], from.then_some(attempts[listed])).unwrap_or(Fail::NEVER)
     };
     match record.mode & 7 {
-        SINGLE | LIST => Fails { alloc: decode(&record.fails), node: Fail::NEVER },
-        NODES if set == OpSet::Full => Fails { alloc: Fail::NEVER, node: decode(&record.nodes) },
+        SINGLE | LIST => Fails { alloc: decode(&record.fails), ..Fails::NEVER },
+        NODES if set == OpSet::Full => Fails { node: decode(&record.nodes), ..Fails::NEVER },
         _ => Fails::NEVER,
     }
 }
@@ -246,6 +249,9 @@ fn decode_gaps(record: &Record, set: OpSet) -> Fails {
 /// The mode and the gaps of a modulo record that fails just so, if there is one.
 fn encode_gaps(fails: &Fails, set: OpSet) -> Option<(u8, [u16; ATTEMPTS], [u16; ATTEMPTS])> {
     let none = [0; ATTEMPTS];
+    if !fails.page.is_never() {
+        return None;
+    }
     if fails.node.is_never() {
         let (mode, gaps) = gaps_of(&fails.alloc)?;
         return Some((mode, gaps, none));
@@ -310,7 +316,12 @@ fn decode_exact(record: &Record) -> Option<(usize, Args, Fails)> {
         }
         Fail::new(&list[..listed], (*from != 0).then_some(*from)).ok()
     };
-    Some((row, args, Fails { alloc: fail(&record.fails)?, node: fail(&record.nodes)? }))
+    let (alloc, others) = (fail(&record.fails)?, fail(&record.nodes)?);
+    let fails = match record.kind & PAGES {
+        0 => Fails { alloc, node: others, page: Fail::NEVER },
+        _ => Fails { alloc, node: Fail::NEVER, page: others },
+    };
+    Some((row, args, fails))
 }
 
 /// The attempts of an exact record.
@@ -333,8 +344,12 @@ fn encode_exact(row: usize, args: Args, fails: &Fails) -> Record {
         true => process(args.q),
         false => args.word.min(uses.words - 1) | args.number.min(uses.numbers - 1) << 4,
     };
+    let (kind, others) = match fails.page.is_never() {
+        true => (row as u8, &fails.node),
+        false => (row as u8 | PAGES, &fails.page),
+    };
     Record {
-        kind: row as u8,
+        kind,
         p: process(args.p),
         q,
         mode: EXACT,
@@ -342,7 +357,7 @@ fn encode_exact(row: usize, args: Args, fails: &Fails) -> Record {
         b: page(args.b),
         c: page(args.c.max(uses.c.unwrap_or(0))),
         fails: attempts_of(&fails.alloc),
-        nodes: attempts_of(&fails.node),
+        nodes: attempts_of(others),
     }
 }
 
@@ -364,7 +379,7 @@ impl Trace {
                 && let Some((row, args, fails)) = decode_exact(&record)
             {
                 (OPERATIONS[row].effect)(&mut model, args, &fails);
-                ops.push(Op { kind: (OPERATIONS[row].build)(args), fail: fails.alloc, fail_node: fails.node });
+                ops.push(Op::failing((OPERATIONS[row].build)(args), &fails));
             } else {
                 model.make(record.row(set), record.fields(), &decode_gaps(&record, set), &mut ops);
             }

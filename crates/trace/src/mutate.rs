@@ -269,22 +269,22 @@ fn change_failure(record: &Record, set: OpSet, rng: &mut Rng) -> Record {
         0 => Fails::NEVER,
         1 | 2 if first_alloc.is_some() => {
             let n = moved(first_alloc.unwrap_or(1), rng);
-            Fails { alloc: fail(n, old.alloc.from().is_some()).unwrap_or(Fail::NEVER), node: old.node }
+            Fails { alloc: fail(n, old.alloc.from().is_some()).unwrap_or(Fail::NEVER), ..old }
         }
         1 | 2 if first_node.is_some() => {
             let n = moved(first_node.unwrap_or(1), rng);
-            Fails { alloc: old.alloc, node: fail(n, old.node.from().is_some()).unwrap_or(Fail::NEVER) }
+            Fails { node: fail(n, old.node.from().is_some()).unwrap_or(Fail::NEVER), page: Fail::NEVER, ..old }
         }
         3 if set == OpSet::Full => {
-            Fails { alloc: Fail::NEVER, node: fail(drawn, rng.below(2) == 0).unwrap_or(Fail::NEVER) }
+            Fails { node: fail(drawn, rng.below(2) == 0).unwrap_or(Fail::NEVER), ..Fails::NEVER }
         }
         // One attempt alone, or it and all later ones, or two.
-        4 => Fails { alloc: fail(drawn, true).unwrap_or(Fail::NEVER), node: Fail::NEVER },
+        4 => Fails { alloc: fail(drawn, true).unwrap_or(Fail::NEVER), ..Fails::NEVER },
         5 => {
             let second = drawn + 1 + rng.below(FAIL_WITHIN) as u16;
-            Fails { alloc: Fail::new(&[drawn, second], None).unwrap_or(Fail::NEVER), node: Fail::NEVER }
+            Fails { alloc: Fail::new(&[drawn, second], None).unwrap_or(Fail::NEVER), ..Fails::NEVER }
         }
-        _ => Fails { alloc: fail(drawn, false).unwrap_or(Fail::NEVER), node: Fail::NEVER },
+        _ => Fails { alloc: fail(drawn, false).unwrap_or(Fail::NEVER), ..Fails::NEVER },
     };
     record.failing(&fails, set)
 }

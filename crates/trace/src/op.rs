@@ -253,11 +253,14 @@ pub struct Op {
     /// Which of its attempts to allocate a maple tree node fail. They are counted separately, because they differ
     /// from kernel to kernel. The model driver makes none.
     pub fail_node: Fail,
+    /// Which of its attempts to allocate a frame or a page table fail. Only where the kernel's own page-table code runs is
+    /// there such an attempt. An operation that says it has no [`Op::fail_node`].
+    pub fail_page: Fail,
 }
 
 impl From<OpKind> for Op {
     fn from(kind: OpKind) -> Op {
-        Op { kind, fail: Fail::NEVER, fail_node: Fail::NEVER }
+        Op { kind, fail: Fail::NEVER, fail_node: Fail::NEVER, fail_page: Fail::NEVER }
     }
 }
 
@@ -278,15 +281,17 @@ pub(super) struct Fails {
     pub alloc: Fail,
     /// [`Op::fail_node`]
     pub node: Fail,
+    /// [`Op::fail_page`]
+    pub page: Fail,
 }
 
 impl Fails {
     /// Nothing fails.
-    pub(super) const NEVER: Fails = Fails { alloc: Fail::NEVER, node: Fail::NEVER };
+    pub(super) const NEVER: Fails = Fails { alloc: Fail::NEVER, node: Fail::NEVER, page: Fail::NEVER };
 
     /// Whether nothing fails.
     pub(super) fn is_never(&self) -> bool {
-        self.alloc.is_never() && self.node.is_never()
+        self.alloc.is_never() && self.node.is_never() && self.page.is_never()
     }
 
     /// Whether the first attempt of either sort fails.
@@ -311,6 +316,11 @@ fn fails_within(fail: &Fail, attempts: u32) -> bool {
 
 impl Op {
     pub(super) fn fails(&self) -> Fails {
-        Fails { alloc: self.fail, node: self.fail_node }
+        Fails { alloc: self.fail, node: self.fail_node, page: self.fail_page }
+    }
+
+    /// The operation of this kind with these failures.
+    pub(super) fn failing(kind: OpKind, fails: &Fails) -> Op {
+        Op { kind, fail: fails.alloc, fail_node: fails.node, fail_page: fails.page }
     }
 }

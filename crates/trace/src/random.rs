@@ -52,6 +52,8 @@ pub struct Mix {
     pub fail_per_mille: u32,
     /// How many of 1000 operations have failing attempts to allocate a maple tree node. This is drawn separately.
     pub fail_node_per_mille: u32,
+    /// How many of 1000 operations without these have failing attempts to allocate a frame or a page table.
+    pub fail_page_per_mille: u32,
     /// The weights of a single attempt, of two attempts, and of an attempt with all later ones, among those operations.
     pub fail_weights: [u32; 3],
     /// The first failing attempt lies between 1 and this. The distance to the next one lies in the same range.
@@ -76,6 +78,7 @@ impl Default for Mix {
             weights: OPERATIONS.each_ref().map(|operation| operation.weight(OpSet::Small).into()),
             fail_per_mille: 125,
             fail_node_per_mille: 0,
+            fail_page_per_mille: 0,
             fail_weights: [4, 1, 2],
             fail_within: 8,
             processes: MAX_PROCESSES as u8,
@@ -93,6 +96,12 @@ impl Mix {
     pub fn with_failing(self, per_mille: u32) -> Mix {
         let fail_node_per_mille = if self.fail_node_per_mille > 0 { per_mille / 4 } else { 0 };
         Mix { fail_per_mille: per_mille - fail_node_per_mille, fail_node_per_mille, ..self }
+    }
+
+    /// The same mix, and as often as an attempt to allocate a maple tree node fails one for a frame or a page table does: for
+    /// the kernel's own page-table code.
+    pub fn with_page_failures(self) -> Mix {
+        Mix { fail_page_per_mille: self.fail_node_per_mille, ..self }
     }
 
     /// Few VMAs, many forks and exits, and hardly any failures. This makes deep hierarchies in which the processes between the
@@ -214,7 +223,13 @@ impl Mix {
         let alloc = self.fail(rng, self.fail_per_mille);
         // No number is taken for what never happens, so that the traces of a seed stay.
         let node = if self.fail_node_per_mille == 0 { Fail::NEVER } else { self.fail(rng, self.fail_node_per_mille) };
-        Fails { alloc, node }
+        // The byte form has room for one of the two.
+        let page = match self.fail_page_per_mille {
+            0 => Fail::NEVER,
+            _ if !node.is_never() => Fail::NEVER,
+            per_mille => self.fail(rng, per_mille),
+        };
+        Fails { alloc, node, page }
     }
 
     fn fail(&self, rng: &mut Rng, per_mille: u32) -> Fail {
@@ -290,7 +305,7 @@ pub fn random_trace(rng: &mut Rng, ops: usize, mix: &Mix) -> Trace {
             break;
         };
         (OPERATIONS[row].effect)(&mut model, args, &fails);
-        trace.ops.push(Op { kind: (OPERATIONS[row].build)(args), fail: fails.alloc, fail_node: fails.node });
+        trace.ops.push(Op::failing((OPERATIONS[row].build)(args), &fails));
     }
     trace
 }
@@ -314,7 +329,7 @@ fn play_scene(rng: &mut Rng, mix: &Mix, model: &mut TraceModel, trace: &mut Trac
         };
         let (row, args) = kind.split();
         (OPERATIONS[row].effect)(model, args, &fails);
-        trace.ops.push(Op { kind, fail: fails.alloc, fail_node: fails.node });
+        trace.ops.push(Op::failing(kind, &fails));
     }
 }
 
@@ -366,6 +381,7 @@ mod tests {
             weights: [0; OPERATION_COUNT],
             fail_per_mille: 1000,
             fail_node_per_mille: 1000,
+            fail_page_per_mille: 0,
             fail_weights: [0; 3],
             fail_within: u16::MAX,
             processes: 0,

@@ -2,6 +2,7 @@
 
 use rmap_seam::{Call, Event, Fail, MmId, Revision, Rmap, Side};
 
+use super::page_tables::PageTables;
 use super::vma_layer::{Mapped, MmCounts, Observation, Request, Seen, Watched};
 
 /// A log of what a side does.
@@ -101,5 +102,14 @@ impl<S: Side + Watched, L: Log> Watched for Recorder<S, L> {
     }
     fn merges_either_way(&self) -> bool {
         self.side.merges_either_way()
+    }
+    fn page_tables(&mut self, out: &mut PageTables) -> Option<bool> {
+        self.side.page_tables(out)
+    }
+    fn has_page_tables(&self) -> bool {
+        self.side.has_page_tables()
+    }
+    fn fail_pages(&mut self, fail: &Fail) {
+        self.side.fail_pages(fail);
     }
 }

@@ -81,7 +81,7 @@ macro_rules! operation {
                     return false;
                 };
                 effect(model, args, fails);
-                ops.push(Op { kind: build(args), fail: fails.alloc, fail_node: fails.node });
+                ops.push(Op::failing(build(args), fails));
                 true
             },
         }

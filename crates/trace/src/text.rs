@@ -10,7 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::args::{Arg, Args, Form};
-use super::op::{MAX_FILES, MAX_PINS, Op};
+use super::op::{Fails, MAX_FILES, MAX_PINS, Op};
 use super::table::{OPERATIONS, Operation, row_of};
 use super::{PAGE_LIMIT, Trace};
 use rmap_seam::{Fail, FailError, MAX_PROCESSES};
@@ -89,7 +89,7 @@ pub fn help() -> String {
         "p, q are p0 to p15; A, B, C page numbers, decimal or 0x hex, the B of A..B exclusive; N a number of pages, or a\n\
          file from 0 to 3; K a pin from 0 to 15. fail=2 at the end of a line lets the 2nd allocation attempt of the\n\
          operation fail; fail=1,3 several; fail=2+ the 2nd and all later ones. failnode=, after it, counts maple tree\n\
-         nodes alone. \"expect[VERSIONS] p: A..B[PROPERTIES] ...\" below an operation is what p must have mapped after it.\n",
+         nodes alone, failpage= frames and page tables alone. \"expect[VERSIONS] p: A..B[PROPERTIES] ...\" below an operation is what p must have mapped after it.\n",
     );
     text
 }
@@ -173,8 +173,8 @@ impl<'a> Words<'a> {
         for &arg in operation.args {
             self.arg(operation, arg, &mut args)?;
         }
-        let (fail, fail_node) = self.fails(operation)?;
-        Ok(Op { kind: (operation.build)(args), fail, fail_node })
+        let fails = self.fails(operation)?;
+        Ok(Op::failing((operation.build)(args), &fails))
     }
 
     fn arg(&mut self, operation: &Operation, arg: Arg, args: &mut Args) -> Result<(), ParseError> {
@@ -260,24 +260,32 @@ impl<'a> Words<'a> {
         Ok((start, end))
     }
 
-    /// What may follow the arguments: `fail=`, `failnode=`, and then nothing.
-    fn fails(&mut self, operation: &Operation) -> Result<(Fail, Fail), ParseError> {
-        let mut fails = [Fail::NEVER; 2];
-        let mut wanted = "expected fail=, failnode= or the end of the line";
+    /// What may follow the arguments: `fail=`, then `failnode=` or `failpage=`, and then nothing.
+    fn fails(&mut self, operation: &Operation) -> Result<Fails, ParseError> {
+        let mut fails = [Fail::NEVER; 3];
+        let mut wanted = "expected fail=, failnode=, failpage= or the end of the line";
         for (fail, (key, then)) in fails.iter_mut().zip([
-            ("fail=", "expected failnode= or the end of the line"),
+            ("fail=", "expected failnode=, failpage= or the end of the line"),
             ("failnode=", "expected the end of the line"),
+            ("failpage=", "expected the end of the line"),
         ]) {
             if let Some(list) = self.peek().filter(|word| word.text.starts_with(key)).map(|word| word.after(key.len()))
             {
                 self.next();
                 *fail = list.text.parse().map_err(|error: FailError| self.error(list, error.to_string()))?;
                 wanted = then;
+                if key == "failnode=" {
+                    // The byte form has room for one of the two.
+                    break;
+                }
             }
         }
         match self.peek() {
             Some(word) => Err(self.error(word, format!("{wanted} after \"{}\"", operation.usage()))),
-            None => Ok(fails.into()),
+            None => {
+                let [alloc, node, page] = fails;
+                Ok(Fails { alloc, node, page })
+            }
         }
     }
 }
@@ -321,6 +329,9 @@ impl fmt::Display for Op {
         }
         if !self.fail_node.is_never() {
             write!(f, " failnode={}", self.fail_node)?;
+        }
+        if !self.fail_page.is_never() {
+            write!(f, " failpage={}", self.fail_page)?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use rmap_seam::{Call, Event, Fail, MmId, Rmap, VmaId, VmaRange};
 
 use super::op::OpKind;
+use super::page_tables::PageTables;
 
 /// A request to the VMA code: an operation, and what the driver knows about it in advance.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -137,6 +138,20 @@ pub trait Watched {
     /// Whether this kernel merges memory that was written to with memory that was not, whichever of the two changes
     /// (since 6.19).
     fn merges_either_way(&self) -> bool;
+
+    /// Reads the page tables into `out`, if the kernel's own page-table code keeps them. None: it does not; false: they
+    /// name what is not there, and cannot be read.
+    fn page_tables(&mut self, _out: &mut PageTables) -> Option<bool> {
+        None
+    }
+
+    /// Whether the kernel's own page-table code keeps the page tables.
+    fn has_page_tables(&self) -> bool {
+        false
+    }
+
+    /// Which allocations of frames and page tables fail, after [`Rmap::begin_operation`].
+    fn fail_pages(&mut self, _fail: &Fail) {}
 }
 
 /// What the kernel driver needs: VMA code over a reverse map, alone or in lockstep with another side.
@@ -156,6 +171,15 @@ pub trait VmaLayer: Rmap {
 
     /// See [`Watched::merges_either_way`].
     fn merges_either_way(&self) -> bool;
+
+    /// See [`Watched::page_tables`].
+    fn page_tables(&mut self, out: &mut PageTables) -> Option<bool>;
+
+    /// See [`Watched::has_page_tables`].
+    fn has_page_tables(&self) -> bool;
+
+    /// See [`Watched::fail_pages`].
+    fn fail_pages(&mut self, fail: &Fail);
 }
 
 /// What can be watched can be driven alone, with nobody following: what it costs by itself.
@@ -183,5 +207,17 @@ impl<S: Rmap + Watched> VmaLayer for S {
 
     fn merges_either_way(&self) -> bool {
         Watched::merges_either_way(self)
+    }
+
+    fn page_tables(&mut self, out: &mut PageTables) -> Option<bool> {
+        Watched::page_tables(self, out)
+    }
+
+    fn has_page_tables(&self) -> bool {
+        Watched::has_page_tables(self)
+    }
+
+    fn fail_pages(&mut self, fail: &Fail) {
+        Watched::fail_pages(self, fail);
     }
 }

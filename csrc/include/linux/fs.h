@@ -12,6 +12,12 @@
 
 struct address_space {
 	struct rb_root_cached i_mmap;
+#ifdef RMAP_PAGES
+	struct inode *host;
+	unsigned long flags;
+	gfp_t gfp_mask;
+	const struct address_space_operations *a_ops;
+#endif
 };
 
 #ifdef RMAP_VMA_LAYER
@@ -29,6 +35,9 @@ struct file {
 	struct address_space *f_mapping;
 	const struct file_operations *f_op;
 	struct address_space mapping;
+#ifdef RMAP_PAGES
+	unsigned int f_mode;
+#endif
 };
 
 static const struct file_operations plain_file_operations;

@@ -31,6 +31,7 @@
 
 /* --- Custom --- */
 
+#ifndef RMAP_PAGES
 static inline bool folio_mapped(const struct folio *folio)
 {
 	return folio->mapped;
@@ -55,9 +56,11 @@ static inline int thp_nr_pages(const struct page *page)
 {
 	return 1;
 }
+#endif
 
 #ifdef RMAP_VMA_LAYER
 
+#ifndef RMAP_PAGES
 struct vm_operations_struct {
 	void (*open)(struct vm_area_struct *vma);
 	void (*close)(struct vm_area_struct *vma);
@@ -70,6 +73,7 @@ struct vm_operations_struct {
 
 /* A private mapping of a plain file: no operation of a driver's own. */
 static const struct vm_operations_struct vma_dummy_vm_ops;
+#endif
 
 static int sysctl_max_map_count = 65530;
 
@@ -85,10 +89,12 @@ static inline unsigned long get_unmapped_area(struct file *file, unsigned long a
 #define __get_unmapped_area(file, addr, len, pgoff, flags, vma_flags) \
 	get_unmapped_area(file, addr, len, pgoff, flags)
 
+#ifndef RMAP_PAGES
 static inline pgprot_t vm_get_page_prot(vm_flags_t vm_flags)
 {
 	return (pgprot_t) { 0 };
 }
+#endif
 
 /* --- No-op --- */
 
@@ -102,6 +108,7 @@ static inline pgprot_t vm_get_page_prot(vm_flags_t vm_flags)
 #define mmap_action_prepare(...) 0
 #define mmap_action_complete(...) 0
 
+#ifndef RMAP_PAGES
 static inline void vma_set_page_prot(struct vm_area_struct *vma)
 {
 }
@@ -109,6 +116,7 @@ static inline void vma_set_page_prot(struct vm_area_struct *vma)
 static inline void update_hiwater_rss(struct mm_struct *mm)
 {
 }
+#endif
 
 static inline void update_hiwater_vm(struct mm_struct *mm)
 {

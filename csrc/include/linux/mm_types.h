@@ -24,6 +24,9 @@
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#ifdef RMAP_PAGES
+#include "pages/types.h"
+#endif
 
 struct address_space;
 struct anon_vma;
@@ -36,11 +39,13 @@ typedef unsigned long vm_flags_t;
 #define MMF_OOM_SKIP 21
 #define MMF_UNSTABLE 22
 #define MMF_HAS_MDWE 28
+#define MMF_HAS_PINNED 24
 
 /* --- Custom --- */
 
 enum mmap_lock_state { MMAP_UNLOCKED, MMAP_READ_LOCKED, MMAP_WRITE_LOCKED };
 
+#ifndef RMAP_PAGES
 struct page {
 	struct address_space *mapping;
 	pgoff_t index;
@@ -58,6 +63,7 @@ struct folio {
 	bool locked;
 	bool anon_exclusive;
 };
+#endif
 
 #ifdef RMAP_VMA_LAYER
 #include "stubs/cut_types.h"
@@ -105,6 +111,15 @@ struct mm_struct {
 #endif
 	};
 	bool alive;
+#ifdef RMAP_PAGES
+	pgd_t *pgd;
+	atomic_long_t pgtables_bytes;
+	atomic_t mm_users, tlb_flush_pending, tlb_flush_batched;
+	seqcount_t write_protect_seq;
+	struct percpu_counter rss_stat[NR_MM_COUNTERS];
+	unsigned long hiwater_rss;
+	struct list_head mmlist;
+#endif
 #else
 	int mm_mt;				/* its address is all that is taken */
 #endif

@@ -26,6 +26,9 @@ struct task_struct {
 	const char *comm;
 	int pid;
 	unsigned long personality;
+#ifdef RMAP_PAGES
+	struct tlbflush_unmap_batch tlb_ubc;
+#endif
 };
 
 static _Thread_local struct task_struct current_task __maybe_unused = { .comm = "rmap-diff" };

@@ -31,6 +31,9 @@ pub struct Closure {
     pub facts: Vec<String>,
 }
 
+/// The directories of `csrc/` in the include path, in order.
+const HEADERS: [&str; 2] = ["pages/include/", "include/"];
+
 /// A tracepoint is called by its name with this before it.
 const TRACE: &str = "trace_";
 
@@ -49,15 +52,23 @@ pub fn provided(csrc: &Path, tree: &Path, manifest: &Manifest) -> Result<HashSet
             provided.extend(definition.enumerators);
         }
     };
+    // Headers below those that come first in the include path and do not include the next one of their name.
+    let mut hidden = HashSet::new();
     for place in &manifest.layer.stand_ins {
         if csrc.join(place).is_dir() {
             let entries = std::fs::read_dir(csrc.join(place)).map_err(failed(&csrc.join(place)))?;
             for entry in entries {
                 let name = entry.map_err(failed(&csrc.join(place)))?.file_name();
                 let path = format!("{place}/{}", name.to_string_lossy());
-                if csrc.join(&path).is_file() {
-                    add(SourceFile::read(csrc, &path)?);
+                let included = HEADERS.iter().find_map(|dir| path.strip_prefix(dir)).unwrap_or(&path).to_owned();
+                if !csrc.join(&path).is_file() || hidden.contains(&included) {
+                    continue;
                 }
+                let file = SourceFile::read(csrc, &path)?;
+                if !file.text.contains("#include_next") {
+                    hidden.insert(included);
+                }
+                add(file);
             }
         } else {
             add(SourceFile::read(csrc, place)?);
@@ -98,9 +109,20 @@ pub fn cut_layer(tree: &Path, manifest: &Manifest, provided: &HashSet<String>) -
                 return Err(ExtractError::Missing {
                     group: layer.group.clone(),
                     symbols: alternatives.join(" or "),
-                    files: format!("the {} files that csrc/vma.toml lists", layer.sources.len()),
+                    files: format!("the {} files that csrc/{} lists", layer.sources.len(), layer.manifest),
                 });
             }
+        }
+    }
+    for path in &layer.every_function_of {
+        for (number, file) in pool.files.iter().enumerate().filter(|(_, file)| file.path == *path) {
+            let places = file.definitions.iter().enumerate().filter(|(_, definition)| {
+                definition.kind == Kind::Function
+                    && possible(&definition.conditions, layer)
+                    && !provided.contains(&definition.name)
+                    && !layer.left.iter().any(|left| left.name == definition.name)
+            });
+            todo.extend(places.map(|(place, _)| (number, place)));
         }
     }
     for name in &layer.optional {
@@ -297,8 +319,10 @@ impl Closure {
     }
 
     /// The layer as a person reads it: what was cut, file by file, and what stands in for the rest.
-    pub fn to_text(&self) -> String {
-        let mut text = String::from("\nThe VMA layer, cut by need from the roots in csrc/vma.toml, byte for byte\n");
+    pub fn to_text(&self, layer: &Layer) -> String {
+        let (group, manifest) = (&layer.group, &layer.manifest);
+        let title = group.strip_prefix("the ").map_or(group.clone(), |rest| format!("The {rest}"));
+        let mut text = format!("\n{title}, cut by need from the roots in csrc/{manifest}, byte for byte\n");
         for piece in self.types.iter().chain(&self.code) {
             let place = format!("{}:{}-{}", piece.file, piece.first_line, piece.last_line);
             let kind = format!("{:?}", piece.kind).to_lowercase();
@@ -309,7 +333,7 @@ impl Closure {
         self.tracepoints.iter().for_each(|tracepoint| {
             let _ = writeln!(text, "  {tracepoint}");
         });
-        text.push_str("\nCalled by the VMA layer and provided by stand-ins (csrc/vma, csrc/include)\n");
+        let _ = writeln!(text, "\nCalled by {group} and provided by stand-ins (csrc/vma, csrc/include)");
         self.open_calls.iter().for_each(|call| {
             let _ = writeln!(text, "  {call}");
         });
@@ -339,7 +363,12 @@ impl Closure {
             }
             code.push_str(&framed(piece));
         }
-        vec![(layer.types.clone(), types), (layer.code.clone(), code)]
+        let mut files = vec![(layer.types.clone(), types), (layer.code.clone(), code)];
+        files.extend(layer.options.iter().map(|name| {
+            let define = |option: &String| format!("#ifndef {option}\n#define {option} 1\n#endif\n");
+            (name.clone(), layer.config.iter().map(define).collect())
+        }));
+        files
     }
 }
 

@@ -8,6 +8,9 @@ use super::configured;
 /// What holds in every build of `csrc/`; every other option of the kernel's configuration is off.
 const ON: [&str; 2] = ["CONFIG_64BIT", "CONFIG_MMU"];
 
+/// What a type of its own for a checker is marked with, which no compiler sees.
+const MARK: &str = "__bitwise";
+
 struct Conditional {
     /// From the directive on.
     start: usize,
@@ -70,6 +73,9 @@ pub fn resolve(text: &str) -> (String, Vec<Range<usize>>) {
             _ => {}
         }
     }
+    // `typedef int __bitwise rmap_t;` would be a type of the name __bitwise.
+    let marks = text.match_indices(MARK).map(|(at, _)| at..at + MARK.len());
+    blank.extend(marks.filter(|mark| text[..mark.start].ends_with([' ', '\t']) && text[mark.end..].starts_with(' ')));
     let mut bytes = text.as_bytes().to_vec();
     for range in blank {
         bytes[range].iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');

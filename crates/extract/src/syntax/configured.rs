@@ -6,12 +6,14 @@ pub fn configured(directive: &str, config: &[String], undefined: &[String]) -> O
     let text = directive.trim_start_matches('#').trim_start();
     let (word, rest) = text.split_once(|c: char| !c.is_ascii_alphanumeric()).unwrap_or((text, ""));
     let is_set = |name: &str| config.iter().any(|set| set == name);
+    let never = |name: &str| undefined.iter().any(|other| other == name);
+    let known = |name: &str| (name.starts_with("CONFIG_") || is_set(name) || never(name)).then(|| is_set(name));
     let rest = rest.trim();
     match word {
         "ifdef" if rest.starts_with("CONFIG_") || is_set(rest) => Some(is_set(rest)),
         "ifndef" if rest.starts_with("CONFIG_") || is_set(rest) => Some(!is_set(rest)),
-        "ifdef" => undefined.iter().any(|name| name == rest).then_some(false),
-        "if" | "elif" => Expression { words: lex(rest), at: 0, is_set: &is_set }.whole(),
+        "ifdef" | "ifndef" => never(rest).then_some(word == "ifndef"),
+        "if" | "elif" => Expression { words: lex(rest), at: 0, known: &known }.whole(),
         _ => None,
     }
 }
@@ -41,7 +43,8 @@ fn lex(text: &str) -> Vec<String> {
 struct Expression<'a> {
     words: Vec<String>,
     at: usize,
-    is_set: &'a dyn Fn(&str) -> bool,
+    /// Whether a macro is defined, if that is known.
+    known: &'a dyn Fn(&str) -> Option<bool>,
 }
 
 impl Expression<'_> {
@@ -90,7 +93,7 @@ impl Expression<'_> {
                 if open && !self.take(")") {
                     return None;
                 }
-                name.starts_with("CONFIG_").then(|| (self.is_set)(&name))
+                (self.known)(&name)
             }
             "0" => Some(false),
             "1" => Some(true),
@@ -113,5 +116,15 @@ mod tests {
         assert_eq!(value("#if IS_ENABLED(CONFIG_NUMA) || (defined(CONFIG_MMU) && 0)"), Some(false));
         assert_eq!(value("#if defined(CONFIG_MMU) && BITS_PER_LONG == 64"), None);
         assert_eq!(value("#ifdef __HAVE_ARCH_X"), None);
+    }
+
+    #[test]
+    fn a_macro_that_is_never_defined_is_known_in_every_form() {
+        let value = |text: &str| configured(text, &["__FOLDED".to_owned()], &["__NEVER".to_owned()]);
+        assert_eq!(value("#ifdef __NEVER"), Some(false));
+        assert_eq!(value("#ifndef __NEVER"), Some(true));
+        assert_eq!(value("#if defined(__NEVER) || !defined(CONFIG_MMU)"), Some(true));
+        assert_eq!(value("#if defined(__FOLDED) && !defined(__NEVER)"), Some(true));
+        assert_eq!(value("#if defined(__OTHER)"), None);
     }
 }

@@ -30,7 +30,9 @@ fn any_op(rng: &mut Rng) -> Op {
         let from = if attempts.len() > Fail::MAX || rng.below(2) == 0 { attempts.pop() } else { None };
         if rng.below(2) == 0 { Fail::NEVER } else { Fail::new(&attempts, from).unwrap() }
     });
-    Op { kind: (OPERATIONS[row].build)(args), fail: fails[0], fail_node: fails[1] }
+    let [fail, others] = fails;
+    let (fail_node, fail_page) = if rng.below(3) == 0 { (Fail::NEVER, others) } else { (others, Fail::NEVER) };
+    Op { kind: (OPERATIONS[row].build)(args), fail, fail_node, fail_page }
 }
 
 fn round_trips(trace: &Trace) {

@@ -110,15 +110,15 @@ fn errors_name_line_column_found_and_wanted() {
         ("fault p0 0x", format!("line 1, column 10: found \"0x\", expected {page}")),
         (
             "fault p0 1 2",
-            "line 1, column 12: found \"2\", expected fail=, failnode= or the end of the line after \"fault p A [read]\"".into(),
+            "line 1, column 12: found \"2\", expected fail=, failnode=, failpage= or the end of the line after \"fault p A [read]\"".into(),
         ),
         (
             "fault p0 1 fail=1 fail=2",
-            "line 1, column 19: found \"fail=2\", expected failnode= or the end of the line after \"fault p A [read]\"".into(),
+            "line 1, column 19: found \"fail=2\", expected failnode=, failpage= or the end of the line after \"fault p A [read]\"".into(),
         ),
         (
             "map p0 1..2 file 3 grows",
-            "line 1, column 20: found \"grows\", expected fail=, failnode= or the end of the line after \"map p A..B [grows|noreserve] \
+            "line 1, column 20: found \"grows\", expected fail=, failnode=, failpage= or the end of the line after \"map p A..B [grows|noreserve] \
              [file N]\""
                 .into(),
         ),
@@ -137,7 +137,7 @@ fn errors_name_line_column_found_and_wanted() {
         ("unpin 16", "line 1, column 7: found \"16\", expected a pin, 0 to 15".into()),
         (
             "walk p0 1 held",
-            "line 1, column 11: found \"held\", expected fail=, failnode= or the end of the line after \"walk p A \
+            "line 1, column 11: found \"held\", expected fail=, failnode=, failpage= or the end of the line after \"walk p A \
              [locked|trylock|contended]\""
                 .into(),
         ),
@@ -295,4 +295,15 @@ fn a_wrong_expectation_is_said_with_its_place() {
     }
     let first = error("# nothing\nexpect p0: nothing");
     assert!(first.starts_with("line 2, column 1: found \"expect\", expected an operation above"), "{first}");
+}
+
+#[test]
+fn failing_frames_and_page_tables_are_said_apart_and_not_beside_nodes() {
+    let said = "fault p0 0x10 fail=1 failpage=2+\n";
+    let trace: Trace = said.parse().unwrap();
+    assert_eq!(trace.ops[0].fail_page, "2+".parse().unwrap());
+    assert_eq!(trace.to_string(), said);
+    assert_eq!(Trace::from_bytes(&trace.to_bytes()), trace);
+    let both = "fault p0 0x10 failnode=1 failpage=1".parse::<Trace>().unwrap_err().to_string();
+    assert!(both.contains("expected the end of the line"), "{both}");
 }

@@ -1,0 +1,130 @@
+//! What the kernel's own page-table code holds: page tables, frames, and the counters around them, as the C tells them.
+
+use rmap_seam::{AnonVmaId, MmId};
+
+/// What a page table entry maps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// The zero page.
+    Zero,
+    /// A frame, by its number.
+    Frame(u32),
+    /// A slot of the swap device; whether the entry is marked exclusive.
+    Swap {
+        /// The slot.
+        slot: u32,
+        /// `pte_swp_exclusive()`
+        exclusive: bool,
+    },
+    /// A frame that is being migrated.
+    Migration(u32),
+}
+
+/// A page table entry that is not empty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PageEntry {
+    /// Whose.
+    pub mm: MmId,
+    /// The page.
+    pub page: u64,
+    /// What it maps.
+    pub target: Target,
+    /// `pte_write()`
+    pub writable: bool,
+}
+
+/// The counters of an mm.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MmPages {
+    /// Which.
+    pub mm: MmId,
+    /// `MM_FILEPAGES`
+    pub file: i64,
+    /// `MM_ANONPAGES`
+    pub anon: i64,
+    /// `MM_SWAPENTS`
+    pub swap: i64,
+    /// `MM_SHMEMPAGES`
+    pub shmem: i64,
+    /// `pgtables_bytes`
+    pub table_bytes: i64,
+    /// Page tables in its tree, the topmost not counted.
+    pub tables: u64,
+}
+
+/// A page's frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Frame {
+    /// Its number.
+    pub frame: u32,
+    /// How many frames were taken before it: another number is another page in the same frame.
+    pub birth: u64,
+    /// It is anonymous memory.
+    pub anon: bool,
+    /// `PageAnonExclusive()`
+    pub exclusive: bool,
+    /// `folio_test_swapbacked()`
+    pub swapbacked: bool,
+    /// It is locked.
+    pub locked: bool,
+    /// It is a page of a file.
+    pub file: bool,
+    /// It is in the swap cache.
+    pub swapcache: bool,
+    /// Its mapping and index are those of the seam's folio of this number.
+    pub as_told: bool,
+    /// `folio_ref_count()`
+    pub references: i64,
+    /// `folio_mapcount()`
+    pub mapcount: i64,
+    /// `folio->index`
+    pub index: u64,
+    /// The anon_vma of its mapping, if that is live.
+    pub anon_vma: Option<AnonVmaId>,
+}
+
+/// What belongs to no process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PageTotals {
+    /// Frames in use, the zero page and page tables not counted.
+    pub frames: u64,
+    /// Page tables in use.
+    pub tables: u64,
+    /// Pages of files in memory.
+    pub cached: u64,
+    /// Slots of the swap device in use.
+    pub slots: u64,
+    /// `NR_ANON_MAPPED`
+    pub anon_mapped: i64,
+    /// `NR_FILE_MAPPED`
+    pub file_mapped: i64,
+}
+
+/// All of it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PageTables {
+    /// What belongs to no process.
+    pub totals: PageTotals,
+    /// By process, of those that are alive.
+    pub mms: Vec<MmPages>,
+    /// In order of process and page.
+    pub entries: Vec<PageEntry>,
+    /// In order of their numbers; no page tables, and not the zero page.
+    pub frames: Vec<Frame>,
+}
+
+impl PageTables {
+    /// Nothing.
+    pub fn clear(&mut self) {
+        self.totals = PageTotals::default();
+        self.mms.clear();
+        self.entries.clear();
+        self.frames.clear();
+    }
+
+    /// The frame of a number, if a page is in it.
+    pub fn frame(&self, number: u32) -> Option<&Frame> {
+        let at = self.frames.binary_search_by_key(&number, |frame| frame.frame).ok()?;
+        self.frames.get(at)
+    }
+}

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Frames and page tables: the allocator, which can be told to fail, and how a table is reached from
+ * an entry. A table is memory of its own, so that AddressSanitizer sees an access past its end.
+ */
+#ifndef PAGES_FRAMES_H
+#define PAGES_FRAMES_H
+
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include "pages/layer.h"
+
+#ifdef STUBS_ASAN
+#include <sanitizer/asan_interface.h>
+#define TABLE_POISON(table) \
+	__asan_poison_memory_region(&(table)->frame, sizeof(*(table)) - sizeof((table)->entries))
+#define TABLE_UNPOISON(table) \
+	__asan_unpoison_memory_region(&(table)->frame, sizeof(*(table)) - sizeof((table)->entries))
+#else
+#define TABLE_POISON(table) ((void)(table))
+#define TABLE_UNPOISON(table) ((void)(table))
+#endif
+
+/* --- Custom --- */
+
+static inline unsigned long page_to_pfn(const struct page *page)
+{
+	return page - current_world->pages->frames;
+}
+
+static inline bool pfn_valid(unsigned long pfn)
+{
+	return pfn && pfn < current_world->pages->nr_frames;
+}
+
+/* A number that no frame has is followed by no kernel without an oops. */
+static inline struct page *pfn_to_page(unsigned long pfn)
+{
+	if (unlikely(!pfn_valid(pfn)))
+		BUG();
+	return current_world->pages->frames + pfn;
+}
+
+static inline struct frame_notes *frame_notes_of(const struct page *page)
+{
+	return &current_world->pages->notes[page_to_pfn(page)];
+}
+
+static void page_layer_fill(struct page *page, uint64_t content)
+{
+	frame_notes_of(page)->content = content;
+}
+
+static uint64_t page_layer_content(const struct page *page)
+{
+	return frame_notes_of(page)->content;
+}
+
+static void page_layer_count(unsigned int item, long amount)
+{
+	if (item < NODE_COUNTERS)
+		current_world->pages->node[item] += amount;
+}
+
+/* Whether a count is that of a page or an mm, so that nobody looks for an anon_vma around it. */
+static bool page_layer_has(const void *count)
+{
+	const struct rmap_world *w = current_world;
+	const struct page_layer *layer = w->pages;
+
+	return (count >= (const void *)layer->frames &&
+		count < (const void *)(layer->frames + layer->nr_frames)) ||
+	       (count >= (const void *)w->mms &&
+		count < (const void *)(w->mms + RMAP_MAX_PROCESSES));
+}
+
+static void swap_clear(struct page_layer *layer);
+
+static void tlb_flushed(struct mm_struct *mm)
+{
+	current_world->pages->flushes++;
+}
+
+static inline bool page_attempt(gfp_t gfp)
+{
+	struct page_layer *layer = current_world->pages;
+	uint32_t attempt = ++layer->attempts;
+	bool fails = layer->fail.from && attempt >= layer->fail.from;
+
+	if (gfp & __GFP_DIRECT_RECLAIM)
+		may_block();
+	for (int i = 0; i < RMAP_FAIL_MAX; i++)
+		fails |= layer->fail.list[i] && layer->fail.list[i] == attempt;
+	layer->injected += fails;
+	return !fails;
+}
+
+/* A page with one reference that nothing maps. */
+static struct page *frame_take(void)
+{
+	struct page_layer *layer = current_world->pages;
+	uint32_t number = layer->first_free;
+	struct page *page;
+
+	if (number)
+		layer->first_free = layer->notes[number].next_free;
+	else if (layer->nr_frames == FRAMES_MAX - 4)
+		out_of_memory();
+	else
+		number = layer->nr_frames++;
+	page = layer->frames + number;
+	memset(page, 0, sizeof(*page));
+	page->_refcount.counter = 1;
+	page->_mapcount.counter = -1;
+	layer->notes[number] = (struct frame_notes) { .live = true, .birth = layer->births++ };
+	return page;
+}
+
+static void frame_give(struct page *page)
+{
+	struct page_layer *layer = current_world->pages;
+	struct frame_notes *notes = frame_notes_of(page);
+
+	if (unlikely(!notes->live)) {
+		broken_rule(RMAP_RULE_DOUBLE_FREE, page_to_pfn(page));
+		return;
+	}
+	notes->live = false;
+	notes->next_free = layer->first_free;
+	layer->first_free = page_to_pfn(page);
+}
+
+static struct table_memory *table_take(void)
+{
+	struct page_layer *layer = current_world->pages;
+	struct table_memory *table = layer->free_tables;
+
+	if (table)
+		layer->free_tables = table->next;
+	else
+		table = aligned_alloc(PAGE_SIZE, 2 * PAGE_SIZE);
+	if (!table)
+		out_of_memory();
+	memset(table->entries, 0, sizeof(table->entries));
+	return table;
+}
+
+static void table_give(struct table_memory *table)
+{
+	struct page_layer *layer = current_world->pages;
+
+	TABLE_UNPOISON(table);
+#ifdef STUBS_ASAN
+	(void)layer;
+	free(table);
+#else
+	table->next = layer->free_tables;
+	layer->free_tables = table;
+#endif
+}
+
+static struct page *table_page_alloc(void)
+{
+	struct page *page = frame_take();
+	struct table_memory *table = table_take();
+
+	frame_notes_of(page)->table = table;
+	table->frame = page_to_pfn(page);
+	TABLE_POISON(table);
+	current_world->pages->live_tables++;
+	return page;
+}
+
+static void table_page_free(struct page *page)
+{
+	struct frame_notes *notes = frame_notes_of(page);
+	struct table_memory *table = notes->table;
+
+	current_world->pages->live_tables--;
+	notes->table = NULL;
+	table_give(table);
+	frame_give(page);
+}
+
+static inline void *page_address(const struct page *page)
+{
+	struct frame_notes *notes = frame_notes_of(page);
+
+	if (unlikely(!notes->live || !notes->table)) {
+		broken_rule(RMAP_RULE_USE_AFTER_FREE, page_to_pfn(page));
+		escape_call();
+	}
+	return notes->table->entries;
+}
+
+/* Of the memory of a table. */
+static inline struct page *virt_to_page(const void *address)
+{
+	struct table_memory *table = (void *)((unsigned long)address & PAGE_MASK);
+	uint32_t frame;
+
+	TABLE_UNPOISON(table);
+	frame = table->frame;
+	TABLE_POISON(table);
+	return pfn_to_page(frame);
+}
+
+static inline bool virt_addr_valid(const void *address)
+{
+	return true;
+}
+
+static inline struct page *pmd_page(pmd_t pmd)
+{
+	return pfn_to_page(pmd_pfn(pmd));
+}
+
+static inline struct page *pud_page(pud_t pud)
+{
+	return pfn_to_page(pud_pfn(pud));
+}
+
+static inline unsigned long pmd_page_vaddr(pmd_t pmd)
+{
+	return (unsigned long)page_address(pmd_page(pmd));
+}
+
+static inline pmd_t *pud_pgtable(pud_t pud)
+{
+	return page_address(pud_page(pud));
+}
+
+static inline pud_t *p4d_pgtable(p4d_t p4d)
+{
+	return page_address(pfn_to_page(p4d_val(p4d) >> PAGE_SHIFT));
+}
+
+static inline unsigned long table_entry(const struct page *page)
+{
+	return page_to_pfn(page) << PAGE_SHIFT | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER;
+}
+
+static inline void pmd_populate(struct mm_struct *mm, pmd_t *pmd, pgtable_t pte)
+{
+	*pmd = __pmd(table_entry(pte));
+}
+
+static inline void pud_populate(struct mm_struct *mm, pud_t *pud, pmd_t *pmd)
+{
+	*pud = __pud(table_entry(virt_to_page(pmd)));
+}
+
+static inline void p4d_populate(struct mm_struct *mm, p4d_t *p4d, pud_t *pud)
+{
+	*p4d = __p4d(table_entry(virt_to_page(pud)));
+}
+
+static inline struct page *table_alloc_one(void)
+{
+	return page_attempt(GFP_KERNEL) ? table_page_alloc() : NULL;
+}
+
+static inline pgtable_t pte_alloc_one(struct mm_struct *mm)
+{
+	struct page *page = table_alloc_one();
+
+	if (page)
+		spin_lock_init(ptlock_ptr(page_ptdesc(page)));
+	return page;
+}
+
+static inline pmd_t *pmd_alloc_one(struct mm_struct *mm, unsigned long addr)
+{
+	struct page *page = table_alloc_one();
+
+	return page ? page_address(page) : NULL;
+}
+
+static inline pud_t *pud_alloc_one(struct mm_struct *mm, unsigned long addr)
+{
+	struct page *page = table_alloc_one();
+
+	return page ? page_address(page) : NULL;
+}
+
+static inline void pte_free(struct mm_struct *mm, pgtable_t pte)
+{
+	table_page_free(pte);
+}
+
+static inline void pmd_free(struct mm_struct *mm, pmd_t *pmd)
+{
+	table_page_free(virt_to_page(pmd));
+}
+
+static inline void pud_free(struct mm_struct *mm, pud_t *pud)
+{
+	table_page_free(virt_to_page(pud));
+}
+
+/* A table goes with the pages, after the flush. */
+static inline void tlb_remove_table_page(struct mmu_gather *tlb, struct page *page,
+					 unsigned long address)
+{
+	tlb_flush_pmd_range(tlb, address, PAGE_SIZE);
+	tlb->freed_tables = true;
+#ifdef RMAP_TLB_TOLD_DELAY
+	if (__tlb_remove_page_size(tlb, page, false, PAGE_SIZE))
+#else
+	if (__tlb_remove_page_size(tlb, page, PAGE_SIZE))
+#endif
+		tlb_flush_mmu(tlb);
+}
+
+/* More room for the batch of pages to free. Without, the batch is flushed. */
+static inline unsigned long __get_free_page(gfp_t gfp)
+{
+	return page_attempt(gfp) ? (unsigned long)malloc(PAGE_SIZE) : 0;
+}
+
+static inline void free_page(unsigned long address)
+{
+	free((void *)address);
+}
+
+#define free_pages(address, order) free_page(address)
+
+static struct folio *page_layer_folio(gfp_t gfp)
+{
+	if (!page_attempt(gfp))
+		return NULL;
+	current_world->pages->live_pages++;
+	return page_folio(frame_take());
+}
+
+/* The last reference of a folio is gone. */
+static void __folio_put(struct folio *folio)
+{
+	struct page *page = &folio->page;
+
+	VM_WARN_ON_FOLIO(folio_mapped(folio), folio);
+	VM_WARN_ON_FOLIO(folio_test_locked(folio), folio);
+	current_world->pages->live_pages--;
+	frame_give(page);
+}
+
+/* The zero page: of every world the same frame. */
+
+static inline int is_zero_pfn(unsigned long pfn)
+{
+	return pfn == ZERO_FRAME;
+}
+
+static inline unsigned long my_zero_pfn(unsigned long addr)
+{
+	return ZERO_FRAME;
+}
+
+/* Its name since 7.1. */
+static inline unsigned long zero_pfn(unsigned long addr)
+{
+	return ZERO_FRAME;
+}
+
+#define ZERO_PAGE(address) pfn_to_page(ZERO_FRAME)
+
+/* --- The layer's life --- */
+
+static void page_layer_clear(struct rmap_world *w)
+{
+	struct page_layer *layer = w->pages;
+
+	for (uint32_t i = 1; i < layer->nr_frames; i++)
+		if (layer->notes[i].live && layer->notes[i].table)
+			table_give(layer->notes[i].table);
+	memset(layer->frames, 0, layer->nr_frames * sizeof(*layer->frames));
+	memset(layer->notes, 0, layer->nr_frames * sizeof(*layer->notes));
+	memset(layer->node, 0, sizeof(layer->node));
+	layer->nr_frames = ZERO_FRAME;
+	layer->first_free = layer->births = layer->live_pages = layer->live_tables = 0;
+	layer->flushes = layer->attempts = layer->injected = 0;
+	layer->fail = (struct rmap_fail) { 0 };
+	*layer->first_mm = (struct mm_struct) { .page_table_lock = { .mm = SPINLOCK_UNTOLD } };
+	INIT_LIST_HEAD(&layer->first_mm->mmlist);
+	frame_take();
+	swap_clear(layer);
+}
+
+static void page_layer_create(struct rmap_world *w)
+{
+	struct page_layer *layer = calloc(1, sizeof(*layer));
+
+	if (!layer)
+		out_of_memory();
+	layer->frames = calloc(FRAMES_MAX, sizeof(*layer->frames));
+	layer->notes = calloc(FRAMES_MAX, sizeof(*layer->notes));
+	if (!layer->frames || !layer->notes)
+		out_of_memory();
+	layer->first_mm = calloc(1, sizeof(*layer->first_mm));
+	if (!layer->first_mm)
+		out_of_memory();
+	layer->nr_frames = ZERO_FRAME;
+	w->pages = layer;
+}
+
+static void page_layer_destroy(struct rmap_world *w)
+{
+	struct page_layer *layer = w->pages;
+
+	page_layer_clear(w);
+	while (layer->free_tables) {
+		struct table_memory *table = layer->free_tables;
+
+		layer->free_tables = table->next;
+		free(table);
+	}
+	free(layer->first_mm);
+	free(layer->slots);
+	free(layer->cached);
+	free(layer->frames);
+	free(layer->notes);
+	free(layer);
+}
+
+/* The top of a process's page tables, which its own creation would have failed without. */
+static void page_tables_born(struct mm_struct *mm)
+{
+	mm->pgd = page_address(table_page_alloc());
+	mm->mm_users.counter = 1;
+	INIT_LIST_HEAD(&mm->mmlist);
+}
+
+static void page_tables_gone(struct mm_struct *mm)
+{
+	table_page_free(virt_to_page(mm->pgd));
+	mm->pgd = NULL;
+	if (!list_empty(&mm->mmlist))
+		list_del(&mm->mmlist);
+}
+
+#endif /* PAGES_FRAMES_H */

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Stand-in: the architecture's view of an entry. An absent entry that is not 0 is a swap entry: its
+ * type and offset, and the exclusive bit.
+ */
+#ifndef _ASM_PGTABLE_H
+#define _ASM_PGTABLE_H
+
+#include <asm/pgtable_types.h>
+#include <linux/compiler.h>
+#include <linux/types.h>
+
+struct mm_struct;
+struct vm_area_struct;
+
+/* The bits of an entry. */
+#define ENTRY_PRESENT 0x001ul
+#define ENTRY_WRITE 0x002ul
+#define ENTRY_USER 0x004ul
+#define ENTRY_ACCESSED 0x008ul
+#define ENTRY_DIRTY 0x010ul
+#define ENTRY_SPECIAL 0x020ul
+#define ENTRY_NONE 0x040ul		/* present for the kernel, not for the hardware */
+#define ENTRY_BITS (PAGE_SIZE - 1)
+/* Of an absent entry. */
+#define SWAP_EXCLUSIVE 0x002ul
+#define SWAP_TYPE_SHIFT 3
+#define SWAP_TYPE_BITS 5
+#define SWAP_OFFSET_SHIFT (SWAP_TYPE_SHIFT + SWAP_TYPE_BITS)
+
+/* --- Custom --- */
+
+#define _PAGE_PRESENT ENTRY_PRESENT
+#define _PAGE_RW ENTRY_WRITE
+#define PAGE_NONE __pgprot(ENTRY_NONE | ENTRY_ACCESSED)
+#define PAGE_READONLY __pgprot(ENTRY_PRESENT | ENTRY_USER | ENTRY_ACCESSED)
+#define PAGE_SHARED __pgprot(ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER | ENTRY_ACCESSED)
+
+#define pte_none(pte) (!pte_val(pte))
+#define pmd_none(pmd) (!pmd_val(pmd))
+#define pud_none(pud) (!pud_val(pud))
+#define pmd_present(pmd) (pmd_val(pmd) & ENTRY_PRESENT)
+#define pud_present(pud) (pud_val(pud) & ENTRY_PRESENT)
+#define pmd_bad(pmd) (!pmd_present(pmd))
+#define pud_bad(pud) (!pud_present(pud))
+#define pmd_ERROR(pmd) BUG()
+#define pud_ERROR(pud) BUG()
+#define p4d_ERROR(p4d) BUG()
+#define pgd_ERROR(pgd) BUG()
+
+static inline bool pte_present(pte_t pte)
+{
+	return pte_val(pte) & (ENTRY_PRESENT | ENTRY_NONE);
+}
+
+static inline bool pte_write(pte_t pte)
+{
+	return pte_val(pte) & ENTRY_WRITE;
+}
+
+static inline bool pte_dirty(pte_t pte)
+{
+	return pte_val(pte) & ENTRY_DIRTY;
+}
+
+static inline bool pte_young(pte_t pte)
+{
+	return pte_val(pte) & ENTRY_ACCESSED;
+}
+
+static inline bool pte_special(pte_t pte)
+{
+	return pte_val(pte) & ENTRY_SPECIAL;
+}
+
+static inline pte_t pte_with(pte_t pte, unsigned long bits)
+{
+	return __pte(pte_val(pte) | bits);
+}
+
+static inline pte_t pte_without(pte_t pte, unsigned long bits)
+{
+	return __pte(pte_val(pte) & ~bits);
+}
+
+static inline pte_t pte_wrprotect(pte_t pte)
+{
+	return pte_without(pte, ENTRY_WRITE);
+}
+
+static inline pte_t pte_mkwrite_novma(pte_t pte)
+{
+	return pte_with(pte, ENTRY_WRITE);
+}
+
+static inline pte_t pte_mkclean(pte_t pte)
+{
+	return pte_without(pte, ENTRY_DIRTY);
+}
+
+static inline pte_t pte_mkdirty(pte_t pte)
+{
+	return pte_with(pte, ENTRY_DIRTY);
+}
+
+static inline pte_t pte_mkold(pte_t pte)
+{
+	return pte_without(pte, ENTRY_ACCESSED);
+}
+
+static inline pte_t pte_mkyoung(pte_t pte)
+{
+	return pte_with(pte, ENTRY_ACCESSED);
+}
+
+static inline pte_t pte_mkspecial(pte_t pte)
+{
+	return pte_with(pte, ENTRY_SPECIAL);
+}
+
+static inline unsigned long pte_pfn(pte_t pte)
+{
+	return pte_val(pte) >> PAGE_SHIFT;
+}
+
+static inline unsigned long pmd_pfn(pmd_t pmd)
+{
+	return pmd_val(pmd) >> PAGE_SHIFT;
+}
+
+static inline unsigned long pud_pfn(pud_t pud)
+{
+	return pud_val(pud) >> PAGE_SHIFT;
+}
+
+static inline pte_t pfn_pte(unsigned long pfn, pgprot_t prot)
+{
+	return __pte(pfn << PAGE_SHIFT | pgprot_val(prot));
+}
+
+#define mk_pte(page, prot) pfn_pte(page_to_pfn(page), prot)
+
+/* The protection changes; whether the page was written or used stays. */
+static inline pte_t pte_modify(pte_t pte, pgprot_t prot)
+{
+	unsigned long stays = ~ENTRY_BITS | ENTRY_ACCESSED | ENTRY_DIRTY | ENTRY_SPECIAL;
+
+	return __pte((pte_val(pte) & stays) | (pgprot_val(prot) & ~stays));
+}
+
+static inline pgprot_t pgprot_modify(pgprot_t old, pgprot_t prot)
+{
+	return prot;
+}
+
+static inline void set_pte(pte_t *ptep, pte_t pte)
+{
+	*ptep = pte;
+}
+
+static inline void pte_clear(struct mm_struct *mm, unsigned long addr, pte_t *ptep)
+{
+	*ptep = __pte(0);
+}
+
+static inline void pmd_clear(pmd_t *pmd)
+{
+	*pmd = __pmd(0);
+}
+
+static inline void pud_clear(pud_t *pud)
+{
+	*pud = __pud(0);
+}
+
+/* The folded level. */
+
+static inline p4d_t *p4d_offset(pgd_t *pgd, unsigned long address)
+{
+	return (p4d_t *)pgd;
+}
+
+static inline bool pgd_none(pgd_t pgd)
+{
+	return false;
+}
+
+static inline bool pgd_bad(pgd_t pgd)
+{
+	return false;
+}
+
+static inline bool pgd_present(pgd_t pgd)
+{
+	return true;
+}
+
+static inline void pgd_clear(pgd_t *pgd)
+{
+}
+
+static inline bool p4d_none(p4d_t p4d)
+{
+	return !p4d_val(p4d);
+}
+
+static inline bool p4d_bad(p4d_t p4d)
+{
+	return !(p4d_val(p4d) & ENTRY_PRESENT);
+}
+
+static inline bool p4d_present(p4d_t p4d)
+{
+	return p4d_val(p4d) & ENTRY_PRESENT;
+}
+
+static inline void p4d_clear(p4d_t *p4d)
+{
+	*p4d = __p4d(0);
+}
+
+/* Swap entries. */
+
+#define __swp_type(entry) ((entry).val & ((1ul << SWAP_TYPE_BITS) - 1))
+#define __swp_offset(entry) ((entry).val >> SWAP_TYPE_BITS)
+#define __swp_entry(type, offset) \
+	((swp_entry_t) { (unsigned long)(type) | (unsigned long)(offset) << SWAP_TYPE_BITS })
+#define __pte_to_swp_entry(pte) ((swp_entry_t) { pte_val(pte) >> SWAP_TYPE_SHIFT })
+#define __swp_entry_to_pte(entry) __pte((entry).val << SWAP_TYPE_SHIFT)
+#define __pmd_to_swp_entry(pmd) ((swp_entry_t) { pmd_val(pmd) >> SWAP_TYPE_SHIFT })
+#define __swp_entry_to_pmd(entry) __pmd((entry).val << SWAP_TYPE_SHIFT)
+
+static inline pte_t pte_swp_mkexclusive(pte_t pte)
+{
+	return pte_with(pte, SWAP_EXCLUSIVE);
+}
+
+static inline bool pte_swp_exclusive(pte_t pte)
+{
+	return pte_val(pte) & SWAP_EXCLUSIVE;
+}
+
+static inline pte_t pte_swp_clear_exclusive(pte_t pte)
+{
+	return pte_without(pte, SWAP_EXCLUSIVE);
+}
+
+static inline bool pte_needs_flush(pte_t old, pte_t pte)
+{
+	return pte_val(old) != pte_val(pte);
+}
+
+/* --- No-op --- */
+
+/* No write protection by userfaultfd. */
+#define pte_uffd(pte) false
+#define pte_mkuffd(pte) (pte)
+#define pte_clear_uffd(pte) (pte)
+#define pte_swp_uffd(pte) false
+#define pte_swp_mkuffd(pte) (pte)
+#define pte_swp_clear_uffd(pte) (pte)
+#define pmd_swp_uffd(pmd) false
+/* Their names until 7.2. */
+#define pte_uffd_wp(pte) false
+#define pte_mkuffd_wp(pte) (pte)
+#define pte_clear_uffd_wp(pte) (pte)
+#define pte_swp_uffd_wp(pte) false
+#define pte_swp_mkuffd_wp(pte) (pte)
+#define pte_swp_clear_uffd_wp(pte) (pte)
+#define pmd_swp_uffd_wp(pmd) false
+
+#endif /* _ASM_PGTABLE_H */

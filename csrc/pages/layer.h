@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The page layer of a world: frames with their struct page, the memory of page tables, and the
+ * counters of the node.
+ *
+ * Frames are numbered from 1 in the order in which they were first used since the last reset; one
+ * that was freed is the next to be used, so that the same operations use the same frames.
+ */
+#ifndef PAGES_LAYER_H
+#define PAGES_LAYER_H
+
+#include <linux/types.h>
+#include "stubs/world.h"
+
+struct mm_struct;
+struct page;
+
+#define FRAMES_MAX (1u << 18)
+#define ZERO_FRAME 1		/* read faults of anonymous memory map it */
+#define NODE_COUNTERS 96
+
+/* The memory of a page table; what lies behind it is poisoned under AddressSanitizer. */
+struct table_memory {
+	unsigned long entries[512];
+	uint32_t frame;
+	struct table_memory *next;	/* of those that are free */
+};
+
+struct frame_notes {
+	struct table_memory *table;	/* NULL: no page table */
+	uint64_t content;		/* what is in the page */
+	uint32_t next_free;
+	uint32_t birth;			/* how many frames were taken before */
+	bool live;
+};
+
+/* A slot of the swap device. */
+struct swap_slot {
+	uint32_t count;			/* entries that name it, and folios in the swap cache */
+	struct folio *folio;		/* in the swap cache; or NULL */
+	uint64_t content;		/* what was written there */
+};
+
+/* A page of a file that is in memory. */
+struct cached_page {
+	struct address_space *mapping;
+	uint64_t index;
+	struct folio *folio;
+};
+
+struct page_layer {
+	struct page *frames;
+	struct frame_notes *notes;
+	uint32_t nr_frames;		/* used since the reset, the unused frame 0 too */
+	uint32_t first_free;		/* 0: none */
+	uint32_t births;		/* frames taken since the reset */
+	uint32_t live_pages, live_tables;
+	struct table_memory *free_tables;
+	struct rmap_fail fail;		/* of this operation */
+	uint32_t attempts, injected;	/* of this operation */
+	uint64_t flushes;		/* of TLBs */
+	struct mm_struct *first_mm;	/* the head of those that have pages in swap */
+	struct swap_slot *slots;	/* from 1 on */
+	uint32_t nr_slots, max_slots;
+	struct cached_page *cached;	/* pages of files */
+	uint32_t nr_cached, max_cached;
+	long node[NODE_COUNTERS];	/* by the tree's node_stat_item */
+};
+
+static void page_layer_count(unsigned int item, long amount);
+static void page_layer_fill(struct page *page, uint64_t content);
+static uint64_t page_layer_content(const struct page *page);
+static bool page_layer_has(const void *count);
+static void tlb_flushed(struct mm_struct *mm);
+
+#endif /* PAGES_LAYER_H */

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The swap device, the swap cache and the page cache of files, and the end of pages that a flush
+ * let go. A slot is free if no entry names it and no folio of the swap cache has it.
+ */
+#ifndef PAGES_SWAP_DEVICE_H
+#define PAGES_SWAP_DEVICE_H
+
+#include <linux/swap.h>
+#include "pages/frames.h"
+
+/* --- Custom --- */
+
+static struct swap_slot *swap_slot_of(swp_entry_t entry)
+{
+	struct page_layer *layer = current_world->pages;
+	unsigned long number = swp_offset(entry);
+
+	if (unlikely(!number || number >= layer->nr_slots)) {
+		broken_rule(RMAP_RULE_USE_AFTER_FREE, number);
+		escape_call();
+	}
+	return &layer->slots[number];
+}
+
+static void swap_cache_del_folio(struct folio *folio)
+{
+	swap_slot_of(folio->swap)->folio = NULL;
+	folio_clear_swapcache(folio);
+	folio->swap = (swp_entry_t) { 0 };
+	folio_put(folio);
+}
+
+static void swap_cache_add_folio(struct folio *folio, swp_entry_t entry)
+{
+	swap_slot_of(entry)->folio = folio;
+	folio_get(folio);
+	folio->swap = entry;
+	folio_set_swapcache(folio);
+}
+
+static void swap_slot_put(swp_entry_t entry)
+{
+	struct swap_slot *slot = swap_slot_of(entry);
+	struct folio *folio = slot->folio;
+
+	if (unlikely(!slot->count)) {
+		broken_rule(RMAP_RULE_REF_UNDERFLOW, swp_offset(entry));
+		return;
+	}
+	slot->count--;
+	/* Nobody can come back for it: as reclaim does on the way. */
+	if (!slot->count && folio && !folio_mapped(folio) && folio_trylock(folio)) {
+		folio_get(folio);
+		swap_cache_del_folio(folio);
+		folio_unlock(folio);
+		folio_put(folio);
+	}
+}
+
+static int swap_dup_entry_direct(swp_entry_t entry)
+{
+	swap_slot_of(entry)->count++;
+	return 0;
+}
+
+static void swap_put_entries_direct(swp_entry_t entry, int nr)
+{
+	for (int i = 0; i < nr; i++)
+		swap_slot_put(swp_entry(swp_type(entry), swp_offset(entry) + i));
+}
+
+static int folio_dup_swap(struct folio *folio, struct page *subpage)
+{
+	return swap_dup_entry_direct(folio->swap);
+}
+
+static void folio_put_swap(struct folio *folio, struct page *subpage)
+{
+	struct swap_slot *slot = swap_slot_of(folio->swap);
+
+	if (unlikely(!slot->count))
+		broken_rule(RMAP_RULE_REF_UNDERFLOW, swp_offset(folio->swap));
+	else
+		slot->count--;
+}
+
+static int __swap_count(swp_entry_t entry)
+{
+	return swap_slot_of(entry)->count;
+}
+
+static struct swap_info_struct *__swap_entry_to_info(swp_entry_t entry)
+{
+	static struct swap_info_struct device;
+
+	return &device;
+}
+
+static struct swap_info_struct *get_swap_device(swp_entry_t entry)
+{
+	return __swap_entry_to_info(entry);
+}
+
+/* With a reference for the caller. A macro for its name: until 6.12 it is told the VMA. */
+static struct folio *swap_cache_folio(swp_entry_t entry)
+{
+	struct folio *folio = swap_slot_of(entry)->folio;
+
+	if (folio)
+		folio_get(folio);
+	return folio;
+}
+
+#define swap_cache_get_folio(entry, ...) swap_cache_folio(entry)
+
+static struct folio *swapin_readahead(swp_entry_t entry, gfp_t gfp, struct vm_fault *vmf)
+{
+	struct folio *folio = page_layer_folio(gfp);
+
+	if (!folio)
+		return NULL;
+	swap_cache_add_folio(folio, entry);
+	page_layer_fill(&folio->page, swap_slot_of(entry)->content);
+	folio_set_swapbacked(folio);
+	folio_mark_uptodate(folio);
+	return folio;
+}
+
+/* Of a locked folio: leaves the swap cache if no entry names its slot. */
+static bool folio_free_swap(struct folio *folio)
+{
+	if (!folio_test_swapcache(folio) || swap_slot_of(folio->swap)->count)
+		return false;
+	swap_cache_del_folio(folio);
+	folio_set_dirty(folio);
+	return true;
+}
+
+static void free_swap_cache(struct folio *folio)
+{
+	if (folio_test_swapcache(folio) && !folio_mapped(folio) && folio_trylock(folio)) {
+		folio_free_swap(folio);
+		folio_unlock(folio);
+	}
+}
+
+/* The end of what a batch gathered: pages, and tables behind them. */
+static void free_pages_and_swap_cache(struct encoded_page **pages, int nr)
+{
+	for (int i = 0; i < nr; i++) {
+		struct page *page = encoded_page_ptr(pages[i]);
+
+		if (frame_notes_of(page)->table) {
+			table_page_free(page);
+			continue;
+		}
+		free_swap_cache(page_folio(page));
+		folio_put(page_folio(page));
+	}
+}
+
+/* It is on no list; but whether it is locked in memory is said here. */
+static void folio_add_lru_vma(struct folio *folio, struct vm_area_struct *vma)
+{
+	if ((vma->vm_flags & (VM_LOCKED | VM_SPECIAL)) == VM_LOCKED)
+		mlock_new_folio(folio);
+}
+
+/* Their names until 6.18 or so. */
+
+static inline int swap_duplicate(swp_entry_t entry)
+{
+	return swap_dup_entry_direct(entry);
+}
+
+static inline void swap_free_nr(swp_entry_t entry, int nr)
+{
+	swap_put_entries_direct(entry, nr);
+}
+
+static inline void swap_free(swp_entry_t entry)
+{
+	swap_put_entries_direct(entry, 1);
+}
+
+static inline void free_swap_and_cache_nr(swp_entry_t entry, int nr)
+{
+	swap_put_entries_direct(entry, nr);
+}
+
+static inline void swap_read_folio(struct folio *folio, void *plug)
+{
+	page_layer_fill(&folio->page, swap_slot_of(folio->swap)->content);
+	folio_mark_uptodate(folio);
+	folio_unlock(folio);
+}
+
+#define add_swap_count_continuation(entry, gfp) 0
+#define swapcache_prepare(entry, nr) 0
+#define swapcache_clear(si, entry, nr) do {} while (0)
+#define get_shadow_from_swap_cache(entry) NULL
+#define workingset_refault(folio, shadow) do {} while (0)
+#define folio_add_lru(folio) do {} while (0)
+
+static void swap_clear(struct page_layer *layer)
+{
+	layer->nr_slots = layer->nr_cached = 0;
+}
+
+/* A page of a plain file, which no other file system call knows. */
+static vm_fault_t plain_file_fault(struct vm_fault *vmf)
+{
+	struct page_layer *layer = current_world->pages;
+	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
+	struct cached_page *cached = layer->cached;
+	struct cached_page *end = cached + layer->nr_cached;
+	struct folio *folio;
+
+	while (cached < end && (cached->mapping != mapping || cached->index != vmf->pgoff))
+		cached++;
+	if (cached == end) {
+		folio = page_layer_folio(GFP_HIGHUSER_MOVABLE);
+		if (!folio)
+			return VM_FAULT_OOM;
+		folio->mapping = mapping;
+		folio->index = vmf->pgoff;
+		folio_mark_uptodate(folio);
+		layer->cached = grow(layer->cached, &layer->max_cached, layer->nr_cached + 1,
+				     sizeof(*layer->cached));
+		cached = &layer->cached[layer->nr_cached++];
+		*cached = (struct cached_page) { mapping, vmf->pgoff, folio };
+	}
+	folio = cached->folio;
+	folio_get(folio);
+	folio_lock(folio);
+	vmf->page = &folio->page;
+	return VM_FAULT_LOCKED;
+}
+
+/* When no process is left, nobody keeps the pages of files in memory. */
+static void page_cache_drop(void)
+{
+	struct page_layer *layer = current_world->pages;
+
+	for (uint32_t i = 0; i < layer->nr_cached; i++) {
+		layer->cached[i].folio->mapping = NULL;
+		folio_put(layer->cached[i].folio);
+	}
+	layer->nr_cached = 0;
+}
+
+static const struct vm_operations_struct vma_dummy_vm_ops = { .fault = plain_file_fault };
+
+#endif /* PAGES_SWAP_DEVICE_H */

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Tells what the page tables hold, in the words that rmap_abi.h documents. The tables are read as
+ * memory, not by functions of the code under test.
+ */
+#ifndef PAGES_TELL_H
+#define PAGES_TELL_H
+
+#include <linux/mm.h>
+#include "pages/swap_device.h"
+
+static struct frame_notes *notes_of_frame(unsigned long frame)
+{
+	struct page_layer *layer = current_world->pages;
+
+	if (unlikely(!frame || frame >= layer->nr_frames || !layer->notes[frame].live))
+		escape_call();		/* an entry names a frame that is free */
+	return &layer->notes[frame];
+}
+
+static uint64_t entry_bits(unsigned long entry, uint64_t *number)
+{
+	uint64_t bits;
+
+	if (entry & (ENTRY_PRESENT | ENTRY_NONE)) {
+		*number = entry >> PAGE_SHIFT;
+		bits = RMAP_ENTRY_PRESENT;
+		bits |= entry & ENTRY_WRITE ? RMAP_ENTRY_WRITE : 0;
+		bits |= entry & ENTRY_DIRTY ? RMAP_ENTRY_DIRTY : 0;
+		bits |= entry & ENTRY_ACCESSED ? RMAP_ENTRY_ACCESSED : 0;
+		return bits | (*number == ZERO_FRAME ? RMAP_ENTRY_ZERO : 0);
+	}
+	swp_entry_t swap = { entry >> SWAP_TYPE_SHIFT };
+
+	*number = __swp_offset(swap);
+	bits = entry & SWAP_EXCLUSIVE ? RMAP_ENTRY_SWAP_EXCLUSIVE : 0;
+	if (__swp_type(swap) < MAX_SWAPFILES)
+		return bits | RMAP_ENTRY_SWAP;
+	*number &= (1ul << 32) - 1;
+	return bits | RMAP_ENTRY_MIGRATION;
+}
+
+static void tell_entry(const struct mm_struct *mm, uint64_t page, unsigned long entry)
+{
+	uint64_t number, bits = entry_bits(entry, &number);
+
+	if (bits & RMAP_ENTRY_PRESENT)
+		notes_of_frame(number);
+	put_word(RMAP_PAGES_ENTRY);
+	put_word(mm->id);
+	put_word(page);
+	put_word(bits);
+	put_word(number);
+}
+
+/* Tells the entries below a table; returns how many tables there are, it included. */
+static uint32_t tell_table(const struct mm_struct *mm, const unsigned long *table, int level,
+			   uint64_t page)
+{
+	uint32_t tables = 1;
+
+	for (uint64_t i = 0; i < PTRS_PER_PTE; i++) {
+		uint64_t below = page + (i << (9 * level));
+
+		if (!table[i])
+			continue;
+		if (!level) {
+			tell_entry(mm, below, table[i]);
+			continue;
+		}
+		struct table_memory *memory = notes_of_frame(table[i] >> PAGE_SHIFT)->table;
+
+		if (unlikely(!memory))
+			escape_call();
+		tables += tell_table(mm, memory->entries, level - 1, below);
+	}
+	return tables;
+}
+
+static void tell_mm(struct mm_struct *mm)
+{
+	uint32_t tables = tell_table(mm, (const unsigned long *)mm->pgd, 3, 0) - 1;
+
+	put_word(RMAP_PAGES_MM);
+	put_word(mm->id);
+	put_word(mm->rss_stat[MM_FILEPAGES].count);
+	put_word(mm->rss_stat[MM_ANONPAGES].count);
+	put_word(mm->rss_stat[MM_SWAPENTS].count);
+	put_word(mm->rss_stat[MM_SHMEMPAGES].count);
+	put_word(mm->pgtables_bytes.counter);
+	put_word(tables);
+}
+
+/* The seam's folio of this number, if the caller told of one. */
+static bool is_as_told(uint32_t frame, const struct folio *folio)
+{
+	const struct rmap_world *w = current_world;
+
+	return frame < w->nr_folios && w->folios[frame].known &&
+	       w->folios[frame].folio.mapping == folio->mapping &&
+	       w->folios[frame].folio.index == folio->index;
+}
+
+static uint64_t frame_bits(uint32_t frame, const struct folio *folio)
+{
+	uint64_t bits = 0;
+
+	if (folio_test_anon(folio)) {
+		bits |= RMAP_FRAME_ANON;
+		bits |= PageAnonExclusive(&folio->page) ? RMAP_FRAME_EXCLUSIVE : 0;
+		bits |= is_as_told(frame, folio) ? RMAP_FRAME_AS_TOLD : 0;
+		bits |= folio_test_swapcache(folio) ? RMAP_FRAME_SWAPCACHE : 0;
+	} else if (folio->mapping) {
+		bits |= RMAP_FRAME_FILE;
+	}
+	bits |= folio_test_swapbacked(folio) ? RMAP_FRAME_SWAPBACKED : 0;
+	bits |= folio_test_locked(folio) ? RMAP_FRAME_LOCKED : 0;
+	bits |= folio_test_mlocked(folio) ? RMAP_FRAME_MLOCKED : 0;
+	return bits;
+}
+
+static uint64_t told_anon_vma(const struct folio *folio)
+{
+	unsigned long mapping = (unsigned long)folio->mapping;
+	const struct anon_vma *anon_vma = (const void *)(mapping & ~3ul);
+
+	if (!folio_test_anon(folio) || !is_live(anon_vma))
+		return 0;
+	return optional_serial(anon_vma);
+}
+
+static void tell_frame(uint32_t frame)
+{
+	struct page_layer *layer = current_world->pages;
+	const struct folio *folio = (const struct folio *)&layer->frames[frame];
+
+	put_word(RMAP_PAGES_FRAME);
+	put_word(frame);
+	put_word(layer->notes[frame].birth);
+	put_word(frame_bits(frame, folio));
+	put_word((int64_t)folio->page._refcount.counter);
+	put_word((int64_t)folio->page._mapcount.counter + 1);
+	put_word(folio->index);
+	put_word(told_anon_vma(folio));
+}
+
+static void tell_page_tables(struct rmap_world *w)
+{
+	struct page_layer *layer = w->pages;
+	uint32_t slots = 0;
+
+	for (uint32_t i = 1; i < layer->nr_slots; i++)
+		slots += layer->slots[i].count || layer->slots[i].folio;
+	put_word(RMAP_PAGES_TOTALS);
+	put_word(layer->live_pages);
+	put_word(layer->live_tables);
+	put_word(layer->nr_cached);
+	put_word(slots);
+	put_word(layer->node[NR_ANON_MAPPED]);
+	put_word(layer->node[NR_FILE_MAPPED]);
+	for (uint32_t i = 0; i < RMAP_MAX_PROCESSES; i++)
+		if (w->mms[i].alive)
+			tell_mm(&w->mms[i]);
+	for (uint32_t frame = ZERO_FRAME + 1; frame < layer->nr_frames; frame++)
+		if (layer->notes[frame].live && !layer->notes[frame].table)
+			tell_frame(frame);
+}
+
+static const uint64_t *tell(struct rmap_world *w, uint32_t *count,
+			    void (*teller)(struct rmap_world *));
+
+static const uint64_t *reference_page_tables(struct rmap_world *w, uint32_t *count)
+{
+	return tell(w, count, tell_page_tables);
+}
+
+static void reference_fail_pages(struct rmap_world *w, const struct rmap_fail *fail)
+{
+	w->pages->fail = *fail;
+}
+
+#endif /* PAGES_TELL_H */

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Stand-in for functions of mm/pagewalk.c, mm/gup.c and mm/mlock.c: no page is populated, and a
+ * page's being locked in memory is a flag of its folio.
+ */
+#ifndef PAGES_WALK_H
+#define PAGES_WALK_H
+
+#include <linux/mm.h>
+
+/* --- Custom --- */
+
+struct mm_walk;
+enum page_walk_lock { PGWALK_WRLOCK_VERIFY };
+
+struct mm_walk_ops {
+	int (*pmd_entry)(pmd_t *pmd, unsigned long addr, unsigned long next, struct mm_walk *walk);
+	enum page_walk_lock walk_lock;
+};
+
+static inline void mlock_folio(struct folio *folio)
+{
+	SetPageMlocked(&folio->page);
+}
+
+static inline void mlock_new_folio(struct folio *folio)
+{
+	SetPageMlocked(&folio->page);
+}
+
+static inline void munlock_folio(struct folio *folio)
+{
+	ClearPageMlocked(&folio->page);
+}
+
+/* --- No-op --- */
+
+/* Macros: they are given prot_none_walk_ops, which is not cut. */
+#define walk_page_range(mm, start, end, ops, private) 0
+#define walk_page_range_vma(vma, start, end, ops, private) 0
+
+static inline int mlock_pte_range(pmd_t *pmd, unsigned long addr, unsigned long end,
+				  struct mm_walk *walk)
+{
+	return 0;
+}
+
+static inline long populate_vma_page_range(struct vm_area_struct *vma, unsigned long start,
+					   unsigned long end, int *locked)
+{
+	return 0;
+}
+
+/* No page is faulted in for somebody else. */
+static inline long get_user_pages_remote(struct mm_struct *mm, unsigned long start,
+					 unsigned long nr_pages, unsigned int gup_flags,
+					 struct page **pages, int *locked)
+{
+	return -EFAULT;
+}
+
+static inline void mlock_drain_local(void)
+{
+}
+
+#endif /* PAGES_WALK_H */

@@ -1,0 +1,241 @@
+//! What must hold of the kernel's own page tables when an operation has ended: mapcounts, exclusive pages, counters,
+//! and that nothing is left where no process is. Said from what the C holds, whatever code wrote it.
+
+use std::collections::HashMap;
+
+use super::violation::{Invariant, Object, Violation};
+use crate::rmap::{FolioId, MmId};
+use crate::trace::{Frame, Mapped, PageEntry, PageTables, Target};
+
+fn broken(invariant: Invariant, what: &'static str, frame: Option<u32>, detail: String) -> Violation {
+    Violation::new(invariant, what, frame.map(|frame| Object::Folio(FolioId(frame))), detail)
+}
+
+/// The first fault of each kind; `vma_at` says what a process has mapped at a page.
+pub(super) fn check(tables: &PageTables, vma_at: impl Fn(MmId, u64) -> Option<Mapped>) -> Vec<Violation> {
+    let mut entries_of: HashMap<u32, u64> = HashMap::new();
+    for entry in &tables.entries {
+        if let Target::Frame(frame) = entry.target {
+            *entries_of.entry(frame).or_default() += 1;
+        }
+    }
+    let frame_faults = tables.frames.iter().find_map(|frame| frame_fault(frame, &entries_of));
+    let entry_faults = tables.entries.iter().find_map(|entry| entry_fault(tables, entry, &vma_at));
+    [frame_faults, entry_faults, mm_fault(tables), node_fault(tables), left(tables)].into_iter().flatten().collect()
+}
+
+/// A page table entry that names what is not there: the tables could not be read.
+pub(super) fn unreadable() -> Violation {
+    let detail = "the page tables cannot be read: an entry names a frame that is free".to_owned();
+    broken(Invariant::Mapcount, "entry of a free frame", None, detail)
+}
+
+fn frame_fault(frame: &Frame, entries_of: &HashMap<u32, u64>) -> Option<Violation> {
+    let number = frame.frame;
+    let entries = entries_of.get(&number).copied().unwrap_or(0).cast_signed();
+    if frame.mapcount != entries {
+        let detail = format!("frame {number} has mapcount {}, and {entries} entries map it", frame.mapcount);
+        return Some(broken(Invariant::Mapcount, "mapcount is not the number of entries", Some(number), detail));
+    }
+    if frame.exclusive && entries > 1 {
+        let detail = format!("frame {number} is marked exclusive, and {entries} entries map it");
+        return Some(broken(Invariant::Exclusive, "exclusive page with several entries", Some(number), detail));
+    }
+    let wanted = entries + i64::from(frame.file) + i64::from(frame.swapcache);
+    if frame.references != wanted {
+        let detail = format!("frame {number} has {} references; its entries and caches are {wanted}", frame.references);
+        return Some(broken(Invariant::Mapcount, "references are not those of entries", Some(number), detail));
+    }
+    frame.locked.then(|| {
+        let detail = format!("the folio of frame {number} is locked between operations");
+        broken(Invariant::Mapcount, "folio left locked", Some(number), detail)
+    })
+}
+
+fn entry_fault(
+    tables: &PageTables,
+    entry: &PageEntry,
+    vma_at: &impl Fn(MmId, u64) -> Option<Mapped>,
+) -> Option<Violation> {
+    let (mm, page) = (entry.mm, entry.page);
+    let Some(vma) = vma_at(mm, page) else {
+        let detail = format!("page {page:#x} of {mm} has an entry, and no VMA is there");
+        return Some(broken(Invariant::Mapcount, "entry outside of every VMA", None, detail));
+    };
+    let frame = match entry.target {
+        Target::Frame(number) => tables.frame(number),
+        _ => None,
+    };
+    if let Some(frame) = frame.filter(|frame| frame.anon && !frame.as_told) {
+        let number = frame.frame;
+        let detail = format!(
+            "frame {number} at page {page:#x} of {mm} has index {:#x} and {}, and not what the calls of the reverse map \
+             gave its folio",
+            frame.index,
+            frame.anon_vma.map_or("no live anon_vma".to_owned(), |anon_vma| anon_vma.to_string())
+        );
+        return Some(broken(Invariant::I9, "mapped folio is not as the calls say", Some(number), detail));
+    }
+    if !entry.writable {
+        return None;
+    }
+    let number = frame.map(|frame| frame.frame);
+    let fault = match frame {
+        _ if !vma.writable => "writable entry of a VMA that is not",
+        Some(frame) if frame.anon && frame.exclusive => return None,
+        Some(frame) if frame.anon => "writable entry of a page that is not exclusive",
+        _ => "writable entry of a page that is not anonymous",
+    };
+    let detail = format!("page {page:#x} of {mm} is writable in its page table, in {}", vma.vma);
+    Some(broken(Invariant::Exclusive, fault, number, detail))
+}
+
+fn mm_fault(tables: &PageTables) -> Option<Violation> {
+    tables.mms.iter().find_map(|counts| {
+        let of_mm = tables.entries.iter().filter(|entry| entry.mm == counts.mm);
+        let (mut anon, mut file, mut swap) = (0, 0, 0);
+        for entry in of_mm {
+            match entry.target {
+                Target::Zero => {}
+                Target::Swap { .. } => swap += 1,
+                Target::Frame(number) | Target::Migration(number) => {
+                    match tables.frame(number).is_some_and(|frame| frame.anon) {
+                        true => anon += 1,
+                        false => file += 1,
+                    }
+                }
+            }
+        }
+        let tables_bytes = (counts.tables * 4096).cast_signed();
+        let wanted = [anon, file, swap, 0, tables_bytes];
+        let found = [counts.anon, counts.file, counts.swap, counts.shmem, counts.table_bytes];
+        let names = ["MM_ANONPAGES", "MM_FILEPAGES", "MM_SWAPENTS", "MM_SHMEMPAGES", "pgtables_bytes"];
+        let at = (0..wanted.len()).find(|&at| wanted[at] != found[at])?;
+        let what = [
+            "MM_ANONPAGES is not what is mapped",
+            "MM_FILEPAGES is not what is mapped",
+            "MM_SWAPENTS is not what is mapped",
+            "MM_SHMEMPAGES is not what is mapped",
+            "pgtables_bytes is not what there is",
+        ][at];
+        let detail = format!("{} of {} is {}, and {} is right", names[at], counts.mm, found[at], wanted[at]);
+        Some(broken(Invariant::Rss, what, None, detail))
+    })
+}
+
+fn node_fault(tables: &PageTables) -> Option<Violation> {
+    let mapped = |anon| tables.frames.iter().filter(|frame| frame.mapcount > 0 && frame.anon == anon).count() as i64;
+    let totals = &tables.totals;
+    let [(what, found, wanted), other] = [
+        ("NR_ANON_MAPPED is not what is mapped", totals.anon_mapped, mapped(true)),
+        ("NR_FILE_MAPPED is not what is mapped", totals.file_mapped, mapped(false)),
+    ];
+    let (what, found, wanted) = if found == wanted { other } else { (what, found, wanted) };
+    (found != wanted).then(|| broken(Invariant::Rss, what, None, format!("{found} pages, and {wanted} is right")))
+}
+
+/// Where no process is nothing is left.
+fn left(tables: &PageTables) -> Option<Violation> {
+    let totals = &tables.totals;
+    let in_use = totals.frames + totals.tables + totals.slots;
+    (tables.mms.is_empty() && in_use > 0).then(|| {
+        let detail = format!(
+            "{} frames, {} page tables and {} swap slots are in use, and no process is alive",
+            totals.frames, totals.tables, totals.slots
+        );
+        broken(Invariant::I12, "frames or page tables left", None, detail)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rmap::{AnonVmaId, VmaId, VmaRange};
+    use crate::trace::{MmPages, PageTotals};
+
+    fn frame(frame: u32) -> Frame {
+        Frame {
+            frame,
+            birth: 0,
+            anon: true,
+            exclusive: true,
+            swapbacked: true,
+            locked: false,
+            file: false,
+            swapcache: false,
+            as_told: true,
+            references: 1,
+            mapcount: 1,
+            index: 0x10,
+            anon_vma: Some(AnonVmaId(0)),
+        }
+    }
+
+    /// One process with one page that it can write to.
+    fn one_page() -> PageTables {
+        let (mm, page) = (MmId(0), 0x10);
+        PageTables {
+            totals: PageTotals { frames: 1, tables: 4, anon_mapped: 1, ..PageTotals::default() },
+            mms: vec![MmPages { mm, file: 0, anon: 1, swap: 0, shmem: 0, table_bytes: 3 * 4096, tables: 3 }],
+            entries: vec![PageEntry { mm, page, target: Target::Frame(2), writable: true }],
+            frames: vec![frame(2)],
+        }
+    }
+
+    fn found(tables: &PageTables, writable: bool) -> Vec<String> {
+        let vma = |_, page| {
+            (page < 0x20).then_some(Mapped {
+                vma: VmaId(0),
+                range: VmaRange { start: 0x10, end: 0x20, pgoff: 0x10 },
+                writable,
+                file: false,
+                dontcopy: false,
+                wipeonfork: false,
+                flags: 0,
+                faulted: true,
+                is_child: false,
+            })
+        };
+        check(tables, vma).iter().map(|violation| format!("{} {}", violation.invariant, violation.what)).collect()
+    }
+
+    #[test]
+    fn a_sound_page_table_breaks_nothing() {
+        assert_eq!(found(&one_page(), true), [""; 0]);
+    }
+
+    #[test]
+    fn each_fault_of_a_page_table_is_named() {
+        let with = |change: fn(&mut PageTables)| {
+            let mut tables = one_page();
+            change(&mut tables);
+            found(&tables, true)
+        };
+        assert_eq!(with(|t| t.frames[0].mapcount = 2), ["Mapcount mapcount is not the number of entries"]);
+        assert_eq!(with(|t| t.frames[0].references = 2), ["Mapcount references are not those of entries"]);
+        assert_eq!(with(|t| t.frames[0].locked = true), ["Mapcount folio left locked"]);
+        assert_eq!(with(|t| t.entries[0].page = 0x20), ["Mapcount entry outside of every VMA"]);
+        assert_eq!(with(|t| t.frames[0].as_told = false), ["I9 mapped folio is not as the calls say"]);
+        assert_eq!(
+            with(|t| t.frames[0].exclusive = false),
+            ["Exclusive writable entry of a page that is not exclusive"]
+        );
+        assert_eq!(with(|t| t.mms[0].anon = 0), ["Rss MM_ANONPAGES is not what is mapped"]);
+        assert_eq!(with(|t| t.mms[0].table_bytes = 0), ["Rss pgtables_bytes is not what there is"]);
+        assert_eq!(with(|t| t.totals.anon_mapped = 0), ["Rss NR_ANON_MAPPED is not what is mapped"]);
+        assert_eq!(with(|t| t.totals.file_mapped = 1), ["Rss NR_FILE_MAPPED is not what is mapped"]);
+        assert_eq!(found(&one_page(), false), ["Exclusive writable entry of a VMA that is not"]);
+        let shared = |t: &mut PageTables| {
+            t.entries.push(PageEntry { page: 0x11, writable: false, ..t.entries[0] });
+            (t.frames[0].mapcount, t.frames[0].references, t.mms[0].anon) = (2, 2, 2);
+        };
+        assert_eq!(with(shared), ["Exclusive exclusive page with several entries"]);
+    }
+
+    #[test]
+    fn what_is_left_without_a_process_is_named() {
+        let totals = PageTotals { tables: 1, ..PageTotals::default() };
+        let tables = PageTables { totals, ..PageTables::default() };
+        assert_eq!(found(&tables, true), ["I12 frames or page tables left"]);
+    }
+}

@@ -1,0 +1,73 @@
+//! The words in which the C tells what its page tables hold.
+
+use super::abi;
+use crate::rmap::{AnonVmaId, MmId};
+use crate::trace::{Frame, MmPages, PageEntry, PageTables, PageTotals, Target};
+
+type Record = abi::rmap_page_stream;
+
+fn is(words: u64, bit: u64) -> bool {
+    words & bit != 0
+}
+
+/// Reads them. None: they break off, or are no such words: the C met an entry of what is not there.
+pub(super) fn decode(mut words: &[u64], out: &mut PageTables) -> Option<()> {
+    out.clear();
+    while let Some((&tag, rest)) = words.split_first() {
+        words = match tag {
+            t if t == Record::RMAP_PAGES_TOTALS as u64 => {
+                let (&[frames, tables, cached, slots, anon, file], rest) = rest.split_first_chunk()?;
+                let (anon_mapped, file_mapped) = (anon.cast_signed(), file.cast_signed());
+                out.totals = PageTotals { frames, tables, cached, slots, anon_mapped, file_mapped };
+                rest
+            }
+            t if t == Record::RMAP_PAGES_MM as u64 => {
+                let (&[mm, file, anon, swap, shmem, bytes, tables], rest) = rest.split_first_chunk()?;
+                let [file, anon, swap, shmem, table_bytes] = [file, anon, swap, shmem, bytes].map(u64::cast_signed);
+                out.mms.push(MmPages { mm: MmId(mm as u8), file, anon, swap, shmem, table_bytes, tables });
+                rest
+            }
+            t if t == Record::RMAP_PAGES_ENTRY as u64 => {
+                let (&[mm, page, bits, number], rest) = rest.split_first_chunk()?;
+                let number = u32::try_from(number).ok()?;
+                use abi::rmap_page_entry as bit;
+                let target = if is(bits, bit::RMAP_ENTRY_ZERO as u64) {
+                    Target::Zero
+                } else if is(bits, bit::RMAP_ENTRY_PRESENT as u64) {
+                    Target::Frame(number)
+                } else if is(bits, bit::RMAP_ENTRY_MIGRATION as u64) {
+                    Target::Migration(number)
+                } else {
+                    Target::Swap { slot: number, exclusive: is(bits, bit::RMAP_ENTRY_SWAP_EXCLUSIVE as u64) }
+                };
+                let writable = is(bits, bit::RMAP_ENTRY_WRITE as u64);
+                out.entries.push(PageEntry { mm: MmId(mm as u8), page, target, writable });
+                rest
+            }
+            t if t == Record::RMAP_PAGES_FRAME as u64 => {
+                let (&[frame, birth, bits, references, mapcount, index, anon_vma], rest) = rest.split_first_chunk()?;
+                use abi::rmap_page_frame as bit;
+                out.frames.push(Frame {
+                    frame: u32::try_from(frame).ok()?,
+                    birth,
+                    anon: is(bits, bit::RMAP_FRAME_ANON as u64),
+                    exclusive: is(bits, bit::RMAP_FRAME_EXCLUSIVE as u64),
+                    swapbacked: is(bits, bit::RMAP_FRAME_SWAPBACKED as u64),
+                    locked: is(bits, bit::RMAP_FRAME_LOCKED as u64),
+                    file: is(bits, bit::RMAP_FRAME_FILE as u64),
+                    swapcache: is(bits, bit::RMAP_FRAME_SWAPCACHE as u64),
+                    as_told: is(bits, bit::RMAP_FRAME_AS_TOLD as u64),
+                    references: references.cast_signed(),
+                    mapcount: mapcount.cast_signed(),
+                    index,
+                    anon_vma: anon_vma.checked_sub(1).map(|serial| AnonVmaId(serial as u32)),
+                });
+                rest
+            }
+            _ => return None,
+        };
+    }
+    // The tables come with their processes; the processes are told after their entries.
+    out.entries.sort_by_key(|entry| (entry.mm, entry.page));
+    Some(())
+}
