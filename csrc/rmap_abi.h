@@ -521,6 +521,7 @@ enum rmap_operation_kind {
 	RMAP_OP_MUNLOCK = 11,
 	RMAP_OP_MLOCKALL = 12,
 	RMAP_OP_MUNLOCKALL = 13,
+	RMAP_OP_WALK = 14,
 };
 
 struct rmap_operation_map {
@@ -598,6 +599,15 @@ struct rmap_operation_munlockall {
 	uint32_t reserved;	/* 0 */
 };
 
+/*
+ * With page tables of the kernel's own: folio_referenced() of the page's folio, or, if the mode is
+ * RMAP_WALK_LOCKED, try_to_migrate() and remove_migration_ptes() to where it was. Returns 0.
+ */
+struct rmap_operation_walk {
+	uint64_t page;
+	uint32_t mode;	/* enum rmap_walk_mode */
+};
+
 /* One operation: the member of its kind holds the arguments. */
 struct rmap_operation {
 	uint32_t kind;	/* enum rmap_operation_kind */
@@ -617,6 +627,7 @@ struct rmap_operation {
 		struct rmap_operation_munlock munlock;
 		struct rmap_operation_mlockall mlockall;
 		struct rmap_operation_munlockall munlockall;
+		struct rmap_operation_walk walk;
 	} arguments;
 };
 

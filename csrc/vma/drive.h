@@ -252,6 +252,8 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 		return drive_mlockall();
 	case RMAP_OP_MUNLOCKALL:
 		return sys_munlockall();
+	case RMAP_OP_WALK:
+		return drive_walk(mm, ARGUMENTS(walk));
 	}
 #undef ARGUMENTS
 	return -EINVAL;
