@@ -77,7 +77,7 @@ fn reason(function: &Definition, layer: &Layer, without: Option<&str>) -> String
 impl Share {
     /// As a person reads it. A reason that many functions share is said once.
     pub fn to_text(&self) -> String {
-        let percent = if self.all == 0 { 0 } else { self.compiled * 100 / self.all };
+        let percent = (self.compiled * 100).checked_div(self.all).unwrap_or(0);
         let mut text =
             format!("\nCompiled of {FILE}\n  {percent} % of its function lines: {} of {}\n", self.compiled, self.all);
         let mut reasons: Vec<&str> = Vec::new();
