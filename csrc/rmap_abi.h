@@ -526,6 +526,7 @@ enum rmap_operation_kind {
 	RMAP_OP_MLOCKALL = 12,
 	RMAP_OP_MUNLOCKALL = 13,
 	RMAP_OP_BRK = 14,
+	RMAP_OP_WALK = 15,
 };
 
 struct rmap_operation_map {
@@ -608,6 +609,15 @@ struct rmap_operation_brk {
 	uint64_t end;
 };
 
+/*
+ * With page tables of the kernel's own: folio_referenced() of the page's folio, or, if the mode is
+ * RMAP_WALK_LOCKED, try_to_migrate() and remove_migration_ptes() to where it was. Returns 0.
+ */
+struct rmap_operation_walk {
+	uint64_t page;
+	uint32_t mode;	/* enum rmap_walk_mode */
+};
+
 /* One operation: the member of its kind holds the arguments. */
 struct rmap_operation {
 	uint32_t kind;	/* enum rmap_operation_kind */
@@ -628,6 +638,7 @@ struct rmap_operation {
 		struct rmap_operation_mlockall mlockall;
 		struct rmap_operation_munlockall munlockall;
 		struct rmap_operation_brk brk;
+		struct rmap_operation_walk walk;
 	} arguments;
 };
 

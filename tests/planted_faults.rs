@@ -820,6 +820,16 @@ static IN_C: &[InC] = &[
         },
         hunts: &[pages(Finds(&["violate I9 mapped folio is not as the calls say"]))],
     },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "migration-comes-back-shared",
+            about: "a page that came back from migration is not marked exclusive",
+            file: "mm/migrate.c",
+            edits: &[Edit { within: "remove_migration_pte", from: "rmap_flags |= RMAP_EXCLUSIVE;", to: ";" }],
+        },
+        hunts: &[pages(Finds(&["violate Exclusive writable entry of a page that is not exclusive"]))],
+    },
 ];
 
 /// A fault in the port: where it is looked for, and how the divergence's signature begins.

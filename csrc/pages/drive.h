@@ -69,4 +69,63 @@ unlock:
 	return result;
 }
 
+/* The anonymous folio at a page, by the tables as memory; NULL if none is there. */
+static struct folio *anon_folio_at(const struct mm_struct *mm, uint64_t page)
+{
+	const unsigned long *table = (const unsigned long *)mm->pgd;
+	unsigned long entry;
+	struct folio *folio;
+
+	for (int level = 3;; level--) {
+		entry = table[page >> (9 * level) & (PTRS_PER_PTE - 1)];
+		if (!(entry & ENTRY_PRESENT))
+			return NULL;
+		if (!level)
+			break;
+		table = page_address(pfn_to_page(entry >> PAGE_SHIFT));
+	}
+	folio = page_folio(pfn_to_page(entry >> PAGE_SHIFT));
+	return folio_test_anon(folio) ? folio : NULL;
+}
+
+/* What the kernel's own walkers lock and count is told to nobody: the port walks no page table. */
+static void forget_events(void)
+{
+	struct rmap_world *w = current_world;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < w->nr_events; i++) {
+		uint8_t kind = w->events[i].kind;
+
+		if (kind == RMAP_EVENT_WARN || kind == RMAP_EVENT_BUG || kind == RMAP_EVENT_RULE)
+			w->events[kept++] = w->events[i];
+	}
+	w->nr_events = kept;
+}
+
+/*
+ * As reclaim asks who used a page; or as migration takes a page out of every page table, and, having
+ * failed to copy it, puts it back.
+ */
+static int32_t drive_walk(struct mm_struct *mm, const struct rmap_operation_walk *op)
+{
+	struct folio *folio = anon_folio_at(mm, op->page);
+	unsigned long flags[4] = { 0 };	/* of a VMA: a word before 7.3, a structure since */
+
+	if (!folio)
+		return -EFAULT;
+	folio_get(folio);
+	if (op->mode == RMAP_WALK_LOCKED) {
+		folio_lock(folio);
+		try_to_migrate(folio, 0);
+		remove_migration_ptes(folio, folio, 0);
+		folio_unlock(folio);
+	} else {
+		folio_referenced(folio, 0, NULL, (void *)flags);
+	}
+	folio_put(folio);
+	forget_events();
+	return 0;
+}
+
 #endif /* PAGES_DRIVE_H */

@@ -3,12 +3,12 @@
 #ifndef PAGES_HEADERS_H
 #define PAGES_HEADERS_H
 
+#include <linux/delayacct.h>
 #include <linux/highmem.h>
+#include <linux/huge_mm.h>
 #include <linux/memremap.h>
 #include <linux/mmzone.h>
 #include <linux/vmstat.h>
-#include <linux/delayacct.h>
-#include <linux/huge_mm.h>
 #include "pages/frames.h"
 #include "pages/layer.h"
 #include "pages/memory.h"

@@ -41,11 +41,44 @@ static inline bool folio_mark_dirty(struct folio *folio)
 	return !folio_test_set_dirty(folio);
 }
 
-/* Without userfaultfd. */
-#define dump_page(page, reason) do {} while (0)
+/* As an architecture has it whose hardware sets the dirty bit: what is private is not writable. */
+static inline pgprot_t vm_get_page_prot(unsigned long vm_flags)
+{
+	if (!(vm_flags & (VM_READ | VM_WRITE | VM_EXEC)))
+		return PAGE_NONE;
+	return (vm_flags & (VM_WRITE | VM_SHARED)) == (VM_WRITE | VM_SHARED) ? PAGE_SHARED :
+									       PAGE_READONLY;
+}
+
+/* Nobody waits. */
+static int swapcache_wq __maybe_unused;
+
+static const bool swap_migration_ad_supported = true;
+
+static inline bool mmap_read_trylock(struct mm_struct *mm)
+{
+	if (mm->mmap_lock != MMAP_UNLOCKED)
+		return false;
+	mmap_read_lock(mm);
+	return true;
+}
+
+/* Of the world, and not of every world. */
+#define init_mm (*current_world->pages->first_mm)
+#define mmlist_lock (current_world->pages->first_mm->page_table_lock)
+
+#define highest_memmap_pfn (FRAMES_MAX - 1ul)
+#define mm_p4d_folded(mm) true
+#define mm_pud_folded(mm) false
+#define mm_pmd_folded(mm) false
 
 /* --- No-op --- */
 
+/*
+ * Macros: some are given types that differ from release to release, and of some only the name is
+ * used, in a branch that this configuration never takes; what would be wrong to do there is a BUG.
+ */
+#define dump_page(page, reason) do {} while (0)
 #define softleaf_entry_wait_on_locked(entry, ptl) BUG()
 #define __folio_lock_or_retry(folio, vmf) (BUG(), 0)
 #define balance_dirty_pages_ratelimited(mapping) do {} while (0)
@@ -88,7 +121,6 @@ static inline bool folio_mark_dirty(struct folio *folio)
 #define pr_alert(...) do {} while (0)
 #define pr_cont(...) do {} while (0)
 
-/* Of a page: nobody waits for it. */
 static inline bool task_in_memcg_oom(struct task_struct *p)
 {
 	return false;
@@ -114,38 +146,5 @@ static inline bool test_and_set_bit_lock(long bit, volatile unsigned long *addre
 	*address |= 1ul << bit;
 	return was;
 }
-
-/* --- Custom --- */
-
-/* As an architecture has it whose hardware sets the dirty bit: what is private is not writable. */
-static inline pgprot_t vm_get_page_prot(unsigned long vm_flags)
-{
-	if (!(vm_flags & (VM_READ | VM_WRITE | VM_EXEC)))
-		return PAGE_NONE;
-	return (vm_flags & (VM_WRITE | VM_SHARED)) == (VM_WRITE | VM_SHARED) ? PAGE_SHARED :
-									       PAGE_READONLY;
-}
-
-/* Nobody waits. */
-static int swapcache_wq __maybe_unused;
-
-static const bool swap_migration_ad_supported = true;
-
-static inline bool mmap_read_trylock(struct mm_struct *mm)
-{
-	if (mm->mmap_lock != MMAP_UNLOCKED)
-		return false;
-	mmap_read_lock(mm);
-	return true;
-}
-
-/* Of the world, and not of every world. */
-#define init_mm (*current_world->pages->first_mm)
-#define mmlist_lock (current_world->pages->first_mm->page_table_lock)
-
-#define highest_memmap_pfn (FRAMES_MAX - 1ul)
-#define mm_p4d_folded(mm) true
-#define mm_pud_folded(mm) false
-#define mm_pmd_folded(mm) false
 
 #endif /* PAGES_MEMORY_H */

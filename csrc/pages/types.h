@@ -20,15 +20,12 @@ struct swap_info_struct;
 /* The kernel's use of the word, which this C does not have yet. */
 #define auto __auto_type
 
-
 #define __releases(lock)
 #define __acquires(lock)
-
 
 struct llist_node {
 	struct llist_node *next;
 };
-
 
 /* --- Custom --- */
 

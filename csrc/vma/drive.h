@@ -267,6 +267,8 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 		return sys_munlockall();
 	case RMAP_OP_BRK:
 		return drive_brk(mm, ARGUMENTS(brk));
+	case RMAP_OP_WALK:
+		return drive_walk(mm, ARGUMENTS(walk));
 	}
 #undef ARGUMENTS
 	return -EINVAL;

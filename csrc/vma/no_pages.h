@@ -58,4 +58,10 @@ static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fau
 	return result;
 }
 
+/* No page table leads to a page. */
+static int32_t drive_walk(struct mm_struct *mm, const struct rmap_operation_walk *op)
+{
+	return -EINVAL;
+}
+
 #endif /* VMA_NO_PAGES_H */

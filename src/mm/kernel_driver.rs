@@ -5,7 +5,7 @@
 use super::meaning::{self, UnexpectedEffect};
 use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
 use crate::pages::{AddressSpaces, Pages, Refused};
-use crate::rmap::{EINVAL, ENOENT, ESRCH, Fail, MAX_PROCESSES, MmId, VmaAttributes, VmaId, VmaRange};
+use crate::rmap::{EINVAL, ENOENT, ESRCH, Fail, MAX_PROCESSES, MmId, VmaAttributes, VmaId, VmaRange, WalkMode};
 use crate::trace::{Mapped, MmCounts, PageEvent, PageTables, Request, VmaLayer};
 use crate::trace::{Op, OpKind};
 
@@ -94,7 +94,7 @@ impl KernelDriver {
             OpKind::Fault { mm, page, read } => self.fault(rmap, mm, page, read, node),
             OpKind::Pin { mm, page } => refused(self.pages.pin(rmap, mm, page)),
             OpKind::Unpin { pin } => refused(self.pages.unpin(rmap, usize::from(pin))),
-            OpKind::Walk { mm, page, mode } => refused(self.pages.walk(rmap, mm, page, mode)),
+            OpKind::Walk { mm, page, mode } => self.walk(rmap, mm, page, mode, node),
             OpKind::UffdMove { mm, from, to } => self.uffd_move(rmap, mm, from, to, node),
             operation => self.operate(rmap, &Request::new(operation, node)).map(|_| ()),
         }
@@ -235,6 +235,29 @@ impl KernelDriver {
             self.operate(rmap, &Request { operation: OpKind::Fault { mm, page, read }, prepare, fail_node: node })?;
         if !rmap.has_page_tables() {
             self.pages.fault(rmap, mm, VmaId(vma), page, !read);
+        }
+        Ok(())
+    }
+
+    /// An rmap walk of the seam's folio; then, where the kernel's own code keeps the page tables, its own walkers go to the
+    /// frame, after which the page tables are as they were.
+    fn walk<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, mm: MmId, page: u64, mode: WalkMode, node: &Fail) -> Result {
+        refused(self.pages.walk(rmap, mm, page, mode))?;
+        if !rmap.has_page_tables() {
+            return Ok(());
+        }
+        let before = self.tables.entries.clone();
+        self.operate(rmap, &Request::new(OpKind::Walk { mm, page, mode }, node))?;
+        if self.read == Some(true) && self.tables.entries != before {
+            let differs = before.iter().zip(&self.tables.entries).find(|(before, after)| before != after);
+            self.unexpected = Some(UnexpectedEffect {
+                what: "walk changed a page table",
+                about: "walk".to_owned(),
+                detail: match differs {
+                    Some((before, after)) => format!("{before:?} is now {after:?}"),
+                    None => format!("{} entries are now {}", before.len(), self.tables.entries.len()),
+                },
+            });
         }
         Ok(())
     }

@@ -177,6 +177,17 @@ macro_rules! for_each_operation {
                 /// One past the last.
                 end: u64,
             },
+            /// `walk p A [locked|trylock|contended]`: an rmap walk of the folio at A. Where the kernel's own page-table code
+            /// runs, its own walkers go to the page's frame too: folio_referenced(), or, if it says locked, try_to_migrate()
+            /// and back.
+            Walk RMAP_OP_WALK walk {
+                /// Whose.
+                mm: MmId;
+                /// Which page.
+                page: u64,
+                /// How the walk gets at the lock.
+                mode: WalkMode,
+            },
         }
     };
 }
@@ -213,15 +224,6 @@ macro_rules! define_operations {
             Unpin {
                 /// Its number, below [`MAX_PINS`].
                 pin: u8,
-            },
-            /// `walk p A [locked|trylock|contended]`: an rmap walk of the folio at A.
-            Walk {
-                /// Whose.
-                mm: MmId,
-                /// Which page.
-                page: u64,
-                /// How the walk gets at the lock.
-                mode: WalkMode,
             },
             /// `uffdmove p A B`: what UFFDIO_MOVE does with one page.
             UffdMove {

@@ -263,6 +263,10 @@ fn print_checked(tree: &str, checked: &Checked, pieces: bool) -> ExitCode {
     println!("version   {}", extract.version);
     println!("origin    {origin}");
     println!("revision  {}", extract.revision);
+    match &trial.without_pages {
+        None => println!("pages     kernel"),
+        Some(reason) => println!("pages     model ({reason})"),
+    }
     let (verdict, code) = match (&trial.left_out, &trial.without_vma_code) {
         (Some(reason), _) => (format!("does not compile: {reason}"), ExitCode::FAILURE),
         (None, Some(reason)) => (format!("works with the model of the VMA code alone: {reason}"), ExitCode::SUCCESS),

@@ -16,11 +16,11 @@ struct vm_area_struct;
 /* The bits of an entry. */
 #define ENTRY_PRESENT 0x001ul
 #define ENTRY_WRITE 0x002ul
-#define ENTRY_USER 0x004ul
+#define ENTRY_USER 0x040ul
 #define ENTRY_ACCESSED 0x008ul
 #define ENTRY_DIRTY 0x010ul
 #define ENTRY_SPECIAL 0x020ul
-#define ENTRY_NONE 0x040ul		/* present for the kernel, not for the hardware */
+#define ENTRY_NONE 0x004ul		/* present for the kernel alone; of no absent entry */
 #define ENTRY_BITS (PAGE_SIZE - 1)
 /* Of an absent entry. */
 #define SWAP_EXCLUSIVE 0x002ul

@@ -1,0 +1,125 @@
+//! The kernel's own page-table code: of which references it is there, what it runs, and how its allocations fail.
+//!
+//! That its invariants can fail is in tests/planted_faults.rs.
+
+use rmap_diff::kernel::{self, Reference};
+use rmap_diff::known::{self, KnownFindings};
+use rmap_diff::prove::seeds;
+use rmap_diff::session::{Session, VmaCode};
+use rmap_diff::trace::{Mix, Rng, Trace, random_trace};
+
+/// The references that have it.
+fn with_pages() -> impl Iterator<Item = &'static Reference> {
+    kernel::references().iter().filter(|reference| reference.without_pages_layer().is_none())
+}
+
+fn session(reference: &'static Reference) -> Session {
+    Session::new(reference).with_vma(VmaCode::Pages)
+}
+
+/// Plays a trace on each of them, and tells how many operations were done, refused and failed.
+fn play(text: &str) -> Vec<(u64, u64, u64)> {
+    let trace: Trace = text.parse().unwrap();
+    let of = |reference| {
+        let result = session(reference).player().unwrap().play(&trace);
+        assert_eq!(result.finding.as_ref().map(|finding| finding.signature()), None, "{}: {text}", reference.name);
+        (result.stats.done, result.stats.refused, result.stats.failed)
+    };
+    with_pages().map(of).collect()
+}
+
+/// The share of the function lines of mm/rmap.c that is compiled, in percent.
+fn share(reference: &Reference) -> u32 {
+    let (_, after) = reference.extract.split_once("Compiled of mm/rmap.c\n").unwrap();
+    after.trim_start().split(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn the_newest_kernels_have_it_and_nearly_all_of_rmap_c_is_compiled() {
+    let of_7 = |reference: &&Reference| reference.version.starts_with("7.");
+    assert!(with_pages().any(|reference| of_7(&reference)));
+    for reference in with_pages() {
+        let least = if of_7(&reference) { 98 } else { 90 };
+        assert!(share(reference) >= least, "{}: {} %", reference.name, share(reference));
+    }
+}
+
+#[test]
+fn a_reference_without_it_says_why_and_names_what_is_not_compiled() {
+    for reference in kernel::references() {
+        let Some(why) = reference.without_pages_layer() else { continue };
+        assert!(!why.is_empty() && share(reference) < 50, "{}", reference.name);
+        assert!(
+            reference.extract.contains("not compiled, for the page-table code is not built ("),
+            "{}",
+            reference.name
+        );
+        assert!(reference.extract.contains("    try_to_unmap_one ("), "{}", reference.name);
+        let error = session(reference).player().err().unwrap().to_string();
+        assert!(error.contains("has no kernel page-table code") && error.contains("--vma kernel"), "{error}");
+    }
+}
+
+#[test]
+fn every_seed_runs_on_the_kernels_own_page_tables() {
+    let seeds = seeds(VmaCode::Pages);
+    assert!(seeds.len() > 30);
+    for reference in with_pages() {
+        let mut player = session(reference).player().unwrap();
+        for seed in &seeds {
+            let result = player.play(seed);
+            assert_eq!(result.finding.map(|finding| finding.signature()), None, "{}:\n{seed}", reference.name);
+        }
+    }
+}
+
+#[test]
+fn random_traces_with_failing_frames_and_page_tables_break_nothing() {
+    let mix = Mix { fail_page_per_mille: 200, ..Mix::full_fork_heavy() };
+    for reference in with_pages() {
+        let known = known::signatures(&KnownFindings::embedded().of(reference.name, reference.version));
+        let mut player = session(reference).tolerating(known).player().unwrap();
+        let mut rng = Rng::new(7);
+        for _ in 0..40 {
+            let trace = random_trace(&mut rng, 128, &mix);
+            let result = player.play(&trace);
+            assert_eq!(result.finding.map(|finding| finding.signature()), None, "{}:\n{trace}", reference.name);
+        }
+    }
+}
+
+#[test]
+fn the_first_fault_allocates_three_page_tables_and_a_frame() {
+    for attempt in 1..=4 {
+        for (done, refused, failed) in play(&format!("map p0 0x10..0x14\nfault p0 0x10 failpage={attempt}\n")) {
+            assert_eq!((done, refused, failed), (1, 0, 1), "attempt {attempt}");
+        }
+    }
+    for counts in play("map p0 0x10..0x14\nfault p0 0x10 failpage=5\n") {
+        assert_eq!(counts, (2, 0, 0));
+    }
+}
+
+/// The pages lie on both sides of a border between two page tables.
+#[test]
+fn a_fork_or_a_move_that_fails_half_way_leaves_both_processes_sound() {
+    for attempt in 1..=4 {
+        let text = format!(
+            "map p0 0x1fe..0x202\nfault p0 0x1ff\nfault p0 0x200\nfork p0 p1 failpage={attempt}\nfault p0 0x1ff\n\
+             fault p0 0x200\nfork p0 p2\nmove p0 0x1fe..0x202 0x3ff failpage={}\nwalk p2 0x1ff locked\n",
+            attempt % 2 + 1
+        );
+        for (_, refused, failed) in play(&text) {
+            assert!(refused == 0 && failed > 0, "attempt {attempt}: {refused} refused, {failed} failed");
+        }
+    }
+}
+
+#[test]
+fn migration_of_a_shared_page_and_back_leaves_every_entry_as_it_was() {
+    let text = "map p0 0x10..0x14\nfault p0 0x11\nwalk p0 0x11 locked\nfork p0 p1\nfork p1 p2\nwalk p1 0x11 locked\n\
+                walk p2 0x11\nfault p1 0x11\nwalk p1 0x11 locked\nwalk p0 0x11 locked\n";
+    for counts in play(text) {
+        assert_eq!(counts, (10, 0, 0));
+    }
+}
