@@ -104,8 +104,8 @@ static void forget_events(void)
 }
 
 /*
- * As reclaim asks who used a page; or as migration takes a page out of every page table, and, having
- * failed to copy it, puts it back.
+ * As reclaim asks who used a page; or as migration takes a page out of every page table, and puts
+ * it back where it could not copy it.
  */
 static int32_t drive_walk(struct mm_struct *mm, const struct rmap_operation_walk *op)
 {
