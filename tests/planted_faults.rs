@@ -750,11 +750,11 @@ static IN_C: &[InC] = &[
         fault: Fault {
             name: "fork-leaves-the-page-exclusive",
             about: "a page that parent and child share stays marked exclusive",
-            file: "include/linux/rmap.h",
+            file: "mm/memory.c",
             edits: &[Edit {
-                within: "__folio_try_dup_anon_rmap",
-                from: "ClearPageAnonExclusive(page);\n\t\t\tatomic_inc",
-                to: ";\n\t\t\tatomic_inc",
+                within: "copy_present_ptes",
+                from: "rss[MM_ANONPAGES]++;\n\t\tVM_WARN_ON_FOLIO(PageAnonExclusive(page), folio);",
+                to: "rss[MM_ANONPAGES]++;\n\t\tSetPageAnonExclusive(page);",
             }],
         },
         hunts: &[pages(Finds(&["violate Exclusive exclusive page with several entries"]))],
@@ -1125,6 +1125,16 @@ fn each_planted_fault_in_the_c_is_found_with_the_kernel_driver() {
 #[test]
 fn each_planted_fault_in_the_c_is_found_with_the_kernel_driver_by_the_invariants_alone() {
     hunt_in_c("kernel", "kernel", |case| &case.alone);
+}
+
+#[test]
+fn each_planted_fault_in_the_c_is_found_with_the_kernels_own_page_tables() {
+    hunt_in_c("pages", "both", |case| &case.lockstep);
+}
+
+#[test]
+fn each_planted_fault_in_the_c_is_found_with_the_kernels_own_page_tables_by_the_invariants_alone() {
+    hunt_in_c("pages", "kernel", |case| &case.alone);
 }
 
 #[test]
