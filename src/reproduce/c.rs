@@ -12,6 +12,7 @@
 //! | `uffdmove` | `UFFDIO_MOVE` |
 //! | `walk` | a comment: it changes nothing, and no system call is just that |
 //! | `pin`, `unpin` | none: the trace is refused. The kernel holds such references on its own account, and they decide how long an anon_vma lives |
+//! | `brk` | none: the trace is refused. A process has one heap, and cannot choose its address |
 //!
 //! `fail=` becomes an allocation failed by `/proc/self/fail-nth`, which is one attempt: of a list the first. Without it such a
 //! step is skipped if it failed in the trace, since it would succeed. `failnode=` has a note alone: fail-nth counts all
@@ -224,7 +225,7 @@ fn call(kind: &OpKind, played: &PlayedOp) -> Result<String, &'static str> {
             let (start, end) = played.vma.map_or((to, to + 1), |vma| (vma.start, vma.end));
             format!("move_page(at({start:#x}), len({:#x}), at({from:#x}), at({to:#x}))", end - start)
         }
-        UserAction::None(_) => return Err("no system call does it"),
+        UserAction::None(reason) => return Err(reason),
     })
 }
 
