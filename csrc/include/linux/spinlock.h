@@ -19,6 +19,11 @@ typedef struct {
  */
 #define SPINLOCK_HELD 0x5ec0de5u
 
+/* The page layer has locks that nobody is told of. */
+#ifndef spin_lock_is_told
+#define spin_lock_is_told(lock) true
+#endif
+
 static inline void spin_lock(spinlock_t *lock)
 {
 	if (lock->held == SPINLOCK_HELD) {
@@ -27,7 +32,8 @@ static inline void spin_lock(spinlock_t *lock)
 	}
 	lock->held = SPINLOCK_HELD;
 	current_world->nr_spinlocks++;
-	record(RMAP_EVENT_SPIN_LOCK, 0, 0, lock->mm, 0);
+	if (spin_lock_is_told(lock))
+		record(RMAP_EVENT_SPIN_LOCK, 0, 0, lock->mm, 0);
 }
 
 static inline void spin_unlock(spinlock_t *lock)
@@ -38,14 +44,17 @@ static inline void spin_unlock(spinlock_t *lock)
 	}
 	lock->held = 0;
 	current_world->nr_spinlocks--;
-	record(RMAP_EVENT_SPIN_UNLOCK, 0, 0, lock->mm, 0);
+	if (spin_lock_is_told(lock))
+		record(RMAP_EVENT_SPIN_UNLOCK, 0, 0, lock->mm, 0);
 }
 
 /* --- No-op --- */
 
+#ifndef RMAP_PAGES
 /* That of a maple tree, which nobody takes: its mm's lock is held. */
 static inline void spin_lock_init(spinlock_t *lock)
 {
 }
+#endif
 
 #endif /* _LINUX_SPINLOCK_H */
