@@ -249,23 +249,13 @@ fn gained<'a>(operation: &OpKind, before: &[Mapped], after: &'a [Mapped]) -> Opt
 /// those of its new place, all other memory keeps what it had. Of several VMAs only the first is known: once it has moved
 /// it may merge with the next, which then has an anon_vma.
 fn misplaced<'a>(operation: &OpKind, before: &[Mapped], after: &'a [Mapped]) -> Option<&'a Mapped> {
-    let (was, [place, place_end]) = first_moved(operation, before)?;
+    let (was, [place, place_end]) = neighbours::first_moved(operation, before)?;
     let pgoff = match was.file || was.faulted {
         true => was.range.pgoff,
         false => place,
     };
     let mut touched = after.iter().filter(|vma| vma.range.start < place_end && place < vma.range.end);
     touched.find(|vma| vma.range.pgoff.wrapping_sub(vma.range.start) != pgoff.wrapping_sub(place))
-}
-
-/// The first VMA of which a move takes pages, cut to those, and to where they go.
-pub(super) fn first_moved(operation: &OpKind, before: &[Mapped]) -> Option<(Mapped, [u64; 2])> {
-    let OpKind::Move { start, end, to, .. } = *operation else { return None };
-    let was = *before.iter().find(|was| was.range.start < end && start < was.range.end)?;
-    let (first, last) = (was.range.start.max(start), was.range.end.min(end));
-    let pgoff = was.range.pgoff.wrapping_add(first - was.range.start);
-    let was = Mapped { range: VmaRange { start: first, end: last, pgoff }, ..was };
-    Some((was, [first - start + to, last - start + to]))
 }
 
 /// After a fork: a page of the parent's that the child has not. `child` tells what the child has at a page. What has no

@@ -3,8 +3,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::meaning::first_moved;
-use crate::rmap::VmaAttributes;
+use crate::rmap::{VmaAttributes, VmaRange};
 use crate::trace::{Mapped, Meaning, OpKind};
 
 /// The pages between which an operation may merge, if it changes memory in place.
@@ -30,6 +29,16 @@ fn new_range(operation: &OpKind) -> Option<NewRange> {
         Meaning::Append(start, end, _) => Some(NewRange { start, end, merges_up_to: start }),
         _ => None,
     }
+}
+
+/// The first VMA of which a move takes pages, cut to those, and to where they go.
+pub(super) fn first_moved(operation: &OpKind, before: &[Mapped]) -> Option<(Mapped, [u64; 2])> {
+    let OpKind::Move { start, end, to, .. } = *operation else { return None };
+    let was = *before.iter().find(|was| was.range.start < end && start < was.range.end)?;
+    let (first, last) = (was.range.start.max(start), was.range.end.min(end));
+    let pgoff = was.range.pgoff.wrapping_add(first - was.range.start);
+    let was = Mapped { range: VmaRange { start: first, end: last, pgoff }, ..was };
+    Some((was, [first - start + to, last - start + to]))
 }
 
 /// After an operation to which no allocation failed: a page at which two VMAs touch that should be one. They are alike, and
