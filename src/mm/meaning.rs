@@ -2,7 +2,7 @@
 //! of what the kernel's VMA code is asked to do; of where VMAs begin and end it knows only where two must be one.
 
 use super::neighbours;
-use crate::rmap::{EAGAIN, EEXIST, EFAULT, EINTR, ENOMEM, VmaAttributes, VmaRange};
+use crate::rmap::{EAGAIN, EEXIST, EFAULT, EINTR, ENOMEM, VmaAttributes};
 use crate::trace::{Mapped, Meaning, MemoryKind, OpKind};
 
 /// An operation did something else than it was asked.
@@ -474,7 +474,7 @@ fn differ(operation: &OpKind, expected: &[Piece], there: &[Piece]) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::rmap::{MmId, VmaId};
+    use crate::rmap::{MmId, VmaId, VmaRange};
 
     pub fn vma(start: u64, end: u64) -> Mapped {
         Mapped {
