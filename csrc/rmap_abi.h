@@ -4,8 +4,7 @@
  * bindgen reads it for the compiled kernel references. A port in C, or in any
  * language with a C interface, can be compared by exporting the same table.
  *
- * Version 3. Only integers and pointers to integers cross it. Objects are
- * named by birth serial: the nth successful allocation of their cache since
+ * Only integers and pointers to integers cross it. Objects are named by birth serial: the nth successful allocation of their cache since
  * the last reset, from 0. Pages are page numbers; the end of a range is
  * exclusive.
  *
@@ -692,8 +691,8 @@ struct rmap_ops {
 	/*
 	 * What is mapped in a process, by the mm's own tree: map_count, total_vm, whether the tree
 	 * is in RCU mode or need not be (MM_MT_FLAGS until 6.2), then of each VMA its serial,
-	 * start, end, flags | file << 32 as in a state stream, whether it has an anon_vma, and
-	 * how many entries its chain has, 2 standing for more, too.
+	 * start, end, pgoff, flags | file << 32 as in a state stream, anon_vma + 1 or 0, and how
+	 * many entries its chain has, 2 standing for more.
 	 */
 	const uint64_t *(*space)(struct rmap_world *world, uint32_t mm, uint32_t *count);
 	/*

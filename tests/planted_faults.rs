@@ -68,6 +68,7 @@ const OPS_IN_PORT: u64 = 20_000;
 const LINKED: Finds = Finds(&["violate I8 range changed in the trees", "violate I8 tree order"]);
 
 const SHOULD_BE_ONE: &[&str] = &["violate Asked VMAs that should be one ("];
+const MOVED_SHOULD_BE_ONE: &[&str] = &["violate Asked VMAs that should be one (move)"];
 const HEAP_SHOULD_BE_ONE: &[&str] = &["violate Asked VMAs that should be one (brk)"];
 /// The oracle sees the merge of two VMAs, the kernel's assertion that of three.
 const MERGES_A_MOVED_CHILD: &[&str] = &[
@@ -622,6 +623,34 @@ static IN_C: &[InC] = &[
                 within: "is_mergeable_anon_vma",
                 from: "if (!tgt_anon && src_anon) {",
                 to: "if (!tgt_anon && src_anon && src) return false; if (!tgt_anon && src_anon) {",
+            }],
+        },
+        hunts: &[kernel("varied", Finds(SHOULD_BE_ONE), Finds(SHOULD_BE_ONE))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "moved-and-apart",
+            about: "what was written to is not merged, where it is moved to, with what was not",
+            file: "mm/vma.c",
+            edits: &[Edit {
+                within: "is_mergeable_anon_vma",
+                from: "if (vma_is_fork_child(copied_from))",
+                to: "if (copied_from)",
+            }],
+        },
+        hunts: &[kernel("varied", Finds(MOVED_SHOULD_BE_ONE), Finds(MOVED_SHOULD_BE_ONE))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "one-anon-vma-and-apart",
+            about: "pieces that have one anon_vma do not become one VMA again",
+            file: "mm/vma.c",
+            edits: &[Edit {
+                within: "is_mergeable_anon_vma",
+                from: "return src_anon == tgt_anon;",
+                to: "return !src_anon && !tgt_anon;",
             }],
         },
         hunts: &[kernel("varied", Finds(SHOULD_BE_ONE), Finds(SHOULD_BE_ONE))],

@@ -386,7 +386,7 @@ static const uint64_t *reference_space(struct rmap_world *w, uint32_t mm, uint32
 				put_word(vma->vm_end >> PAGE_SHIFT);
 				put_word(vma->vm_pgoff);
 				put_word(vma_told_kind(vma));
-				put_word(!!vma->anon_vma);
+				put_word(optional_serial(vma->anon_vma));
 				put_word(chain_length(vma));
 			}
 		}

@@ -192,7 +192,7 @@ mod tests {
                 dontcopy: false,
                 wipeonfork: false,
                 flags: 0,
-                faulted: true,
+                anon_vma: Some(AnonVmaId(0)),
                 is_child: false,
             })
         };

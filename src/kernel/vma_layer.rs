@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::{Kernel, abi, page_tables, wire};
-use crate::rmap::{EINVAL, Event, Fail, MmId, Side, VmaAttributes, VmaId, VmaRange};
+use crate::rmap::{AnonVmaId, EINVAL, Event, Fail, MmId, Side, VmaAttributes, VmaId, VmaRange};
 use crate::trace::{Mapped, MmCounts, PageTables, Request, Seen, Watched};
 
 /// How C comes back: whose it is, the watcher, and what it panicked with, which must not unwind through C.
@@ -85,7 +85,7 @@ impl Watched for Kernel {
             dontcopy: vma[4] & VmaAttributes::DONTCOPY != 0,
             wipeonfork: vma[4] & VmaAttributes::WIPEONFORK != 0,
             flags: vma[4] as u32,
-            faulted: vma[5] != 0,
+            anon_vma: vma[5].checked_sub(1).map(|serial| AnonVmaId(serial as u32)),
             is_child: vma[5] != 0 && vma[6] > 1,
         }));
         Some(MmCounts { map_count, total_vm, in_rcu: in_rcu != 0 })

@@ -181,10 +181,10 @@ impl KernelDriver {
             OpKind::Move { mm, start, end, to, .. } => (mm, Some(start), to, to.checked_add(end - start)?),
             _ => return None,
         };
-        let this = source.and_then(|page| self.mapped_at(mm, page)).is_some_and(|vma| vma.faulted);
+        let this = source.and_then(|page| self.mapped_at(mm, page)).is_some_and(|vma| vma.faulted());
         let below = start.checked_sub(1).and_then(|page| self.mapped_at(mm, page));
-        let previous = below.filter(|vma| vma.range.end == start).map(|vma| vma.faulted);
-        let next = self.mapped_at(mm, end).filter(|vma| vma.range.start == end).map(|vma| vma.faulted);
+        let previous = below.filter(|vma| vma.range.end == start).map(|vma| vma.faulted());
+        let next = self.mapped_at(mm, end).filter(|vma| vma.range.start == end).map(|vma| vma.faulted());
         (previous.is_some() || next.is_some()).then_some(Edges { mm, start, end, this, previous, next })
     }
 

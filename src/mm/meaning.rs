@@ -206,7 +206,7 @@ fn overlaps(vma: &Mapped, start: u64, end: u64) -> bool {
 /// An untouched anonymous VMA whose page offset is not its address, though there was none there. The copy of a VMA that
 /// is wiped for the child has that of the parent's, which may have moved.
 fn displaced(operation: &OpKind, spaces: &Spaces, errno: i32) -> Option<UnexpectedEffect> {
-    let odd = |vma: &Mapped| !vma.file && !vma.faulted && vma.range.pgoff != vma.range.start;
+    let odd = |vma: &Mapped| !vma.file && !vma.faulted() && vma.range.pgoff != vma.range.start;
     let same = |was: &Mapped, vma: &Mapped| {
         let ahead = |vma: &Mapped| vma.range.pgoff.wrapping_sub(vma.range.start);
         overlaps(was, vma.range.start, vma.range.end) && ahead(was) == ahead(vma)
@@ -236,13 +236,13 @@ fn gained<'a>(operation: &OpKind, before: &[Mapped], after: &'a [Mapped]) -> Opt
             OpKind::Move { start, end, .. } => of.range.start < end && start < of.range.end,
             _ => false,
         };
-        of.faulted && (moved_in || of.range.start < vma.range.end && vma.range.start < of.range.end)
+        of.faulted() && (moved_in || of.range.start < vma.range.end && vma.range.start < of.range.end)
     };
     let gained = |vma: &&Mapped, was: &Mapped| {
         let has_grown = vma.range.start < was.range.start || was.range.end < vma.range.end;
-        was.vma == vma.vma && !was.faulted && (has_grown || !is_move) && !before.iter().any(|of| takes_in(vma, of))
+        was.vma == vma.vma && !was.faulted() && (has_grown || !is_move) && !before.iter().any(|of| takes_in(vma, of))
     };
-    after.iter().filter(|vma| vma.faulted).find(|vma| before.iter().any(|was| gained(vma, was)))
+    after.iter().filter(|vma| vma.faulted()).find(|vma| before.iter().any(|was| gained(vma, was)))
 }
 
 /// After a move: a VMA in which a page has not the page offset that it should. Anonymous memory without an anon_vma has
@@ -250,7 +250,7 @@ fn gained<'a>(operation: &OpKind, before: &[Mapped], after: &'a [Mapped]) -> Opt
 /// it may merge with the next, which then has an anon_vma.
 fn misplaced<'a>(operation: &OpKind, before: &[Mapped], after: &'a [Mapped]) -> Option<&'a Mapped> {
     let (was, [place, place_end]) = neighbours::first_moved(operation, before)?;
-    let pgoff = match was.file || was.faulted {
+    let pgoff = match was.file || was.faulted() {
         true => was.range.pgoff,
         false => place,
     };
@@ -266,7 +266,7 @@ pub fn missing_page<F: PartialEq>(
     pages: impl Iterator<Item = (u64, F)>,
     child: impl Fn(u64) -> Option<F>,
 ) -> Option<UnexpectedEffect> {
-    let copied = |vma: &Mapped| vma.faulted && !vma.dontcopy && !vma.wipeonfork;
+    let copied = |vma: &Mapped| vma.faulted() && !vma.dontcopy && !vma.wipeonfork;
     let mut vmas = spaces.before.iter().filter(|vma| copied(vma)).peekable();
     for (page, folio) in pages {
         while vmas.next_if(|vma| vma.range.end <= page).is_some() {}
@@ -297,7 +297,7 @@ fn forked(operation: &OpKind, spaces: &Spaces) -> Option<UnexpectedEffect> {
     if expected != there {
         return broken("child has not what its parent has", differ(operation, &expected, &there));
     }
-    let bare = copied.iter().zip(child).find(|(of, vma)| vma.faulted != (of.faulted && !of.wipeonfork));
+    let bare = copied.iter().zip(child).find(|(of, vma)| vma.faulted() != (of.faulted() && !of.wipeonfork));
     bare.and_then(|(of, _)| {
         broken("child's VMA and its parent's anon_vma", format!("{operation:?}: the child's at {}", of.range))
     })
@@ -474,7 +474,7 @@ fn differ(operation: &OpKind, expected: &[Piece], there: &[Piece]) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::rmap::{MmId, VmaId, VmaRange};
+    use crate::rmap::{AnonVmaId, MmId, VmaId, VmaRange};
 
     pub fn vma(start: u64, end: u64) -> Mapped {
         Mapped {
@@ -485,9 +485,13 @@ pub(super) mod tests {
             dontcopy: false,
             wipeonfork: false,
             flags: 0x83,
-            faulted: false,
+            anon_vma: None,
             is_child: false,
         }
+    }
+
+    pub fn touched(vma: Mapped) -> Mapped {
+        Mapped { anon_vma: Some(AnonVmaId(0)), ..vma }
     }
 
     /// The rule that is broken; `child` is empty where the operation is no fork.
@@ -533,14 +537,13 @@ pub(super) mod tests {
     #[test]
     fn untouched_memory_has_its_address_as_page_offset() {
         let at = |pgoff, start, end| Mapped { range: VmaRange { start, end, pgoff }, ..vma(start, end) };
-        let faulted = |vma: Mapped| Mapped { faulted: true, ..vma };
         let wiped = |vma: Mapped| Mapped { wipeonfork: true, ..vma };
         let odd = Some("page offset of untouched memory");
         let stays = OpKind::Move { mm: P0, start: 4, end: 6, to: 8, dontunmap: true };
-        let moved = faulted(at(1, 8, 10));
+        let moved = touched(at(1, 8, 10));
         let of = |before: &[Mapped], after: &[Mapped]| broken(stays, before, after, 0);
-        assert_eq!(of(&[faulted(at(1, 4, 6))], &[at(1, 4, 6), moved]), odd);
-        assert_eq!(of(&[faulted(at(1, 4, 6))], &[at(4, 4, 6), moved]), None);
+        assert_eq!(of(&[touched(at(1, 4, 6))], &[at(1, 4, 6), moved]), odd);
+        assert_eq!(of(&[touched(at(1, 4, 6))], &[at(4, 4, 6), moved]), None);
         // What was so before is no news, whatever range of it is left.
         let unmap = OpKind::Unmap { mm: P0, start: 4, end: 5 };
         assert_eq!(broken(unmap, &[at(1, 4, 6)], &[at(2, 5, 6)], 0), None);
@@ -551,10 +554,10 @@ pub(super) mod tests {
             let spaces = Spaces { before: parent, after: Some(parent), child: Some(child), merges_either_way: false };
             unexpected_effect(&fork, &spaces, errno, 0).map(|effect| effect.what)
         };
-        let parent = wiped(faulted(at(1, 4, 6)));
+        let parent = wiped(touched(at(1, 4, 6)));
         assert_eq!(forked(&[parent], &[wiped(at(1, 4, 6))], 0), None);
         assert_eq!(forked(&[parent], &[wiped(at(2, 4, 6))], 0), odd);
-        assert_eq!(forked(&[faulted(at(1, 4, 6))], &[at(1, 4, 6)], 0), odd);
+        assert_eq!(forked(&[touched(at(1, 4, 6))], &[at(1, 4, 6)], 0), odd);
         // The child of another fork.
         assert_eq!(forked(&[parent], &[at(2, 4, 6)], EEXIST), None);
     }
@@ -657,30 +660,28 @@ pub(super) mod tests {
     #[test]
     fn an_anon_vma_comes_with_a_fault_or_with_what_another_vma_had() {
         let gains = Some("VMA got an anon_vma that it has no use for");
-        let faulted = |vma| Mapped { faulted: true, ..vma };
-        let next = Mapped { vma: VmaId(1), ..faulted(vma(4, 8)) };
+        let next = Mapped { vma: VmaId(1), ..touched(vma(4, 8)) };
         let protect = OpKind::Protect { mm: P0, start: 4, end: 6, write: true };
-        assert_eq!(broken(protect, &[vma(0, 4), next], &[faulted(vma(0, 4)), next], 22), gains);
-        assert_eq!(broken(protect, &[vma(0, 4), next], &[faulted(vma(0, 4)), next], 0), gains);
-        assert_eq!(broken(protect, &[vma(0, 4), next], &[faulted(vma(0, 8))], 0), None);
+        assert_eq!(broken(protect, &[vma(0, 4), next], &[touched(vma(0, 4)), next], 22), gains);
+        assert_eq!(broken(protect, &[vma(0, 4), next], &[touched(vma(0, 4)), next], 0), gains);
+        assert_eq!(broken(protect, &[vma(0, 4), next], &[touched(vma(0, 8))], 0), None);
         assert_eq!(broken(protect, &[vma(0, 4), next], &[vma(0, 4), next], 0), None);
         let fault = OpKind::Fault { mm: P0, page: 0, read: false };
-        assert_eq!(broken(fault, &[vma(0, 4)], &[faulted(vma(0, 4))], 0), None);
+        assert_eq!(broken(fault, &[vma(0, 4)], &[touched(vma(0, 4))], 0), None);
     }
 
     #[test]
     fn who_grows_gets_the_anon_vma_of_what_it_takes_in_and_no_other() {
         let gains = Some("VMA got an anon_vma that it has no use for");
-        let faulted = |vma| Mapped { faulted: true, ..vma };
         let other = |start, end| Mapped { vma: VmaId(1), ..vma(start, end) };
         let resize = OpKind::Resize { mm: P0, start: 0, end: 4, pages: 8 };
-        let beside = faulted(other(8, 12));
-        assert_eq!(broken(resize, &[vma(0, 4), beside], &[faulted(vma(0, 8)), beside], 0), gains);
-        assert_eq!(broken(resize, &[vma(0, 4), beside], &[faulted(vma(0, 12))], 0), None);
+        let beside = touched(other(8, 12));
+        assert_eq!(broken(resize, &[vma(0, 4), beside], &[touched(vma(0, 8)), beside], 0), gains);
+        assert_eq!(broken(resize, &[vma(0, 4), beside], &[touched(vma(0, 12))], 0), None);
         let moves = OpKind::Move { mm: P0, start: 20, end: 24, to: 4, dontunmap: false };
         let moved = |pgoff, end| Mapped { range: VmaRange { start: 0, end, pgoff }, ..vma(0, 8) };
         let source = |vma: Mapped| Mapped { range: VmaRange { pgoff: 4, ..vma.range }, ..vma };
-        let [was, is] = [source(faulted(other(20, 24))), faulted(moved(0, 8))];
+        let [was, is] = [source(touched(other(20, 24))), touched(moved(0, 8))];
         assert_eq!(broken(moves, &[vma(0, 4), was], &[is], 0), None);
         assert_eq!(broken(moves, &[vma(0, 4), other(20, 24)], &[is], 0), gains);
         assert_eq!(broken(moves, &[vma(0, 4), beside, other(20, 24)], &[is, beside], 0), gains);
@@ -692,7 +693,7 @@ pub(super) mod tests {
         let moves = OpKind::Move { mm: P0, start: 2, end: 4, to: 8, dontunmap: false };
         let at = |pgoff| Mapped { range: VmaRange { start: 8, end: 10, pgoff }, ..vma(8, 10) };
         for (faulted, right, wrong) in [(false, 8, 2), (true, 2, 8)] {
-            let of = |vma| Mapped { faulted, ..vma };
+            let of = |vma| if faulted { touched(vma) } else { vma };
             let before = [of(vma(0, 4))];
             assert_eq!(broken(moves, &before, &[of(vma(0, 2)), of(at(right))], 0), None);
             assert_eq!(broken(moves, &before, &[of(vma(0, 2)), of(at(wrong))], 0), misplaced);
@@ -711,7 +712,7 @@ pub(super) mod tests {
         for other in [
             Mapped { flags: 0x81, writable: false, ..vma(0, 4) },
             Mapped { file: true, ..vma(0, 4) },
-            Mapped { faulted: true, is_child: true, ..vma(0, 4) },
+            Mapped { is_child: true, ..touched(vma(0, 4)) },
             Mapped { range: VmaRange { start: 0, end: 4, pgoff: 7 }, ..vma(0, 4) },
         ] {
             assert_eq!(broken(map, &[other], &[other, vma(4, 8)], 0), None);
@@ -727,8 +728,7 @@ pub(super) mod tests {
     #[test]
     fn a_child_has_the_pages_that_its_parent_has() {
         let fork = OpKind::Fork { parent: P0, child: MmId(1) };
-        let before =
-            [vma(0, 2), Mapped { faulted: true, wipeonfork: true, ..vma(2, 4) }, Mapped { faulted: true, ..vma(4, 6) }];
+        let before = [vma(0, 2), Mapped { wipeonfork: true, ..touched(vma(2, 4)) }, touched(vma(4, 6))];
         let spaces = Spaces { before: &before, after: Some(&before), child: Some(&before), merges_either_way: false };
         let parent = || [(1, 'a'), (2, 'b'), (5, 'c')].into_iter();
         let of = |child: fn(u64) -> Option<char>| missing_page(&fork, &spaces, parent(), child).is_some();
@@ -752,7 +752,7 @@ pub(super) mod tests {
     #[test]
     fn a_child_has_what_its_parent_has() {
         let fork = OpKind::Fork { parent: P0, child: MmId(1) };
-        let before = [vma(0, 2), Mapped { dontcopy: true, ..vma(2, 4) }, Mapped { faulted: true, ..vma(4, 6) }];
+        let before = [vma(0, 2), Mapped { dontcopy: true, ..vma(2, 4) }, touched(vma(4, 6))];
         let of = |child: Option<&[Mapped]>| {
             unexpected_effect(
                 &fork,

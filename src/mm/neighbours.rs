@@ -42,45 +42,42 @@ pub(super) fn first_moved(operation: &OpKind, before: &[Mapped]) -> Option<(Mapp
 }
 
 /// After an operation to which no allocation failed: a page at which two VMAs touch that should be one. They are alike, and
-/// were made so at that place by the operation. Neither was written to; or only one was and no fork made it, which a kernel
-/// merges if the other is new, and since 6.19 (`either_way`) in any case.
+/// were made so at that place by the operation. They have one anon_vma, or none; or only one of them has one and no fork made
+/// it, which a kernel merges if the other is new there, and since 6.19 (`either_way`) in any case.
 pub(super) fn unmerged(operation: &OpKind, before: &[Mapped], after: &[Mapped], either_way: bool) -> Option<u64> {
-    let new = new_range(operation);
+    let new = match (new_range(operation), operation) {
+        (Some(new), _) => Some(new),
+        // What moves to beside where it stays mapped is kept apart from it.
+        (None, OpKind::Move { dontunmap: false, .. }) => {
+            let [start, end] = first_moved(operation, before)?.1;
+            Some(NewRange { start, end, merges_up_to: end })
+        }
+        _ => None,
+    };
     let is_new =
         |vma: &Mapped| new.as_ref().is_some_and(|new| vma.range.start <= new.start && new.end <= vma.range.end);
     let alike = |a: &Mapped, b: &Mapped| {
         let of_one_kind = !a.file && !b.file && a.flags == b.flags && u64::from(a.flags) & VmaAttributes::OTHER == 0;
-        let in_place = |vma: &Mapped| vma.faulted || vma.range.pgoff == vma.range.start;
+        let in_place = |vma: &Mapped| vma.faulted() || vma.range.pgoff == vma.range.start;
         let goes_on = b.range.pgoff.wrapping_sub(a.range.pgoff) == a.range.end - a.range.start;
-        let mergeable = match (a.faulted, b.faulted) {
-            (false, false) => true,
-            (true, true) => false,
-            (true, false) => (either_way || is_new(b)) && !a.is_child,
-            (false, true) => (either_way || is_new(a)) && !b.is_child,
+        let mergeable = match (a.anon_vma, b.anon_vma) {
+            (None, Some(_)) => (either_way || is_new(a)) && !b.is_child,
+            (Some(_), None) => (either_way || is_new(b)) && !a.is_child,
+            (a, b) => a == b,
         };
         of_one_kind && in_place(a) && in_place(b) && goes_on && mergeable
     };
-    let apart = |space: &[Mapped], at: &dyn Fn(u64) -> bool, faulted: bool| {
+    let apart = |space: &[Mapped], at: &dyn Fn(u64) -> bool| {
         let pairs = space.iter().zip(space.iter().skip(1)).filter(|(a, b)| a.range.end == b.range.start);
-        let mut pairs = pairs.filter(|(a, b)| at(a.range.end) && (faulted || !a.faulted && !b.faulted));
-        pairs.find(|(a, b)| alike(a, b)).map(|(a, _)| a.range.end)
+        pairs.filter(|(a, _)| at(a.range.end)).find(|(a, b)| alike(a, b)).map(|(a, _)| a.range.end)
     };
     if let Some(NewRange { start, merges_up_to, .. }) = new {
-        return apart(after, &|page| page == start || page == merges_up_to, true);
+        return apart(after, &|page| page == start || page == merges_up_to);
     }
-    match *operation {
-        // What moves to beside where it stays mapped is kept apart from it.
-        OpKind::Move { dontunmap: false, .. } => {
-            let ends = first_moved(operation, before)?.1;
-            apart(after, &|page| ends.contains(&page), false)
-        }
-        _ => {
-            let borders = borders(operation)?;
-            // What was apart before is not asked for again.
-            let was = |page: u64| apart(before, &|at| at == page, true).is_some();
-            apart(after, &|page| borders.contains(&page) && !was(page), true)
-        }
-    }
+    let borders = borders(operation)?;
+    // What was apart before is not asked for again.
+    let was = |page: u64| apart(before, &|at| at == page).is_some();
+    apart(after, &|page| borders.contains(&page) && !was(page))
 }
 
 /// A page at which a VMA that a fork made has become one with memory that was never written to: the lock of its anon_vma is
@@ -97,7 +94,7 @@ pub(super) fn merged_child(operation: &OpKind, before: &[Mapped], after: &[Mappe
         let (below, above) = (page.checked_sub(1).and_then(at), at(page));
         let is_child = |vma: Option<&Mapped>| vma.is_some_and(|vma| vma.is_child && !vma.file);
         // Where nothing was is what is mapped now; a move brings nothing new.
-        let untouched = |vma: Option<&Mapped>| vma.map_or(!is_move, |vma| !vma.faulted);
+        let untouched = |vma: Option<&Mapped>| vma.map_or(!is_move, |vma| !vma.faulted());
         is_child(below) && untouched(above) || untouched(below) && is_child(above)
     };
     let inside = |page: u64| after.iter().any(|vma| vma.range.start < page && page < vma.range.end);
@@ -119,18 +116,14 @@ pub(super) fn merged_child(operation: &OpKind, before: &[Mapped], after: &[Mappe
 #[cfg(test)]
 mod tests {
     use super::{merged_child, unmerged};
-    use crate::mm::meaning::tests::vma;
-    use crate::rmap::MmId;
+    use crate::mm::meaning::tests::{touched, vma};
+    use crate::rmap::{AnonVmaId, MmId};
     use crate::trace::{Mapped, OpKind};
 
     const P0: MmId = MmId(0);
 
-    fn touched(vma: Mapped) -> Mapped {
-        Mapped { faulted: true, ..vma }
-    }
-
     fn child(vma: Mapped) -> Mapped {
-        Mapped { faulted: true, is_child: true, ..vma }
+        Mapped { is_child: true, ..touched(vma) }
     }
 
     fn read_only(vma: Mapped) -> Mapped {
@@ -147,7 +140,7 @@ mod tests {
         let far = OpKind::Protect { mm: P0, start: 5, end: 8, write: true };
         assert_eq!(unmerged(&far, &before, &after, false), None);
         for (other, both_written) in [(touched as fn(Mapped) -> Mapped, false), (child, false), (touched, true)] {
-            let last = if both_written { touched(vma(4, 8)) } else { vma(4, 8) };
+            let last = if both_written { Mapped { anon_vma: Some(AnonVmaId(1)), ..vma(4, 8) } } else { vma(4, 8) };
             let (before, after) = ([other(vma(0, 4)), read_only(last)], [other(vma(0, 4)), last]);
             let should = !both_written && !after[0].is_child;
             assert_eq!(unmerged(&protect, &before, &after, true), should.then_some(4));
@@ -163,6 +156,40 @@ mod tests {
         }
         let moved = Mapped { range: crate::rmap::VmaRange { pgoff: 9, ..vma(0, 4).range }, ..touched(vma(0, 4)) };
         assert_eq!(unmerged(&map, &[moved], &[moved, vma(4, 8)], false), None);
+    }
+
+    #[test]
+    fn pieces_with_one_anon_vma_are_one_again() {
+        let protect = OpKind::Protect { mm: P0, start: 4, end: 8, write: true };
+        let before = [child(vma(0, 4)), read_only(child(vma(4, 8)))];
+        assert_eq!(unmerged(&protect, &before, &[child(vma(0, 4)), child(vma(4, 8))], false), Some(4));
+        let back = OpKind::Move { mm: P0, start: 20, end: 24, to: 4, dontunmap: false };
+        let placed = |start, end, pgoff| {
+            let vma = vma(start, end);
+            touched(Mapped { range: crate::rmap::VmaRange { pgoff, ..vma.range }, ..vma })
+        };
+        let before = [touched(vma(0, 4)), placed(20, 24, 4)];
+        let apart = [touched(vma(0, 4)), touched(vma(4, 8))];
+        assert_eq!(unmerged(&back, &before, &apart, false), Some(4));
+        assert_eq!(unmerged(&back, &before, &[touched(vma(0, 8))], false), None);
+    }
+
+    #[test]
+    fn what_was_written_to_and_moves_is_one_with_what_was_not() {
+        let moves = OpKind::Move { mm: P0, start: 20, end: 24, to: 4, dontunmap: false };
+        let placed = |start, end, pgoff| {
+            let vma = vma(start, end);
+            Mapped { range: crate::rmap::VmaRange { pgoff, ..vma.range }, ..vma }
+        };
+        let before = [vma(0, 4), touched(placed(20, 24, 4))];
+        let apart = [vma(0, 4), touched(vma(4, 8))];
+        assert_eq!(unmerged(&moves, &before, &apart, true), Some(4));
+        assert_eq!(unmerged(&moves, &before, &apart, false), None);
+        assert_eq!(unmerged(&moves, &before, &[vma(0, 4), child(vma(4, 8))], true), None);
+        // And the other way round.
+        let before = [touched(vma(0, 4)), placed(20, 24, 20)];
+        assert_eq!(unmerged(&moves, &before, &[touched(vma(0, 4)), vma(4, 8)], false), Some(4));
+        assert_eq!(unmerged(&moves, &before, &[child(vma(0, 4)), vma(4, 8)], false), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The interface to the kernel's own VMA code: the requests, and what can be observed while it runs.
 
-use rmap_seam::{Call, Event, Fail, MmId, Rmap, VmaId, VmaRange};
+use rmap_seam::{AnonVmaId, Call, Event, Fail, MmId, Rmap, VmaId, VmaRange};
 
 use super::op::OpKind;
 use super::page_tables::PageTables;
@@ -113,10 +113,17 @@ pub struct Mapped {
     pub wipeonfork: bool,
     /// All its flags, as in [`VmaAttributes::flags`](rmap_seam::VmaAttributes).
     pub flags: u32,
-    /// Whether it has an anon_vma.
-    pub faulted: bool,
+    /// Its anon_vma, if it has one: something was written to it, or to what it came from.
+    pub anon_vma: Option<AnonVmaId>,
     /// Whether it has an anon_vma and more than one chain entry: a fork made it.
     pub is_child: bool,
+}
+
+impl Mapped {
+    /// Whether it has an anon_vma.
+    pub fn faulted(&self) -> bool {
+        self.anon_vma.is_some()
+    }
 }
 
 /// A side with its own VMA code, which makes the calls of an operation by itself.

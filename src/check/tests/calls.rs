@@ -477,7 +477,7 @@ fn the_tree_of_an_mm_is_checked_against_what_was_told() {
         dontcopy: false,
         wipeonfork: false,
         flags: 0x83,
-        faulted: false,
+        anon_vma: None,
         is_child: false,
     };
     let good = [mapped(0, 1, 4), mapped(1, 4, 9)];

@@ -4,7 +4,7 @@ use super::fake::{FakeSide, Fault, ScriptedCall};
 use crate::check::failure::failed_attempts;
 use crate::check::{FailedAttempt, FindingKind, Lockstep, Phase, STOPPED};
 use crate::mm::UnexpectedEffect;
-use crate::rmap::{Cache, Call, Event, EventKind, Fail, Function, Gfp, MmId, Rmap, VmaId, VmaRange};
+use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, Fail, Function, Gfp, MmId, Rmap, VmaId, VmaRange};
 use crate::trace::{Mapped, MmCounts, OpKind, PageEvent, Request, VmaLayer};
 
 const RANGE: VmaRange = VmaRange { start: 0x10, end: 0x14, pgoff: 0x10 };
@@ -171,7 +171,7 @@ fn the_side_that_brings_the_vma_code_is_asked_what_is_mapped() {
         dontcopy: false,
         wipeonfork: false,
         flags: 3,
-        faulted: true,
+        anon_vma: Some(AnonVmaId(0)),
         is_child: false,
     };
     let counts = MmCounts { map_count: 1, total_vm: 4, in_rcu: true };
