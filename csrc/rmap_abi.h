@@ -4,9 +4,9 @@
  * bindgen reads it for the compiled kernel references. A port in C, or in any
  * language with a C interface, can be compared by exporting the same table.
  *
- * Only integers and pointers to integers cross it. Objects are named by birth serial: the nth successful allocation of their cache since
- * the last reset, from 0. Pages are page numbers; the end of a range is
- * exclusive.
+ * Only integers and pointers to integers cross it. Objects are named by birth
+ * serial: the nth successful allocation of their cache since the last reset,
+ * from 0. Pages are page numbers; the end of a range is exclusive.
  *
  * Every number of the interface is here and nowhere else, each with its value:
  * the Rust crates read them from this file. An enumerator is a line of its own.
