@@ -650,7 +650,7 @@ static IN_C: &[InC] = &[
             edits: &[Edit {
                 within: "is_mergeable_anon_vma",
                 from: "return src_anon == tgt_anon;",
-                to: "return !src_anon && !tgt_anon;",
+                to: "return src_anon == tgt_anon && !(src && src_anon);",
             }],
         },
         hunts: &[kernel("varied", Finds(SHOULD_BE_ONE), Finds(SHOULD_BE_ONE))],
