@@ -301,6 +301,9 @@ static struct mm_struct *given_mm(uint32_t mm)
 
 #ifdef RMAP_VMA_LAYER
 #include "vma/operations.h"
+#ifdef RMAP_PAGES
+#include "pages/folios.h"
+#endif
 #else
 /* The VMA slab (vm_area_alloc, vm_area_dup, vm_area_free) and the VMA's range: ours. */
 
@@ -454,6 +457,7 @@ static int32_t dispatch(const struct rmap_call *call)
 				ARGUMENTS(post_update_vma)->offset_stays);
 		return 0;
 #endif
+#ifndef RMAP_PAGES
 	case RMAP_FOLIO_SET_ANON: {
 		struct vm_area_struct *vma = given(ARGUMENTS(folio_set_anon)->vma);
 
@@ -465,7 +469,7 @@ static int32_t dispatch(const struct rmap_call *call)
 	case RMAP_FOLIO_MOVE_ANON_RMAP: {
 		struct vm_area_struct *vma = given(ARGUMENTS(folio_move_anon_rmap)->vma);
 
-		move_anon_rmap(given_folio(ARGUMENTS(folio_move_anon_rmap)->folio), vma);
+		move_anon_rmap(ARGUMENTS(folio_move_anon_rmap)->folio, vma);
 		return 0;
 	}
 	case RMAP_FOLIO_SET_INDEX: {
@@ -476,16 +480,17 @@ static int32_t dispatch(const struct rmap_call *call)
 		return 0;
 	}
 	case RMAP_FOLIO_FREE:
-		given_folio(ARGUMENTS(folio_free)->folio)->known = false;
+		folio_free(ARGUMENTS(folio_free)->folio);
 		return 0;
+#endif
 	case RMAP_FOLIO_GET_ANON_VMA:
-		return pin_anon_vma(given_folio(ARGUMENTS(folio_get_anon_vma)->folio),
+		return pin_anon_vma(ARGUMENTS(folio_get_anon_vma)->folio,
 				    ARGUMENTS(folio_get_anon_vma)->mapped);
 	case RMAP_PUT_ANON_VMA:
 		unpin_anon_vma(ARGUMENTS(put_anon_vma)->anon_vma);
 		return 0;
 	case RMAP_RMAP_WALK_ANON:
-		return walk_folio(given_folio(ARGUMENTS(rmap_walk_anon)->folio),
+		return walk_folio(ARGUMENTS(rmap_walk_anon)->folio,
 				  ARGUMENTS(rmap_walk_anon)->mapped,
 				  ARGUMENTS(rmap_walk_anon)->mode);
 	default:

@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define RMAP_ABI_VERSION 6
+#define RMAP_ABI_VERSION 7
 #define RMAP_FAIL_MAX 4
 #define RMAP_MAX_PROCESSES 16
 #define RMAP_MAX_FILES 4
@@ -85,6 +85,16 @@ enum rmap_event_kind {
 	RMAP_EVENT_VISIT = 20,		/* of a walk; object: VMA; other: page */
 	/* object: anon_vma; other: avc, which stays in the tree with another last page offset */
 	RMAP_EVENT_TREE_UPDATE = 21,
+	/* A statistic of the node changes. arg: rmap_stat; object: by how much, a signed number */
+	RMAP_EVENT_STAT = 22,
+	RMAP_EVENT_MLOCK = 23,		/* mlock_folio(). object: folio */
+	RMAP_EVENT_MUNLOCK = 24,	/* munlock_folio(). object: folio */
+};
+
+/* Statistics of a node: the trees number theirs differently. */
+enum rmap_stat {
+	RMAP_STAT_ANON_MAPPED = 0,
+	RMAP_STAT_FILE_MAPPED = 1,
 };
 
 /* Flags of RMAP_EVENT_ENTER. */
@@ -148,6 +158,8 @@ enum rmap_walk_mode {
  *           leftmost avc + 1 or 0, then a tree
  *           (of a tree with one counter: that, and RMAP_ONE_COUNTER)
  * folio:    tag, number, anon_vma that its mapping was set to + 1, index
+ * mapped folio, of the page-table code: tag, number, anon_vma + 1 or 0, index or 0 without one, n,
+ *           then of each of its n pages: mapcount + 1 | AnonExclusive << 32
  * tree:     tag, n, then n nodes in preorder
  * paths:    tag, nodes in the tree, m, then m times: k, then k path nodes, from a touched
  *           node up to the root
@@ -161,6 +173,7 @@ enum rmap_stream {
 	RMAP_STREAM_TREE = 0x33,
 	RMAP_STREAM_PATHS = 0x44,
 	RMAP_STREAM_FOLIO = 0x55,
+	RMAP_STREAM_MAPPED_FOLIO = 0x56,
 };
 
 enum rmap_node {
@@ -211,7 +224,7 @@ enum rmap_page_frame {
 	RMAP_FRAME_FILE = 16,		/* of the page cache */
 	RMAP_FRAME_SWAPCACHE = 32,
 	RMAP_FRAME_MLOCKED = 64,
-	/* Its mapping and index are those of the seam's folio of this number. */
+	/* Its mapping and index are those that the calls told of last. */
 	RMAP_FRAME_AS_TOLD = 128,
 };
 
@@ -282,6 +295,18 @@ enum rmap_call_kind {
 	RMAP_FOLIO_GET_ANON_VMA = 26,
 	RMAP_PUT_ANON_VMA = 27,
 	RMAP_RMAP_WALK_ANON = 28,
+	/* Folios of the page-table code, by their first frame. What others do with a folio: */
+	RMAP_FOLIO_ALLOC = 29,
+	RMAP_FOLIO_SET_MAPPING = 30,
+	RMAP_FOLIO_SET_EXCLUSIVE = 31,
+	/* and what the reverse map does. */
+	RMAP_FOLIO_ADD_NEW_ANON_RMAP = 32,
+	RMAP_FOLIO_ADD_ANON_RMAP = 33,
+	RMAP_FOLIO_ADD_FILE_RMAP = 34,
+	RMAP_FOLIO_REMOVE_RMAP = 35,
+	RMAP_FOLIO_DUP_FILE_RMAP = 36,
+	RMAP_FOLIO_TRY_DUP_ANON_RMAP = 37,
+	RMAP_FOLIO_TRY_SHARE_ANON_RMAP = 38,
 	/*
 	 * Reported by a driver behind the interface, never called: page-table updates, and events
 	 * of no call.
@@ -433,6 +458,73 @@ struct rmap_call_rmap_walk_anon {
 	uint32_t mode;	/* enum rmap_walk_mode */
 };
 
+struct rmap_call_folio_alloc {
+	uint32_t folio;
+};
+
+struct rmap_call_folio_set_mapping {
+	uint32_t folio;
+	uint32_t anon_vma;	/* or RMAP_NONE: of a file, or none */
+	uint64_t index;	/* 0 without an anon_vma */
+};
+
+struct rmap_call_folio_set_exclusive {
+	uint32_t folio;
+	uint32_t first;	/* which of its pages */
+	uint32_t exclusive;	/* 0 or 1 */
+};
+
+struct rmap_call_folio_add_new_anon_rmap {
+	uint32_t folio;
+	uint32_t vma;
+	uint64_t page;	/* virtual page */
+	uint32_t exclusive;	/* 0 or 1 */
+};
+
+struct rmap_call_folio_add_anon_rmap {
+	uint32_t folio;
+	uint32_t first;	/* which of its pages */
+	uint32_t count;	/* of pages, from the first on */
+	uint32_t vma;
+	uint64_t page;	/* virtual page of the first */
+	uint32_t exclusive;	/* 0 or 1 */
+};
+
+struct rmap_call_folio_add_file_rmap {
+	uint32_t folio;
+	uint32_t first;	/* which of its pages */
+	uint32_t count;	/* of pages, from the first on */
+	uint32_t vma;
+};
+
+struct rmap_call_folio_remove_rmap {
+	uint32_t folio;
+	uint32_t first;	/* which of its pages */
+	uint32_t count;	/* of pages, from the first on */
+	uint32_t vma;
+};
+
+struct rmap_call_folio_dup_file_rmap {
+	uint32_t folio;
+	uint32_t first;	/* which of its pages */
+	uint32_t count;	/* of pages, from the first on */
+};
+
+struct rmap_call_folio_try_dup_anon_rmap {
+	uint32_t folio;
+	uint32_t first;	/* which of its pages */
+	uint32_t count;	/* of pages, from the first on */
+	uint32_t vma;	/* the parent's */
+	uint32_t pinned;	/* 0 or 1: the pages may be pinned, by the parent */
+};
+
+struct rmap_call_folio_try_share_anon_rmap {
+	uint32_t folio;
+	uint32_t first;	/* which of its pages */
+	uint32_t count;	/* of pages, from the first on */
+	uint32_t pinned;	/* 0 or 1: the pages may be pinned */
+};
+
 struct rmap_call_pages_zap {
 	uint32_t mm;
 	uint64_t start;	/* page */
@@ -486,6 +578,16 @@ struct rmap_call {
 		struct rmap_call_folio_get_anon_vma folio_get_anon_vma;
 		struct rmap_call_put_anon_vma put_anon_vma;
 		struct rmap_call_rmap_walk_anon rmap_walk_anon;
+		struct rmap_call_folio_alloc folio_alloc;
+		struct rmap_call_folio_set_mapping folio_set_mapping;
+		struct rmap_call_folio_set_exclusive folio_set_exclusive;
+		struct rmap_call_folio_add_new_anon_rmap folio_add_new_anon_rmap;
+		struct rmap_call_folio_add_anon_rmap folio_add_anon_rmap;
+		struct rmap_call_folio_add_file_rmap folio_add_file_rmap;
+		struct rmap_call_folio_remove_rmap folio_remove_rmap;
+		struct rmap_call_folio_dup_file_rmap folio_dup_file_rmap;
+		struct rmap_call_folio_try_dup_anon_rmap folio_try_dup_anon_rmap;
+		struct rmap_call_folio_try_share_anon_rmap folio_try_share_anon_rmap;
 		struct rmap_call_pages_zap pages_zap;
 		struct rmap_call_pages_copy pages_copy;
 		struct rmap_call_pages_move pages_move;

@@ -55,8 +55,6 @@ struct Folio {
     mapcount: u32,
     /// `PageAnonExclusive()`: no other process has it.
     exclusive: bool,
-    /// Of page tables that are read: which page it is of those that were in its frame.
-    birth: u64,
 }
 
 /// The page table of one process: what maps a folio, in order of pages. A vector, for most are short, and a fork
@@ -205,7 +203,7 @@ impl Pages {
             self.folios.push(Folio::default());
             FolioId(self.folios.len() as u32 - 1)
         });
-        self.folios[folio.0 as usize] = Folio { mapcount: 1, exclusive: true, birth: 0 };
+        self.folios[folio.0 as usize] = Folio { mapcount: 1, exclusive: true };
         self.table(mm).set(page, folio);
         rmap.call(Call::FolioSetAnon { folio, vma, page, exclusive: true });
     }
@@ -313,54 +311,22 @@ impl Pages {
         }
     }
 
-    /// Takes in what the kernel's own page tables hold after an operation, and makes the folio calls that it made
-    /// meanwhile: a folio's number is that of its frame. `vma_at` says which VMA has a page. Returns whether there was a
-    /// call to make.
-    pub fn read<R: Rmap + ?Sized>(
-        &mut self,
-        rmap: &mut R,
-        tables: &PageTables,
-        vma_at: impl Fn(MmId, u64) -> Option<VmaId>,
-    ) -> bool {
-        let mut calls = 0;
-        let mut call = |call: Call| {
-            calls += 1;
-            rmap.call(call);
-        };
-        let mut before = std::mem::take(&mut self.folios);
-        let frames = tables.frames.last().map_or(0, |frame| frame.frame as usize + 1);
-        self.folios.resize(frames.max(before.len()), Folio::default());
-        before.resize(self.folios.len(), Folio::default());
+    /// Takes in what the kernel's own page tables hold after an operation: a folio's number is that of its frame. The
+    /// kernel's code has made the calls of the reverse map itself.
+    pub fn read(&mut self, tables: &PageTables) {
+        self.folios.clear();
+        self.folios.resize(tables.frames.last().map_or(0, |frame| frame.frame as usize + 1), Folio::default());
         let mut entries: [Vec<(u64, FolioId)>; MAX_PROCESSES] = Default::default();
         for entry in &tables.entries {
             let Target::Frame(number) = entry.target else { continue };
             let Some(frame) = tables.frame(number).filter(|frame| frame.anon) else { continue };
             let folio = &mut self.folios[number as usize];
-            *folio = Folio { mapcount: folio.mapcount + 1, exclusive: frame.exclusive, birth: frame.birth };
+            *folio = Folio { mapcount: folio.mapcount + 1, exclusive: frame.exclusive };
             entries[usize::from(entry.mm.0) % MAX_PROCESSES].push((entry.page, FolioId(number)));
         }
-        let is_same = |old: &Folio, new: &Folio| old.mapcount > 0 && new.mapcount > 0 && old.birth == new.birth;
-        for (number, (old, new)) in before.iter().zip(&self.folios).enumerate() {
-            if old.mapcount > 0 && !is_same(old, new) {
-                call(Call::FolioFree { folio: FolioId(number as u32) });
-            }
-        }
         for (mm, entries) in (0..).map(MmId).zip(entries) {
-            for &(page, folio) in &entries {
-                let (old, new) = (&mut before[folio.0 as usize], self.folios[folio.0 as usize]);
-                let Some(vma) = vma_at(mm, page) else { continue };
-                if !is_same(old, &new) {
-                    call(Call::FolioSetAnon { folio, vma, page, exclusive: new.exclusive });
-                } else if new.exclusive && !old.exclusive {
-                    call(Call::FolioMoveAnonRmap { folio, vma });
-                }
-                *old = new;
-            }
-            if self.tables[usize::from(mm.0)].0 != entries {
-                self.table(mm).0 = entries;
-            }
+            self.table(mm).0 = entries;
         }
-        calls > 0
     }
 
     /// Takes a reference on the anon_vma of the folio at a page, as migration and KSM do: the slot that holds it, the

@@ -88,21 +88,6 @@ static struct folio *anon_folio_at(const struct mm_struct *mm, uint64_t page)
 	return folio_test_anon(folio) ? folio : NULL;
 }
 
-/* What the kernel's own walkers lock and count is told to nobody: the port walks no page table. */
-static void forget_events(void)
-{
-	struct rmap_world *w = current_world;
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < w->nr_events; i++) {
-		uint8_t kind = w->events[i].kind;
-
-		if (kind == RMAP_EVENT_WARN || kind == RMAP_EVENT_BUG || kind == RMAP_EVENT_RULE)
-			w->events[kept++] = w->events[i];
-	}
-	w->nr_events = kept;
-}
-
 /*
  * As reclaim asks who used a page; or as migration takes a page out of every page table, and puts
  * it back where it could not copy it.
@@ -124,7 +109,6 @@ static int32_t drive_walk(struct mm_struct *mm, const struct rmap_operation_walk
 		folio_referenced(folio, 0, NULL, (void *)flags);
 	}
 	folio_put(folio);
-	forget_events();
 	return 0;
 }
 

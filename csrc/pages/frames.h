@@ -60,6 +60,13 @@ static void page_layer_count(unsigned int item, long amount)
 {
 	if (item < NODE_COUNTERS)
 		current_world->pages->node[item] += amount;
+	/* Within a call of the reverse map it is one of its effects. */
+	if (!current_world->depth)
+		return;
+	if (item == NR_ANON_MAPPED)
+		record(RMAP_EVENT_STAT, RMAP_STAT_ANON_MAPPED, 0, amount, 0);
+	else if (item == NR_FILE_MAPPED)
+		record(RMAP_EVENT_STAT, RMAP_STAT_FILE_MAPPED, 0, amount, 0);
 }
 
 /* Whether a count is that of a page or an mm, so that nobody looks for an anon_vma around it. */
@@ -327,10 +334,14 @@ static inline void free_page(unsigned long address)
 
 static struct folio *page_layer_folio(gfp_t gfp)
 {
+	struct folio *folio;
+
 	if (!page_attempt(gfp))
 		return NULL;
 	current_world->pages->live_pages++;
-	return page_folio(frame_take());
+	folio = page_folio(frame_take());
+	folio_born(folio);
+	return folio;
 }
 
 /* The last reference of a folio is gone. */
@@ -341,6 +352,7 @@ static void __folio_put(struct folio *folio)
 	VM_WARN_ON_FOLIO(folio_mapped(folio), folio);
 	VM_WARN_ON_FOLIO(folio_test_locked(folio), folio);
 	current_world->pages->live_pages--;
+	folio_gone(folio);
 	frame_give(page);
 }
 

@@ -12,6 +12,7 @@
 #include <linux/types.h>
 #include "stubs/world.h"
 
+struct folio;
 struct mm_struct;
 struct page;
 
@@ -32,6 +33,11 @@ struct frame_notes {
 	uint32_t next_free;
 	uint32_t birth;			/* how many frames were taken before */
 	bool live;
+	/* Of the first frame of a folio: what the calls told of last. */
+	bool told;
+	void *mapping;			/* NULL: not of an anon_vma */
+	uint64_t index;
+	uint32_t anon_vma;		/* the serial, or RMAP_NONE */
 };
 
 /* A slot of the swap device. */
@@ -68,6 +74,9 @@ struct page_layer {
 };
 
 static void page_layer_count(unsigned int item, long amount);
+static void folio_born(struct folio *folio);
+static void folio_gone(struct folio *folio);
+static void folio_mlocked(struct folio *folio, bool locked);
 static void page_layer_fill(struct page *page, uint64_t content);
 static uint64_t page_layer_content(const struct page *page);
 static bool page_layer_has(const void *count);

@@ -91,24 +91,14 @@ static void tell_mm(struct mm_struct *mm)
 	put_word(tables);
 }
 
-/* The seam's folio of this number, if the caller told of one. */
-static bool is_as_told(uint32_t frame, const struct folio *folio)
-{
-	const struct rmap_world *w = current_world;
-
-	return frame < w->nr_folios && w->folios[frame].known &&
-	       w->folios[frame].folio.mapping == folio->mapping &&
-	       w->folios[frame].folio.index == folio->index;
-}
-
-static uint64_t frame_bits(uint32_t frame, const struct folio *folio)
+static uint64_t frame_bits(const struct folio *folio)
 {
 	uint64_t bits = 0;
 
 	if (folio_test_anon(folio)) {
 		bits |= RMAP_FRAME_ANON;
 		bits |= PageAnonExclusive(&folio->page) ? RMAP_FRAME_EXCLUSIVE : 0;
-		bits |= is_as_told(frame, folio) ? RMAP_FRAME_AS_TOLD : 0;
+		bits |= is_as_told(folio) ? RMAP_FRAME_AS_TOLD : 0;
 		bits |= folio_test_swapcache(folio) ? RMAP_FRAME_SWAPCACHE : 0;
 	} else if (folio->mapping) {
 		bits |= RMAP_FRAME_FILE;
@@ -137,7 +127,7 @@ static void tell_frame(uint32_t frame)
 	put_word(RMAP_PAGES_FRAME);
 	put_word(frame);
 	put_word(layer->notes[frame].birth);
-	put_word(frame_bits(frame, folio));
+	put_word(frame_bits(folio));
 	put_word((int64_t)folio->page._refcount.counter);
 	put_word((int64_t)folio->page._mapcount.counter + 1);
 	put_word(folio->index);

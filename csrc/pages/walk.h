@@ -20,6 +20,7 @@ struct mm_walk_ops {
 
 static inline void mlock_folio(struct folio *folio)
 {
+	folio_mlocked(folio, true);
 	SetPageMlocked(&folio->page);
 }
 
@@ -30,6 +31,7 @@ static inline void mlock_new_folio(struct folio *folio)
 
 static inline void munlock_folio(struct folio *folio)
 {
+	folio_mlocked(folio, false);
 	ClearPageMlocked(&folio->page);
 }
 

@@ -13,6 +13,48 @@
 #include <linux/pagemap.h>
 #include "stubs/observe.h"
 
+static struct anon_vma *folio_anon_vma_of(const struct folio *folio)
+{
+	return (struct anon_vma *)((unsigned long)folio->mapping & ~3ul);
+}
+
+#ifdef RMAP_PAGES
+/* An anonymous folio of the page layer, by its first frame; any other number ends the call. */
+static struct folio *given_folio(uint32_t number)
+{
+	struct page_layer *layer = current_world->pages;
+
+	if (unlikely(number >= layer->nr_frames || !layer->notes[number].mapping)) {
+		broken_rule(RMAP_RULE_USE_AFTER_FREE, number);
+		escape_call();
+	}
+	current_world->told_folio = number;
+	return page_folio(&layer->frames[number]);
+}
+
+/* The anon_vma that its mapping meant when it was written. */
+static uint32_t given_anon_vma(uint32_t number)
+{
+	return current_world->pages->notes[number].anon_vma;
+}
+
+/* Whether it is mapped is known; for the call it is locked. */
+static void folio_prepare(struct folio *folio, bool mapped)
+{
+	folio_set_locked(folio);
+}
+
+static void folio_done(struct folio *folio)
+{
+	folio_clear_locked(folio);
+}
+
+static void folios_clear(struct rmap_world *w)
+{
+	w->nr_pins = 0;
+	w->contended = false;
+}
+#else
 #define FOLIOS_MAX (1u << 24)
 
 struct folio_slot {
@@ -22,27 +64,14 @@ struct folio_slot {
 };
 
 /* What the caller of the seam says of a folio: a page table maps it, or none; it is locked. */
-#ifdef RMAP_PAGES
-static void set_mapped(struct folio *folio, bool mapped)
-{
-	atomic_set(&folio->_mapcount, mapped ? 0 : -1);
-}
-
-static void lock_folio(struct folio *folio)
-{
-	folio_set_locked(folio);
-}
-#else
-static void set_mapped(struct folio *folio, bool mapped)
+static void folio_prepare(struct folio *folio, bool mapped)
 {
 	folio->mapped = mapped;
 }
 
-static void lock_folio(struct folio *folio)
+static void folio_done(struct folio *folio)
 {
-	folio->locked = true;
 }
-#endif
 
 /* The room of a folio's number, known or not. */
 static struct folio_slot *folio_slot(uint32_t number)
@@ -64,7 +93,7 @@ static struct folio_slot *folio_slot(uint32_t number)
 }
 
 /* A folio that was given an anon_vma and not freed since; any other ends the call. */
-static struct folio_slot *given_folio(uint32_t number)
+static struct folio *given_folio(uint32_t number)
 {
 	struct folio_slot *slot = folio_slot(number);
 
@@ -73,28 +102,19 @@ static struct folio_slot *given_folio(uint32_t number)
 		escape_call();
 	}
 	current_world->told_folio = number;
-	return slot;
+	return &slot->folio;
 }
 
-static struct anon_vma *folio_slot_anon_vma(const struct folio_slot *slot)
+/* The anon_vma that its mapping meant when it was written. */
+static uint32_t given_anon_vma(uint32_t number)
 {
-	return (struct anon_vma *)((unsigned long)slot->folio.mapping & ~3ul);
+	return current_world->folios[number].anon_vma;
 }
 
 /* The kernel wrote the mapping. */
 static void folio_slot_written(struct folio_slot *slot)
 {
-	slot->anon_vma = serial_of(folio_slot_anon_vma(slot));
-}
-
-static void check_folio(const struct folio_slot *slot)
-{
-	const struct anon_vma *anon_vma = folio_slot_anon_vma(slot);
-
-	if (likely(is_live(anon_vma) && serial_of(anon_vma) == slot->anon_vma))
-		return;
-	broken_rule(RMAP_RULE_USE_AFTER_FREE, slot->anon_vma);
-	escape_call();
+	slot->anon_vma = serial_of(folio_anon_vma_of(&slot->folio));
 }
 
 static void folio_set_anon(uint32_t number, struct vm_area_struct *vma, unsigned long address,
@@ -104,7 +124,7 @@ static void folio_set_anon(uint32_t number, struct vm_area_struct *vma, unsigned
 
 	current_world->told_folio = number;
 	memset(&slot->folio, 0, sizeof(slot->folio));
-	lock_folio(&slot->folio);
+	slot->folio.locked = true;
 #if defined(RMAP_SET_ANON_OF_FOLIO_AND_PAGE)
 	__page_set_anon_rmap(&slot->folio, &slot->folio.page, vma, address, exclusive);
 #elif defined(RMAP_SET_ANON_OF_PAGE)
@@ -116,39 +136,87 @@ static void folio_set_anon(uint32_t number, struct vm_area_struct *vma, unsigned
 	folio_slot_written(slot);
 }
 
-static void move_anon_rmap(struct folio_slot *slot, struct vm_area_struct *vma)
+static void move_anon_rmap(uint32_t number, struct vm_area_struct *vma)
 {
+	struct folio *folio = given_folio(number);
+
 #ifdef RMAP_MOVE_ANON_OF_PAGE
-	page_move_anon_rmap(&slot->folio.page, vma);
+	page_move_anon_rmap(&folio->page, vma);
 #else
-	folio_move_anon_rmap(&slot->folio, vma);
+	folio_move_anon_rmap(folio, vma);
 #endif
-	folio_slot_written(slot);
+	folio_slot_written(folio_slot(number));
 }
 
-static void folio_set_index(struct folio_slot *slot, struct vm_area_struct *vma,
+static void folio_set_index(struct folio *folio, struct vm_area_struct *vma,
 			    unsigned long address)
 {
 #ifdef RMAP_LINEAR_ANON_PAGE_INDEX
-	slot->folio.index = linear_anon_page_index(vma, address);
+	folio->index = linear_anon_page_index(vma, address);
 #else
-	slot->folio.index = linear_page_index(vma, address);
+	folio->index = linear_page_index(vma, address);
 #endif
 }
 
-static int32_t pin_anon_vma(struct folio_slot *slot, bool mapped)
+static void folio_free(uint32_t number)
+{
+	given_folio(number);
+	folio_slot(number)->known = false;
+}
+
+static void tell_folio(uint32_t number)
+{
+	const struct folio_slot *slot = &current_world->folios[number];
+
+	if (!slot->known)
+		return;
+	put_word(RMAP_STREAM_FOLIO);
+	put_word(number);
+	put_word((uint64_t)slot->anon_vma + 1);
+	put_word(slot->folio.index);
+}
+
+static void tell_folios(void)
+{
+	for (uint32_t number = 0; number < current_world->nr_folios; number++)
+		tell_folio(number);
+}
+
+static void folios_clear(struct rmap_world *w)
+{
+	if (w->nr_folios)
+		memset(w->folios, 0, w->nr_folios * sizeof(*w->folios));
+	w->nr_folios = w->nr_pins = 0;
+	w->contended = false;
+}
+#endif
+
+/* The anon_vma is still the one that the mapping was set to; otherwise the call ends. */
+static void check_folio(uint32_t number)
+{
+	const struct anon_vma *anon_vma = folio_anon_vma_of(given_folio(number));
+
+	if (likely(is_live(anon_vma) && serial_of(anon_vma) == given_anon_vma(number)))
+		return;
+	broken_rule(RMAP_RULE_USE_AFTER_FREE, given_anon_vma(number));
+	escape_call();
+}
+
+static int32_t pin_anon_vma(uint32_t number, bool mapped)
 {
 	struct rmap_world *w = current_world;
+	struct folio *folio = given_folio(number);
 	struct anon_vma *anon_vma;
 
-	set_mapped(&slot->folio, mapped);
 	if (mapped)
-		check_folio(slot);
+		check_folio(number);
+	folio_prepare(folio, mapped);
 #ifdef RMAP_GET_ANON_VMA_OF_PAGE
-	anon_vma = page_get_anon_vma(&slot->folio.page);
+	anon_vma = page_get_anon_vma(&folio->page);
 #else
-	anon_vma = folio_get_anon_vma(&slot->folio);
+	anon_vma = folio_get_anon_vma(folio);
 #endif
+	folio_done(folio);
 	if (!anon_vma)
 		return -ENOENT;
 	w->pins = grow(w->pins, &w->max_pins, w->nr_pins + 1, sizeof(*w->pins));
@@ -180,11 +248,11 @@ static void unpin_anon_vma(uint32_t serial)
 /* What a walk is of. */
 #ifdef RMAP_WALK_OF_PAGE
 typedef struct page walked_t;
-#define walked(slot) (&(slot)->folio.page)
+#define walked(folio) (&(folio)->page)
 #define lock_anon_vma_read page_lock_anon_vma_read
 #else
 typedef struct folio walked_t;
-#define walked(slot) (&(slot)->folio)
+#define walked(folio) (folio)
 #define lock_anon_vma_read folio_lock_anon_vma_read
 #endif
 
@@ -219,13 +287,13 @@ static int not_done(walked_t *walked)
  * A walk that gives up if another task holds the lock; says whether it did. A kernel of before 5.19
  * has no such walk, and nothing happens.
  */
-static bool try_walk(struct folio_slot *slot, struct rmap_walk_control *rwc)
+static bool try_walk(struct folio *folio, struct rmap_walk_control *rwc)
 {
 	bool contended = false;
 
 #ifdef RMAP_WALK_TRIES_LOCK
 	rwc->try_lock = true;
-	rmap_walk_anon(walked(slot), rwc, false);
+	rmap_walk_anon(walked(folio), rwc, false);
 	contended = rwc->contended;
 	rwc->try_lock = rwc->contended = false;
 #endif
@@ -238,36 +306,37 @@ static bool try_walk(struct folio_slot *slot, struct rmap_walk_control *rwc)
  * task's, giving up as folio_referenced() does and then waiting for it as try_to_unmap() would.
  * Where no walk gives up, the last two wait at once.
  */
-static int32_t walk_folio(struct folio_slot *slot, bool mapped, enum rmap_walk_mode mode)
+static int32_t walk_folio(uint32_t number, bool mapped, enum rmap_walk_mode mode)
 {
+	struct folio *folio = given_folio(number);
 	uint32_t visits = 0;
 	struct rmap_walk_control rwc = { .arg = &visits, .rmap_one = visit_one };
-	struct anon_vma *anon_vma = folio_slot_anon_vma(slot);
+	struct anon_vma *anon_vma = folio_anon_vma_of(folio);
 	bool contended = false;
 
-	set_mapped(&slot->folio, mapped);
 	if (mapped || mode == RMAP_WALK_LOCKED || mode == RMAP_WALK_TRYLOCK)
-		check_folio(slot);
+		check_folio(number);
+	folio_prepare(folio, mapped);
 	switch (mode) {
 	case RMAP_WALK_LOCKED:
 		rwc.invalid_vma = not_invalid;
 		rwc.done = not_done;
 		anon_vma_lock_read(anon_vma);
-		rmap_walk_anon(walked(slot), &rwc, true);
+		rmap_walk_anon(walked(folio), &rwc, true);
 		anon_vma_unlock_read(anon_vma);
 		break;
 	case RMAP_WALK_TRYLOCK:
 #ifdef RMAP_WALK_TRIES_LOCK
-		contended = try_walk(slot, &rwc);
+		contended = try_walk(folio, &rwc);
 #else
-		rmap_walk_anon(walked(slot), &rwc, false);
+		rmap_walk_anon(walked(folio), &rwc, false);
 #endif
 		break;
 	case RMAP_WALK_CONTENDED:
 		current_world->contended = true;
 		rwc.anon_lock = lock_anon_vma_read;
-		contended = try_walk(slot, &rwc);
-		rmap_walk_anon(walked(slot), &rwc, false);
+		contended = try_walk(folio, &rwc);
+		rmap_walk_anon(walked(folio), &rwc, false);
 		if (mapped) {
 			/*
 			 * And by callers that hold the folio mapped: the plain lock, tried and then
@@ -276,42 +345,17 @@ static int32_t walk_folio(struct folio_slot *slot, bool mapped, enum rmap_walk_m
 			rwc.anon_lock = NULL;
 			rwc.rmap_one = count_one;
 			visits = 0;
-			contended &= try_walk(slot, &rwc);
-			rmap_walk_anon(walked(slot), &rwc, false);
+			contended &= try_walk(folio, &rwc);
+			rmap_walk_anon(walked(folio), &rwc, false);
 		}
 		current_world->contended = false;
 		break;
 	default:
 		rwc.anon_lock = lock_anon_vma_read;
-		rmap_walk_anon(walked(slot), &rwc, false);
+		rmap_walk_anon(walked(folio), &rwc, false);
 	}
+	folio_done(folio);
 	return contended ? -EAGAIN : visits;
-}
-
-static void tell_folio(uint32_t number)
-{
-	const struct folio_slot *slot = &current_world->folios[number];
-
-	if (!slot->known)
-		return;
-	put_word(RMAP_STREAM_FOLIO);
-	put_word(number);
-	put_word((uint64_t)slot->anon_vma + 1);
-	put_word(slot->folio.index);
-}
-
-static void tell_folios(void)
-{
-	for (uint32_t number = 0; number < current_world->nr_folios; number++)
-		tell_folio(number);
-}
-
-static void folios_clear(struct rmap_world *w)
-{
-	if (w->nr_folios)
-		memset(w->folios, 0, w->nr_folios * sizeof(*w->folios));
-	w->nr_folios = w->nr_pins = 0;
-	w->contended = false;
 }
 
 #endif /* STUBS_FOLIO_H */

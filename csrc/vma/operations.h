@@ -91,12 +91,32 @@ static int32_t watch(const struct rmap_call *call, int32_t result, bool with_sta
 	return result;
 }
 
+/* What the page-table code locks and counts outside of calls is no effect that a call has. */
+static void forget_effects(void)
+{
+#ifdef RMAP_PAGES
+	struct rmap_world *w = current_world;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < w->nr_events; i++) {
+		uint8_t kind = w->events[i].kind;
+
+		if (kind >= RMAP_EVENT_WARN && kind <= RMAP_EVENT_RULE)
+			w->events[kept++] = w->events[i];
+	}
+	w->nr_events = kept;
+#endif
+}
+
 /* Events of no call: a WARN of the VMA code, say. */
 static void watch_outside(void)
 {
 	static const struct rmap_call call = { .kind = RMAP_OUTSIDE };
 
-	if (unlikely(current_world->nr_events))
+	if (likely(!current_world->nr_events))
+		return;
+	forget_effects();
+	if (current_world->nr_events)
 		watch(&call, 0, false);
 }
 

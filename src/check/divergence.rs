@@ -230,6 +230,7 @@ fn event_class(event: Option<&Event>) -> String {
         }
         EventKind::Exit if event.flags == 0 => format!("exit {function} 0"),
         EventKind::Exit => format!("exit {function} -{}", errno_name(i32::from(event.flags))),
+        EventKind::Stat => event.to_string(),
         EventKind::Rule => format!("rule {}", Rule::from_u8(event.arg).map_or("?", Rule::name)),
         EventKind::DownWrite
         | EventKind::UpWrite
@@ -243,6 +244,8 @@ fn event_class(event: Option<&Event>) -> String {
         | EventKind::TreeRemove
         | EventKind::TreeUpdate
         | EventKind::Visit
+        | EventKind::Mlock
+        | EventKind::Munlock
         | EventKind::Warn
         | EventKind::Bug
         | EventKind::Oops => kind.name().to_string(),

@@ -92,14 +92,14 @@ invariants! {
        "The tree of an mm holds its VMAs in order and without overlap, at their ranges; `map_count` and `total_vm` count them and their pages; the tree is in RCU mode."
        "`mm/vma.c` (6.1: `mm/mmap.c`) `validate_mm()`; `kernel/fork.c` or `mm/mmap.c` `dup_mmap()`";
     Asked "operation-did-what-was-asked" "what was asked"
-       "After an operation, every page that it was asked to map, unmap, copy or move is as asked, and no other page changed. It fails with ENOMEM only if an allocation was made to fail. It leaves no untouched anonymous memory whose page offset differs from its address, except in a child's copy of a VMA that was moved and has MADV_WIPEONFORK. Neighbours that it made alike are one VMA if at most one was written to; but what a fork made stays apart from memory that was never written to."
+       "After an operation, every page that it was asked to map, unmap, copy or move is as asked, and no other page changed. It fails with ENOMEM only if an allocation was made to fail. It leaves no untouched anonymous memory whose page offset differs from its address, except in a child's copy of a VMA that was moved and has MADV_WIPEONFORK. Neighbours that it made alike are one VMA if at most one was written to, or if they have one anon_vma; but what a fork made stays apart from memory that was never written to."
        "the manual pages mmap(2), munmap(2), mremap(2), mprotect(2), madvise(2), fork(2)";
     Mapcount "mapcount-counts-entries" "mapcount"
        "The mapcount of a frame is the number of page table entries that map it. Nothing else has a reference on its folio than those, the page cache and the swap cache, and it is not locked. An entry names a frame that is in use, and lies in a VMA."
        "`include/linux/mm.h` `folio_mapcount()`; Documentation/mm/transhuge.rst; `mm/rmap.c` `__folio_add_rmap()`, `__folio_remove_rmap()`";
     Exclusive "writable-iff-exclusive" "exclusive pages"
-       "A writable entry of a private VMA maps an anonymous page that is marked exclusive, and the VMA is writable. A page that is marked exclusive has one entry."
-       "`include/linux/page-flags.h` `PG_anon_exclusive`; `include/linux/rmap.h` `folio_try_dup_anon_rmap_pte()`, `folio_try_share_anon_rmap_pte()`";
+       "A writable entry of a private VMA maps an anonymous page that is marked exclusive, and the VMA is writable. A page that is marked exclusive has one entry, and its folio has the anon_vma of the VMA there."
+       "`include/linux/page-flags.h` `PG_anon_exclusive`; `include/linux/rmap.h` `folio_try_dup_anon_rmap_pte()`, `folio_try_share_anon_rmap_pte()`; `mm/rmap.c` `folio_move_anon_rmap()`";
     Rss "counters-count-pages" "page counters"
        "The counters of an mm are the numbers of its entries that map anonymous pages, pages of files, and slots of the swap device; `pgtables_bytes` counts its page tables; NR_ANON_MAPPED and NR_FILE_MAPPED count the pages that are mapped."
        "`include/linux/mm_types_task.h`; `include/linux/mmzone.h` enum node_stat_item; `mm/rmap.c` `__folio_mod_stat()`";

@@ -281,7 +281,7 @@ impl Oracle {
                 self.model.set_folio(folio.0, None);
                 Ok(())
             }
-            Call::FolioSetAnon { .. } | Call::FolioMoveAnonRmap { .. } => {
+            Call::FolioSetAnon { .. } | Call::FolioMoveAnonRmap { .. } | Call::FolioAddNewAnonRmap { .. } => {
                 let applied = self.model.apply(touched, number, None, |_| {});
                 self.note(contract::check_folio(&self.model, &call));
                 applied

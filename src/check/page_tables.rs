@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::violation::{Invariant, Object, Violation};
-use crate::rmap::{FolioId, MmId};
+use crate::rmap::{AnonVmaId, FolioId, MmId};
 use crate::trace::{Frame, Mapped, PageEntry, PageTables, Target};
 
 fn broken(invariant: Invariant, what: &'static str, frame: Option<u32>, detail: String) -> Violation {
@@ -75,6 +75,23 @@ fn entry_fault(
             frame.anon_vma.map_or("no live anon_vma".to_owned(), |anon_vma| anon_vma.to_string())
         );
         return Some(broken(Invariant::I9, "mapped folio is not as the calls say", Some(number), detail));
+    }
+    // folio_move_anon_rmap() gives it, so that a walk does not search the relatives.
+    if let Some(frame) = frame.filter(|frame| frame.exclusive && frame.anon_vma != vma.anon_vma) {
+        let name = |anon_vma: Option<AnonVmaId>| anon_vma.map_or("none".to_owned(), |anon_vma| anon_vma.to_string());
+        let detail = format!(
+            "frame {} at page {page:#x} of {mm} is marked exclusive; its folio has {}, and {} has {}",
+            frame.frame,
+            name(frame.anon_vma),
+            vma.vma,
+            name(vma.anon_vma)
+        );
+        return Some(broken(
+            Invariant::Exclusive,
+            "exclusive page of another anon_vma than its VMA's",
+            Some(frame.frame),
+            detail,
+        ));
     }
     if !entry.writable {
         return None;
@@ -150,7 +167,7 @@ fn left(tables: &PageTables) -> Option<Violation> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rmap::{AnonVmaId, VmaId, VmaRange};
+    use crate::rmap::{VmaId, VmaRange};
     use crate::trace::{MmPages, PageTotals};
 
     fn frame(frame: u32) -> Frame {
@@ -219,6 +236,10 @@ mod tests {
         assert_eq!(
             with(|t| t.frames[0].exclusive = false),
             ["Exclusive writable entry of a page that is not exclusive"]
+        );
+        assert_eq!(
+            with(|t| t.frames[0].anon_vma = Some(AnonVmaId(1))),
+            ["Exclusive exclusive page of another anon_vma than its VMA's"]
         );
         assert_eq!(with(|t| t.mms[0].anon = 0), ["Rss MM_ANONPAGES is not what is mapped"]);
         assert_eq!(with(|t| t.mms[0].table_bytes = 0), ["Rss pgtables_bytes is not what there is"]);

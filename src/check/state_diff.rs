@@ -1,7 +1,7 @@
 //! What differs between two states, object by object and field by field.
 
 use super::violation::Object;
-use crate::rmap::{AnonVmaState, FolioState, Node, Snapshot, VmaState};
+use crate::rmap::{AnonVmaState, FolioState, Node, PageCount, Snapshot, VmaState};
 
 /// One field that differs, as each side has it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -120,6 +120,12 @@ fn diff_folio(a: &FolioState, b: &FolioState, fields: &mut Vec<FieldDiff>) {
     };
     field("mapping", name(a.mapping), name(b.mapping));
     field("index", format!("{:#x}", a.index), format!("{:#x}", b.index));
+    let counts = |folio: &FolioState| {
+        let of_page =
+            |count: &PageCount| format!("{}{}", count.mapcount, if count.exclusive { " exclusive" } else { "" });
+        folio.pages.iter().map(of_page).collect::<Vec<_>>().join(", ")
+    };
+    field("mapcount", counts(a), counts(b));
 }
 
 fn name(object: Option<impl ToString>) -> String {

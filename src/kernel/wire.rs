@@ -53,6 +53,16 @@ impl Wire<u32> for bool {
     }
 }
 
+/// Which page of a folio, or how many.
+impl Wire<u32> for u32 {
+    fn to_c(self) -> u32 {
+        self
+    }
+    fn from_c(value: u32) -> Self {
+        value
+    }
+}
+
 /// A page, or a number of pages.
 impl Wire<u64> for u64 {
     fn to_c(self) -> u64 {

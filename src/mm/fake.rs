@@ -159,6 +159,16 @@ impl Fake {
             | Call::AnonVmaUnlockWrite { .. }
             | Call::TreePreUpdateVma { .. }
             | Call::TreePostUpdateVma { .. } => unreachable!("the small driver leaves {call:?} to VMA code"),
+            Call::FolioAlloc { .. }
+            | Call::FolioSetMapping { .. }
+            | Call::FolioSetExclusive { .. }
+            | Call::FolioAddNewAnonRmap { .. }
+            | Call::FolioAddAnonRmap { .. }
+            | Call::FolioAddFileRmap { .. }
+            | Call::FolioRemoveRmap { .. }
+            | Call::FolioDupFileRmap { .. }
+            | Call::FolioTryDupAnonRmap { .. }
+            | Call::FolioTryShareAnonRmap { .. } => unreachable!("the small driver leaves {call:?} to page-table code"),
             Call::FolioFree { .. }
             | Call::FolioGetAnonVma { .. }
             | Call::PutAnonVma { .. }

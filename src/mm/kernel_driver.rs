@@ -156,12 +156,7 @@ impl KernelDriver {
         if self.read != Some(true) {
             return;
         }
-        let mut pages = std::mem::take(&mut self.pages);
-        if pages.read(rmap, &self.tables, |mm, page| self.mapped_at(mm, page).map(|vma| vma.vma)) {
-            // The C compares its folios with those that the calls were about.
-            self.read = rmap.page_tables(&mut self.tables);
-        }
-        self.pages = pages;
+        self.pages.read(&self.tables);
     }
 
     /// The kernel's own page tables after the last operation, where its own code keeps them, and whether they could be

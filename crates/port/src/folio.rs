@@ -8,7 +8,7 @@ use super::Port;
 use super::arena::{Ref, Stop};
 use super::interval_tree;
 use super::objects::{AnonVma, Vma};
-use rmap_seam::{EAGAIN, ENOENT, EventKind, FolioId, WalkMode};
+use rmap_seam::{EAGAIN, ENOENT, EventKind, FolioId, PageCount, WalkMode};
 
 /// Numbers are below this.
 const FOLIOS_MAX: usize = 1 << 24;
@@ -16,10 +16,12 @@ const FOLIOS_MAX: usize = 1 << 24;
 /// `struct folio`
 #[derive(Clone, Copy)]
 pub(super) struct Folio {
-    /// `mapping`, which the anon_vma may have left behind.
-    pub mapping: Ref<AnonVma>,
-    /// `index`
+    /// `mapping`, which the anon_vma may have left behind; none: it is no anonymous folio.
+    pub mapping: Option<Ref<AnonVma>>,
+    /// `index`, of an anonymous folio.
     pub index: u64,
+    /// What maps its page, where that is counted.
+    pub count: Option<PageCount>,
 }
 
 /// How a walk came by its anon_vma.
@@ -34,7 +36,7 @@ enum Locked {
 
 impl Port {
     /// The room of a folio's number.
-    fn folio_slot(&mut self, folio: FolioId) -> Result<&mut Option<Folio>, Stop> {
+    pub(super) fn folio_slot(&mut self, folio: FolioId) -> Result<&mut Option<Folio>, Stop> {
         let number = folio.0 as usize;
         if number >= FOLIOS_MAX {
             return Err(Stop::UseAfterFree(folio.0));
@@ -46,14 +48,14 @@ impl Port {
     }
 
     /// The folio of that number, which the call then tells.
-    fn given_folio(&mut self, folio: FolioId) -> Result<Folio, Stop> {
+    pub(super) fn given_folio(&mut self, folio: FolioId) -> Result<Folio, Stop> {
         let known = self.folio_slot(folio)?.ok_or(Stop::UseAfterFree(folio.0))?;
         self.observed.told_folio = Some(folio.0);
         Ok(known)
     }
 
     /// Mirrors `linear_page_index()`, and `linear_anon_page_index()` where anonymous pages count apart.
-    fn linear_index(&mut self, vma: Ref<Vma>, page: u64) -> Result<u64, Stop> {
+    pub(super) fn linear_index(&mut self, vma: Ref<Vma>, page: u64) -> Result<u64, Stop> {
         let by_anon = self.revision.indexed_by_anon_pgoff;
         let vma = self.vmas.get(vma)?;
         let delta = page.wrapping_sub(vma.range.start);
@@ -73,12 +75,28 @@ impl Port {
     ) -> Result<(), Stop> {
         self.folio_slot(folio)?;
         self.observed.told_folio = Some(folio.0);
+        let (mapping, index) = self.anon_place(vma, page, exclusive)?;
+        *self.folio_slot(folio)? = Some(Folio { mapping: Some(mapping), index, count: None });
+        Ok(())
+    }
+
+    /// What a new folio at a page of a VMA is given: an anon_vma and an index.
+    pub(super) fn anon_place(
+        &mut self,
+        vma: Ref<Vma>,
+        page: u64,
+        exclusive: bool,
+    ) -> Result<(Ref<AnonVma>, u64), Stop> {
         let own = self.vmas.get(vma)?.anon_vma.ok_or(Stop::Bug("BUG_ON(!anon_vma) in __folio_set_anon()"))?;
         // Shared with others from the start: only the root is sure to be on all their chains.
         let mapping = if exclusive { own } else { self.anon_vmas.get(own)?.root };
-        let index = self.linear_index(vma, page)?;
-        *self.folio_slot(folio)? = Some(Folio { mapping, index });
-        Ok(())
+        Ok((mapping, self.linear_index(vma, page)?))
+    }
+
+    /// The folio of that number if it is anonymous, with its anon_vma; the call then tells it.
+    fn given_anon_folio(&mut self, folio: FolioId) -> Result<(Folio, Ref<AnonVma>), Stop> {
+        let known = self.given_folio(folio)?;
+        Ok((known, known.mapping.ok_or(Stop::UseAfterFree(folio.0))?))
     }
 
     /// Mirrors `folio_move_anon_rmap()` (mm/rmap.c; `page_move_anon_rmap()` in 6.1).
@@ -86,7 +104,7 @@ impl Port {
         let known = self.given_folio(folio)?;
         let own = self.vmas.get(vma)?.anon_vma;
         let mapping = own.ok_or(Stop::Bug("VM_BUG_ON_VMA(!anon_vma, vma) in folio_move_anon_rmap()"))?;
-        *self.folio_slot(folio)? = Some(Folio { mapping, ..known });
+        *self.folio_slot(folio)? = Some(Folio { mapping: Some(mapping), ..known });
         Ok(())
     }
 
@@ -116,7 +134,7 @@ impl Port {
 
     /// Mirrors `folio_get_anon_vma()` (mm/rmap.c). The reference is the caller's.
     pub(super) fn folio_get_anon_vma(&mut self, folio: FolioId, mapped: bool) -> Result<i32, Stop> {
-        let Folio { mapping, .. } = self.given_folio(folio)?;
+        let (_, mapping) = self.given_anon_folio(folio)?;
         if !mapped || !self.get_anon_vma_not_zero(mapping)? {
             return Ok(-ENOENT);
         }
@@ -132,11 +150,15 @@ impl Port {
     }
 
     /// Mirrors `folio_lock_anon_vma_read()` (mm/rmap.c).
-    fn folio_lock_anon_vma_read(&mut self, folio: Folio, mapped: bool, try_lock: bool) -> Result<Locked, Stop> {
+    fn folio_lock_anon_vma_read(
+        &mut self,
+        anon_vma: Ref<AnonVma>,
+        mapped: bool,
+        try_lock: bool,
+    ) -> Result<Locked, Stop> {
         if !mapped {
             return Ok(Locked::No);
         }
-        let anon_vma = folio.mapping;
         let root = self.anon_vmas.get(anon_vma)?.root;
         if self.down_read_trylock(root)? {
             return Ok(Locked::Yes(anon_vma));
@@ -159,8 +181,8 @@ impl Port {
 
     /// Mirrors `rmap_walk_anon_lock()` (mm/rmap.c) without a callback of the caller. Before a walk could give up for
     /// the lock, it was not tried first.
-    fn rmap_walk_anon_lock(&mut self, folio: Folio, try_lock: bool) -> Result<Locked, Stop> {
-        let root = self.anon_vmas.get(folio.mapping)?.root;
+    fn rmap_walk_anon_lock(&mut self, anon_vma: Ref<AnonVma>, try_lock: bool) -> Result<Locked, Stop> {
+        let root = self.anon_vmas.get(anon_vma)?.root;
         if !self.revision.walk_tries_lock {
             self.down_read(root)?;
         } else if !self.down_read_trylock(root)? {
@@ -169,52 +191,52 @@ impl Port {
             }
             self.down_read(root)?;
         }
-        Ok(Locked::Yes(folio.mapping))
+        Ok(Locked::Yes(anon_vma))
     }
 
     /// Mirrors `rmap_walk_anon()` (mm/rmap.c), in the ways that its callers have: how many places it came to.
     pub(super) fn rmap_walk_anon(&mut self, folio: FolioId, mapped: bool, mode: WalkMode) -> Result<i32, Stop> {
-        let folio = self.given_folio(folio)?;
+        let (Folio { index, .. }, anon_vma) = self.given_anon_folio(folio)?;
         let locked = match mode {
             WalkMode::Locked => {
-                let root = self.anon_vmas.get(folio.mapping)?.root;
+                let root = self.anon_vmas.get(anon_vma)?.root;
                 self.down_read(root)?;
-                Locked::Yes(folio.mapping)
+                Locked::Yes(anon_vma)
             }
-            WalkMode::TryLock => self.rmap_walk_anon_lock(folio, true)?,
-            WalkMode::Unlocked => self.folio_lock_anon_vma_read(folio, mapped, false)?,
+            WalkMode::TryLock => self.rmap_walk_anon_lock(anon_vma, true)?,
+            WalkMode::Unlocked => self.folio_lock_anon_vma_read(anon_vma, mapped, false)?,
             WalkMode::Contended => {
                 self.contended = true;
-                let result = self.contended_walk(folio, mapped)?;
+                let result = self.contended_walk(anon_vma, index, mapped)?;
                 self.contended = false;
                 return Ok(result);
             }
         };
-        self.visit_locked(folio, locked, true)
+        self.visit_locked(index, locked, true)
     }
 
     /// Another task holds the lock: a walk that gives up, where there is one, and one that waits.
-    fn contended_walk(&mut self, folio: Folio, mapped: bool) -> Result<i32, Stop> {
+    fn contended_walk(&mut self, anon_vma: Ref<AnonVma>, index: u64, mapped: bool) -> Result<i32, Stop> {
         let tries = self.revision.walk_tries_lock;
         let mut gave_up = false;
         if tries {
-            gave_up = matches!(self.folio_lock_anon_vma_read(folio, mapped, true)?, Locked::Contended);
+            gave_up = matches!(self.folio_lock_anon_vma_read(anon_vma, mapped, true)?, Locked::Contended);
         }
-        let locked = self.folio_lock_anon_vma_read(folio, mapped, false)?;
-        let mut visits = self.visit_locked(folio, locked, true)?;
+        let locked = self.folio_lock_anon_vma_read(anon_vma, mapped, false)?;
+        let mut visits = self.visit_locked(index, locked, true)?;
         if mapped {
             // And by callers that hold the folio mapped: the plain lock, tried and then waited for.
             if tries {
-                self.rmap_walk_anon_lock(folio, true)?;
+                self.rmap_walk_anon_lock(anon_vma, true)?;
             }
-            let locked = self.rmap_walk_anon_lock(folio, false)?;
-            visits = self.visit_locked(folio, locked, false)?;
+            let locked = self.rmap_walk_anon_lock(anon_vma, false)?;
+            visits = self.visit_locked(index, locked, false)?;
         }
         Ok(if gave_up { -EAGAIN } else { visits })
     }
 
     /// The walk itself, and the end of the lock. A second walk in one call is not told: it comes where the first came.
-    fn visit_locked(&mut self, folio: Folio, locked: Locked, told: bool) -> Result<i32, Stop> {
+    fn visit_locked(&mut self, index: u64, locked: Locked, told: bool) -> Result<i32, Stop> {
         let anon_vma = match locked {
             Locked::Yes(anon_vma) => anon_vma,
             Locked::No => return Ok(0),
@@ -222,11 +244,11 @@ impl Port {
         };
         let object = self.anon_vmas.get(anon_vma)?;
         let root = object.root;
-        let found = interval_tree::intersecting(self.avcs.slots(), &object.rb_root, folio.index);
+        let found = interval_tree::intersecting(self.avcs.slots(), &object.rb_root, index);
         for &avc in &found {
             let vma = self.avcs.linked(avc).vma.ok_or(Stop::Oops("NULL pointer dereference: avc->vma"))?;
             let vma = self.vmas.get(vma)?;
-            let delta = folio.index.wrapping_sub(vma.key(self.revision.indexed_by_anon_pgoff));
+            let delta = index.wrapping_sub(vma.key(self.revision.indexed_by_anon_pgoff));
             if delta >= vma.pages() {
                 return Err(Stop::Bug("VM_BUG_ON_VMA(address == -EFAULT, vma) in rmap_walk_anon()"));
             }

@@ -14,6 +14,7 @@
 //! | `anon_vma` | life cycle, root locks and tree changes |
 //! | `prepare`, `clone`, `fork`, `unlink` | the function of that name, in all generations |
 //! | `folio` | what leads from a page to its VMAs: mapping and index, references, the walk |
+//! | `mapping` | what maps the pages of folios, as the page-table code has it counted |
 //! | `vma` | the VMA bookkeeping that the driver asks for |
 //! | `stream` | what the side tells of its state |
 //!
@@ -30,6 +31,7 @@ mod clone;
 mod folio;
 mod fork;
 mod interval_tree;
+mod mapping;
 mod objects;
 mod observe;
 mod prepare;
@@ -92,11 +94,16 @@ impl Port {
         }
     }
 
-    /// The VMA of that serial, which becomes one of those that the call was given.
-    fn given(&mut self, id: VmaId) -> Result<Ref<Vma>, Stop> {
+    /// The VMA of that serial.
+    fn vma_named(&self, id: VmaId) -> Result<Ref<Vma>, Stop> {
         let slot = self.vma_slots.get(id.0 as usize).ok_or(Stop::UseAfterFree(id.0))?;
         let vma = Ref::new(*slot, id.0);
-        self.vmas.get(vma)?;
+        self.vmas.get(vma).map(|_| vma)
+    }
+
+    /// The VMA of that serial, which becomes one of those that the call was given.
+    fn given(&mut self, id: VmaId) -> Result<Ref<Vma>, Stop> {
+        let vma = self.vma_named(id)?;
         self.observed.give(id.0);
         Ok(vma)
     }
@@ -211,6 +218,35 @@ impl Port {
             Call::FolioGetAnonVma { folio, mapped } => return self.folio_get_anon_vma(folio, mapped),
             Call::PutAnonVma { anon_vma } => self.put_pin(anon_vma.0)?,
             Call::RmapWalkAnon { folio, mapped, mode } => return self.rmap_walk_anon(folio, mapped, mode),
+            Call::FolioAlloc { folio } => self.folio_alloc(folio)?,
+            Call::FolioSetMapping { folio, anon_vma, index } => {
+                let anon_vma = anon_vma.map(|anon_vma| self.named(anon_vma)).transpose()?;
+                self.folio_set_mapping(folio, anon_vma, index)?;
+            }
+            Call::FolioSetExclusive { folio, first: _, exclusive } => self.folio_set_exclusive(folio, exclusive)?,
+            Call::FolioAddNewAnonRmap { folio, vma, page, exclusive } => {
+                let vma = self.vma_named(vma)?;
+                self.folio_add_new_anon_rmap(folio, vma, page, exclusive)?;
+            }
+            Call::FolioAddAnonRmap { folio, first: _, count: _, vma, page, exclusive } => {
+                let vma = self.vma_named(vma)?;
+                self.folio_add_anon_rmap(folio, vma, page, exclusive)?;
+            }
+            Call::FolioAddFileRmap { folio, first: _, count: _, vma } => {
+                let vma = self.vma_named(vma)?;
+                self.folio_add_file_rmap(folio, vma)?;
+            }
+            Call::FolioRemoveRmap { folio, first: _, count: _, vma } => {
+                let vma = self.vma_named(vma)?;
+                self.folio_remove_rmap(folio, vma)?;
+            }
+            Call::FolioDupFileRmap { folio, first: _, count: _ } => self.folio_dup_file_rmap(folio)?,
+            Call::FolioTryDupAnonRmap { folio, first: _, count: _, vma: _, pinned } => {
+                return self.folio_try_dup_anon_rmap(folio, pinned);
+            }
+            Call::FolioTryShareAnonRmap { folio, first: _, count: _, pinned } => {
+                return self.folio_try_share_anon_rmap(folio, pinned);
+            }
         }
         Ok(0)
     }

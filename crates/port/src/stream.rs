@@ -51,9 +51,10 @@ impl Port {
     }
 
     fn tell_folio(&self, number: u32, out: &mut Vec<u64>) {
-        if let Some(Some(folio)) = self.folios.get(number as usize) {
-            out.extend([stream::FOLIO, number.into(), optional(Some(folio.mapping.serial)), folio.index]);
-        }
+        let Some(Some(folio)) = self.folios.get(number as usize) else { return };
+        let tag = if folio.count.is_some() { stream::MAPPED_FOLIO } else { stream::FOLIO };
+        out.extend([tag, number.into(), optional(folio.mapping.map(|anon_vma| anon_vma.serial)), folio.index]);
+        out.extend(folio.count.iter().flat_map(|count| [1, count.word()]));
     }
 
     /// The VMA of that serial, if it lives.

@@ -232,6 +232,113 @@ macro_rules! for_each_call {
                 /// How the walk gets the lock.
                 mode: WalkMode,
             },
+            /// A folio of one page is allocated, which nothing maps, and whose mapping is none. Its number is that of its
+            /// frame. [`Call::FolioFree`] ends it. Returns 0.
+            FolioWrite FolioAlloc RMAP_FOLIO_ALLOC folio_alloc "folio_alloc" {
+                /// The folio: a number that is not in use.
+                folio: FolioId,
+            },
+            /// `folio->mapping` and `folio->index` were written by their owner, as migration does. Returns 0.
+            FolioWrite FolioSetMapping RMAP_FOLIO_SET_MAPPING folio_set_mapping "folio_set_mapping" {
+                /// The folio.
+                folio: FolioId,
+                /// Its anon_vma from now on; none: it is no anonymous folio.
+                anon_vma: Option<AnonVmaId>,
+                /// Its index from now on; 0 without an anon_vma.
+                index: u64,
+            },
+            /// `SetPageAnonExclusive()` or `ClearPageAnonExclusive()` by the owner of the page. Returns 0.
+            FolioWrite FolioSetExclusive RMAP_FOLIO_SET_EXCLUSIVE folio_set_exclusive "SetPageAnonExclusive" {
+                /// The folio.
+                folio: FolioId,
+                /// Which of its pages.
+                first: u32,
+                /// Whether it is one process's alone from now on.
+                exclusive: bool,
+            },
+            /// `folio_add_new_anon_rmap()`: a new folio is mapped for the first time. Returns 0.
+            Mapping FolioAddNewAnonRmap RMAP_FOLIO_ADD_NEW_ANON_RMAP folio_add_new_anon_rmap "folio_add_new_anon_rmap" {
+                /// The folio.
+                folio: FolioId,
+                /// The VMA that maps it.
+                vma: VmaId,
+                /// The virtual page at which it is mapped.
+                page: u64,
+                /// Whether no other process can have it.
+                exclusive: bool,
+            },
+            /// `folio_add_anon_rmap_ptes()`: entries of a page table map pages of an anonymous folio again. Returns 0.
+            Mapping FolioAddAnonRmap RMAP_FOLIO_ADD_ANON_RMAP folio_add_anon_rmap "folio_add_anon_rmap_ptes" {
+                /// The folio.
+                folio: FolioId,
+                /// Which of its pages is the first.
+                first: u32,
+                /// How many pages.
+                count: u32,
+                /// The VMA that maps them.
+                vma: VmaId,
+                /// The virtual page at which the first is mapped.
+                page: u64,
+                /// Whether no other process can have them.
+                exclusive: bool,
+            },
+            /// `folio_add_file_rmap_ptes()`: entries of a page table map pages of a file's folio. Returns 0.
+            Mapping FolioAddFileRmap RMAP_FOLIO_ADD_FILE_RMAP folio_add_file_rmap "folio_add_file_rmap_ptes" {
+                /// The folio.
+                folio: FolioId,
+                /// Which of its pages is the first.
+                first: u32,
+                /// How many pages.
+                count: u32,
+                /// The VMA that maps them.
+                vma: VmaId,
+            },
+            /// `folio_remove_rmap_ptes()`: entries of a page table map pages of a folio no longer. Returns 0.
+            Mapping FolioRemoveRmap RMAP_FOLIO_REMOVE_RMAP folio_remove_rmap "folio_remove_rmap_ptes" {
+                /// The folio.
+                folio: FolioId,
+                /// Which of its pages is the first.
+                first: u32,
+                /// How many pages.
+                count: u32,
+                /// The VMA that mapped them.
+                vma: VmaId,
+            },
+            /// `folio_dup_file_rmap_ptes()` or `folio_dup_file_rmap_pte()`: a fork copies entries. Returns 0.
+            Mapping FolioDupFileRmap RMAP_FOLIO_DUP_FILE_RMAP folio_dup_file_rmap "folio_dup_file_rmap_ptes" {
+                /// The folio.
+                folio: FolioId,
+                /// Which of its pages is the first.
+                first: u32,
+                /// How many pages.
+                count: u32,
+            },
+            /// `folio_try_dup_anon_rmap_ptes()` or `folio_try_dup_anon_rmap_pte()`: a fork copies entries, and the pages are
+            /// no longer one process's alone. Returns 0, or `-EBUSY`: the parent may have pinned them.
+            Mapping FolioTryDupAnonRmap RMAP_FOLIO_TRY_DUP_ANON_RMAP folio_try_dup_anon_rmap "folio_try_dup_anon_rmap_ptes" {
+                /// The folio.
+                folio: FolioId,
+                /// Which of its pages is the first.
+                first: u32,
+                /// How many pages.
+                count: u32,
+                /// The parent's VMA.
+                vma: VmaId,
+                /// Whether the parent may have pinned the pages.
+                pinned: bool,
+            },
+            /// `folio_try_share_anon_rmap_pte()`: before an entry goes to swap or to migration, its page is no longer
+            /// one process's alone. Returns 0, or `-EBUSY`: it may be pinned.
+            Mapping FolioTryShareAnonRmap RMAP_FOLIO_TRY_SHARE_ANON_RMAP folio_try_share_anon_rmap "folio_try_share_anon_rmap_pte" {
+                /// The folio.
+                folio: FolioId,
+                /// Which of its pages is the first.
+                first: u32,
+                /// How many pages.
+                count: u32,
+                /// Whether the page may be pinned.
+                pinned: bool,
+            },
         }
     };
 }
@@ -249,6 +356,10 @@ pub enum CallClass {
     AnonVma,
     /// A call of the reverse map on a folio, or on a reference that such a call returned.
     Folio,
+    /// A folio is allocated, or written to by its owner.
+    FolioWrite,
+    /// A call of the reverse map that counts what maps the pages of a folio.
+    Mapping,
 }
 
 macro_rules! define_calls {
@@ -313,7 +424,7 @@ impl Call {
     /// rather than a call of the reverse map itself.
     #[inline]
     pub fn is_bookkeeping(&self) -> bool {
-        !matches!(self.class(), CallClass::AnonVma | CallClass::Folio)
+        !matches!(self.class(), CallClass::AnonVma | CallClass::Folio | CallClass::Mapping)
     }
 }
 
@@ -333,6 +444,16 @@ macro_rules! plain_argument {
     )*};
 }
 plain_argument!(MmId, VmaId, AnonVmaId, FolioId, VmaRange, VmaAttributes, VmaOperation);
+
+/// Which of the pages of a folio, if it is not the only one; and how many.
+impl Argument for u32 {
+    fn write(&self, name: &str, separator: &str, f: &mut fmt::Formatter<'_>) -> Result<bool, fmt::Error> {
+        match (name, self) {
+            ("first", 0) | ("count", 1) => Ok(false),
+            _ => write!(f, "{separator}{name} {self}").map(|()| true),
+        }
+    }
+}
 
 /// A page.
 impl Argument for u64 {

@@ -94,6 +94,16 @@ byte_enum! {
 }
 
 byte_enum! {
+    /// A statistic of the node.
+    NodeStat {
+        /// `NR_ANON_MAPPED`
+        AnonMapped = RMAP_STAT_ANON_MAPPED "NR_ANON_MAPPED",
+        /// `NR_FILE_MAPPED`
+        FileMapped = RMAP_STAT_FILE_MAPPED "NR_FILE_MAPPED",
+    }
+}
+
+byte_enum! {
     /// The kind of an event. Each kind says what `arg`, `flags`, `object` and `other` mean; a field that it does
     /// not name is 0.
     EventKind {
@@ -140,6 +150,12 @@ byte_enum! {
         Visit = RMAP_EVENT_VISIT "visit",
         /// avc `other` stays in the tree of anon_vma `object`, and its last page offset may have changed (after 7.3).
         TreeUpdate = RMAP_EVENT_TREE_UPDATE "tree_update",
+        /// Statistic `arg` of the node changes by `object`, a signed number of pages.
+        Stat = RMAP_EVENT_STAT "stat",
+        /// `mlock_folio()` of folio `object`.
+        Mlock = RMAP_EVENT_MLOCK "mlock_folio",
+        /// `munlock_folio()` of folio `object`.
+        Munlock = RMAP_EVENT_MUNLOCK "munlock_folio",
     }
 }
 
@@ -265,6 +281,11 @@ impl fmt::Display for Event {
             EventKind::TreeInsert | EventKind::TreeRemove | EventKind::TreeUpdate => {
                 write!(f, "{kind} avc{} anon_vma{}", self.other, self.object)
             }
+            EventKind::Stat => {
+                let stat = NodeStat::from_u8(self.arg).map_or("?", NodeStat::name);
+                write!(f, "{stat} {:+}", self.object.cast_signed())
+            }
+            EventKind::Mlock | EventKind::Munlock => write!(f, "{kind} folio{}", self.object),
             EventKind::Visit => write!(f, "visit vma{} {:#x}", self.object, self.other),
             EventKind::Warn | EventKind::Bug | EventKind::Oops => write!(f, "{kind}"),
             EventKind::Rule => {

@@ -24,10 +24,10 @@ mod revision;
 mod state;
 
 pub use calls::{Call, CallClass};
-pub use event::{Cache, Event, EventKind, Function, Gfp, Rule};
+pub use event::{Cache, Event, EventKind, Function, Gfp, NodeStat, Rule};
 pub use fail::{Fail, FailError};
 pub use revision::Revision;
-pub use state::{AnonVmaState, ChainLink, FolioState, Node, Snapshot, StateError, VmaState, stream};
+pub use state::{AnonVmaState, ChainLink, FolioState, Node, PageCount, Snapshot, StateError, VmaState, stream};
 
 /// A `vm_area_struct`, by birth serial.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]

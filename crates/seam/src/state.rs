@@ -11,6 +11,7 @@ use super::{AnonVmaId, AvcId, FolioId, MmId, VmaAttributes, VmaId, VmaRange};
 /// | VMA | [`VMA`](stream::VMA), serial, mm, attached (0/1), start, end, pgoff, anon_pgoff, flags \| file << 32, anon_vma serial + 1 or 0, n, then n × (avc serial, its anon_vma serial, its vma serial) in list order |
 /// | anon_vma | [`ANON_VMA`](stream::ANON_VMA), serial, root serial, parent serial, refcount, num_children, num_active_vmas, leftmost avc serial + 1 or 0, then a tree |
 /// | folio | [`FOLIO`](stream::FOLIO), number, serial + 1 of the anon_vma that its mapping was set to, index |
+/// | mapped folio | [`MAPPED_FOLIO`](stream::MAPPED_FOLIO), number, serial + 1 of its anon_vma or 0, index or 0 without one, n, then n × ([`PageCount::word`]) |
 /// | whole tree | [`TREE`](stream::TREE), n, then n nodes in preorder |
 /// | paths | [`PATHS`](stream::PATHS), n nodes in the tree, m, then m × (k, then k × path node), each from a touched node up to the root |
 /// | node | avc serial \| vma serial << 32, bits \| rb_subtree_last << 8 |
@@ -38,6 +39,8 @@ pub mod stream {
     pub const PATHS: u64 = abi::RMAP_STREAM_PATHS;
     /// Begins a folio record.
     pub const FOLIO: u64 = abi::RMAP_STREAM_FOLIO;
+    /// Begins the record of a folio whose mappings are counted.
+    pub const MAPPED_FOLIO: u64 = abi::RMAP_STREAM_MAPPED_FOLIO;
     /// The node is black.
     pub const BLACK: u64 = abi::RMAP_NODE_BLACK;
     /// The node has a left child.
@@ -124,8 +127,28 @@ pub struct AnonVmaState {
     pub tree: Vec<Node>,
 }
 
-/// A folio that has an anon_vma.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+/// What maps a page of a folio.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct PageCount {
+    /// How many entries of page tables: `page->_mapcount` plus 1.
+    pub mapcount: i32,
+    /// `PageAnonExclusive()`
+    pub exclusive: bool,
+}
+
+impl PageCount {
+    /// As a word of a stream.
+    pub fn word(self) -> u64 {
+        u64::from(self.mapcount.cast_unsigned()) | u64::from(self.exclusive) << 32
+    }
+
+    fn from_word(word: u64) -> PageCount {
+        PageCount { mapcount: (word as u32).cast_signed(), exclusive: word >> 32 != 0 }
+    }
+}
+
+/// A folio that has an anon_vma, or whose mappings are counted.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct FolioState {
     /// Which.
     pub id: FolioId,
@@ -133,6 +156,8 @@ pub struct FolioState {
     pub mapping: Option<AnonVmaId>,
     /// `folio->index`
     pub index: u64,
+    /// What maps each of its pages, where the kernel's page-table code counts it; else empty.
+    pub pages: Vec<PageCount>,
 }
 
 /// The whole state of a side.
@@ -211,7 +236,13 @@ impl Words<'_> {
 
     fn folio(&mut self) -> Result<FolioState, StateError> {
         let id = FolioId(self.id()?);
-        Ok(FolioState { id, mapping: self.optional_id()?.map(AnonVmaId), index: self.next()? })
+        Ok(FolioState { id, mapping: self.optional_id()?.map(AnonVmaId), index: self.next()?, pages: Vec::new() })
+    }
+
+    fn mapped_folio(&mut self) -> Result<FolioState, StateError> {
+        let folio = self.folio()?;
+        let pages = (0..self.count()?).map(|_| self.next().map(PageCount::from_word)).collect::<Result<_, _>>()?;
+        Ok(FolioState { pages, ..folio })
     }
 
     fn node(&mut self) -> Result<Node, StateError> {
@@ -257,6 +288,7 @@ impl Snapshot {
                 stream::VMA => snapshot.vmas.push(words.vma()?),
                 stream::ANON_VMA => snapshot.anon_vmas.push(words.anon_vma()?),
                 stream::FOLIO => snapshot.folios.push(words.folio()?),
+                stream::MAPPED_FOLIO => snapshot.folios.push(words.mapped_folio()?),
                 _ => return Err(words.error("unknown record")),
             }
         }

@@ -139,7 +139,9 @@ pub(super) fn check_unlink(model: &ShadowState, vma: VmaId, had_anon_vma: bool, 
 /// the folio, too; and the index is where the VMA's page lies in its trees.
 pub(super) fn check_folio(model: &ShadowState, call: &Call) -> Found {
     let (folio, vma, exclusive) = match *call {
-        Call::FolioSetAnon { folio, vma, exclusive, .. } => (folio, vma, exclusive),
+        Call::FolioSetAnon { folio, vma, exclusive, .. } | Call::FolioAddNewAnonRmap { folio, vma, exclusive, .. } => {
+            (folio, vma, exclusive)
+        }
         Call::FolioMoveAnonRmap { folio, vma } => (folio, vma, true),
         _ => return None,
     };

@@ -225,8 +225,9 @@ impl ShadowState {
         for record in &mut records {
             match record {
                 Record::Folio(told) => {
-                    let record = FolioRecord { mapping: (told[1] as u32).wrapping_sub(1), index: told[2] };
-                    self.set_folio(told[0] as u32, Some(record));
+                    let mapping = (told[1] as u32).checked_sub(1);
+                    let record = mapping.map(|mapping| FolioRecord { mapping, index: told[2] });
+                    self.set_folio(told[0] as u32, record);
                 }
                 Record::Vma(told) => {
                     let serial = told[0] as u32;

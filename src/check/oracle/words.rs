@@ -20,7 +20,7 @@ pub(super) enum Record<'a> {
     Vma(&'a [u64]),
     /// An anon_vma: the words after the tag up to the tree, and the tree with its tag.
     AnonVma(&'a [u64; ANON_VMA_HEAD], &'a [u64]),
-    /// A folio: number, serial + 1 of its anon_vma, index.
+    /// A folio: number, serial + 1 of its anon_vma or 0, index.
     Folio(&'a [u64; 3]),
 }
 
@@ -81,6 +81,12 @@ impl<'a> Records<'a> {
             stream::FOLIO => {
                 let told = rest.first_chunk()?;
                 self.at += 1 + told.len();
+                Some(Record::Folio(told))
+            }
+            stream::MAPPED_FOLIO => {
+                let told = rest.first_chunk()?;
+                let pages = rest.get(3).map(|&n| n.min(rest.len() as u64) as usize)?;
+                self.at += 1 + rest.get(..4 + pages)?.len();
                 Some(Record::Folio(told))
             }
             _ => {

@@ -6,7 +6,7 @@ use crate::rmap::{AnonVmaId, AvcId, FolioId, FolioState, MmId, Snapshot, VmaId};
 
 fn state() -> Snapshot {
     let mut state = family();
-    state.folios.push(FolioState { id: FolioId(0), mapping: Some(AnonVmaId(1)), index: 0x12 });
+    state.folios.push(FolioState { id: FolioId(0), mapping: Some(AnonVmaId(1)), index: 0x12, pages: Vec::new() });
     state
 }
 

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The calls by which pages of folios are mapped and unmapped: wrappers of the kernel's functions,
+ * which tell the watcher. What others do with a folio in between is told too: it is allocated and
+ * freed, and its mapping and AnonExclusive are written.
+ */
+#ifndef PAGES_FOLIOS_H
+#define PAGES_FOLIOS_H
+
+#include "pages/layer.h"
+#include "vma/operations.h"
+
+static struct frame_notes *folio_notes(const struct folio *folio)
+{
+	return frame_notes_of(&folio->page);
+}
+
+static uint32_t folio_number(const struct folio *folio)
+{
+	return page_to_pfn(&folio->page);
+}
+
+/* Which page of its folio it is. */
+static uint32_t page_number(const struct folio *folio, const struct page *page)
+{
+	return page - &folio->page;
+}
+
+/* The mapping of an anonymous folio, NULL of another. */
+static void *anon_mapping(const struct folio *folio)
+{
+	return folio_test_anon(folio) ? (void *)folio->mapping : NULL;
+}
+
+static bool is_as_told(const struct folio *folio)
+{
+	const struct frame_notes *notes = folio_notes(folio);
+
+	return notes->mapping == anon_mapping(folio) &&
+	       (!notes->mapping || notes->index == folio->index);
+}
+
+/* The mapping was written: an anon_vma's serial is remembered, since the anon_vma may go first. */
+static void remember_mapping(const struct folio *folio)
+{
+	struct frame_notes *notes = folio_notes(folio);
+	unsigned long mapping = (unsigned long)anon_mapping(folio);
+
+	notes->mapping = (void *)mapping;
+	notes->index = mapping ? folio->index : 0;
+	notes->anon_vma = mapping ? serial_of((const void *)(mapping & ~3ul)) : RMAP_NONE;
+}
+
+/* What is no call of the reverse map, but told: with the folio's state if it has one. */
+static void tell_folio_call(struct rmap_call call, uint32_t number, bool with_state)
+{
+	call_begins();
+	current_world->told_folio = with_state ? number : RMAP_NONE;
+	watch(&call, 0, with_state);
+}
+
+static void folio_born(struct folio *folio)
+{
+	uint32_t number = folio_number(folio);
+
+	folio_notes(folio)->told = true;
+	remember_mapping(folio);
+	tell_folio_call(CALL(FOLIO_ALLOC, folio_alloc, number), number, true);
+}
+
+static void folio_gone(struct folio *folio)
+{
+	uint32_t number = folio_number(folio);
+
+	folio_notes(folio)->told = false;
+	tell_folio_call(CALL(FOLIO_FREE, folio_free, number), number, false);
+}
+
+/* What was written into the folio since it was told last. */
+static void report_folio_writes(const struct folio *folio)
+{
+	const struct frame_notes *notes = folio_notes(folio);
+	uint32_t number = folio_number(folio);
+
+	if (likely(is_as_told(folio)))
+		return;
+	remember_mapping(folio);
+	tell_folio_call(CALL(FOLIO_SET_MAPPING, folio_set_mapping, number, notes->anon_vma,
+			     notes->index),
+			number, true);
+}
+
+static void tell_exclusive(struct page *page, bool exclusive)
+{
+	const struct folio *folio = page_folio(page);
+	uint32_t number = folio_number(folio);
+
+	if (current_world->depth || !folio_notes(folio)->told)
+		return;
+	report_folio_writes(folio);
+	tell_folio_call(CALL(FOLIO_SET_EXCLUSIVE, folio_set_exclusive, number,
+			     page_number(folio, page), exclusive),
+			number, true);
+}
+
+static __always_inline void SetPageAnonExclusive(struct page *page)
+{
+	verbatim_SetPageAnonExclusive(page);
+	tell_exclusive(page, true);
+}
+
+static __always_inline void ClearPageAnonExclusive(struct page *page)
+{
+	verbatim_ClearPageAnonExclusive(page);
+	tell_exclusive(page, false);
+}
+
+/* A page is locked in memory, or not any more, by a call of the reverse map. */
+static void folio_mlocked(struct folio *folio, bool locked)
+{
+	enum rmap_event_kind kind = locked ? RMAP_EVENT_MLOCK : RMAP_EVENT_MUNLOCK;
+
+	if (current_world->depth)
+		record(kind, 0, 0, folio_number(folio), 0);
+}
+
+/* A call on a folio begins, of a VMA or NULL. A call within another is part of that. */
+static void folio_call_begin(struct rmap_call call, const struct folio *folio,
+			     struct vm_area_struct *vma)
+{
+	struct rmap_world *w = current_world;
+
+	if (w->depth++)
+		return;
+	if (vma)
+		report_writes(vma);
+	report_folio_writes(folio);
+	call_begins();
+	w->outermost = call;
+	w->told_folio = folio_number(folio);
+}
+
+/* Locks that a walker holds around it stay. */
+static void folio_call_end(const struct folio *folio, int32_t result)
+{
+	struct rmap_world *w = current_world;
+
+	if (--w->depth)
+		return;
+	remember_mapping(folio);
+	watch(&w->outermost, result, true);
+}
+
+/* As GUP counts the pages that it pins. */
+#define PIN_BIAS 1024
+
+static bool maybe_pinned(const struct folio *folio)
+{
+	return folio->page._refcount.counter >= PIN_BIAS;
+}
+
+static void folio_add_new_anon_rmap(struct folio *folio, struct vm_area_struct *vma,
+				    unsigned long address, rmap_t flags)
+{
+	folio_call_begin(CALL(FOLIO_ADD_NEW_ANON_RMAP, folio_add_new_anon_rmap, folio_number(folio),
+			      serial_of(vma), address >> PAGE_SHIFT, !!(flags & RMAP_EXCLUSIVE)),
+			 folio, vma);
+	verbatim_folio_add_new_anon_rmap(folio, vma, address, flags);
+	folio_call_end(folio, 0);
+}
+
+static void folio_add_anon_rmap_ptes(struct folio *folio, struct page *page, int nr_pages,
+				     struct vm_area_struct *vma, unsigned long address,
+				     rmap_t flags)
+{
+	folio_call_begin(CALL(FOLIO_ADD_ANON_RMAP, folio_add_anon_rmap, folio_number(folio),
+			      page_number(folio, page), nr_pages, serial_of(vma),
+			      address >> PAGE_SHIFT, !!(flags & RMAP_EXCLUSIVE)),
+			 folio, vma);
+	verbatim_folio_add_anon_rmap_ptes(folio, page, nr_pages, vma, address, flags);
+	folio_call_end(folio, 0);
+}
+
+static void folio_add_file_rmap_ptes(struct folio *folio, struct page *page, int nr_pages,
+				     struct vm_area_struct *vma)
+{
+	folio_call_begin(CALL(FOLIO_ADD_FILE_RMAP, folio_add_file_rmap, folio_number(folio),
+			      page_number(folio, page), nr_pages, serial_of(vma)),
+			 folio, vma);
+	verbatim_folio_add_file_rmap_ptes(folio, page, nr_pages, vma);
+	folio_call_end(folio, 0);
+}
+
+static void folio_remove_rmap_ptes(struct folio *folio, struct page *page, int nr_pages,
+				   struct vm_area_struct *vma)
+{
+	folio_call_begin(CALL(FOLIO_REMOVE_RMAP, folio_remove_rmap, folio_number(folio),
+			      page_number(folio, page), nr_pages, serial_of(vma)),
+			 folio, vma);
+	verbatim_folio_remove_rmap_ptes(folio, page, nr_pages, vma);
+	folio_call_end(folio, 0);
+}
+
+static void folio_move_anon_rmap(struct folio *folio, struct vm_area_struct *vma)
+{
+	folio_call_begin(CALL(FOLIO_MOVE_ANON_RMAP, folio_move_anon_rmap, folio_number(folio),
+			      serial_of(vma)),
+			 folio, vma);
+	/* The one call of these that the small driver makes, too: there it is given the VMA. */
+	if (current_world->depth == 1)
+		current_world->given[current_world->nr_given++] = vma;
+	verbatim_folio_move_anon_rmap(folio, vma);
+	folio_call_end(folio, 0);
+}
+
+/*
+ * What a fork and the walkers do, with one page or several. The functions differ in whether they
+ * are told the child's VMA: since 6.15.
+ */
+#ifdef RMAP_DUP_TOLD_CHILD
+#define CHILD_PARAMETER , struct vm_area_struct *dst_vma
+#define CHILD_ARGUMENT , dst_vma
+#else
+#define CHILD_PARAMETER
+#define CHILD_ARGUMENT
+#endif
+
+static void dup_file_begin(const struct folio *folio, const struct page *page, int nr_pages)
+{
+	folio_call_begin(CALL(FOLIO_DUP_FILE_RMAP, folio_dup_file_rmap, folio_number(folio),
+			      page_number(folio, page), nr_pages),
+			 folio, NULL);
+}
+
+static inline void folio_dup_file_rmap_ptes(struct folio *folio, struct page *page,
+					    int nr_pages CHILD_PARAMETER)
+{
+	dup_file_begin(folio, page, nr_pages);
+	verbatim_folio_dup_file_rmap_ptes(folio, page, nr_pages CHILD_ARGUMENT);
+	folio_call_end(folio, 0);
+}
+
+static __always_inline void folio_dup_file_rmap_pte(struct folio *folio,
+						    struct page *page CHILD_PARAMETER)
+{
+	dup_file_begin(folio, page, 1);
+	verbatim_folio_dup_file_rmap_pte(folio, page CHILD_ARGUMENT);
+	folio_call_end(folio, 0);
+}
+
+static void try_dup_begin(const struct folio *folio, const struct page *page, int nr_pages,
+			  struct vm_area_struct *vma)
+{
+	folio_call_begin(CALL(FOLIO_TRY_DUP_ANON_RMAP, folio_try_dup_anon_rmap, folio_number(folio),
+			      page_number(folio, page), nr_pages, serial_of(vma),
+			      maybe_pinned(folio)),
+			 folio, vma);
+}
+
+static inline int folio_try_dup_anon_rmap_ptes(struct folio *folio, struct page *page,
+					       int nr_pages CHILD_PARAMETER,
+					       struct vm_area_struct *src_vma)
+{
+	int result;
+
+	try_dup_begin(folio, page, nr_pages, src_vma);
+	result = verbatim_folio_try_dup_anon_rmap_ptes(folio, page, nr_pages CHILD_ARGUMENT,
+						       src_vma);
+	folio_call_end(folio, result);
+	return result;
+}
+
+static __always_inline int folio_try_dup_anon_rmap_pte(struct folio *folio,
+						       struct page *page CHILD_PARAMETER,
+						       struct vm_area_struct *src_vma)
+{
+	int result;
+
+	try_dup_begin(folio, page, 1, src_vma);
+	result = verbatim_folio_try_dup_anon_rmap_pte(folio, page CHILD_ARGUMENT, src_vma);
+	folio_call_end(folio, result);
+	return result;
+}
+
+static inline int folio_try_share_anon_rmap_pte(struct folio *folio, struct page *page)
+{
+	int result;
+
+	folio_call_begin(CALL(FOLIO_TRY_SHARE_ANON_RMAP, folio_try_share_anon_rmap,
+			      folio_number(folio), page_number(folio, page), 1,
+			      maybe_pinned(folio)),
+			 folio, NULL);
+	result = verbatim_folio_try_share_anon_rmap_pte(folio, page);
+	folio_call_end(folio, result);
+	return result;
+}
+
+static void tell_folio(uint32_t number)
+{
+	const struct page_layer *layer = current_world->pages;
+	const struct frame_notes *notes = &layer->notes[number];
+	const struct page *page = layer->frames + number;
+
+	if (!notes->told)
+		return;
+	put_word(RMAP_STREAM_MAPPED_FOLIO);
+	put_word(number);
+	put_word(notes->mapping ? (uint64_t)notes->anon_vma + 1 : 0);
+	put_word(notes->index);
+	put_word(1);
+	put_word((uint32_t)(page->_mapcount.counter + 1) |
+		 (uint64_t)(notes->mapping && PageAnonExclusive(page)) << 32);
+}
+
+static void tell_folios(void)
+{
+	for (uint32_t number = 1; number < current_world->pages->nr_frames; number++)
+		tell_folio(number);
+}
+
+#endif /* PAGES_FOLIOS_H */
