@@ -158,8 +158,13 @@ enum rmap_walk_mode {
  *           leftmost avc + 1 or 0, then a tree
  *           (of a tree with one counter: that, and RMAP_ONE_COUNTER)
  * folio:    tag, number, anon_vma that its mapping was set to + 1, index
- * mapped folio, of the page-table code: tag, number, anon_vma + 1 or 0, index or 0 without one, n,
- *           then of each of its n pages: mapcount + 1 | AnonExclusive << 32
+ * mapped folio, of the page-table code: tag, number, anon_vma + 1 or 0, index or 0 without one,
+ *           order | rmap_large_folio bits, of one of several pages three words (large), then the
+ *           first page, n, and of each of n pages: mapcount + 1 | AnonExclusive << 32. A call is
+ *           followed by the pages that it is about, a state by all.
+ * large:    _entire_mapcount + 1 | (_large_mapcount + 1) << 32; _nr_pages_mapped; and of both
+ *           mms that are remembered the number + 1, or 0 for none, and their mapcount + 1:
+ *           mm | mapcount << 16 | second mm << 32 | its mapcount << 48
  * tree:     tag, n, then n nodes in preorder
  * paths:    tag, nodes in the tree, m, then m times: k, then k path nodes, from a touched
  *           node up to the root
@@ -174,6 +179,12 @@ enum rmap_stream {
 	RMAP_STREAM_PATHS = 0x44,
 	RMAP_STREAM_FOLIO = 0x55,
 	RMAP_STREAM_MAPPED_FOLIO = 0x56,
+};
+
+enum rmap_large_folio {
+	RMAP_LARGE_PARTIALLY_MAPPED = 0x100,
+	RMAP_LARGE_DEFERRED = 0x200,	/* on the list of folios to split */
+	RMAP_LARGE_SHARED = 0x400,	/* may be mapped by more than one mm; 0 if mms are not remembered */
 };
 
 enum rmap_node {
@@ -196,7 +207,7 @@ enum rmap_node {
  *         tables in it, the topmost not counted
  * entry:  tag, mm, page, rmap_page_entry bits, frame or slot
  * frame:  tag, frame, how many frames were taken before it, rmap_page_frame bits, references,
- *         mappings, index, anon_vma + 1 or 0
+ *         mappings, index, anon_vma + 1 or 0, the first frame of its folio
  */
 enum rmap_page_stream {
 	RMAP_PAGES_TOTALS = 0x66,
@@ -460,6 +471,7 @@ struct rmap_call_rmap_walk_anon {
 
 struct rmap_call_folio_alloc {
 	uint32_t folio;
+	uint32_t order;
 };
 
 struct rmap_call_folio_set_mapping {
@@ -508,12 +520,14 @@ struct rmap_call_folio_dup_file_rmap {
 	uint32_t folio;
 	uint32_t first;	/* which of its pages */
 	uint32_t count;	/* of pages, from the first on */
+	uint32_t child;	/* the child's VMA, or RMAP_NONE: the kernel is not told */
 };
 
 struct rmap_call_folio_try_dup_anon_rmap {
 	uint32_t folio;
 	uint32_t first;	/* which of its pages */
 	uint32_t count;	/* of pages, from the first on */
+	uint32_t child;	/* the child's VMA, or RMAP_NONE: the kernel is not told */
 	uint32_t vma;	/* the parent's */
 	uint32_t pinned;	/* 0 or 1: the pages may be pinned, by the parent */
 };
@@ -628,6 +642,12 @@ enum rmap_operation_kind {
 	RMAP_OP_MUNLOCKALL = 13,
 	RMAP_OP_BRK = 14,
 	RMAP_OP_WALK = 15,
+	/* Of the kernel's own page-table code; without it they are refused. */
+	RMAP_OP_TOUCH = 16,
+	RMAP_OP_DONTNEED = 17,
+	RMAP_OP_AGE = 18,
+	RMAP_OP_SWAPOUT = 19,
+	RMAP_OP_MIGRATE = 20,
 };
 
 struct rmap_operation_map {
@@ -641,6 +661,7 @@ struct rmap_operation_map {
 struct rmap_operation_fault {
 	uint64_t page;
 	uint32_t read;	/* 0 or 1 */
+	uint32_t order;	/* of the folio that it may bring in, with page tables of the kernel's own */
 	uint32_t prepare;	/* 0 or 1: it needs an anon_vma. Returns the VMA */
 };
 
@@ -719,6 +740,32 @@ struct rmap_operation_walk {
 	uint32_t mode;	/* enum rmap_walk_mode */
 };
 
+/* The entry of a page is marked as the hardware marks it. */
+struct rmap_operation_touch {
+	uint64_t page;
+	uint32_t write;	/* 0 or 1 */
+};
+
+struct rmap_operation_dontneed {
+	uint64_t start;
+	uint64_t end;
+};
+
+/* folio_referenced() of the page's folio. */
+struct rmap_operation_age {
+	uint64_t page;
+};
+
+/* try_to_unmap() of the page's folio, to swap or out of the page cache. */
+struct rmap_operation_swapout {
+	uint64_t page;
+};
+
+/* try_to_migrate() of the page's folio, and remove_migration_ptes() to new frames. */
+struct rmap_operation_migrate {
+	uint64_t page;
+};
+
 /* One operation: the member of its kind holds the arguments. */
 struct rmap_operation {
 	uint32_t kind;	/* enum rmap_operation_kind */
@@ -740,6 +787,11 @@ struct rmap_operation {
 		struct rmap_operation_munlockall munlockall;
 		struct rmap_operation_brk brk;
 		struct rmap_operation_walk walk;
+		struct rmap_operation_touch touch;
+		struct rmap_operation_dontneed dontneed;
+		struct rmap_operation_age age;
+		struct rmap_operation_swapout swapout;
+		struct rmap_operation_migrate migrate;
 	} arguments;
 };
 

@@ -6,7 +6,8 @@
 //! must is judged in [`crate::check`], from what is known here ([`Pages::mappings`]) and where the VMAs lie
 //! ([`AddressSpaces`]).
 //!
-//! Every folio is one page of anonymous memory. The zero page and pages of a file are not folios of the anonymous
+//! Every folio that is kept here by what a driver says is one page of anonymous memory; where the kernel's own page tables
+//! are read, a folio may have several. The zero page and pages of a file are not folios of the anonymous
 //! reverse map: a read fault of an empty page leaves it empty here. Each folio is locked whenever the kernel wants it
 //! to be.
 
@@ -55,6 +56,8 @@ struct Folio {
     mapcount: u32,
     /// `PageAnonExclusive()`: no other process has it.
     exclusive: bool,
+    /// How many pages it has.
+    pages: u32,
 }
 
 /// The page table of one process: what maps a folio, in order of pages. A vector, for most are short, and a fork
@@ -157,6 +160,11 @@ impl Pages {
         self.folios.get(folio.0 as usize).map_or(0, |folio| folio.mapcount)
     }
 
+    /// How many pages the folio has.
+    pub fn pages_of(&self, folio: FolioId) -> u64 {
+        self.folios.get(folio.0 as usize).map_or(1, |folio| u64::from(folio.pages.max(1)))
+    }
+
     /// Whether the folio is one process's alone.
     pub fn is_exclusive(&self, folio: FolioId) -> bool {
         self.folios.get(folio.0 as usize).is_some_and(|folio| folio.exclusive)
@@ -203,7 +211,7 @@ impl Pages {
             self.folios.push(Folio::default());
             FolioId(self.folios.len() as u32 - 1)
         });
-        self.folios[folio.0 as usize] = Folio { mapcount: 1, exclusive: true };
+        self.folios[folio.0 as usize] = Folio { mapcount: 1, exclusive: true, pages: 1 };
         self.table(mm).set(page, folio);
         rmap.call(Call::FolioSetAnon { folio, vma, page, exclusive: true });
     }
@@ -320,9 +328,10 @@ impl Pages {
         for entry in &tables.entries {
             let Target::Frame(number) = entry.target else { continue };
             let Some(frame) = tables.frame(number).filter(|frame| frame.anon) else { continue };
-            let folio = &mut self.folios[number as usize];
-            *folio = Folio { mapcount: folio.mapcount + 1, exclusive: frame.exclusive };
-            entries[usize::from(entry.mm.0) % MAX_PROCESSES].push((entry.page, FolioId(number)));
+            let folio = &mut self.folios[frame.head as usize];
+            let pages = tables.frames_of(frame.head).len() as u32;
+            *folio = Folio { mapcount: folio.mapcount + 1, exclusive: frame.exclusive, pages };
+            entries[usize::from(entry.mm.0) % MAX_PROCESSES].push((entry.page, FolioId(frame.head)));
         }
         for (mm, entries) in (0..).map(MmId).zip(entries) {
             self.table(mm).0 = entries;

@@ -45,7 +45,8 @@ impl VmaCode {
     /// The operations that it knows.
     pub fn operations(self) -> OpSet {
         match self {
-            VmaCode::Kernel | VmaCode::Pages => OpSet::Full,
+            VmaCode::Kernel => OpSet::Full,
+            VmaCode::Pages => OpSet::Pages,
             VmaCode::Model => OpSet::Small,
         }
     }

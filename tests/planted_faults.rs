@@ -791,7 +791,10 @@ static IN_C: &[InC] = &[
                 to: "rss[MM_ANONPAGES]++;\n\t\tSetPageAnonExclusive(page);",
             }],
         },
-        hunts: &[pages(Finds(&["violate Exclusive exclusive page with several entries"]))],
+        hunts: &[pages(Finds(&[
+            "violate Exclusive exclusive page with several entries",
+            "violate Exclusive exclusive page keeps its old anon_vma",
+        ]))],
     },
     InC {
         of: AFTER,
@@ -862,6 +865,40 @@ static IN_C: &[InC] = &[
     InC {
         of: AFTER,
         fault: Fault {
+            name: "partially-mapped-folio-is-not-queued",
+            about: "a large folio of which a page was unmapped does not wait to be split",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "__folio_remove_rmap",
+                from: "partially_mapped = nr && atomic_read(mapped);",
+                to: "partially_mapped = false;",
+            }],
+        },
+        hunts: &[InCHunt {
+            at_most: None,
+            ..pages_in_lockstep(Finds(&["differ folio_remove_rmap_ptes state: folio.large"]), Finds(&[]))
+        }],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "pages-come-back-uncounted",
+            about: "what maps pages of a large folio again is not counted for the folio",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "__folio_add_rmap",
+                from: "\tfolio_add_large_mapcount(folio, orig_nr_pages, vma);\n\t\tbreak;",
+                to: "\tbreak;",
+            }],
+        },
+        hunts: &[pages_in_lockstep(
+            Finds(&["differ folio_add_anon_rmap_ptes state: folio.large"]),
+            Finds(&["violate "]),
+        )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
             name: "page-table-is-not-freed",
             about: "a page table that nothing is in leaves its tree, and is not freed",
             file: "mm/memory.c",
@@ -881,7 +918,7 @@ static IN_C: &[InC] = &[
                 to: "\tfolio_unlock",
             }],
         },
-        hunts: &[pages(Finds(&["violate Exclusive exclusive page of another anon_vma than its VMA's"]))],
+        hunts: &[pages(Finds(&["violate Exclusive exclusive page keeps its old anon_vma"]))],
     },
     InC {
         of: AFTER,
@@ -1108,7 +1145,7 @@ static IN_PORT: &[InPort] = &[
             name: "unmap-counts-the-last-mapping-late",
             about: "a page counts as mapped until its mapcount is below zero",
             file: "crates/port/src/mapping.rs",
-            edits: &[Edit { within: "folio_remove_rmap", from: "count.mapcount < 1", to: "count.mapcount < 0" }],
+            edits: &[Edit { within: "folio_remove_rmap", from: "page.mapcount < 1", to: "page.mapcount < 0" }],
         },
         finds: &["differ folio_remove_rmap_ptes events: NR_"],
     },
@@ -1120,9 +1157,21 @@ static IN_PORT: &[InPort] = &[
             name: "fork-keeps-pages-exclusive",
             about: "what a fork copies stays exclusive",
             file: "crates/port/src/mapping.rs",
-            edits: &[Edit { within: "folio_try_dup_anon_rmap", from: "count.exclusive = false;", to: "" }],
+            edits: &[Edit { within: "folio_try_dup_anon_rmap", from: "page.exclusive = false;", to: "" }],
         },
         finds: &["differ folio_try_dup_anon_rmap_ptes state: folio.mapcount"],
+    },
+    InPort {
+        kernel: AFTER,
+        vma: "pages",
+        mix: "full",
+        fault: Fault {
+            name: "one-slot-owns-all",
+            about: "a large folio counts as one mm's alone as soon as another mm is forgotten, though others map it",
+            file: "crates/port/src/mapping.rs",
+            edits: &[Edit { within: "forget", from: "i32::from(slot.mapcount) == left", to: "slot.mapcount >= 0" }],
+        },
+        finds: &["differ folio_remove_rmap_ptes state: folio.large"],
     },
 ];
 

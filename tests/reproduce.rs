@@ -150,7 +150,9 @@ fn every_seed_does_on_the_running_kernel_what_it_does_here() {
     assert!(compared > 300 && skipped < 60, "{compared} steps compared, {skipped} skipped");
     let reasons = [
         "brk: `brk p0 0x12..0x14`: brk (a process has one heap",
+        "large-folios: `migrate p0 0x20`: migrate (where a page goes",
         "pins-outlive-their-memory: `pin p0 0x10`: no system call",
+        "reclaim: `touch p0 0x10 write`: touch (a fault may come",
     ];
     assert_eq!(refused.len(), reasons.len(), "{refused:?}");
     assert!(refused.iter().zip(reasons).all(|(refused, reason)| refused.starts_with(reason)), "{refused:?}");

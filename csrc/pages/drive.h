@@ -58,6 +58,7 @@ static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fau
 			result = -ENOMEM;
 		goto unlock;
 	}
+	current_world->pages->orders = op->order ? 1ul << op->order : 0;
 	fault = handle_mm_fault(vma, addr, FAULT_FLAG_USER | (op->read ? 0 : FAULT_FLAG_WRITE),
 				NULL);
 	if (fault & VM_FAULT_OOM)
@@ -69,23 +70,38 @@ unlock:
 	return result;
 }
 
-/* The anonymous folio at a page, by the tables as memory; NULL if none is there. */
-static struct folio *anon_folio_at(const struct mm_struct *mm, uint64_t page)
+/* The lowest entry of a page, by the tables as memory; NULL if there is no table for it. */
+static unsigned long *entry_at(const struct mm_struct *mm, uint64_t page)
 {
-	const unsigned long *table = (const unsigned long *)mm->pgd;
-	unsigned long entry;
-	struct folio *folio;
+	unsigned long *table = (unsigned long *)mm->pgd;
 
-	for (int level = 3;; level--) {
-		entry = table[page >> (9 * level) & (PTRS_PER_PTE - 1)];
-		if (!(entry & ENTRY_PRESENT))
+	for (int level = 3; level; level--) {
+		unsigned long entry = table[page >> (9 * level) & (PTRS_PER_PTE - 1)];
+
+		if (!(entry & ENTRY_PRESENT) || (entry & ENTRY_HUGE))
 			return NULL;
-		if (!level)
-			break;
 		table = page_address(pfn_to_page(entry >> PAGE_SHIFT));
 	}
-	folio = page_folio(pfn_to_page(entry >> PAGE_SHIFT));
-	return folio_test_anon(folio) ? folio : NULL;
+	return &table[page & (PTRS_PER_PTE - 1)];
+}
+
+/* The folio at a page; NULL if none is mapped there, or the zero page. */
+static struct folio *folio_at(const struct mm_struct *mm, uint64_t page)
+{
+	const unsigned long *entry = entry_at(mm, page);
+	unsigned long frame = entry ? *entry >> PAGE_SHIFT : 0;
+
+	if (!entry || !(*entry & (ENTRY_PRESENT | ENTRY_NONE)) || frame == ZERO_FRAME)
+		return NULL;
+	return page_folio(pfn_to_page(frame));
+}
+
+/* As reclaim asks. */
+static void ask_who_used(struct folio *folio)
+{
+	unsigned long flags[4] = { 0 };	/* of a VMA: a word before 7.3, a structure since */
+
+	folio_referenced(folio, 0, NULL, (void *)flags);
 }
 
 /*
@@ -94,10 +110,9 @@ static struct folio *anon_folio_at(const struct mm_struct *mm, uint64_t page)
  */
 static int32_t drive_walk(struct mm_struct *mm, const struct rmap_operation_walk *op)
 {
-	struct folio *folio = anon_folio_at(mm, op->page);
-	unsigned long flags[4] = { 0 };	/* of a VMA: a word before 7.3, a structure since */
+	struct folio *folio = folio_at(mm, op->page);
 
-	if (!folio)
+	if (!folio || !folio_test_anon(folio))
 		return -EFAULT;
 	folio_get(folio);
 	if (op->mode == RMAP_WALK_LOCKED) {
@@ -106,10 +121,186 @@ static int32_t drive_walk(struct mm_struct *mm, const struct rmap_operation_walk
 		remove_migration_ptes(folio, folio, 0);
 		folio_unlock(folio);
 	} else {
-		folio_referenced(folio, 0, NULL, (void *)flags);
+		ask_who_used(folio);
 	}
 	folio_put(folio);
 	return 0;
+}
+
+static int32_t drive_touch(struct mm_struct *mm, const struct rmap_operation_touch *op)
+{
+	unsigned long *entry = entry_at(mm, op->page);
+
+	if (!entry || !(*entry & ENTRY_PRESENT) || (op->write && !(*entry & ENTRY_WRITE)))
+		return -EFAULT;
+	*entry |= ENTRY_ACCESSED | (op->write ? ENTRY_DIRTY : 0);
+	return 0;
+}
+
+static void zap_range(struct vm_area_struct *vma, unsigned long start, unsigned long end)
+{
+#ifdef RMAP_ZAP_VMA_RANGE
+	zap_vma_range(vma, start, end - start);
+#else
+	zap_page_range_single(vma, start, end - start, NULL);
+#endif
+}
+
+/* As madvise(): locked memory is refused, and of a hole it is said when all else is done. */
+static int32_t drive_dontneed(struct mm_struct *mm, const struct rmap_operation_dontneed *op)
+{
+	unsigned long at = op->start << PAGE_SHIFT, end = op->end << PAGE_SHIFT;
+	struct vm_area_struct *vma;
+	int32_t result = 0;
+	MA_STATE(mas, &mm->mm_mt, at, at);
+
+	mmap_read_lock(mm);
+	mas_for_each(&mas, vma, end - 1) {
+		unsigned long to = min(vma->vm_end, end);
+
+		if (vma->vm_start > at)
+			result = -ENOMEM;
+		if (vma->vm_flags & VM_LOCKED) {
+			mmap_read_unlock(mm);
+			return -EINVAL;
+		}
+		zap_range(vma, max(vma->vm_start, at), to);
+		at = to;
+	}
+	mmap_read_unlock(mm);
+	return at < end ? -ENOMEM : result;
+}
+
+static int32_t drive_age(struct mm_struct *mm, const struct rmap_operation_age *op)
+{
+	struct folio *folio = folio_at(mm, op->page);
+
+	if (!folio)
+		return -EFAULT;
+	folio_get(folio);
+	ask_who_used(folio);
+	folio_put(folio);
+	return 0;
+}
+
+/* Nobody has a reference but the caches and the caller, and no entry maps it. */
+static bool nobody_else_has(const struct folio *folio)
+{
+	int caches = folio_test_swapcache(folio) || (folio->mapping && !folio_test_anon(folio));
+
+	return !folio_mapped(folio) &&
+	       folio_ref_count(folio) == 1 + caches * (1 << folio_order(folio));
+}
+
+/*
+ * As reclaim takes a folio out of memory. What is still mapped then, or referenced by somebody else,
+ * stays. A folio of several pages is not taken: reclaim would split it, or want slots in a row.
+ */
+static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_swapout *op)
+{
+	struct folio *folio = folio_at(mm, op->page);
+	int32_t result = 0;
+
+	if (!folio)
+		return -EFAULT;
+	if (folio_test_large(folio) || folio_test_locked(folio))
+		return -EBUSY;
+	folio_get(folio);
+	folio_lock(folio);
+	if (folio_test_anon(folio) && !folio_test_swapcache(folio))
+		swap_cache_add_folio(folio, swap_slot_alloc());
+	try_to_unmap(folio, TTU_BATCH_FLUSH);
+	try_to_unmap_flush();
+	if (folio_test_swapcache(folio)) {
+		swap_slot_of(folio->swap)->content = page_layer_content(&folio->page);
+		folio_clear_dirty(folio);
+	}
+	if (!nobody_else_has(folio)) {
+		folio_free_swap(folio);
+		result = -EBUSY;
+	} else if (folio_test_swapcache(folio)) {
+		swap_cache_del_folio(folio);
+	} else if (folio_test_dirty(folio)) {
+		result = -EBUSY;
+	} else {
+		page_cache_forget(folio);
+	}
+	folio_unlock(folio);
+	folio_put(folio);
+	return result;
+}
+
+/* What migration moves from a folio to another, which then takes its place in the caches. */
+static void folio_take_place_of(struct folio *dst, struct folio *src)
+{
+	int pages = 1 << folio_order(src);
+
+	dst->index = src->index;
+	dst->mapping = src->mapping;
+	if (folio_test_swapbacked(src))
+		folio_set_swapbacked(dst);
+	if (folio_test_dirty(src))
+		folio_set_dirty(dst);
+	folio_mark_uptodate(dst);
+	for (int i = 0; i < pages; i++)
+		page_layer_fill(&dst->page + i, page_layer_content(&src->page + i));
+	if (folio_test_swapcache(src)) {
+		swp_entry_t entry = src->swap;
+
+		swap_cache_del_folio(src);
+		swap_cache_add_folio(dst, entry);
+	} else if (!folio_test_anon(src)) {
+		page_cache_replace(src, dst);
+	}
+}
+
+/* As migration moves a folio to other frames; if it cannot, everything is as it was. */
+static int32_t drive_migrate(struct mm_struct *mm, const struct rmap_operation_migrate *op)
+{
+	struct folio *src = folio_at(mm, op->page), *dst;
+	int32_t result = 0;
+
+	if (!src)
+		return -EFAULT;
+	if (folio_test_locked(src))
+		return -EBUSY;
+	dst = page_layer_folio(GFP_HIGHUSER_MOVABLE, folio_order(src));
+	if (!dst)
+		return -ENOMEM;
+	folio_get(src);
+	folio_lock(src);
+	folio_lock(dst);
+	try_to_migrate(src, 0);
+	if (nobody_else_has(src)) {
+		folio_take_place_of(dst, src);
+		remove_migration_ptes(src, dst, 0);
+		src->mapping = NULL;
+	} else {
+		remove_migration_ptes(src, src, 0);
+		result = -EBUSY;
+	}
+	folio_unlock(dst);
+	folio_put(dst);
+	folio_unlock(src);
+	folio_put(src);
+	return result;
+}
+
+static int32_t drive_pages(struct mm_struct *mm, const struct rmap_operation *op)
+{
+	switch (op->kind) {
+	case RMAP_OP_TOUCH:
+		return drive_touch(mm, &op->arguments.touch);
+	case RMAP_OP_DONTNEED:
+		return drive_dontneed(mm, &op->arguments.dontneed);
+	case RMAP_OP_AGE:
+		return drive_age(mm, &op->arguments.age);
+	case RMAP_OP_SWAPOUT:
+		return drive_swapout(mm, &op->arguments.swapout);
+	case RMAP_OP_MIGRATE:
+		return drive_migrate(mm, &op->arguments.migrate);
+	}
+	return -ENOSYS;
 }
 
 #endif /* PAGES_DRIVE_H */

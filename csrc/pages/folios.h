@@ -51,56 +51,66 @@ static void remember_mapping(const struct folio *folio)
 	notes->anon_vma = mapping ? serial_of((const void *)(mapping & ~3ul)) : RMAP_NONE;
 }
 
-/* What is no call of the reverse map, but told: with the folio's state if it has one. */
-static void tell_folio_call(struct rmap_call call, uint32_t number, bool with_state)
+/* The call is about these pages of a folio. */
+static void folio_given(const struct folio *folio, uint32_t first, uint32_t count)
+{
+	current_world->told_folio = folio_number(folio);
+	current_world->pages->told_first = first;
+	current_world->pages->told_count = count;
+}
+
+/* What is no call of the reverse map, but told, with these pages of the folio. */
+static void tell_folio_call(struct rmap_call call, const struct folio *folio, uint32_t first,
+			    uint32_t count)
 {
 	call_begins();
-	current_world->told_folio = with_state ? number : RMAP_NONE;
-	watch(&call, 0, with_state);
+	folio_given(folio, first, count);
+	watch(&call, 0, true);
 }
 
 static void folio_born(struct folio *folio)
 {
-	uint32_t number = folio_number(folio);
+	unsigned int order = folio_order(folio);
 
 	folio_notes(folio)->told = true;
 	remember_mapping(folio);
-	tell_folio_call(CALL(FOLIO_ALLOC, folio_alloc, number), number, true);
+	tell_folio_call(CALL(FOLIO_ALLOC, folio_alloc, folio_number(folio), order), folio, 0,
+			1u << order);
 }
 
 static void folio_gone(struct folio *folio)
 {
-	uint32_t number = folio_number(folio);
+	struct rmap_call call = CALL(FOLIO_FREE, folio_free, folio_number(folio));
 
 	folio_notes(folio)->told = false;
-	tell_folio_call(CALL(FOLIO_FREE, folio_free, number), number, false);
+	call_begins();
+	watch(&call, 0, false);
 }
 
 /* What was written into the folio since it was told last. */
 static void report_folio_writes(const struct folio *folio)
 {
 	const struct frame_notes *notes = folio_notes(folio);
-	uint32_t number = folio_number(folio);
 
 	if (likely(is_as_told(folio)))
 		return;
 	remember_mapping(folio);
-	tell_folio_call(CALL(FOLIO_SET_MAPPING, folio_set_mapping, number, notes->anon_vma,
-			     notes->index),
-			number, true);
+	tell_folio_call(CALL(FOLIO_SET_MAPPING, folio_set_mapping, folio_number(folio),
+			     notes->anon_vma, notes->index),
+			folio, 0, 1);
 }
 
 static void tell_exclusive(struct page *page, bool exclusive)
 {
 	const struct folio *folio = page_folio(page);
-	uint32_t number = folio_number(folio);
+	uint32_t first = page_number(folio, page);
 
 	if (current_world->depth || !folio_notes(folio)->told)
 		return;
 	report_folio_writes(folio);
-	tell_folio_call(CALL(FOLIO_SET_EXCLUSIVE, folio_set_exclusive, number,
-			     page_number(folio, page), exclusive),
-			number, true);
+	tell_folio_call(CALL(FOLIO_SET_EXCLUSIVE, folio_set_exclusive, folio_number(folio), first,
+			     exclusive),
+			folio, first, 1);
 }
 
 static __always_inline void SetPageAnonExclusive(struct page *page)
@@ -124,9 +134,13 @@ static void folio_mlocked(struct folio *folio, bool locked)
 		record(kind, 0, 0, folio_number(folio), 0);
 }
 
-/* A call on a folio begins, of a VMA or NULL. A call within another is part of that. */
+/*
+ * A call on pages of a folio begins, of a VMA or NULL, and of another or NULL. A call within another
+ * is part of that.
+ */
 static void folio_call_begin(struct rmap_call call, const struct folio *folio,
-			     struct vm_area_struct *vma)
+			     const struct page *page, uint32_t count, struct vm_area_struct *vma,
+			     struct vm_area_struct *other)
 {
 	struct rmap_world *w = current_world;
 
@@ -134,10 +148,12 @@ static void folio_call_begin(struct rmap_call call, const struct folio *folio,
 		return;
 	if (vma)
 		report_writes(vma);
+	if (other)
+		report_writes(other);
 	report_folio_writes(folio);
 	call_begins();
 	w->outermost = call;
-	w->told_folio = folio_number(folio);
+	folio_given(folio, page_number(folio, page), count);
 }
 
 /* Locks that a walker holds around it stay. */
@@ -164,7 +180,7 @@ static void folio_add_new_anon_rmap(struct folio *folio, struct vm_area_struct *
 {
 	folio_call_begin(CALL(FOLIO_ADD_NEW_ANON_RMAP, folio_add_new_anon_rmap, folio_number(folio),
 			      serial_of(vma), address >> PAGE_SHIFT, !!(flags & RMAP_EXCLUSIVE)),
-			 folio, vma);
+			 folio, &folio->page, 1u << folio_order(folio), vma, NULL);
 	verbatim_folio_add_new_anon_rmap(folio, vma, address, flags);
 	folio_call_end(folio, 0);
 }
@@ -176,7 +192,7 @@ static void folio_add_anon_rmap_ptes(struct folio *folio, struct page *page, int
 	folio_call_begin(CALL(FOLIO_ADD_ANON_RMAP, folio_add_anon_rmap, folio_number(folio),
 			      page_number(folio, page), nr_pages, serial_of(vma),
 			      address >> PAGE_SHIFT, !!(flags & RMAP_EXCLUSIVE)),
-			 folio, vma);
+			 folio, page, nr_pages, vma, NULL);
 	verbatim_folio_add_anon_rmap_ptes(folio, page, nr_pages, vma, address, flags);
 	folio_call_end(folio, 0);
 }
@@ -186,7 +202,7 @@ static void folio_add_file_rmap_ptes(struct folio *folio, struct page *page, int
 {
 	folio_call_begin(CALL(FOLIO_ADD_FILE_RMAP, folio_add_file_rmap, folio_number(folio),
 			      page_number(folio, page), nr_pages, serial_of(vma)),
-			 folio, vma);
+			 folio, page, nr_pages, vma, NULL);
 	verbatim_folio_add_file_rmap_ptes(folio, page, nr_pages, vma);
 	folio_call_end(folio, 0);
 }
@@ -196,7 +212,7 @@ static void folio_remove_rmap_ptes(struct folio *folio, struct page *page, int n
 {
 	folio_call_begin(CALL(FOLIO_REMOVE_RMAP, folio_remove_rmap, folio_number(folio),
 			      page_number(folio, page), nr_pages, serial_of(vma)),
-			 folio, vma);
+			 folio, page, nr_pages, vma, NULL);
 	verbatim_folio_remove_rmap_ptes(folio, page, nr_pages, vma);
 	folio_call_end(folio, 0);
 }
@@ -205,7 +221,7 @@ static void folio_move_anon_rmap(struct folio *folio, struct vm_area_struct *vma
 {
 	folio_call_begin(CALL(FOLIO_MOVE_ANON_RMAP, folio_move_anon_rmap, folio_number(folio),
 			      serial_of(vma)),
-			 folio, vma);
+			 folio, &folio->page, 1, vma, NULL);
 	/* The one call of these that the small driver makes, too: there it is given the VMA. */
 	if (current_world->depth == 1)
 		current_world->given[current_world->nr_given++] = vma;
@@ -220,22 +236,30 @@ static void folio_move_anon_rmap(struct folio *folio, struct vm_area_struct *vma
 #ifdef RMAP_DUP_TOLD_CHILD
 #define CHILD_PARAMETER , struct vm_area_struct *dst_vma
 #define CHILD_ARGUMENT , dst_vma
+#define CHILD dst_vma
 #else
 #define CHILD_PARAMETER
 #define CHILD_ARGUMENT
+#define CHILD NULL
 #endif
 
-static void dup_file_begin(const struct folio *folio, const struct page *page, int nr_pages)
+static uint32_t serial_or_none(const struct vm_area_struct *vma)
+{
+	return vma ? serial_of(vma) : RMAP_NONE;
+}
+
+static void dup_file_begin(const struct folio *folio, const struct page *page, int nr_pages,
+			   struct vm_area_struct *child)
 {
 	folio_call_begin(CALL(FOLIO_DUP_FILE_RMAP, folio_dup_file_rmap, folio_number(folio),
-			      page_number(folio, page), nr_pages),
-			 folio, NULL);
+			      page_number(folio, page), nr_pages, serial_or_none(child)),
+			 folio, page, nr_pages, child, NULL);
 }
 
 static inline void folio_dup_file_rmap_ptes(struct folio *folio, struct page *page,
 					    int nr_pages CHILD_PARAMETER)
 {
-	dup_file_begin(folio, page, nr_pages);
+	dup_file_begin(folio, page, nr_pages, CHILD);
 	verbatim_folio_dup_file_rmap_ptes(folio, page, nr_pages CHILD_ARGUMENT);
 	folio_call_end(folio, 0);
 }
@@ -243,18 +267,18 @@ static inline void folio_dup_file_rmap_ptes(struct folio *folio, struct page *pa
 static __always_inline void folio_dup_file_rmap_pte(struct folio *folio,
 						    struct page *page CHILD_PARAMETER)
 {
-	dup_file_begin(folio, page, 1);
+	dup_file_begin(folio, page, 1, CHILD);
 	verbatim_folio_dup_file_rmap_pte(folio, page CHILD_ARGUMENT);
 	folio_call_end(folio, 0);
 }
 
 static void try_dup_begin(const struct folio *folio, const struct page *page, int nr_pages,
-			  struct vm_area_struct *vma)
+			  struct vm_area_struct *child, struct vm_area_struct *vma)
 {
 	folio_call_begin(CALL(FOLIO_TRY_DUP_ANON_RMAP, folio_try_dup_anon_rmap, folio_number(folio),
-			      page_number(folio, page), nr_pages, serial_of(vma),
-			      maybe_pinned(folio)),
-			 folio, vma);
+			      page_number(folio, page), nr_pages, serial_or_none(child),
+			      serial_of(vma), maybe_pinned(folio)),
+			 folio, page, nr_pages, vma, child);
 }
 
 static inline int folio_try_dup_anon_rmap_ptes(struct folio *folio, struct page *page,
@@ -263,7 +287,7 @@ static inline int folio_try_dup_anon_rmap_ptes(struct folio *folio, struct page 
 {
 	int result;
 
-	try_dup_begin(folio, page, nr_pages, src_vma);
+	try_dup_begin(folio, page, nr_pages, CHILD, src_vma);
 	result = verbatim_folio_try_dup_anon_rmap_ptes(folio, page, nr_pages CHILD_ARGUMENT,
 						       src_vma);
 	folio_call_end(folio, result);
@@ -276,7 +300,7 @@ static __always_inline int folio_try_dup_anon_rmap_pte(struct folio *folio,
 {
 	int result;
 
-	try_dup_begin(folio, page, 1, src_vma);
+	try_dup_begin(folio, page, 1, CHILD, src_vma);
 	result = verbatim_folio_try_dup_anon_rmap_pte(folio, page CHILD_ARGUMENT, src_vma);
 	folio_call_end(folio, result);
 	return result;
@@ -289,17 +313,49 @@ static inline int folio_try_share_anon_rmap_pte(struct folio *folio, struct page
 	folio_call_begin(CALL(FOLIO_TRY_SHARE_ANON_RMAP, folio_try_share_anon_rmap,
 			      folio_number(folio), page_number(folio, page), 1,
 			      maybe_pinned(folio)),
-			 folio, NULL);
+			 folio, page, 1, NULL, NULL);
 	result = verbatim_folio_try_share_anon_rmap_pte(folio, page);
 	folio_call_end(folio, result);
 	return result;
 }
 
-static void tell_folio(uint32_t number)
+/* What a large folio counts for all of its pages, and which mms it remembers. */
+static uint64_t large_bits(const struct folio *folio)
+{
+	uint64_t bits = 0;
+
+	bits |= folio_test_partially_mapped(folio) ? RMAP_LARGE_PARTIALLY_MAPPED : 0;
+	if (folio_order(folio) > 1)
+		bits |= list_empty(&folio->_deferred_list) ? 0 : RMAP_LARGE_DEFERRED;
+#ifdef RMAP_MM_ID
+	bits |= folio->_mm_ids & FOLIO_MM_IDS_SHARED_BIT ? RMAP_LARGE_SHARED : 0;
+#endif
+	return bits;
+}
+
+static void tell_large(const struct folio *folio)
+{
+	uint64_t mms = 0;
+
+	put_word((uint32_t)(folio->_entire_mapcount.counter + 1) |
+		 (uint64_t)(folio->_large_mapcount.counter + 1) << 32);
+	put_word((uint32_t)folio->_nr_pages_mapped.counter);
+#ifdef RMAP_MM_ID
+	for (int i = 0; i < 2; i++)
+		mms |= ((uint64_t)folio_mm_id(folio, i) |
+			(uint64_t)(uint16_t)(folio->_mm_id_mapcount[i] + 1) << 16)
+		       << (32 * i);
+#endif
+	put_word(mms);
+}
+
+static void tell_pages(uint32_t number, uint32_t first, uint32_t count)
 {
 	const struct page_layer *layer = current_world->pages;
 	const struct frame_notes *notes = &layer->notes[number];
-	const struct page *page = layer->frames + number;
+	const struct page *page = layer->frames + number + first;
+	const struct folio *folio = (const struct folio *)(layer->frames + number);
+	unsigned int order = folio_order(folio);
 
 	if (!notes->told)
 		return;
@@ -307,15 +363,29 @@ static void tell_folio(uint32_t number)
 	put_word(number);
 	put_word(notes->mapping ? (uint64_t)notes->anon_vma + 1 : 0);
 	put_word(notes->index);
-	put_word(1);
-	put_word((uint32_t)(page->_mapcount.counter + 1) |
-		 (uint64_t)(notes->mapping && PageAnonExclusive(page)) << 32);
+	put_word(order ? order | large_bits(folio) : 0);
+	if (order)
+		tell_large(folio);
+	put_word(first);
+	put_word(count);
+	for (uint32_t i = 0; i < count; i++)
+		put_word((uint32_t)(page[i]._mapcount.counter + 1) |
+			 (uint64_t)(notes->mapping && PageAnonExclusive(&page[i])) << 32);
+}
+
+/* With the pages that the call is about. */
+static void tell_folio(uint32_t number)
+{
+	tell_pages(number, current_world->pages->told_first, current_world->pages->told_count);
 }
 
 static void tell_folios(void)
 {
-	for (uint32_t number = 1; number < current_world->pages->nr_frames; number++)
-		tell_folio(number);
+	const struct page_layer *layer = current_world->pages;
+
+	for (uint32_t number = 1; number < layer->nr_frames; number++)
+		if (layer->notes[number].told)
+			tell_pages(number, 0, 1u << layer->notes[number].order);
 }
 
 #endif /* PAGES_FOLIOS_H */

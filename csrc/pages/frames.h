@@ -6,7 +6,10 @@
 #ifndef PAGES_FRAMES_H
 #define PAGES_FRAMES_H
 
+#include <linux/align.h>
+#include <linux/list_lru.h>
 #include <linux/mm.h>
+#include <linux/mmzone.h>
 #include <linux/pgtable.h>
 #include "pages/layer.h"
 
@@ -33,10 +36,10 @@ static inline bool pfn_valid(unsigned long pfn)
 	return pfn && pfn < current_world->pages->nr_frames;
 }
 
-/* A number that no frame has is followed by no kernel without an oops. */
+/* A number beyond all memory. The page behind the last is named by batches, and not looked at. */
 static inline struct page *pfn_to_page(unsigned long pfn)
 {
-	if (unlikely(!pfn_valid(pfn)))
+	if (unlikely(pfn >= FRAMES_MAX))
 		BUG();
 	return current_world->pages->frames + pfn;
 }
@@ -102,28 +105,54 @@ static inline bool page_attempt(gfp_t gfp)
 	return !fails;
 }
 
-/* A page with one reference that nothing maps. */
-static struct page *frame_take(void)
+/* The first of so many frames; 0: there are none. */
+static uint32_t frame_numbers_take(unsigned int order)
 {
 	struct page_layer *layer = current_world->pages;
-	uint32_t number = layer->first_free;
-	struct page *page;
+	uint32_t number = layer->first_free[order];
 
-	if (number)
-		layer->first_free = layer->notes[number].next_free;
-	else if (layer->nr_frames == FRAMES_MAX - 4)
-		out_of_memory();
-	else
-		number = layer->nr_frames++;
-	page = layer->frames + number;
-	memset(page, 0, sizeof(*page));
+	if (number) {
+		layer->first_free[order] = layer->notes[number].next_free;
+		return number;
+	}
+	number = ALIGN(layer->nr_frames, 1u << order);
+	if (number + (1u << order) > FRAMES_MAX - 4)
+		return 0;
+	layer->nr_frames = number + (1u << order);
+	return number;
+}
+
+/* Pages that nothing maps, the first with one reference. NULL: there are none. */
+static struct page *frames_take(unsigned int order)
+{
+	struct page_layer *layer = current_world->pages;
+	uint32_t number = frame_numbers_take(order);
+	struct page *page = layer->frames + number;
+
+	if (!number)
+		return NULL;
+	for (uint32_t i = 0; i < 1u << order; i++) {
+		memset(&page[i], 0, sizeof(page[i]));
+		page[i]._mapcount.counter = -1;
+		layer->notes[number + i] =
+			(struct frame_notes) { .live = true, .birth = layer->births };
+	}
+	layer->births++;
 	page->_refcount.counter = 1;
-	page->_mapcount.counter = -1;
-	layer->notes[number] = (struct frame_notes) { .live = true, .birth = layer->births++ };
+	layer->notes[number].order = order;
 	return page;
 }
 
-static void frame_give(struct page *page)
+static struct page *frame_take(void)
+{
+	struct page *page = frames_take(0);
+
+	if (!page)
+		out_of_memory();
+	return page;
+}
+
+static void frames_give(struct page *page, unsigned int order)
 {
 	struct page_layer *layer = current_world->pages;
 	struct frame_notes *notes = frame_notes_of(page);
@@ -132,9 +161,10 @@ static void frame_give(struct page *page)
 		broken_rule(RMAP_RULE_DOUBLE_FREE, page_to_pfn(page));
 		return;
 	}
-	notes->live = false;
-	notes->next_free = layer->first_free;
-	layer->first_free = page_to_pfn(page);
+	for (uint32_t i = 0; i < 1u << order; i++)
+		notes[i].live = false;
+	notes->next_free = layer->first_free[order];
+	layer->first_free[order] = page_to_pfn(page);
 }
 
 static struct table_memory *table_take(void)
@@ -186,7 +216,7 @@ static void table_page_free(struct page *page)
 	current_world->pages->live_tables--;
 	notes->table = NULL;
 	table_give(table);
-	frame_give(page);
+	frames_give(page, 0);
 }
 
 static inline void *page_address(const struct page *page)
@@ -212,9 +242,10 @@ static inline struct page *virt_to_page(const void *address)
 	return pfn_to_page(frame);
 }
 
+/* Whether the kernel's own memory is there: batches ask it of a copy of an entry, on the stack. */
 static inline bool virt_addr_valid(const void *address)
 {
-	return true;
+	return false;
 }
 
 static inline struct page *pmd_page(pmd_t pmd)
@@ -305,18 +336,24 @@ static inline void pud_free(struct mm_struct *mm, pud_t *pud)
 	table_page_free(virt_to_page(pud));
 }
 
+/* A huge page goes with the pages, too. */
+static inline void tlb_remove_large_page(struct mmu_gather *tlb, struct page *page, int size)
+{
+#ifdef RMAP_TLB_TOLD_DELAY
+	if (__tlb_remove_page_size(tlb, page, false, size))
+#else
+	if (__tlb_remove_page_size(tlb, page, size))
+#endif
+		tlb_flush_mmu(tlb);
+}
+
 /* A table goes with the pages, after the flush. */
 static inline void tlb_remove_table_page(struct mmu_gather *tlb, struct page *page,
 					 unsigned long address)
 {
 	tlb_flush_pmd_range(tlb, address, PAGE_SIZE);
 	tlb->freed_tables = true;
-#ifdef RMAP_TLB_TOLD_DELAY
-	if (__tlb_remove_page_size(tlb, page, false, PAGE_SIZE))
-#else
-	if (__tlb_remove_page_size(tlb, page, PAGE_SIZE))
-#endif
-		tlb_flush_mmu(tlb);
+	tlb_remove_large_page(tlb, page, PAGE_SIZE);
 }
 
 /* More room for the batch of pages to free. Without, the batch is flushed. */
@@ -332,14 +369,36 @@ static inline void free_page(unsigned long address)
 
 #define free_pages(address, order) free_page(address)
 
-static struct folio *page_layer_folio(gfp_t gfp)
+/* As the page allocator makes one folio of pages. */
+static void prep_compound_page(struct page *page, unsigned int order)
 {
+	change_page_flag(page, PG_head, true);
+	for (int i = 1; i < 1 << order; i++)
+#ifdef RMAP_TAIL_BY_PLACE
+		prep_compound_tail(page, i);
+#else
+		prep_compound_tail(page + i, page, order);
+#endif
+	prep_compound_head(page, order);
+}
+
+static struct folio *page_layer_folio(gfp_t gfp, unsigned int order)
+{
+	struct page *page;
 	struct folio *folio;
 
 	if (!page_attempt(gfp))
 		return NULL;
-	current_world->pages->live_pages++;
-	folio = page_folio(frame_take());
+	page = frames_take(order);
+	if (!page) {
+		/* So large a world is out of memory. */
+		current_world->pages->injected++;
+		return NULL;
+	}
+	current_world->pages->live_pages += 1u << order;
+	if (order)
+		prep_compound_page(page, order);
+	folio = page_rmappable_folio(page);
 	folio_born(folio);
 	return folio;
 }
@@ -347,13 +406,14 @@ static struct folio *page_layer_folio(gfp_t gfp)
 /* The last reference of a folio is gone. */
 static void __folio_put(struct folio *folio)
 {
-	struct page *page = &folio->page;
+	unsigned int order = folio_order(folio);
 
 	VM_WARN_ON_FOLIO(folio_mapped(folio), folio);
 	VM_WARN_ON_FOLIO(folio_test_locked(folio), folio);
-	current_world->pages->live_pages--;
+	folio_unqueue_deferred_split(folio);
+	current_world->pages->live_pages -= 1u << order;
 	folio_gone(folio);
-	frame_give(page);
+	frames_give(&folio->page, order);
 }
 
 /* The zero page: of every world the same frame. */
@@ -389,9 +449,18 @@ static void page_layer_clear(struct rmap_world *w)
 	memset(layer->notes, 0, layer->nr_frames * sizeof(*layer->notes));
 	memset(layer->node, 0, sizeof(layer->node));
 	layer->nr_frames = ZERO_FRAME;
-	layer->first_free = layer->births = layer->live_pages = layer->live_tables = 0;
+	memset(layer->first_free, 0, sizeof(layer->first_free));
+	layer->births = layer->live_pages = layer->live_tables = 0;
 	layer->flushes = layer->attempts = layer->injected = 0;
 	layer->fail = (struct rmap_fail) { 0 };
+	layer->orders = layer->huge_settings = 0;
+	layer->huge_zero = ~0ul;
+	*layer->deferred = (struct list_lru_one) { 0 };
+	INIT_LIST_HEAD(&layer->deferred->list);
+	*layer->node_data = (struct pglist_data) {
+		.deferred_split_queue.split_queue_lock.mm = SPINLOCK_UNTOLD,
+	};
+	INIT_LIST_HEAD(&layer->node_data->deferred_split_queue.split_queue);
 	*layer->first_mm = (struct mm_struct) { .page_table_lock = { .mm = SPINLOCK_UNTOLD } };
 	INIT_LIST_HEAD(&layer->first_mm->mmlist);
 	frame_take();
@@ -409,7 +478,9 @@ static void page_layer_create(struct rmap_world *w)
 	if (!layer->frames || !layer->notes)
 		out_of_memory();
 	layer->first_mm = calloc(1, sizeof(*layer->first_mm));
-	if (!layer->first_mm)
+	layer->deferred = calloc(1, sizeof(*layer->deferred));
+	layer->node_data = calloc(1, sizeof(*layer->node_data));
+	if (!layer->first_mm || !layer->deferred || !layer->node_data)
 		out_of_memory();
 	layer->nr_frames = ZERO_FRAME;
 	w->pages = layer;
@@ -427,6 +498,8 @@ static void page_layer_destroy(struct rmap_world *w)
 		free(table);
 	}
 	free(layer->first_mm);
+	free(layer->deferred);
+	free(layer->node_data);
 	free(layer->slots);
 	free(layer->cached);
 	free(layer->frames);
@@ -439,6 +512,9 @@ static void page_tables_born(struct mm_struct *mm)
 {
 	mm->pgd = page_address(table_page_alloc());
 	mm->mm_users.counter = 1;
+#ifdef RMAP_MM_ID
+	mm->mm_id = mm->id + 1;
+#endif
 	INIT_LIST_HEAD(&mm->mmlist);
 }
 

@@ -3,8 +3,9 @@
  * The page layer of a world: frames with their struct page, the memory of page tables, and the
  * counters of the node.
  *
- * Frames are numbered from 1 in the order in which they were first used since the last reset; one
- * that was freed is the next to be used, so that the same operations use the same frames.
+ * Frames are numbered from 1 in the order in which they were first used since the last reset. The
+ * frames of a folio follow one another, and the first is a multiple of how many they are. What was
+ * freed is the next of its order to be used, so that the same operations use the same frames.
  */
 #ifndef PAGES_LAYER_H
 #define PAGES_LAYER_H
@@ -13,10 +14,13 @@
 #include "stubs/world.h"
 
 struct folio;
+struct list_lru_one;
 struct mm_struct;
 struct page;
+struct pglist_data;
 
 #define FRAMES_MAX (1u << 18)
+#define ORDER_MAX 9		/* of a folio */
 #define ZERO_FRAME 1		/* read faults of anonymous memory map it */
 #define NODE_COUNTERS 96
 
@@ -30,11 +34,12 @@ struct table_memory {
 struct frame_notes {
 	struct table_memory *table;	/* NULL: no page table */
 	uint64_t content;		/* what is in the page */
-	uint32_t next_free;
+	uint32_t next_free;		/* of its order */
 	uint32_t birth;			/* how many frames were taken before */
 	bool live;
 	/* Of the first frame of a folio: what the calls told of last. */
 	bool told;
+	uint8_t order;
 	void *mapping;			/* NULL: not of an anon_vma */
 	uint64_t index;
 	uint32_t anon_vma;		/* the serial, or RMAP_NONE */
@@ -58,14 +63,20 @@ struct page_layer {
 	struct page *frames;
 	struct frame_notes *notes;
 	uint32_t nr_frames;		/* used since the reset, the unused frame 0 too */
-	uint32_t first_free;		/* 0: none */
+	uint32_t first_free[ORDER_MAX + 1];	/* by order; 0: none */
 	uint32_t births;		/* frames taken since the reset */
+	uint32_t told_first, told_count;	/* pages of the folio of this call */
 	uint32_t live_pages, live_tables;
 	struct table_memory *free_tables;
 	struct rmap_fail fail;		/* of this operation */
 	uint32_t attempts, injected;	/* of this operation */
 	uint64_t flushes;		/* of TLBs */
 	struct mm_struct *first_mm;	/* the head of those that have pages in swap */
+	unsigned long orders;		/* of folios that the fault of this operation may choose */
+	unsigned long huge_settings;	/* what an administrator could set else: 0 */
+	unsigned long huge_zero;	/* the frame of the huge zero page: none */
+	struct list_lru_one *deferred;	/* folios to split */
+	struct pglist_data *node_data;
 	struct swap_slot *slots;	/* from 1 on */
 	uint32_t nr_slots, max_slots;
 	struct cached_page *cached;	/* pages of files */

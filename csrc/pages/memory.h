@@ -85,8 +85,8 @@ static inline bool mmap_read_trylock(struct mm_struct *mm)
 #define kmsan_copy_page_meta(to, from) do {} while (0)
 #define uffd_supports_wp_marker() false
 #define need_resched() false
-#define PageTransCompound(page) false
-#define PageTransTail(page) false
+#define PageTransCompound(page) PageCompound(page)
+#define PageTransTail(page) PageTail(page)
 #define __cond_lock(lock, condition) (condition)
 #define lookup_swap_cgroup_id(entry) 0
 #define migration_entry_wait_on_locked(entry, ptl) BUG()
@@ -131,6 +131,7 @@ static inline bool task_in_memcg_oom(struct task_struct *p)
 #define in_range(value, start, length) ((value) - (start) < (length))
 #define min3(a, b, c) min(min(a, b), c)
 #define max3(a, b, c) max(max(a, b), c)
+#define round_up(x, y) ((((x) - 1) | ((__typeof__(x))(y) - 1)) + 1)
 #define round_down(x, y) ((x) & ~((__typeof__(x))(y) - 1))
 #define is_power_of_2(n) ((n) && !((n) & ((n) - 1)))
 #define VM_BUG_ON_PGFLAGS(condition, page) BUG_ON(condition)
@@ -138,6 +139,18 @@ static inline bool task_in_memcg_oom(struct task_struct *p)
 #define PFN_PTE_SHIFT PAGE_SHIFT
 #define smp_mb__after_atomic() barrier()
 #define NUMA_NO_NODE (-1)
+
+static inline int fls_long(unsigned long word)
+{
+	return word ? BITS_PER_LONG - __builtin_clzl(word) : 0;
+}
+
+/* Nobody else is there to hold it. */
+#define bit_spin_lock(bit, address) set_bit(bit, address)
+#define __bit_spin_unlock(bit, address) clear_bit(bit, address)
+#define assert_spin_locked(lock) VM_BUG_ON((lock)->held != SPINLOCK_HELD)
+
+#define test_and_set_bit(bit, address) test_and_set_bit_lock(bit, address)
 
 static inline bool test_and_set_bit_lock(long bit, volatile unsigned long *address)
 {

@@ -23,6 +23,23 @@ static struct swap_slot *swap_slot_of(swp_entry_t entry)
 	return &layer->slots[number];
 }
 
+/* A slot that nobody uses. */
+static swp_entry_t swap_slot_alloc(void)
+{
+	struct page_layer *layer = current_world->pages;
+	uint32_t number = 1;
+
+	while (number < layer->nr_slots && (layer->slots[number].count || layer->slots[number].folio))
+		number++;
+	if (number >= layer->nr_slots) {
+		layer->slots = grow(layer->slots, &layer->max_slots, number + 1,
+				    sizeof(*layer->slots));
+		layer->nr_slots = number + 1;
+	}
+	layer->slots[number] = (struct swap_slot) { 0 };
+	return swp_entry(0, number);
+}
+
 static void swap_cache_del_folio(struct folio *folio)
 {
 	swap_slot_of(folio->swap)->folio = NULL;
@@ -116,7 +133,7 @@ static struct folio *swap_cache_folio(swp_entry_t entry)
 
 static struct folio *swapin_readahead(swp_entry_t entry, gfp_t gfp, struct vm_fault *vmf)
 {
-	struct folio *folio = page_layer_folio(gfp);
+	struct folio *folio = page_layer_folio(gfp, 0);
 
 	if (!folio)
 		return NULL;
@@ -145,18 +162,21 @@ static void free_swap_cache(struct folio *folio)
 	}
 }
 
-/* The end of what a batch gathered: pages, and tables behind them. */
+/* The end of what a batch gathered: pages, of a large folio several at once, and tables. */
 static void free_pages_and_swap_cache(struct encoded_page **pages, int nr)
 {
 	for (int i = 0; i < nr; i++) {
 		struct page *page = encoded_page_ptr(pages[i]);
+		unsigned int count = 1;
 
+		if (encoded_page_flags(pages[i]) & ENCODED_PAGE_BIT_NR_PAGES_NEXT)
+			count = encoded_nr_pages(pages[++i]);
 		if (frame_notes_of(page)->table) {
 			table_page_free(page);
 			continue;
 		}
 		free_swap_cache(page_folio(page));
-		folio_put(page_folio(page));
+		folio_put_refs(page_folio(page), count);
 	}
 }
 
@@ -196,6 +216,10 @@ static inline void swap_read_folio(struct folio *folio, void *plug)
 	folio_unlock(folio);
 }
 
+/* A folio comes back page by page. */
+#define non_swapcache_batch(entry, nr) 0
+#define swap_zeromap_batch(entry, nr, is_zero) (nr)
+
 #define add_swap_count_continuation(entry, gfp) 0
 #define swapcache_prepare(entry, nr) 0
 #define swapcache_clear(si, entry, nr) do {} while (0)
@@ -220,7 +244,7 @@ static vm_fault_t plain_file_fault(struct vm_fault *vmf)
 	while (cached < end && (cached->mapping != mapping || cached->index != vmf->pgoff))
 		cached++;
 	if (cached == end) {
-		folio = page_layer_folio(GFP_HIGHUSER_MOVABLE);
+		folio = page_layer_folio(GFP_HIGHUSER_MOVABLE, 0);
 		if (!folio)
 			return VM_FAULT_OOM;
 		folio->mapping = mapping;
@@ -236,6 +260,35 @@ static vm_fault_t plain_file_fault(struct vm_fault *vmf)
 	folio_lock(folio);
 	vmf->page = &folio->page;
 	return VM_FAULT_LOCKED;
+}
+
+static struct cached_page *cached_page_of(const struct folio *folio)
+{
+	struct page_layer *layer = current_world->pages;
+
+	for (uint32_t i = 0; i < layer->nr_cached; i++)
+		if (layer->cached[i].folio == folio)
+			return &layer->cached[i];
+	BUG();
+}
+
+/* A clean page of a file can be read again. */
+static void page_cache_forget(struct folio *folio)
+{
+	struct page_layer *layer = current_world->pages;
+	struct cached_page *cached = cached_page_of(folio);
+
+	*cached = layer->cached[--layer->nr_cached];
+	folio->mapping = NULL;
+	folio_put(folio);
+}
+
+/* Another folio has the page now. */
+static void page_cache_replace(struct folio *folio, struct folio *by)
+{
+	cached_page_of(folio)->folio = by;
+	folio_get(by);
+	folio_put(folio);
 }
 
 /* When no process is left, nobody keeps the pages of files in memory. */

@@ -91,13 +91,13 @@ static void tell_mm(struct mm_struct *mm)
 	put_word(tables);
 }
 
-static uint64_t frame_bits(const struct folio *folio)
+static uint64_t frame_bits(const struct page *page, const struct folio *folio)
 {
 	uint64_t bits = 0;
 
 	if (folio_test_anon(folio)) {
 		bits |= RMAP_FRAME_ANON;
-		bits |= PageAnonExclusive(&folio->page) ? RMAP_FRAME_EXCLUSIVE : 0;
+		bits |= PageAnonExclusive(page) ? RMAP_FRAME_EXCLUSIVE : 0;
 		bits |= is_as_told(folio) ? RMAP_FRAME_AS_TOLD : 0;
 		bits |= folio_test_swapcache(folio) ? RMAP_FRAME_SWAPCACHE : 0;
 	} else if (folio->mapping) {
@@ -122,16 +122,18 @@ static uint64_t told_anon_vma(const struct folio *folio)
 static void tell_frame(uint32_t frame)
 {
 	struct page_layer *layer = current_world->pages;
-	const struct folio *folio = (const struct folio *)&layer->frames[frame];
+	const struct page *page = &layer->frames[frame];
+	const struct folio *folio = page_folio(page);
 
 	put_word(RMAP_PAGES_FRAME);
 	put_word(frame);
 	put_word(layer->notes[frame].birth);
-	put_word(frame_bits(folio));
+	put_word(frame_bits(page, folio));
 	put_word((int64_t)folio->page._refcount.counter);
-	put_word((int64_t)folio->page._mapcount.counter + 1);
-	put_word(folio->index);
+	put_word((int64_t)page->_mapcount.counter + 1);
+	put_word(folio->index + page_number(folio, page));
 	put_word(told_anon_vma(folio));
+	put_word(folio_number(folio));
 }
 
 static void tell_page_tables(struct rmap_world *w)

@@ -27,6 +27,8 @@ struct llist_node {
 	struct llist_node *next;
 };
 
+#define order_base_2(n) ((n) > 1 ? 64 - __builtin_clzl((n) - 1ul) : 0)
+
 /* --- Custom --- */
 
 /* Which CPUs a batched flush is for. */

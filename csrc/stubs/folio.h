@@ -29,6 +29,8 @@ static struct folio *given_folio(uint32_t number)
 		escape_call();
 	}
 	current_world->told_folio = number;
+	layer->told_first = 0;
+	layer->told_count = 1;
 	return page_folio(&layer->frames[number]);
 }
 

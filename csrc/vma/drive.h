@@ -269,6 +269,12 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 		return drive_brk(mm, ARGUMENTS(brk));
 	case RMAP_OP_WALK:
 		return drive_walk(mm, ARGUMENTS(walk));
+	case RMAP_OP_TOUCH:
+	case RMAP_OP_DONTNEED:
+	case RMAP_OP_AGE:
+	case RMAP_OP_SWAPOUT:
+	case RMAP_OP_MIGRATE:
+		return drive_pages(mm, op);
 	}
 #undef ARGUMENTS
 	return -EINVAL;

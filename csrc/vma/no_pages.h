@@ -64,4 +64,10 @@ static int32_t drive_walk(struct mm_struct *mm, const struct rmap_operation_walk
 	return -EINVAL;
 }
 
+/* Nor is there any that an operation could be about. */
+static int32_t drive_pages(struct mm_struct *mm, const struct rmap_operation *op)
+{
+	return -ENOSYS;
+}
+
 #endif /* VMA_NO_PAGES_H */

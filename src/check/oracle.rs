@@ -286,6 +286,11 @@ impl Oracle {
                 self.note(contract::check_folio(&self.model, &call));
                 applied
             }
+            Call::FolioSetExclusive { folio, exclusive: true, .. } => {
+                let applied = self.model.apply(touched, number, None, |_| {});
+                self.note(contract::check_exclusive(&self.model, folio));
+                applied
+            }
             Call::FolioGetAnonVma { .. } => {
                 let applied = self.model.apply(touched, number, None, |_| {});
                 if let Ok(serial) = u32::try_from(ret) {
@@ -318,6 +323,10 @@ impl Oracle {
         if let Err(error) = applied {
             return Err(Broken::Undecodable(error));
         }
+        self.model.moved = match call {
+            Call::FolioMoveAnonRmap { folio, .. } => Some(folio.0),
+            _ => None,
+        };
         let balance = self.events(number, events);
         if balance != 0 && contract::frozen(&call, ret).is_some() {
             let detail = format!("the failed call allocated {balance} more than it freed");

@@ -10,7 +10,7 @@ use super::oracle::Oracle;
 use super::violation::{Invariant, Object, Violation};
 use super::walk::Walk;
 use crate::pages::{AddressSpaces, Pages};
-use crate::rmap::{AnonVmaId, FolioId, MAX_PROCESSES, MmId};
+use crate::rmap::{AnonVmaId, FolioId, MAX_PROCESSES, MmId, VmaId};
 
 /// Everything that I9 says of what changed in the operation that has just ended.
 pub(super) fn check(oracle: &mut Oracle, pages: &Pages, spaces: &impl AddressSpaces) -> Vec<Violation> {
@@ -75,7 +75,7 @@ fn check_process(oracle: &Oracle, pages: &Pages, spaces: &impl AddressSpaces, mm
             return Some(broken("folio's anon_vma not on the chain", objects, detail));
         }
         let want = known.index_of(page);
-        if want != index {
+        if want.wrapping_sub(index) >= pages.pages_of(folio) {
             let detail =
                 format!("page {page:#x} of {mm} maps {folio} of index {index:#x}, which {vma} has at {want:#x}");
             return Some(broken("folio's index", objects, detail));
@@ -95,7 +95,11 @@ fn check_walk(
     let folio = walk.folio;
     for (mm, page) in mappings {
         let vma = spaces.vma_at(mm, page).map(|(vma, _)| vma);
-        if !vma.is_some_and(|vma| walk.visits.contains(&(vma, page))) {
+        // It comes to the first page of the folio that a VMA has.
+        let pages_of_folio = pages.pages_of(folio);
+        let comes =
+            |&(visited, first): &(VmaId, u64)| vma == Some(visited) && page.wrapping_sub(first) < pages_of_folio;
+        if !walk.visits.iter().any(comes) {
             let detail = format!("page {page:#x} of {mm} maps {folio}, but the walk did not come there");
             return Some(broken("walk misses a mapping", [folio.into()], detail));
         }
@@ -118,7 +122,7 @@ fn check_walk(
         }
         let could = known.contains(page)
             && mapping.is_some_and(|mapping: AnonVmaId| known.is_attached_to(mapping))
-            && index == Some(known.index_of(page));
+            && index.is_some_and(|index| known.index_of(page).wrapping_sub(index) < pages.pages_of(folio));
         if !could {
             let detail = format!("the walk of {folio} came to page {page:#x} of {mm}, where {vma} cannot map it");
             return Some(broken("walk comes where it has no business", objects, detail));

@@ -126,6 +126,8 @@ fn diff_folio(a: &FolioState, b: &FolioState, fields: &mut Vec<FieldDiff>) {
         folio.pages.iter().map(of_page).collect::<Vec<_>>().join(", ")
     };
     field("mapcount", counts(a), counts(b));
+    let large = |folio: &FolioState| folio.large.map_or_else(|| "none".to_string(), |large| format!("{large:?}"));
+    field("large", large(a), large(b));
 }
 
 fn name(object: Option<impl ToString>) -> String {

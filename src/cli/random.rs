@@ -138,7 +138,7 @@ impl Random<'_> {
     fn mixes(&self) -> Result<Vec<Mix>, Error> {
         let operations = self.args.subject.operations()?;
         let by_driver = match operations {
-            OpSet::Full => MixArg::Varied,
+            OpSet::Full | OpSet::Pages => MixArg::Varied,
             OpSet::Small => MixArg::Default,
         };
         let mixes = match self.args.mix.unwrap_or(by_driver) {
@@ -162,7 +162,7 @@ impl Random<'_> {
             None => mixes,
         };
         Ok(match self.args.subject.vma()? {
-            VmaCode::Pages => mixes.into_iter().map(Mix::with_page_failures).collect(),
+            VmaCode::Pages => mixes.into_iter().map(Mix::with_pages).collect(),
             _ => mixes,
         })
     }

@@ -132,7 +132,8 @@ impl References {
 
     fn mixes(&self) -> Vec<Mix> {
         let mixes = match self.vma() {
-            VmaCode::Kernel | VmaCode::Pages => vec![Mix::full(), Mix::full_fork_heavy(), Mix::merges()],
+            VmaCode::Kernel => vec![Mix::full(), Mix::full_fork_heavy(), Mix::merges()],
+            VmaCode::Pages => [Mix::full(), Mix::full_fork_heavy(), Mix::merges()].map(Mix::with_pages).into(),
             VmaCode::Model => vec![Mix::default(), Mix::fork_heavy(), Mix::wide()],
         };
         // Failures of maple tree nodes are no business of the reverse map, and each kernel meets others.

@@ -76,7 +76,7 @@ fn words(op: &Op) -> Vec<Op> {
         let (_, mut args) = op.kind.split();
         match form {
             Form::Optional(_) => args.word = 0,
-            Form::File => args.number = 0,
+            Form::File | Form::Order => args.number = 0,
             _ => return None,
         }
         Some(Op { kind: op.kind.with(args), ..*op })
@@ -125,11 +125,11 @@ fn renumber(search: &mut Search<'_>) {
     search.attempt(candidate);
 }
 
-/// With a lower file or pin.
+/// With a lower file, order or pin.
 fn numbers(op: &Op) -> Vec<Op> {
     let (_, args) = op.kind.split();
     let numbers = op.kind.forms().filter_map(|form| match form {
-        Form::File => Some(1..args.number),
+        Form::File | Form::Order => Some(1..args.number),
         Form::Pin => Some(0..args.number),
         _ => None,
     });

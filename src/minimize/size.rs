@@ -53,7 +53,7 @@ impl Size {
                     Form::Count => size.lengths += u128::from(args.c),
                     Form::Word(_) => (),
                     Form::Optional(_) => size.words += usize::from(args.word != 0),
-                    Form::File => {
+                    Form::File | Form::Order => {
                         size.words += usize::from(args.number != 0);
                         size.numbers += u64::from(args.number);
                     }

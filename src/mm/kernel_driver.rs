@@ -5,7 +5,7 @@
 use super::meaning::{self, UnexpectedEffect};
 use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
 use crate::pages::{AddressSpaces, Pages, Refused};
-use crate::rmap::{EINVAL, ENOENT, ESRCH, Fail, MAX_PROCESSES, MmId, VmaAttributes, VmaId, VmaRange, WalkMode};
+use crate::rmap::{EINVAL, ENOENT, ENOSYS, ESRCH, Fail, MAX_PROCESSES, MmId, VmaAttributes, VmaId, VmaRange, WalkMode};
 use crate::trace::{Mapped, MmCounts, PageEvent, PageTables, Request, VmaLayer};
 use crate::trace::{Op, OpKind};
 
@@ -90,8 +90,11 @@ impl KernelDriver {
 
     fn perform<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, op: &Op) -> Result {
         let node = &op.fail_node;
+        if op.kind.needs_page_tables() && !rmap.has_page_tables() {
+            return Err(Outcome::Refused(ENOSYS));
+        }
         match op.kind {
-            OpKind::Fault { mm, page, read } => self.fault(rmap, mm, page, read, node),
+            OpKind::Fault { .. } => self.fault(rmap, op.kind, node),
             OpKind::Pin { mm, page } => refused(self.pages.pin(rmap, mm, page)),
             OpKind::Unpin { pin } => refused(self.pages.unpin(rmap, usize::from(pin))),
             OpKind::Walk { mm, page, mode } => self.walk(rmap, mm, page, mode, node),
@@ -224,10 +227,10 @@ impl KernelDriver {
     }
 
     /// Mirrors handle_mm_fault() (mm/memory.c): the VMA is prepared for what the page needs, then the page is.
-    fn fault<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, mm: MmId, page: u64, read: bool, node: &Fail) -> Result {
+    fn fault<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, operation: OpKind, node: &Fail) -> Result {
+        let OpKind::Fault { mm, page, read, .. } = operation else { return Err(Outcome::Refused(EINVAL)) };
         let prepare = !read && self.pages.needs_anon_vma(mm, page);
-        let vma =
-            self.operate(rmap, &Request { operation: OpKind::Fault { mm, page, read }, prepare, fail_node: node })?;
+        let vma = self.operate(rmap, &Request { operation, prepare, fail_node: node })?;
         if !rmap.has_page_tables() {
             self.pages.fault(rmap, mm, VmaId(vma), page, !read);
         }
@@ -267,7 +270,7 @@ impl KernelDriver {
             return Err(Outcome::Refused(EINVAL));
         }
         let destination = self.mapped_at(mm, to).ok_or(Outcome::Refused(ENOENT))?;
-        let fault = OpKind::Fault { mm, page: to, read: true };
+        let fault = OpKind::Fault { mm, page: to, read: true, order: 0 };
         let vma = self.operate(rmap, &Request { operation: fault, prepare: true, fail_node: node })?;
         let source = self.mapped_at(mm, from).ok_or(Outcome::Refused(ENOENT))?;
         let locked = |vma: &Mapped| u64::from(vma.flags) & VmaAttributes::LOCKED != 0;

@@ -165,6 +165,10 @@ fn may_say_enomem(operation: &OpKind, before: &[Mapped]) -> bool {
         let inside = within(&pieces(before), start, end);
         return inside.iter().map(|piece| piece.end - piece.start).sum::<u64>() < end.saturating_sub(start);
     }
+    if let OpKind::DontNeed { start, end, .. } = *operation {
+        return within(&pieces(before), start, end).iter().map(|piece| piece.end - piece.start).sum::<u64>()
+            < end - start;
+    }
     match *operation {
         // A VMA in the way, or one that goes on behind the range.
         OpKind::Resize { start, end, pages, .. } => {
@@ -417,7 +421,13 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
             out.push(Piece { start: vma.start.checked_sub(pages)?, end: vma.start, how: vma.how });
             out
         }
-        OpKind::Fault { .. } | OpKind::Fork { .. } => before.to_vec(),
+        OpKind::Fault { .. }
+        | OpKind::Fork { .. }
+        | OpKind::Touch { .. }
+        | OpKind::DontNeed { .. }
+        | OpKind::Age { .. }
+        | OpKind::SwapOut { .. }
+        | OpKind::Migrate { .. } => before.to_vec(),
         // Nothing is left to look at, or nothing of it is the VMA code's.
         _ => return None,
     })
@@ -666,7 +676,7 @@ pub(super) mod tests {
         assert_eq!(broken(protect, &[vma(0, 4), next], &[touched(vma(0, 4)), next], 0), gains);
         assert_eq!(broken(protect, &[vma(0, 4), next], &[touched(vma(0, 8))], 0), None);
         assert_eq!(broken(protect, &[vma(0, 4), next], &[vma(0, 4), next], 0), None);
-        let fault = OpKind::Fault { mm: P0, page: 0, read: false };
+        let fault = OpKind::Fault { mm: P0, page: 0, read: false, order: 0 };
         assert_eq!(broken(fault, &[vma(0, 4)], &[touched(vma(0, 4))], 0), None);
     }
 

@@ -33,7 +33,7 @@ impl SmallDriver {
             OpKind::Map { mm, start, end, grows: false, noreserve: false, file: None } => {
                 self.map(rmap, mm, start, end)
             }
-            OpKind::Fault { mm, page, read: false } => self.fault(rmap, mm, page),
+            OpKind::Fault { mm, page, read: false, order: 0 } => self.fault(rmap, mm, page),
             OpKind::Fork { parent, child } => self.fork(rmap, parent, child),
             OpKind::Unmap { mm, start, end } => self.unmap(rmap, mm, start, end),
             OpKind::Exit { mm } => self.exit(rmap, mm),

@@ -7,21 +7,31 @@
 use super::Port;
 use super::arena::{Ref, Stop};
 use super::interval_tree;
+use super::mapping::Count;
 use super::objects::{AnonVma, Vma};
-use rmap_seam::{EAGAIN, ENOENT, EventKind, FolioId, PageCount, WalkMode};
+use rmap_seam::{EAGAIN, ENOENT, EventKind, FolioId, WalkMode};
 
 /// Numbers are below this.
 const FOLIOS_MAX: usize = 1 << 24;
 
 /// `struct folio`
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Folio {
     /// `mapping`, which the anon_vma may have left behind; none: it is no anonymous folio.
     pub mapping: Option<Ref<AnonVma>>,
     /// `index`, of an anonymous folio.
     pub index: u64,
-    /// What maps its page, where that is counted.
-    pub count: Option<PageCount>,
+    /// What maps its pages, where that is counted.
+    pub count: Option<Count>,
+}
+
+/// Where the pages of a folio are among those of its anon_vma.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Page offset of the first.
+    index: u64,
+    /// How many.
+    pages: u64,
 }
 
 /// How a walk came by its anon_vma.
@@ -47,11 +57,11 @@ impl Port {
         Ok(&mut self.folios[number])
     }
 
-    /// The folio of that number, which the call then tells.
-    pub(super) fn given_folio(&mut self, folio: FolioId) -> Result<Folio, Stop> {
-        let known = self.folio_slot(folio)?.ok_or(Stop::UseAfterFree(folio.0))?;
-        self.observed.told_folio = Some(folio.0);
-        Ok(known)
+    /// The folio of that number, which the call then tells, with its first page.
+    pub(super) fn given_folio(&mut self, folio: FolioId) -> Result<&mut Folio, Stop> {
+        self.folio_slot(folio)?.as_ref().ok_or(Stop::UseAfterFree(folio.0))?;
+        self.observed.tell_folio(folio, 0, 1);
+        self.folio_slot(folio)?.as_mut().ok_or(Stop::UseAfterFree(folio.0))
     }
 
     /// Mirrors `linear_page_index()`, and `linear_anon_page_index()` where anonymous pages count apart.
@@ -74,7 +84,7 @@ impl Port {
         exclusive: bool,
     ) -> Result<(), Stop> {
         self.folio_slot(folio)?;
-        self.observed.told_folio = Some(folio.0);
+        self.observed.tell_folio(folio, 0, 1);
         let (mapping, index) = self.anon_place(vma, page, exclusive)?;
         *self.folio_slot(folio)? = Some(Folio { mapping: Some(mapping), index, count: None });
         Ok(())
@@ -93,26 +103,27 @@ impl Port {
         Ok((mapping, self.linear_index(vma, page)?))
     }
 
-    /// The folio of that number if it is anonymous, with its anon_vma; the call then tells it.
-    fn given_anon_folio(&mut self, folio: FolioId) -> Result<(Folio, Ref<AnonVma>), Stop> {
+    /// Where the pages of the folio of that number are, and its anon_vma if it is anonymous; the call then tells it.
+    fn given_anon_folio(&mut self, folio: FolioId) -> Result<(Place, Ref<AnonVma>), Stop> {
         let known = self.given_folio(folio)?;
-        Ok((known, known.mapping.ok_or(Stop::UseAfterFree(folio.0))?))
+        let place = Place { index: known.index, pages: known.count.as_ref().map_or(1, Count::pages) };
+        Ok((place, known.mapping.ok_or(Stop::UseAfterFree(folio.0))?))
     }
 
     /// Mirrors `folio_move_anon_rmap()` (mm/rmap.c; `page_move_anon_rmap()` in 6.1).
     pub(super) fn folio_move_anon_rmap(&mut self, folio: FolioId, vma: Ref<Vma>) -> Result<(), Stop> {
-        let known = self.given_folio(folio)?;
+        self.given_folio(folio)?;
         let own = self.vmas.get(vma)?.anon_vma;
         let mapping = own.ok_or(Stop::Bug("VM_BUG_ON_VMA(!anon_vma, vma) in folio_move_anon_rmap()"))?;
-        *self.folio_slot(folio)? = Some(Folio { mapping: Some(mapping), ..known });
+        self.given_folio(folio)?.mapping = Some(mapping);
         Ok(())
     }
 
     /// The index of another place.
     pub(super) fn folio_set_index(&mut self, folio: FolioId, vma: Ref<Vma>, page: u64) -> Result<(), Stop> {
-        let known = self.given_folio(folio)?;
+        self.given_folio(folio)?;
         let index = self.linear_index(vma, page)?;
-        *self.folio_slot(folio)? = Some(Folio { index, ..known });
+        self.given_folio(folio)?.index = index;
         Ok(())
     }
 
@@ -196,7 +207,7 @@ impl Port {
 
     /// Mirrors `rmap_walk_anon()` (mm/rmap.c), in the ways that its callers have: how many places it came to.
     pub(super) fn rmap_walk_anon(&mut self, folio: FolioId, mapped: bool, mode: WalkMode) -> Result<i32, Stop> {
-        let (Folio { index, .. }, anon_vma) = self.given_anon_folio(folio)?;
+        let (place, anon_vma) = self.given_anon_folio(folio)?;
         let locked = match mode {
             WalkMode::Locked => {
                 let root = self.anon_vmas.get(anon_vma)?.root;
@@ -207,36 +218,36 @@ impl Port {
             WalkMode::Unlocked => self.folio_lock_anon_vma_read(anon_vma, mapped, false)?,
             WalkMode::Contended => {
                 self.contended = true;
-                let result = self.contended_walk(anon_vma, index, mapped)?;
+                let result = self.contended_walk(anon_vma, place, mapped)?;
                 self.contended = false;
                 return Ok(result);
             }
         };
-        self.visit_locked(index, locked, true)
+        self.visit_locked(place, locked, true)
     }
 
     /// Another task holds the lock: a walk that gives up, where there is one, and one that waits.
-    fn contended_walk(&mut self, anon_vma: Ref<AnonVma>, index: u64, mapped: bool) -> Result<i32, Stop> {
+    fn contended_walk(&mut self, anon_vma: Ref<AnonVma>, place: Place, mapped: bool) -> Result<i32, Stop> {
         let tries = self.revision.walk_tries_lock;
         let mut gave_up = false;
         if tries {
             gave_up = matches!(self.folio_lock_anon_vma_read(anon_vma, mapped, true)?, Locked::Contended);
         }
         let locked = self.folio_lock_anon_vma_read(anon_vma, mapped, false)?;
-        let mut visits = self.visit_locked(index, locked, true)?;
+        let mut visits = self.visit_locked(place, locked, true)?;
         if mapped {
             // And by callers that hold the folio mapped: the plain lock, tried and then waited for.
             if tries {
                 self.rmap_walk_anon_lock(anon_vma, true)?;
             }
             let locked = self.rmap_walk_anon_lock(anon_vma, false)?;
-            visits = self.visit_locked(index, locked, false)?;
+            visits = self.visit_locked(place, locked, false)?;
         }
         Ok(if gave_up { -EAGAIN } else { visits })
     }
 
     /// The walk itself, and the end of the lock. A second walk in one call is not told: it comes where the first came.
-    fn visit_locked(&mut self, index: u64, locked: Locked, told: bool) -> Result<i32, Stop> {
+    fn visit_locked(&mut self, place: Place, locked: Locked, told: bool) -> Result<i32, Stop> {
         let anon_vma = match locked {
             Locked::Yes(anon_vma) => anon_vma,
             Locked::No => return Ok(0),
@@ -244,11 +255,14 @@ impl Port {
         };
         let object = self.anon_vmas.get(anon_vma)?;
         let root = object.root;
-        let found = interval_tree::intersecting(self.avcs.slots(), &object.rb_root, index);
+        let last = place.index.wrapping_add(place.pages - 1);
+        let found = interval_tree::intersecting(self.avcs.slots(), &object.rb_root, place.index, last);
         for &avc in &found {
             let vma = self.avcs.linked(avc).vma.ok_or(Stop::Oops("NULL pointer dereference: avc->vma"))?;
             let vma = self.vmas.get(vma)?;
-            let delta = index.wrapping_sub(vma.key(self.revision.indexed_by_anon_pgoff));
+            // Of the first page that the VMA has.
+            let start = vma.key(self.revision.indexed_by_anon_pgoff);
+            let delta = if place.index < start && start <= last { 0 } else { place.index.wrapping_sub(start) };
             if delta >= vma.pages() {
                 return Err(Stop::Bug("VM_BUG_ON_VMA(address == -EFAULT, vma) in rmap_walk_anon()"));
             }

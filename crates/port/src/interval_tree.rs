@@ -77,25 +77,25 @@ pub(super) fn insert(avcs: &mut [AnonVmaChain], root: &mut RbRootCached, avc: u3
     rbtree::insert(avcs, root, avc, parent, left, leftmost);
 }
 
-/// Mirrors `anon_vma_interval_tree_foreach()` (`anon_rmap_tree_foreach()` in 7.3) over one page offset: the entries
-/// whose interval holds it, in order.
-pub(super) fn intersecting(avcs: &[AnonVmaChain], root: &RbRootCached, pgoff: u64) -> Vec<u32> {
+/// Mirrors `anon_vma_interval_tree_foreach()` (`anon_rmap_tree_foreach()` in 7.3) over the page offsets `first..=last`: the
+/// entries whose interval holds one of them, in order.
+pub(super) fn intersecting(avcs: &[AnonVmaChain], root: &RbRootCached, first: u64, last: u64) -> Vec<u32> {
     let mut found = Vec::new();
     // Nodes whose left side was seen, and which are to be looked at themselves.
     let mut open = Vec::new();
     let mut at = root.node;
     loop {
-        while at != NIL && avcs[at as usize].subtree_last >= pgoff {
+        while at != NIL && avcs[at as usize].subtree_last >= first {
             open.push(at);
             at = avcs[at as usize].rb.left();
         }
         let Some(node) = open.pop() else { return found };
         let avc = &avcs[node as usize];
-        if avc.start_pgoff > pgoff {
+        if avc.start_pgoff > last {
             // All that follows starts later still.
             return found;
         }
-        if avc.last_pgoff >= pgoff {
+        if avc.last_pgoff >= first {
             found.push(node);
         }
         at = avc.rb.right();

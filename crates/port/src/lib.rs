@@ -44,6 +44,7 @@ mod vma;
 
 use arena::{Arena, Ref, Stop};
 use folio::Folio;
+use mapping::Pages;
 use objects::{AnonVma, AnonVmaChain, Vma};
 use observe::{Allocator, Locks, MmapLock, Observed};
 use rmap_seam::{AnonVmaId, Call, EFAULT, Event, Fail, Revision, Rmap, Side, VmaId};
@@ -218,34 +219,38 @@ impl Port {
             Call::FolioGetAnonVma { folio, mapped } => return self.folio_get_anon_vma(folio, mapped),
             Call::PutAnonVma { anon_vma } => self.put_pin(anon_vma.0)?,
             Call::RmapWalkAnon { folio, mapped, mode } => return self.rmap_walk_anon(folio, mapped, mode),
-            Call::FolioAlloc { folio } => self.folio_alloc(folio)?,
+            Call::FolioAlloc { folio, order } => self.folio_alloc(folio, order)?,
             Call::FolioSetMapping { folio, anon_vma, index } => {
                 let anon_vma = anon_vma.map(|anon_vma| self.named(anon_vma)).transpose()?;
                 self.folio_set_mapping(folio, anon_vma, index)?;
             }
-            Call::FolioSetExclusive { folio, first: _, exclusive } => self.folio_set_exclusive(folio, exclusive)?,
+            Call::FolioSetExclusive { folio, first, exclusive } => {
+                self.folio_set_exclusive(Pages { folio, first, count: 1 }, exclusive)?;
+            }
             Call::FolioAddNewAnonRmap { folio, vma, page, exclusive } => {
                 let vma = self.vma_named(vma)?;
                 self.folio_add_new_anon_rmap(folio, vma, page, exclusive)?;
             }
-            Call::FolioAddAnonRmap { folio, first: _, count: _, vma, page, exclusive } => {
+            Call::FolioAddAnonRmap { folio, first, count, vma, page, exclusive } => {
                 let vma = self.vma_named(vma)?;
-                self.folio_add_anon_rmap(folio, vma, page, exclusive)?;
+                self.folio_add_anon_rmap(Pages { folio, first, count }, vma, page, exclusive)?;
             }
-            Call::FolioAddFileRmap { folio, first: _, count: _, vma } => {
+            Call::FolioAddFileRmap { folio, first, count, vma } => {
                 let vma = self.vma_named(vma)?;
-                self.folio_add_file_rmap(folio, vma)?;
+                self.folio_add_file_rmap(Pages { folio, first, count }, vma)?;
             }
-            Call::FolioRemoveRmap { folio, first: _, count: _, vma } => {
+            Call::FolioRemoveRmap { folio, first, count, vma } => {
                 let vma = self.vma_named(vma)?;
-                self.folio_remove_rmap(folio, vma)?;
+                self.folio_remove_rmap(Pages { folio, first, count }, vma)?;
             }
-            Call::FolioDupFileRmap { folio, first: _, count: _ } => self.folio_dup_file_rmap(folio)?,
-            Call::FolioTryDupAnonRmap { folio, first: _, count: _, vma: _, pinned } => {
-                return self.folio_try_dup_anon_rmap(folio, pinned);
+            Call::FolioDupFileRmap { folio, first, count, child } => {
+                self.folio_dup_file_rmap(Pages { folio, first, count }, child)?;
             }
-            Call::FolioTryShareAnonRmap { folio, first: _, count: _, pinned } => {
-                return self.folio_try_share_anon_rmap(folio, pinned);
+            Call::FolioTryDupAnonRmap { folio, first, count, child, vma: _, pinned } => {
+                return self.folio_try_dup_anon_rmap(Pages { folio, first, count }, child, pinned);
+            }
+            Call::FolioTryShareAnonRmap { folio, first, count, pinned } => {
+                return self.folio_try_share_anon_rmap(Pages { folio, first, count }, pinned);
             }
         }
         Ok(0)

@@ -1,20 +1,146 @@
-//! What maps the pages of folios: mapcounts, exclusive pages and the statistics, as the kernel's page-table code has them
-//! counted.
+//! What maps the pages of folios: mapcounts, exclusive pages, the mms that a large folio remembers, and the statistics, as the
+//! kernel's page-table code has them counted.
 //!
-//! Every folio has one page. What locks it in memory and what pins it is said by others: a call tells whether a page may be
-//! pinned, and `mlock_folio()` is an event.
+//! Pages are mapped one by one, by entries of the lowest page tables. What locks a folio in memory and what pins it is said by
+//! others: a call tells whether a page may be pinned, and `mlock_folio()` is an event.
 
 use super::Port;
 use super::arena::{Ref, Stop};
 use super::folio::Folio;
 use super::objects::{AnonVma, Vma};
-use rmap_seam::{EBUSY, EventKind, FolioId, NodeStat, PageCount, VmaAttributes};
+use rmap_seam::{
+    EBUSY, EventKind, FolioId, LargeCounts, NodeStat, PageCount, RememberedMm, Revision, VmaAttributes, VmaId,
+};
+
+/// `ENTIRELY_MAPPED` (mm/internal.h): what `_nr_pages_mapped` holds for a mapping of the whole.
+const ENTIRELY_MAPPED: i32 = 0x80_0000;
+
+/// What maps the pages of a folio.
+#[derive(Clone)]
+pub(super) enum Count {
+    /// It has one page.
+    Small(PageCount),
+    /// It has several.
+    Large(Box<Large>),
+}
+
+/// What maps the pages of a large folio.
+#[derive(Clone)]
+pub(super) struct Large {
+    counts: LargeCounts,
+    pages: Vec<PageCount>,
+}
+
+/// Pages of a folio that a call is about.
+#[derive(Clone, Copy)]
+pub(super) struct Pages {
+    /// Of which folio.
+    pub folio: FolioId,
+    /// Which of its pages is the first.
+    pub first: u32,
+    /// How many.
+    pub count: u32,
+}
+
+impl Count {
+    /// Of a folio that nothing maps.
+    fn new(order: u32, revision: &Revision) -> Count {
+        if order == 0 {
+            return Count::Small(PageCount::default());
+        }
+        let none = RememberedMm { id: 0, mapcount: 0 };
+        let counts = LargeCounts {
+            order: order as u8,
+            partially_mapped: false,
+            deferred: false,
+            shared: false,
+            entire_mapcount: 0,
+            large_mapcount: 0,
+            pages_mapped: 0,
+            mms: [if revision.remembers_mms { RememberedMm::NONE } else { none }; 2],
+        };
+        Count::Large(Box::new(Large { counts, pages: vec![PageCount::default(); 1 << (order % 32)] }))
+    }
+
+    /// How many pages the folio has.
+    pub(super) fn pages(&self) -> u64 {
+        self.as_slice().len() as u64
+    }
+
+    fn as_slice(&self) -> &[PageCount] {
+        match self {
+            Count::Small(page) => std::slice::from_ref(page),
+            Count::Large(large) => &large.pages,
+        }
+    }
+
+    fn large(&mut self) -> Option<&mut Large> {
+        match self {
+            Count::Small(_) => None,
+            Count::Large(large) => Some(large),
+        }
+    }
+
+    /// These pages. None: the folio has not so many.
+    fn of(&mut self, pages: Pages) -> Option<&mut [PageCount]> {
+        let all = match self {
+            Count::Small(page) => std::slice::from_mut(page),
+            Count::Large(large) => &mut large.pages[..],
+        };
+        let first = pages.first as usize;
+        all.get_mut(first..first.checked_add(pages.count as usize)?)
+    }
+
+    /// As words of a stream, with these pages: the first, and how many; or with all.
+    pub(super) fn tell(&self, pages: Option<(u32, u32)>, out: &mut Vec<u64>) {
+        match self {
+            Count::Small(_) => out.push(0),
+            Count::Large(large) => out.extend(large.counts.words()),
+        }
+        let all = self.as_slice();
+        let (first, count) = pages.unwrap_or((0, all.len() as u32));
+        out.extend([u64::from(first), u64::from(count)]);
+        out.extend(all.iter().skip(first as usize).take(count as usize).map(|page| page.word()));
+    }
+}
+
+/// An mm maps so many pages of a large folio more. Mirrors `folio_add_return_large_mapcount()` (include/linux/rmap.h).
+fn remember(counts: &mut LargeCounts, mm: u16, pages: i32) {
+    let diff = pages as i16;
+    if let Some(slot) = counts.mms.iter_mut().find(|slot| slot.id == mm) {
+        slot.mapcount = slot.mapcount.wrapping_add(diff);
+        return;
+    }
+    let Some(free) = counts.mms.iter().position(|slot| slot.id == 0) else { return };
+    counts.mms[free] = RememberedMm { id: mm, mapcount: diff - 1 };
+    // The other slot is in use, or was not free when others mapped it.
+    if free == 1 || counts.large_mapcount != pages {
+        counts.shared = true;
+    }
+}
+
+/// An mm maps so many pages less. Mirrors `folio_sub_return_large_mapcount()` (include/linux/rmap.h).
+fn forget(counts: &mut LargeCounts, mm: u16, pages: i32) {
+    if let Some(slot) = counts.mms.iter_mut().find(|slot| slot.id == mm) {
+        slot.mapcount = slot.mapcount.wrapping_sub(pages as i16);
+        if slot.mapcount >= 0 {
+            return;
+        }
+        *slot = RememberedMm::NONE;
+    }
+    // One mm has all that is left.
+    let left = counts.large_mapcount - 1;
+    if counts.mms.iter().any(|slot| i32::from(slot.mapcount) == left) {
+        counts.shared = false;
+    }
+}
 
 impl Port {
     /// A folio comes to be, which nothing maps.
-    pub(super) fn folio_alloc(&mut self, folio: FolioId) -> Result<(), Stop> {
-        self.observed.told_folio = Some(folio.0);
-        *self.folio_slot(folio)? = Some(Folio { mapping: None, index: 0, count: Some(PageCount::default()) });
+    pub(super) fn folio_alloc(&mut self, folio: FolioId, order: u32) -> Result<(), Stop> {
+        self.observed.tell_folio(folio, 0, 1 << (order % 32));
+        let count = Some(Count::new(order, &self.revision));
+        *self.folio_slot(folio)? = Some(Folio { mapping: None, index: 0, count });
         Ok(())
     }
 
@@ -26,39 +152,38 @@ impl Port {
         index: u64,
     ) -> Result<(), Stop> {
         let known = self.given_folio(folio)?;
-        *self.folio_slot(folio)? = Some(Folio { mapping, index, ..known });
+        (known.mapping, known.index) = (mapping, index);
         Ok(())
     }
 
-    /// Its owner says whether its page is one process's alone.
-    pub(super) fn folio_set_exclusive(&mut self, folio: FolioId, exclusive: bool) -> Result<(), Stop> {
-        self.change_count(folio, |count| count.exclusive = exclusive)?;
+    /// Its owner says whether a page is one process's alone.
+    pub(super) fn folio_set_exclusive(&mut self, pages: Pages, exclusive: bool) -> Result<(), Stop> {
+        self.counted(pages)?.1[0].exclusive = exclusive;
         Ok(())
     }
 
-    /// Changes what maps the folio's page; returns the folio as it is then.
-    fn change_count(
-        &mut self,
-        folio: FolioId,
-        change: impl FnOnce(&mut PageCount),
-    ) -> Result<(Folio, PageCount), Stop> {
-        let mut known = self.given_folio(folio)?;
-        let count = known.count.as_mut().ok_or(Stop::UseAfterFree(folio.0))?;
-        change(count);
-        let count = *count;
-        *self.folio_slot(folio)? = Some(known);
-        Ok((known, count))
+    /// The pages that a call is about: whether the folio is anonymous, and what maps them. The call then tells them.
+    fn counted(&mut self, pages: Pages) -> Result<(bool, &mut [PageCount]), Stop> {
+        let wild = Stop::UseAfterFree(pages.folio.0);
+        self.given_folio(pages.folio)?;
+        self.observed.tell_folio(pages.folio, pages.first, pages.count);
+        let known = self.folio_slot(pages.folio)?.as_mut().ok_or(wild)?;
+        let counted = known.count.as_mut().and_then(|count| count.of(pages)).ok_or(wild)?;
+        Ok((known.mapping.is_some(), counted))
+    }
+
+    /// What the folio counts for all of its pages, if it has several.
+    fn large(&mut self, folio: FolioId) -> Option<&mut LargeCounts> {
+        let known = self.folio_slot(folio).ok()?.as_mut()?;
+        known.count.as_mut()?.large().map(|large| &mut large.counts)
     }
 
     /// Mirrors `__folio_mod_stat()` (mm/rmap.c): so many pages are mapped more.
-    fn count_mapped(&mut self, folio: &Folio, pages: i32) {
+    fn count_mapped(&mut self, anon: bool, pages: i32) {
         if pages == 0 {
             return;
         }
-        let stat = match folio.mapping {
-            Some(_) => NodeStat::AnonMapped,
-            None => NodeStat::FileMapped,
-        };
+        let stat = if anon { NodeStat::AnonMapped } else { NodeStat::FileMapped };
         self.observed.record(EventKind::Stat, stat as u8, 0, pages.cast_unsigned(), 0);
     }
 
@@ -66,6 +191,23 @@ impl Port {
     fn lock_in_memory(&mut self, folio: FolioId, vma: Ref<Vma>, kind: EventKind) -> Result<(), Stop> {
         if self.vmas.get(vma)?.attributes.flags & VmaAttributes::LOCKED != 0 {
             self.observed.record(kind, 0, 0, folio.0, 0);
+        }
+        Ok(())
+    }
+
+    /// The number of the mm of a VMA as a large folio remembers it.
+    fn remembered_as(&self, vma: Ref<Vma>) -> Result<u16, Stop> {
+        Ok(u16::from(self.vmas.get(vma)?.mm.0) + 1)
+    }
+
+    /// Mirrors `folio_add_large_mapcount()` (include/linux/rmap.h); nothing of a small folio.
+    fn add_large_mapcount(&mut self, pages: Pages, vma: Option<Ref<Vma>>) -> Result<(), Stop> {
+        let mm = vma.map(|vma| self.remembered_as(vma)).transpose()?;
+        let remembers = self.revision.remembers_mms;
+        let Some(counts) = self.large(pages.folio) else { return Ok(()) };
+        counts.large_mapcount += pages.count as i32;
+        if let Some(mm) = mm.filter(|_| remembers) {
+            remember(counts, mm, pages.count as i32);
         }
         Ok(())
     }
@@ -78,104 +220,178 @@ impl Port {
         page: u64,
         exclusive: bool,
     ) -> Result<(), Stop> {
-        self.given_folio(folio)?;
+        let known = self.given_folio(folio)?;
+        let count = known.count.as_ref().map_or(1, Count::pages) as u32;
+        let pages = Pages { folio, first: 0, count };
         let (mapping, index) = self.anon_place(vma, page, exclusive)?;
         self.folio_set_mapping(folio, Some(mapping), index)?;
-        let (known, _) = self.change_count(folio, |count| {
-            count.mapcount = 1;
-            count.exclusive |= exclusive;
-        })?;
+        for counted in self.counted(pages)?.1 {
+            counted.mapcount = 1;
+            counted.exclusive |= exclusive;
+        }
+        let (mm, remembers) = (self.remembered_as(vma)?, self.revision.remembers_mms);
+        if let Some(large) = self.large(folio) {
+            (large.large_mapcount, large.pages_mapped) = (count as i32, count as i32);
+            if remembers {
+                large.mms[0] = RememberedMm { id: mm, mapcount: count as i16 - 1 };
+            }
+        }
         let range = self.vmas.get(vma)?.range;
         self.observed.warn_on(
-            page < range.start || page >= range.end,
+            page < range.start || page + u64::from(count) > range.end,
             "VM_WARN_ON_ONCE(address < vma->vm_start || address + (nr << PAGE_SHIFT) > vma->vm_end)",
         );
-        self.count_mapped(&known, 1);
+        self.count_mapped(true, count as i32);
         Ok(())
     }
 
     /// Mirrors `__folio_add_rmap()` (mm/rmap.c) of entries of a page table.
-    fn folio_add_rmap(&mut self, folio: FolioId) -> Result<(Folio, PageCount), Stop> {
-        let (known, count) = self.change_count(folio, |count| count.mapcount += 1)?;
-        self.count_mapped(&known, i32::from(count.mapcount == 1));
-        Ok((known, count))
+    fn folio_add_rmap(&mut self, pages: Pages, vma: Ref<Vma>) -> Result<bool, Stop> {
+        let (anon, counted) = self.counted(pages)?;
+        let mut first = 0;
+        for page in counted {
+            page.mapcount += 1;
+            first += i32::from(page.mapcount == 1);
+        }
+        if let Some(large) = self.large(pages.folio) {
+            large.pages_mapped += first;
+            // Mapped as a whole they are counted already.
+            if large.pages_mapped >= ENTIRELY_MAPPED {
+                first = 0;
+            }
+        }
+        self.add_large_mapcount(pages, Some(vma))?;
+        self.count_mapped(anon, first);
+        Ok(anon)
+    }
+
+    /// Whether a mapping of these pages locks the folio in memory.
+    fn locks(&mut self, pages: Pages) -> bool {
+        let whole_ones = self.revision.locks_whole_folios;
+        match self.large(pages.folio) {
+            None => true,
+            Some(large) => whole_ones && pages.count == 1 << large.order,
+        }
     }
 
     /// Mirrors `folio_add_anon_rmap_ptes()` (mm/rmap.c).
     pub(super) fn folio_add_anon_rmap(
         &mut self,
-        folio: FolioId,
+        pages: Pages,
         vma: Ref<Vma>,
         page: u64,
         exclusive: bool,
     ) -> Result<(), Stop> {
-        let anon = self.given_folio(folio)?.mapping.is_some();
-        self.observed.warn_on(!anon, "VM_WARN_ON_FOLIO(!folio_test_anon(folio), folio)");
-        let (known, _) = self.folio_add_rmap(folio)?;
+        let known = self.given_folio(pages.folio)?;
+        let (mapping, index) = (known.mapping, known.index);
+        self.observed.warn_on(mapping.is_none(), "VM_WARN_ON_FOLIO(!folio_test_anon(folio), folio)");
+        self.folio_add_rmap(pages, vma)?;
         // __page_check_anon_rmap()
         let own = self.vmas.get(vma)?.anon_vma.ok_or(Stop::Oops("NULL pointer dereference: vma->anon_vma"))?;
-        let mapping = known.mapping.ok_or(Stop::Oops("NULL pointer dereference: folio_anon_vma(folio)"))?;
+        let mapping = mapping.ok_or(Stop::Oops("NULL pointer dereference: folio_anon_vma(folio)"))?;
         if self.anon_vmas.get(mapping)?.root != self.anon_vmas.get(own)?.root {
             return Err(Stop::Bug("VM_BUG_ON_FOLIO(folio_anon_vma(folio)->root != vma->anon_vma->root, folio)"));
         }
-        if self.linear_index(vma, page)? != known.index {
+        if self.linear_index(vma, page)? != index.wrapping_add(pages.first.into()) {
             return Err(Stop::Bug("VM_BUG_ON_PAGE(page_pgoff(folio, page) != linear_page_index(vma, address), page)"));
         }
-        let (_, count) = self.change_count(folio, |count| count.exclusive |= exclusive)?;
-        // The folio, and then its page.
-        for _ in 0..2 {
-            let shared = count.exclusive && count.mapcount > 1;
-            self.observed.warn_on(shared, "VM_WARN_ON_FOLIO(PageAnonExclusive(page) and mapped before, folio)");
+        let mut shared = 0;
+        for page in self.counted(pages)?.1 {
+            page.exclusive |= exclusive;
+            shared += u32::from(page.exclusive && page.mapcount > 1);
         }
-        self.lock_in_memory(folio, vma, EventKind::Mlock)
+        // A small folio is looked at for itself, and then for its page (since 6.13 or so; before, once).
+        if self.large(pages.folio).is_none() && self.revision.locks_whole_folios {
+            shared *= 2;
+        }
+        for _ in 0..shared {
+            self.observed.warn_on(true, "VM_WARN_ON_FOLIO(PageAnonExclusive(page) and mapped before, folio)");
+        }
+        if self.locks(pages) {
+            self.lock_in_memory(pages.folio, vma, EventKind::Mlock)?;
+        }
+        Ok(())
     }
 
     /// Mirrors `folio_add_file_rmap_ptes()` (mm/rmap.c).
-    pub(super) fn folio_add_file_rmap(&mut self, folio: FolioId, vma: Ref<Vma>) -> Result<(), Stop> {
-        let anon = self.given_folio(folio)?.mapping.is_some();
+    pub(super) fn folio_add_file_rmap(&mut self, pages: Pages, vma: Ref<Vma>) -> Result<(), Stop> {
+        let anon = self.given_folio(pages.folio)?.mapping.is_some();
         self.observed.warn_on(anon, "VM_WARN_ON_FOLIO(folio_test_anon(folio), folio)");
-        self.folio_add_rmap(folio)?;
-        self.lock_in_memory(folio, vma, EventKind::Mlock)
+        self.folio_add_rmap(pages, vma)?;
+        if self.locks(pages) {
+            self.lock_in_memory(pages.folio, vma, EventKind::Mlock)?;
+        }
+        Ok(())
     }
 
     /// Mirrors `folio_remove_rmap_ptes()` (mm/rmap.c).
-    pub(super) fn folio_remove_rmap(&mut self, folio: FolioId, vma: Ref<Vma>) -> Result<(), Stop> {
-        let (known, count) = self.change_count(folio, |count| count.mapcount -= 1)?;
-        self.count_mapped(&known, -i32::from(count.mapcount < 1));
-        self.lock_in_memory(folio, vma, EventKind::Munlock)
+    pub(super) fn folio_remove_rmap(&mut self, pages: Pages, vma: Ref<Vma>) -> Result<(), Stop> {
+        let (mm, remembers) = (self.remembered_as(vma)?, self.revision.remembers_mms);
+        let (anon, counted) = self.counted(pages)?;
+        let mut last = 0;
+        for page in counted {
+            page.mapcount -= 1;
+            last += i32::from(page.mapcount < 1);
+        }
+        if let Some(large) = self.large(pages.folio) {
+            large.large_mapcount -= pages.count as i32;
+            if remembers {
+                forget(large, mm, pages.count as i32);
+            }
+            large.pages_mapped -= last;
+            if large.pages_mapped >= ENTIRELY_MAPPED {
+                last = 0;
+            }
+            // deferred_split_folio(): of two pages it has no room for the list.
+            let partially_mapped = last > 0 && large.pages_mapped != 0;
+            if partially_mapped && anon && large.order > 1 {
+                (large.partially_mapped, large.deferred) = (true, true);
+            }
+        }
+        self.count_mapped(anon, -last);
+        self.lock_in_memory(pages.folio, vma, EventKind::Munlock)
     }
 
     /// Mirrors `__folio_dup_file_rmap()` (include/linux/rmap.h): it was mapped before, and is counted as mapped.
-    pub(super) fn folio_dup_file_rmap(&mut self, folio: FolioId) -> Result<(), Stop> {
-        let (known, _) = self.change_count(folio, |count| count.mapcount += 1)?;
-        self.observed.warn_on(known.mapping.is_some(), "VM_WARN_ON_FOLIO(folio_test_anon(folio), folio)");
+    pub(super) fn folio_dup_file_rmap(&mut self, pages: Pages, child: Option<VmaId>) -> Result<(), Stop> {
+        let child = child.map(|child| self.vma_named(child)).transpose()?;
+        let (anon, counted) = self.counted(pages)?;
+        counted.iter_mut().for_each(|page| page.mapcount += 1);
+        self.add_large_mapcount(pages, child)?;
+        self.observed.warn_on(anon, "VM_WARN_ON_FOLIO(folio_test_anon(folio), folio)");
         Ok(())
     }
 
     /// Mirrors `__folio_try_dup_anon_rmap()` (include/linux/rmap.h).
-    pub(super) fn folio_try_dup_anon_rmap(&mut self, folio: FolioId, pinned: bool) -> Result<i32, Stop> {
-        let known = self.given_folio(folio)?;
-        self.observed.warn_on(known.mapping.is_none(), "VM_WARN_ON_FOLIO(!folio_test_anon(folio), folio)");
-        if pinned && known.count.is_some_and(|count| count.exclusive) {
+    pub(super) fn folio_try_dup_anon_rmap(
+        &mut self,
+        pages: Pages,
+        child: Option<VmaId>,
+        pinned: bool,
+    ) -> Result<i32, Stop> {
+        let child = child.map(|child| self.vma_named(child)).transpose()?;
+        let (anon, counted) = self.counted(pages)?;
+        if pinned && counted.iter().any(|page| page.exclusive) {
             return Ok(-EBUSY);
         }
-        self.change_count(folio, |count| {
-            count.exclusive = false;
-            count.mapcount += 1;
-        })?;
+        for page in counted {
+            page.exclusive = false;
+            page.mapcount += 1;
+        }
+        self.add_large_mapcount(pages, child)?;
+        self.observed.warn_on(!anon, "VM_WARN_ON_FOLIO(!folio_test_anon(folio), folio)");
         Ok(0)
     }
 
     /// Mirrors `__folio_try_share_anon_rmap()` (include/linux/rmap.h).
-    pub(super) fn folio_try_share_anon_rmap(&mut self, folio: FolioId, pinned: bool) -> Result<i32, Stop> {
-        let known = self.given_folio(folio)?;
-        let exclusive = known.count.is_some_and(|count| count.exclusive);
-        self.observed.warn_on(known.mapping.is_none(), "VM_WARN_ON_FOLIO(!folio_test_anon(folio), folio)");
-        self.observed.warn_on(!exclusive, "VM_WARN_ON_FOLIO(!PageAnonExclusive(page), folio)");
-        if pinned {
-            return Ok(-EBUSY);
+    pub(super) fn folio_try_share_anon_rmap(&mut self, pages: Pages, pinned: bool) -> Result<i32, Stop> {
+        let (anon, counted) = self.counted(pages)?;
+        let exclusive = counted.iter().all(|page| page.exclusive);
+        if !pinned {
+            counted.iter_mut().for_each(|page| page.exclusive = false);
         }
-        self.change_count(folio, |count| count.exclusive = false)?;
-        Ok(0)
+        self.observed.warn_on(!anon, "VM_WARN_ON_FOLIO(!folio_test_anon(folio), folio)");
+        self.observed.warn_on(!exclusive, "VM_WARN_ON_FOLIO(!PageAnonExclusive(page), folio)");
+        Ok(if pinned { -EBUSY } else { 0 })
     }
 }

@@ -4,7 +4,7 @@
 use super::Port;
 use super::arena::{Ref, Stop};
 use super::objects::{AnonVma, Vma};
-use rmap_seam::{Cache, Event, EventKind, Fail, Function, Gfp, MAX_PROCESSES, MmId, Rule};
+use rmap_seam::{Cache, Event, EventKind, Fail, FolioId, Function, Gfp, MAX_PROCESSES, MmId, Rule};
 
 /// What one call does, as it is seen from outside.
 #[derive(Default)]
@@ -21,8 +21,8 @@ pub(super) struct Observed {
     /// The VMAs that the call was given, in the order of its fields.
     given: [u32; 3],
     given_len: usize,
-    /// The folio that the call was given, by number.
-    pub told_folio: Option<u32>,
+    /// The folio that the call was given, and the pages of it: which is the first, and how many.
+    pub told_folio: Option<(FolioId, u32, u32)>,
     warning: Option<Stop>,
 }
 
@@ -49,6 +49,12 @@ impl Observed {
     pub fn give(&mut self, vma: u32) {
         self.given[self.given_len] = vma;
         self.given_len += 1;
+    }
+
+    /// The call was given pages of a folio.
+    #[inline]
+    pub fn tell_folio(&mut self, folio: FolioId, first: u32, count: u32) {
+        self.told_folio = Some((folio, first, count));
     }
 
     /// Whether the call may have changed an anon_vma.

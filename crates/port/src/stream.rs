@@ -27,8 +27,8 @@ impl Port {
                 self.tell_vma(vma, out);
             }
         }
-        if let Some(folio) = self.observed.told_folio {
-            self.tell_folio(folio, out);
+        if let Some((folio, first, count)) = self.observed.told_folio {
+            self.tell_folio(folio.0, Some((first, count)), out);
         }
         for &anon_vma in &self.observed.touched {
             if let Ok(object) = self.anon_vmas.get(anon_vma) {
@@ -46,15 +46,18 @@ impl Port {
             self.tell_anon_vma(anon_vma, true, out);
         }
         for folio in 0..self.folios.len() as u32 {
-            self.tell_folio(folio, out);
+            self.tell_folio(folio, None, out);
         }
     }
 
-    fn tell_folio(&self, number: u32, out: &mut Vec<u64>) {
+    /// With these of its pages, or with all.
+    fn tell_folio(&self, number: u32, pages: Option<(u32, u32)>, out: &mut Vec<u64>) {
         let Some(Some(folio)) = self.folios.get(number as usize) else { return };
         let tag = if folio.count.is_some() { stream::MAPPED_FOLIO } else { stream::FOLIO };
         out.extend([tag, number.into(), optional(folio.mapping.map(|anon_vma| anon_vma.serial)), folio.index]);
-        out.extend(folio.count.iter().flat_map(|count| [1, count.word()]));
+        if let Some(count) = &folio.count {
+            count.tell(pages, out);
+        }
     }
 
     /// The VMA of that serial, if it lives.

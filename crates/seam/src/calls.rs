@@ -232,11 +232,13 @@ macro_rules! for_each_call {
                 /// How the walk gets the lock.
                 mode: WalkMode,
             },
-            /// A folio of one page is allocated, which nothing maps, and whose mapping is none. Its number is that of its
-            /// frame. [`Call::FolioFree`] ends it. Returns 0.
+            /// A folio is allocated, which nothing maps, and whose mapping is none. Its number is that of its first frame.
+            /// [`Call::FolioFree`] ends it. Returns 0.
             FolioWrite FolioAlloc RMAP_FOLIO_ALLOC folio_alloc "folio_alloc" {
                 /// The folio: a number that is not in use.
                 folio: FolioId,
+                /// It has `1 << order` pages.
+                order: u32,
             },
             /// `folio->mapping` and `folio->index` were written by their owner, as migration does. Returns 0.
             FolioWrite FolioSetMapping RMAP_FOLIO_SET_MAPPING folio_set_mapping "folio_set_mapping" {
@@ -312,6 +314,8 @@ macro_rules! for_each_call {
                 first: u32,
                 /// How many pages.
                 count: u32,
+                /// The child's VMA, where the kernel is told (since 6.15).
+                child: Option<VmaId>,
             },
             /// `folio_try_dup_anon_rmap_ptes()` or `folio_try_dup_anon_rmap_pte()`: a fork copies entries, and the pages are
             /// no longer one process's alone. Returns 0, or `-EBUSY`: the parent may have pinned them.
@@ -322,6 +326,8 @@ macro_rules! for_each_call {
                 first: u32,
                 /// How many pages.
                 count: u32,
+                /// The child's VMA, where the kernel is told (since 6.15).
+                child: Option<VmaId>,
                 /// The parent's VMA.
                 vma: VmaId,
                 /// Whether the parent may have pinned the pages.
@@ -449,7 +455,7 @@ plain_argument!(MmId, VmaId, AnonVmaId, FolioId, VmaRange, VmaAttributes, VmaOpe
 impl Argument for u32 {
     fn write(&self, name: &str, separator: &str, f: &mut fmt::Formatter<'_>) -> Result<bool, fmt::Error> {
         match (name, self) {
-            ("first", 0) | ("count", 1) => Ok(false),
+            ("first" | "order", 0) | ("count", 1) => Ok(false),
             _ => write!(f, "{separator}{name} {self}").map(|()| true),
         }
     }

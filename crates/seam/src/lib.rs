@@ -27,7 +27,10 @@ pub use calls::{Call, CallClass};
 pub use event::{Cache, Event, EventKind, Function, Gfp, NodeStat, Rule};
 pub use fail::{Fail, FailError};
 pub use revision::Revision;
-pub use state::{AnonVmaState, ChainLink, FolioState, Node, PageCount, Snapshot, StateError, VmaState, stream};
+pub use state::{
+    AnonVmaState, ChainLink, FolioState, LargeCounts, Node, PageCount, RememberedMm, Snapshot, StateError, VmaState,
+    stream,
+};
 
 /// A `vm_area_struct`, by birth serial.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]

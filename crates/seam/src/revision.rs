@@ -67,6 +67,10 @@ revision! {
         /// A VMA whose page offset stays is not taken out of its trees while its range changes: only the augmented
         /// values are made right (after 7.3).
         updates_in_place,
+        /// A large folio remembers two mms that map it, and whether another may (since 6.15).
+        remembers_mms,
+        /// A large anonymous folio is locked in memory when all of it is mapped (after 6.12). Before, only a small one is.
+        locks_whole_folios,
         /// munmap splits the first VMA with the new VMA below the split: from 6.6 on.
         munmap_splits_first_below,
         /// munmap splits the last VMA with the new VMA above the split: from 6.3 on.
@@ -102,6 +106,8 @@ impl Revision {
         unlink_clears_anon_vma: false,
         walk_tries_lock: false,
         updates_in_place: false,
+        remembers_mms: false,
+        locks_whole_folios: false,
         munmap_splits_first_below: false,
         munmap_splits_last_above: false,
     };
@@ -121,6 +127,8 @@ impl Revision {
         chains_preallocated: true,
         cleanup_clears_anon_vma: true,
         reuse_only_on_fork: true,
+        remembers_mms: true,
+        locks_whole_folios: true,
         ..Revision::V6_12
     };
     const V7_3: Revision = Revision {

@@ -1,5 +1,6 @@
 //! The state of a side: the stream of words in which both sides report it, and the decoded form.
 
+use super::abi;
 use super::{AnonVmaId, AvcId, FolioId, MmId, VmaAttributes, VmaId, VmaRange};
 
 /// The words in which a side reports its state.
@@ -11,7 +12,7 @@ use super::{AnonVmaId, AvcId, FolioId, MmId, VmaAttributes, VmaId, VmaRange};
 /// | VMA | [`VMA`](stream::VMA), serial, mm, attached (0/1), start, end, pgoff, anon_pgoff, flags \| file << 32, anon_vma serial + 1 or 0, n, then n × (avc serial, its anon_vma serial, its vma serial) in list order |
 /// | anon_vma | [`ANON_VMA`](stream::ANON_VMA), serial, root serial, parent serial, refcount, num_children, num_active_vmas, leftmost avc serial + 1 or 0, then a tree |
 /// | folio | [`FOLIO`](stream::FOLIO), number, serial + 1 of the anon_vma that its mapping was set to, index |
-/// | mapped folio | [`MAPPED_FOLIO`](stream::MAPPED_FOLIO), number, serial + 1 of its anon_vma or 0, index or 0 without one, n, then n × ([`PageCount::word`]) |
+/// | mapped folio | [`MAPPED_FOLIO`](stream::MAPPED_FOLIO), number, serial + 1 of its anon_vma or 0, index or 0 without one, 0 or of a large folio [`LargeCounts::words`], first page, n, then n × [`PageCount::word`] |
 /// | whole tree | [`TREE`](stream::TREE), n, then n nodes in preorder |
 /// | paths | [`PATHS`](stream::PATHS), n nodes in the tree, m, then m × (k, then k × path node), each from a touched node up to the root |
 /// | node | avc serial \| vma serial << 32, bits \| rb_subtree_last << 8 |
@@ -147,6 +148,77 @@ impl PageCount {
     }
 }
 
+/// An mm that a large folio remembers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct RememberedMm {
+    /// The number of the mm + 1; 0: none, `MM_ID_DUMMY`.
+    pub id: u16,
+    /// `_mm_id_mapcount`, which is -1 for none.
+    pub mapcount: i16,
+}
+
+impl RememberedMm {
+    /// None.
+    pub const NONE: RememberedMm = RememberedMm { id: 0, mapcount: -1 };
+}
+
+/// What a large folio counts for all of its pages.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct LargeCounts {
+    /// It has `1 << order` pages.
+    pub order: u8,
+    /// `folio_test_partially_mapped()`
+    pub partially_mapped: bool,
+    /// It is on the list of folios to split.
+    pub deferred: bool,
+    /// `FOLIO_MM_IDS_SHARED_BIT`: more than one mm may map it. False where mms are not remembered.
+    pub shared: bool,
+    /// `folio_entire_mapcount()`
+    pub entire_mapcount: i32,
+    /// `folio_large_mapcount()`
+    pub large_mapcount: i32,
+    /// `_nr_pages_mapped`
+    pub pages_mapped: i32,
+    /// `_mm_id` and `_mm_id_mapcount`; none where mms are not remembered.
+    pub mms: [RememberedMm; 2],
+}
+
+impl LargeCounts {
+    /// As words of a stream.
+    pub fn words(&self) -> [u64; 4] {
+        let bit = |is: bool, bit: u64| if is { bit } else { 0 };
+        let bits = bit(self.partially_mapped, abi::RMAP_LARGE_PARTIALLY_MAPPED)
+            | bit(self.deferred, abi::RMAP_LARGE_DEFERRED)
+            | bit(self.shared, abi::RMAP_LARGE_SHARED);
+        let mm = |mm: RememberedMm| u64::from(mm.id) | u64::from(mm.mapcount.wrapping_add(1).cast_unsigned()) << 16;
+        [
+            u64::from(self.order) | bits,
+            u64::from(self.entire_mapcount.cast_unsigned()) | u64::from(self.large_mapcount.cast_unsigned()) << 32,
+            u64::from(self.pages_mapped.cast_unsigned()),
+            if self.mms == [RememberedMm { id: 0, mapcount: 0 }; 2] {
+                0
+            } else {
+                mm(self.mms[0]) | mm(self.mms[1]) << 32
+            },
+        ]
+    }
+
+    fn from_words([bits, mapcounts, pages_mapped, mms]: [u64; 4]) -> LargeCounts {
+        let mm =
+            |word: u64| RememberedMm { id: word as u16, mapcount: ((word >> 16) as u16).wrapping_sub(1).cast_signed() };
+        LargeCounts {
+            order: bits as u8,
+            partially_mapped: bits & abi::RMAP_LARGE_PARTIALLY_MAPPED != 0,
+            deferred: bits & abi::RMAP_LARGE_DEFERRED != 0,
+            shared: bits & abi::RMAP_LARGE_SHARED != 0,
+            entire_mapcount: (mapcounts as u32).cast_signed(),
+            large_mapcount: ((mapcounts >> 32) as u32).cast_signed(),
+            pages_mapped: (pages_mapped as u32).cast_signed(),
+            mms: [mm(mms), mm(mms >> 32)],
+        }
+    }
+}
+
 /// A folio that has an anon_vma, or whose mappings are counted.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct FolioState {
@@ -156,7 +228,11 @@ pub struct FolioState {
     pub mapping: Option<AnonVmaId>,
     /// `folio->index`
     pub index: u64,
-    /// What maps each of its pages, where the kernel's page-table code counts it; else empty.
+    /// What a large folio counts for all of its pages.
+    pub large: Option<LargeCounts>,
+    /// The first of the pages that are told.
+    pub first: u32,
+    /// What maps these pages, where the kernel's page-table code counts it; else empty.
     pub pages: Vec<PageCount>,
 }
 
@@ -236,13 +312,25 @@ impl Words<'_> {
 
     fn folio(&mut self) -> Result<FolioState, StateError> {
         let id = FolioId(self.id()?);
-        Ok(FolioState { id, mapping: self.optional_id()?.map(AnonVmaId), index: self.next()?, pages: Vec::new() })
+        Ok(FolioState {
+            id,
+            mapping: self.optional_id()?.map(AnonVmaId),
+            index: self.next()?,
+            large: None,
+            first: 0,
+            pages: Vec::new(),
+        })
     }
 
     fn mapped_folio(&mut self) -> Result<FolioState, StateError> {
         let folio = self.folio()?;
+        let large = match self.next()? {
+            0 => None,
+            bits => Some(LargeCounts::from_words([bits, self.next()?, self.next()?, self.next()?])),
+        };
+        let first = self.id()?;
         let pages = (0..self.count()?).map(|_| self.next().map(PageCount::from_word)).collect::<Result<_, _>>()?;
-        Ok(FolioState { pages, ..folio })
+        Ok(FolioState { large, first, pages, ..folio })
     }
 
     fn node(&mut self) -> Result<Node, StateError> {

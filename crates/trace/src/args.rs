@@ -42,6 +42,8 @@ pub enum Form {
     Optional(&'static [&'static str]),
     /// `number`: `file 2`, or nothing.
     File,
+    /// `number`: `order 2`, or nothing.
+    Order,
     /// `number`
     Pin,
 }
@@ -99,6 +101,10 @@ pub(super) enum Arg {
     File,
     /// Whether a fault reads: it must, where writing is not allowed.
     Read,
+    /// The order of the folio that a fault may bring in.
+    Order,
+    /// Whether a page that is used is written to.
+    Touch,
     /// What a range may be used for from now on.
     Access,
     /// What is said of a range.
@@ -124,6 +130,8 @@ impl Arg {
             Arg::Sort => Form::Optional(SORTS),
             Arg::File => Form::File,
             Arg::Read => Form::Optional(&["read"]),
+            Arg::Order => Form::Order,
+            Arg::Touch => Form::Optional(&["write"]),
             Arg::Access => Form::Word(&["r", "rw"]),
             Arg::Advice => Form::Word(ADVICE),
             Arg::DontUnmap => Form::Optional(&["dontunmap"]),
@@ -145,12 +153,13 @@ impl Arg {
             Form::Word(words) => words.join("|"),
             Form::Optional(words) => format!("[{}]", words.join("|")),
             Form::File => "[file N]".into(),
+            Form::Order => "[order N]".into(),
             Form::Pin => "K".into(),
         }
     }
 
     /// Whether the model driver knows the words of this argument, not only its absence.
     pub(super) const fn small(self) -> bool {
-        !matches!(self, Arg::Sort | Arg::File | Arg::Read)
+        !matches!(self, Arg::Sort | Arg::File | Arg::Read | Arg::Order)
     }
 }

@@ -34,7 +34,7 @@
 
 use super::args::{Args, Form};
 use super::model::{TraceModel, WINDOW_PAGES};
-use super::op::{Fails, MAX_FILES, MAX_PINS, Op, OpSet};
+use super::op::{Fails, MAX_FILES, MAX_ORDERS, MAX_PINS, Op, OpSet};
 use super::table::{OPERATION_COUNT, OPERATIONS, ROW_OF_BYTE, TABLE};
 use super::{PAGE_LIMIT, Trace};
 use rmap_seam::{Fail, MAX_PROCESSES};
@@ -94,6 +94,7 @@ const fn fields_of(row: usize) -> Uses {
             Form::Word(words) => uses.words = words.len() as u8,
             Form::Optional(words) => uses.words = words.len() as u8 + 1,
             Form::File => uses.numbers = MAX_FILES + 1,
+            Form::Order => uses.numbers = MAX_ORDERS,
             Form::Pin => uses.numbers = MAX_PINS,
         }
         i += 1;
@@ -241,7 +242,7 @@ fn decode_gaps(record: &Record, set: OpSet) -> Fails {
     };
     match record.mode & 7 {
         SINGLE | LIST => Fails { alloc: decode(&record.fails), ..Fails::NEVER },
-        NODES if set == OpSet::Full => Fails { node: decode(&record.nodes), ..Fails::NEVER },
+        NODES if set != OpSet::Small => Fails { node: decode(&record.nodes), ..Fails::NEVER },
         _ => Fails::NEVER,
     }
 }
@@ -258,7 +259,7 @@ fn encode_gaps(fails: &Fails, set: OpSet) -> Option<(u8, [u16; ATTEMPTS], [u16; 
     }
     let (mode, gaps) = gaps_of(&fails.node)?;
     let mode = if mode == SINGLE { NODES | 1 << LIST_SHIFT } else { mode & !7 | NODES };
-    (fails.alloc.is_never() && set == OpSet::Full).then_some((mode, none, gaps))
+    (fails.alloc.is_never() && set != OpSet::Small).then_some((mode, none, gaps))
 }
 
 fn gaps_of(fail: &Fail) -> Option<(u8, [u16; ATTEMPTS])> {

@@ -55,6 +55,8 @@ const INDEX_SHIFT: u32 = 6;
 const FORK_NODE_ATTEMPTS: u32 = 2;
 /// How many attempts to allocate a VMA's first anon_vma takes at most: an entry of its chain, and the anon_vma.
 const PREPARE_ATTEMPTS: u32 = 2;
+/// The orders of the folios that faults may bring in, by a field. The window is too small for the largest.
+const ORDERS: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 2, 3, 3, 4, 4, 5];
 /// The field of a file up to which it is none.
 const NO_FILE: u8 = 11;
 
@@ -232,12 +234,14 @@ impl TraceModel {
                     let free = if fields.c & WAYS == ANYWHERE { None } else { draw_one(free, index) };
                     args.c = WINDOW_START + at_home.or(free).or_else(|| draw_one(anywhere, index))?;
                 }
-                Arg::File if self.set == OpSet::Full && args.word != GROWS => {
+                Arg::File if self.set != OpSet::Small && args.word != GROWS => {
                     args.number = fields.number.saturating_sub(NO_FILE);
                 }
                 Arg::File => (),
+                Arg::Order if self.set == OpSet::Pages => args.number = ORDERS[usize::from(fields.number & 15)],
+                Arg::Order => (),
                 Arg::Pin => args.number = draw_one(self.pins.into(), u64::from(fields.number))? as u8,
-                Arg::Sort | Arg::Read | Arg::Access | Arg::Advice | Arg::DontUnmap | Arg::Mode => {
+                Arg::Sort | Arg::Read | Arg::Touch | Arg::Access | Arg::Advice | Arg::DontUnmap | Arg::Mode => {
                     let word = match arg.form() {
                         // From above, so that a record of `grows` keeps its meaning.
                         Form::Optional(_) if arg == Arg::Sort => [0, 0, NORESERVE, GROWS][usize::from(fields.word & 3)],
@@ -316,8 +320,9 @@ impl TraceModel {
                     };
                 }
                 Arg::File => fields.number = if args.number == 0 { 0 } else { args.number + NO_FILE },
+                Arg::Order => fields.number = ORDERS.iter().position(|&order| order == args.number)? as u8,
                 Arg::Pin => fields.number = undraw_one(self.pins.into(), u64::from(args.number))? as u8,
-                Arg::Sort | Arg::Read | Arg::Access | Arg::Advice | Arg::DontUnmap | Arg::Mode => {
+                Arg::Sort | Arg::Read | Arg::Touch | Arg::Access | Arg::Advice | Arg::DontUnmap | Arg::Mode => {
                     fields.word = match arg.form() {
                         Form::Optional(_) if arg == Arg::Sort => [0, 3, 2][usize::from(args.word)],
                         Form::Optional(words) if args.word != 0 => args.word + 3 - words.len() as u8,
@@ -332,7 +337,7 @@ impl TraceModel {
     /// What is alive to be changed, and whether VMAs merge in it.
     fn living(&mut self, p: u8) -> Option<(&mut ModelSpace, bool)> {
         let lives = self.lives(p);
-        let full = self.set == OpSet::Full;
+        let full = self.set != OpSet::Small;
         self.spaces.get_mut(usize::from(p)).filter(|_| lives).map(|space| (space, full))
     }
 

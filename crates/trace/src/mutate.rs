@@ -166,7 +166,7 @@ fn apply(mutation: Mutation, set: OpSet, records: &mut Vec<Record>, rng: &mut Rn
         Mutation::Burst => burst(set, records, rng, room),
         Mutation::Fresh => {
             let mix = match (rng.below(3), set) {
-                (0, OpSet::Full) => Mix::full_fork_heavy(),
+                (0, OpSet::Full | OpSet::Pages) => Mix { set, ..Mix::full_fork_heavy() },
                 (0, OpSet::Small) => Mix::fork_heavy(),
                 _ => Mix { set, weights: swarm(set, rng), ..Mix::default() },
             };
@@ -275,7 +275,7 @@ fn change_failure(record: &Record, set: OpSet, rng: &mut Rng) -> Record {
             let n = moved(first_node.unwrap_or(1), rng);
             Fails { node: fail(n, old.node.from().is_some()).unwrap_or(Fail::NEVER), page: Fail::NEVER, ..old }
         }
-        3 if set == OpSet::Full => {
+        3 if set != OpSet::Small => {
             Fails { node: fail(drawn, rng.below(2) == 0).unwrap_or(Fail::NEVER), ..Fails::NEVER }
         }
         // One attempt alone, or it and all later ones, or two.

@@ -27,6 +27,9 @@ impl Advice {
 /// The number of files that a trace can map. File numbers are below this.
 pub const MAX_FILES: u8 = 4;
 
+/// The number of orders that a folio can have. Orders are below this.
+pub const MAX_ORDERS: u8 = 10;
+
 /// The number of pins that can be held at once. Pin numbers are below this.
 pub const MAX_PINS: u8 = 16;
 
@@ -53,7 +56,8 @@ macro_rules! for_each_operation {
                 /// so that neighbours may merge.
                 file: Option<u8>,
             },
-            /// `fault p A [read]`: a fault at one page, for writing unless it says read.
+            /// `fault p A [read] [order N]`: a fault at one page, for writing unless it says read. Where the kernel's own
+            /// page-table code runs, the fault may bring in a folio of `1 << N` pages.
             Fault RMAP_OP_FAULT fault {
                 /// Whose.
                 mm: MmId;
@@ -61,6 +65,8 @@ macro_rules! for_each_operation {
                 page: u64,
                 /// Whether it only reads.
                 read: bool,
+                /// The order of the folio that it may bring in, below [`MAX_ORDERS`]; 0: one page.
+                order: u32,
             },
             /// `fork p q`: q becomes a fork of p.
             Fork RMAP_OP_FORK fork {
@@ -188,6 +194,45 @@ macro_rules! for_each_operation {
                 /// How the walk gets at the lock.
                 mode: WalkMode,
             },
+            /// `touch p A [write]`: what the hardware does when a page is used: the entry is marked accessed, and dirty.
+            Touch RMAP_OP_TOUCH touch {
+                /// Whose.
+                mm: MmId;
+                /// Which page.
+                page: u64,
+                /// Whether it writes.
+                write: bool,
+            },
+            /// `dontneed p A..B`: `MADV_DONTNEED`
+            DontNeed RMAP_OP_DONTNEED dontneed {
+                /// Whose.
+                mm: MmId;
+                /// First page.
+                start: u64,
+                /// One past the last.
+                end: u64,
+            },
+            /// `age p A`: reclaim asks who used the folio at A: `folio_referenced()`.
+            Age RMAP_OP_AGE age {
+                /// Whose.
+                mm: MmId;
+                /// Which page.
+                page: u64,
+            },
+            /// `swapout p A`: reclaim takes the folio at A out of memory: `try_to_unmap()`.
+            SwapOut RMAP_OP_SWAPOUT swapout {
+                /// Whose.
+                mm: MmId;
+                /// Which page.
+                page: u64,
+            },
+            /// `migrate p A`: the folio at A goes to other frames: `try_to_migrate()`, `remove_migration_ptes()`.
+            Migrate RMAP_OP_MIGRATE migrate {
+                /// Whose.
+                mm: MmId;
+                /// Which page.
+                page: u64,
+            },
         }
     };
 }
@@ -271,9 +316,11 @@ impl From<OpKind> for Op {
 pub enum OpSet {
     /// The operations that the model driver can run.
     Small,
-    /// All operations.
+    /// All operations of VMA code.
     #[default]
     Full,
+    /// These, and those on pages, which need the kernel's own page-table code.
+    Pages,
 }
 
 /// The failing attempts of an operation, of both kinds.

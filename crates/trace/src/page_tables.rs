@@ -57,6 +57,8 @@ pub struct MmPages {
 pub struct Frame {
     /// Its number.
     pub frame: u32,
+    /// The first frame of its folio.
+    pub head: u32,
     /// How many frames were taken before it: another number is another page in the same frame.
     pub birth: u64,
     /// It is anonymous memory.
@@ -71,13 +73,13 @@ pub struct Frame {
     pub file: bool,
     /// It is in the swap cache.
     pub swapcache: bool,
-    /// Its mapping and index are those of the seam's folio of this number.
+    /// The mapping and index of its folio are those that the calls told of last.
     pub as_told: bool,
-    /// `folio_ref_count()`
+    /// `folio_ref_count()` of its folio.
     pub references: i64,
-    /// `folio_mapcount()`
+    /// How many entries map it: `page->_mapcount` plus 1.
     pub mapcount: i64,
-    /// `folio->index`
+    /// Its page offset.
     pub index: u64,
     /// The anon_vma of its mapping, if that is live.
     pub anon_vma: Option<AnonVmaId>,
@@ -120,6 +122,13 @@ impl PageTables {
         self.mms.clear();
         self.entries.clear();
         self.frames.clear();
+    }
+
+    /// The frames of the folio that begins with this one.
+    pub fn frames_of(&self, head: u32) -> &[Frame] {
+        let first = self.frames.partition_point(|frame| frame.frame < head);
+        let rest = self.frames.get(first..).unwrap_or(&[]);
+        &rest[..rest.iter().take_while(|frame| frame.head == head).count()]
     }
 
     /// The frame of a number, if a page is in it.

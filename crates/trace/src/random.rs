@@ -98,10 +98,15 @@ impl Mix {
         Mix { fail_per_mille: per_mille - fail_node_per_mille, fail_node_per_mille, ..self }
     }
 
-    /// The same mix, and as often as an attempt to allocate a maple tree node fails one for a frame or a page table does: for
-    /// the kernel's own page-table code.
-    pub fn with_page_failures(self) -> Mix {
-        Mix { fail_page_per_mille: self.fail_node_per_mille, ..self }
+    /// The same mix for the kernel's own page-table code: with the operations on pages, and as often as an attempt to allocate
+    /// a maple tree node fails, one for a frame or a page table does.
+    pub fn with_pages(mut self) -> Mix {
+        for (weight, operation) in self.weights.iter_mut().zip(&OPERATIONS) {
+            if operation.needs_page_tables() {
+                *weight = operation.weight(OpSet::Pages).into();
+            }
+        }
+        Mix { set: OpSet::Pages, fail_page_per_mille: self.fail_node_per_mille, ..self }
     }
 
     /// Few VMAs, many forks and exits, and hardly any failures. This makes deep hierarchies in which the processes between the
@@ -138,7 +143,8 @@ impl Mix {
             max_vmas: 12,
             ..Mix::full()
         };
-        let base = OPERATIONS.iter().fold(base, |mix, operation| mix.with(operation.keyword, 1));
+        let of_the_set = OPERATIONS.iter().filter(|operation| operation.is_of(OpSet::Full));
+        let base = of_the_set.fold(base, |mix, operation| mix.with(operation.keyword, 1));
         base.with("map", 2).with("fault", 10).with("fork", 14).with("exit", 12).with("move", 2)
     }
 
@@ -206,7 +212,11 @@ impl Mix {
             Mix::sparse_forks(),
         ];
         let of_scenes = |mix: Mix| Mix { scenes_per_mille: 4, ..mix };
-        others.into_iter().flat_map(|other| [of_scenes(Mix::full()), of_scenes(other)]).collect()
+        let mixes = others.into_iter().flat_map(|other| [of_scenes(Mix::full()), of_scenes(other)]);
+        match operations {
+            OpSet::Pages => mixes.map(Mix::with_pages).collect(),
+            _ => mixes.collect(),
+        }
     }
 
     /// The same mix with another weight for one operation.
@@ -362,7 +372,8 @@ mod tests {
             let trace = random_trace(&mut Rng::new(1), 20_000, &mix);
             let mut counts = [0; OPERATION_COUNT];
             trace.ops.iter().for_each(|op| counts[op.kind.index()] += 1);
-            assert!(counts.iter().all(|&count| count > 40), "{counts:?}");
+            let of_the_set = |row: usize| OPERATIONS[row].is_of(OpSet::Full);
+            assert!((0..OPERATION_COUNT).all(|row| (counts[row] > 40) == of_the_set(row)), "{counts:?}");
             assert!(trace.ops.iter().any(|op| !op.fail_node.is_never()));
         }
 

@@ -23,9 +23,9 @@ pub struct Operation {
     pub(super) draw: fn(&TraceModel, Args) -> Option<Args>,
     /// Draws, and if it is possible builds, appends, and does the effect; tells whether it was.
     pub(super) make: fn(&mut TraceModel, Args, &Fails, &mut Vec<Op>) -> bool,
-    /// Its share of made-up operations of the [small](OpSet::Small) and of the [full](OpSet::Full) set, in parts of
-    /// the sum of all weights.
-    pub(super) weights: [u8; 2],
+    /// Its share of made-up operations of the [small](OpSet::Small), the [full](OpSet::Full) set, and that with
+    /// [pages](OpSet::Pages), in parts of the sum of all weights.
+    pub(super) weights: [u8; 3],
     /// The row that is made up in its stead when it is impossible.
     pub(super) instead: usize,
     /// From its arguments.
@@ -47,6 +47,20 @@ impl Operation {
             usage.push_str(&arg.usage());
         }
         usage
+    }
+
+    /// Whether it needs the kernel's own page-table code.
+    pub const fn needs_page_tables(&self) -> bool {
+        self.weights[OpSet::Full as usize] == 0
+    }
+
+    /// Whether it is one of a set.
+    pub(super) const fn is_of(&self, set: OpSet) -> bool {
+        match set {
+            OpSet::Small => self.small,
+            OpSet::Full => !self.needs_page_tables(),
+            OpSet::Pages => true,
+        }
     }
 
     /// Its weight among the generated operations of a set.
@@ -107,9 +121,14 @@ const MUNLOCK: usize = 15;
 const MLOCKALL: usize = 16;
 const MUNLOCKALL: usize = 17;
 const BRK: usize = 18;
+const TOUCH: usize = 19;
+const DONTNEED: usize = 20;
+const AGE: usize = 21;
+const SWAPOUT: usize = 22;
+const MIGRATE: usize = 23;
 
 /// How many operations there are.
-pub const OPERATION_COUNT: usize = 19;
+pub const OPERATION_COUNT: usize = 24;
 
 /// Every operation. The index of a row is its number in an exact record, so rows may be appended and never reordered.
 pub static OPERATIONS: [Operation; OPERATION_COUNT] = TABLE;
@@ -120,7 +139,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "map", "new private memory, anonymous or of a file, that grows down, or is not accounted",
         args: [Process, FreeRange, Sort, File],
         small: true,
-        weights: [4, 4],
+        weights: [4, 4, 4],
         instead: UNMAP,
         build: |x| OpKind::Map {
             mm: MmId(x.p),
@@ -154,12 +173,12 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         effect: |model, x, fails| model.map(x, fails),
     },
     operation! {
-        "fault", "a fault at one page, for writing unless it says read",
-        args: [Process, MappedPage, Read],
+        "fault", "a fault at one page, for writing unless it says read, of a folio of 1 << N pages",
+        args: [Process, MappedPage, Read, Order],
         small: true,
-        weights: [5, 7],
+        weights: [5, 7, 7],
         instead: MAP,
-        build: |x| OpKind::Fault { mm: MmId(x.p), page: x.a, read: x.word != 0 },
+        build: |x| OpKind::Fault { mm: MmId(x.p), page: x.a, read: x.word != 0, order: x.number.into() },
         user: |x| {
             let [read, write] = constants![MADV_POPULATE_READ, MADV_POPULATE_WRITE];
             SystemCall::on_range(system_call!(SYS_madvise), x.a, x.a + 1, &[if x.word != 0 { read } else { write }])
@@ -171,7 +190,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "fork", "q becomes a fork of p",
         args: [Process, NewProcess],
         small: true,
-        weights: [5, 4],
+        weights: [5, 4, 4],
         instead: EXIT,
         build: |x| OpKind::Fork { parent: MmId(x.p), child: MmId(x.q) },
         user: |x| UserAction::Fork(x.q),
@@ -182,7 +201,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "unmap", "takes memory away, and splits what lies across an edge",
         args: [Process, MappedRange],
         small: true,
-        weights: [3, 2],
+        weights: [3, 2, 2],
         instead: MAP,
         build: |x| OpKind::Unmap { mm: MmId(x.p), start: x.a, end: x.b },
         user: |x| SystemCall::plain(system_call!(SYS_munmap), range(x.a, x.b).into()),
@@ -193,7 +212,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "exit", "ends a process; its number is free again",
         args: [Leaver],
         small: true,
-        weights: [3, 3],
+        weights: [3, 3, 3],
         instead: FORK,
         build: |x| OpKind::Exit { mm: MmId(x.p) },
         user: |_| UserAction::Exit,
@@ -204,7 +223,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "protect", "makes memory read-only, or writable again: splits and merges",
         args: [Process, WholeRange, Access],
         small: false,
-        weights: [0, 3],
+        weights: [0, 3, 3],
         instead: MAP,
         build: |x| OpKind::Protect { mm: MmId(x.p), start: x.a, end: x.b, write: x.word != 0 },
         user: |x| {
@@ -218,7 +237,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "advise", "says what becomes of memory in a fork: splits and merges",
         args: [Process, WholeRange, Advice],
         small: false,
-        weights: [0, 2],
+        weights: [0, 2, 2],
         instead: MAP,
         build: |x| OpKind::Advise {
             mm: MmId(x.p), start: x.a, end: x.b, advice: Advice::ALL[usize::from(x.word & 3)],
@@ -242,7 +261,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "move", "mremap of A..B to C; dontunmap: the old range stays, empty",
         args: [Process, MovedRange, Target, DontUnmap],
         small: false,
-        weights: [0, 4],
+        weights: [0, 4, 4],
         instead: MAP,
         build: |x| OpKind::Move { mm: MmId(x.p), start: x.a, end: x.b, to: x.c, dontunmap: x.word != 0 },
         user: |x| {
@@ -258,7 +277,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "resize", "mremap of A..B to N pages, in place",
         args: [Process, ResizedRange, NewLength],
         small: false,
-        weights: [0, 2],
+        weights: [0, 2, 2],
         instead: MAP,
         build: |x| OpKind::Resize { mm: MmId(x.p), start: x.a, end: x.b, pages: x.c },
         user: |x| {
@@ -273,7 +292,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "grow", "the VMA that contains A grows down by N pages",
         args: [Process, GrowingPage, Growth],
         small: false,
-        weights: [0, 1],
+        weights: [0, 1, 1],
         instead: MAP,
         build: |x| OpKind::Grow { mm: MmId(x.p), page: x.a, pages: x.c },
         user: |x| UserAction::Grow { page: x.a, pages: x.c },
@@ -284,7 +303,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "pin", "takes a reference to the anon_vma of the folio at A, under the lowest free number",
         args: [Process, PinnedPage],
         small: true,
-        weights: [0, 1],
+        weights: [0, 1, 1],
         instead: FAULT,
         build: |x| OpKind::Pin { mm: MmId(x.p), page: x.a },
         user: |_| UserAction::None("pin (only the kernel itself takes references)"),
@@ -295,7 +314,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "unpin", "drops reference K",
         args: [Pin],
         small: true,
-        weights: [0, 1],
+        weights: [0, 1, 1],
         instead: PIN,
         build: |x| OpKind::Unpin { pin: x.number },
         user: |_| UserAction::None("unpin (only the kernel itself drops references)"),
@@ -306,7 +325,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "walk", "an rmap walk of the folio at A",
         args: [Process, WrittenPage, Mode],
         small: true,
-        weights: [0, 2],
+        weights: [0, 2, 2],
         instead: FAULT,
         build: |x| OpKind::Walk { mm: MmId(x.p), page: x.a, mode: MODE_OF_WORD[usize::from(x.word & 3)] },
         user: |_| UserAction::None("walk (only the kernel itself walks)"),
@@ -317,7 +336,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "uffdmove", "what UFFDIO_MOVE does with the page at A: it goes to B",
         args: [Process, ExclusivePage, EmptyPage],
         small: false,
-        weights: [0, 1],
+        weights: [0, 1, 1],
         instead: FAULT,
         build: |x| OpKind::UffdMove { mm: MmId(x.p), from: x.a, to: x.c },
         user: |x| UserAction::UffdMove { from: x.a, to: x.c },
@@ -328,7 +347,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "mlock", "keeps in memory what faults bring in: splits and merges",
         args: [Process, WholeRange],
         small: false,
-        weights: [0, 1],
+        weights: [0, 1, 1],
         instead: MAP,
         build: |x| OpKind::Mlock { mm: MmId(x.p), start: x.a, end: x.b },
         user: |x| SystemCall::on_range(system_call!(SYS_mlock2), x.a, x.b, &constants![MLOCK_ONFAULT]),
@@ -339,7 +358,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "munlock", "undoes mlock: splits and merges",
         args: [Process, WholeRange],
         small: false,
-        weights: [0, 1],
+        weights: [0, 1, 1],
         instead: MAP,
         build: |x| OpKind::Munlock { mm: MmId(x.p), start: x.a, end: x.b },
         user: |x| SystemCall::plain(system_call!(SYS_munlock), range(x.a, x.b).into()),
@@ -350,7 +369,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "mlockall", "mlock of all that is mapped: merges, and goes on after a merge that fails",
         args: [Process],
         small: false,
-        weights: [0, 1],
+        weights: [0, 1, 1],
         instead: MLOCK,
         build: |x| OpKind::MlockAll { mm: MmId(x.p) },
         user: |_| SystemCall::plain(system_call!(SYS_mlockall), vec![Argument::Flags(constants![MCL_CURRENT, MCL_ONFAULT].into())]),
@@ -361,7 +380,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "munlockall", "munlock of all that is mapped: merges, and goes on after a merge that fails",
         args: [Process],
         small: false,
-        weights: [0, 1],
+        weights: [0, 1, 1],
         instead: MUNLOCK,
         build: |x| OpKind::MunlockAll { mm: MmId(x.p) },
         user: |_| SystemCall::plain(system_call!(SYS_munlockall), Vec::new()),
@@ -372,12 +391,67 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         "brk", "new memory as of a heap, which makes the VMA below it longer",
         args: [Process, FreeRange],
         small: false,
-        weights: [0, 1],
+        weights: [0, 1, 1],
         instead: MAP,
         build: |x| OpKind::Brk { mm: MmId(x.p), start: x.a, end: x.b },
         user: |_| UserAction::None("brk (a process has one heap, at an address that it cannot choose)"),
         means: |x| Meaning::Append(x.a, x.b, MemoryKind { writable: true, ..MemoryKind::default() }),
         effect: |model, x, fails| model.map(x, fails),
+    },
+    operation! {
+        "touch", "the hardware marks the entry of the page at A accessed, and dirty",
+        args: [Process, WrittenPage, Touch],
+        small: false,
+        weights: [0, 0, 2],
+        instead: FAULT,
+        build: |x| OpKind::Touch { mm: MmId(x.p), page: x.a, write: x.word != 0 },
+        user: |_| UserAction::None("touch (a fault may come before the hardware marks an entry)"),
+        means: |_| Meaning::Other,
+        effect: |_, _, _| (),
+    },
+    operation! {
+        "dontneed", "MADV_DONTNEED: the pages of A..B are taken away, the memory stays",
+        args: [Process, WholeRange],
+        small: false,
+        weights: [0, 0, 2],
+        instead: MAP,
+        build: |x| OpKind::DontNeed { mm: MmId(x.p), start: x.a, end: x.b },
+        user: |x| SystemCall::on_range(system_call!(SYS_madvise), x.a, x.b, &constants![MADV_DONTNEED]),
+        means: |_| Meaning::Other,
+        effect: |_, _, _| (),
+    },
+    operation! {
+        "age", "reclaim asks who used the folio at A",
+        args: [Process, MappedPage],
+        small: false,
+        weights: [0, 0, 1],
+        instead: FAULT,
+        build: |x| OpKind::Age { mm: MmId(x.p), page: x.a },
+        user: |_| UserAction::None("age (only the kernel itself asks who used a page)"),
+        means: |_| Meaning::Other,
+        effect: |_, _, _| (),
+    },
+    operation! {
+        "swapout", "reclaim takes the folio at A out of memory: to the swap device, or out of the page cache",
+        args: [Process, MappedPage],
+        small: false,
+        weights: [0, 0, 3],
+        instead: FAULT,
+        build: |x| OpKind::SwapOut { mm: MmId(x.p), page: x.a },
+        user: |x| SystemCall::on_range(system_call!(SYS_madvise), x.a, x.a + 1, &constants![MADV_PAGEOUT]),
+        means: |_| Meaning::Other,
+        effect: |_, _, _| (),
+    },
+    operation! {
+        "migrate", "the folio at A goes to other frames",
+        args: [Process, MappedPage],
+        small: false,
+        weights: [0, 0, 2],
+        instead: FAULT,
+        build: |x| OpKind::Migrate { mm: MmId(x.p), page: x.a },
+        user: |_| UserAction::None("migrate (where a page goes is not asked for by its address)"),
+        means: |_| Meaning::Other,
+        effect: |_, _, _| (),
     },
 ];
 
@@ -406,7 +480,7 @@ impl TraceModel {
             let args = (OPERATIONS[row].draw)(self, fields)?;
             accept(row, args).then_some((row, args))
         };
-        let of_the_set = |&row: &usize| self.set() == OpSet::Full || OPERATIONS[row].small;
+        let of_the_set = |&row: &usize| OPERATIONS[row].is_of(self.set());
         let any_row = || (0..OPERATIONS.len()).filter(of_the_set).find_map(try_row);
         try_row(row).or_else(|| try_row(OPERATIONS[row].instead)).or_else(any_row)
     }
@@ -420,7 +494,7 @@ impl OpKind {
 
     /// `fault p A`
     pub fn fault(mm: MmId, page: u64) -> OpKind {
-        OpKind::Fault { mm, page, read: false }
+        OpKind::Fault { mm, page, read: false, order: 0 }
     }
 
     /// Its row of [`OPERATIONS`], and its arguments.
@@ -439,7 +513,9 @@ impl OpKind {
                 };
                 (MAP, Args { word, number, ..range(mm, start, end) })
             }
-            OpKind::Fault { mm, page: a, read } => (FAULT, Args { word: read.into(), ..page(mm, a) }),
+            OpKind::Fault { mm, page: a, read, order } => {
+                (FAULT, Args { word: read.into(), number: order as u8, ..page(mm, a) })
+            }
             OpKind::Fork { parent, child } => (FORK, Args { p: parent.0, q: child.0, ..Args::default() }),
             OpKind::Unmap { mm, start, end } => (UNMAP, range(mm, start, end)),
             OpKind::Exit { mm } => (EXIT, Args { p: mm.0, ..Args::default() }),
@@ -461,6 +537,11 @@ impl OpKind {
             OpKind::MlockAll { mm } => (MLOCKALL, Args { p: mm.0, ..Args::default() }),
             OpKind::MunlockAll { mm } => (MUNLOCKALL, Args { p: mm.0, ..Args::default() }),
             OpKind::Brk { mm, start, end } => (BRK, range(mm, start, end)),
+            OpKind::Touch { mm, page: a, write } => (TOUCH, Args { word: write.into(), ..page(mm, a) }),
+            OpKind::DontNeed { mm, start, end } => (DONTNEED, range(mm, start, end)),
+            OpKind::Age { mm, page: a } => (AGE, page(mm, a)),
+            OpKind::SwapOut { mm, page: a } => (SWAPOUT, page(mm, a)),
+            OpKind::Migrate { mm, page: a } => (MIGRATE, page(mm, a)),
         }
     }
 
@@ -508,10 +589,16 @@ impl OpKind {
     pub fn is_small(&self) -> bool {
         let (row, args) = self.split();
         let absent = |arg: &Arg| match arg.form() {
-            Form::File => args.number == 0,
+            Form::File | Form::Order => args.number == 0,
             _ => args.word == 0,
         };
         OPERATIONS[row].small && OPERATIONS[row].args.iter().all(|arg| arg.small() || absent(arg))
+    }
+
+    /// Whether it needs the kernel's own page-table code.
+    pub fn needs_page_tables(&self) -> bool {
+        let (row, args) = self.split();
+        OPERATIONS[row].needs_page_tables() || row == FAULT && args.number > 0
     }
 
     /// Which row of [`OPERATIONS`] it is: an index for statistics.
@@ -540,7 +627,8 @@ pub(super) fn row_of(keyword: &str) -> Option<usize> {
 }
 
 /// Which row a made-up operation of a set is, by a random byte: the weights, laid out.
-pub(super) static ROW_OF_BYTE: [[u8; 256]; 2] = [rows_by_weight(OpSet::Small), rows_by_weight(OpSet::Full)];
+pub(super) static ROW_OF_BYTE: [[u8; 256]; 3] =
+    [rows_by_weight(OpSet::Small), rows_by_weight(OpSet::Full), rows_by_weight(OpSet::Pages)];
 
 const fn rows_by_weight(set: OpSet) -> [u8; 256] {
     let mut total = 0;
@@ -582,7 +670,7 @@ mod tests {
                         Form::Place | Form::Count => args.c = 7,
                         Form::Word(words) => args.word = word % words.len() as u8,
                         Form::Optional(words) => args.word = word % (words.len() as u8 + 1),
-                        Form::File => args.number = word,
+                        Form::File | Form::Order => args.number = word,
                         Form::Pin => args.number = 9,
                     }
                 }
@@ -604,7 +692,8 @@ mod tests {
     fn every_operation_can_be_made_up() {
         for (row, operation) in OPERATIONS.iter().enumerate() {
             let share = |set: OpSet| ROW_OF_BYTE[set as usize].iter().filter(|&&r| usize::from(r) == row).count();
-            assert!(share(OpSet::Full) > 0, "{}", operation.keyword);
+            assert!(share(OpSet::Pages) > 0, "{}", operation.keyword);
+            assert_eq!(share(OpSet::Full) > 0, !operation.needs_page_tables(), "{}", operation.keyword);
             assert_eq!(share(OpSet::Small) > 0, operation.weight(OpSet::Small) > 0, "{}", operation.keyword);
         }
     }
@@ -618,6 +707,8 @@ mod tests {
             ("map p0 1..2 file 0", false),
             ("fault p0 1", true),
             ("fault p0 1 read", false),
+            ("fault p0 1 order 2", false),
+            ("swapout p0 1", false),
             ("fork p0 p1", true),
             ("protect p0 1..2 r", false),
             ("mlock p0 1..2", false),

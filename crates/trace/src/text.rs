@@ -10,7 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::args::{Arg, Args, Form};
-use super::op::{Fails, MAX_FILES, MAX_PINS, Op};
+use super::op::{Fails, MAX_FILES, MAX_ORDERS, MAX_PINS, Op};
 use super::table::{OPERATIONS, Operation, row_of};
 use super::{PAGE_LIMIT, Trace};
 use rmap_seam::{Fail, FailError, MAX_PROCESSES};
@@ -190,6 +190,13 @@ impl<'a> Words<'a> {
                 }
                 return Ok(());
             }
+            Form::Order => {
+                if self.take_one_of(&["order"]).is_some() {
+                    let word = self.wanted(operation, "the order of a folio")?;
+                    args.number = self.number(word, "", "an order", MAX_ORDERS)?;
+                }
+                return Ok(());
+            }
             _ => (),
         }
         let word = self.wanted(operation, &arg.usage())?;
@@ -211,7 +218,7 @@ impl<'a> Words<'a> {
                 None => return Err(self.error(word, format!("expected {}", words.join(" or ")))),
             },
             Form::Pin => args.number = self.number(word, "", "a pin", MAX_PINS)?,
-            Form::Optional(_) | Form::File => (),
+            Form::Optional(_) | Form::File | Form::Order => (),
         }
         Ok(())
     }
@@ -320,7 +327,8 @@ impl fmt::Display for Op {
                 Form::Word(words) => write!(f, " {}", words[usize::from(args.word)])?,
                 Form::Optional(words) if args.word > 0 => write!(f, " {}", words[usize::from(args.word) - 1])?,
                 Form::File if args.number > 0 => write!(f, " file {}", args.number - 1)?,
-                Form::Optional(_) | Form::File => (),
+                Form::Order if args.number > 0 => write!(f, " order {}", args.number)?,
+                Form::Optional(_) | Form::File | Form::Order => (),
                 Form::Pin => write!(f, " {}", args.number)?,
             }
         }

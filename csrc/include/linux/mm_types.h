@@ -40,6 +40,7 @@ typedef unsigned long vm_flags_t;
 #define MMF_UNSTABLE 22
 #define MMF_HAS_MDWE 28
 #define MMF_HAS_PINNED 24
+#define MMF_DISABLE_THP 26
 
 /* --- Custom --- */
 
@@ -119,6 +120,10 @@ struct mm_struct {
 	struct percpu_counter rss_stat[NR_MM_COUNTERS];
 	unsigned long hiwater_rss;
 	struct list_head mmlist;
+	pgtable_t pmd_huge_pte;
+#ifdef RMAP_MM_ID
+	mm_id_t mm_id;
+#endif
 #endif
 #else
 	int mm_mt;				/* its address is all that is taken */

@@ -5,7 +5,7 @@ use super::model::{Changed, MustNotChange, ShadowState};
 use super::record::{NONE, VmaRecord};
 use super::words::{Record, Records, VMA_ANON_VMA};
 use crate::check::violation::{Invariant, Object, Violation};
-use crate::rmap::{AnonVmaId, Call, VmaId, VmaRange};
+use crate::rmap::{AnonVmaId, Call, FolioId, VmaId, VmaRange};
 
 /// Small, for it is nearly always `None`.
 pub(super) type Found = Option<Box<Violation>>;
@@ -78,7 +78,7 @@ fn told_anon_vma(stream: &[u64], vma: VmaId) -> Option<u32> {
             Record::Vma(told) if told[0] == u64::from(vma.0) => {
                 return told[VMA_ANON_VMA].checked_sub(1).map(|a| a as u32);
             }
-            Record::Vma(_) | Record::Folio(_) => {}
+            Record::Vma(_) | Record::Folio(..) => {}
             // VMAs come first.
             Record::AnonVma(..) => return None,
         }
@@ -153,6 +153,22 @@ pub(super) fn check_folio(model: &ShadowState, call: &Call) -> Found {
     }
     let detail = format!("{folio} of {vma} was given {}, not {}", AnonVmaId(record.mapping), AnonVmaId(want));
     Some(Box::new(Violation::new(Invariant::I9, "folio's anon_vma", [folio.into(), vma.into()], detail)))
+}
+
+/// After the owner of a mapped page has said that it is one process's alone: the folio got the anon_vma of that process's VMA
+/// just before, so that a walk does not search the relatives (mm/rmap.c, `folio_move_anon_rmap()`). The pages of a large folio
+/// may belong to several.
+pub(super) fn check_exclusive(model: &ShadowState, folio: FolioId) -> Found {
+    if model.moved == Some(folio.0) || model.folio(folio.0)?.large {
+        return None;
+    }
+    let detail = format!("{folio} became exclusive, and was not given the anon_vma of its VMA before");
+    Some(Box::new(Violation::new(
+        Invariant::Exclusive,
+        "exclusive page keeps its old anon_vma",
+        [folio.into()],
+        detail,
+    )))
 }
 
 /// After the stream of a prepare, clone or fork was taken in.

@@ -34,6 +34,8 @@ pub(super) struct FolioRecord {
     pub(super) mapping: u32,
     /// `folio->index`
     pub(super) index: u64,
+    /// It has several pages.
+    pub(super) large: bool,
 }
 
 /// All records.
@@ -44,6 +46,8 @@ pub(super) struct ShadowState {
     pins: FxHashMap<u32, u32>,
     /// Processes of which a VMA changed since somebody asked, a bit each.
     pub(super) changed_mms: u16,
+    /// The folio that the last call gave the anon_vma of a VMA that has it alone.
+    pub(super) moved: Option<u32>,
     /// The walks of the operation.
     pub(super) walks: Vec<Walk>,
     /// The greatest number of VMAs at any time.
@@ -224,9 +228,9 @@ impl ShadowState {
         let mut records = Records::new(stream);
         for record in &mut records {
             match record {
-                Record::Folio(told) => {
+                Record::Folio(told, large) => {
                     let mapping = (told[1] as u32).checked_sub(1);
-                    let record = mapping.map(|mapping| FolioRecord { mapping, index: told[2] });
+                    let record = mapping.map(|mapping| FolioRecord { mapping, index: told[2], large });
                     self.set_folio(told[0] as u32, record);
                 }
                 Record::Vma(told) => {
@@ -258,7 +262,7 @@ impl ShadowState {
         for record in &mut records {
             match record {
                 Record::Vma(told) => self.apply_vma(told[0] as u32, told, call),
-                Record::AnonVma(..) | Record::Folio(_) => return Ok(()),
+                Record::AnonVma(..) | Record::Folio(..) => return Ok(()),
             };
         }
         records.end()

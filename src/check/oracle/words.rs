@@ -20,8 +20,8 @@ pub(super) enum Record<'a> {
     Vma(&'a [u64]),
     /// An anon_vma: the words after the tag up to the tree, and the tree with its tag.
     AnonVma(&'a [u64; ANON_VMA_HEAD], &'a [u64]),
-    /// A folio: number, serial + 1 of its anon_vma or 0, index.
-    Folio(&'a [u64; 3]),
+    /// A folio: number, serial + 1 of its anon_vma or 0, index; and whether it has several pages.
+    Folio(&'a [u64; 3], bool),
 }
 
 /// The records of a stream, in order. After an error there is none left.
@@ -81,13 +81,16 @@ impl<'a> Records<'a> {
             stream::FOLIO => {
                 let told = rest.first_chunk()?;
                 self.at += 1 + told.len();
-                Some(Record::Folio(told))
+                Some(Record::Folio(told, false))
             }
             stream::MAPPED_FOLIO => {
                 let told = rest.first_chunk()?;
-                let pages = rest.get(3).map(|&n| n.min(rest.len() as u64) as usize)?;
-                self.at += 1 + rest.get(..4 + pages)?.len();
-                Some(Record::Folio(told))
+                // A large folio has three words more; then come the first page, and how many.
+                let large = *rest.get(3)? != 0;
+                let head = if large { 8 } else { 5 };
+                let pages = rest.get(head).map(|&n| n.min(rest.len() as u64) as usize)?;
+                self.at += 1 + rest.get(..head + 1 + pages)?.len();
+                Some(Record::Folio(told, large))
             }
             _ => {
                 self.error = Some("unknown record");

@@ -6,7 +6,14 @@ use crate::rmap::{AnonVmaId, AvcId, FolioId, FolioState, MmId, Snapshot, VmaId};
 
 fn state() -> Snapshot {
     let mut state = family();
-    state.folios.push(FolioState { id: FolioId(0), mapping: Some(AnonVmaId(1)), index: 0x12, pages: Vec::new() });
+    state.folios.push(FolioState {
+        id: FolioId(0),
+        mapping: Some(AnonVmaId(1)),
+        index: 0x12,
+        large: None,
+        first: 0,
+        pages: Vec::new(),
+    });
     state
 }
 

@@ -14,6 +14,7 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
     };
     let rmap = SourceFile::read(tree, "mm/rmap.c")?;
     let interval_tree = SourceFile::read(tree, "mm/interval_tree.c")?;
+    let rmap_header = read("include/linux/rmap.h")?;
     // mm/vma.c was part of mm/mmap.c before 6.11.
     let vma: Vec<SourceFile> = [read("mm/vma.c")?, read("mm/mmap.c")?].into_iter().flatten().collect();
     let vma: Vec<&SourceFile> = vma.iter().collect();
@@ -59,6 +60,8 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
         unlink_clears_anon_vma: clears_anon_vma(&unlink, parameter(&unlink, 0)),
         walk_tries_lock: walk_tries_lock(&rmap)?,
         updates_in_place: updates_in_place(&updating)?,
+        remembers_mms: remembers_mms(rmap_header.as_ref()),
+        locks_whole_folios: locks_whole_folios(&rmap),
         munmap_splits_first_below,
         munmap_splits_last_above: !munmap_splits_last_below,
     })
@@ -84,6 +87,17 @@ fn unclear(field: &'static str, body: &Body, found: &str, wanted: &'static str) 
 
 fn parameter<'b>(body: &'b Body, number: usize) -> &'b str {
     body.parameters.get(number).map_or("", String::as_str)
+}
+
+/// Whether there is a function that writes which mm a large folio is mapped by.
+fn remembers_mms(header: Option<&SourceFile>) -> bool {
+    header.is_some_and(|header| function(&[header], "folio_set_mm_id").is_some())
+}
+
+/// Whether a mapping of an anonymous folio is compared with all of its pages.
+fn locks_whole_folios(rmap: &SourceFile) -> bool {
+    let add = function(&[rmap], "__folio_add_anon_rmap");
+    add.is_some_and(|add| add.first_call("mlock_vma_folio").is_some() && add.first_call("folio_nr_pages").is_some())
 }
 
 /// Two functions that must agree.

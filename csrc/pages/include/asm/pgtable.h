@@ -21,6 +21,7 @@ struct vm_area_struct;
 #define ENTRY_DIRTY 0x010ul
 #define ENTRY_SPECIAL 0x020ul
 #define ENTRY_NONE 0x004ul		/* present for the kernel alone; of no absent entry */
+#define ENTRY_HUGE 0x080ul		/* of a present entry of a higher level: no table */
 #define ENTRY_BITS (PAGE_SIZE - 1)
 /* Of an absent entry. */
 #define SWAP_EXCLUSIVE 0x002ul
@@ -39,9 +40,9 @@ struct vm_area_struct;
 #define pte_none(pte) (!pte_val(pte))
 #define pmd_none(pmd) (!pmd_val(pmd))
 #define pud_none(pud) (!pud_val(pud))
-#define pmd_present(pmd) (pmd_val(pmd) & ENTRY_PRESENT)
+#define pmd_present(pmd) (pmd_val(pmd) & (ENTRY_PRESENT | ENTRY_NONE))
 #define pud_present(pud) (pud_val(pud) & ENTRY_PRESENT)
-#define pmd_bad(pmd) (!pmd_present(pmd))
+#define pmd_bad(pmd) ((pmd_val(pmd) & (ENTRY_PRESENT | ENTRY_HUGE)) != ENTRY_PRESENT)
 #define pud_bad(pud) (!pud_present(pud))
 #define pmd_ERROR(pmd) BUG()
 #define pud_ERROR(pud) BUG()
@@ -153,6 +154,84 @@ static inline pgprot_t pgprot_modify(pgprot_t old, pgprot_t prot)
 	return prot;
 }
 
+/* A huge page: the same bits, and ENTRY_HUGE. */
+
+static inline bool pmd_trans_huge(pmd_t pmd)
+{
+	return pmd_present(pmd) && (pmd_val(pmd) & ENTRY_HUGE);
+}
+
+#define pmd_leaf pmd_trans_huge
+#define pud_leaf(pud) false
+
+#define PMD_TEST(name)							\
+	static inline bool pmd_##name(pmd_t pmd)			\
+	{								\
+		return pte_##name(__pte(pmd_val(pmd)));			\
+	}
+#define PMD_CHANGE(name)						\
+	static inline pmd_t pmd_##name(pmd_t pmd)			\
+	{								\
+		return __pmd(pte_val(pte_##name(__pte(pmd_val(pmd)))));	\
+	}
+
+PMD_TEST(write)
+PMD_TEST(dirty)
+PMD_TEST(young)
+PMD_CHANGE(wrprotect)
+PMD_CHANGE(mkwrite_novma)
+PMD_CHANGE(mkclean)
+PMD_CHANGE(mkdirty)
+PMD_CHANGE(mkold)
+PMD_CHANGE(mkyoung)
+
+#define pmd_dirty pmd_dirty
+#define pmd_young pmd_young
+
+static inline pmd_t pmd_mkhuge(pmd_t pmd)
+{
+	return __pmd(pmd_val(pmd) | ENTRY_HUGE);
+}
+
+/* While it is changed it is present for the kernel alone. */
+static inline pmd_t pmd_mkinvalid(pmd_t pmd)
+{
+	return __pmd((pmd_val(pmd) & ~ENTRY_PRESENT) | ENTRY_NONE);
+}
+
+static inline pmd_t pmd_modify(pmd_t pmd, pgprot_t prot)
+{
+	unsigned long huge = pmd_val(pmd) & ENTRY_HUGE;
+
+	return __pmd(pte_val(pte_modify(__pte(pmd_val(pmd)), prot)) | huge);
+}
+
+static inline pmd_t pfn_pmd(unsigned long pfn, pgprot_t prot)
+{
+	return __pmd(pfn << PAGE_SHIFT | pgprot_val(prot));
+}
+
+#define mk_pmd(page, prot) pfn_pmd(page_to_pfn(page), prot)
+
+static inline void set_pmd_at(struct mm_struct *mm, unsigned long addr, pmd_t *pmdp, pmd_t pmd)
+{
+	*pmdp = pmd;
+}
+
+static inline pmd_t pmdp_establish(struct vm_area_struct *vma, unsigned long addr, pmd_t *pmdp,
+				   pmd_t pmd)
+{
+	pmd_t old = *pmdp;
+
+	*pmdp = pmd;
+	return old;
+}
+
+static inline bool huge_pmd_needs_flush(pmd_t old, pmd_t pmd)
+{
+	return pmd_val(old) != pmd_val(pmd);
+}
+
 static inline void set_pte(pte_t *ptep, pte_t pte)
 {
 	*ptep = pte;
@@ -260,7 +339,18 @@ static inline bool pte_needs_flush(pte_t old, pte_t pte)
 #define pte_swp_mkuffd(pte) (pte)
 #define pte_swp_clear_uffd(pte) (pte)
 #define pmd_swp_uffd(pmd) false
+#define pmd_uffd(pmd) false
+#define pmd_mkuffd(pmd) (pmd)
+#define pmd_clear_uffd(pmd) (pmd)
+#define pmd_swp_mkuffd(pmd) (pmd)
+#define pmd_swp_clear_uffd(pmd) (pmd)
 /* Their names until 7.2. */
+#define pmd_uffd_wp(pmd) false
+#define pmd_mkuffd_wp(pmd) (pmd)
+#define pmd_clear_uffd_wp(pmd) (pmd)
+#define pmd_swp_mkuffd_wp(pmd) (pmd)
+#define pmd_swp_clear_uffd_wp(pmd) (pmd)
+#define update_mmu_cache_pmd(vma, address, pmd) do {} while (0)
 #define pte_uffd_wp(pte) false
 #define pte_mkuffd_wp(pte) (pte)
 #define pte_clear_uffd_wp(pte) (pte)

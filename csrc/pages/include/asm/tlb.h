@@ -90,6 +90,8 @@ static inline void tlb_remove_tlb_entries(struct mmu_gather *tlb, pte_t *pte, un
 	tlb_flush_pte_range(tlb, address, nr * PAGE_SIZE);
 }
 
+#define tlb_remove_page_size(tlb, page, size) tlb_remove_large_page(tlb, page, size)
+#define tlb_remove_pmd_tlb_entry(tlb, pmdp, address) tlb_flush_pmd_range(tlb, address, PMD_SIZE)
 #define tlb_remove_tlb_entry(tlb, pte, address) tlb_remove_tlb_entries(tlb, pte, 1, address)
 
 static inline void tlb_change_page_size(struct mmu_gather *tlb, unsigned int page_size)

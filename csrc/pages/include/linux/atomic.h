@@ -83,6 +83,8 @@ static inline bool atomic_try_cmpxchg(atomic_t *v, int *old, int new)
 	return done;
 }
 
+#define atomic_set_release(v, i) atomic_set(v, i)
+
 static inline long atomic_long_read(const atomic_long_t *v)
 {
 	return v->counter;

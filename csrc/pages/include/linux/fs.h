@@ -8,7 +8,7 @@
 /* --- Custom --- */
 
 struct inode {
-	int unused;
+	unsigned int i_mode, i_flags;
 };
 
 static inline loff_t i_size_read(const struct inode *inode)

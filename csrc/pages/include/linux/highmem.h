@@ -7,12 +7,13 @@
 #include <linux/mm_types.h>
 #include "pages/layer.h"
 
-static struct folio *page_layer_folio(gfp_t gfp);
+static struct folio *page_layer_folio(gfp_t gfp, unsigned int order);
 
 /* --- Custom --- */
 
 /* A macro: until 6.12 it is told whether a huge page is wanted. */
-#define vma_alloc_folio(gfp, ...) page_layer_folio(gfp)
+#define vma_alloc_folio(gfp, order, ...) page_layer_folio(gfp, order)
+#define folio_alloc(gfp, order) page_layer_folio(gfp, order)
 
 static inline void clear_user_highpage(struct page *page, unsigned long vaddr)
 {

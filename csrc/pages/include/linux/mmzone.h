@@ -3,7 +3,10 @@
 #ifndef _LINUX_MMZONE_H
 #define _LINUX_MMZONE_H
 
+#include <linux/list.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
+#include "pages/layer.h"
 
 struct folio;
 struct mem_cgroup;
@@ -19,23 +22,29 @@ struct zone {
 	int node;
 };
 
+/* The folios to split; since 7.3 another list has them. */
+struct deferred_split {
+	spinlock_t split_queue_lock;
+	struct list_head split_queue;
+	unsigned long split_queue_len;
+};
+
 typedef struct pglist_data {
 	struct lruvec lruvec;
 	struct zone zone;
+	struct deferred_split deferred_split_queue;
 } pg_data_t;
 
-static pg_data_t the_node __maybe_unused;
-
-#define NODE_DATA(nid) (&the_node)
+#define NODE_DATA(nid) (current_world->pages->node_data)
 
 static inline struct pglist_data *folio_pgdat(const struct folio *folio)
 {
-	return &the_node;
+	return NODE_DATA(0);
 }
 
 static inline struct zone *folio_zone(const struct folio *folio)
 {
-	return &the_node.zone;
+	return &NODE_DATA(0)->zone;
 }
 
 static inline int folio_nid(const struct folio *folio)

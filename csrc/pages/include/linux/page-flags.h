@@ -88,6 +88,28 @@ PAGE_FLAG(Unevictable, unevictable)
 PAGE_FLAG(Mlocked, mlocked)
 PAGE_FLAG(Mappedtodisk, mappedtodisk)
 
+/* Flags of a large folio, in its second page. */
+#define SECOND_PAGE_FLAG(name)								\
+	static inline bool folio_test_##name(const struct folio *folio)			\
+	{										\
+		return test_page_flag(&folio->page + 1, PG_##name);			\
+	}										\
+	static inline void folio_set_##name(struct folio *folio)			\
+	{										\
+		change_page_flag(&folio->page + 1, PG_##name, true);			\
+	}										\
+	static inline void folio_clear_##name(struct folio *folio)			\
+	{										\
+		change_page_flag(&folio->page + 1, PG_##name, false);			\
+	}										\
+	static inline bool folio_test_clear_##name(struct folio *folio)			\
+	{										\
+		return change_page_flag(&folio->page + 1, PG_##name, false);		\
+	}
+
+SECOND_PAGE_FLAG(large_rmappable)
+SECOND_PAGE_FLAG(partially_mapped)
+
 static inline void folio_set_swapcache(struct folio *folio)
 {
 	change_page_flag(&folio->page, PG_swapcache, true);
@@ -122,13 +144,12 @@ static inline void folio_clear_swapcache(struct folio *folio)
 	}
 
 NO_PAGE_FLAG(HWPoison, hwpoison)
+NO_PAGE_FLAG(HasHWPoisoned, has_hwpoisoned)
 NO_PAGE_FLAG(Young, young)
 NO_PAGE_FLAG(Idle, idle)
 NO_PAGE_FLAG(Hugetlb, hugetlb)
 NO_PAGE_FLAG(Slab, slab)
 NO_PAGE_FLAG(LargeKmalloc, large_kmalloc)
-NO_PAGE_FLAG(PartiallyMapped, partially_mapped)
-NO_PAGE_FLAG(LargeRmappable, large_rmappable)
 NO_PAGE_FLAG(Offline, offline)
 NO_PAGE_FLAG(Ksm, ksm)
 

@@ -30,6 +30,8 @@ static inline bool spin_trylock(spinlock_t *lock)
 #define spin_lock_nested(lock, subclass) spin_lock(lock)
 #define spin_lock_irq(lock) spin_lock(lock)
 #define spin_unlock_irq(lock) spin_unlock(lock)
+#define spin_lock_irqsave(lock, flags) spin_lock(lock)
+#define spin_unlock_irqrestore(lock, flags) spin_unlock(lock)
 #define DEFINE_SPINLOCK(name) spinlock_t name = { .mm = SPINLOCK_UNTOLD }
 
 /* --- No-op --- */
