@@ -208,12 +208,15 @@ enum rmap_node {
  * entry:  tag, mm, page, rmap_page_entry bits, frame or slot
  * frame:  tag, frame, how many frames were taken before it, rmap_page_frame bits, references,
  *         mappings, index, anon_vma + 1 or 0, the first frame of its folio
+ * large:  tag, first frame of a folio of several, and what a state stream has for one: its order and
+ *         rmap_large_folio bits, and the three words that follow
  */
 enum rmap_page_stream {
 	RMAP_PAGES_TOTALS = 0x66,
 	RMAP_PAGES_MM = 0x77,
 	RMAP_PAGES_ENTRY = 0x88,
 	RMAP_PAGES_FRAME = 0x99,
+	RMAP_PAGES_LARGE = 0xaa,
 };
 
 enum rmap_page_entry {

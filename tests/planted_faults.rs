@@ -874,10 +874,10 @@ static IN_C: &[InC] = &[
                 to: "partially_mapped = false;",
             }],
         },
-        hunts: &[InCHunt {
-            at_most: None,
-            ..pages_in_lockstep(Finds(&["differ folio_remove_rmap_ptes state: folio.large"]), Finds(&[]))
-        }],
+        hunts: &[pages_in_lockstep(
+            Finds(&["differ folio_remove_rmap_ptes state: folio.large"]),
+            Finds(&["violate Mapcount partially mapped folio that is not queued"]),
+        )],
     },
     InC {
         of: AFTER,
@@ -893,7 +893,7 @@ static IN_C: &[InC] = &[
         },
         hunts: &[pages_in_lockstep(
             Finds(&["differ folio_add_anon_rmap_ptes state: folio.large"]),
-            Finds(&["violate "]),
+            Finds(&["violate Mapcount mapcount of a large folio"]),
         )],
     },
     InC {

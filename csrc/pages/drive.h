@@ -262,7 +262,8 @@ static int32_t drive_migrate(struct mm_struct *mm, const struct rmap_operation_m
 
 	if (!src)
 		return -EFAULT;
-	if (folio_test_locked(src))
+	/* One that waits to be split is split first. */
+	if (folio_test_locked(src) || (folio_test_large(src) && folio_test_partially_mapped(src)))
 		return -EBUSY;
 	dst = page_layer_folio(GFP_HIGHUSER_MOVABLE, folio_order(src));
 	if (!dst)

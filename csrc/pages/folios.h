@@ -337,6 +337,7 @@ static void tell_large(const struct folio *folio)
 {
 	uint64_t mms = 0;
 
+	put_word(folio_order(folio) | large_bits(folio));
 	put_word((uint32_t)(folio->_entire_mapcount.counter + 1) |
 		 (uint64_t)(folio->_large_mapcount.counter + 1) << 32);
 	put_word((uint32_t)folio->_nr_pages_mapped.counter);
@@ -363,9 +364,10 @@ static void tell_pages(uint32_t number, uint32_t first, uint32_t count)
 	put_word(number);
 	put_word(notes->mapping ? (uint64_t)notes->anon_vma + 1 : 0);
 	put_word(notes->index);
-	put_word(order ? order | large_bits(folio) : 0);
 	if (order)
 		tell_large(folio);
+	else
+		put_word(0);
 	put_word(first);
 	put_word(count);
 	for (uint32_t i = 0; i < count; i++)

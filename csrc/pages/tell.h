@@ -153,9 +153,18 @@ static void tell_page_tables(struct rmap_world *w)
 	for (uint32_t i = 0; i < RMAP_MAX_PROCESSES; i++)
 		if (w->mms[i].alive)
 			tell_mm(&w->mms[i]);
-	for (uint32_t frame = ZERO_FRAME + 1; frame < layer->nr_frames; frame++)
-		if (layer->notes[frame].live && !layer->notes[frame].table)
-			tell_frame(frame);
+	for (uint32_t frame = ZERO_FRAME + 1; frame < layer->nr_frames; frame++) {
+		const struct frame_notes *notes = &layer->notes[frame];
+
+		if (!notes->live || notes->table)
+			continue;
+		tell_frame(frame);
+		if (notes->order) {
+			put_word(RMAP_PAGES_LARGE);
+			put_word(frame);
+			tell_large((const struct folio *)&layer->frames[frame]);
+		}
+	}
 }
 
 static const uint64_t *tell(struct rmap_world *w, uint32_t *count,

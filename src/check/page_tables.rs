@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::violation::{Invariant, Object, Violation};
-use crate::rmap::{FolioId, MmId};
+use crate::rmap::{FolioId, LargeCounts, MmId};
 use crate::trace::{Frame, Mapped, PageEntry, PageTables, Target};
 
 fn broken(invariant: Invariant, what: &'static str, frame: Option<u32>, detail: String) -> Violation {
@@ -19,9 +19,13 @@ pub(super) fn check(tables: &PageTables, vma_at: impl Fn(MmId, u64) -> Option<Ma
             *entries_of.entry(frame).or_default() += 1;
         }
     }
+    let large_faults = tables.large.iter().find_map(|(head, counts)| large_fault(tables, *head, counts));
     let frame_faults = tables.frames.iter().find_map(|frame| frame_fault(tables, frame, &entries_of));
     let entry_faults = tables.entries.iter().find_map(|entry| entry_fault(tables, entry, &vma_at));
-    [frame_faults, entry_faults, mm_fault(tables), node_fault(tables), left(tables)].into_iter().flatten().collect()
+    [frame_faults, large_faults, entry_faults, mm_fault(tables), node_fault(tables), left(tables)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// A page table entry that names what is not there: the tables could not be read.
@@ -54,6 +58,48 @@ fn frame_fault(tables: &PageTables, frame: &Frame, entries_of: &HashMap<u32, u64
         let detail = format!("the folio of frame {number} is locked between operations");
         broken(Invariant::Mapcount, "folio left locked", Some(number), detail)
     })
+}
+
+/// What a large folio counts for all of its pages, which are mapped one by one.
+fn large_fault(tables: &PageTables, head: u32, counts: &LargeCounts) -> Option<Violation> {
+    let frames = tables.frames_of(head);
+    let mut mapped = vec![false; frames.len()];
+    let (mut entries, mut mms, mut moving) = (0, 0u16, false);
+    for entry in &tables.entries {
+        let (Target::Frame(frame) | Target::Migration(frame)) = entry.target else { continue };
+        let Some(page) = frame.checked_sub(head).and_then(|page| mapped.get_mut(page as usize)) else { continue };
+        if let Target::Migration(_) = entry.target {
+            moving = true;
+            continue;
+        }
+        (*page, entries) = (true, entries + 1);
+        mms |= 1 << (entry.mm.0 % 16);
+    }
+    let pages = mapped.iter().filter(|&&mapped| mapped).count() as i32;
+    let fault = |what, detail: String| {
+        Some(broken(Invariant::Mapcount, what, Some(head), format!("the folio of frame {head} {detail}")))
+    };
+    if counts.large_mapcount != entries {
+        let detail = format!("has mapcount {}, and {entries} entries map its pages", counts.large_mapcount);
+        return fault("mapcount of a large folio", detail);
+    }
+    if counts.pages_mapped != pages {
+        let detail = format!("counts {} mapped pages, and {pages} are", counts.pages_mapped);
+        return fault("mapped pages of a large folio", detail);
+    }
+    // folio_maybe_mapped_shared() may err, but not so. Before 6.15 no mm is remembered.
+    let remembered = counts.mms.iter().any(|mm| mm.id != 0);
+    if remembered && mms.count_ones() > 1 && !counts.shared {
+        return fault("shared large folio that counts as one mm's", format!("is mapped by {} mms", mms.count_ones()));
+    }
+    let partly = pages > 0 && pages < frames.len() as i32 && !moving;
+    let in_cache = frames.first().is_none_or(|frame| !frame.anon || frame.swapcache);
+    // Of two pages it has no room for the list.
+    if partly && counts.order > 1 && !in_cache && !(counts.deferred && counts.partially_mapped) {
+        let detail = format!("has {} pages, of which {pages} are mapped, and does not wait to be split", frames.len());
+        return fault("partially mapped folio that is not queued", detail);
+    }
+    None
 }
 
 fn entry_fault(
@@ -166,7 +212,7 @@ fn left(tables: &PageTables) -> Option<Violation> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rmap::{AnonVmaId, VmaId, VmaRange};
+    use crate::rmap::{AnonVmaId, RememberedMm, VmaId, VmaRange};
     use crate::trace::{MmPages, PageTotals};
 
     fn frame(frame: u32) -> Frame {
@@ -196,6 +242,7 @@ mod tests {
             mms: vec![MmPages { mm, file: 0, anon: 1, swap: 0, shmem: 0, table_bytes: 3 * 4096, tables: 3 }],
             entries: vec![PageEntry { mm, page, target: Target::Frame(2), writable: true }],
             frames: vec![frame(2)],
+            large: Vec::new(),
         }
     }
 
@@ -250,6 +297,64 @@ mod tests {
         // It is at another page offset there.
         let both = ["Exclusive exclusive page with several entries", "I9 page of a folio that is not the VMA's"];
         assert_eq!(with(shared), both);
+    }
+
+    /// One process with a folio of four pages, of which it maps some.
+    fn large(mapped: u32) -> PageTables {
+        let pages = i64::from(mapped);
+        let mut tables = one_page();
+        tables.totals.anon_mapped = pages;
+        tables.mms[0].anon = pages;
+        tables.frames = (0..4)
+            .map(|page| Frame {
+                head: 4,
+                mapcount: i64::from(page < mapped),
+                references: pages,
+                index: 0x10 + u64::from(page),
+                ..frame(4 + page)
+            })
+            .collect();
+        let entry =
+            |page| PageEntry { page: 0x10 + u64::from(page), target: Target::Frame(4 + page), ..tables.entries[0] };
+        tables.entries = (0..mapped).map(entry).collect();
+        let mms = [RememberedMm { id: 1, mapcount: mapped as i16 - 1 }, RememberedMm::NONE];
+        let counts = LargeCounts {
+            order: 2,
+            partially_mapped: false,
+            deferred: false,
+            shared: false,
+            entire_mapcount: 0,
+            large_mapcount: mapped as i32,
+            pages_mapped: mapped as i32,
+            mms,
+        };
+        tables.large = vec![(4, counts)];
+        tables
+    }
+
+    #[test]
+    fn each_fault_of_a_large_folio_is_named() {
+        let with = |mapped, change: fn(&mut LargeCounts)| {
+            let mut tables = large(mapped);
+            change(&mut tables.large[0].1);
+            found(&tables, true)
+        };
+        assert_eq!(with(4, |_| ()), [""; 0]);
+        assert_eq!(with(4, |counts| counts.large_mapcount = 5), ["Mapcount mapcount of a large folio"]);
+        assert_eq!(with(4, |counts| counts.pages_mapped = 3), ["Mapcount mapped pages of a large folio"]);
+        assert_eq!(with(3, |_| ()), ["Mapcount partially mapped folio that is not queued"]);
+        assert_eq!(with(3, |counts| (counts.partially_mapped, counts.deferred) = (true, true)), [""; 0]);
+        assert_eq!(with(3, |counts| counts.order = 1), [""; 0]);
+        // Another process maps a page, too.
+        let mut tables = large(4);
+        tables.mms.push(MmPages { mm: MmId(1), anon: 1, ..tables.mms[0] });
+        tables.entries.push(PageEntry { mm: MmId(1), writable: false, ..tables.entries[0] });
+        tables.frames.iter_mut().for_each(|frame| frame.references = 5);
+        (tables.frames[0].mapcount, tables.frames[0].exclusive) = (2, false);
+        (tables.entries[0].writable, tables.large[0].1.large_mapcount) = (false, 5);
+        assert_eq!(found(&tables, true), ["Mapcount shared large folio that counts as one mm's"]);
+        tables.large[0].1.shared = true;
+        assert_eq!(found(&tables, true), [""; 0]);
     }
 
     #[test]

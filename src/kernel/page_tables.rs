@@ -1,7 +1,7 @@
 //! The words in which the C tells what its page tables hold.
 
 use super::abi;
-use crate::rmap::{AnonVmaId, MmId};
+use crate::rmap::{AnonVmaId, LargeCounts, MmId};
 use crate::trace::{Frame, MmPages, PageEntry, PageTables, PageTotals, Target};
 
 type Record = abi::rmap_page_stream;
@@ -64,6 +64,12 @@ pub(super) fn decode(mut words: &[u64], out: &mut PageTables) -> Option<()> {
                     index,
                     anon_vma: anon_vma.checked_sub(1).map(|serial| AnonVmaId(serial as u32)),
                 });
+                rest
+            }
+            t if t == Record::RMAP_PAGES_LARGE as u64 => {
+                let (&[frame, bits, mapcounts, pages_mapped, mms], rest) = rest.split_first_chunk()?;
+                let counts = LargeCounts::from_words([bits, mapcounts, pages_mapped, mms]);
+                out.large.push((u32::try_from(frame).ok()?, counts));
                 rest
             }
             _ => return None,

@@ -203,7 +203,8 @@ impl LargeCounts {
         ]
     }
 
-    fn from_words([bits, mapcounts, pages_mapped, mms]: [u64; 4]) -> LargeCounts {
+    /// From words of a stream.
+    pub fn from_words([bits, mapcounts, pages_mapped, mms]: [u64; 4]) -> LargeCounts {
         let mm =
             |word: u64| RememberedMm { id: word as u16, mapcount: ((word >> 16) as u16).wrapping_sub(1).cast_signed() };
         LargeCounts {

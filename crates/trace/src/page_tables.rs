@@ -1,6 +1,6 @@
 //! What the kernel's own page-table code holds: page tables, frames, and the counters around them, as the C tells them.
 
-use rmap_seam::{AnonVmaId, MmId};
+use rmap_seam::{AnonVmaId, LargeCounts, MmId};
 
 /// What a page table entry maps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -113,6 +113,8 @@ pub struct PageTables {
     pub entries: Vec<PageEntry>,
     /// In order of their numbers; no page tables, and not the zero page.
     pub frames: Vec<Frame>,
+    /// Folios of several frames, by the first, in order.
+    pub large: Vec<(u32, LargeCounts)>,
 }
 
 impl PageTables {
@@ -122,6 +124,7 @@ impl PageTables {
         self.mms.clear();
         self.entries.clear();
         self.frames.clear();
+        self.large.clear();
     }
 
     /// The frames of the folio that begins with this one.
