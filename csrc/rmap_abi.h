@@ -184,7 +184,8 @@ enum rmap_stream {
 enum rmap_large_folio {
 	RMAP_LARGE_PARTIALLY_MAPPED = 0x100,
 	RMAP_LARGE_DEFERRED = 0x200,	/* on the list of folios to split */
-	RMAP_LARGE_SHARED = 0x400,	/* may be mapped by more than one mm; 0 if mms are not remembered */
+	/* may be mapped by more than one mm; 0 if mms are not remembered */
+	RMAP_LARGE_SHARED = 0x400,
 };
 
 enum rmap_node {
@@ -207,9 +208,12 @@ enum rmap_node {
  *         tables in it, the topmost not counted
  * entry:  tag, mm, page, rmap_page_entry bits, frame or slot
  * frame:  tag, frame, how many frames were taken before it, rmap_page_frame bits, references,
- *         mappings, index, anon_vma + 1 or 0, the first frame of its folio
- * large:  tag, first frame of a folio of several, and what a state stream has for one: its order and
- *         rmap_large_folio bits, and the three words that follow
+ *         mappings, index, anon_vma + 1 or 0, the first frame of its folio, content
+ * slot:   tag, slot of the swap device that is in use, what its count says, frame of its page in
+ *         the swap cache or 0, content
+ *         Content is a number that each write to a page changes; 0 is an empty page's.
+ * large:  tag, first frame of a folio of several, and what a state stream has for one: its order
+ *         and rmap_large_folio bits, and the three words that follow
  */
 enum rmap_page_stream {
 	RMAP_PAGES_TOTALS = 0x66,
@@ -217,6 +221,7 @@ enum rmap_page_stream {
 	RMAP_PAGES_ENTRY = 0x88,
 	RMAP_PAGES_FRAME = 0x99,
 	RMAP_PAGES_LARGE = 0xaa,
+	RMAP_PAGES_SLOT = 0xbb,
 };
 
 enum rmap_page_entry {
@@ -240,6 +245,7 @@ enum rmap_page_frame {
 	RMAP_FRAME_MLOCKED = 64,
 	/* Its mapping and index are those that the calls told of last. */
 	RMAP_FRAME_AS_TOLD = 128,
+	RMAP_FRAME_DIRTY = 256,
 };
 
 /* A touched tree of at most so many nodes is reported whole, otherwise by paths. */
@@ -651,6 +657,7 @@ enum rmap_operation_kind {
 	RMAP_OP_AGE = 18,
 	RMAP_OP_SWAPOUT = 19,
 	RMAP_OP_MIGRATE = 20,
+	RMAP_OP_LAZYFREE = 21,
 };
 
 struct rmap_operation_map {
@@ -664,7 +671,7 @@ struct rmap_operation_map {
 struct rmap_operation_fault {
 	uint64_t page;
 	uint32_t read;	/* 0 or 1 */
-	uint32_t order;	/* of the folio that it may bring in, with page tables of the kernel's own */
+	uint32_t order;	/* of the folio that it may bring in; 0 without the page-table code */
 	uint32_t prepare;	/* 0 or 1: it needs an anon_vma. Returns the VMA */
 };
 
@@ -769,6 +776,11 @@ struct rmap_operation_migrate {
 	uint64_t page;
 };
 
+struct rmap_operation_lazyfree {
+	uint64_t start;
+	uint64_t end;
+};
+
 /* One operation: the member of its kind holds the arguments. */
 struct rmap_operation {
 	uint32_t kind;	/* enum rmap_operation_kind */
@@ -795,6 +807,7 @@ struct rmap_operation {
 		struct rmap_operation_age age;
 		struct rmap_operation_swapout swapout;
 		struct rmap_operation_migrate migrate;
+		struct rmap_operation_lazyfree lazyfree;
 	} arguments;
 };
 

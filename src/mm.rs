@@ -17,6 +17,7 @@
 //! about the kernel. So what is mapped in two steps stays two VMAs, and touching VMAs are the common case, which is what
 //! `find_mergeable_anon_vma()` wants to see.
 
+mod content;
 mod kernel_driver;
 mod meaning;
 mod neighbours;

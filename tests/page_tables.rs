@@ -123,3 +123,49 @@ fn migration_of_a_shared_page_and_back_leaves_every_entry_as_it_was() {
         assert_eq!(counts, (10, 0, 0));
     }
 }
+
+/// What each of the operations on pages does, and which it refuses: done, refused, failed.
+#[test]
+fn a_page_is_reclaimed_and_comes_back() {
+    for (text, counts) in [
+        ("swapout p0 0x10\nfault p0 0x10 read\nfault p0 0x10\n", (5, 0, 0)),
+        // Nothing is there any more.
+        ("swapout p0 0x10\ntouch p0 0x10\nage p0 0x10\nmigrate p0 0x10\nswapout p0 0x10\n", (3, 4, 0)),
+        ("swapout p0 0x10\ndontneed p0 0x10..0x14\nfault p0 0x10 read\ntouch p0 0x10\n", (6, 0, 0)),
+        ("mlock p0 0x10..0x14\nswapout p0 0x10\nmunlockall p0\nswapout p0 0x10\n", (5, 1, 0)),
+        ("swapout p0 0x10\nfault p0 0x10 failpage=1\nfault p0 0x10\n", (4, 0, 1)),
+        ("fork p0 p1\nswapout p1 0x10\nfork p0 p2\nfault p2 0x10\nexit p0\nfault p1 0x10\n", (8, 0, 0)),
+    ] {
+        for found in play(&format!("map p0 0x10..0x14\nfault p0 0x10\n{text}")) {
+            assert_eq!(found, counts, "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_page_moves_to_another_frame_or_stays() {
+    for (text, counts) in [
+        ("migrate p0 0x10\ntouch p0 0x10 write\n", (4, 0, 0)),
+        ("migrate p0 0x10 failpage=1\ntouch p0 0x10 write\n", (3, 0, 1)),
+        ("fork p0 p1\nmigrate p1 0x10\ntouch p0 0x10 write\ntouch p0 0x10\n", (5, 1, 0)),
+        ("map p0 0x20..0x22 file 1\nfault p0 0x20 read\nmigrate p0 0x20\nage p0 0x20\nswapout p0 0x20\n", (7, 0, 0)),
+    ] {
+        for found in play(&format!("map p0 0x10..0x14\nfault p0 0x10\n{text}")) {
+            assert_eq!(found, counts, "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_nobody_wrote_to_since_lazyfree_is_dropped_by_reclaim() {
+    for (text, counts) in [
+        // It is gone: a read finds the zero page, which no reclaim takes.
+        ("swapout p0 0x10\nfault p0 0x10 read\nswapout p0 0x10\n", (5, 1, 0)),
+        // It was written to: reclaim sees it, and takes it the next time.
+        ("touch p0 0x10 write\nswapout p0 0x10\nswapout p0 0x10\nfault p0 0x10 read\nswapout p0 0x10\n", (7, 1, 0)),
+    ] {
+        for found in play(&format!("map p0 0x10..0x14\nfault p0 0x10\nlazyfree p0 0x10..0x14\n{text}")) {
+            assert_eq!(found, counts, "{text}");
+        }
+    }
+}

@@ -56,7 +56,7 @@ const fn pages(finds: Finds) -> InCHunt {
 
 /// Likewise, in a call that the port has.
 const fn pages_in_lockstep(lockstep: Finds, alone: Finds) -> InCHunt {
-    InCHunt { vma: "pages", mix: "full", lockstep, alone, at_most: Some(6) }
+    InCHunt { vma: "pages", mix: "full", lockstep, alone, at_most: Some(9) }
 }
 
 /// Driven by the kernel's own VMA code, and what is found is minimised.
@@ -899,6 +899,85 @@ static IN_C: &[InC] = &[
     InC {
         of: AFTER,
         fault: Fault {
+            name: "reclaim-forgets-what-was-written",
+            about: "an entry that says that the page was written to does not make the folio dirty",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "try_to_unmap_one", from: "\t\t\t\tfolio_mark_dirty(folio);", to: "\t\t\t\t;" }],
+        },
+        hunts: &[pages(Finds(&[
+            "violate Asked content of a page changed (swapout)",
+            "violate Asked page lost (swapout)",
+        ]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "reclaim-drops-what-was-written",
+            about: "a page that was written to after MADV_FREE is dropped",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "ttu_anon_lazyfree_folio",
+                from: "if (folio_test_dirty(folio) &&",
+                to: "if (0 && folio_test_dirty(folio) &&",
+            }],
+        },
+        hunts: &[pages(Finds(&["violate Asked page lost (swapout)"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "fork-does-not-count-swap",
+            about: "a child's swap entry is not counted in its slot",
+            file: "mm/memory.c",
+            edits: &[Edit {
+                within: "copy_nonpresent_pte",
+                from: "if (swap_dup_entry_direct(entry) < 0)",
+                to: "if (0)",
+            }],
+        },
+        hunts: &[pages(Finds(&["violate Swap count is not the number of swap entries"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "fork-leaves-the-swap-entry-exclusive",
+            about: "the parent's swap entry stays marked exclusive",
+            file: "mm/memory.c",
+            edits: &[Edit {
+                within: "copy_nonpresent_pte",
+                from: "pte = pte_swp_clear_exclusive(orig_pte);\n\t\t\tset_pte_at(src_mm, addr, src_pte, pte);",
+                to: "pte = pte_swp_clear_exclusive(orig_pte);",
+            }],
+        },
+        hunts: &[pages(Finds(&["violate Swap exclusive swap entry of a slot with several"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "reclaim-does-not-count-swap",
+            about: "the counter of swap entries of an mm is not raised",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "ttu_anon_swapbacked_folio", from: "inc_mm_counter(mm, MM_SWAPENTS);", to: ";" }],
+        },
+        hunts: &[pages(Finds(&["violate Rss MM_SWAPENTS is not what is mapped"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "migration-forgets-what-was-written",
+            about: "an entry that said that the page was written to comes back clean",
+            file: "mm/migrate.c",
+            edits: &[Edit { within: "remove_migration_pte", from: "pte = pte_mkdirty(pte);", to: ";" }],
+        },
+        hunts: &[pages(Finds(&[
+            "violate Asked entry of a page changed (migrate)",
+            "violate Asked entry of a page changed (walk)",
+            "violate Asked walk changed a page table (walk)",
+        ]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
             name: "page-table-is-not-freed",
             about: "a page table that nothing is in leaves its tree, and is not freed",
             file: "mm/memory.c",
@@ -928,7 +1007,11 @@ static IN_C: &[InC] = &[
             file: "mm/migrate.c",
             edits: &[Edit { within: "remove_migration_pte", from: "rmap_flags |= RMAP_EXCLUSIVE;", to: ";" }],
         },
-        hunts: &[pages(Finds(&["violate Exclusive writable entry of a page that is not exclusive"]))],
+        hunts: &[pages(Finds(&[
+            "violate Exclusive writable entry of a page that is not exclusive",
+            "violate Asked entry of a page changed",
+            "violate Asked walk changed a page table",
+        ]))],
     },
 ];
 

@@ -151,6 +151,7 @@ fn every_seed_does_on_the_running_kernel_what_it_does_here() {
     let reasons = [
         "brk: `brk p0 0x12..0x14`: brk (a process has one heap",
         "large-folios: `migrate p0 0x20`: migrate (where a page goes",
+        "lazyfree: `touch p0 0x11 write`: touch (a fault may come",
         "pins-outlive-their-memory: `pin p0 0x10`: no system call",
         "reclaim: `touch p0 0x10 write`: touch (a fault may come",
     ];

@@ -34,6 +34,62 @@ static uint32_t page_tables_injected(const struct rmap_world *w)
 	return w->pages->injected;
 }
 
+/* The entry of a level for a page, by the tables as memory; NULL if there is no table for it. */
+static unsigned long *entry_above(const struct mm_struct *mm, uint64_t page, int lowest)
+{
+	unsigned long *table = (unsigned long *)mm->pgd;
+
+	for (int level = 3; level > lowest; level--) {
+		unsigned long entry = table[page >> (9 * level) & (PTRS_PER_PTE - 1)];
+
+		if (!(entry & ENTRY_PRESENT) || (entry & ENTRY_HUGE))
+			return NULL;
+		table = page_address(pfn_to_page(entry >> PAGE_SHIFT));
+	}
+	return &table[page >> (9 * lowest) & (PTRS_PER_PTE - 1)];
+}
+
+static unsigned long *entry_at(const struct mm_struct *mm, uint64_t page)
+{
+	return entry_above(mm, page, 0);
+}
+
+/* Of one VMA: each lowest table that is there. */
+static int walk_lowest_tables(struct mm_struct *mm, struct vm_area_struct *vma,
+			      unsigned long start, unsigned long end,
+			      const struct mm_walk_ops *ops, void *private)
+{
+	MA_STATE(mas, &mm->mm_mt, start, start);
+	struct mm_walk walk = { .ops = ops, .mm = mm, .private = private };
+	int result = 0;
+
+	walk.vma = vma ? vma : mas_walk(&mas);
+	for (unsigned long next; ops->pmd_entry && start < end && !result; start = next) {
+		unsigned long *entry = entry_above(mm, start >> PAGE_SHIFT, 1);
+
+		next = min((start & PMD_MASK) + PMD_SIZE, end);
+		if (entry && *entry)
+			result = ops->pmd_entry((pmd_t *)entry, start, next, &walk);
+	}
+	return result;
+}
+
+/* As hardware does: the access is noted in the entry. Each write gives the page a new content. */
+static bool access_page(const struct mm_struct *mm, uint64_t page, bool write)
+{
+	unsigned long *entry = entry_at(mm, page);
+
+	if (!entry || !(*entry & ENTRY_PRESENT) || (write && !(*entry & ENTRY_WRITE)))
+		return false;
+	*entry |= ENTRY_ACCESSED;
+	if (write) {
+		*entry |= ENTRY_DIRTY;
+		page_layer_fill(pfn_to_page(*entry >> PAGE_SHIFT),
+				++current_world->pages->writes);
+	}
+	return true;
+}
+
 /*
  * As the architecture's handler of page faults: what the VMA forbids is not asked for. Returns the
  * VMA's serial. What only prepares the VMA, for a page that is moved there, faults no page in.
@@ -65,24 +121,11 @@ static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fau
 		result = -ENOMEM;
 	else if (fault & VM_FAULT_ERROR)
 		result = -EFAULT;
+	else
+		access_page(mm, op->page, !op->read);
 unlock:
 	mmap_read_unlock(mm);
 	return result;
-}
-
-/* The lowest entry of a page, by the tables as memory; NULL if there is no table for it. */
-static unsigned long *entry_at(const struct mm_struct *mm, uint64_t page)
-{
-	unsigned long *table = (unsigned long *)mm->pgd;
-
-	for (int level = 3; level; level--) {
-		unsigned long entry = table[page >> (9 * level) & (PTRS_PER_PTE - 1)];
-
-		if (!(entry & ENTRY_PRESENT) || (entry & ENTRY_HUGE))
-			return NULL;
-		table = page_address(pfn_to_page(entry >> PAGE_SHIFT));
-	}
-	return &table[page & (PTRS_PER_PTE - 1)];
 }
 
 /* The folio at a page; NULL if none is mapped there, or the zero page. */
@@ -129,46 +172,7 @@ static int32_t drive_walk(struct mm_struct *mm, const struct rmap_operation_walk
 
 static int32_t drive_touch(struct mm_struct *mm, const struct rmap_operation_touch *op)
 {
-	unsigned long *entry = entry_at(mm, op->page);
-
-	if (!entry || !(*entry & ENTRY_PRESENT) || (op->write && !(*entry & ENTRY_WRITE)))
-		return -EFAULT;
-	*entry |= ENTRY_ACCESSED | (op->write ? ENTRY_DIRTY : 0);
-	return 0;
-}
-
-static void zap_range(struct vm_area_struct *vma, unsigned long start, unsigned long end)
-{
-#ifdef RMAP_ZAP_VMA_RANGE
-	zap_vma_range(vma, start, end - start);
-#else
-	zap_page_range_single(vma, start, end - start, NULL);
-#endif
-}
-
-/* As madvise(): locked memory is refused, and of a hole it is said when all else is done. */
-static int32_t drive_dontneed(struct mm_struct *mm, const struct rmap_operation_dontneed *op)
-{
-	unsigned long at = op->start << PAGE_SHIFT, end = op->end << PAGE_SHIFT;
-	struct vm_area_struct *vma;
-	int32_t result = 0;
-	MA_STATE(mas, &mm->mm_mt, at, at);
-
-	mmap_read_lock(mm);
-	mas_for_each(&mas, vma, end - 1) {
-		unsigned long to = min(vma->vm_end, end);
-
-		if (vma->vm_start > at)
-			result = -ENOMEM;
-		if (vma->vm_flags & VM_LOCKED) {
-			mmap_read_unlock(mm);
-			return -EINVAL;
-		}
-		zap_range(vma, max(vma->vm_start, at), to);
-		at = to;
-	}
-	mmap_read_unlock(mm);
-	return at < end ? -ENOMEM : result;
+	return access_page(mm, op->page, op->write) ? 0 : -EFAULT;
 }
 
 static int32_t drive_age(struct mm_struct *mm, const struct rmap_operation_age *op)
@@ -193,8 +197,9 @@ static bool nobody_else_has(const struct folio *folio)
 }
 
 /*
- * As reclaim takes a folio out of memory. What is still mapped then, or referenced by somebody else,
- * stays. A folio of several pages is not taken: reclaim would split it, or want slots in a row.
+ * As reclaim takes a folio out of memory. What is still mapped then, or referenced by somebody
+ * else, stays. A folio of several pages is not taken: reclaim would split it, or want slots in a
+ * row.
  */
 static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_swapout *op)
 {
@@ -207,14 +212,16 @@ static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_s
 		return -EBUSY;
 	folio_get(folio);
 	folio_lock(folio);
-	if (folio_test_anon(folio) && !folio_test_swapcache(folio))
+	if (folio_test_anon(folio) && folio_test_swapbacked(folio) &&
+	    !folio_test_swapcache(folio)) {
 		swap_cache_add_folio(folio, swap_slot_alloc());
+		folio_set_dirty(folio);
+	}
 	try_to_unmap(folio, TTU_BATCH_FLUSH);
 	try_to_unmap_flush();
-	if (folio_test_swapcache(folio)) {
+	if (!folio_mapped(folio) && folio_test_swapcache(folio) &&
+	    folio_test_clear_dirty(folio))
 		swap_slot_of(folio->swap)->content = page_layer_content(&folio->page);
-		folio_clear_dirty(folio);
-	}
 	if (!nobody_else_has(folio)) {
 		folio_free_swap(folio);
 		result = -EBUSY;
@@ -222,7 +229,7 @@ static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_s
 		swap_cache_del_folio(folio);
 	} else if (folio_test_dirty(folio)) {
 		result = -EBUSY;
-	} else {
+	} else if (!folio_test_anon(folio)) {
 		page_cache_forget(folio);
 	}
 	folio_unlock(folio);
@@ -287,13 +294,22 @@ static int32_t drive_migrate(struct mm_struct *mm, const struct rmap_operation_m
 	return result;
 }
 
+static int32_t drive_madvise(struct mm_struct *mm, uint64_t start, uint64_t end, int advice)
+{
+	return do_madvise(mm, start << PAGE_SHIFT, (end - start) << PAGE_SHIFT, advice);
+}
+
 static int32_t drive_pages(struct mm_struct *mm, const struct rmap_operation *op)
 {
 	switch (op->kind) {
 	case RMAP_OP_TOUCH:
 		return drive_touch(mm, &op->arguments.touch);
 	case RMAP_OP_DONTNEED:
-		return drive_dontneed(mm, &op->arguments.dontneed);
+		return drive_madvise(mm, op->arguments.dontneed.start, op->arguments.dontneed.end,
+				     MADV_DONTNEED);
+	case RMAP_OP_LAZYFREE:
+		return drive_madvise(mm, op->arguments.lazyfree.start, op->arguments.lazyfree.end,
+				     MADV_FREE);
 	case RMAP_OP_AGE:
 		return drive_age(mm, &op->arguments.age);
 	case RMAP_OP_SWAPOUT:

@@ -135,8 +135,8 @@ static void folio_mlocked(struct folio *folio, bool locked)
 }
 
 /*
- * A call on pages of a folio begins, of a VMA or NULL, and of another or NULL. A call within another
- * is part of that.
+ * A call on pages of a folio begins, of a VMA or NULL, and of another or NULL. A call within
+ * another is part of that.
  */
 static void folio_call_begin(struct rmap_call call, const struct folio *folio,
 			     const struct page *page, uint32_t count, struct vm_area_struct *vma,

@@ -451,7 +451,7 @@ static void page_layer_clear(struct rmap_world *w)
 	layer->nr_frames = ZERO_FRAME;
 	memset(layer->first_free, 0, sizeof(layer->first_free));
 	layer->births = layer->live_pages = layer->live_tables = 0;
-	layer->flushes = layer->attempts = layer->injected = 0;
+	layer->writes = layer->flushes = layer->attempts = layer->injected = 0;
 	layer->fail = (struct rmap_fail) { 0 };
 	layer->orders = layer->huge_settings = 0;
 	layer->huge_zero = ~0ul;

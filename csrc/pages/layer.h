@@ -47,7 +47,7 @@ struct frame_notes {
 
 /* A slot of the swap device. */
 struct swap_slot {
-	uint32_t count;			/* entries that name it, and folios in the swap cache */
+	uint32_t count;			/* entries that name it */
 	struct folio *folio;		/* in the swap cache; or NULL */
 	uint64_t content;		/* what was written there */
 };
@@ -71,6 +71,7 @@ struct page_layer {
 	struct rmap_fail fail;		/* of this operation */
 	uint32_t attempts, injected;	/* of this operation */
 	uint64_t flushes;		/* of TLBs */
+	uint64_t writes;		/* to pages, since the reset */
 	struct mm_struct *first_mm;	/* the head of those that have pages in swap */
 	unsigned long orders;		/* of folios that the fault of this operation may choose */
 	unsigned long huge_settings;	/* what an administrator could set else: 0 */

@@ -29,7 +29,8 @@ static swp_entry_t swap_slot_alloc(void)
 	struct page_layer *layer = current_world->pages;
 	uint32_t number = 1;
 
-	while (number < layer->nr_slots && (layer->slots[number].count || layer->slots[number].folio))
+	while (number < layer->nr_slots &&
+	       (layer->slots[number].count || layer->slots[number].folio))
 		number++;
 	if (number >= layer->nr_slots) {
 		layer->slots = grow(layer->slots, &layer->max_slots, number + 1,
@@ -232,6 +233,14 @@ static void swap_clear(struct page_layer *layer)
 	layer->nr_slots = layer->nr_cached = 0;
 }
 
+/* What is in a page of a file: never what was written to memory. */
+static uint64_t file_content(const struct address_space *mapping, uint64_t index)
+{
+	const struct file *file = container_of(mapping, struct file, mapping);
+
+	return 1ull << 63 | (uint64_t)(file - current_world->files) << 48 | index;
+}
+
 /* A page of a plain file, which no other file system call knows. */
 static vm_fault_t plain_file_fault(struct vm_fault *vmf)
 {
@@ -249,6 +258,7 @@ static vm_fault_t plain_file_fault(struct vm_fault *vmf)
 			return VM_FAULT_OOM;
 		folio->mapping = mapping;
 		folio->index = vmf->pgoff;
+		page_layer_fill(&folio->page, file_content(mapping, vmf->pgoff));
 		folio_mark_uptodate(folio);
 		layer->cached = grow(layer->cached, &layer->max_cached, layer->nr_cached + 1,
 				     sizeof(*layer->cached));

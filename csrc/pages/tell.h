@@ -106,6 +106,7 @@ static uint64_t frame_bits(const struct page *page, const struct folio *folio)
 	bits |= folio_test_swapbacked(folio) ? RMAP_FRAME_SWAPBACKED : 0;
 	bits |= folio_test_locked(folio) ? RMAP_FRAME_LOCKED : 0;
 	bits |= folio_test_mlocked(folio) ? RMAP_FRAME_MLOCKED : 0;
+	bits |= folio_test_dirty(folio) ? RMAP_FRAME_DIRTY : 0;
 	return bits;
 }
 
@@ -134,6 +135,18 @@ static void tell_frame(uint32_t frame)
 	put_word(folio->index + page_number(folio, page));
 	put_word(told_anon_vma(folio));
 	put_word(folio_number(folio));
+	put_word(layer->notes[frame].content);
+}
+
+static void tell_slot(uint32_t number)
+{
+	const struct swap_slot *slot = &current_world->pages->slots[number];
+
+	put_word(RMAP_PAGES_SLOT);
+	put_word(number);
+	put_word(slot->count);
+	put_word(slot->folio ? page_to_pfn(&slot->folio->page) : 0);
+	put_word(slot->content);
 }
 
 static void tell_page_tables(struct rmap_world *w)
@@ -165,6 +178,9 @@ static void tell_page_tables(struct rmap_world *w)
 			tell_large((const struct folio *)&layer->frames[frame]);
 		}
 	}
+	for (uint32_t i = 1; i < layer->nr_slots; i++)
+		if (layer->slots[i].count || layer->slots[i].folio)
+			tell_slot(i);
 }
 
 static const uint64_t *tell(struct rmap_world *w, uint32_t *count,

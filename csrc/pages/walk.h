@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Stand-in for functions of mm/pagewalk.c, mm/gup.c and mm/mlock.c: no page is populated, and a
- * page's being locked in memory is a flag of its folio.
+ * Stand-in for functions of mm/pagewalk.c, mm/gup.c, mm/mlock.c and mm/swap.c: a walk goes to each
+ * lowest table, no page is populated, and a page's being locked in memory is a flag of its folio.
  */
 #ifndef PAGES_WALK_H
 #define PAGES_WALK_H
@@ -11,12 +11,37 @@
 /* --- Custom --- */
 
 struct mm_walk;
-enum page_walk_lock { PGWALK_WRLOCK_VERIFY };
+enum page_walk_lock {
+	PGWALK_RDLOCK,
+	PGWALK_WRLOCK,
+	PGWALK_WRLOCK_VERIFY,
+	PGWALK_VMA_RDLOCK_VERIFY,
+};
 
 struct mm_walk_ops {
 	int (*pmd_entry)(pmd_t *pmd, unsigned long addr, unsigned long next, struct mm_walk *walk);
 	enum page_walk_lock walk_lock;
 };
+
+static int walk_lowest_tables(struct mm_struct *mm, struct vm_area_struct *vma,
+			      unsigned long start, unsigned long end,
+			      const struct mm_walk_ops *ops, void *private);
+
+#define walk_page_range(mm, start, end, ops, private) \
+	walk_lowest_tables(mm, NULL, start, end, ops, private)
+#define walk_page_range_vma(vma, start, end, ops, private) \
+	walk_lowest_tables((vma)->vm_mm, vma, start, end, ops, private)
+
+/* Every frame can be mapped without access. */
+static const struct mm_walk_ops prot_none_walk_ops __maybe_unused;
+
+/* The content may be dropped while nobody writes to it: a clean page without a place in swap. */
+static inline void folio_mark_lazyfree(struct folio *folio)
+{
+	if (folio_test_anon(folio) && folio_test_swapbacked(folio) &&
+	    !folio_test_swapcache(folio))
+		folio_clear_swapbacked(folio);
+}
 
 static inline void mlock_folio(struct folio *folio)
 {
@@ -36,10 +61,6 @@ static inline void munlock_folio(struct folio *folio)
 }
 
 /* --- No-op --- */
-
-/* Macros: they are given prot_none_walk_ops, which is not cut. */
-#define walk_page_range(mm, start, end, ops, private) 0
-#define walk_page_range_vma(vma, start, end, ops, private) 0
 
 static inline int mlock_pte_range(pmd_t *pmd, unsigned long addr, unsigned long end,
 				  struct mm_walk *walk)

@@ -274,6 +274,7 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 	case RMAP_OP_AGE:
 	case RMAP_OP_SWAPOUT:
 	case RMAP_OP_MIGRATE:
+	case RMAP_OP_LAZYFREE:
 		return drive_pages(mm, op);
 	}
 #undef ARGUMENTS

@@ -12,7 +12,6 @@
 #define madvise_willneed(...) (-EINVAL)
 #define madvise_cold(...) (-EINVAL)
 #define madvise_pageout(...) (-EINVAL)
-#define madvise_dontneed_free(...) (-EINVAL)
 #define madvise_populate(...) (-EINVAL)
 #define madvise_collapse(...) (-EINVAL)
 #define madvise_guard_install(...) (-EINVAL)

@@ -77,6 +77,9 @@ static inline void free_pgd_range(struct mmu_gather *tlb, unsigned long addr, un
 {
 }
 
+/* A macro: the VMA and the range, or one structure. */
+#define madvise_dontneed_free(...) (-EINVAL)
+
 /* Macros: they are given prot_none_walk_ops, which is not cut. */
 #define walk_page_range(mm, start, end, ops, private) 0
 #define walk_page_range_vma(vma, start, end, ops, private) 0

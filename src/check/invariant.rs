@@ -92,7 +92,7 @@ invariants! {
        "The tree of an mm holds its VMAs in order and without overlap, at their ranges; `map_count` and `total_vm` count them and their pages; the tree is in RCU mode."
        "`mm/vma.c` (6.1: `mm/mmap.c`) `validate_mm()`; `kernel/fork.c` or `mm/mmap.c` `dup_mmap()`";
     Asked "operation-did-what-was-asked" "what was asked"
-       "After an operation, every page that it was asked to map, unmap, copy or move is as asked, and no other page changed. It fails with ENOMEM only if an allocation was made to fail. It leaves no untouched anonymous memory whose page offset differs from its address, except in a child's copy of a VMA that was moved and has MADV_WIPEONFORK. Neighbours that it made alike are one VMA if at most one was written to, or if they have one anon_vma; but what a fork made stays apart from memory that was never written to."
+       "After an operation, every page that it was asked to map, unmap, copy or move is as asked, and no other page changed. A process finds at a page what it wrote there last, wherever the page went meanwhile. It fails with ENOMEM only if an allocation was made to fail. It leaves no untouched anonymous memory whose page offset differs from its address, except in a child's copy of a VMA that was moved and has MADV_WIPEONFORK. Neighbours that it made alike are one VMA if at most one was written to, or if they have one anon_vma; but what a fork made stays apart from memory that was never written to."
        "the manual pages mmap(2), munmap(2), mremap(2), mprotect(2), madvise(2), fork(2)";
     Mapcount "mapcount-counts-entries" "mapcount"
        "The mapcount of a frame is the number of page table entries that map it. A large folio counts the entries of all its pages and the pages that are mapped, is shared if two mms map it, and waits to be split if a part of it is mapped. Nothing else has a reference on its folio than those, the page cache and the swap cache, and it is not locked. An entry names a frame that is in use, and lies in a VMA."
@@ -103,6 +103,9 @@ invariants! {
     Rss "counters-count-pages" "page counters"
        "The counters of an mm are the numbers of its entries that map anonymous pages, pages of files, and slots of the swap device; `pgtables_bytes` counts its page tables; NR_ANON_MAPPED and NR_FILE_MAPPED count the pages that are mapped."
        "`include/linux/mm_types_task.h`; `include/linux/mmzone.h` enum node_stat_item; `mm/rmap.c` `__folio_mod_stat()`";
+    Swap "slots-count-entries" "swap slots"
+       "The count of a slot of the swap device is the number of entries that name it. An entry that is marked exclusive is the only one of its slot."
+       "`mm/swapfile.c` `swap_dup_entry_direct()`, `folio_dup_swap()` (7.x), `swap_duplicate()` (6.x); `include/linux/pgtable.h` `pte_swp_exclusive()`; `mm/memory.c` `check_swap_exclusive()`";
 }
 
 impl Invariant {

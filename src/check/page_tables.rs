@@ -22,7 +22,7 @@ pub(super) fn check(tables: &PageTables, vma_at: impl Fn(MmId, u64) -> Option<Ma
     let large_faults = tables.large.iter().find_map(|(head, counts)| large_fault(tables, *head, counts));
     let frame_faults = tables.frames.iter().find_map(|frame| frame_fault(tables, frame, &entries_of));
     let entry_faults = tables.entries.iter().find_map(|entry| entry_fault(tables, entry, &vma_at));
-    [frame_faults, large_faults, entry_faults, mm_fault(tables), node_fault(tables), left(tables)]
+    [frame_faults, large_faults, entry_faults, slot_fault(tables), mm_fault(tables), node_fault(tables), left(tables)]
         .into_iter()
         .flatten()
         .collect()
@@ -147,6 +147,43 @@ fn entry_fault(
     Some(broken(Invariant::Exclusive, fault, number, detail))
 }
 
+/// What the swap device counts, and what entries and pages say of it.
+fn slot_fault(tables: &PageTables) -> Option<Violation> {
+    let mut entries_of: HashMap<u32, (u64, bool)> = HashMap::new();
+    for entry in &tables.entries {
+        if let Target::Swap { slot, exclusive } = entry.target {
+            let (entries, marked) = entries_of.entry(slot).or_default();
+            *entries += 1;
+            *marked |= exclusive;
+        }
+    }
+    let fault =
+        |what, slot: u32, detail: String| Some(broken(Invariant::Swap, what, None, format!("slot {slot} {detail}")));
+    if let Some(slot) = entries_of.keys().find(|&&slot| tables.slot(slot).is_none()) {
+        return fault("swap entry of a free slot", *slot, "is free, and an entry names it".to_owned());
+    }
+    tables.slots.iter().find_map(|slot| {
+        let (entries, marked) = entries_of.get(&slot.slot).copied().unwrap_or_default();
+        if slot.count != entries {
+            let detail = format!("has count {}, and {entries} entries name it", slot.count);
+            return fault("count is not the number of swap entries", slot.slot, detail);
+        }
+        if marked && entries > 1 {
+            let detail = format!("is marked exclusive by one of {entries} entries that name it");
+            return fault("exclusive swap entry of a slot with several", slot.slot, detail);
+        }
+        let cached = slot.cached.and_then(|frame| tables.frame(frame));
+        if slot.cached.is_some() && !cached.is_some_and(|frame| frame.swapcache || !frame.anon) {
+            return fault(
+                "cached page is not one of the swap cache",
+                slot.slot,
+                format!("has {cached:?} in the swap cache"),
+            );
+        }
+        None
+    })
+}
+
 /// Of anonymous memory. The anonymous pages of a private mapping of a file may be counted apart (7.3).
 fn page_offset(vma: &Mapped, page: u64) -> u64 {
     vma.range.pgoff.wrapping_add(page - vma.range.start)
@@ -213,7 +250,7 @@ fn left(tables: &PageTables) -> Option<Violation> {
 mod tests {
     use super::*;
     use crate::rmap::{AnonVmaId, RememberedMm, VmaId, VmaRange};
-    use crate::trace::{MmPages, PageTotals};
+    use crate::trace::{MmPages, PageTotals, Slot};
 
     fn frame(frame: u32) -> Frame {
         Frame {
@@ -231,6 +268,8 @@ mod tests {
             mapcount: 1,
             index: 0x10,
             anon_vma: Some(AnonVmaId(0)),
+            dirty: false,
+            content: 1,
         }
     }
 
@@ -240,9 +279,10 @@ mod tests {
         PageTables {
             totals: PageTotals { frames: 1, tables: 4, anon_mapped: 1, ..PageTotals::default() },
             mms: vec![MmPages { mm, file: 0, anon: 1, swap: 0, shmem: 0, table_bytes: 3 * 4096, tables: 3 }],
-            entries: vec![PageEntry { mm, page, target: Target::Frame(2), writable: true }],
+            entries: vec![PageEntry { mm, page, target: Target::Frame(2), writable: true, dirty: true }],
             frames: vec![frame(2)],
             large: Vec::new(),
+            slots: Vec::new(),
         }
     }
 
@@ -285,6 +325,27 @@ mod tests {
             ["Exclusive writable entry of a page that is not exclusive"]
         );
         assert_eq!(with(|t| t.frames[0].index = 0x11), ["I9 page of a folio that is not the VMA's"]);
+        let swapped = |t: &mut PageTables, entries: u64, count| {
+            t.frames.clear();
+            t.totals = PageTotals { tables: 4, slots: 1, ..PageTotals::default() };
+            t.slots = vec![Slot { slot: 1, count, cached: None, content: 1 }];
+            (t.mms[0].anon, t.mms[0].swap) = (0, entries.cast_signed());
+            let target = Target::Swap { slot: 1, exclusive: true };
+            t.entries =
+                (0..entries).map(|n| PageEntry { page: 0x10 + n, target, writable: false, ..t.entries[0] }).collect();
+        };
+        let of_swap = |entries, count| {
+            let mut tables = one_page();
+            swapped(&mut tables, entries, count);
+            found(&tables, true)
+        };
+        assert_eq!(of_swap(1, 1), [""; 0]);
+        assert_eq!(of_swap(1, 2), ["Swap count is not the number of swap entries"]);
+        assert_eq!(of_swap(2, 2), ["Swap exclusive swap entry of a slot with several"]);
+        assert_eq!(
+            with(|t| t.slots = vec![Slot { slot: 1, count: 0, cached: Some(2), content: 0 }]),
+            ["Swap cached page is not one of the swap cache"]
+        );
         assert_eq!(with(|t| t.mms[0].anon = 0), ["Rss MM_ANONPAGES is not what is mapped"]);
         assert_eq!(with(|t| t.mms[0].table_bytes = 0), ["Rss pgtables_bytes is not what there is"]);
         assert_eq!(with(|t| t.totals.anon_mapped = 0), ["Rss NR_ANON_MAPPED is not what is mapped"]);

@@ -2,7 +2,7 @@
 
 use super::abi;
 use crate::rmap::{AnonVmaId, LargeCounts, MmId};
-use crate::trace::{Frame, MmPages, PageEntry, PageTables, PageTotals, Target};
+use crate::trace::{Frame, MmPages, PageEntry, PageTables, PageTotals, Slot, Target};
 
 type Record = abi::rmap_page_stream;
 
@@ -41,11 +41,12 @@ pub(super) fn decode(mut words: &[u64], out: &mut PageTables) -> Option<()> {
                     Target::Swap { slot: number, exclusive: is(bits, bit::RMAP_ENTRY_SWAP_EXCLUSIVE as u64) }
                 };
                 let writable = is(bits, bit::RMAP_ENTRY_WRITE as u64);
-                out.entries.push(PageEntry { mm: MmId(mm as u8), page, target, writable });
+                let dirty = is(bits, bit::RMAP_ENTRY_DIRTY as u64);
+                out.entries.push(PageEntry { mm: MmId(mm as u8), page, target, writable, dirty });
                 rest
             }
             t if t == Record::RMAP_PAGES_FRAME as u64 => {
-                let (&[frame, birth, bits, references, mapcount, index, anon_vma, head], rest) =
+                let (&[frame, birth, bits, references, mapcount, index, anon_vma, head, content], rest) =
                     rest.split_first_chunk()?;
                 use abi::rmap_page_frame as bit;
                 out.frames.push(Frame {
@@ -63,7 +64,15 @@ pub(super) fn decode(mut words: &[u64], out: &mut PageTables) -> Option<()> {
                     mapcount: mapcount.cast_signed(),
                     index,
                     anon_vma: anon_vma.checked_sub(1).map(|serial| AnonVmaId(serial as u32)),
+                    dirty: is(bits, bit::RMAP_FRAME_DIRTY as u64),
+                    content,
                 });
+                rest
+            }
+            t if t == Record::RMAP_PAGES_SLOT as u64 => {
+                let (&[slot, count, cached, content], rest) = rest.split_first_chunk()?;
+                let [slot, cached] = [u32::try_from(slot).ok()?, u32::try_from(cached).ok()?];
+                out.slots.push(Slot { slot, count, cached: (cached != 0).then_some(cached), content });
                 rest
             }
             t if t == Record::RMAP_PAGES_LARGE as u64 => {

@@ -2,6 +2,7 @@
 //! calls of the reverse map itself. What is left for here is to ask for an operation, and to keep the page tables as
 //! the VMA code says that they change.
 
+use super::content::{self, Contents};
 use super::meaning::{self, UnexpectedEffect};
 use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
 use crate::pages::{AddressSpaces, Pages, Refused};
@@ -113,6 +114,7 @@ impl KernelDriver {
             return Err(Outcome::Refused(ESRCH));
         }
         let edges = self.edges(operation);
+        let contents = self.contents();
         self.before.clear();
         self.before.extend_from_slice(self.spaces[usize::from(mm.0)].as_deref().unwrap_or(&[]));
         let mut events = std::mem::take(&mut self.events);
@@ -145,12 +147,20 @@ impl KernelDriver {
             let there = |page| self.pages.folio_at(*child, page);
             unexpected = meaning::missing_page(operation, &spaces, self.pages.mapped(mm), there);
         }
+        if let (Some(before), Some(after), None) = (contents, self.contents(), &unexpected) {
+            unexpected = content::changed(operation, errno == 0, &before, &after);
+        }
         self.unexpected = unexpected.or(self.unexpected.take());
         let done = u32::try_from(result).map_err(|_| Outcome::Refused(result.saturating_neg()))?;
         if let Some(edges) = edges {
             self.count_merge(&edges);
         }
         Ok(done)
+    }
+
+    /// What every process sees at its pages, where the kernel's own page tables could be read.
+    fn contents(&self) -> Option<Contents> {
+        (self.read == Some(true)).then(|| Contents::of(&self.tables))
     }
 
     /// Takes in what the kernel's own page tables hold, if its own code keeps them.

@@ -165,7 +165,7 @@ fn may_say_enomem(operation: &OpKind, before: &[Mapped]) -> bool {
         let inside = within(&pieces(before), start, end);
         return inside.iter().map(|piece| piece.end - piece.start).sum::<u64>() < end.saturating_sub(start);
     }
-    if let OpKind::DontNeed { start, end, .. } = *operation {
+    if let OpKind::DontNeed { start, end, .. } | OpKind::LazyFree { start, end, .. } = *operation {
         return within(&pieces(before), start, end).iter().map(|piece| piece.end - piece.start).sum::<u64>()
             < end - start;
     }
@@ -427,7 +427,8 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
         | OpKind::DontNeed { .. }
         | OpKind::Age { .. }
         | OpKind::SwapOut { .. }
-        | OpKind::Migrate { .. } => before.to_vec(),
+        | OpKind::Migrate { .. }
+        | OpKind::LazyFree { .. } => before.to_vec(),
         // Nothing is left to look at, or nothing of it is the VMA code's.
         _ => return None,
     })

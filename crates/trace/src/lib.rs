@@ -43,7 +43,7 @@ pub use expect::{Expectation, ExpectedVma, KernelVersion, Properties, Versions};
 pub use meaning::{Meaning, MemoryKind};
 pub use mutate::{Mutation, crossover, mutate};
 pub use op::{Advice, MAX_FILES, MAX_ORDERS, MAX_PINS, Op, OpKind, OpSet};
-pub use page_tables::{Frame, MmPages, PageEntry, PageTables, PageTotals, Target};
+pub use page_tables::{Frame, MmPages, PageEntry, PageTables, PageTotals, Slot, Target};
 pub use random::{Mix, Rng, random_trace};
 pub use recorder::{Log, Recorder};
 pub use table::{OPERATION_COUNT, OPERATIONS, Operation};

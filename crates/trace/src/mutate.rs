@@ -238,7 +238,7 @@ fn change_field(record: &mut Record, set: OpSet, rng: &mut Rng) {
     let fields = [true, used.p, used.q, used.a, used.b, used.c];
     let weights = fields.map(u32::from);
     match weighted(rng, &weights) {
-        0 if record.is_exact() => record.kind = place(rng, OPERATION_COUNT) as u8,
+        0 if record.is_exact() => record.kind = place(rng, rows_of(set)) as u8,
         0 => record.kind = of_any_row(set, rng).kind,
         1 => record.p = step(record.p.into()) as u8,
         2 => record.q = step(record.q.into()) as u8,
@@ -248,8 +248,16 @@ fn change_field(record: &mut Record, set: OpSet, rng: &mut Rng) {
     }
 }
 
+/// The rows that a mutation draws from: those of pages, which come last, for their own set alone.
+fn rows_of(set: OpSet) -> usize {
+    match set {
+        OpSet::Small | OpSet::Full => OPERATIONS.iter().take_while(|operation| operation.is_of(OpSet::Full)).count(),
+        OpSet::Pages => OPERATION_COUNT,
+    }
+}
+
 fn of_any_row(set: OpSet, rng: &mut Rng) -> Record {
-    let row = place(rng, OPERATION_COUNT);
+    let row = place(rng, rows_of(set));
     Record::of_row(row, set).unwrap_or_default()
 }
 

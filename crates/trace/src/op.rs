@@ -233,6 +233,15 @@ macro_rules! for_each_operation {
                 /// Which page.
                 page: u64,
             },
+            /// `lazyfree p A..B`: `MADV_FREE`
+            LazyFree RMAP_OP_LAZYFREE lazyfree {
+                /// Whose.
+                mm: MmId;
+                /// First page.
+                start: u64,
+                /// One past the last.
+                end: u64,
+            },
         }
     };
 }

@@ -31,6 +31,8 @@ pub struct PageEntry {
     pub target: Target,
     /// `pte_write()`
     pub writable: bool,
+    /// `pte_dirty()`
+    pub dirty: bool,
 }
 
 /// The counters of an mm.
@@ -83,6 +85,23 @@ pub struct Frame {
     pub index: u64,
     /// The anon_vma of its mapping, if that is live.
     pub anon_vma: Option<AnonVmaId>,
+    /// `folio_test_dirty()`
+    pub dirty: bool,
+    /// What is in it: a number that every write changes, or 0.
+    pub content: u64,
+}
+
+/// A slot of the swap device that is in use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Slot {
+    /// Its number.
+    pub slot: u32,
+    /// How many entries name it, as its count says.
+    pub count: u64,
+    /// The frame of its page in the swap cache.
+    pub cached: Option<u32>,
+    /// What was written to it.
+    pub content: u64,
 }
 
 /// What belongs to no process.
@@ -115,6 +134,8 @@ pub struct PageTables {
     pub frames: Vec<Frame>,
     /// Folios of several frames, by the first, in order.
     pub large: Vec<(u32, LargeCounts)>,
+    /// In order of their numbers.
+    pub slots: Vec<Slot>,
 }
 
 impl PageTables {
@@ -125,6 +146,7 @@ impl PageTables {
         self.entries.clear();
         self.frames.clear();
         self.large.clear();
+        self.slots.clear();
     }
 
     /// The frames of the folio that begins with this one.
@@ -132,6 +154,30 @@ impl PageTables {
         let first = self.frames.partition_point(|frame| frame.frame < head);
         let rest = self.frames.get(first..).unwrap_or(&[]);
         &rest[..rest.iter().take_while(|frame| frame.head == head).count()]
+    }
+
+    /// The slot of a number, if it is in use.
+    pub fn slot(&self, number: u32) -> Option<&Slot> {
+        let at = self.slots.binary_search_by_key(&number, |slot| slot.slot).ok()?;
+        self.slots.get(at)
+    }
+
+    /// The frame whose page an entry stands for: that it maps, or that is being migrated, or in the swap cache.
+    pub fn frame_of(&self, entry: &PageEntry) -> Option<&Frame> {
+        match entry.target {
+            Target::Zero => None,
+            Target::Frame(number) | Target::Migration(number) => self.frame(number),
+            Target::Swap { slot, .. } => self.frame(self.slot(slot)?.cached?),
+        }
+    }
+
+    /// What a process sees where an entry is.
+    pub fn content(&self, entry: &PageEntry) -> u64 {
+        match (self.frame_of(entry), entry.target) {
+            (Some(frame), _) => frame.content,
+            (None, Target::Swap { slot, .. }) => self.slot(slot).map_or(0, |slot| slot.content),
+            (None, _) => 0,
+        }
     }
 
     /// The frame of a number, if a page is in it.

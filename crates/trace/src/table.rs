@@ -126,9 +126,10 @@ const DONTNEED: usize = 20;
 const AGE: usize = 21;
 const SWAPOUT: usize = 22;
 const MIGRATE: usize = 23;
+const LAZYFREE: usize = 24;
 
 /// How many operations there are.
-pub const OPERATION_COUNT: usize = 24;
+pub const OPERATION_COUNT: usize = 25;
 
 /// Every operation. The index of a row is its number in an exact record, so rows may be appended and never reordered.
 pub static OPERATIONS: [Operation; OPERATION_COUNT] = TABLE;
@@ -453,6 +454,17 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         means: |_| Meaning::Other,
         effect: |_, _, _| (),
     },
+    operation! {
+        "lazyfree", "MADV_FREE: reclaim may drop the pages of A..B until they are written to",
+        args: [Process, WholeRange],
+        small: false,
+        weights: [0, 0, 2],
+        instead: MAP,
+        build: |x| OpKind::LazyFree { mm: MmId(x.p), start: x.a, end: x.b },
+        user: |x| SystemCall::on_range(system_call!(SYS_madvise), x.a, x.b, &constants![MADV_FREE]),
+        means: |_| Meaning::Other,
+        effect: |_, _, _| (),
+    },
 ];
 
 /// The modes of a walk: none of [`MODES`], then each.
@@ -542,6 +554,7 @@ impl OpKind {
             OpKind::Age { mm, page: a } => (AGE, page(mm, a)),
             OpKind::SwapOut { mm, page: a } => (SWAPOUT, page(mm, a)),
             OpKind::Migrate { mm, page: a } => (MIGRATE, page(mm, a)),
+            OpKind::LazyFree { mm, start, end } => (LAZYFREE, range(mm, start, end)),
         }
     }
 

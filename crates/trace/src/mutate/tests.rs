@@ -106,3 +106,12 @@ fn a_crossover_is_a_beginning_and_an_end() {
     }
     assert!(lengths[1..].iter().all(|&met| met), "{lengths:?}");
 }
+
+#[test]
+fn a_mutation_of_the_full_set_makes_no_operation_on_pages() {
+    assert_eq!(rows_of(OpSet::Full), rows_of(OpSet::Small));
+    for (row, operation) in OPERATIONS.iter().enumerate() {
+        assert_eq!(row < rows_of(OpSet::Full), operation.is_of(OpSet::Full), "{}", operation.keyword);
+        assert!(row < rows_of(OpSet::Pages));
+    }
+}

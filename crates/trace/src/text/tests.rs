@@ -78,6 +78,7 @@ dontneed p0 0x10..0x14
 age p0 0x10
 swapout p0 0x10 failpage=1
 migrate p0 0x10 failpage=1
+lazyfree p0 0x10..0x14
 ";
     let trace = parse(text).unwrap();
     assert_eq!(trace.to_string(), text);
@@ -97,7 +98,7 @@ fn nothing_is_a_trace() {
 #[test]
 fn errors_name_line_column_found_and_wanted() {
     let words = "an operation (map, fault, fork, unmap, exit, protect, advise, move, resize, grow, pin, unpin, walk, \
-                 uffdmove, mlock, munlock, mlockall, munlockall, brk, touch, dontneed, age, swapout, migrate), or expect";
+                 uffdmove, mlock, munlock, mlockall, munlockall, brk, touch, dontneed, age, swapout, migrate, lazyfree), or expect";
     let page = "a page number below 0x100000000, decimal or 0x hex";
     for (text, expected) in [
         ("mapp p0 1..2", format!("line 1, column 1: found \"mapp\", expected {words}")),

@@ -29,6 +29,8 @@ static inline int no_huge_page(void)
 }
 
 /* Macros: what they are given differs from release to release. */
+/* Nobody splits a folio: the caller leaves it as it is. */
+#define split_folio(folio) (-EBUSY)
 #define copy_huge_pud(...) no_huge_page()
 #define zap_huge_pud(...) no_huge_page()
 #define vm_normal_page_pud(vma, address, pud) NULL

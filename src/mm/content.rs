@@ -1,0 +1,231 @@
+//! What a process sees at its pages, where the kernel's own code keeps the page tables: an operation changes no page that it was
+//! not asked to change, wherever the page goes meanwhile.
+
+use super::meaning::UnexpectedEffect;
+use crate::rmap::MmId;
+use crate::trace::{OpKind, PageTables, Target};
+
+/// A page of a process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Page {
+    mm: MmId,
+    page: u64,
+    content: u64,
+    /// It is anonymous memory that must not be lost. Memory of a file comes back from there.
+    kept: bool,
+    /// Whether its entry lets the process write, says that it wrote, and that the page is its alone; none while nothing maps
+    /// it.
+    mapping: Option<(bool, bool, bool)>,
+}
+
+/// Every page that is there of every process, in order.
+pub(super) struct Contents(Vec<Page>);
+
+impl Contents {
+    pub(super) fn of(tables: &PageTables) -> Contents {
+        let page = |entry: &crate::trace::PageEntry| {
+            let frame = tables.frame_of(entry);
+            let mapped = frame.filter(|_| matches!(entry.target, Target::Frame(_)));
+            Page {
+                mm: entry.mm,
+                page: entry.page,
+                content: tables.content(entry),
+                kept: match frame {
+                    Some(frame) => frame.anon && (frame.swapbacked || frame.dirty || entry.dirty),
+                    None => entry.target != Target::Zero,
+                },
+                mapping: mapped.map(|frame| (entry.writable, entry.dirty, frame.exclusive)),
+            }
+        };
+        Contents(tables.entries.iter().map(page).collect())
+    }
+
+    fn at(&self, mm: MmId, page: u64) -> Option<&Page> {
+        let at = self.0.binary_search_by_key(&(mm, page), |page| (page.mm, page.page)).ok()?;
+        self.0.get(at)
+    }
+}
+
+/// The pages of its own process that an operation may change or take away, as a first and one past the last.
+fn may_change(operation: &OpKind) -> (u64, u64) {
+    match operation {
+        OpKind::Exit { .. } => (0, u64::MAX),
+        OpKind::Unmap { .. }
+        | OpKind::Move { .. }
+        | OpKind::Resize { .. }
+        | OpKind::DontNeed { .. }
+        | OpKind::LazyFree { .. }
+        | OpKind::Fault { read: false, .. }
+        | OpKind::Touch { write: true, .. } => operation.pages().unwrap_or((0, 0)),
+        _ => (0, 0),
+    }
+}
+
+/// Whether an operation leaves every entry as it is, but for the frame and the accessed bit.
+fn keeps_mappings(operation: &OpKind) -> bool {
+    matches!(
+        operation,
+        OpKind::Walk { .. } | OpKind::Age { .. } | OpKind::Migrate { .. } | OpKind::Touch { write: false, .. }
+    )
+}
+
+/// The first page that is not as the operation should have left it.
+pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: &Contents) -> Option<UnexpectedEffect> {
+    let found = |what, old: &Page, new: Option<&Page>| {
+        let is = new.map_or("is gone".to_owned(), |new| format!("holds {:#x} now", new.content));
+        Some(UnexpectedEffect {
+            what,
+            about: operation.keyword().to_owned(),
+            detail: format!("page {:#x} of {} held {:#x}, and {is}", old.page, old.mm, old.content),
+        })
+    };
+    let (start, end) = may_change(operation);
+    let of_process = |page: &Page| operation.process() == Some(page.mm);
+    for old in &before.0 {
+        if of_process(old) && (start..end).contains(&old.page) {
+            continue;
+        }
+        let new = after.at(old.mm, old.page);
+        match new {
+            None if old.kept => return found("page lost", old, None),
+            Some(new) if new.content != old.content => return found("content of a page changed", old, Some(new)),
+            _ if keeps_mappings(operation) && old.mapping != new.and_then(|new| new.mapping) => {
+                let mapping = |page: Option<&Page>| format!("{:?}", page.and_then(|page| page.mapping));
+                return Some(UnexpectedEffect {
+                    what: "entry of a page changed",
+                    about: operation.keyword().to_owned(),
+                    detail: format!(
+                        "page {:#x} of {}: writable, dirty, exclusive: {} is now {}",
+                        old.page,
+                        old.mm,
+                        mapping(Some(old)),
+                        mapping(new)
+                    ),
+                });
+            }
+            _ => {}
+        }
+    }
+    if !done {
+        return None;
+    }
+    match *operation {
+        // Nothing is left in the page table, so that the next access finds an empty page or the file's.
+        OpKind::DontNeed { mm, start, end } => {
+            let mut left = after.0.iter().filter(|page| page.mm == mm && (start..end).contains(&page.page));
+            left.next().and_then(|page| found("page still there", before.at(mm, page.page).unwrap_or(page), Some(page)))
+        }
+        // A child finds what its parent has, and what is moved goes along.
+        OpKind::Fork { parent, child } => after.0.iter().filter(|page| page.mm == child).find_map(|new| {
+            let old = before.at(parent, new.page)?;
+            if old.content == new.content { None } else { found("content is not the parent's", old, Some(new)) }
+        }),
+        OpKind::Move { mm, start, end, to, .. } => before.0.iter().find_map(|old| {
+            if old.mm != mm || !old.kept || !(start..end).contains(&old.page) {
+                return None;
+            }
+            let new = after.at(mm, old.page - start + to);
+            match new {
+                Some(new) if new.content == old.content => None,
+                _ => found("moved page is another", old, new),
+            }
+        }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::{Frame, PageEntry};
+
+    const P0: MmId = MmId(0);
+    const P1: MmId = MmId(1);
+
+    /// Pages that map frames of their own: process, page, content.
+    fn contents(pages: &[(MmId, u64, u64)], change: impl Fn(&mut PageTables)) -> Contents {
+        let mut tables = PageTables::default();
+        for (frame, &(mm, page, content)) in (2..).zip(pages) {
+            let target = Target::Frame(frame);
+            tables.entries.push(PageEntry { mm, page, target, writable: true, dirty: true });
+            tables.frames.push(Frame {
+                frame,
+                head: frame,
+                birth: 0,
+                anon: true,
+                exclusive: true,
+                swapbacked: true,
+                locked: false,
+                file: false,
+                swapcache: false,
+                as_told: true,
+                references: 1,
+                mapcount: 1,
+                index: page,
+                anon_vma: None,
+                dirty: false,
+                content,
+            });
+        }
+        change(&mut tables);
+        Contents::of(&tables)
+    }
+
+    fn what(operation: OpKind, before: &Contents, after: &Contents) -> Option<&'static str> {
+        changed(&operation, true, before, after).map(|effect| effect.what)
+    }
+
+    #[test]
+    fn a_page_changes_only_if_it_is_written_to_or_given_up() {
+        let as_it_is = |_: &mut PageTables| {};
+        let before = contents(&[(P0, 0x10, 7), (P0, 0x11, 8)], as_it_is);
+        let other = contents(&[(P0, 0x10, 9), (P0, 0x11, 8)], as_it_is);
+        let gone = contents(&[(P0, 0x11, 8)], as_it_is);
+        let write = |page| OpKind::Touch { mm: P0, page, write: true };
+        assert_eq!(what(write(0x10), &before, &other), None);
+        assert_eq!(what(write(0x11), &before, &other), Some("content of a page changed"));
+        assert_eq!(what(OpKind::SwapOut { mm: P0, page: 0x10 }, &before, &gone), Some("page lost"));
+        let dontneed = |end| OpKind::DontNeed { mm: P0, start: 0x10, end };
+        assert_eq!(what(dontneed(0x11), &before, &gone), None);
+        assert_eq!(what(dontneed(0x12), &before, &gone), Some("page still there"));
+        assert_eq!(what(OpKind::Unmap { mm: P1, start: 0x10, end: 0x11 }, &before, &gone), Some("page lost"));
+        // What may be dropped is not lost, unless it was written to.
+        let lazy = |dirty: bool| {
+            contents(&[(P0, 0x10, 7), (P0, 0x11, 8)], move |tables| {
+                tables.frames[0].swapbacked = false;
+                tables.entries[0].dirty = dirty;
+            })
+        };
+        assert_eq!(what(OpKind::SwapOut { mm: P0, page: 0x10 }, &lazy(false), &gone), None);
+        assert_eq!(what(OpKind::SwapOut { mm: P0, page: 0x10 }, &lazy(true), &gone), Some("page lost"));
+    }
+
+    #[test]
+    fn migration_leaves_every_entry_as_it_is() {
+        let pages = [(P0, 0x10, 7)];
+        let before = contents(&pages, |_| {});
+        let migrate = OpKind::Migrate { mm: P0, page: 0x10 };
+        assert_eq!(what(migrate, &before, &contents(&pages, |_| {})), None);
+        let changes: [fn(&mut PageTables); 3] = [
+            |tables| tables.entries[0].writable = false,
+            |tables| tables.entries[0].dirty = false,
+            |tables| tables.frames[0].exclusive = false,
+        ];
+        for change in changes {
+            assert_eq!(what(migrate, &before, &contents(&pages, change)), Some("entry of a page changed"));
+        }
+    }
+
+    #[test]
+    fn a_child_and_a_new_place_have_the_content() {
+        let before = contents(&[(P0, 0x10, 7)], |_| {});
+        let fork = OpKind::Fork { parent: P0, child: P1 };
+        let forked = |content| contents(&[(P0, 0x10, 7), (P1, 0x10, content)], |_| {});
+        assert_eq!(what(fork, &before, &forked(7)), None);
+        assert_eq!(what(fork, &before, &forked(8)), Some("content is not the parent's"));
+        let moves = OpKind::Move { mm: P0, start: 0x10, end: 0x11, to: 0x20, dontunmap: false };
+        assert_eq!(what(moves, &before, &contents(&[(P0, 0x20, 7)], |_| {})), None);
+        assert_eq!(what(moves, &before, &contents(&[(P0, 0x20, 8)], |_| {})), Some("moved page is another"));
+        assert_eq!(what(moves, &before, &contents(&[], |_| {})), Some("moved page is another"));
+    }
+}
