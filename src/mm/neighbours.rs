@@ -49,7 +49,12 @@ pub(super) fn unmerged(operation: &OpKind, before: &[Mapped], after: &[Mapped], 
         (Some(new), _) => Some(new),
         // What moves to beside where it stays mapped is kept apart from it.
         (None, OpKind::Move { dontunmap: false, .. }) => {
-            let [start, end] = first_moved(operation, before)?.1;
+            let (was, [start, end]) = first_moved(operation, before)?;
+            let arrived = after.iter().find(|vma| (vma.range.start..vma.range.end).contains(&start))?;
+            // Where the anon_vma was lost on the way, what is next to it says nothing: the folios tell that.
+            if was.faulted() && !arrived.faulted() {
+                return None;
+            }
             Some(NewRange { start, end, merges_up_to: end })
         }
         _ => None,
@@ -186,6 +191,8 @@ mod tests {
         assert_eq!(unmerged(&moves, &before, &apart, true), Some(4));
         assert_eq!(unmerged(&moves, &before, &apart, false), None);
         assert_eq!(unmerged(&moves, &before, &[vma(0, 4), child(vma(4, 8))], true), None);
+        // What lost its anon_vma on the way is not asked about.
+        assert_eq!(unmerged(&moves, &before, &[vma(0, 4), vma(4, 8)], true), None);
         // And the other way round.
         let before = [touched(vma(0, 4)), placed(20, 24, 20)];
         assert_eq!(unmerged(&moves, &before, &[touched(vma(0, 4)), vma(4, 8)], false), Some(4));
