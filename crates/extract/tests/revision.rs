@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{edit, new_tree, old_tree};
+use common::{LOCKS_WHOLE_FOLIOS, REMEMBERS_MMS, edit, new_tree, old_tree};
 use rmap_extract::revision::{self, Revision, RevisionError};
 
 /// What the oldest generation has.
@@ -95,6 +95,7 @@ fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
     let alloc = "\tmine = anon_vma_alloc();\n\tlink = anon_vma_chain_alloc(GFP_KERNEL);\n";
     let clone = "\tif (anon_vma_clone(vma, parent))\n\t\treturn -ENOMEM;\n";
     let loop_start = "\tlist_for_each_entry(link, &from->anon_vma_chain, same_vma) {\n";
+    let (chain, get) = ("struct anon_vma_chain {\n", "struct anon_vma *folio_get_anon_vma(struct folio *folio)\n");
     let unlink_start = "\tlist_for_each_entry_safe(link, next, &vma->anon_vma_chain, same_vma) {\n";
     let lock = "\t\troot = lock_anon_vma_root(root, link->anon_vma);\n";
     let gives_up = "\tif (rwc->try_lock)\n\t\treturn NULL;\n";
@@ -170,6 +171,8 @@ fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
                 ),
             ],
         ),
+        ("remembers_mms", &[("include/linux/rmap.h", chain.into(), format!("{REMEMBERS_MMS}\n{chain}"))]),
+        ("locks_whole_folios", &[(rmap, get.into(), format!("{LOCKS_WHOLE_FOLIOS}\n{get}"))]),
         ("munmap_splits_first_below", &[("mm/mmap.c", "vma->start, 0".into(), "vma->start, 1".into())]),
         ("munmap_splits_last_above", &[("mm/mmap.c", "vma->end, 1".into(), "vma->end, 0".into())]),
     ];
@@ -189,6 +192,8 @@ fn each_behaviour_missing_from_a_new_tree_clears_its_field_alone() {
         ("unlink_clears_anon_vma", "mm/rmap.c", "\tvma->anon_vma = NULL;\n\tanon", "\tanon"),
         ("keyed_by_anon_pgoff", "mm/interval_tree.c", "_anon_pgoff(", "_pgoff("),
         ("prepare_asserts_mmap_lock", "mm/rmap.c", "\tmmap_assert_locked(vma->vm_mm);\n\tvma->", "\tvma->"),
+        ("remembers_mms", "include/linux/rmap.h", "folio_set_mm_id(", "folio_set_owner("),
+        ("locks_whole_folios", "mm/rmap.c", "pages == folio_nr_pages(folio)", "pages == 1"),
     ];
     for (field, file, from, to) in cases {
         let dir = new();

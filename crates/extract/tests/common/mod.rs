@@ -453,8 +453,8 @@ pub fn old_tree(tree: &Path, version: &str) {
 /// A tree like 7.3; the version is for the Makefile alone.
 pub fn new_tree(tree: &Path, version: &str) {
     common_files(tree, version);
-    write(tree, "mm/rmap.c", &format!("{}{}", new_rmap(), folio_side(false, true)));
-    write(tree, "include/linux/rmap.h", &guarded("RMAP_H", &format!("{STRUCTS}\n{WALK_CONTROL}")));
+    write(tree, "mm/rmap.c", &format!("{}{}{LOCKS_WHOLE_FOLIOS}", new_rmap(), folio_side(false, true)));
+    write(tree, "include/linux/rmap.h", &guarded("RMAP_H", &format!("{STRUCTS}\n{WALK_CONTROL}{REMEMBERS_MMS}")));
     folio_files(tree, &format!("{OPERATION}\n{}", inlines(true)), true);
     let mut geometry = String::new();
     for name in ["vma_pages", "vma_last_pgoff", "vma_start_anon_pgoff", "vma_last_anon_pgoff"] {
@@ -472,6 +472,21 @@ pub fn new_tree(tree: &Path, version: &str) {
     let keys = ["vma_start_anon_pgoff(link->vma)", "vma_last_anon_pgoff(link->vma)"];
     write(tree, "mm/interval_tree.c", &interval_tree("anon_rmap_tree", keys));
 }
+
+pub const REMEMBERS_MMS: &str = "
+static inline void folio_set_mm_id(struct folio *folio, int slot, int id)
+{
+	folio->ids[slot] = id;
+}
+";
+
+pub const LOCKS_WHOLE_FOLIOS: &str = "
+static void __folio_add_anon_rmap(struct folio *folio, int pages, struct vm_area_struct *vma)
+{
+	if (pages == folio_nr_pages(folio))
+		mlock_vma_folio(folio, vma);
+}
+";
 
 const VMA_FLAGS: &str = "#define VM_ACCESS_FLAGS 7\n";
 
