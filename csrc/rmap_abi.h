@@ -207,8 +207,8 @@ enum rmap_node {
  * mm:     tag, mm, MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES, pgtables_bytes, page
  *         tables in it, the topmost not counted
  * entry:  tag, mm, page, rmap_page_entry bits, frame or slot
- * frame:  tag, frame, how many frames were taken before it, rmap_page_frame bits, references,
- *         mappings, index, anon_vma + 1 or 0, the first frame of its folio, content
+ * frame:  tag, frame, rmap_page_frame bits, references, mappings, index, anon_vma + 1 or 0, the
+ *         first frame of its folio, content
  * slot:   tag, slot of the swap device that is in use, what its count says, frame of its page in
  *         the swap cache or 0, content
  *         Content is a number that each write to a page changes; 0 is an empty page's.

@@ -134,10 +134,8 @@ static struct page *frames_take(unsigned int order)
 	for (uint32_t i = 0; i < 1u << order; i++) {
 		memset(&page[i], 0, sizeof(page[i]));
 		page[i]._mapcount.counter = -1;
-		layer->notes[number + i] =
-			(struct frame_notes) { .live = true, .birth = layer->births };
+		layer->notes[number + i] = (struct frame_notes) { .live = true };
 	}
-	layer->births++;
 	page->_refcount.counter = 1;
 	layer->notes[number].order = order;
 	return page;
@@ -450,7 +448,7 @@ static void page_layer_clear(struct rmap_world *w)
 	memset(layer->node, 0, sizeof(layer->node));
 	layer->nr_frames = ZERO_FRAME;
 	memset(layer->first_free, 0, sizeof(layer->first_free));
-	layer->births = layer->live_pages = layer->live_tables = 0;
+	layer->live_pages = layer->live_tables = 0;
 	layer->writes = layer->flushes = layer->attempts = layer->injected = 0;
 	layer->fail = (struct rmap_fail) { 0 };
 	layer->orders = layer->huge_settings = 0;

@@ -35,7 +35,6 @@ struct frame_notes {
 	struct table_memory *table;	/* NULL: no page table */
 	uint64_t content;		/* what is in the page */
 	uint32_t next_free;		/* of its order */
-	uint32_t birth;			/* how many frames were taken before */
 	bool live;
 	/* Of the first frame of a folio: what the calls told of last. */
 	bool told;
@@ -64,7 +63,6 @@ struct page_layer {
 	struct frame_notes *notes;
 	uint32_t nr_frames;		/* used since the reset, the unused frame 0 too */
 	uint32_t first_free[ORDER_MAX + 1];	/* by order; 0: none */
-	uint32_t births;		/* frames taken since the reset */
 	uint32_t told_first, told_count;	/* pages of the folio of this call */
 	uint32_t live_pages, live_tables;
 	struct table_memory *free_tables;

@@ -128,7 +128,6 @@ static void tell_frame(uint32_t frame)
 
 	put_word(RMAP_PAGES_FRAME);
 	put_word(frame);
-	put_word(layer->notes[frame].birth);
 	put_word(frame_bits(page, folio));
 	put_word((int64_t)folio->page._refcount.counter);
 	put_word((int64_t)page->_mapcount.counter + 1);

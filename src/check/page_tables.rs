@@ -256,20 +256,16 @@ mod tests {
         Frame {
             frame,
             head: frame,
-            birth: 0,
             anon: true,
             exclusive: true,
             swapbacked: true,
-            locked: false,
-            file: false,
-            swapcache: false,
             as_told: true,
             references: 1,
             mapcount: 1,
             index: 0x10,
             anon_vma: Some(AnonVmaId(0)),
-            dirty: false,
             content: 1,
+            ..Frame::default()
         }
     }
 

@@ -46,13 +46,12 @@ pub(super) fn decode(mut words: &[u64], out: &mut PageTables) -> Option<()> {
                 rest
             }
             t if t == Record::RMAP_PAGES_FRAME as u64 => {
-                let (&[frame, birth, bits, references, mapcount, index, anon_vma, head, content], rest) =
+                let (&[frame, bits, references, mapcount, index, anon_vma, head, content], rest) =
                     rest.split_first_chunk()?;
                 use abi::rmap_page_frame as bit;
                 out.frames.push(Frame {
                     frame: u32::try_from(frame).ok()?,
                     head: u32::try_from(head).ok()?,
-                    birth,
                     anon: is(bits, bit::RMAP_FRAME_ANON as u64),
                     exclusive: is(bits, bit::RMAP_FRAME_EXCLUSIVE as u64),
                     swapbacked: is(bits, bit::RMAP_FRAME_SWAPBACKED as u64),

@@ -151,20 +151,11 @@ mod tests {
             tables.frames.push(Frame {
                 frame,
                 head: frame,
-                birth: 0,
                 anon: true,
                 exclusive: true,
                 swapbacked: true,
-                locked: false,
-                file: false,
-                swapcache: false,
-                as_told: true,
-                references: 1,
-                mapcount: 1,
-                index: page,
-                anon_vma: None,
-                dirty: false,
                 content,
+                ..Frame::default()
             });
         }
         change(&mut tables);

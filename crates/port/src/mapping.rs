@@ -300,7 +300,7 @@ impl Port {
             page.exclusive |= exclusive;
             shared += u32::from(page.exclusive && page.mapcount > 1);
         }
-        // A small folio is looked at for itself, and then for its page (since 6.13 or so; before, once).
+        // 6.12 looks at a small folio once; kernels that lock whole folios look at it for itself, and then for its page.
         if self.large(pages.folio).is_none() && self.revision.locks_whole_folios {
             shared *= 2;
         }

@@ -55,14 +55,12 @@ pub struct MmPages {
 }
 
 /// A page's frame.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Frame {
     /// Its number.
     pub frame: u32,
     /// The first frame of its folio.
     pub head: u32,
-    /// How many frames were taken before it: another number is another page in the same frame.
-    pub birth: u64,
     /// It is anonymous memory.
     pub anon: bool,
     /// `PageAnonExclusive()`
