@@ -477,9 +477,11 @@ fn kernels_lists_name_version_revision_origin_and_patches() {
             None => "    vma       kernel\n".to_owned(),
             Some(why) => format!("    vma       model (no kernel VMA code: {why})\n"),
         };
-        if r.without_pages_layer().is_none() {
-            expected += "    pages     kernel\n";
-        }
+        expected += &match (r.without_pages_layer(), r.without_vma_layer()) {
+            (None, _) => "    pages     kernel\n".to_owned(),
+            (Some(why), None) => format!("    pages     model (no kernel page-table code: {why})\n"),
+            (Some(_), Some(_)) => String::new(),
+        };
         r.patches.iter().for_each(|patch| expected += &format!("    patch     {patch}\n"));
     }
     assert_eq!(said, expected);

@@ -64,8 +64,13 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             None => print("    vma       kernel\n")?,
             Some(why) => print(format_args!("    vma       model (no kernel VMA code: {why})\n"))?,
         }
-        if reference.without_pages_layer().is_none() {
-            print("    pages     kernel\n")?;
+        // Without the VMA code there is nothing to serve.
+        match reference.without_pages_layer() {
+            None => print("    pages     kernel\n")?,
+            Some(why) if reference.without_vma_layer().is_none() => {
+                print(format_args!("    pages     model (no kernel page-table code: {why})\n"))?;
+            }
+            Some(_) => {}
         }
         for patch in reference.patches {
             print(format_args!("    patch     {patch}\n"))?;
