@@ -39,6 +39,7 @@ fn main() -> ExitCode {
     let workshop = Workshop::open_optimised(faults.map(|(of, fault)| Planted {
         of,
         fault,
+        apart: true,
         with_vma_code: true,
         with_pages: false,
     }));

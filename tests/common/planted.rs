@@ -1,8 +1,9 @@
 //! Planting faults: a copy of this workspace and of two references in the target directory, text
 //! replaced in them, built, and the tool run on what comes of it.
 //!
-//! One build has them all. A fault in the C is a reference of its own, beside the sound ones. A function of the port that has
-//! faults stands there once for each and once as it is, and the environment says which is meant ([`CHOSEN`]).
+//! One build has them all. A function that has faults stands there once for each and once as it is, and the environment says which
+//! is meant ([`CHOSEN`]): the port's, and the kernel's in one reference for each sound one. A fault in the C that is compared with
+//! the sound reference, or measured, is a reference of its own.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -69,34 +70,64 @@ fn rust_function(text: &str, name: &str) -> Option<Range<usize>> {
     Some(line..end)
 }
 
-/// The variable with the number of the fault in the port, from 1; without it the port is sound.
+/// The variable with the number of the fault, from 1 in the port and from [`FIRST_IN_C`]; without it all is sound.
 const CHOSEN: &str = "RMAP_PLANTED";
 
-/// A file of the port with all its faults, each with its number.
-fn plant_in_port(file: &str, text: &str, faults: &[(usize, &Fault)]) -> Result<String, String> {
+/// The number of the first fault in the C.
+const FIRST_IN_C: usize = 1000;
+
+/// A language in which faults are planted.
+struct Language {
+    /// Where a function is defined.
+    function: fn(&str, &str) -> Option<Range<usize>>,
+    /// What comes before the choice of the fault of a number.
+    chosen: fn(usize) -> String,
+    /// A body, to be one of several of one function.
+    body: fn(&str) -> String,
+}
+
+const RUST: Language =
+    Language { function: rust_function, chosen: |number| format!("if crate::planted({number}) "), body: str::to_owned };
+
+const C: Language =
+    Language { function: c_function, chosen: |number| format!("if (rmap_planted({number})) "), body: as_a_block };
+
+/// A body of a C function, to be a block of it: each label is the block's, since another may have it too, and no line
+/// looks like the function's end.
+fn as_a_block(body: &str) -> String {
+    let is_label = |name: &&str| {
+        *name != "default" && !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let labels: Vec<&str> = body.lines().filter_map(|line| line.trim().strip_suffix(':')).filter(is_label).collect();
+    let declare = if labels.is_empty() { String::new() } else { format!("\n__label__ {};", labels.join(", ")) };
+    format!("{{{declare}{}", body[1..].replace("\n}", "\n\t}"))
+}
+
+/// A file with all its faults, each with its number.
+fn plant_choices(language: &Language, file: &str, text: &str, faults: &[(usize, &Fault)]) -> Result<String, String> {
     let mut bodies: BTreeMap<&str, String> = BTreeMap::new();
     for (number, fault) in faults {
-        let planted = fault.plant(text.to_owned(), rust_function)?;
+        let planted = fault.plant(text.to_owned(), language.function)?;
         let mut functions: Vec<&str> = fault.edits.iter().map(|edit| edit.within).collect();
         functions.dedup();
         for name in functions {
-            let (_, body) = head_and_body(&planted, name).ok_or_else(|| format!("{file}: {name}()"))?;
-            let choices = bodies.entry(name).or_default();
-            let _ = write!(choices, "if crate::planted({number}) {} else ", &planted[body]);
+            let (_, body) = head_and_body(language, &planted, name).ok_or_else(|| format!("{file}: {name}()"))?;
+            let (chosen, body) = ((language.chosen)(*number), (language.body)(&planted[body]));
+            let _ = write!(bodies.entry(name).or_default(), "{chosen}{body} else ");
         }
     }
     let mut text = text.to_owned();
     for (name, choices) in bodies {
-        let (head, body) = head_and_body(&text, name).ok_or_else(|| format!("{file}: {name}()"))?;
-        let chosen = format!("{}{{\n{choices}{}\n}}", &text[head.clone()], &text[body.clone()]);
+        let (head, body) = head_and_body(language, &text, name).ok_or_else(|| format!("{file}: {name}()"))?;
+        let chosen = format!("{}{{\n{choices}{}\n}}", &text[head.clone()], (language.body)(&text[body.clone()]));
         text.replace_range(head.start..body.end, &chosen);
     }
     Ok(text)
 }
 
-/// Where the head of a Rust function is, in a formatted file, and where its body is, with its braces.
-fn head_and_body(text: &str, name: &str) -> Option<(Range<usize>, Range<usize>)> {
-    let Range { start, end } = rust_function(text, name)?;
+/// Where the head of a function is, in a formatted file, and where its body is, with its braces.
+fn head_and_body(language: &Language, text: &str, name: &str) -> Option<(Range<usize>, Range<usize>)> {
+    let Range { start, end } = (language.function)(text, name)?;
     let body = start + text[start..end].find("{\n")?;
     Some((start..body, body..start + text[start..end].trim_end().len()))
 }
@@ -107,7 +138,9 @@ pub struct Planted<'f> {
     pub of: &'static str,
     /// What.
     pub fault: &'f Fault,
-    /// Whether the kernel's VMA code is to drive it too: to build that takes longer than all else.
+    /// Whether it is a reference of its own, by its name.
+    pub apart: bool,
+    /// Whether the kernel's VMA code is to drive it too, if it is one: to build that takes longer than all else.
     pub with_vma_code: bool,
     /// Whether the kernel's page-table code is to run too.
     pub with_pages: bool,
@@ -115,7 +148,7 @@ pub struct Planted<'f> {
 
 /// What the tool was asked to do to find a fault.
 pub struct Hunt {
-    /// The reference.
+    /// The reference, or a fault in the C.
     pub kernel: &'static str,
     /// What makes the rmap calls: `model`, or `kernel`, the kernel's own VMA code; `pages`: with its page-table code.
     pub vma: &'static str,
@@ -142,6 +175,8 @@ pub struct Found {
 /// The copies and what is built of them.
 pub struct Workshop {
     dir: PathBuf,
+    /// The reference that has a fault in the C which is none by itself, and its number there.
+    shared: BTreeMap<String, (String, usize)>,
     /// Holds the sound references and one for each fault in the C; its port is sound unless a fault in it is chosen.
     pub binary: PathBuf,
     /// Whether it is built as it is used, to measure, rather than quickly.
@@ -162,7 +197,7 @@ impl Workshop {
 
     fn open_in<'f>(dir: &str, optimised: bool, in_c: impl Iterator<Item = Planted<'f>>, in_port: &[&Fault]) -> Self {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(dir);
-        let mut workshop = Workshop { binary: PathBuf::new(), dir, optimised };
+        let mut workshop = Workshop { binary: PathBuf::new(), dir, shared: BTreeMap::new(), optimised };
         workshop.fill_cache(in_c);
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
         let changed = changed(workspace, in_port);
@@ -183,7 +218,7 @@ impl Workshop {
         self.dir.join("kernels")
     }
 
-    fn fill_cache<'f>(&self, faults: impl Iterator<Item = Planted<'f>>) {
+    fn fill_cache<'f>(&mut self, faults: impl Iterator<Item = Planted<'f>>) {
         if self.cache().exists() {
             fs::remove_dir_all(self.cache()).unwrap();
         }
@@ -191,20 +226,29 @@ impl Workshop {
         let to = Cache::at(self.cache());
         let newest = default_set(&from).unwrap().pop();
         let newest = newest.expect("no kernel reference in the cache: run the tests by `make test`");
-        let add = |name: &str, base: &str, planted: Option<&Planted>| -> Result<(), String> {
+        let add = |name: &str, base: &str, faults: &[(usize, Planted)]| -> Result<(), String> {
             let base = from.load(if base == AFTER { &newest } else { base }).map_err(|error| error.to_string())?;
             let staging = to.stage(name).map_err(|error| error.to_string())?;
             copy_needed(&base.tree(), &staging.tree()).map_err(|error| error.to_string())?;
+            let mut by_file: BTreeMap<&str, Vec<(usize, &Fault)>> = BTreeMap::new();
+            for (number, planted) in faults {
+                by_file.entry(planted.fault.file).or_default().push((*number, planted.fault));
+            }
             let mut changed = Vec::new();
-            if let Some(Planted { fault, with_vma_code, with_pages, .. }) = planted {
-                let path = staging.tree().join(fault.file);
+            for (file, faults) in by_file {
+                let path = staging.tree().join(file);
                 let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-                let faulty = fault.plant(text.clone(), c_function)?;
+                let faulty = match faults[..] {
+                    [(0, fault)] => fault.plant(text.clone(), c_function)?,
+                    _ => plant_choices(&C, file, &text, &faults)?,
+                };
                 fs::write(&path, &faulty).map_err(|error| error.to_string())?;
-                if !self.optimised && COUNTED.contains(&fault.name) {
-                    let before = Texts::of(fault.file, &text);
-                    changed = Texts::of(fault.file, &faulty).not_in(&before, &staging.tree());
+                if !self.optimised && COUNTED.contains(&faults[0].1.name) {
+                    let before = Texts::of(file, &text);
+                    changed = Texts::of(file, &faulty).not_in(&before, &staging.tree());
                 }
+            }
+            if let [(0, Planted { with_vma_code, with_pages, .. })] = faults {
                 let left_out = [(with_vma_code, ONLY_OF_VMA_CODE), (with_pages, ONLY_OF_PAGES)];
                 for (_, file) in left_out.into_iter().filter(|(with, _)| !**with) {
                     fs::remove_file(staging.tree().join(file)).map_err(|error| error.to_string())?;
@@ -214,8 +258,21 @@ impl Workshop {
             staging.install(&note).map(drop).map_err(|error| error.to_string())
         };
         let mut failures: Vec<String> =
-            [BEFORE, AFTER].into_iter().filter_map(|sound| add(sound, sound, None).err()).collect();
-        failures.extend(faults.filter_map(|planted| add(planted.fault.name, planted.of, Some(&planted)).err()));
+            [BEFORE, AFTER].into_iter().filter_map(|sound| add(sound, sound, &[]).err()).collect();
+        let mut shared: BTreeMap<&str, Vec<(usize, Planted)>> = BTreeMap::new();
+        for (planted, number) in faults.zip(FIRST_IN_C..) {
+            match planted.apart {
+                true => failures.extend(add(planted.fault.name, planted.of, &[(0, planted)]).err()),
+                false => shared.entry(planted.of).or_default().push((number, planted)),
+            }
+        }
+        for (of, faults) in shared {
+            let name = format!("{of}-faults");
+            failures.extend(add(&name, of, &faults).err());
+            self.shared.extend(
+                faults.iter().map(|(number, planted)| (planted.fault.name.to_owned(), (name.clone(), *number))),
+            );
+        }
         assert!(failures.is_empty(), "{}", failures.join("\n"));
     }
 
@@ -341,10 +398,12 @@ impl Workshop {
 
     /// The tool, to be run as a hunt says.
     fn tool(&self, command: &str, hunt: &Hunt) -> Command {
-        let Hunt { kernel, vma, side, .. } = hunt;
+        let Hunt { kernel, vma, side, in_port, .. } = hunt;
+        let (kernel, chosen) =
+            self.shared.get(*kernel).map_or((*kernel, *in_port), |(kernel, number)| (kernel, *number));
         let mut tool = Command::new(&self.binary);
         tool.args([command, "--kernel", kernel, "--vma", vma, "--side", side]);
-        tool.env("NO_COLOR", "1").env_remove("RMAP_KNOWN").env(CHOSEN, hunt.in_port.to_string());
+        tool.env("NO_COLOR", "1").env_remove("RMAP_KNOWN").env(CHOSEN, chosen.to_string());
         tool
     }
 
@@ -382,7 +441,31 @@ fn changed(workspace: &Path, in_port: &[&Fault]) -> BTreeMap<PathBuf, String> {
     // Lest the copy's library, among the files of the build that this test is part of, be taken for that of the workspace.
     let manifest = read("Cargo.toml") + "\n[lib]\nname = \"rmap_diff_planted\"\n";
     let main = read("src/main.rs").replace("rmap_diff::", "rmap_diff_planted::");
-    let mut changed = BTreeMap::from([(PathBuf::from("Cargo.toml"), manifest), (PathBuf::from("src/main.rs"), main)]);
+    // Where the C sees it, whatever of the kernel is included later.
+    const FIRST_INCLUDED: &str = "csrc/stubs/instrument.h";
+    let c = read(FIRST_INCLUDED)
+        + &format!(
+            "
+#ifndef RMAP_PLANTED
+#define RMAP_PLANTED
+extern char *getenv(const char *);
+extern int atoi(const char *);
+static __attribute__((unused)) int rmap_planted(int number)
+{{
+	static int chosen = -1;
+
+	if (chosen < 0)
+		chosen = getenv({CHOSEN:?}) ? atoi(getenv({CHOSEN:?})) : 0;
+	return chosen == number;
+}}
+#endif
+"
+        );
+    let mut changed = BTreeMap::from([
+        (PathBuf::from("Cargo.toml"), manifest),
+        (PathBuf::from("src/main.rs"), main),
+        (PathBuf::from(FIRST_INCLUDED), c),
+    ]);
     if in_port.is_empty() {
         return changed;
     }
@@ -390,7 +473,8 @@ fn changed(workspace: &Path, in_port: &[&Fault]) -> BTreeMap<PathBuf, String> {
     for (fault, number) in in_port.iter().zip(1..) {
         by_file.entry(fault.file).or_default().push((number, fault));
     }
-    let planted = by_file.into_iter().map(|(file, faults)| Ok((file, plant_in_port(file, &read(file), &faults)?)));
+    let planted =
+        by_file.into_iter().map(|(file, faults)| Ok((file, plant_choices(&RUST, file, &read(file), &faults)?)));
     let planted: BTreeMap<&str, String> =
         planted.collect::<Result<_, String>>().unwrap_or_else(|error| panic!("{error}"));
     changed.extend(planted.into_iter().map(|(file, text)| (PathBuf::from(file), text)));
