@@ -303,6 +303,7 @@ static struct mm_struct *given_mm(uint32_t mm)
 #include "vma/operations.h"
 #ifdef RMAP_PAGES
 #include "pages/folios.h"
+#include "pages/walks.h"
 #endif
 #else
 /* The VMA slab (vm_area_alloc, vm_area_dup, vm_area_free) and the VMA's range: ours. */

@@ -89,12 +89,46 @@ enum rmap_event_kind {
 	RMAP_EVENT_STAT = 22,
 	RMAP_EVENT_MLOCK = 23,		/* mlock_folio(). object: folio */
 	RMAP_EVENT_MUNLOCK = 24,	/* munlock_folio(). object: folio */
+	/* Of a walk of a folio's mappings. */
+	/*
+	 * A page table entry is written. arg: mm; flags: rmap_page_entry; object: frame or slot;
+	 * other: page
+	 */
+	RMAP_EVENT_ENTRY = 25,
+	/* TLBs are flushed. arg: mm; flags: 1 if it is put off; object: page; other: how many */
+	RMAP_EVENT_FLUSH = 26,
+	/* MMU notifiers. arg: 1 at the end; object: page; other: how many */
+	RMAP_EVENT_NOTIFY = 27,
+	/* A counter changes. arg: mm; flags: rmap_counter; object: by how much, a signed number */
+	RMAP_EVENT_COUNTER = 28,
+	/* An entry more names a slot of the swap device, or one less (arg 1). object: slot */
+	RMAP_EVENT_SLOT = 29,
+	/* How the walk leaves it. flags: rmap_page_frame; object: folio; other: references */
+	RMAP_EVENT_LEFT = 30,
 };
 
 /* Statistics of a node: the trees number theirs differently. */
 enum rmap_stat {
 	RMAP_STAT_ANON_MAPPED = 0,
 	RMAP_STAT_FILE_MAPPED = 1,
+};
+
+/* Counters of an mm. */
+enum rmap_counter {
+	RMAP_COUNTER_FILE_PAGES = 0,
+	RMAP_COUNTER_ANON_PAGES = 1,
+	RMAP_COUNTER_SWAP_ENTRIES = 2,
+	RMAP_COUNTER_SHMEM_PAGES = 3,
+};
+
+/* What a walk is to do: the trees number theirs differently. */
+enum rmap_walk_flag {
+	RMAP_TTU_SPLIT_HUGE_PMD = 1,
+	RMAP_TTU_IGNORE_MLOCK = 2,
+	RMAP_TTU_SYNC = 4,
+	RMAP_TTU_HWPOISON = 8,
+	RMAP_TTU_BATCH_FLUSH = 16,
+	RMAP_TTU_RMAP_LOCKED = 32,
 };
 
 /* Flags of RMAP_EVENT_ENTER. */
@@ -232,7 +266,9 @@ enum rmap_page_entry {
 	RMAP_ENTRY_ZERO = 16,		/* the zero page */
 	RMAP_ENTRY_SWAP = 32,
 	RMAP_ENTRY_MIGRATION = 64,
+	/* of a swap entry, or of a migration entry that cannot be written to */
 	RMAP_ENTRY_SWAP_EXCLUSIVE = 128,
+	RMAP_ENTRY_NO_ACCESS = 256,	/* present for the kernel alone: PROT_NONE */
 };
 
 enum rmap_page_frame {
@@ -327,6 +363,13 @@ enum rmap_call_kind {
 	RMAP_FOLIO_DUP_FILE_RMAP = 36,
 	RMAP_FOLIO_TRY_DUP_ANON_RMAP = 37,
 	RMAP_FOLIO_TRY_SHARE_ANON_RMAP = 38,
+	/* A page table entry is written, by anybody but a walk of these. */
+	RMAP_ENTRY_SET = 39,
+	/* Walks of the mappings of an anonymous folio. */
+	RMAP_TRY_TO_UNMAP = 40,
+	RMAP_TRY_TO_MIGRATE = 41,
+	RMAP_FOLIO_REFERENCED = 42,
+	RMAP_REMOVE_MIGRATION_PTES = 43,
 	/*
 	 * Reported by a driver behind the interface, never called: page-table updates, and events
 	 * of no call.
@@ -548,6 +591,49 @@ struct rmap_call_folio_try_share_anon_rmap {
 	uint32_t pinned;	/* 0 or 1: the pages may be pinned */
 };
 
+/* A page table entry. */
+struct rmap_entry {
+	uint32_t bits;	/* enum rmap_page_entry; 0: none */
+	uint32_t number;	/* frame or slot */
+};
+
+struct rmap_call_entry_set {
+	uint32_t mm;
+	uint64_t page;
+	struct rmap_entry entry;
+};
+
+/* What a walk finds of the folio that the reverse map does not count. */
+struct rmap_folio_found {
+	uint32_t bits;	/* enum rmap_page_frame: dirty, swapbacked, in the swap cache, locked */
+	uint32_t references;
+	uint32_t slot;	/* of the swap device, of its first page, if it is in the swap cache */
+};
+
+struct rmap_call_try_to_unmap {
+	uint32_t folio;
+	uint32_t flags;	/* enum rmap_walk_flag */
+	struct rmap_folio_found found;
+};
+
+struct rmap_call_try_to_migrate {
+	uint32_t folio;
+	uint32_t flags;	/* enum rmap_walk_flag */
+	struct rmap_folio_found found;
+};
+
+struct rmap_call_folio_referenced {
+	uint32_t folio;
+	uint32_t locked;	/* 0 or 1: the caller says that it holds the folio's lock */
+	struct rmap_folio_found found;
+};
+
+struct rmap_call_remove_migration_ptes {
+	uint32_t folio;	/* whose frames the entries name */
+	uint32_t to;	/* that they map from now on */
+	struct rmap_folio_found found;	/* of that */
+};
+
 struct rmap_call_pages_zap {
 	uint32_t mm;
 	uint64_t start;	/* page */
@@ -611,6 +697,11 @@ struct rmap_call {
 		struct rmap_call_folio_dup_file_rmap folio_dup_file_rmap;
 		struct rmap_call_folio_try_dup_anon_rmap folio_try_dup_anon_rmap;
 		struct rmap_call_folio_try_share_anon_rmap folio_try_share_anon_rmap;
+		struct rmap_call_entry_set entry_set;
+		struct rmap_call_try_to_unmap try_to_unmap;
+		struct rmap_call_try_to_migrate try_to_migrate;
+		struct rmap_call_folio_referenced folio_referenced;
+		struct rmap_call_remove_migration_ptes remove_migration_ptes;
 		struct rmap_call_pages_zap pages_zap;
 		struct rmap_call_pages_copy pages_copy;
 		struct rmap_call_pages_move pages_move;

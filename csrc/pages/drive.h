@@ -75,15 +75,15 @@ static int walk_lowest_tables(struct mm_struct *mm, struct vm_area_struct *vma,
 }
 
 /* As hardware does: the access is noted in the entry. Each write gives the page a new content. */
-static bool access_page(const struct mm_struct *mm, uint64_t page, bool write)
+static bool access_page(struct mm_struct *mm, uint64_t page, bool write)
 {
 	unsigned long *entry = entry_at(mm, page);
 
 	if (!entry || !(*entry & ENTRY_PRESENT) || (write && !(*entry & ENTRY_WRITE)))
 		return false;
-	*entry |= ENTRY_ACCESSED;
+	entry_write(mm, page << PAGE_SHIFT, (pte_t *)entry,
+		    __pte(*entry | ENTRY_ACCESSED | (write ? ENTRY_DIRTY : 0)));
 	if (write) {
-		*entry |= ENTRY_DIRTY;
 		page_layer_fill(pfn_to_page(*entry >> PAGE_SHIFT),
 				++current_world->pages->writes);
 	}
@@ -139,14 +139,6 @@ static struct folio *folio_at(const struct mm_struct *mm, uint64_t page)
 	return page_folio(pfn_to_page(frame));
 }
 
-/* As reclaim asks. */
-static void ask_who_used(struct folio *folio)
-{
-	unsigned long flags[4] = { 0 };	/* of a VMA: a word before 7.3, a structure since */
-
-	folio_referenced(folio, 0, NULL, (void *)flags);
-}
-
 /*
  * As reclaim asks who used a page; or as migration takes a page out of every page table, and puts
  * it back where it could not copy it.
@@ -198,8 +190,8 @@ static bool nobody_else_has(const struct folio *folio)
 
 /*
  * As reclaim takes a folio out of memory. What is still mapped then, or referenced by somebody
- * else, stays. A folio of several pages is not taken: reclaim would split it, or want slots in a
- * row.
+ * else, stays. A folio of several pages is taken if its content may be dropped; otherwise reclaim
+ * would split it, or want slots in a row.
  */
 static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_swapout *op)
 {
@@ -208,7 +200,8 @@ static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_s
 
 	if (!folio)
 		return -EFAULT;
-	if (folio_test_large(folio) || folio_test_locked(folio))
+	if (folio_test_locked(folio) ||
+	    (folio_test_large(folio) && (!folio_test_anon(folio) || folio_test_swapbacked(folio))))
 		return -EBUSY;
 	folio_get(folio);
 	folio_lock(folio);
@@ -217,7 +210,7 @@ static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_s
 		swap_cache_add_folio(folio, swap_slot_alloc());
 		folio_set_dirty(folio);
 	}
-	try_to_unmap(folio, TTU_BATCH_FLUSH);
+	try_to_unmap(folio, TTU_BATCH_FLUSH | (folio_test_large(folio) ? TTU_SYNC : 0));
 	try_to_unmap_flush();
 	if (!folio_mapped(folio) && folio_test_swapcache(folio) &&
 	    folio_test_clear_dirty(folio))

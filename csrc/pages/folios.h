@@ -7,7 +7,7 @@
 #ifndef PAGES_FOLIOS_H
 #define PAGES_FOLIOS_H
 
-#include "pages/layer.h"
+#include "pages/swap_device.h"
 #include "vma/operations.h"
 
 static struct frame_notes *folio_notes(const struct folio *folio)

@@ -86,6 +86,7 @@ static bool page_layer_has(const void *count)
 
 static void swap_clear(struct page_layer *layer);
 
+/* Of one mm, or of those whose flush was put off. */
 static void tlb_flushed(struct mm_struct *mm)
 {
 	current_world->pages->flushes++;
@@ -276,19 +277,54 @@ static inline unsigned long table_entry(const struct page *page)
 	return page_to_pfn(page) << PAGE_SHIFT | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER;
 }
 
+/* A table is in use from now on, or elsewhere than it was: it takes its entries along. */
+static void table_put(struct mm_struct *mm, const struct page *page, int level, uint64_t base)
+{
+	struct frame_notes *notes = frame_notes_of(page);
+	const unsigned long *entries = notes->table->entries;
+	uint64_t from = notes->base;
+	bool moves = notes->linked;
+
+	notes->base = base;
+	notes->linked = true;
+	if (!moves)
+		return;
+	for (uint64_t i = 0; i < PTRS_PER_PTE; i++) {
+		if (!entries[i])
+			continue;
+		if (level) {
+			table_put(mm, pfn_to_page(entries[i] >> PAGE_SHIFT), level - 1,
+				  base + (i << (9 * level)));
+			continue;
+		}
+		entry_written(mm, from + i, 0);
+		entry_written(mm, base + i, entries[i]);
+	}
+}
+
+/* The entry of a higher table, from now on, is that of a table of a level. */
+static void table_linked(struct mm_struct *mm, void *entry, const struct page *page, int level)
+{
+	uint64_t index = ((unsigned long)entry & ~PAGE_MASK) / sizeof(unsigned long);
+
+	table_put(mm, page, level,
+		  frame_notes_of(virt_to_page(entry))->base + (index << (9 * (level + 1))));
+	*(unsigned long *)entry = table_entry(page);
+}
+
 static inline void pmd_populate(struct mm_struct *mm, pmd_t *pmd, pgtable_t pte)
 {
-	*pmd = __pmd(table_entry(pte));
+	table_linked(mm, pmd, pte, 0);
 }
 
 static inline void pud_populate(struct mm_struct *mm, pud_t *pud, pmd_t *pmd)
 {
-	*pud = __pud(table_entry(virt_to_page(pmd)));
+	table_linked(mm, pud, virt_to_page(pmd), 1);
 }
 
 static inline void p4d_populate(struct mm_struct *mm, p4d_t *p4d, pud_t *pud)
 {
-	*p4d = __p4d(table_entry(virt_to_page(pud)));
+	table_linked(mm, p4d, virt_to_page(pud), 2);
 }
 
 static inline struct page *table_alloc_one(void)

@@ -34,6 +34,8 @@ struct table_memory {
 struct frame_notes {
 	struct table_memory *table;	/* NULL: no page table */
 	uint64_t content;		/* what is in the page */
+	uint64_t base;			/* of a page table that is in use: the first page of it */
+	bool linked;			/* a page table that is in use */
 	uint32_t next_free;		/* of its order */
 	bool live;
 	/* Of the first frame of a folio: what the calls told of last. */
@@ -90,6 +92,7 @@ static void folio_mlocked(struct folio *folio, bool locked);
 static void page_layer_fill(struct page *page, uint64_t content);
 static uint64_t page_layer_content(const struct page *page);
 static bool page_layer_has(const void *count);
+static void entry_written(struct mm_struct *mm, unsigned long page, unsigned long entry);
 static void tlb_flushed(struct mm_struct *mm);
 
 #endif /* PAGES_LAYER_H */

@@ -57,6 +57,13 @@ static void swap_cache_add_folio(struct folio *folio, swp_entry_t entry)
 	folio_set_swapcache(folio);
 }
 
+/* An entry more, or less, names a slot: an effect of a walk. */
+static void slot_counted(swp_entry_t entry, bool less)
+{
+	if (current_world->depth)
+		record(RMAP_EVENT_SLOT, less, 0, swp_offset(entry), 0);
+}
+
 static void swap_slot_put(swp_entry_t entry)
 {
 	struct swap_slot *slot = swap_slot_of(entry);
@@ -67,6 +74,7 @@ static void swap_slot_put(swp_entry_t entry)
 		return;
 	}
 	slot->count--;
+	slot_counted(entry, true);
 	/* Nobody can come back for it: as reclaim does on the way. */
 	if (!slot->count && folio && !folio_mapped(folio) && folio_trylock(folio)) {
 		folio_get(folio);
@@ -79,6 +87,7 @@ static void swap_slot_put(swp_entry_t entry)
 static int swap_dup_entry_direct(swp_entry_t entry)
 {
 	swap_slot_of(entry)->count++;
+	slot_counted(entry, false);
 	return 0;
 }
 
@@ -101,6 +110,7 @@ static void folio_put_swap(struct folio *folio, struct page *subpage)
 		broken_rule(RMAP_RULE_REF_UNDERFLOW, swp_offset(folio->swap));
 	else
 		slot->count--;
+	slot_counted(folio->swap, true);
 }
 
 static int __swap_count(swp_entry_t entry)

@@ -18,39 +18,17 @@ static struct frame_notes *notes_of_frame(unsigned long frame)
 	return &layer->notes[frame];
 }
 
-static uint64_t entry_bits(unsigned long entry, uint64_t *number)
-{
-	uint64_t bits;
-
-	if (entry & (ENTRY_PRESENT | ENTRY_NONE)) {
-		*number = entry >> PAGE_SHIFT;
-		bits = RMAP_ENTRY_PRESENT;
-		bits |= entry & ENTRY_WRITE ? RMAP_ENTRY_WRITE : 0;
-		bits |= entry & ENTRY_DIRTY ? RMAP_ENTRY_DIRTY : 0;
-		bits |= entry & ENTRY_ACCESSED ? RMAP_ENTRY_ACCESSED : 0;
-		return bits | (*number == ZERO_FRAME ? RMAP_ENTRY_ZERO : 0);
-	}
-	swp_entry_t swap = { entry >> SWAP_TYPE_SHIFT };
-
-	*number = __swp_offset(swap);
-	bits = entry & SWAP_EXCLUSIVE ? RMAP_ENTRY_SWAP_EXCLUSIVE : 0;
-	if (__swp_type(swap) < MAX_SWAPFILES)
-		return bits | RMAP_ENTRY_SWAP;
-	*number &= (1ul << 32) - 1;
-	return bits | RMAP_ENTRY_MIGRATION;
-}
-
 static void tell_entry(const struct mm_struct *mm, uint64_t page, unsigned long entry)
 {
-	uint64_t number, bits = entry_bits(entry, &number);
+	struct rmap_entry told = entry_of(entry);
 
-	if (bits & RMAP_ENTRY_PRESENT)
-		notes_of_frame(number);
+	if (told.bits & RMAP_ENTRY_PRESENT)
+		notes_of_frame(told.number);
 	put_word(RMAP_PAGES_ENTRY);
 	put_word(mm->id);
 	put_word(page);
-	put_word(bits);
-	put_word(number);
+	put_word(told.bits);
+	put_word(told.number);
 }
 
 /* Tells the entries below a table; returns how many tables there are, it included. */

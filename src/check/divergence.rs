@@ -5,7 +5,7 @@ use std::fmt;
 use super::expect::Unmet;
 use super::state_diff::FieldDiff;
 use super::violation::Violation;
-use crate::rmap::{Cache, Call, Event, EventKind, Function, Gfp, Rule, StateError, errno_name};
+use crate::rmap::{Cache, Call, Entry, Event, EventKind, Function, Gfp, MmCounter, Rule, StateError, errno_name};
 
 /// Which side.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -177,7 +177,8 @@ impl Divergence {
                 let at = self.first_event.unwrap_or(0);
                 let [a, b] = [0, 1].map(|side| event_class(self.events[side].get(at)));
                 if a == b {
-                    format!("differ {place} events: {a} vs {b} of another object")
+                    let how = self.events[1].get(at).map_or("of another object", |event| what_else_differs(*event));
+                    format!("differ {place} events: {a} vs {b} {how}")
                 } else {
                     format!("differ {place} events: {a} vs {b}")
                 }
@@ -207,6 +208,16 @@ fn return_class(ret: i32) -> String {
     }
 }
 
+/// In what two events differ that are alike without what depends on how objects are numbered.
+fn what_else_differs(event: Event) -> &'static str {
+    match event.kind() {
+        Some(EventKind::Flush | EventKind::Notify) => "of other pages",
+        Some(EventKind::Counter) => "by another number",
+        Some(EventKind::Left) => "otherwise",
+        _ => "of another object",
+    }
+}
+
 /// An event without what depends on how objects are numbered.
 fn event_class(event: Option<&Event>) -> String {
     let Some(event) = event else { return "nothing".to_string() };
@@ -231,6 +242,11 @@ fn event_class(event: Option<&Event>) -> String {
         EventKind::Exit if event.flags == 0 => format!("exit {function} 0"),
         EventKind::Exit => format!("exit {function} -{}", errno_name(i32::from(event.flags))),
         EventKind::Stat => event.to_string(),
+        EventKind::Entry => format!("entry {}", Entry { bits: event.flags.into(), number: 0 }.kind()),
+        EventKind::Flush => if event.flags == 1 { "flush put off" } else { "flush" }.to_owned(),
+        EventKind::Notify => if event.arg == 1 { "notify end" } else { "notify start" }.to_owned(),
+        EventKind::Counter => MmCounter::from_u8(event.flags as u8).map_or("?", MmCounter::name).to_owned(),
+        EventKind::Slot => if event.arg == 1 { "slot dropped" } else { "slot taken" }.to_owned(),
         EventKind::Rule => format!("rule {}", Rule::from_u8(event.arg).map_or("?", Rule::name)),
         EventKind::DownWrite
         | EventKind::UpWrite
@@ -246,6 +262,7 @@ fn event_class(event: Option<&Event>) -> String {
         | EventKind::Visit
         | EventKind::Mlock
         | EventKind::Munlock
+        | EventKind::Left
         | EventKind::Warn
         | EventKind::Bug
         | EventKind::Oops => kind.name().to_string(),

@@ -3,7 +3,8 @@
 
 use super::abi;
 use crate::rmap::{
-    AnonVmaId, Call, FolioId, MmId, VmaAttributes, VmaId, VmaOperation, VmaRange, WalkMode, for_each_call,
+    AnonVmaId, Call, Entry, FolioFound, FolioId, MmId, VmaAttributes, VmaId, VmaOperation, VmaRange, WalkFlags,
+    WalkMode, for_each_call,
 };
 use crate::trace::{Advice, Observation, OpKind, PageEvent, Request, for_each_operation};
 
@@ -98,6 +99,33 @@ impl Wire<abi::rmap_attributes> for VmaAttributes {
     }
     fn from_c(attributes: abi::rmap_attributes) -> Self {
         VmaAttributes { anon_pgoff: attributes.anon_pgoff, flags: attributes.flags, file: attributes.file }
+    }
+}
+
+impl Wire<abi::rmap_entry> for Entry {
+    fn to_c(self) -> abi::rmap_entry {
+        abi::rmap_entry { bits: self.bits, number: self.number }
+    }
+    fn from_c(entry: abi::rmap_entry) -> Self {
+        Entry { bits: entry.bits, number: entry.number }
+    }
+}
+
+impl Wire<u32> for WalkFlags {
+    fn to_c(self) -> u32 {
+        self.0
+    }
+    fn from_c(flags: u32) -> Self {
+        WalkFlags(flags)
+    }
+}
+
+impl Wire<abi::rmap_folio_found> for FolioFound {
+    fn to_c(self) -> abi::rmap_folio_found {
+        abi::rmap_folio_found { bits: self.bits, references: self.references, slot: self.slot }
+    }
+    fn from_c(found: abi::rmap_folio_found) -> Self {
+        FolioFound { bits: found.bits, references: found.references, slot: found.slot }
     }
 }
 
@@ -237,6 +265,12 @@ mod tests {
             Call::AnonVmaClone { dst: VmaId(1), src: VmaId(2), operation: VmaOperation::Remap },
             Call::FolioSetAnon { folio: FolioId(4), vma: VmaId(5), page: 1 << 40, exclusive: true },
             Call::RmapWalkAnon { folio: FolioId(4), mapped: false, mode: WalkMode::Contended },
+            Call::EntrySet { mm: MmId(2), page: 1 << 30, entry: Entry { bits: Entry::PRESENT, number: 7 } },
+            Call::TryToUnmap {
+                folio: FolioId(8),
+                flags: WalkFlags(WalkFlags::BATCH_FLUSH),
+                found: FolioFound { bits: FolioFound::DIRTY, references: 3, slot: 5 },
+            },
         ] {
             assert_eq!(decode_observation(&encode_call(call)), Observation::Call(call));
         }

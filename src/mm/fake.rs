@@ -168,7 +168,12 @@ impl Fake {
             | Call::FolioRemoveRmap { .. }
             | Call::FolioDupFileRmap { .. }
             | Call::FolioTryDupAnonRmap { .. }
-            | Call::FolioTryShareAnonRmap { .. } => unreachable!("the small driver leaves {call:?} to page-table code"),
+            | Call::FolioTryShareAnonRmap { .. }
+            | Call::EntrySet { .. }
+            | Call::TryToUnmap { .. }
+            | Call::TryToMigrate { .. }
+            | Call::FolioReferenced { .. }
+            | Call::RemoveMigrationPtes { .. } => unreachable!("the small driver leaves {call:?} to page-table code"),
             Call::FolioFree { .. }
             | Call::FolioGetAnonVma { .. }
             | Call::PutAnonVma { .. }

@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{LOCKS_WHOLE_FOLIOS, REMEMBERS_MMS, edit, new_tree, old_tree};
+use common::{LOCKS_WHOLE_FOLIOS, REMEMBERS_MMS, WALKS_IN_BATCHES, edit, new_tree, old_tree};
 use rmap_extract::revision::{self, Revision, RevisionError};
 
 /// What the oldest generation has.
@@ -173,6 +173,7 @@ fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
         ),
         ("remembers_mms", &[("include/linux/rmap.h", chain.into(), format!("{REMEMBERS_MMS}\n{chain}"))]),
         ("locks_whole_folios", &[(rmap, get.into(), format!("{LOCKS_WHOLE_FOLIOS}\n{get}"))]),
+        ("walks_in_batches", &[(rmap, get.into(), format!("{WALKS_IN_BATCHES}\n{get}"))]),
         ("munmap_splits_first_below", &[("mm/mmap.c", "vma->start, 0".into(), "vma->start, 1".into())]),
         ("munmap_splits_last_above", &[("mm/mmap.c", "vma->end, 1".into(), "vma->end, 0".into())]),
     ];
@@ -194,6 +195,7 @@ fn each_behaviour_missing_from_a_new_tree_clears_its_field_alone() {
         ("prepare_asserts_mmap_lock", "mm/rmap.c", "\tmmap_assert_locked(vma->vm_mm);\n\tvma->", "\tvma->"),
         ("remembers_mms", "include/linux/rmap.h", "folio_set_mm_id(", "folio_set_owner("),
         ("locks_whole_folios", "mm/rmap.c", "pages == folio_nr_pages(folio)", "pages == 1"),
+        ("walks_in_batches", "mm/rmap.c", "count = folio_unmap_pte_batch(folio);", "count = 1;"),
     ];
     for (field, file, from, to) in cases {
         let dir = new();

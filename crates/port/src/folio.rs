@@ -27,15 +27,15 @@ pub(super) struct Folio {
 
 /// Where the pages of a folio are among those of its anon_vma.
 #[derive(Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     /// Page offset of the first.
-    index: u64,
+    pub index: u64,
     /// How many.
-    pages: u64,
+    pub pages: u64,
 }
 
 /// How a walk came by its anon_vma.
-enum Locked {
+pub(super) enum Locked {
     /// It is locked for reading.
     Yes(Ref<AnonVma>),
     /// There is none.
@@ -104,7 +104,7 @@ impl Port {
     }
 
     /// Where the pages of the folio of that number are, and its anon_vma if it is anonymous; the call then tells it.
-    fn given_anon_folio(&mut self, folio: FolioId) -> Result<(Place, Ref<AnonVma>), Stop> {
+    pub(super) fn given_anon_folio(&mut self, folio: FolioId) -> Result<(Place, Ref<AnonVma>), Stop> {
         let known = self.given_folio(folio)?;
         let place = Place { index: known.index, pages: known.count.as_ref().map_or(1, Count::pages) };
         Ok((place, known.mapping.ok_or(Stop::UseAfterFree(folio.0))?))
@@ -161,7 +161,7 @@ impl Port {
     }
 
     /// Mirrors `folio_lock_anon_vma_read()` (mm/rmap.c).
-    fn folio_lock_anon_vma_read(
+    pub(super) fn folio_lock_anon_vma_read(
         &mut self,
         anon_vma: Ref<AnonVma>,
         mapped: bool,
@@ -192,7 +192,7 @@ impl Port {
 
     /// Mirrors `rmap_walk_anon_lock()` (mm/rmap.c) without a callback of the caller. Before a walk could give up for
     /// the lock, it was not tried first.
-    fn rmap_walk_anon_lock(&mut self, anon_vma: Ref<AnonVma>, try_lock: bool) -> Result<Locked, Stop> {
+    pub(super) fn rmap_walk_anon_lock(&mut self, anon_vma: Ref<AnonVma>, try_lock: bool) -> Result<Locked, Stop> {
         let root = self.anon_vmas.get(anon_vma)?.root;
         if !self.revision.walk_tries_lock {
             self.down_read(root)?;
@@ -253,25 +253,35 @@ impl Port {
             Locked::No => return Ok(0),
             Locked::Contended => return Ok(-EAGAIN),
         };
-        let object = self.anon_vmas.get(anon_vma)?;
-        let root = object.root;
-        let last = place.index.wrapping_add(place.pages - 1);
-        let found = interval_tree::intersecting(self.avcs.slots(), &object.rb_root, place.index, last);
+        let found = self.chain_entries_of(anon_vma, place)?;
         for &avc in &found {
-            let vma = self.avcs.linked(avc).vma.ok_or(Stop::Oops("NULL pointer dereference: avc->vma"))?;
-            let vma = self.vmas.get(vma)?;
-            // Of the first page that the VMA has.
-            let start = vma.key(self.revision.indexed_by_anon_pgoff);
-            let delta = if place.index < start && start <= last { 0 } else { place.index.wrapping_sub(start) };
-            if delta >= vma.pages() {
-                return Err(Stop::Bug("VM_BUG_ON_VMA(address == -EFAULT, vma) in rmap_walk_anon()"));
-            }
-            let page = vma.range.start.wrapping_add(delta);
+            let (vma, page) = self.mapped_at(avc, place)?;
             if told {
                 self.observed.record(EventKind::Visit, 0, 0, vma.serial, page as u32);
             }
         }
+        let root = self.anon_vmas.get(anon_vma)?.root;
         self.up_read(root)?;
         Ok(found.len() as i32)
+    }
+
+    /// The chain entries that a walk of a place comes to, in order.
+    pub(super) fn chain_entries_of(&self, anon_vma: Ref<AnonVma>, place: Place) -> Result<Vec<u32>, Stop> {
+        let tree = &self.anon_vmas.get(anon_vma)?.rb_root;
+        let last = place.index.wrapping_add(place.pages - 1);
+        Ok(interval_tree::intersecting(self.avcs.slots(), tree, place.index, last))
+    }
+
+    /// Where the VMA of a chain entry has the first page of a place that it has. Mirrors `vma_address()` (mm/internal.h).
+    pub(super) fn mapped_at(&self, avc: u32, place: Place) -> Result<(Ref<Vma>, u64), Stop> {
+        let reference = self.avcs.linked(avc).vma.ok_or(Stop::Oops("NULL pointer dereference: avc->vma"))?;
+        let vma = self.vmas.get(reference)?;
+        let start = vma.key(self.revision.indexed_by_anon_pgoff);
+        let last = place.index.wrapping_add(place.pages - 1);
+        let delta = if place.index < start && start <= last { 0 } else { place.index.wrapping_sub(start) };
+        if delta >= vma.pages() {
+            return Err(Stop::Bug("VM_BUG_ON_VMA(address == -EFAULT, vma) in rmap_walk_anon()"));
+        }
+        Ok((reference, vma.range.start.wrapping_add(delta)))
     }
 }

@@ -15,6 +15,7 @@
 //! | `prepare`, `clone`, `fork`, `unlink` | the function of that name, in all generations |
 //! | `folio` | what leads from a page to its VMAs: mapping and index, references, the walk |
 //! | `mapping` | what maps the pages of folios, as the page-table code has it counted |
+//! | `walks` | the walks of a folio's mappings, and the page tables in which they find them |
 //! | `vma` | the VMA bookkeeping that the driver asks for |
 //! | `stream` | what the side tells of its state |
 //!
@@ -41,12 +42,15 @@ mod stream;
 mod tests;
 mod unlink;
 mod vma;
+mod walks;
 
 use arena::{Arena, Ref, Stop};
 use folio::Folio;
 use mapping::Pages;
 use objects::{AnonVma, AnonVmaChain, Vma};
 use observe::{Allocator, Locks, MmapLock, Observed};
+use walks::PageTables;
+
 use rmap_seam::{AnonVmaId, Call, EFAULT, Event, Fail, Revision, Rmap, Side, VmaId};
 
 /// The Rust side: a world of VMAs and anon_vmas at one [`Revision`].
@@ -65,6 +69,8 @@ pub struct Port {
     updating: bool,
     /// By number; those in use.
     folios: Vec<Option<Folio>>,
+    /// The page tables that others, and walks, have written.
+    page_tables: PageTables,
     /// References that folio_get_anon_vma() gave.
     pins: Vec<Ref<AnonVma>>,
     /// Another task holds the lock that is tried.
@@ -87,6 +93,7 @@ impl Port {
             orphans: 0,
             updating: false,
             folios: Vec::new(),
+            page_tables: PageTables::default(),
             pins: Vec::new(),
             contended: false,
             locks: Locks::default(),
@@ -252,6 +259,11 @@ impl Port {
             Call::FolioTryShareAnonRmap { folio, first, count, pinned } => {
                 return self.folio_try_share_anon_rmap(Pages { folio, first, count }, pinned);
             }
+            Call::EntrySet { mm, page, entry } => self.page_tables.set(mm, page, entry),
+            Call::TryToUnmap { folio, flags, found } => return self.try_to_unmap(folio, flags, found),
+            Call::TryToMigrate { folio, flags, found } => return self.try_to_migrate(folio, flags, found),
+            Call::FolioReferenced { folio, locked, found } => return self.folio_referenced(folio, locked, found),
+            Call::RemoveMigrationPtes { folio, to, found } => return self.remove_migration_ptes(folio, to, found),
         }
         Ok(0)
     }
@@ -319,6 +331,7 @@ impl Side for Port {
         self.orphans = 0;
         self.updating = false;
         self.folios.clear();
+        self.page_tables.reset();
         self.pins.clear();
         self.locks.reset();
         self.allocator = Allocator::default();

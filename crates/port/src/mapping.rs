@@ -62,6 +62,19 @@ impl Count {
         Count::Large(Box::new(Large { counts, pages: vec![PageCount::default(); 1 << (order % 32)] }))
     }
 
+    /// How many mappings the folio has.
+    pub(super) fn mappings(&self) -> i32 {
+        match self {
+            Count::Small(page) => page.mapcount,
+            Count::Large(large) => large.counts.large_mapcount,
+        }
+    }
+
+    /// What maps one of its pages.
+    pub(super) fn page(&self, number: u32) -> Option<&PageCount> {
+        self.as_slice().get(number as usize)
+    }
+
     /// How many pages the folio has.
     pub(super) fn pages(&self) -> u64 {
         self.as_slice().len() as u64
@@ -188,7 +201,7 @@ impl Port {
     }
 
     /// Mirrors `mlock_vma_folio()` and `munlock_vma_folio()` (mm/internal.h).
-    fn lock_in_memory(&mut self, folio: FolioId, vma: Ref<Vma>, kind: EventKind) -> Result<(), Stop> {
+    pub(super) fn lock_in_memory(&mut self, folio: FolioId, vma: Ref<Vma>, kind: EventKind) -> Result<(), Stop> {
         if self.vmas.get(vma)?.attributes.flags & VmaAttributes::LOCKED != 0 {
             self.observed.record(kind, 0, 0, folio.0, 0);
         }

@@ -6,5 +6,6 @@ mod rules;
 mod scenarios;
 mod told;
 mod trees;
+mod unmapping;
 mod walks;
 mod world;

@@ -10,7 +10,9 @@
 
 use std::fmt;
 
-use super::{AnonVmaId, FolioId, MmId, VmaAttributes, VmaId, VmaOperation, VmaRange, WalkMode};
+use super::{
+    AnonVmaId, Entry, FolioFound, FolioId, MmId, VmaAttributes, VmaId, VmaOperation, VmaRange, WalkFlags, WalkMode,
+};
 
 /// Hands every call to a macro, as rows of
 /// `class Variant NUMBER member "kernel function" { argument: type, ... }`.
@@ -345,6 +347,54 @@ macro_rules! for_each_call {
                 /// Whether the page may be pinned.
                 pinned: bool,
             },
+            /// A page table entry is written: by the page-table code, or by the hardware, which notes accesses in it; not by
+            /// a walk of those that follow. Returns 0.
+            EntryWrite EntrySet RMAP_ENTRY_SET entry_set "set_pte" {
+                /// Of whose page tables.
+                mm: MmId,
+                /// Of which virtual page.
+                page: u64,
+                /// The entry from now on.
+                entry: Entry,
+            },
+            /// `try_to_unmap()` of an anonymous folio: its entries become those of its slots of the swap device, or none.
+            /// Returns 0.
+            Mapping TryToUnmap RMAP_TRY_TO_UNMAP try_to_unmap "try_to_unmap" {
+                /// The folio.
+                folio: FolioId,
+                /// What the caller wants.
+                flags: WalkFlags,
+                /// What is found of the folio.
+                found: FolioFound,
+            },
+            /// `try_to_migrate()` of an anonymous folio: its entries become migration entries. Returns 0.
+            Mapping TryToMigrate RMAP_TRY_TO_MIGRATE try_to_migrate "try_to_migrate" {
+                /// The folio.
+                folio: FolioId,
+                /// What the caller wants.
+                flags: WalkFlags,
+                /// What is found of the folio.
+                found: FolioFound,
+            },
+            /// `folio_referenced()` of an anonymous folio: through how many mappings it was used, which it forgets. Returns
+            /// that number, or -1: another task holds the lock.
+            Mapping FolioReferenced RMAP_FOLIO_REFERENCED folio_referenced "folio_referenced" {
+                /// The folio.
+                folio: FolioId,
+                /// Whether the caller has locked it.
+                locked: bool,
+                /// What is found of the folio.
+                found: FolioFound,
+            },
+            /// `remove_migration_ptes()`: migration entries become entries that map a page of an anonymous folio. Returns 0.
+            Mapping RemoveMigrationPtes RMAP_REMOVE_MIGRATION_PTES remove_migration_ptes "remove_migration_ptes" {
+                /// The folio whose pages the migration entries name.
+                folio: FolioId,
+                /// The folio whose pages take their place, or the same.
+                to: FolioId,
+                /// What is found of that.
+                found: FolioFound,
+            },
         }
     };
 }
@@ -364,8 +414,10 @@ pub enum CallClass {
     Folio,
     /// A folio is allocated, or written to by its owner.
     FolioWrite,
-    /// A call of the reverse map that counts what maps the pages of a folio.
+    /// A call of the reverse map that counts, or changes, what maps the pages of a folio.
     Mapping,
+    /// A page table entry is written.
+    EntryWrite,
 }
 
 macro_rules! define_calls {
@@ -449,7 +501,7 @@ macro_rules! plain_argument {
         }
     )*};
 }
-plain_argument!(MmId, VmaId, AnonVmaId, FolioId, VmaRange, VmaAttributes, VmaOperation);
+plain_argument!(MmId, VmaId, AnonVmaId, FolioId, VmaRange, VmaAttributes, VmaOperation, Entry, WalkFlags, FolioFound);
 
 /// Which of the pages of a folio, if it is not the only one; and how many.
 impl Argument for u32 {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::abi;
+use super::page_table::{Entry, FolioFound};
 
 macro_rules! byte_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $value:ident $text:literal),* $(,)? }) => {
@@ -104,6 +105,20 @@ byte_enum! {
 }
 
 byte_enum! {
+    /// A counter of an mm.
+    MmCounter {
+        /// `MM_FILEPAGES`
+        FilePages = RMAP_COUNTER_FILE_PAGES "MM_FILEPAGES",
+        /// `MM_ANONPAGES`
+        AnonPages = RMAP_COUNTER_ANON_PAGES "MM_ANONPAGES",
+        /// `MM_SWAPENTS`
+        SwapEntries = RMAP_COUNTER_SWAP_ENTRIES "MM_SWAPENTS",
+        /// `MM_SHMEMPAGES`
+        ShmemPages = RMAP_COUNTER_SHMEM_PAGES "MM_SHMEMPAGES",
+    }
+}
+
+byte_enum! {
     /// The kind of an event. Each kind says what `arg`, `flags`, `object` and `other` mean; a field that it does
     /// not name is 0.
     EventKind {
@@ -156,6 +171,20 @@ byte_enum! {
         Mlock = RMAP_EVENT_MLOCK "mlock_folio",
         /// `munlock_folio()` of folio `object`.
         Munlock = RMAP_EVENT_MUNLOCK "munlock_folio",
+        /// A walk writes the page table entry of page `other` of mm `arg`: `flags` the bits of an [`Entry`](super::Entry),
+        /// `object` its number.
+        Entry = RMAP_EVENT_ENTRY "entry",
+        /// TLBs of mm `arg` are flushed, of `other` pages from `object` on; or that is put off (`flags` 1).
+        Flush = RMAP_EVENT_FLUSH "flush",
+        /// `mmu_notifier_invalidate_range_start()` or `_end()` (`arg` 1): of `other` pages from `object` on.
+        Notify = RMAP_EVENT_NOTIFY "notify",
+        /// Counter `flags` of mm `arg` changes by `object`, a signed number.
+        Counter = RMAP_EVENT_COUNTER "counter",
+        /// An entry more names slot `object` of the swap device, or one less (`arg` 1).
+        Slot = RMAP_EVENT_SLOT "slot",
+        /// A walk leaves folio `object` with `other` references; `flags` are the bits of
+        /// [`FolioFound`](super::FolioFound).
+        Left = RMAP_EVENT_LEFT "left",
     }
 }
 
@@ -287,6 +316,28 @@ impl fmt::Display for Event {
             }
             EventKind::Mlock | EventKind::Munlock => write!(f, "{kind} folio{}", self.object),
             EventKind::Visit => write!(f, "visit vma{} {:#x}", self.object, self.other),
+            EventKind::Entry => {
+                let entry = Entry { bits: self.flags.into(), number: self.object };
+                write!(f, "entry p{} {:#x}: {entry}", self.arg, self.other)
+            }
+            EventKind::Flush if self.flags == 1 => write!(f, "flush p{} put off", self.arg),
+            EventKind::Flush => write!(f, "flush p{} {:#x} pages {}", self.arg, self.object, self.other),
+            EventKind::Notify => {
+                let when = if self.arg == 1 { "end" } else { "start" };
+                write!(f, "notify {when} {:#x} pages {}", self.object, self.other)
+            }
+            EventKind::Counter => {
+                let counter = MmCounter::from_u8(self.flags as u8).map_or("?", MmCounter::name);
+                write!(f, "p{} {counter} {:+}", self.arg, self.object.cast_signed())
+            }
+            EventKind::Slot => {
+                let how = if self.arg == 1 { "dropped" } else { "taken" };
+                write!(f, "slot {} {how}", self.object)
+            }
+            EventKind::Left => {
+                let found = FolioFound { bits: self.flags.into(), references: self.other, slot: 0 };
+                write!(f, "folio{} left with {found}", self.object)
+            }
             EventKind::Warn | EventKind::Bug | EventKind::Oops => write!(f, "{kind}"),
             EventKind::Rule => {
                 write!(f, "rule broken: {}", Rule::from_u8(self.arg).map_or("?", Rule::name))?;

@@ -20,12 +20,14 @@ mod abi {
 mod calls;
 mod event;
 mod fail;
+mod page_table;
 mod revision;
 mod state;
 
 pub use calls::{Call, CallClass};
-pub use event::{Cache, Event, EventKind, Function, Gfp, NodeStat, Rule};
+pub use event::{Cache, Event, EventKind, Function, Gfp, MmCounter, NodeStat, Rule};
 pub use fail::{Fail, FailError};
+pub use page_table::{Entry, FolioFound, WalkFlags};
 pub use revision::Revision;
 pub use state::{
     AnonVmaState, ChainLink, FolioState, LargeCounts, Node, PageCount, RememberedMm, Snapshot, StateError, VmaState,

@@ -71,6 +71,9 @@ revision! {
         remembers_mms,
         /// A large anonymous folio is locked in memory when all of it is mapped (after 6.12). Before, only a small one is.
         locks_whole_folios,
+        /// `try_to_unmap()` and `folio_referenced()` treat entries in a row together, and count them to see whether a VMA
+        /// locks all of a folio (after 6.12).
+        walks_in_batches,
         /// munmap splits the first VMA with the new VMA below the split: from 6.6 on.
         munmap_splits_first_below,
         /// munmap splits the last VMA with the new VMA above the split: from 6.3 on.
@@ -108,6 +111,7 @@ impl Revision {
         updates_in_place: false,
         remembers_mms: false,
         locks_whole_folios: false,
+        walks_in_batches: false,
         munmap_splits_first_below: false,
         munmap_splits_last_above: false,
     };
@@ -129,6 +133,7 @@ impl Revision {
         reuse_only_on_fork: true,
         remembers_mms: true,
         locks_whole_folios: true,
+        walks_in_batches: true,
         ..Revision::V6_12
     };
     const V7_3: Revision = Revision {

@@ -7,7 +7,7 @@ use super::Trace;
 use super::args::Args;
 use super::model::{RANGE_PAGES, TraceModel, WINDOW_PAGES};
 use super::op::{Fails, Op, OpSet};
-use super::scene::{SCENES, scene};
+use super::scene::{scene, scenes};
 use super::table::{OPERATION_COUNT, OPERATIONS, row_of};
 use rmap_seam::{Fail, MAX_PROCESSES, MmId};
 
@@ -328,7 +328,11 @@ fn play_scene(rng: &mut Rng, mix: &Mix, model: &mut TraceModel, trace: &mut Trac
     let Some((_, place)) = model.choose(row_of("map").expect("an operation of the table"), fields, |_, _| true) else {
         return;
     };
-    let scene = scene(rng.below(SCENES), MmId(place.p), place.a, rng.below(1 << 16));
+    let which = rng.below(scenes(mix.set));
+    let fork = row_of("fork").expect("an operation of the table");
+    let forked = model.choose(fork, fields, |_, _| true).filter(|(row, _)| *row == fork);
+    let child = forked.map(|(_, args)| MmId(args.q));
+    let scene = scene(which, MmId(place.p), child, place.a, rng.below(1 << 16));
     let last = scene.len().saturating_sub(1);
     for (at, kind) in scene.into_iter().enumerate().take(ops - trace.ops.len()) {
         let goes_on = matches!(kind.keyword(), "mlockall" | "munlockall");

@@ -1,17 +1,38 @@
 //! Short sequences of operations that single random operations hardly ever come to, placed at random in a random trace.
 
-use super::op::OpKind;
+use super::op::{OpKind, OpSet};
 use rmap_seam::MmId;
 
 /// How many there are.
-pub(super) const SCENES: u32 = 4;
+const SCENES: u32 = 4;
 
-/// One of them (modulo [`SCENES`]), in the process, from the page on; it takes less than 64 pages. `number` chooses among its
-/// variants.
-pub(super) fn scene(which: u32, mm: MmId, page: u64, number: u32) -> Vec<OpKind> {
+/// How many of a set of operations: the last ones want the operations on pages.
+pub(super) fn scenes(set: OpSet) -> u32 {
+    if set == OpSet::Pages { SCENES + 1 } else { SCENES }
+}
+
+/// One of them (below [`scenes`]), in the process, from the page on; it takes less than 64 pages. `number` chooses among its
+/// variants; `child` is a process that does not exist.
+pub(super) fn scene(which: u32, mm: MmId, child: Option<MmId>, page: u64, number: u32) -> Vec<OpKind> {
     let moved =
         |from: u64, pages: u64, to: u64| OpKind::Move { mm, start: from, end: from + pages, to, dontunmap: false };
-    match which % SCENES {
+    match which {
+        // A large folio comes back from being shared, part of it is written to, and what is left unwritten is dropped.
+        SCENES => {
+            let start = page.next_multiple_of(4);
+            let written = |which: u32| OpKind::fault(mm, start + u64::from(which % 4));
+            let order = OpKind::Fault { mm, page: start, read: false, order: 2 };
+            let mut ops = vec![OpKind::map(mm, page, start + 4), order];
+            if let Some(child) = child {
+                ops.extend([OpKind::Fork { parent: mm, child }, OpKind::Exit { mm: child }]);
+            }
+            ops.push(written(number));
+            ops.extend((number & 16 != 0).then(|| written(number >> 2)));
+            ops.push(OpKind::LazyFree { mm, start, end: start + 4 });
+            ops.extend((number & 32 != 0).then(|| written(number >> 6)));
+            ops.push(OpKind::SwapOut { mm, page: start + u64::from(number >> 8 & 3) });
+            ops
+        }
         // A touched VMA moves in between two that nobody touched, or beside one.
         0 => {
             let (middle, away) = (page + 1, page + 8);

@@ -62,6 +62,7 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
         updates_in_place: updates_in_place(&updating)?,
         remembers_mms: remembers_mms(rmap_header.as_ref()),
         locks_whole_folios: locks_whole_folios(&rmap),
+        walks_in_batches: walks_in_batches(&rmap),
         munmap_splits_first_below,
         munmap_splits_last_above: !munmap_splits_last_below,
     })
@@ -98,6 +99,12 @@ fn remembers_mms(header: Option<&SourceFile>) -> bool {
 fn locks_whole_folios(rmap: &SourceFile) -> bool {
     let add = function(&[rmap], "__folio_add_anon_rmap");
     add.is_some_and(|add| add.first_call("mlock_vma_folio").is_some() && add.first_call("folio_nr_pages").is_some())
+}
+
+/// Whether the walks of a folio's mappings ask how many entries in a row they can treat together.
+fn walks_in_batches(rmap: &SourceFile) -> bool {
+    let asks = |name, batch| function(&[rmap], name).is_some_and(|body| body.first_call(batch).is_some());
+    asks("try_to_unmap_one", "folio_unmap_pte_batch") && asks("folio_referenced_one", "folio_pte_batch")
 }
 
 /// Two functions that must agree.

@@ -453,7 +453,11 @@ pub fn old_tree(tree: &Path, version: &str) {
 /// A tree like 7.3; the version is for the Makefile alone.
 pub fn new_tree(tree: &Path, version: &str) {
     common_files(tree, version);
-    write(tree, "mm/rmap.c", &format!("{}{}{LOCKS_WHOLE_FOLIOS}", new_rmap(), folio_side(false, true)));
+    write(
+        tree,
+        "mm/rmap.c",
+        &format!("{}{}{LOCKS_WHOLE_FOLIOS}{WALKS_IN_BATCHES}", new_rmap(), folio_side(false, true)),
+    );
     write(tree, "include/linux/rmap.h", &guarded("RMAP_H", &format!("{STRUCTS}\n{WALK_CONTROL}{REMEMBERS_MMS}")));
     folio_files(tree, &format!("{OPERATION}\n{}", inlines(true)), true);
     let mut geometry = String::new();
@@ -485,6 +489,21 @@ static void __folio_add_anon_rmap(struct folio *folio, int pages, struct vm_area
 {
 	if (pages == folio_nr_pages(folio))
 		mlock_vma_folio(folio, vma);
+}
+";
+
+pub const WALKS_IN_BATCHES: &str = "
+static bool try_to_unmap_one(struct folio *folio)
+{
+	int count;
+
+	count = folio_unmap_pte_batch(folio);
+	return count;
+}
+
+static bool folio_referenced_one(struct folio *folio)
+{
+	return folio_pte_batch(folio);
 }
 ";
 

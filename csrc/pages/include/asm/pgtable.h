@@ -13,6 +13,8 @@
 struct mm_struct;
 struct vm_area_struct;
 
+static void entry_written(struct mm_struct *mm, unsigned long page, unsigned long entry);
+
 /* The bits of an entry. */
 #define ENTRY_PRESENT 0x001ul
 #define ENTRY_WRITE 0x002ul
@@ -232,14 +234,28 @@ static inline bool huge_pmd_needs_flush(pmd_t old, pmd_t pmd)
 	return pmd_val(old) != pmd_val(pmd);
 }
 
-static inline void set_pte(pte_t *ptep, pte_t pte)
+/* Every entry of the lowest tables is written by this, and told. */
+static inline void entry_write(struct mm_struct *mm, unsigned long addr, pte_t *ptep, pte_t pte)
 {
+	if (pte_val(*ptep) == pte_val(pte))
+		return;
 	*ptep = pte;
+	entry_written(mm, addr >> PAGE_SHIFT, pte_val(pte));
 }
+
+static inline void set_ptes(struct mm_struct *mm, unsigned long addr, pte_t *ptep, pte_t pte,
+			    unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		entry_write(mm, addr + i * PAGE_SIZE, ptep + i,
+			    __pte(pte_val(pte) + i * PAGE_SIZE));
+}
+
+#define set_ptes set_ptes
 
 static inline void pte_clear(struct mm_struct *mm, unsigned long addr, pte_t *ptep)
 {
-	*ptep = __pte(0);
+	entry_write(mm, addr, ptep, __pte(0));
 }
 
 static inline void pmd_clear(pmd_t *pmd)

@@ -11,19 +11,22 @@ struct percpu_counter {
 	s64 count;
 };
 
+static void counter_changed(const struct percpu_counter *counter, s64 amount);
+
 static inline void percpu_counter_add(struct percpu_counter *counter, s64 amount)
 {
 	counter->count += amount;
+	counter_changed(counter, amount);
 }
 
 static inline void percpu_counter_inc(struct percpu_counter *counter)
 {
-	counter->count++;
+	percpu_counter_add(counter, 1);
 }
 
 static inline void percpu_counter_dec(struct percpu_counter *counter)
 {
-	counter->count--;
+	percpu_counter_add(counter, -1);
 }
 
 static inline s64 percpu_counter_read_positive(struct percpu_counter *counter)

@@ -1,0 +1,185 @@
+//! The walks of a folio's mappings.
+
+use super::world::*;
+use rmap_seam::{
+    Call, Entry, Event, EventKind, FolioFound, FolioId, MmCounter, MmId, NodeStat, Revision, Rmap, Side, VmaId,
+    WalkFlags,
+};
+
+const FOLIO: FolioId = FolioId(32);
+const OTHER: FolioId = FolioId(64);
+const FOUND: FolioFound = FolioFound { bits: FolioFound::SWAPBACKED, references: 2, slot: 0 };
+const IN_SWAP_CACHE: FolioFound =
+    FolioFound { bits: FolioFound::SWAPBACKED | FolioFound::SWAPCACHE, references: 3, slot: 5 };
+const PAGE: u64 = 17;
+
+fn event(kind: EventKind, arg: u8, flags: u16, object: u32, other: u32) -> Event {
+    Event::new(kind, arg, flags, object, other)
+}
+
+fn entry(bits: u32, number: u32) -> Entry {
+    Entry { bits, number }
+}
+
+fn written(mm: u8, page: u64, entry: Entry) -> Event {
+    event(EventKind::Entry, mm, entry.bits as u16, entry.number, page as u32)
+}
+
+fn set(world: &mut PortWorld, mm: u8, page: u64, entry: Entry) {
+    world.call(Call::EntrySet { mm: MmId(mm), page, entry });
+}
+
+/// A process whose VMA maps a folio of `1 << order` pages alone, from [`PAGE`] on, writable.
+fn mapped(revision: Revision, order: u32) -> (PortWorld, VmaId) {
+    let mut world = PortWorld::new(revision);
+    let vma = world.map(0, range(16, 32));
+    world.prepare(vma);
+    world.call(Call::FolioAlloc { folio: FOLIO, order });
+    world.call(Call::FolioAddNewAnonRmap { folio: FOLIO, vma, page: PAGE, exclusive: true });
+    for nth in 0..1 << order {
+        set(&mut world, 0, PAGE + u64::from(nth), entry(Entry::PRESENT | Entry::WRITE, FOLIO.0 + nth));
+    }
+    (world, vma)
+}
+
+/// What of a call's events is of an entry or of what goes with it.
+fn effects(world: &PortWorld) -> Vec<Event> {
+    let kinds = [EventKind::DownRead, EventKind::UpRead, EventKind::Trylock, EventKind::Get, EventKind::Put];
+    let is_lock = |event: &Event| event.kind().is_some_and(|kind| kinds.contains(&kind));
+    world.port.events().iter().filter(|event| !is_lock(event)).copied().collect()
+}
+
+#[test]
+fn a_page_in_the_swap_cache_leaves_its_slot_in_the_entry() {
+    let (mut world, _) = mapped(V7_3, 0);
+    world.call(Call::TryToUnmap { folio: FOLIO, flags: WalkFlags(WalkFlags::BATCH_FLUSH), found: IN_SWAP_CACHE });
+    let left = IN_SWAP_CACHE.bits as u16;
+    let expected = [
+        event(EventKind::Notify, 0, 0, PAGE as u32, 1),
+        written(0, PAGE, Entry::NONE),
+        event(EventKind::Flush, 0, 1, 0, 0),
+        event(EventKind::Slot, 0, 0, 5, 0),
+        event(EventKind::Counter, 0, MmCounter::AnonPages as u16, u32::MAX, 0),
+        event(EventKind::Counter, 0, MmCounter::SwapEntries as u16, 1, 0),
+        written(0, PAGE, entry(Entry::SWAP | Entry::EXCLUSIVE, 5)),
+        event(EventKind::Stat, NodeStat::AnonMapped as u8, 0, u32::MAX, 0),
+        event(EventKind::Notify, 1, 0, PAGE as u32, 1),
+        event(EventKind::Left, 0, left, FOLIO.0, 2),
+    ];
+    assert_eq!(effects(&world), expected);
+}
+
+#[test]
+fn a_pinned_page_stays_mapped_as_it_was() {
+    let (mut world, _) = mapped(V7_3, 0);
+    let found = FolioFound { references: 3 + FolioFound::PIN, ..IN_SWAP_CACHE };
+    world.call(Call::TryToUnmap { folio: FOLIO, flags: WalkFlags(0), found });
+    assert_eq!(world.count(EventKind::Slot), 2);
+    assert_eq!(world.count(EventKind::Counter), 0);
+    let back = written(0, PAGE, entry(Entry::PRESENT | Entry::WRITE, FOLIO.0));
+    assert!(world.port.events().contains(&back), "{:?}", world.port.events());
+}
+
+#[test]
+fn a_lazily_freed_page_goes_unless_it_was_written_to_or_is_referenced() {
+    for (revision, dirty, references, goes, becomes) in [
+        (V7_3, false, 2, true, 0),
+        (V7_3, true, 2, false, FolioFound::SWAPBACKED | FolioFound::DIRTY),
+        (V7_3, false, 3, false, 0),
+        // Before batches it was written back for a reference, too.
+        (V6_12, false, 3, false, FolioFound::SWAPBACKED),
+    ] {
+        let (mut world, _) = mapped(revision, 0);
+        let bits = Entry::PRESENT | if dirty { Entry::DIRTY } else { 0 };
+        set(&mut world, 0, PAGE, entry(bits, FOLIO.0));
+        let found = FolioFound { bits: 0, references, slot: 0 };
+        world.call(Call::TryToUnmap { folio: FOLIO, flags: WalkFlags(0), found });
+        let left = world.port.events().last().unwrap();
+        let gone = u32::from(goes);
+        assert_eq!((left.flags, left.other), (becomes as u16, references - gone), "{revision}");
+        assert_eq!(world.count(EventKind::Counter), gone as usize);
+    }
+}
+
+#[test]
+fn entries_of_a_lazily_freed_large_folio_go_together_where_they_are_alike() {
+    let found = FolioFound { bits: 0, references: 5, slot: 0 };
+    for (revision, alike, flushes) in [(V7_3, true, 1), (V7_3, false, 3), (V6_12, true, 4)] {
+        let (mut world, _) = mapped(revision, 2);
+        if !alike {
+            set(&mut world, 0, PAGE + 1, entry(Entry::PRESENT, FOLIO.0 + 1));
+        }
+        world.call(Call::TryToUnmap { folio: FOLIO, flags: WalkFlags(0), found });
+        assert_eq!(world.count(EventKind::Flush), flushes, "{revision}");
+        assert_eq!(world.port.events().last().unwrap().other, 1);
+        // Nothing is mapped: the walk finds no entry.
+        world.call(Call::TryToUnmap { folio: FOLIO, flags: WalkFlags(0), found });
+        assert_eq!(world.count(EventKind::Entry), 0);
+    }
+}
+
+#[test]
+fn migration_and_back_keeps_what_the_entry_said() {
+    for (bits, migration) in [
+        (Entry::WRITE | Entry::DIRTY | Entry::ACCESSED, Entry::WRITE | Entry::DIRTY | Entry::ACCESSED),
+        (Entry::ACCESSED, Entry::EXCLUSIVE | Entry::ACCESSED),
+        (0, Entry::EXCLUSIVE),
+    ] {
+        let (mut world, _) = mapped(V7_3, 0);
+        set(&mut world, 0, PAGE, entry(Entry::PRESENT | bits, FOLIO.0));
+        world.call(Call::TryToMigrate { folio: FOLIO, flags: WalkFlags(0), found: FOUND });
+        let there = written(0, PAGE, entry(Entry::MIGRATION | migration, FOLIO.0));
+        assert!(world.port.events().contains(&there), "{:?}", world.port.events());
+        let left = world.port.events().last().unwrap();
+        let found = FolioFound { bits: left.flags.into(), references: 2, slot: 0 };
+        let mapping = world.snapshot().folios[0].clone();
+        world.call(Call::FolioAlloc { folio: OTHER, order: 0 });
+        let (anon_vma, index) = (mapping.mapping, mapping.index);
+        world.call(Call::FolioSetMapping { folio: OTHER, anon_vma, index });
+        world.call(Call::RemoveMigrationPtes { folio: FOLIO, to: OTHER, found });
+        let back = written(0, PAGE, entry(Entry::PRESENT | bits, OTHER.0));
+        assert!(world.port.events().contains(&back), "{:?}", world.port.events());
+        assert_eq!(world.port.events().last().unwrap().other, 3);
+        let page = world.snapshot().folios[1].pages[0];
+        assert_eq!((page.mapcount, page.exclusive), (1, true));
+    }
+}
+
+#[test]
+fn each_process_that_used_a_page_is_counted_once_and_forgotten() {
+    let (mut world, vma) = mapped(V7_3, 1);
+    let child = world.fork(vma, 1).unwrap();
+    let dup = Call::FolioTryDupAnonRmap { folio: FOLIO, first: 0, count: 2, child: Some(child), vma, pinned: false };
+    world.call(dup);
+    for nth in 0..2 {
+        set(&mut world, 0, PAGE + nth, entry(Entry::PRESENT | Entry::ACCESSED, FOLIO.0 + nth as u32));
+        set(&mut world, 1, PAGE + nth, entry(Entry::PRESENT, FOLIO.0 + nth as u32));
+    }
+    let ask = Call::FolioReferenced { folio: FOLIO, locked: false, found: FOUND };
+    assert_eq!(world.call(ask), 1);
+    assert_eq!((world.count(EventKind::Entry), world.count(EventKind::Flush)), (2, 2));
+    assert_eq!(world.call(ask), 0);
+    assert_eq!(world.count(EventKind::Entry), 0);
+    // Kernels of 7.x lock the folio for it.
+    let found = FolioFound { bits: FOUND.bits | FolioFound::LOCKED, ..FOUND };
+    assert_eq!(world.call(Call::FolioReferenced { folio: FOLIO, locked: false, found }), 1);
+    assert_eq!(world.call(Call::FolioReferenced { folio: FOLIO, locked: true, found }), 0);
+}
+
+#[test]
+fn a_vma_that_locks_its_pages_keeps_them_and_locks_what_it_has_whole() {
+    for (revision, order, mlocks) in [(V7_3, 0, 1), (V7_3, 1, 1), (V6_12, 0, 1), (V6_12, 1, 0)] {
+        let (mut world, vma) = mapped(revision, order);
+        let flags = 3 | rmap_seam::VmaAttributes::LOCKED;
+        let attributes = rmap_seam::VmaAttributes { anon_pgoff: 16, flags, file: 0 };
+        world.call(Call::VmaSetAttributes { vma, attributes });
+        world.call(Call::TryToUnmap { folio: FOLIO, flags: WalkFlags(0), found: IN_SWAP_CACHE });
+        assert_eq!((world.count(EventKind::Mlock), world.count(EventKind::Entry)), (mlocks, 0), "{revision}");
+        // Who asks is told of no use, and the folio is locked where all of it can be seen.
+        assert_eq!(world.call(Call::FolioReferenced { folio: FOLIO, locked: false, found: FOUND }), 0);
+        assert_eq!(world.count(EventKind::Mlock), 1, "{revision}");
+        let ignore = WalkFlags(WalkFlags::IGNORE_MLOCK);
+        world.call(Call::TryToUnmap { folio: FOLIO, flags: ignore, found: IN_SWAP_CACHE });
+        assert!(world.count(EventKind::Entry) > 0);
+    }
+}

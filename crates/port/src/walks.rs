@@ -1,0 +1,494 @@
+//! The walks of the mappings of an anonymous folio, over page tables of the port's own: unmapping, migration, and who used it.
+//!
+//! What others write to page tables is told entry by entry; what a walk writes is an event of it. Pages are mapped one by one,
+//! by entries of the lowest page tables. What the reverse map does not count of a folio (references, dirty, its place in swap)
+//! is told with the call, and how the walk leaves it is its last event.
+
+use rustc_hash::FxHashMap;
+
+use super::Port;
+use super::arena::{Ref, Stop};
+use super::folio::{Locked, Place};
+use super::mapping::Pages;
+use super::objects::{AnonVma, Vma};
+use rmap_seam::{Entry, EventKind, FolioFound, FolioId, MAX_PROCESSES, MmCounter, MmId, VmaAttributes, WalkFlags};
+
+/// Entries of a page table.
+const ENTRIES: u64 = 512;
+
+/// The page tables of every process.
+#[derive(Default)]
+pub(super) struct PageTables {
+    entries: [FxHashMap<u64, Entry>; MAX_PROCESSES],
+}
+
+impl PageTables {
+    fn of(&mut self, mm: MmId) -> &mut FxHashMap<u64, Entry> {
+        &mut self.entries[usize::from(mm.0) % MAX_PROCESSES]
+    }
+
+    fn get(&self, mm: MmId, page: u64) -> Entry {
+        self.entries[usize::from(mm.0) % MAX_PROCESSES].get(&page).copied().unwrap_or(Entry::NONE)
+    }
+
+    /// `set_pte()`
+    pub fn set(&mut self, mm: MmId, page: u64, entry: Entry) {
+        match entry {
+            Entry::NONE => self.of(mm).remove(&page),
+            entry => self.of(mm).insert(page, entry),
+        };
+    }
+
+    /// No process has any.
+    pub fn reset(&mut self) {
+        self.entries.iter_mut().for_each(FxHashMap::clear);
+    }
+}
+
+/// One VMA that a walk of a folio's mappings has come to.
+#[derive(Clone, Copy)]
+struct Visit {
+    /// The folio whose frames the entries name.
+    folio: FolioId,
+    pages: u64,
+    vma: Ref<Vma>,
+    mm: MmId,
+    /// The first page of the folio that the VMA has.
+    start: u64,
+    /// One past the last. Mirrors `vma_address_end()` (mm/internal.h).
+    end: u64,
+    vma_end: u64,
+    /// The VMA locks its pages in memory.
+    locked: bool,
+}
+
+/// How a walk gets its lock.
+enum Lock {
+    /// `folio_lock_anon_vma_read()`, which may give up.
+    Folio { try_lock: bool },
+    /// `rmap_walk_anon_lock()`
+    AnonVma,
+    /// The caller holds it.
+    Held,
+}
+
+impl Visit {
+    /// The page of its folio that an entry names.
+    fn page_of(&self, entry: Entry) -> u32 {
+        entry.number.wrapping_sub(self.folio.0)
+    }
+
+    /// Whether an entry names a page of the folio: mapped, or being migrated. Mirrors `check_pte()` (mm/page_vma_mapped.c).
+    fn is_of(&self, entry: Entry, kind: u32) -> bool {
+        entry.has(kind) && u64::from(self.page_of(entry)) < self.pages
+    }
+
+    /// One past the last page up to which a batch can go: the end of the page table or of the VMA.
+    fn batch_end(&self, page: u64) -> u64 {
+        ((page / ENTRIES + 1) * ENTRIES).min(self.vma_end)
+    }
+}
+
+impl Port {
+    /// How many mappings a folio has. Mirrors `folio_mapcount()` (include/linux/mm.h).
+    fn mapcount(&mut self, folio: FolioId) -> Result<i32, Stop> {
+        let count = self.folio_slot(folio)?.as_ref().and_then(|folio| folio.count.as_ref());
+        Ok(count.map_or(0, |count| count.mappings()))
+    }
+
+    /// Whether a page is one process's alone.
+    fn is_exclusive(&mut self, folio: FolioId, page: u32) -> Result<bool, Stop> {
+        let count = self.folio_slot(folio)?.as_ref().and_then(|folio| folio.count.as_ref());
+        Ok(count.and_then(|count| count.page(page)).is_some_and(|page| page.exclusive))
+    }
+
+    /// The walk writes an entry.
+    fn write_entry(&mut self, mm: MmId, page: u64, entry: Entry) {
+        if self.page_tables.get(mm, page) != entry {
+            self.page_tables.set(mm, page, entry);
+            self.observed.record(EventKind::Entry, mm.0, entry.bits as u16, entry.number, page as u32);
+        }
+    }
+
+    fn count_in_mm(&mut self, mm: MmId, counter: MmCounter, change: i32) {
+        self.observed.record(EventKind::Counter, mm.0, counter as u16, change.cast_unsigned(), 0);
+    }
+
+    fn flush(&mut self, mm: MmId, page: u64, pages: u64) {
+        self.observed.record(EventKind::Flush, mm.0, 0, page as u32, pages as u32);
+    }
+
+    fn notify(&mut self, visit: &Visit, end: bool) {
+        let pages = visit.end.wrapping_sub(visit.start) as u32;
+        self.observed.record(EventKind::Notify, end.into(), 0, visit.start as u32, pages);
+    }
+
+    /// The walk is over, and the call tells all of the folio.
+    fn leave(&mut self, folio: FolioId, pages: u64, found: FolioFound) {
+        self.observed.record(EventKind::Left, 0, found.bits as u16, folio.0, found.references);
+        self.observed.tell_folio(folio, 0, pages as u32);
+    }
+
+    fn visit(&self, folio: FolioId, place: Place, vma: Ref<Vma>, start: u64) -> Result<Visit, Stop> {
+        let object = self.vmas.get(vma)?;
+        let offset =
+            place.index.wrapping_add(place.pages).wrapping_sub(object.key(self.revision.indexed_by_anon_pgoff));
+        let (range, end) = (object.range, object.range.start.wrapping_add(offset));
+        Ok(Visit {
+            folio,
+            pages: place.pages,
+            vma,
+            mm: object.mm,
+            start,
+            end: if end < range.start || end > range.end { range.end } else { end },
+            vma_end: range.end,
+            locked: object.attributes.flags & VmaAttributes::LOCKED != 0,
+        })
+    }
+
+    /// Mirrors `rmap_walk_anon()` (mm/rmap.c): `one` is told each VMA, until it, or `done` after it, says that it is enough.
+    /// False: another task holds the lock.
+    fn walk_mappings(
+        &mut self,
+        (folio, named): (FolioId, FolioId),
+        lock: Lock,
+        mut one: impl FnMut(&mut Port, &Visit) -> Result<bool, Stop>,
+        mut done: impl FnMut(&mut Port) -> Result<bool, Stop>,
+    ) -> Result<bool, Stop> {
+        let (place, anon_vma) = self.given_anon_folio(folio)?;
+        let mapped = self.mapcount(folio)? > 0;
+        let held = matches!(lock, Lock::Held);
+        let locked = match lock {
+            Lock::Folio { try_lock } => self.folio_lock_anon_vma_read(anon_vma, mapped, try_lock)?,
+            Lock::AnonVma => self.rmap_walk_anon_lock(anon_vma, false)?,
+            Lock::Held => Locked::Yes(anon_vma),
+        };
+        let anon_vma: Ref<AnonVma> = match locked {
+            Locked::Yes(anon_vma) => anon_vma,
+            Locked::No => return Ok(true),
+            Locked::Contended => return Ok(false),
+        };
+        for avc in self.chain_entries_of(anon_vma, place)? {
+            let (vma, page) = self.mapped_at(avc, place)?;
+            let visit = self.visit(named, place, vma, page)?;
+            if !one(self, &visit)? || done(self)? {
+                break;
+            }
+        }
+        if !held {
+            let root = self.anon_vmas.get(anon_vma)?.root;
+            self.up_read(root)?;
+        }
+        Ok(true)
+    }
+
+    /// The next entry of a kind from a page on. Mirrors `page_vma_mapped_walk()` (mm/page_vma_mapped.c).
+    fn next_mapping(&self, visit: &Visit, from: u64, kind: u32) -> Option<(u64, Entry)> {
+        let entry = |page| (page, self.page_tables.get(visit.mm, page));
+        (from..visit.end).map(entry).find(|(_, entry)| visit.is_of(*entry, kind))
+    }
+
+    /// How many entries from one on map pages of the folio in a row and are alike in these bits. Mirrors
+    /// `folio_pte_batch_flags()` (mm/util.c, mm/internal.h).
+    fn batch(&self, visit: &Visit, page: u64, first: Entry, alike: u32) -> u64 {
+        let alike = alike | Entry::PRESENT | Entry::NO_ACCESS;
+        let left = visit.pages - u64::from(visit.page_of(first));
+        let most = left.min(visit.batch_end(page) - page);
+        let follows = |nth: &u64| {
+            let entry = self.page_tables.get(visit.mm, page + nth);
+            entry.bits & alike == first.bits & alike && u64::from(entry.number) == u64::from(first.number) + nth
+        };
+        1 + (1..most).take_while(follows).count() as u64
+    }
+
+    /// `pte_clear()` of entries in a row: what was there, written to and used if any of them was. Mirrors
+    /// `get_and_clear_ptes()` (include/linux/pgtable.h).
+    fn clear_entries(&mut self, mm: MmId, page: u64, count: u64) -> Entry {
+        let mut all = self.page_tables.get(mm, page);
+        for page in page..page + count {
+            all.bits |= self.page_tables.get(mm, page).bits & (Entry::DIRTY | Entry::ACCESSED);
+            self.write_entry(mm, page, Entry::NONE);
+        }
+        all
+    }
+
+    /// Mirrors `set_ptes()`.
+    fn set_entries(&mut self, mm: MmId, page: u64, first: Entry, count: u64) {
+        for nth in 0..count {
+            self.write_entry(mm, page + nth, Entry { number: first.number + nth as u32, ..first });
+        }
+    }
+
+    /// Mirrors `try_to_unmap()` (mm/rmap.c).
+    pub(super) fn try_to_unmap(
+        &mut self,
+        folio: FolioId,
+        flags: WalkFlags,
+        mut found: FolioFound,
+    ) -> Result<i32, Stop> {
+        let lock = if flags.has(WalkFlags::RMAP_LOCKED) { Lock::Held } else { Lock::Folio { try_lock: false } };
+        let one = |port: &mut Port, visit: &Visit| port.try_to_unmap_one(visit, flags, &mut found);
+        self.walk_mappings((folio, folio), lock, one, |port| Ok(port.mapcount(folio)? == 0))?;
+        let (place, _) = self.given_anon_folio(folio)?;
+        self.leave(folio, place.pages, found);
+        Ok(0)
+    }
+
+    /// Mirrors `try_to_unmap_one()` (mm/rmap.c).
+    fn try_to_unmap_one(&mut self, visit: &Visit, flags: WalkFlags, found: &mut FolioFound) -> Result<bool, Stop> {
+        self.notify(visit, false);
+        let goes_on = self.unmap_entries(visit, flags, found)?;
+        self.notify(visit, true);
+        Ok(goes_on)
+    }
+
+    fn unmap_entries(&mut self, visit: &Visit, flags: WalkFlags, found: &mut FolioFound) -> Result<bool, Stop> {
+        let Visit { folio, pages, vma, mm, .. } = *visit;
+        let batches = self.revision.walks_in_batches;
+        let (mut from, mut locked) = (visit.start, 0);
+        while let Some((page, entry)) = self.next_mapping(visit, from, Entry::PRESENT) {
+            from = page + 1;
+            if visit.locked && !flags.has(WalkFlags::IGNORE_MLOCK) {
+                locked += 1;
+                // All of it, below one page table; before batches, a small folio alone.
+                let whole = if batches { locked == pages } else { pages == 1 };
+                if batches && !whole {
+                    continue;
+                }
+                if whole && visit.start / ENTRIES == page / ENTRIES {
+                    self.lock_in_memory(folio, vma, EventKind::Mlock)?;
+                }
+                return Ok(false);
+            }
+            let lazily_freed = !found.has(FolioFound::SWAPBACKED);
+            let count = match batches && lazily_freed {
+                true => self.batch(visit, page, entry, Entry::WRITE),
+                false => 1,
+            };
+            let entry = self.clear_entries(mm, page, count);
+            match flags.has(WalkFlags::BATCH_FLUSH) {
+                true => self.observed.record(EventKind::Flush, mm.0, 1, 0, 0),
+                false => self.flush(mm, page, count),
+            }
+            if entry.has(Entry::DIRTY) {
+                found.bits |= FolioFound::DIRTY;
+            }
+            let unmapped = Pages { folio, first: visit.page_of(entry), count: count as u32 };
+            if found.has(FolioFound::SWAPBACKED) != found.has(FolioFound::SWAPCACHE) {
+                self.observed
+                    .warn_on(true, "WARN_ON_ONCE(folio_test_swapbacked(folio) != folio_test_swapcache(folio))");
+                return Ok(false);
+            }
+            let taken = match lazily_freed {
+                true => self.discard(mm, unmapped, found)?,
+                false => self.swap_out(mm, page, unmapped, found)?,
+            };
+            if !taken {
+                self.set_entries(mm, page, entry, count);
+                return Ok(false);
+            }
+            self.folio_remove_rmap(unmapped, vma)?;
+            found.references = found.references.wrapping_sub(count as u32);
+            if batches && count == pages {
+                break;
+            }
+        }
+        // A VMA whose pages stay locked ends the walk, though not all of the folio is locked.
+        Ok(locked == 0)
+    }
+
+    /// A lazily freed folio goes, unless it was written to or somebody else has a reference. Mirrors
+    /// `ttu_anon_lazyfree_folio()` (mm/rmap.c; in `try_to_unmap_one()` until 7.2).
+    fn discard(&mut self, mm: MmId, pages: Pages, found: &mut FolioFound) -> Result<bool, Stop> {
+        let referenced = i64::from(found.references) != 1 + i64::from(self.mapcount(pages.folio)?);
+        let dirty = found.has(FolioFound::DIRTY);
+        // Before batches, one that could not go for its references was written back too.
+        if dirty || (referenced && !self.revision.walks_in_batches) {
+            found.bits |= FolioFound::SWAPBACKED;
+        }
+        if dirty || referenced {
+            return Ok(false);
+        }
+        self.count_in_mm(mm, MmCounter::AnonPages, -(pages.count as i32));
+        Ok(true)
+    }
+
+    /// The entry becomes that of a slot, unless the page is pinned. Mirrors `ttu_anon_swapbacked_folio()` (mm/rmap.c; in
+    /// `try_to_unmap_one()` until 7.2).
+    fn swap_out(&mut self, mm: MmId, page: u64, pages: Pages, found: &FolioFound) -> Result<bool, Stop> {
+        let slot = found.slot.wrapping_add(pages.first);
+        let exclusive = self.is_exclusive(pages.folio, pages.first)?;
+        self.observed.record(EventKind::Slot, 0, 0, slot, 0);
+        if exclusive && self.folio_try_share_anon_rmap(pages, found.is_pinned())? != 0 {
+            self.observed.record(EventKind::Slot, 1, 0, slot, 0);
+            return Ok(false);
+        }
+        self.count_in_mm(mm, MmCounter::AnonPages, -1);
+        self.count_in_mm(mm, MmCounter::SwapEntries, 1);
+        let bits = Entry::SWAP | if exclusive { Entry::EXCLUSIVE } else { 0 };
+        self.write_entry(mm, page, Entry { bits, number: slot });
+        Ok(true)
+    }
+
+    /// Mirrors `try_to_migrate()` (mm/rmap.c).
+    pub(super) fn try_to_migrate(
+        &mut self,
+        folio: FolioId,
+        flags: WalkFlags,
+        mut found: FolioFound,
+    ) -> Result<i32, Stop> {
+        let lock = if flags.has(WalkFlags::RMAP_LOCKED) { Lock::Held } else { Lock::Folio { try_lock: false } };
+        let one = |port: &mut Port, visit: &Visit| port.try_to_migrate_one(visit, flags, &mut found);
+        self.walk_mappings((folio, folio), lock, one, |port| Ok(port.mapcount(folio)? == 0))?;
+        let (place, _) = self.given_anon_folio(folio)?;
+        self.leave(folio, place.pages, found);
+        Ok(0)
+    }
+
+    /// Mirrors `try_to_migrate_one()` (mm/rmap.c).
+    fn try_to_migrate_one(&mut self, visit: &Visit, flags: WalkFlags, found: &mut FolioFound) -> Result<bool, Stop> {
+        let Visit { folio, vma, mm, .. } = *visit;
+        self.notify(visit, false);
+        let (mut from, mut goes_on) = (visit.start, true);
+        while let Some((page, entry)) = self.next_mapping(visit, from, Entry::PRESENT) {
+            from = page + 1;
+            let pages = Pages { folio, first: visit.page_of(entry), count: 1 };
+            let exclusive = self.is_exclusive(folio, pages.first)?;
+            self.write_entry(mm, page, Entry::NONE);
+            match flags.has(WalkFlags::BATCH_FLUSH) {
+                true => self.observed.record(EventKind::Flush, mm.0, 1, 0, 0),
+                false => self.flush(mm, page, 1),
+            }
+            if entry.has(Entry::DIRTY) {
+                found.bits |= FolioFound::DIRTY;
+            }
+            let writable = entry.has(Entry::WRITE);
+            self.observed.warn_on(
+                writable && !exclusive,
+                "VM_WARN_ON_FOLIO(writable && folio_test_anon(folio) && !anon_exclusive, folio)",
+            );
+            if exclusive && self.folio_try_share_anon_rmap(pages, found.is_pinned())? != 0 {
+                self.write_entry(mm, page, entry);
+                goes_on = false;
+                break;
+            }
+            let kept = entry.bits & (Entry::WRITE | Entry::DIRTY | Entry::ACCESSED);
+            let alone = if exclusive && !writable { Entry::EXCLUSIVE } else { 0 };
+            self.write_entry(mm, page, Entry { bits: Entry::MIGRATION | kept | alone, number: entry.number });
+            self.folio_remove_rmap(pages, vma)?;
+            found.references = found.references.wrapping_sub(1);
+        }
+        self.notify(visit, true);
+        Ok(goes_on)
+    }
+
+    /// Mirrors `remove_migration_ptes()` (mm/migrate.c).
+    pub(super) fn remove_migration_ptes(
+        &mut self,
+        folio: FolioId,
+        to: FolioId,
+        mut found: FolioFound,
+    ) -> Result<i32, Stop> {
+        let one = |port: &mut Port, visit: &Visit| port.remove_migration_pte(visit, to, &mut found);
+        self.walk_mappings((to, folio), Lock::AnonVma, one, |_| Ok(false))?;
+        let (place, _) = self.given_anon_folio(to)?;
+        self.leave(to, place.pages, found);
+        Ok(0)
+    }
+
+    /// Mirrors `remove_migration_pte()` (mm/migrate.c).
+    fn remove_migration_pte(&mut self, visit: &Visit, to: FolioId, found: &mut FolioFound) -> Result<bool, Stop> {
+        let mut from = visit.start;
+        while let Some((page, entry)) = self.next_mapping(visit, from, Entry::MIGRATION) {
+            from = page + 1;
+            let first = visit.page_of(entry);
+            found.references = found.references.wrapping_add(1);
+            let mut kept = Entry::WRITE | Entry::ACCESSED;
+            if found.has(FolioFound::DIRTY) {
+                kept |= Entry::DIRTY;
+            }
+            let bits = self.protection(visit.vma)? | entry.bits & kept;
+            let exclusive = entry.bits & (Entry::WRITE | Entry::EXCLUSIVE) != 0;
+            self.folio_add_anon_rmap(Pages { folio: to, first, count: 1 }, visit.vma, page, exclusive)?;
+            self.write_entry(visit.mm, page, Entry { bits, number: to.0.wrapping_add(first) });
+        }
+        Ok(true)
+    }
+
+    /// The bits of an entry by `vm_page_prot` of private memory, which is never writable by it.
+    fn protection(&self, vma: Ref<Vma>) -> Result<u32, Stop> {
+        let access = VmaAttributes::READ | VmaAttributes::WRITE | VmaAttributes::EXEC;
+        let none = self.vmas.get(vma)?.attributes.flags & access == 0;
+        Ok(Entry::PRESENT | if none { Entry::NO_ACCESS } else { 0 })
+    }
+
+    /// Mirrors `folio_referenced()` (mm/rmap.c).
+    pub(super) fn folio_referenced(&mut self, folio: FolioId, locked: bool, found: FolioFound) -> Result<i32, Stop> {
+        let (place, _) = self.given_anon_folio(folio)?;
+        let mut left = self.mapcount(folio)?;
+        let mut users = 0;
+        // It is locked for the walk by kernels of 7.x.
+        let busy = self.revision.walks_in_batches && !locked && found.has(FolioFound::LOCKED);
+        let result = if left == 0 {
+            0
+        } else if busy {
+            1
+        } else {
+            let one = |port: &mut Port, visit: &Visit| port.folio_referenced_one(visit, &mut left, &mut users);
+            match self.walk_mappings((folio, folio), Lock::Folio { try_lock: true }, one, |_| Ok(false))? {
+                true => users,
+                false => -1,
+            }
+        };
+        self.leave(folio, place.pages, found);
+        Ok(result)
+    }
+
+    /// Mirrors `folio_referenced_one()` (mm/rmap.c): `left` are the mappings that it has not come to, `users` those that used
+    /// the folio.
+    fn folio_referenced_one(&mut self, visit: &Visit, left: &mut i32, users: &mut i32) -> Result<bool, Stop> {
+        let Visit { folio, pages, vma, mm, .. } = *visit;
+        let batches = self.revision.walks_in_batches;
+        let (mut from, mut seen, mut used, mut crossed) = (visit.start, 0, false, false);
+        while let Some((page, entry)) = self.next_mapping(visit, from, Entry::PRESENT) {
+            crossed = visit.start / ENTRIES != page / ENTRIES;
+            let mut count = 1;
+            if visit.locked {
+                if !batches && pages == 1 {
+                    self.lock_in_memory(folio, vma, EventKind::Mlock)?;
+                    return Ok(false);
+                }
+                (seen, *left) = (seen + 1, *left - 1);
+                if batches && seen == pages && !crossed {
+                    self.lock_in_memory(folio, vma, EventKind::Mlock)?;
+                    return Ok(false);
+                }
+                from = page + 1;
+                continue;
+            }
+            if batches && pages > 1 {
+                count = self.batch(visit, page, entry, 0);
+            }
+            for page in page..page + count {
+                let entry = self.page_tables.get(mm, page);
+                if entry.has(Entry::ACCESSED) {
+                    self.write_entry(mm, page, Entry { bits: entry.bits & !Entry::ACCESSED, ..entry });
+                    self.flush(mm, page, 1);
+                    used = true;
+                }
+            }
+            (seen, *left) = (seen + count, *left - count as i32);
+            if batches && seen == pages {
+                break;
+            }
+            from = page + count;
+        }
+        // Before batches a large folio is locked at the end: all of it is in the VMA, and below one page table.
+        if !batches && visit.locked && pages > 1 && seen == pages && !crossed {
+            self.lock_in_memory(folio, vma, EventKind::Mlock)?;
+            return Ok(false);
+        }
+        *users += i32::from(used);
+        Ok(*left != 0)
+    }
+}

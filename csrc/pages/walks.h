@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The walks of the mappings of an anonymous folio: wrappers of the kernel's functions, which tell
+ * the watcher, with every page table entry that they write and what goes with it. What else writes
+ * an entry is told entry by entry.
+ */
+#ifndef PAGES_WALKS_H
+#define PAGES_WALKS_H
+
+#include "pages/folios.h"
+
+/* --- Entries --- */
+
+/*
+ * An entry as it is told, from its bits as memory: present, or of the swap device, or of a page
+ * that is being migrated, of which the entry says what the mapping was.
+ */
+static struct rmap_entry entry_of(unsigned long entry)
+{
+	struct rmap_entry told = { .bits = 0 };
+	swp_entry_t swap = { entry >> SWAP_TYPE_SHIFT };
+
+	if (!entry)
+		return told;
+	if (entry & (ENTRY_PRESENT | ENTRY_NONE)) {
+		told.number = entry >> PAGE_SHIFT;
+		told.bits = RMAP_ENTRY_PRESENT;
+		told.bits |= entry & ENTRY_WRITE ? RMAP_ENTRY_WRITE : 0;
+		told.bits |= entry & ENTRY_DIRTY ? RMAP_ENTRY_DIRTY : 0;
+		told.bits |= entry & ENTRY_ACCESSED ? RMAP_ENTRY_ACCESSED : 0;
+		told.bits |= entry & ENTRY_NONE ? RMAP_ENTRY_NO_ACCESS : 0;
+		told.bits |= told.number == ZERO_FRAME ? RMAP_ENTRY_ZERO : 0;
+		return told;
+	}
+	told.number = __swp_offset(swap);
+	if (__swp_type(swap) < MAX_SWAPFILES) {
+		told.bits = RMAP_ENTRY_SWAP;
+		told.bits |= entry & SWAP_EXCLUSIVE ? RMAP_ENTRY_SWAP_EXCLUSIVE : 0;
+		return told;
+	}
+	told.bits = RMAP_ENTRY_MIGRATION;
+	told.bits |= __swp_type(swap) == SWP_MIGRATION_WRITE ? RMAP_ENTRY_WRITE : 0;
+	told.bits |= __swp_type(swap) == SWP_MIGRATION_READ_EXCLUSIVE ?
+			     RMAP_ENTRY_SWAP_EXCLUSIVE : 0;
+	told.bits |= __swp_offset(swap) & SWP_MIG_DIRTY ? RMAP_ENTRY_DIRTY : 0;
+	told.bits |= __swp_offset(swap) & SWP_MIG_YOUNG ? RMAP_ENTRY_ACCESSED : 0;
+	return told;
+}
+
+static void entry_written(struct mm_struct *mm, unsigned long page, unsigned long entry)
+{
+	struct rmap_entry told = entry_of(entry);
+	struct rmap_call call = CALL(ENTRY_SET, entry_set, mm->id, page, told);
+
+	if (current_world->depth) {
+		record(RMAP_EVENT_ENTRY, mm->id, told.bits, told.number, page);
+		return;
+	}
+	call_begins();
+	watch(&call, 0, false);
+}
+
+/* --- What goes with them --- */
+
+static void flush_told(struct mm_struct *mm, bool put_off, unsigned long start, unsigned long end)
+{
+	if (current_world->depth)
+		record(RMAP_EVENT_FLUSH, mm->id, put_off, start >> PAGE_SHIFT,
+		       (end - start) >> PAGE_SHIFT);
+}
+
+static void tlb_flushed_pages(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+	tlb_flushed(mm);
+	flush_told(mm, false, start, end);
+}
+
+static void tlb_flush_put_off(struct mm_struct *mm)
+{
+	flush_told(mm, true, 0, 0);
+}
+
+static void notify_told(const struct mmu_notifier_range *range, bool end)
+{
+	if (current_world->depth)
+		record(RMAP_EVENT_NOTIFY, end, 0, range->start >> PAGE_SHIFT,
+		       (range->end - range->start) >> PAGE_SHIFT);
+}
+
+static void mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
+{
+	notify_told(range, false);
+	verbatim_mmu_notifier_invalidate_range_start(range);
+}
+
+static void mmu_notifier_invalidate_range_end(struct mmu_notifier_range *range)
+{
+	notify_told(range, true);
+	verbatim_mmu_notifier_invalidate_range_end(range);
+}
+
+static void counter_changed(const struct percpu_counter *counter, s64 amount)
+{
+	const struct rmap_world *w = current_world;
+	const struct mm_struct *mm = w->mms;
+
+	if (!w->depth)
+		return;
+	while (mm < w->mms + RMAP_MAX_PROCESSES &&
+	       (counter < mm->rss_stat || counter >= mm->rss_stat + NR_MM_COUNTERS))
+		mm++;
+	if (mm < w->mms + RMAP_MAX_PROCESSES)
+		record(RMAP_EVENT_COUNTER, mm->id, counter - mm->rss_stat, amount, 0);
+}
+
+/* --- The walks --- */
+
+static uint32_t told_walk_flags(unsigned int flags)
+{
+	uint32_t told = 0;
+
+	told |= flags & TTU_SPLIT_HUGE_PMD ? RMAP_TTU_SPLIT_HUGE_PMD : 0;
+	told |= flags & TTU_IGNORE_MLOCK ? RMAP_TTU_IGNORE_MLOCK : 0;
+	told |= flags & TTU_SYNC ? RMAP_TTU_SYNC : 0;
+	told |= flags & TTU_HWPOISON ? RMAP_TTU_HWPOISON : 0;
+	told |= flags & TTU_BATCH_FLUSH ? RMAP_TTU_BATCH_FLUSH : 0;
+	told |= flags & TTU_RMAP_LOCKED ? RMAP_TTU_RMAP_LOCKED : 0;
+	return told;
+}
+
+static struct rmap_folio_found folio_found(const struct folio *folio)
+{
+	struct rmap_folio_found found = { .references = folio->page._refcount.counter };
+
+	found.bits |= folio_test_dirty(folio) ? RMAP_FRAME_DIRTY : 0;
+	found.bits |= folio_test_swapbacked(folio) ? RMAP_FRAME_SWAPBACKED : 0;
+	found.bits |= folio_test_swapcache(folio) ? RMAP_FRAME_SWAPCACHE : 0;
+	found.bits |= folio_test_locked(folio) ? RMAP_FRAME_LOCKED : 0;
+	found.slot = folio_test_swapcache(folio) ? swp_offset(folio->swap) : 0;
+	return found;
+}
+
+/* Whether the walk is told as one call: of pages of files its parts are. */
+static bool walk_begins(struct rmap_call call, const struct folio *folio)
+{
+	if (!folio_test_anon(folio))
+		return false;
+	folio_call_begin(call, folio, &folio->page, 1u << folio_order(folio), NULL, NULL);
+	current_world->bookkeeping = false;	/* it locks an anon_vma */
+	return true;
+}
+
+static void walk_ends(const struct folio *folio, bool told, int32_t result)
+{
+	struct rmap_folio_found found = folio_found(folio);
+
+	if (!told)
+		return;
+	if (current_world->depth == 1)
+		record(RMAP_EVENT_LEFT, 0, found.bits, folio_number(folio), found.references);
+	folio_call_end(folio, result);
+}
+
+static void try_to_unmap(struct folio *folio, enum ttu_flags flags)
+{
+	bool told = walk_begins(CALL(TRY_TO_UNMAP, try_to_unmap, folio_number(folio),
+				     told_walk_flags(flags), folio_found(folio)),
+				folio);
+
+	verbatim_try_to_unmap(folio, flags);
+	walk_ends(folio, told, 0);
+}
+
+static void try_to_migrate(struct folio *folio, enum ttu_flags flags)
+{
+	bool told = walk_begins(CALL(TRY_TO_MIGRATE, try_to_migrate, folio_number(folio),
+				     told_walk_flags(flags), folio_found(folio)),
+				folio);
+
+	verbatim_try_to_migrate(folio, flags);
+	walk_ends(folio, told, 0);
+}
+
+/* As reclaim asks who used a folio. Nothing that is cut calls it. */
+static int ask_who_used(struct folio *folio)
+{
+	unsigned long flags[4] = { 0 };	/* of a VMA: a word before 7.3, a structure since */
+	bool told = walk_begins(CALL(FOLIO_REFERENCED, folio_referenced, folio_number(folio), false,
+				     folio_found(folio)),
+				folio);
+	int result = folio_referenced(folio, 0, NULL, (void *)flags);
+
+	walk_ends(folio, told, result);
+	return result;
+}
+
+/* An int until 6.12 or later. */
+typedef __typeof__(_Generic(&verbatim_remove_migration_ptes,
+			    void (*)(struct folio *, struct folio *, int): 0,
+			    default: (enum ttu_flags)0)) remove_flags_t;
+
+static void remove_migration_ptes(struct folio *src, struct folio *dst, remove_flags_t flags)
+{
+	bool told = walk_begins(CALL(REMOVE_MIGRATION_PTES, remove_migration_ptes,
+				     folio_number(src), folio_number(dst), folio_found(dst)),
+				dst);
+
+	verbatim_remove_migration_ptes(src, dst, flags);
+	walk_ends(dst, told, 0);
+}
+
+#endif /* PAGES_WALKS_H */
