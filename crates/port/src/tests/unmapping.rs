@@ -2,8 +2,7 @@
 
 use super::world::*;
 use rmap_seam::{
-    Call, Entry, Event, EventKind, FolioFound, FolioId, MmCounter, MmId, NodeStat, Revision, Rmap, Side, VmaId,
-    WalkFlags,
+    Call, Entry, Event, EventKind, FolioFound, FolioId, MmCounter, MmId, NodeStat, Revision, Side, VmaId, WalkFlags,
 };
 
 const FOLIO: FolioId = FolioId(32);
