@@ -52,6 +52,8 @@ enum rmap_rule {
 	RMAP_RULE_REF_UNDERFLOW = 11,
 	RMAP_RULE_USE_AFTER_FREE = 12,
 	RMAP_RULE_NODES_LEFT = 13,
+	RMAP_RULE_FREED_BEFORE_FLUSH = 14,	/* serial: the page of the translation */
+	RMAP_RULE_NOT_FLUSHED = 15,	/* serial: the page of the translation */
 };
 
 /*

@@ -72,6 +72,9 @@ const OPS_IN_PORT: u64 = 20_000;
 /// A VMA that is still on trees of which its anon_vma says nothing.
 const LINKED: Finds = Finds(&["violate I8 range changed in the trees", "violate I8 tree order"]);
 
+/// A page of which a TLB may still hold the translation.
+const FREED_TOO_EARLY: Finds = Finds(&["violate I11 freed before the TLB was flushed"]);
+
 const SHOULD_BE_ONE: &[&str] = &["violate Asked VMAs that should be one ("];
 const MOVED_SHOULD_BE_ONE: &[&str] = &["violate Asked VMAs that should be one (move)"];
 const HEAP_SHOULD_BE_ONE: &[&str] = &["violate Asked VMAs that should be one (brk)"];
@@ -1043,7 +1046,34 @@ static IN_C: &[InC] = &[
                 to: ";",
             }],
         },
-        hunts: &[pages_in_lockstep(Finds(&["differ try_to_unmap events: slot taken vs flush put off"]), Finds(&[]))],
+        hunts: &[pages_in_lockstep(
+            Finds(&["differ try_to_unmap events: slot taken vs flush put off"]),
+            FREED_TOO_EARLY,
+        )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "fork-leaves-writable-translations",
+            about: "fork does not flush what its parent could write to",
+            file: "mm/mmap.c",
+            edits: &[Edit { within: "dup_mmap", from: "flush_tlb_mm(oldmm);", to: ";" }],
+        },
+        hunts: &[pages(Finds(&["violate I11 TLB not flushed"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "pages-are-freed-before-the-flush",
+            about: "what a batch gathered is freed, and then the TLB is flushed",
+            file: "mm/mmu_gather.c",
+            edits: &[Edit {
+                within: "tlb_flush_mmu",
+                from: "\ttlb_flush_mmu_tlbonly(tlb);\n\ttlb_flush_mmu_free(tlb);",
+                to: "\ttlb_flush_mmu_free(tlb);\n\ttlb_flush_mmu_tlbonly(tlb);",
+            }],
+        },
+        hunts: &[pages(FREED_TOO_EARLY)],
     },
     InC {
         of: AFTER,

@@ -23,6 +23,12 @@ static void page_tables_destroy(struct rmap_world *w)
 	page_layer_destroy(w);
 }
 
+/* An operation ends. */
+static void page_tables_checked(void)
+{
+	translations_end();
+}
+
 /* No process is left. */
 static void page_tables_end(void)
 {

@@ -11,7 +11,7 @@
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/pgtable.h>
-#include "pages/layer.h"
+#include "pages/translations.h"
 
 #ifdef STUBS_ASAN
 #include <sanitizer/asan_interface.h>
@@ -89,7 +89,7 @@ static void swap_clear(struct page_layer *layer);
 /* Of one mm, or of those whose flush was put off. */
 static void tlb_flushed(struct mm_struct *mm)
 {
-	current_world->pages->flushes++;
+	translations_flushed(mm, 0, ~0ul);
 }
 
 static inline bool page_attempt(gfp_t gfp)
@@ -160,6 +160,7 @@ static void frames_give(struct page *page, unsigned int order)
 		broken_rule(RMAP_RULE_DOUBLE_FREE, page_to_pfn(page));
 		return;
 	}
+	frames_forgotten(page_to_pfn(page), 1u << order);
 	for (uint32_t i = 0; i < 1u << order; i++)
 		notes[i].live = false;
 	notes->next_free = layer->first_free[order];
@@ -286,6 +287,8 @@ static void table_put(struct mm_struct *mm, const struct page *page, int level, 
 	bool moves = notes->linked;
 
 	notes->base = base;
+	notes->level = level;
+	notes->mm = mm;
 	notes->linked = true;
 	if (!moves)
 		return;
@@ -297,8 +300,8 @@ static void table_put(struct mm_struct *mm, const struct page *page, int level, 
 				  base + (i << (9 * level)));
 			continue;
 		}
-		entry_written(mm, from + i, 0);
-		entry_written(mm, base + i, entries[i]);
+		entry_written(mm, from + i, entries[i], 0);
+		entry_written(mm, base + i, 0, entries[i]);
 	}
 }
 
@@ -310,6 +313,15 @@ static void table_linked(struct mm_struct *mm, void *entry, const struct page *p
 	table_put(mm, page, level,
 		  frame_notes_of(virt_to_page(entry))->base + (index << (9 * (level + 1))));
 	*(unsigned long *)entry = table_entry(page);
+}
+
+/* The walk of a TLB may go on to a table that no entry names any more. */
+static void table_unlinked(unsigned long entry)
+{
+	const struct frame_notes *notes = &current_world->pages->notes[entry >> PAGE_SHIFT];
+
+	if ((entry & ENTRY_PRESENT) && notes->linked)
+		translation_stays(notes->mm, notes->base, 1ul << (9 * (notes->level + 1)), entry);
 }
 
 static inline void pmd_populate(struct mm_struct *mm, pmd_t *pmd, pgtable_t pte)
@@ -485,7 +497,8 @@ static void page_layer_clear(struct rmap_world *w)
 	layer->nr_frames = ZERO_FRAME;
 	memset(layer->first_free, 0, sizeof(layer->first_free));
 	layer->live_pages = layer->live_tables = 0;
-	layer->writes = layer->flushes = layer->attempts = layer->injected = 0;
+	layer->writes = layer->put_off = layer->attempts = layer->injected = 0;
+	layer->nr_stale = 0;
 	layer->fail = (struct rmap_fail) { 0 };
 	layer->orders = layer->huge_settings = 0;
 	layer->huge_zero = ~0ul;
@@ -536,6 +549,7 @@ static void page_layer_destroy(struct rmap_world *w)
 	free(layer->node_data);
 	free(layer->slots);
 	free(layer->cached);
+	free(layer->stale);
 	free(layer->frames);
 	free(layer->notes);
 	free(layer);

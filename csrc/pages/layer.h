@@ -36,6 +36,8 @@ struct frame_notes {
 	uint64_t content;		/* what is in the page */
 	uint64_t base;			/* of a page table that is in use: the first page of it */
 	bool linked;			/* a page table that is in use */
+	uint8_t level;			/* 0: the lowest */
+	const struct mm_struct *mm;	/* whose */
 	uint32_t next_free;		/* of its order */
 	bool live;
 	/* Of the first frame of a folio: what the calls told of last. */
@@ -60,6 +62,13 @@ struct cached_page {
 	struct folio *folio;
 };
 
+/* Of a page of an mm, or of the pages of a page table. */
+struct stale_translation {
+	const struct mm_struct *mm;
+	uint64_t page, pages;
+	unsigned long entry;		/* as it was */
+};
+
 struct page_layer {
 	struct page *frames;
 	struct frame_notes *notes;
@@ -70,7 +79,9 @@ struct page_layer {
 	struct table_memory *free_tables;
 	struct rmap_fail fail;		/* of this operation */
 	uint32_t attempts, injected;	/* of this operation */
-	uint64_t flushes;		/* of TLBs */
+	struct stale_translation *stale;	/* what TLBs may hold */
+	uint32_t nr_stale, max_stale;
+	uint64_t put_off;		/* mms whose flush was put off */
 	uint64_t writes;		/* to pages, since the reset */
 	struct mm_struct *first_mm;	/* the head of those that have pages in swap */
 	unsigned long orders;		/* of folios that the fault of this operation may choose */
@@ -92,7 +103,8 @@ static void folio_mlocked(struct folio *folio, bool locked);
 static void page_layer_fill(struct page *page, uint64_t content);
 static uint64_t page_layer_content(const struct page *page);
 static bool page_layer_has(const void *count);
-static void entry_written(struct mm_struct *mm, unsigned long page, unsigned long entry);
+static void entry_written(struct mm_struct *mm, unsigned long page, unsigned long old,
+			  unsigned long entry);
 static void tlb_flushed(struct mm_struct *mm);
 
 #endif /* PAGES_LAYER_H */

@@ -47,11 +47,13 @@ static struct rmap_entry entry_of(unsigned long entry)
 	return told;
 }
 
-static void entry_written(struct mm_struct *mm, unsigned long page, unsigned long entry)
+static void entry_written(struct mm_struct *mm, unsigned long page, unsigned long old,
+			  unsigned long entry)
 {
 	struct rmap_entry told = entry_of(entry);
 	struct rmap_call call = CALL(ENTRY_SET, entry_set, mm->id, page, told);
 
+	translation_replaced(mm, page, old, entry);
 	if (current_world->depth) {
 		record(RMAP_EVENT_ENTRY, mm->id, told.bits, told.number, page);
 		return;
@@ -71,12 +73,13 @@ static void flush_told(struct mm_struct *mm, bool put_off, unsigned long start, 
 
 static void tlb_flushed_pages(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
-	tlb_flushed(mm);
+	translations_flushed(mm, start >> PAGE_SHIFT, (end + PAGE_SIZE - 1) >> PAGE_SHIFT);
 	flush_told(mm, false, start, end);
 }
 
 static void tlb_flush_put_off(struct mm_struct *mm)
 {
+	current_world->pages->put_off |= 1ul << mm->id;
 	flush_told(mm, true, 0, 0);
 }
 

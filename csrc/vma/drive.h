@@ -303,6 +303,7 @@ static void check_operation(struct rmap_world *w)
 	}
 	if (unlikely(!alive && w->nodes->live))
 		broken_rule(RMAP_RULE_NODES_LEFT, w->nodes->live);
+	page_tables_checked();
 	if (!alive)
 		page_tables_end();
 }

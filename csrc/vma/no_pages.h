@@ -26,6 +26,10 @@ static void page_tables_gone(struct mm_struct *mm)
 {
 }
 
+static void page_tables_checked(void)
+{
+}
+
 static void page_tables_end(void)
 {
 }

@@ -91,6 +91,10 @@ byte_enum! {
         UseAfterFree = RMAP_RULE_USE_AFTER_FREE "use after free",
         /// No process is left, but `object` nodes of maple trees are still allocated.
         NodesLeft = RMAP_RULE_NODES_LEFT "maple tree nodes left",
+        /// A page or a page table is free while a TLB may still lead there, from page `object`.
+        FreedBeforeFlush = RMAP_RULE_FREED_BEFORE_FLUSH "freed before the TLB was flushed",
+        /// An operation has ended, and a TLB may still hold what the entry of page `object` was.
+        NotFlushed = RMAP_RULE_NOT_FLUSHED "TLB not flushed",
     }
 }
 

@@ -13,7 +13,9 @@
 struct mm_struct;
 struct vm_area_struct;
 
-static void entry_written(struct mm_struct *mm, unsigned long page, unsigned long entry);
+static void entry_written(struct mm_struct *mm, unsigned long page, unsigned long old,
+			  unsigned long entry);
+static void table_unlinked(unsigned long entry);
 
 /* The bits of an entry. */
 #define ENTRY_PRESENT 0x001ul
@@ -237,10 +239,12 @@ static inline bool huge_pmd_needs_flush(pmd_t old, pmd_t pmd)
 /* Every entry of the lowest tables is written by this, and told. */
 static inline void entry_write(struct mm_struct *mm, unsigned long addr, pte_t *ptep, pte_t pte)
 {
-	if (pte_val(*ptep) == pte_val(pte))
+	unsigned long old = pte_val(*ptep);
+
+	if (old == pte_val(pte))
 		return;
 	*ptep = pte;
-	entry_written(mm, addr >> PAGE_SHIFT, pte_val(pte));
+	entry_written(mm, addr >> PAGE_SHIFT, old, pte_val(pte));
 }
 
 static inline void set_ptes(struct mm_struct *mm, unsigned long addr, pte_t *ptep, pte_t pte,
@@ -260,11 +264,13 @@ static inline void pte_clear(struct mm_struct *mm, unsigned long addr, pte_t *pt
 
 static inline void pmd_clear(pmd_t *pmd)
 {
+	table_unlinked(pmd_val(*pmd));
 	*pmd = __pmd(0);
 }
 
 static inline void pud_clear(pud_t *pud)
 {
+	table_unlinked(pud_val(*pud));
 	*pud = __pud(0);
 }
 
@@ -311,6 +317,7 @@ static inline bool p4d_present(p4d_t p4d)
 
 static inline void p4d_clear(p4d_t *p4d)
 {
+	table_unlinked(p4d_val(*p4d));
 	*p4d = __p4d(0);
 }
 

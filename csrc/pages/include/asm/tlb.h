@@ -16,6 +16,7 @@ struct ptdesc;
 struct vm_area_struct;
 
 static void tlb_flushed(struct mm_struct *mm);
+static void tlb_flushed_pages(struct mm_struct *mm, unsigned long start, unsigned long end);
 
 #define TLB_PAGES_MAX 8
 
@@ -80,7 +81,10 @@ static inline void tlb_flush_mmu_tlbonly(struct mmu_gather *tlb)
 {
 	if (!(tlb->freed_tables || tlb->cleared_ptes || tlb->cleared_pmds || tlb->cleared_puds))
 		return;
-	tlb_flushed(tlb->mm);
+	if (tlb->fullmm)
+		tlb_flushed(tlb->mm);
+	else
+		tlb_flushed_pages(tlb->mm, tlb->start, tlb->end);
 	__tlb_reset_range(tlb);
 }
 
