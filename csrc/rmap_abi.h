@@ -244,7 +244,7 @@ enum rmap_node {
  *         tables in it, the topmost not counted
  * entry:  tag, mm, page, rmap_page_entry bits, frame or slot
  * frame:  tag, frame, rmap_page_frame bits, references, mappings, index, anon_vma + 1 or 0, the
- *         first frame of its folio, content
+ *         first frame of its folio, content, pins of its folio
  * slot:   tag, slot of the swap device that is in use, what its count says, frame of its page in
  *         the swap cache or 0, content
  *         Content is a number that each write to a page changes; 0 is an empty page's.
@@ -284,6 +284,7 @@ enum rmap_page_frame {
 	/* Its mapping and index are those that the calls told of last. */
 	RMAP_FRAME_AS_TOLD = 128,
 	RMAP_FRAME_DIRTY = 256,
+	RMAP_FRAME_PINNED = 512,	/* folio_maybe_dma_pinned() */
 };
 
 /* A touched tree of at most so many nodes is reported whole, otherwise by paths. */
@@ -751,6 +752,8 @@ enum rmap_operation_kind {
 	RMAP_OP_SWAPOUT = 19,
 	RMAP_OP_MIGRATE = 20,
 	RMAP_OP_LAZYFREE = 21,
+	RMAP_OP_PIN = 22,
+	RMAP_OP_UNPIN = 23,
 };
 
 struct rmap_operation_map {
@@ -809,6 +812,14 @@ struct rmap_operation_resize {
 struct rmap_operation_grow {
 	uint64_t page;	/* of the VMA */
 	uint64_t pages;	/* how many more */
+};
+
+struct rmap_operation_pin {
+	uint64_t page;
+};
+
+struct rmap_operation_unpin {
+	uint32_t frame;	/* that pin returned */
 };
 
 struct rmap_operation_mlock {
@@ -901,6 +912,8 @@ struct rmap_operation {
 		struct rmap_operation_swapout swapout;
 		struct rmap_operation_migrate migrate;
 		struct rmap_operation_lazyfree lazyfree;
+		struct rmap_operation_pin pin;
+		struct rmap_operation_unpin unpin;
 	} arguments;
 };
 

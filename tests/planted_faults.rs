@@ -1054,6 +1054,40 @@ static IN_C: &[InC] = &[
     InC {
         of: AFTER,
         fault: Fault {
+            name: "fork-shares-a-pinned-page",
+            about: "a child is given the page that its parent has pinned, and not a copy",
+            file: "include/linux/rmap.h",
+            edits: &[Edit {
+                within: "__folio_try_dup_anon_rmap",
+                from: "unlikely(folio_needs_cow_for_dma(src_vma, folio));",
+                to: "0;",
+            }],
+        },
+        hunts: &[pages_in_lockstep(
+            Finds(&["differ folio_try_dup_anon_rmap_ptes return: 0 vs -EBUSY"]),
+            Finds(&["violate Exclusive pinned page that is not exclusive"]),
+        )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "swap-takes-a-pinned-page",
+            about: "an entry of a page that is pinned goes to swap",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "ttu_anon_swapbacked_folio",
+                from: "if (anon_exclusive && folio_try_share_anon_rmap_pte(folio, page)) {",
+                to: "if (anon_exclusive && folio_try_share_anon_rmap_pte(folio, page) && !anon_exclusive) {",
+            }],
+        },
+        hunts: &[pages_in_lockstep(
+            Finds(&["differ try_to_unmap events: MM_ANONPAGES vs slot dropped"]),
+            Finds(&["violate I11 BUG BUG_ON(folio_test_anon(folio) && PageAnonExclusive(page))"]),
+        )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
             name: "fork-leaves-writable-translations",
             about: "fork does not flush what its parent could write to",
             file: "mm/mmap.c",

@@ -10,6 +10,8 @@
 #include "pages/swap_device.h"
 #include "vma/operations.h"
 
+#define FAULTS_OF_A_PIN 4
+
 static void page_tables_clear(struct rmap_world *w)
 {
 	if (!w->pages)
@@ -132,6 +134,81 @@ static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fau
 unlock:
 	mmap_read_unlock(mm);
 	return result;
+}
+
+/* What the kernel's function is given: the flags of the mm until 6.17 or so, then the mm. */
+static void set_has_pinned(struct mm_struct *mm)
+{
+	current_world->pages->pinning |= 1ul << mm->id;
+	mm_set_has_pinned_flag(_Generic(&mm_set_has_pinned_flag,
+					void (*)(unsigned long *): (void *)&mm->flags,
+					default: (void *)mm));
+}
+
+/*
+ * As GUP pins a page for long: it is faulted in until it can be written to, or, where that is not
+ * allowed, until it is the process's alone. Returns its frame.
+ */
+static int32_t drive_pin(struct mm_struct *mm, const struct rmap_operation_pin *op)
+{
+	unsigned long addr = op->page << PAGE_SHIFT, *entry;
+	MA_STATE(mas, &mm->mm_mt, addr, addr);
+	unsigned int flags = FAULT_FLAG_UNSHARE;
+	struct vm_area_struct *vma;
+	struct folio *folio;
+	struct page *page;
+	int32_t result = -EFAULT;
+
+	mmap_read_lock(mm);
+	vma = mas_walk(&mas);
+	if (!vma)
+		goto unlock;
+	if (vma->vm_flags & VM_WRITE)
+		flags = FAULT_FLAG_WRITE;
+	for (int tries = 0;; tries++) {
+		entry = entry_at(mm, op->page);
+		page = entry && (*entry & ENTRY_PRESENT) ? pfn_to_page(*entry >> PAGE_SHIFT) : NULL;
+		if (page && (*entry & ENTRY_WRITE))
+			break;
+		if (page && flags == FAULT_FLAG_UNSHARE && *entry >> PAGE_SHIFT != ZERO_FRAME &&
+		    !gup_must_unshare(vma, FOLL_PIN, page))
+			break;
+		if (tries == FAULTS_OF_A_PIN)
+			goto unlock;
+		switch (handle_mm_fault(vma, addr, page ? flags : flags & FAULT_FLAG_WRITE, NULL) &
+			VM_FAULT_ERROR) {
+		case 0:
+			continue;
+		case VM_FAULT_OOM:
+			result = -ENOMEM;
+		}
+		goto unlock;
+	}
+	folio = page_folio(page);
+	set_has_pinned(mm);
+	result = try_grab_folio(folio, 1, FOLL_PIN);
+	if (!result) {
+		folio_notes(folio)->pins++;
+		result = page_to_pfn(page);
+	}
+unlock:
+	mmap_read_unlock(mm);
+	return result;
+}
+
+static int32_t drive_unpin(const struct rmap_operation_unpin *op)
+{
+	struct page_layer *layer = current_world->pages;
+	struct folio *folio;
+
+	if (op->frame >= layer->nr_frames || !layer->notes[op->frame].live)
+		return -EBADF;
+	folio = page_folio(pfn_to_page(op->frame));
+	if (!folio_notes(folio)->pins)
+		return -EBADF;
+	folio_notes(folio)->pins--;
+	gup_put_folio(folio, 1, FOLL_PIN);
+	return 0;
 }
 
 /* The folio at a page; NULL if none is mapped there, or the zero page. */
@@ -315,6 +392,10 @@ static int32_t drive_pages(struct mm_struct *mm, const struct rmap_operation *op
 		return drive_swapout(mm, &op->arguments.swapout);
 	case RMAP_OP_MIGRATE:
 		return drive_migrate(mm, &op->arguments.migrate);
+	case RMAP_OP_PIN:
+		return drive_pin(mm, &op->arguments.pin);
+	case RMAP_OP_UNPIN:
+		return drive_unpin(&op->arguments.unpin);
 	}
 	return -ENOSYS;
 }

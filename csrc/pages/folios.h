@@ -167,12 +167,20 @@ static void folio_call_end(const struct folio *folio, int32_t result)
 	watch(&w->outermost, result, true);
 }
 
-/* As GUP counts the pages that it pins. */
+/* As GUP counts the pages that it pins: a small folio has so many references more. */
 #define PIN_BIAS 1024
 
 static bool maybe_pinned(const struct folio *folio)
 {
+	if (folio_test_large(folio))
+		return folio->_pincount.counter > 0;
 	return folio->page._refcount.counter >= PIN_BIAS;
+}
+
+/* Of a process that has pinned a page since it began. */
+static bool maybe_pinned_by(const struct folio *folio, const struct mm_struct *mm)
+{
+	return (current_world->pages->pinning >> mm->id & 1) && maybe_pinned(folio);
 }
 
 static void folio_add_new_anon_rmap(struct folio *folio, struct vm_area_struct *vma,
@@ -277,7 +285,7 @@ static void try_dup_begin(const struct folio *folio, const struct page *page, in
 {
 	folio_call_begin(CALL(FOLIO_TRY_DUP_ANON_RMAP, folio_try_dup_anon_rmap, folio_number(folio),
 			      page_number(folio, page), nr_pages, serial_or_none(child),
-			      serial_of(vma), maybe_pinned(folio)),
+			      serial_of(vma), maybe_pinned_by(folio, vma->vm_mm)),
 			 folio, page, nr_pages, vma, child);
 }
 

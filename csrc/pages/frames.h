@@ -499,6 +499,7 @@ static void page_layer_clear(struct rmap_world *w)
 	layer->live_pages = layer->live_tables = 0;
 	layer->writes = layer->put_off = layer->attempts = layer->injected = 0;
 	layer->nr_stale = 0;
+	layer->pinning = 0;
 	layer->fail = (struct rmap_fail) { 0 };
 	layer->orders = layer->huge_settings = 0;
 	layer->huge_zero = ~0ul;
@@ -559,6 +560,7 @@ static void page_layer_destroy(struct rmap_world *w)
 static void page_tables_born(struct mm_struct *mm)
 {
 	mm->pgd = page_address(table_page_alloc());
+	current_world->pages->pinning &= ~(1ul << mm->id);
 	mm->mm_users.counter = 1;
 #ifdef RMAP_MM_ID
 	mm->mm_id = mm->id + 1;

@@ -46,6 +46,7 @@ struct frame_notes {
 	void *mapping;			/* NULL: not of an anon_vma */
 	uint64_t index;
 	uint32_t anon_vma;		/* the serial, or RMAP_NONE */
+	uint32_t pins;			/* of operations */
 };
 
 /* A slot of the swap device. */
@@ -82,6 +83,7 @@ struct page_layer {
 	struct stale_translation *stale;	/* what TLBs may hold */
 	uint32_t nr_stale, max_stale;
 	uint64_t put_off;		/* mms whose flush was put off */
+	uint64_t pinning;		/* mms that have pinned a page */
 	uint64_t writes;		/* to pages, since the reset */
 	struct mm_struct *first_mm;	/* the head of those that have pages in swap */
 	unsigned long orders;		/* of folios that the fault of this operation may choose */

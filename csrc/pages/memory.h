@@ -89,6 +89,8 @@ static inline bool mmap_read_trylock(struct mm_struct *mm)
 #define PageTransTail(page) PageTail(page)
 #define __cond_lock(lock, condition) (condition)
 #define lookup_swap_cgroup_id(entry) 0
+#define folio_is_pci_p2pdma(folio) false
+#define is_pci_p2pdma_page(page) false
 #define migration_entry_wait_on_locked(entry, ptl) BUG()
 #define numa_node_id() 0
 #define node_is_toptier(node) true

@@ -113,6 +113,7 @@ static void tell_frame(uint32_t frame)
 	put_word(told_anon_vma(folio));
 	put_word(folio_number(folio));
 	put_word(layer->notes[frame].content);
+	put_word(folio_notes(folio)->pins);
 }
 
 static void tell_slot(uint32_t number)

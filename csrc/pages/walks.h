@@ -139,6 +139,7 @@ static struct rmap_folio_found folio_found(const struct folio *folio)
 	found.bits |= folio_test_swapbacked(folio) ? RMAP_FRAME_SWAPBACKED : 0;
 	found.bits |= folio_test_swapcache(folio) ? RMAP_FRAME_SWAPCACHE : 0;
 	found.bits |= folio_test_locked(folio) ? RMAP_FRAME_LOCKED : 0;
+	found.bits |= maybe_pinned(folio) ? RMAP_FRAME_PINNED : 0;
 	found.slot = folio_test_swapcache(folio) ? swp_offset(folio->swap) : 0;
 	return found;
 }

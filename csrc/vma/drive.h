@@ -230,6 +230,9 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 {
 	struct mm_struct *mm = &w->mms[op->mm % RMAP_MAX_PROCESSES];
 
+	/* Of no process. */
+	if (op->kind == RMAP_OP_UNPIN)
+		return drive_pages(mm, op);
 	if (!mm->alive)
 		return -ESRCH;
 	current->mm = mm;
@@ -275,6 +278,8 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 	case RMAP_OP_SWAPOUT:
 	case RMAP_OP_MIGRATE:
 	case RMAP_OP_LAZYFREE:
+	case RMAP_OP_PIN:
+	case RMAP_OP_UNPIN:
 		return drive_pages(mm, op);
 	}
 #undef ARGUMENTS

@@ -98,7 +98,7 @@ invariants! {
        "The mapcount of a frame is the number of page table entries that map it. A large folio counts the entries of all its pages and the pages that are mapped, is shared if two mms map it, and waits to be split if a part of it is mapped. Nothing else has a reference on its folio than those, the page cache and the swap cache, and it is not locked. An entry names a frame that is in use, and lies in a VMA."
        "`include/linux/mm.h` `folio_mapcount()`; Documentation/mm/transhuge.rst; `mm/rmap.c` `__folio_add_rmap()`, `__folio_remove_rmap()`";
     Exclusive "writable-iff-exclusive" "exclusive pages"
-       "A writable entry of a private VMA maps an anonymous page that is marked exclusive, and the VMA is writable. A page that is marked exclusive has one entry. A folio of one page that becomes exclusive while it is mapped gets the anon_vma of the VMA."
+       "A writable entry of a private VMA maps an anonymous page that is marked exclusive, and the VMA is writable. A page that is marked exclusive has one entry. A folio of one page that becomes exclusive while it is mapped gets the anon_vma of the VMA. A page that is pinned stays exclusive while it is mapped."
        "`include/linux/page-flags.h` `PG_anon_exclusive`; `include/linux/rmap.h` `folio_try_dup_anon_rmap_pte()`, `folio_try_share_anon_rmap_pte()`; `mm/rmap.c` `folio_move_anon_rmap()`";
     Rss "counters-count-pages" "page counters"
        "The counters of an mm are the numbers of its entries that map anonymous pages, pages of files, and slots of the swap device; `pgtables_bytes` counts its page tables; NR_ANON_MAPPED and NR_FILE_MAPPED count the pages that are mapped."

@@ -48,11 +48,17 @@ fn frame_fault(tables: &PageTables, frame: &Frame, entries_of: &HashMap<u32, u64
     let of_folio = tables.frames_of(frame.head);
     let pages = of_folio.len() as i64;
     let of_folio = of_folio.iter().map(|frame| entries_of.get(&frame.frame).copied().unwrap_or(0).cast_signed());
-    // A cache has a reference for each page.
-    let wanted = of_folio.sum::<i64>() + pages * (i64::from(frame.file) + i64::from(frame.swapcache));
+    // A cache has a reference for each page. GUP_PIN_COUNTING_BIAS: a pin of a small folio counts as so many.
+    let pin = if pages == 1 { 1024 } else { 1 };
+    let pinned = frame.pins.cast_signed() * pin;
+    let wanted = of_folio.sum::<i64>() + pages * (i64::from(frame.file) + i64::from(frame.swapcache)) + pinned;
     if frame.references != wanted {
         let detail = format!("frame {number} has {} references; its entries and caches are {wanted}", frame.references);
         return Some(broken(Invariant::Mapcount, "references are not those of entries", Some(number), detail));
+    }
+    if frame.pins > 0 && frame.anon && entries > 0 && pages == 1 && !frame.exclusive {
+        let detail = format!("frame {number} is pinned and mapped, and is not marked exclusive");
+        return Some(broken(Invariant::Exclusive, "pinned page that is not exclusive", Some(number), detail));
     }
     frame.locked.then(|| {
         let detail = format!("the folio of frame {number} is locked between operations");
@@ -236,7 +242,9 @@ fn node_fault(tables: &PageTables) -> Option<Violation> {
 /// Where no process is nothing is left.
 fn left(tables: &PageTables) -> Option<Violation> {
     let totals = &tables.totals;
-    let in_use = totals.frames + totals.tables + totals.slots;
+    // What is pinned is somebody's who is no process.
+    let pinned = tables.frames.iter().filter(|frame| frame.pins > 0).count() as u64;
+    let in_use = totals.frames - pinned.min(totals.frames) + totals.tables + totals.slots;
     (tables.mms.is_empty() && in_use > 0).then(|| {
         let detail = format!(
             "{} frames, {} page tables and {} swap slots are in use, and no process is alive",
@@ -314,6 +322,36 @@ mod tests {
         assert_eq!(with(|t| t.frames[0].mapcount = 2), ["Mapcount mapcount is not the number of entries"]);
         assert_eq!(with(|t| t.frames[0].references = 2), ["Mapcount references are not those of entries"]);
         assert_eq!(with(|t| t.frames[0].locked = true), ["Mapcount folio left locked"]);
+        let pinned = |t: &mut PageTables, references| {
+            (t.frames[0].pins, t.frames[0].references, t.entries[0].writable) = (1, references, false);
+        };
+        assert_eq!(
+            found(
+                &{
+                    let mut t = one_page();
+                    pinned(&mut t, 1025);
+                    t
+                },
+                true
+            ),
+            [""; 0]
+        );
+        assert_eq!(
+            found(
+                &{
+                    let mut t = one_page();
+                    pinned(&mut t, 2);
+                    t
+                },
+                true
+            ),
+            ["Mapcount references are not those of entries"]
+        );
+        let shared = |t: &mut PageTables| {
+            (t.frames[0].pins, t.frames[0].references, t.entries[0].writable) = (1, 1025, false);
+            t.frames[0].exclusive = false;
+        };
+        assert_eq!(with(shared), ["Exclusive pinned page that is not exclusive"]);
         assert_eq!(with(|t| t.entries[0].page = 0x20), ["Mapcount entry outside of every VMA"]);
         assert_eq!(with(|t| t.frames[0].as_told = false), ["I9 mapped folio is not as the calls say"]);
         assert_eq!(

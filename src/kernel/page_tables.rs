@@ -46,7 +46,7 @@ pub(super) fn decode(mut words: &[u64], out: &mut PageTables) -> Option<()> {
                 rest
             }
             t if t == Record::RMAP_PAGES_FRAME as u64 => {
-                let (&[frame, bits, references, mapcount, index, anon_vma, head, content], rest) =
+                let (&[frame, bits, references, mapcount, index, anon_vma, head, content, pins], rest) =
                     rest.split_first_chunk()?;
                 use abi::rmap_page_frame as bit;
                 out.frames.push(Frame {
@@ -65,6 +65,7 @@ pub(super) fn decode(mut words: &[u64], out: &mut PageTables) -> Option<()> {
                     anon_vma: anon_vma.checked_sub(1).map(|serial| AnonVmaId(serial as u32)),
                     dirty: is(bits, bit::RMAP_FRAME_DIRTY as u64),
                     content,
+                    pins,
                 });
                 rest
             }

@@ -208,6 +208,10 @@ macro_rules! define_operation_wire {
                     $(arguments.$argument = Wire::to_c($argument);)*
                     let _ = arguments;
                 })*
+                OpKind::Unpin { .. } => {
+                    out.kind = abi::rmap_operation_kind::RMAP_OP_UNPIN as u32;
+                    out.arguments.unpin = abi::rmap_operation_unpin { frame: request.frame };
+                }
                 _ => return None,
             }
             if let OpKind::Fault { .. } = request.operation {

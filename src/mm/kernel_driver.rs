@@ -5,8 +5,10 @@
 use super::content::{self, Contents};
 use super::meaning::{self, UnexpectedEffect};
 use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
-use crate::pages::{AddressSpaces, Pages, Refused};
-use crate::rmap::{EINVAL, ENOENT, ENOSYS, ESRCH, Fail, MAX_PROCESSES, MmId, VmaAttributes, VmaId, VmaRange, WalkMode};
+use crate::pages::{AddressSpaces, MAX_PINS, Pages, Refused};
+use crate::rmap::{
+    EINVAL, EMFILE, ENOENT, ENOSYS, ESRCH, Fail, MAX_PROCESSES, MmId, VmaAttributes, VmaId, VmaRange, WalkMode,
+};
 use crate::trace::{Mapped, MmCounts, PageEvent, PageTables, Request, VmaLayer};
 use crate::trace::{Op, OpKind};
 
@@ -26,6 +28,8 @@ pub struct KernelDriver {
     tables: PageTables,
     /// Whether there are such tables, and whether they could be read.
     read: Option<bool>,
+    /// The frame that each pin has pinned, where the kernel's own code keeps the page tables; 0: none.
+    pinned_frames: [u32; MAX_PINS],
     /// Processes that the last operation may have changed, a bit each.
     changed: u16,
     /// What the process of the running operation had mapped before.
@@ -52,6 +56,7 @@ impl KernelDriver {
             events: Vec::new(),
             tables: PageTables::default(),
             read: None,
+            pinned_frames: [0; MAX_PINS],
             changed: 0,
             before: Vec::new(),
             unexpected: None,
@@ -69,6 +74,7 @@ impl KernelDriver {
         self.events.clear();
         self.tables.clear();
         self.read = None;
+        self.pinned_frames = [0; MAX_PINS];
         self.changed = 0;
         self.unexpected = None;
     }
@@ -96,8 +102,8 @@ impl KernelDriver {
         }
         match op.kind {
             OpKind::Fault { .. } => self.fault(rmap, op.kind, node),
-            OpKind::Pin { mm, page } => refused(self.pages.pin(rmap, mm, page)),
-            OpKind::Unpin { pin } => refused(self.pages.unpin(rmap, usize::from(pin))),
+            OpKind::Pin { mm, page } => self.pin(rmap, mm, page, node),
+            OpKind::Unpin { pin } => self.unpin(rmap, pin),
             OpKind::Walk { mm, page, mode } => self.walk(rmap, mm, page, mode, node),
             OpKind::UffdMove { mm, from, to } => self.uffd_move(rmap, mm, from, to, node),
             operation => self.operate(rmap, &Request::new(operation, node)).map(|_| ()),
@@ -144,7 +150,8 @@ impl KernelDriver {
             && errno == 0
             && unexpected.is_none()
         {
-            let there = |page| self.pages.folio_at(*child, page);
+            let there =
+                |page, folio| self.pages.folio_at(*child, page) == Some(folio) || self.is_copied(mm, *child, page);
             unexpected = meaning::missing_page(operation, &spaces, self.pages.mapped(mm), there);
         }
         if let (Some(before), Some(after), None) = (contents, self.contents(), &unexpected) {
@@ -156,6 +163,17 @@ impl KernelDriver {
             self.count_merge(&edges);
         }
         Ok(done)
+    }
+
+    /// Whether a child has a page of its own that holds what its parent's pinned page holds.
+    fn is_copied(&self, parent: MmId, child: MmId, page: u64) -> bool {
+        let entry = |mm| {
+            let at = self.tables.entries.binary_search_by_key(&(mm, page), |entry| (entry.mm, entry.page)).ok()?;
+            self.tables.entries.get(at)
+        };
+        let (Some(of_parent), Some(of_child)) = (entry(parent), entry(child)) else { return false };
+        let pinned = self.tables.frame_of(of_parent).is_some_and(|frame| frame.pins > 0);
+        pinned && self.tables.content(of_parent) == self.tables.content(of_child)
     }
 
     /// What every process sees at its pages, where the kernel's own page tables could be read.
@@ -240,7 +258,7 @@ impl KernelDriver {
     fn fault<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, operation: OpKind, node: &Fail) -> Result {
         let OpKind::Fault { mm, page, read, .. } = operation else { return Err(Outcome::Refused(EINVAL)) };
         let prepare = !read && self.pages.needs_anon_vma(mm, page);
-        let vma = self.operate(rmap, &Request { operation, prepare, fail_node: node })?;
+        let vma = self.operate(rmap, &Request { prepare, ..Request::new(operation, node) })?;
         if !rmap.has_page_tables() {
             self.pages.fault(rmap, mm, VmaId(vma), page, !read);
         }
@@ -270,6 +288,42 @@ impl KernelDriver {
         Ok(())
     }
 
+    /// Pins the page, where the kernel's own code keeps the page tables, and takes a reference on the anon_vma of its folio.
+    fn pin<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, mm: MmId, page: u64, node: &Fail) -> Result {
+        if !rmap.has_page_tables() {
+            return refused(self.pages.pin(rmap, mm, page));
+        }
+        if self.pages.pinned() == self.pinned_frames.len() {
+            return Err(Outcome::Refused(EMFILE));
+        }
+        let frame = self.operate(rmap, &Request::new(OpKind::Pin { mm, page }, node))?;
+        match self.pages.pin(rmap, mm, page) {
+            Ok(slot) => self.pinned_frames[slot] = frame,
+            Err(Refused(errno)) => {
+                self.unpin_page(rmap, frame);
+                return Err(Outcome::Refused(errno));
+            }
+        }
+        Ok(())
+    }
+
+    fn unpin<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, pin: u8) -> Result {
+        let slot = usize::from(pin);
+        refused(self.pages.unpin(rmap, slot))?;
+        if rmap.has_page_tables() {
+            let frame = std::mem::take(&mut self.pinned_frames[slot % MAX_PINS]);
+            self.unpin_page(rmap, frame);
+        }
+        Ok(())
+    }
+
+    /// Drops the pin of a page.
+    fn unpin_page<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, frame: u32) {
+        let request = Request { frame, ..Request::new(OpKind::Unpin { pin: 0 }, &Fail::NEVER) };
+        rmap.operate(&request, &mut |_| ());
+        self.read_page_tables(rmap);
+    }
+
     /// Mirrors move_pages() (mm/userfaultfd.c, since 6.8) of one page: find_vma_and_prepare_anon() of the destination,
     /// the source, validate_move_areas(), then the page.
     fn uffd_move<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, mm: MmId, from: u64, to: u64, node: &Fail) -> Result {
@@ -281,7 +335,7 @@ impl KernelDriver {
         }
         let destination = self.mapped_at(mm, to).ok_or(Outcome::Refused(ENOENT))?;
         let fault = OpKind::Fault { mm, page: to, read: true, order: 0 };
-        let vma = self.operate(rmap, &Request { operation: fault, prepare: true, fail_node: node })?;
+        let vma = self.operate(rmap, &Request { prepare: true, ..Request::new(fault, node) })?;
         let source = self.mapped_at(mm, from).ok_or(Outcome::Refused(ENOENT))?;
         let locked = |vma: &Mapped| u64::from(vma.flags) & VmaAttributes::LOCKED != 0;
         if !(source.writable && destination.writable)
@@ -297,6 +351,12 @@ impl KernelDriver {
 
     /// Ends every process that is still alive, in order of their numbers, without failures; not counted.
     pub fn exit_all<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R) {
+        if rmap.has_page_tables() {
+            for frame in std::mem::take(&mut self.pinned_frames).into_iter().filter(|&frame| frame != 0) {
+                rmap.begin_operation(&Fail::NEVER);
+                self.unpin_page(rmap, frame);
+            }
+        }
         for mm in (0..MAX_PROCESSES as u8).map(MmId) {
             if self.space(mm).is_some() {
                 rmap.begin_operation(&Fail::NEVER);

@@ -231,7 +231,7 @@ fn displaced(operation: &OpKind, spaces: &Spaces, errno: i32) -> Option<Unexpect
 /// one: pages of another VMA, or what was moved to it. What a merge gave it has to be taken back if the merge comes to
 /// nothing; but a move that fails late may leave it, and growth begins with a fault.
 fn gained<'a>(operation: &OpKind, before: &[Mapped], after: &'a [Mapped]) -> Option<&'a Mapped> {
-    if matches!(operation, OpKind::Fault { .. } | OpKind::Grow { .. }) {
+    if matches!(operation, OpKind::Fault { .. } | OpKind::Pin { .. } | OpKind::Grow { .. }) {
         return None;
     }
     let is_move = matches!(operation, OpKind::Move { .. });
@@ -262,20 +262,20 @@ fn misplaced<'a>(operation: &OpKind, before: &[Mapped], after: &'a [Mapped]) -> 
     touched.find(|vma| vma.range.pgoff.wrapping_sub(vma.range.start) != pgoff.wrapping_sub(place))
 }
 
-/// After a fork: a page of the parent's that the child has not. `child` tells what the child has at a page. What has no
-/// anon_vma is not copied: a fault brings it back.
-pub fn missing_page<F: PartialEq>(
+/// After a fork: a page of the parent's that the child has not. `child` tells whether the child has a folio at a page, or a
+/// copy of it. What has no anon_vma is not copied: a fault brings it back.
+pub fn missing_page<F>(
     operation: &OpKind,
     spaces: &Spaces,
     pages: impl Iterator<Item = (u64, F)>,
-    child: impl Fn(u64) -> Option<F>,
+    child: impl Fn(u64, F) -> bool,
 ) -> Option<UnexpectedEffect> {
     let copied = |vma: &Mapped| vma.faulted() && !vma.dontcopy && !vma.wipeonfork;
     let mut vmas = spaces.before.iter().filter(|vma| copied(vma)).peekable();
     for (page, folio) in pages {
         while vmas.next_if(|vma| vma.range.end <= page).is_some() {}
         let inside = vmas.peek().is_some_and(|vma| vma.range.start <= page);
-        if inside && child(page) != Some(folio) {
+        if inside && !child(page, folio) {
             let detail = format!("{operation:?}: page {page:#x}");
             return Some(UnexpectedEffect {
                 what: "child lacks a page of its parent",
@@ -422,6 +422,7 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
             out
         }
         OpKind::Fault { .. }
+        | OpKind::Pin { .. }
         | OpKind::Fork { .. }
         | OpKind::Touch { .. }
         | OpKind::DontNeed { .. }
@@ -742,10 +743,9 @@ pub(super) mod tests {
         let before = [vma(0, 2), Mapped { wipeonfork: true, ..touched(vma(2, 4)) }, touched(vma(4, 6))];
         let spaces = Spaces { before: &before, after: Some(&before), child: Some(&before), merges_either_way: false };
         let parent = || [(1, 'a'), (2, 'b'), (5, 'c')].into_iter();
-        let of = |child: fn(u64) -> Option<char>| missing_page(&fork, &spaces, parent(), child).is_some();
-        assert!(!of(|page| (page == 5).then_some('c')));
-        assert!(of(|page| (page == 5).then_some('b')));
-        assert!(of(|_| None));
+        let of = |child: fn(u64, char) -> bool| missing_page(&fork, &spaces, parent(), child).is_some();
+        assert!(!of(|page, folio| page == 5 && folio == 'c'));
+        assert!(of(|_, _| false));
     }
 
     #[test]

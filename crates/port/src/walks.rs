@@ -319,7 +319,7 @@ impl Port {
         let slot = found.slot.wrapping_add(pages.first);
         let exclusive = self.is_exclusive(pages.folio, pages.first)?;
         self.observed.record(EventKind::Slot, 0, 0, slot, 0);
-        if exclusive && self.folio_try_share_anon_rmap(pages, found.is_pinned())? != 0 {
+        if exclusive && self.folio_try_share_anon_rmap(pages, found.has(FolioFound::PINNED))? != 0 {
             self.observed.record(EventKind::Slot, 1, 0, slot, 0);
             return Ok(false);
         }
@@ -367,7 +367,7 @@ impl Port {
                 writable && !exclusive,
                 "VM_WARN_ON_FOLIO(writable && folio_test_anon(folio) && !anon_exclusive, folio)",
             );
-            if exclusive && self.folio_try_share_anon_rmap(pages, found.is_pinned())? != 0 {
+            if exclusive && self.folio_try_share_anon_rmap(pages, found.has(FolioFound::PINNED))? != 0 {
                 self.write_entry(mm, page, entry);
                 goes_on = false;
                 break;

@@ -135,17 +135,12 @@ impl FolioFound {
     /// `folio_test_locked()`
     pub const LOCKED: u32 = abi::RMAP_FRAME_LOCKED as u32;
 
-    /// `GUP_PIN_COUNTING_BIAS`: a pin counts as so many references.
-    pub const PIN: u32 = 1024;
+    /// `folio_maybe_dma_pinned()`
+    pub const PINNED: u32 = abi::RMAP_FRAME_PINNED as u32;
 
     /// Whether it has this bit.
     pub fn has(self, bit: u32) -> bool {
         self.bits & bit != 0
-    }
-
-    /// Whether its pages may be pinned. Mirrors `folio_maybe_dma_pinned()` of a folio of one page.
-    pub fn is_pinned(self) -> bool {
-        self.references >= Self::PIN
     }
 }
 
@@ -158,6 +153,7 @@ impl fmt::Display for FolioFound {
             (Self::SWAPBACKED, " swapbacked"),
             (Self::SWAPCACHE, " swapcache"),
             (Self::LOCKED, " locked"),
+            (Self::PINNED, " pinned"),
         ];
         names.iter().filter(|(bit, _)| self.has(*bit)).try_for_each(|(_, name)| f.write_str(name))?;
         if self.slot != 0 { write!(f, " slot {}", self.slot) } else { Ok(()) }

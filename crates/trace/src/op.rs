@@ -233,6 +233,14 @@ macro_rules! for_each_operation {
                 /// Which page.
                 page: u64,
             },
+            /// `pin p A`: takes a reference on the anon_vma of the folio at A, and, where the kernel's own page-table code
+            /// runs, pins the page as GUP does. The references get the lowest free number below [`MAX_PINS`].
+            Pin RMAP_OP_PIN pin {
+                /// Whose.
+                mm: MmId;
+                /// Which page.
+                page: u64,
+            },
             /// `lazyfree p A..B`: `MADV_FREE`
             LazyFree RMAP_OP_LAZYFREE lazyfree {
                 /// Whose.
@@ -266,15 +274,7 @@ macro_rules! define_operations {
                     $($(#[$argument_doc])* $argument: $type,)*
                 },
             )*
-            /// `pin p A`: takes a reference on the anon_vma of the folio at A. The reference gets the lowest
-            /// free number below [`MAX_PINS`].
-            Pin {
-                /// Whose.
-                mm: MmId,
-                /// Which page.
-                page: u64,
-            },
-            /// `unpin K`: drops the reference with number K.
+            /// `unpin K`: drops the references with number K.
             Unpin {
                 /// Its number, below [`MAX_PINS`].
                 pin: u8,

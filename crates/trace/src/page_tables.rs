@@ -87,6 +87,8 @@ pub struct Frame {
     pub dirty: bool,
     /// What is in it: a number that every write changes, or 0.
     pub content: u64,
+    /// How many operations have pinned its folio.
+    pub pins: u64,
 }
 
 /// A slot of the swap device that is in use.

@@ -301,7 +301,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         effect: |model, x, fails| model.grow(x, fails),
     },
     operation! {
-        "pin", "takes a reference to the anon_vma of the folio at A, under the lowest free number",
+        "pin", "takes a reference to the anon_vma of the folio at A, and pins the page, under the lowest free number",
         args: [Process, PinnedPage],
         small: true,
         weights: [0, 1, 1],

@@ -12,6 +12,8 @@ pub struct Request<'a> {
     pub operation: OpKind,
     /// For a fault: whether it will need an anon_vma. The driver knows this from the page tables.
     pub prepare: bool,
+    /// For `unpin`: the frame that `pin` returned. The driver keeps it.
+    pub frame: u32,
     /// Which allocations of maple tree nodes fail.
     pub fail_node: &'a Fail,
 }
@@ -19,7 +21,7 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// A request about whose operation nothing is known in advance.
     pub fn new(operation: OpKind, fail_node: &'a Fail) -> Request<'a> {
-        Request { operation, prepare: false, fail_node }
+        Request { operation, prepare: false, frame: 0, fail_node }
     }
 }
 

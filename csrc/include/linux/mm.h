@@ -96,6 +96,18 @@ static inline pgprot_t vm_get_page_prot(vm_flags_t vm_flags)
 }
 #endif
 
+/* Flags of an mm: a word until 6.17 or so. */
+
+static inline void mm_flags_set(int flag, struct mm_struct *mm)
+{
+	mm->flags |= 1ul << flag;
+}
+
+static inline bool mm_flags_test(int flag, const struct mm_struct *mm)
+{
+	return mm->flags >> flag & 1;
+}
+
 /* --- No-op --- */
 
 /* A macro: the flags are a vm_flags_t in 6.x and a pointer to a vma_flags_t in 7.x. */
@@ -129,15 +141,6 @@ static inline void mm_populate(unsigned long addr, unsigned long len)
 static inline int __mm_populate(unsigned long addr, unsigned long len, int ignore_errors)
 {
 	return 0;
-}
-
-static inline void mm_flags_set(int flag, struct mm_struct *mm)
-{
-}
-
-static inline bool mm_flags_test(int flag, const struct mm_struct *mm)
-{
-	return false;
 }
 
 #else

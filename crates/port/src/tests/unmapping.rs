@@ -71,7 +71,7 @@ fn a_page_in_the_swap_cache_leaves_its_slot_in_the_entry() {
 #[test]
 fn a_pinned_page_stays_mapped_as_it_was() {
     let (mut world, _) = mapped(V7_3, 0);
-    let found = FolioFound { references: 3 + FolioFound::PIN, ..IN_SWAP_CACHE };
+    let found = FolioFound { bits: IN_SWAP_CACHE.bits | FolioFound::PINNED, ..IN_SWAP_CACHE };
     world.call(Call::TryToUnmap { folio: FOLIO, flags: WalkFlags(0), found });
     assert_eq!(world.count(EventKind::Slot), 2);
     assert_eq!(world.count(EventKind::Counter), 0);

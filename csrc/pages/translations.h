@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a TLB may still hold: a translation whose entry is gone, names another page, or allows less.
+ * A flush ends it. Rules: a page or a page table is not free before it is forgotten, and when an
+ * operation ends nothing is left. Where an entry is given back at least what it had, as mprotect()
+ * does, nothing has to be flushed.
+ */
+#ifndef PAGES_TRANSLATIONS_H
+#define PAGES_TRANSLATIONS_H
+
+#include <asm/pgtable.h>
+#include "pages/layer.h"
+
+static void translation_stays(const struct mm_struct *mm, uint64_t page, uint64_t pages,
+			      unsigned long entry)
+{
+	struct page_layer *layer = current_world->pages;
+
+	layer->stale = grow(layer->stale, &layer->max_stale, layer->nr_stale + 1,
+			    sizeof(*layer->stale));
+	layer->stale[layer->nr_stale++] = (struct stale_translation) { mm, page, pages, entry };
+}
+
+/* Whether an entry allows all that another did, and names the same page. */
+static bool entry_covers(unsigned long entry, unsigned long old)
+{
+	unsigned long asked = old & (ENTRY_PRESENT | ENTRY_WRITE | ENTRY_DIRTY);
+
+	return entry >> PAGE_SHIFT == old >> PAGE_SHIFT && (entry & asked) == asked;
+}
+
+static void translation_replaced(const struct mm_struct *mm, uint64_t page, unsigned long old,
+				 unsigned long entry)
+{
+	struct page_layer *layer = current_world->pages;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < layer->nr_stale; i++) {
+		const struct stale_translation *stale = &layer->stale[i];
+
+		if (stale->mm != mm || stale->page != page || stale->pages != 1 ||
+		    !entry_covers(entry, stale->entry))
+			layer->stale[kept++] = *stale;
+	}
+	layer->nr_stale = kept;
+	if ((old & ENTRY_PRESENT) && !entry_covers(entry, old))
+		translation_stays(mm, page, 1, old);
+}
+
+/* The TLBs forget these pages of an mm, or of all whose flush was put off (mm NULL). */
+static void translations_flushed(const struct mm_struct *mm, uint64_t start, uint64_t end)
+{
+	struct page_layer *layer = current_world->pages;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < layer->nr_stale; i++) {
+		const struct stale_translation *stale = &layer->stale[i];
+		bool is_of = mm ? stale->mm == mm :
+				  layer->put_off >> (stale->mm - current_world->mms) & 1;
+
+		if (!is_of || stale->page >= end || stale->page + stale->pages <= start)
+			layer->stale[kept++] = *stale;
+	}
+	layer->nr_stale = kept;
+	if (!mm)
+		layer->put_off = 0;
+}
+
+/* Frames are about to be free. */
+static void frames_forgotten(uint64_t first, uint64_t count)
+{
+	const struct page_layer *layer = current_world->pages;
+
+	for (uint32_t i = 0; i < layer->nr_stale; i++)
+		if ((layer->stale[i].entry >> PAGE_SHIFT) - first < count)
+			broken_rule(RMAP_RULE_FREED_BEFORE_FLUSH, layer->stale[i].page);
+}
+
+/* An operation ends. */
+static void translations_end(void)
+{
+	struct page_layer *layer = current_world->pages;
+
+	if (layer->nr_stale)
+		broken_rule(RMAP_RULE_NOT_FLUSHED, layer->stale[0].page);
+	layer->nr_stale = 0;
+}
+
+#endif /* PAGES_TRANSLATIONS_H */
