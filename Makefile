@@ -1,10 +1,10 @@
 # rmap-diff. `make fuzz` and `make test` do all their set-up by themselves; a second call does none of it again.
 #
-#   make fuzz [TIME=60] [KERNEL=NAME] [TARGET=differential] [SANITIZER=address|none] [VMA=kernel|model]
+#   make fuzz [TIME=60] [KERNEL=NAME] [TARGET=differential] [SANITIZER=address|none] [VMA=kernel|pages|model]
 #   make test [PATCH=FILE] [REQUIRE=1]
 #   make coverage
-#   make cmin [KERNEL=NAME] [VMA=kernel|model]
-#   make corpus-import DIR=PATH [KERNEL=NAME] [VMA=kernel|model]
+#   make cmin [KERNEL=NAME] [VMA=kernel|pages|model]
+#   make corpus-import DIR=PATH [KERNEL=NAME] [VMA=kernel|pages|model]
 #   make review BASE=6.12 PATCHES="series.mbox" | CHANGED=NAME [TIME=60] [VMA=kernel|model] [NAME=BASE-changed]
 #   make prove FIX="fix.mbox" BASE=7.3 [TIME=60] [VMA=kernel|model] [NAME=BASE]
 #   make mutants [KERNEL="NAME NAME"] [TIME=SECONDS]

@@ -285,6 +285,10 @@ enum rmap_page_frame {
 	RMAP_FRAME_AS_TOLD = 128,
 	RMAP_FRAME_DIRTY = 256,
 	RMAP_FRAME_PINNED = 512,	/* folio_maybe_dma_pinned() */
+	/* Of a migration that has begun: it is locked, with a reference of the migration's. */
+	RMAP_FRAME_MIGRATING = 1024,
+	/* A migration to it was in two halves: part of it may have been unmapped in between. */
+	RMAP_FRAME_MIGRATED = 2048,
 };
 
 /* A touched tree of at most so many nodes is reported whole, otherwise by paths. */
@@ -754,6 +758,8 @@ enum rmap_operation_kind {
 	RMAP_OP_LAZYFREE = 21,
 	RMAP_OP_PIN = 22,
 	RMAP_OP_UNPIN = 23,
+	RMAP_OP_MIGRATE_BEGIN = 24,
+	RMAP_OP_MIGRATE_END = 25,
 };
 
 struct rmap_operation_map {
@@ -820,6 +826,14 @@ struct rmap_operation_pin {
 
 struct rmap_operation_unpin {
 	uint32_t frame;	/* that pin returned */
+};
+
+struct rmap_operation_migrate_begin {
+	uint64_t page;
+};
+
+struct rmap_operation_migrate_end {
+	uint32_t frame;	/* that migrate_begin returned: the folio's first */
 };
 
 struct rmap_operation_mlock {
@@ -914,6 +928,8 @@ struct rmap_operation {
 		struct rmap_operation_lazyfree lazyfree;
 		struct rmap_operation_pin pin;
 		struct rmap_operation_unpin unpin;
+		struct rmap_operation_migrate_begin migrate_begin;
+		struct rmap_operation_migrate_end migrate_end;
 	} arguments;
 };
 

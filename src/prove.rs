@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use include_dir::{Dir, include_dir};
+use include_dir::{Dir, File, include_dir};
 
 use crate::check::Finding;
 use crate::minimize::minimize;
@@ -21,6 +21,8 @@ use crate::trace::{self, Trace};
 
 /// The seed traces, built in. A new one is seen when this file is compiled again.
 const SEEDS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fuzz/seeds");
+/// Those with operations on pages.
+const PAGE_SEEDS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fuzz/page-seeds");
 /// Attempts of each operation that are made to fail on the other tree.
 const OTHER_ATTEMPTS: u16 = 16;
 
@@ -100,7 +102,9 @@ impl Proof {
 
 /// The seed traces that a VMA code can run.
 pub fn seeds(vma: VmaCode) -> Vec<Trace> {
-    let traces = SEEDS.files().filter(|file| file.path().extension().is_some_and(|extension| extension == "trace"));
+    let of_pages = PAGE_SEEDS.files().filter(|_| vma == VmaCode::Pages);
+    let is_trace = |file: &&File<'_>| file.path().extension().is_some_and(|extension| extension == "trace");
+    let traces = SEEDS.files().chain(of_pages).filter(is_trace);
     let traces = traces.filter_map(|file| trace::parse_bytes(file.contents()).ok());
     traces.filter(|trace| vma != VmaCode::Model || trace.is_small()).collect()
 }

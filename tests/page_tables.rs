@@ -156,6 +156,51 @@ fn a_page_moves_to_another_frame_or_stays() {
     }
 }
 
+/// Done, refused, failed.
+#[test]
+fn a_pinned_page_stays_where_it_is_until_it_is_unpinned() {
+    for (text, counts) in [
+        ("pin p0 0x10\nswapout p0 0x10\nmigrate p0 0x10\nmigrate-begin p0 0x10\n", (3, 3, 0)),
+        ("pin p0 0x10\nunpin 0\nswapout p0 0x10\n", (5, 0, 0)),
+        // The child's copy can go, the parent's page cannot.
+        ("pin p0 0x10\nfork p0 p1\nswapout p1 0x10\nswapout p0 0x10\n", (5, 1, 0)),
+        ("pin p0 0x10\nfork p0 p1 failpage=1\nfork p0 p1 failpage=4\nfork p0 p1\n", (4, 0, 2)),
+        // A page that is not there is faulted in; what may not be written is made the process's alone.
+        ("pin p0 0x11 failpage=1\npin p0 0x11\ntouch p0 0x11 write\n", (4, 0, 1)),
+        ("fork p0 p1\nprotect p0 0x10..0x14 r\npin p0 0x10\nfork p0 p2\nexit p0\nunpin 0\n", (8, 0, 0)),
+    ] {
+        for found in play(&format!("map p0 0x10..0x14\nfault p0 0x10\n{text}")) {
+            assert_eq!(found, counts, "{text}");
+        }
+    }
+}
+
+/// Done, refused, failed.
+#[test]
+fn other_operations_meet_the_entries_of_a_migration_that_has_begun() {
+    for (text, counts) in [
+        (
+            "migrate-begin p0 0x10\nfault p0 0x10\npin p0 0x10\ntouch p0 0x10\nmigrate-end 0\ntouch p0 0x10 write\n",
+            (5, 3, 0),
+        ),
+        ("migrate-begin p0 0x10 failpage=1\nmigrate-end 0\n", (2, 1, 1)),
+        // What was shared meanwhile is not written to without a copy.
+        ("migrate-begin p0 0x10\nfork p0 p1\nmigrate-end 0\ntouch p0 0x10 write\ntouch p1 0x10\n", (6, 1, 0)),
+        (
+            "migrate-begin p0 0x10\nprotect p0 0x10..0x11 r\nmove p0 0x10..0x11 0x30\nmigrate-end 0\ntouch p0 0x30\n",
+            (7, 0, 0),
+        ),
+        ("migrate-begin p0 0x10\nunmap p0 0x10..0x14\nmigrate-end 0\n", (5, 0, 0)),
+        ("migrate-begin p0 0x10\nfork p0 p1\nexit p0\nexit p1\nmigrate-end 0\nmigrate-end 0\n", (7, 1, 0)),
+        // The trace ends first.
+        ("migrate-begin p0 0x10\nmigrate-begin p0 0x10\n", (3, 1, 0)),
+    ] {
+        for found in play(&format!("map p0 0x10..0x14\nfault p0 0x10\n{text}")) {
+            assert_eq!(found, counts, "{text}");
+        }
+    }
+}
+
 #[test]
 fn what_nobody_wrote_to_since_lazyfree_is_dropped_by_reclaim() {
     for (text, counts) in [

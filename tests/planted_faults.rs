@@ -59,6 +59,11 @@ const fn pages_in_lockstep(lockstep: Finds, alone: Finds) -> InCHunt {
     InCHunt { vma: "pages", mix: "full", lockstep, alone, at_most: Some(9) }
 }
 
+/// Likewise, with every mix and its short sequences.
+const fn pages_varied(lockstep: Finds, alone: Finds) -> InCHunt {
+    InCHunt { vma: "pages", mix: "varied", lockstep, alone, at_most: Some(10) }
+}
+
 /// Driven by the kernel's own VMA code, and what is found is minimised.
 const fn minimised(mix: &'static str, lockstep: Finds, alone: Finds, at_most: usize) -> InCHunt {
     InCHunt { vma: "kernel", mix, lockstep, alone, at_most: Some(at_most) }
@@ -66,6 +71,8 @@ const fn minimised(mix: &'static str, lockstep: Finds, alone: Finds, at_most: us
 
 /// Operations within which a fault in the C is found.
 const OPS_IN_C: u64 = 50_000;
+/// Operations in which nothing is found, of a fault that no invariant knows.
+const OPS_OF_NOTHING: u64 = 10_000;
 /// Operations within which a fault in the port is found.
 const OPS_IN_PORT: u64 = 20_000;
 
@@ -73,7 +80,7 @@ const OPS_IN_PORT: u64 = 20_000;
 const LINKED: Finds = Finds(&["violate I8 range changed in the trees", "violate I8 tree order"]);
 
 /// A page of which a TLB may still hold the translation.
-const FREED_TOO_EARLY: Finds = Finds(&["violate I11 freed before the TLB was flushed"]);
+const FREED_TOO_EARLY: Finds = Finds(&["violate I11 freed before the TLB was flushed", "violate I11 TLB not flushed"]);
 
 const SHOULD_BE_ONE: &[&str] = &["violate Asked VMAs that should be one ("];
 const MOVED_SHOULD_BE_ONE: &[&str] = &["violate Asked VMAs that should be one (move)"];
@@ -899,7 +906,10 @@ static IN_C: &[InC] = &[
                 "differ folio_add_anon_rmap_ptes state: folio.large",
                 "differ remove_migration_ptes state: folio.large",
             ]),
-            Finds(&["violate Mapcount mapcount of a large folio"]),
+            Finds(&[
+                "violate Mapcount mapcount of a large folio",
+                "violate I11 WARN WARN_ON(\"bad page map\" != NULL) at mm/memory.c",
+            ]),
         )],
     },
     InC {
@@ -1084,6 +1094,79 @@ static IN_C: &[InC] = &[
             Finds(&["differ try_to_unmap events: MM_ANONPAGES vs slot dropped"]),
             Finds(&["violate I11 BUG BUG_ON(folio_test_anon(folio) && PageAnonExclusive(page))"]),
         )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "fork-shares-a-migration-entry-as-it-is",
+            about: "a child's migration entry, and its parent's, come back as if the page was the process's alone",
+            file: "mm/memory.c",
+            edits: &[Edit {
+                within: "copy_nonpresent_pte",
+                from: "if (!softleaf_is_migration_read(entry) &&\n",
+                to: "if (!entry.val &&\n",
+            }],
+        },
+        hunts: &[pages(Finds(&["violate Exclusive exclusive migration entry of a page with several"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "zapped-migration-entry-stays-counted",
+            about: "what unmap zaps while it is migrated stays in the counters of the mm",
+            file: "mm/memory.c",
+            edits: &[Edit {
+                within: "zap_nonpresent_ptes",
+                from: "\t\trss[mm_counter(folio)]--;\n\t} else if (softleaf_is_uffd_wp_marker(entry)) {",
+                to: "\t} else if (softleaf_is_uffd_wp_marker(entry)) {",
+            }],
+        },
+        hunts: &[pages(Finds(&["violate Rss MM_ANONPAGES is not what is mapped"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "protect-leaves-a-writable-migration-entry",
+            about: "a page that is migrated comes back writable where its process may not write any more",
+            file: "mm/mprotect.c",
+            edits: &[Edit {
+                within: "change_softleaf_pte",
+                from: "if (softleaf_is_migration_write(entry)) {",
+                to: "if (!pte) {",
+            }],
+        },
+        hunts: &[pages(Finds(&["violate Exclusive writable entry of a VMA that is not"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "lazyfree-gives-back-more-than-it-took",
+            about: "CVE-2026-31398: entries that could not be written to come back writable with those before them",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "folio_unmap_pte_batch",
+                from: "FPB_RESPECT_WRITE | FPB_RESPECT_SOFT_DIRTY",
+                to: "0",
+            }],
+        },
+        hunts: &[pages_varied(
+            Finds(&["differ try_to_unmap events: "]),
+            Finds(&["violate Exclusive writable entry of a page that is not exclusive"]),
+        )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "batch-leaves-its-vma",
+            about: "CVE-2025-38447: a batch of entries goes past the end of the VMA, or of the page table",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "folio_unmap_pte_batch",
+                from: "max_nr = (end_addr - addr) >> PAGE_SHIFT;",
+                to: "max_nr = folio_nr_pages(folio);",
+            }],
+        },
+        hunts: &[pages_varied(Finds(&["differ try_to_unmap events: "]), Finds(&[]))],
     },
     InC {
         of: AFTER,
@@ -1467,7 +1550,8 @@ fn hunt_in_c(vma: &'static str, side: &'static str, expect: impl Fn(&InCHunt) ->
     let mut failures = Vec::new();
     for InC { of, fault, hunts } in IN_C {
         for case in hunts.iter().filter(|case| case.vma == vma) {
-            let hunt = Hunt { kernel: fault.name, vma, side, mix: case.mix, ops: OPS_IN_C, first_seed: 1, in_port: 0 };
+            let ops = if expect(case).0.is_empty() { OPS_OF_NOTHING } else { OPS_IN_C };
+            let hunt = Hunt { kernel: fault.name, vma, side, mix: case.mix, ops, first_seed: 1, in_port: 0 };
             failures.extend(judge(of, fault, &hunt, WORKSHOP.hunt(&hunt), expect(case)).err());
             let Some(at_most) = case.at_most.filter(|_| !expect(case).0.is_empty()) else { continue };
             match WORKSHOP.minimise(&hunt) {

@@ -98,6 +98,14 @@ static bool access_page(struct mm_struct *mm, uint64_t page, bool write)
 	return true;
 }
 
+/* Whether a fault would wait for a page that is being migrated. */
+static bool is_migrating(const struct mm_struct *mm, uint64_t page)
+{
+	const unsigned long *entry = entry_at(mm, page);
+
+	return entry && (entry_of(*entry).bits & RMAP_ENTRY_MIGRATION);
+}
+
 /*
  * As the architecture's handler of page faults: what the VMA forbids is not asked for. Returns the
  * VMA's serial. What only prepares the VMA, for a page that is moved there, faults no page in.
@@ -117,6 +125,10 @@ static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fau
 		goto unlock;
 	}
 	result = serial_of(vma);
+	if (is_migrating(mm, op->page)) {
+		result = -EBUSY;
+		goto unlock;
+	}
 	if (op->read && op->prepare) {
 		if (anon_vma_prepare(vma))
 			result = -ENOMEM;
@@ -163,6 +175,10 @@ static int32_t drive_pin(struct mm_struct *mm, const struct rmap_operation_pin *
 	vma = mas_walk(&mas);
 	if (!vma)
 		goto unlock;
+	if (is_migrating(mm, op->page)) {
+		result = -EBUSY;
+		goto unlock;
+	}
 	if (vma->vm_flags & VM_WRITE)
 		flags = FAULT_FLAG_WRITE;
 	for (int tries = 0;; tries++) {
@@ -325,6 +341,7 @@ static void folio_take_place_of(struct folio *dst, struct folio *src)
 	if (folio_test_dirty(src))
 		folio_set_dirty(dst);
 	folio_mark_uptodate(dst);
+	folio_notes(dst)->migrated |= folio_notes(src)->migrated;
 	for (int i = 0; i < pages; i++)
 		page_layer_fill(&dst->page + i, page_layer_content(&src->page + i));
 	if (folio_test_swapcache(src)) {
@@ -337,14 +354,11 @@ static void folio_take_place_of(struct folio *dst, struct folio *src)
 	}
 }
 
-/* As migration moves a folio to other frames; if it cannot, everything is as it was. */
-static int32_t drive_migrate(struct mm_struct *mm, const struct rmap_operation_migrate *op)
+/* The first half of a migration: a folio to move to, and migration entries in the page tables. */
+static int32_t migration_begin(struct folio *src, struct folio **to)
 {
-	struct folio *src = folio_at(mm, op->page), *dst;
-	int32_t result = 0;
+	struct folio *dst;
 
-	if (!src)
-		return -EFAULT;
 	/* One that waits to be split is split first. */
 	if (folio_test_locked(src) || (folio_test_large(src) && folio_test_partially_mapped(src)))
 		return -EBUSY;
@@ -355,6 +369,15 @@ static int32_t drive_migrate(struct mm_struct *mm, const struct rmap_operation_m
 	folio_lock(src);
 	folio_lock(dst);
 	try_to_migrate(src, 0);
+	*to = dst;
+	return 0;
+}
+
+/* The second; if the folio cannot move, everything is as it was. */
+static int32_t migration_end(struct folio *src, struct folio *dst)
+{
+	int32_t result = 0;
+
 	if (nobody_else_has(src)) {
 		folio_take_place_of(dst, src);
 		remove_migration_ptes(src, dst, 0);
@@ -368,6 +391,59 @@ static int32_t drive_migrate(struct mm_struct *mm, const struct rmap_operation_m
 	folio_unlock(src);
 	folio_put(src);
 	return result;
+}
+
+static int32_t drive_migrate(struct mm_struct *mm, const struct rmap_operation_migrate *op)
+{
+	struct folio *src = folio_at(mm, op->page), *dst;
+	int32_t result;
+
+	if (!src)
+		return -EFAULT;
+	result = migration_begin(src, &dst);
+	return result ? result : migration_end(src, dst);
+}
+
+/*
+ * A migration stays half-way, of an anonymous folio that nobody finds but by its mappings. What is
+ * still mapped then does not migrate. Returns the folio's first frame.
+ */
+static int32_t drive_migrate_begin(struct mm_struct *mm,
+				   const struct rmap_operation_migrate_begin *op)
+{
+	struct folio *src = folio_at(mm, op->page), *dst;
+	int32_t result;
+
+	if (!src)
+		return -EFAULT;
+	if (!folio_test_anon(src) || folio_test_swapcache(src))
+		return -EBUSY;
+	result = migration_begin(src, &dst);
+	if (result)
+		return result;
+	if (folio_mapped(src)) {
+		migration_end(src, dst);
+		return -EBUSY;
+	}
+	folio_notes(src)->migrates_to = folio_number(dst);
+	folio_notes(src)->migrating = folio_notes(dst)->migrating = true;
+	return folio_number(src);
+}
+
+static int32_t drive_migrate_end(const struct rmap_operation_migrate_end *op)
+{
+	struct page_layer *layer = current_world->pages;
+	struct frame_notes *notes = &layer->notes[op->frame];
+	struct folio *src, *dst;
+
+	if (op->frame >= layer->nr_frames || !notes->live || !notes->migrates_to)
+		return -EBADF;
+	src = page_folio(pfn_to_page(op->frame));
+	dst = page_folio(pfn_to_page(notes->migrates_to));
+	notes->migrates_to = 0;
+	notes->migrating = folio_notes(dst)->migrating = false;
+	notes->migrated = folio_notes(dst)->migrated = true;
+	return migration_end(src, dst);
 }
 
 static int32_t drive_madvise(struct mm_struct *mm, uint64_t start, uint64_t end, int advice)
@@ -396,6 +472,10 @@ static int32_t drive_pages(struct mm_struct *mm, const struct rmap_operation *op
 		return drive_pin(mm, &op->arguments.pin);
 	case RMAP_OP_UNPIN:
 		return drive_unpin(&op->arguments.unpin);
+	case RMAP_OP_MIGRATE_BEGIN:
+		return drive_migrate_begin(mm, &op->arguments.migrate_begin);
+	case RMAP_OP_MIGRATE_END:
+		return drive_migrate_end(&op->arguments.migrate_end);
 	}
 	return -ENOSYS;
 }

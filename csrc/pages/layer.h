@@ -47,6 +47,8 @@ struct frame_notes {
 	uint64_t index;
 	uint32_t anon_vma;		/* the serial, or RMAP_NONE */
 	uint32_t pins;			/* of operations */
+	uint32_t migrates_to;		/* the first frame of the other folio; 0: it is not migrated */
+	bool migrating, migrated;	/* of either */
 };
 
 /* A slot of the swap device. */

@@ -85,6 +85,8 @@ static uint64_t frame_bits(const struct page *page, const struct folio *folio)
 	bits |= folio_test_locked(folio) ? RMAP_FRAME_LOCKED : 0;
 	bits |= folio_test_mlocked(folio) ? RMAP_FRAME_MLOCKED : 0;
 	bits |= folio_test_dirty(folio) ? RMAP_FRAME_DIRTY : 0;
+	bits |= folio_notes(folio)->migrating ? RMAP_FRAME_MIGRATING : 0;
+	bits |= folio_notes(folio)->migrated ? RMAP_FRAME_MIGRATED : 0;
 	return bits;
 }
 

@@ -231,7 +231,7 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 	struct mm_struct *mm = &w->mms[op->mm % RMAP_MAX_PROCESSES];
 
 	/* Of no process. */
-	if (op->kind == RMAP_OP_UNPIN)
+	if (op->kind == RMAP_OP_UNPIN || op->kind == RMAP_OP_MIGRATE_END)
 		return drive_pages(mm, op);
 	if (!mm->alive)
 		return -ESRCH;
@@ -280,6 +280,8 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 	case RMAP_OP_LAZYFREE:
 	case RMAP_OP_PIN:
 	case RMAP_OP_UNPIN:
+	case RMAP_OP_MIGRATE_BEGIN:
+	case RMAP_OP_MIGRATE_END:
 		return drive_pages(mm, op);
 	}
 #undef ARGUMENTS

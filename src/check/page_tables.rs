@@ -19,13 +19,13 @@ pub(super) fn check(tables: &PageTables, vma_at: impl Fn(MmId, u64) -> Option<Ma
             *entries_of.entry(frame).or_default() += 1;
         }
     }
+    let migration_faults = migration_fault(tables);
     let large_faults = tables.large.iter().find_map(|(head, counts)| large_fault(tables, *head, counts));
     let frame_faults = tables.frames.iter().find_map(|frame| frame_fault(tables, frame, &entries_of));
     let entry_faults = tables.entries.iter().find_map(|entry| entry_fault(tables, entry, &vma_at));
-    [frame_faults, large_faults, entry_faults, slot_fault(tables), mm_fault(tables), node_fault(tables), left(tables)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let of_entries = [frame_faults, large_faults, entry_faults, migration_faults];
+    let others = [slot_fault(tables), mm_fault(tables), node_fault(tables), left(tables)];
+    of_entries.into_iter().chain(others).flatten().collect()
 }
 
 /// A page table entry that names what is not there: the tables could not be read.
@@ -50,8 +50,8 @@ fn frame_fault(tables: &PageTables, frame: &Frame, entries_of: &HashMap<u32, u64
     let of_folio = of_folio.iter().map(|frame| entries_of.get(&frame.frame).copied().unwrap_or(0).cast_signed());
     // A cache has a reference for each page. GUP_PIN_COUNTING_BIAS: a pin of a small folio counts as so many.
     let pin = if pages == 1 { 1024 } else { 1 };
-    let pinned = frame.pins.cast_signed() * pin;
-    let wanted = of_folio.sum::<i64>() + pages * (i64::from(frame.file) + i64::from(frame.swapcache)) + pinned;
+    let held = frame.pins.cast_signed() * pin + i64::from(frame.migrating);
+    let wanted = of_folio.sum::<i64>() + pages * (i64::from(frame.file) + i64::from(frame.swapcache)) + held;
     if frame.references != wanted {
         let detail = format!("frame {number} has {} references; its entries and caches are {wanted}", frame.references);
         return Some(broken(Invariant::Mapcount, "references are not those of entries", Some(number), detail));
@@ -60,10 +60,32 @@ fn frame_fault(tables: &PageTables, frame: &Frame, entries_of: &HashMap<u32, u64
         let detail = format!("frame {number} is pinned and mapped, and is not marked exclusive");
         return Some(broken(Invariant::Exclusive, "pinned page that is not exclusive", Some(number), detail));
     }
-    frame.locked.then(|| {
-        let detail = format!("the folio of frame {number} is locked between operations");
-        broken(Invariant::Mapcount, "folio left locked", Some(number), detail)
+    if frame.migrating && entries > 0 {
+        let detail = format!("frame {number} is migrated, and {entries} entries map it");
+        return Some(broken(Invariant::Mapcount, "mapped page of a migration", Some(number), detail));
+    }
+    (frame.locked != frame.migrating).then(|| {
+        let (is, what) = match frame.locked {
+            true => ("is locked between operations", "folio left locked"),
+            false => ("is not locked during its migration", "folio of a migration is not locked"),
+        };
+        broken(Invariant::Mapcount, what, Some(number), format!("the folio of frame {number} {is}"))
     })
+}
+
+/// Of pages that are being migrated: one that is a process's alone has one entry.
+fn migration_fault(tables: &PageTables) -> Option<Violation> {
+    let mut entries_of: HashMap<u32, (u64, bool)> = HashMap::new();
+    for entry in &tables.entries {
+        if let Target::Migration { frame, exclusive } = entry.target {
+            let (entries, alone) = entries_of.entry(frame).or_default();
+            *entries += 1;
+            *alone |= exclusive;
+        }
+    }
+    let (frame, (entries, _)) = entries_of.into_iter().filter(|(_, (entries, alone))| *alone && *entries > 1).min()?;
+    let detail = format!("one of the {entries} migration entries of frame {frame} says that no other has it");
+    Some(broken(Invariant::Exclusive, "exclusive migration entry of a page with several", Some(frame), detail))
 }
 
 /// What a large folio counts for all of its pages, which are mapped one by one.
@@ -72,9 +94,9 @@ fn large_fault(tables: &PageTables, head: u32, counts: &LargeCounts) -> Option<V
     let mut mapped = vec![false; frames.len()];
     let (mut entries, mut mms, mut moving) = (0, 0u16, false);
     for entry in &tables.entries {
-        let (Target::Frame(frame) | Target::Migration(frame)) = entry.target else { continue };
+        let (Target::Frame(frame) | Target::Migration { frame, .. }) = entry.target else { continue };
         let Some(page) = frame.checked_sub(head).and_then(|page| mapped.get_mut(page as usize)) else { continue };
-        if let Target::Migration(_) = entry.target {
+        if let Target::Migration { .. } = entry.target {
             moving = true;
             continue;
         }
@@ -100,8 +122,10 @@ fn large_fault(tables: &PageTables, head: u32, counts: &LargeCounts) -> Option<V
     }
     let partly = pages > 0 && pages < frames.len() as i32 && !moving;
     let in_cache = frames.first().is_none_or(|frame| !frame.anon || frame.swapcache);
+    // What was unmapped while migration entries stood for the folio is not noticed.
+    let migrated = frames.first().is_some_and(|frame| frame.migrated);
     // Of two pages it has no room for the list.
-    if partly && counts.order > 1 && !in_cache && !(counts.deferred && counts.partially_mapped) {
+    if partly && counts.order > 1 && !in_cache && !migrated && !(counts.deferred && counts.partially_mapped) {
         let detail = format!("has {} pages, of which {pages} are mapped, and does not wait to be split", frames.len());
         return fault("partially mapped folio that is not queued", detail);
     }
@@ -145,6 +169,8 @@ fn entry_fault(
     let number = frame.map(|frame| frame.frame);
     let fault = match frame {
         _ if !vma.writable => "writable entry of a VMA that is not",
+        // It comes back writable, and its page is exclusive then.
+        _ if matches!(entry.target, Target::Migration { .. }) => return None,
         Some(frame) if frame.anon && frame.exclusive => return None,
         Some(frame) if frame.anon => "writable entry of a page that is not exclusive",
         _ => "writable entry of a page that is not anonymous",
@@ -203,7 +229,7 @@ fn mm_fault(tables: &PageTables) -> Option<Violation> {
             match entry.target {
                 Target::Zero => {}
                 Target::Swap { .. } => swap += 1,
-                Target::Frame(number) | Target::Migration(number) => {
+                Target::Frame(number) | Target::Migration { frame: number, .. } => {
                     match tables.frame(number).is_some_and(|frame| frame.anon) {
                         true => anon += 1,
                         false => file += 1,
@@ -242,9 +268,9 @@ fn node_fault(tables: &PageTables) -> Option<Violation> {
 /// Where no process is nothing is left.
 fn left(tables: &PageTables) -> Option<Violation> {
     let totals = &tables.totals;
-    // What is pinned is somebody's who is no process.
-    let pinned = tables.frames.iter().filter(|frame| frame.pins > 0).count() as u64;
-    let in_use = totals.frames - pinned.min(totals.frames) + totals.tables + totals.slots;
+    // What is pinned or migrated is somebody's who is no process.
+    let held = tables.frames.iter().filter(|frame| frame.pins > 0 || frame.migrating).count() as u64;
+    let in_use = totals.frames - held.min(totals.frames) + totals.tables + totals.slots;
     (tables.mms.is_empty() && in_use > 0).then(|| {
         let detail = format!(
             "{} frames, {} page tables and {} swap slots are in use, and no process is alive",
@@ -359,6 +385,44 @@ mod tests {
             ["Exclusive writable entry of a page that is not exclusive"]
         );
         assert_eq!(with(|t| t.frames[0].index = 0x11), ["I9 page of a folio that is not the VMA's"]);
+        let migrated = |t: &mut PageTables, entries: usize| {
+            (t.frames[0].mapcount, t.frames[0].references, t.frames[0].migrating, t.frames[0].locked) =
+                (0, 1, true, true);
+            (t.totals.anon_mapped, t.mms[0].anon) = (0, entries as i64);
+            t.entries[0].target = Target::Migration { frame: 2, exclusive: true };
+            t.entries =
+                (0x10..).zip(vec![t.entries[0]; entries]).map(|(page, entry)| PageEntry { page, ..entry }).collect();
+        };
+        assert_eq!(
+            found(
+                &{
+                    let mut t = one_page();
+                    migrated(&mut t, 1);
+                    t
+                },
+                true
+            ),
+            [""; 0]
+        );
+        let twice = found(
+            &{
+                let mut t = one_page();
+                migrated(&mut t, 2);
+                t
+            },
+            true,
+        );
+        assert_eq!(twice, ["Exclusive exclusive migration entry of a page with several"]);
+        let unlocked = found(
+            &{
+                let mut t = one_page();
+                migrated(&mut t, 1);
+                t.frames[0].locked = false;
+                t
+            },
+            true,
+        );
+        assert_eq!(unlocked, ["Mapcount folio of a migration is not locked"]);
         let swapped = |t: &mut PageTables, entries: u64, count| {
             t.frames.clear();
             t.totals = PageTotals { tables: 4, slots: 1, ..PageTotals::default() };

@@ -26,7 +26,7 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "to")]
     seeds: bool,
     /// The set of operations. The meaning of the bytes depends on it. The fuzz target uses `full` with the kernel's VMA
-    /// code, and `small` with the model.
+    /// code, `pages` with its page-table code too, and `small` with the model.
     #[arg(long, value_enum, default_value_t = Set::Full)]
     set: Set,
 }
@@ -35,8 +35,10 @@ pub(super) struct Args {
 enum Set {
     /// The operations of the model.
     Small,
-    /// All operations.
+    /// All operations of the kernel's VMA code.
     Full,
+    /// These, and the operations on pages.
+    Pages,
 }
 
 impl From<Set> for OpSet {
@@ -44,6 +46,7 @@ impl From<Set> for OpSet {
         match set {
             Set::Small => OpSet::Small,
             Set::Full => OpSet::Full,
+            Set::Pages => OpSet::Pages,
         }
     }
 }

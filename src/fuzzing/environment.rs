@@ -50,7 +50,7 @@ fn of_variables(vma: Option<&str>, driver: Option<&str>) -> Result<(Option<VmaCo
         (Some("kernel"), _) => Ok((Some(VmaCode::Kernel), None)),
         (Some("pages"), _) => Ok((Some(VmaCode::Pages), None)),
         (Some("model"), _) => Ok((Some(VmaCode::Model), None)),
-        (Some(other), _) => Err(SetupError(format!("RMAP_VMA={other}: expected kernel or model"))),
+        (Some(other), _) => Err(SetupError(format!("RMAP_VMA={other}: expected kernel, pages or model"))),
         (None, Some("kernel")) => now("kernel", VmaCode::Kernel),
         (None, Some("rust")) => now("rust", VmaCode::Model),
         (None, Some(other)) => Err(SetupError(format!("RMAP_DRIVER={other}: expected RMAP_VMA=kernel or model"))),

@@ -36,7 +36,8 @@ pub(super) fn decode(mut words: &[u64], out: &mut PageTables) -> Option<()> {
                 } else if is(bits, bit::RMAP_ENTRY_PRESENT as u64) {
                     Target::Frame(number)
                 } else if is(bits, bit::RMAP_ENTRY_MIGRATION as u64) {
-                    Target::Migration(number)
+                    let alone = bit::RMAP_ENTRY_WRITE as u64 | bit::RMAP_ENTRY_SWAP_EXCLUSIVE as u64;
+                    Target::Migration { frame: number, exclusive: is(bits, alone) }
                 } else {
                     Target::Swap { slot: number, exclusive: is(bits, bit::RMAP_ENTRY_SWAP_EXCLUSIVE as u64) }
                 };
@@ -66,6 +67,8 @@ pub(super) fn decode(mut words: &[u64], out: &mut PageTables) -> Option<()> {
                     dirty: is(bits, bit::RMAP_FRAME_DIRTY as u64),
                     content,
                     pins,
+                    migrating: is(bits, bit::RMAP_FRAME_MIGRATING as u64),
+                    migrated: is(bits, bit::RMAP_FRAME_MIGRATED as u64),
                 });
                 rest
             }

@@ -212,6 +212,10 @@ macro_rules! define_operation_wire {
                     out.kind = abi::rmap_operation_kind::RMAP_OP_UNPIN as u32;
                     out.arguments.unpin = abi::rmap_operation_unpin { frame: request.frame };
                 }
+                OpKind::MigrateEnd { .. } => {
+                    out.kind = abi::rmap_operation_kind::RMAP_OP_MIGRATE_END as u32;
+                    out.arguments.migrate_end = abi::rmap_operation_migrate_end { frame: request.frame };
+                }
                 _ => return None,
             }
             if let OpKind::Fault { .. } = request.operation {

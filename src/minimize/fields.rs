@@ -130,7 +130,7 @@ fn numbers(op: &Op) -> Vec<Op> {
     let (_, args) = op.kind.split();
     let numbers = op.kind.forms().filter_map(|form| match form {
         Form::File | Form::Order => Some(1..args.number),
-        Form::Pin => Some(0..args.number),
+        Form::Held(_) => Some(0..args.number),
         _ => None,
     });
     let lower = numbers.flatten().map(|number| {

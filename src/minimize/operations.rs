@@ -159,17 +159,21 @@ fn merge(search: &mut Search<'_>, at: usize, fork: OpKind) -> bool {
     })
 }
 
-/// Without a pin, the later ones being numbered one lower.
+/// Without a pin or the begin of a migration, the later ones being numbered one lower.
 fn pins(search: &mut Search<'_>) {
     let mut at = search.len();
     while at > 0 {
         at = (at - 1).min(search.len());
-        let Some(OpKind::Pin { .. }) = search.best.ops.get(at).map(|op| op.kind) else { continue };
+        let begin = search.best.ops.get(at).map(|op| op.kind);
+        let (Some(OpKind::Pin { .. }) | Some(OpKind::MigrateBegin { .. })) = begin else { continue };
+        let pins = matches!(begin, Some(OpKind::Pin { .. }));
         let mut candidate = search.best.clone();
         candidate.ops.remove(at);
         for op in &mut candidate.ops[at..] {
-            if let OpKind::Unpin { pin } = &mut op.kind {
-                *pin = pin.saturating_sub(1);
+            match &mut op.kind {
+                OpKind::Unpin { pin: number } if pins => *number = number.saturating_sub(1),
+                OpKind::MigrateEnd { migration: number } if !pins => *number = number.saturating_sub(1),
+                _ => {}
             }
         }
         search.attempt(candidate);

@@ -57,7 +57,7 @@ impl Size {
                         size.words += usize::from(args.number != 0);
                         size.numbers += u64::from(args.number);
                     }
-                    Form::Pin => size.numbers += u64::from(args.number),
+                    Form::Held(_) => size.numbers += u64::from(args.number),
                 }
             }
             for fail in [op.fail, op.fail_node, op.fail_page] {

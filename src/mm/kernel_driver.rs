@@ -7,7 +7,8 @@ use super::meaning::{self, UnexpectedEffect};
 use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
 use crate::pages::{AddressSpaces, MAX_PINS, Pages, Refused};
 use crate::rmap::{
-    EINVAL, EMFILE, ENOENT, ENOSYS, ESRCH, Fail, MAX_PROCESSES, MmId, VmaAttributes, VmaId, VmaRange, WalkMode,
+    AnonVmaId, Call, EBADF, EFAULT, EINVAL, EMFILE, ENOENT, ENOSYS, ESRCH, Fail, MAX_PROCESSES, MmId, VmaAttributes,
+    VmaId, VmaRange, WalkMode,
 };
 use crate::trace::{Mapped, MmCounts, PageEvent, PageTables, Request, VmaLayer};
 use crate::trace::{Op, OpKind};
@@ -30,6 +31,8 @@ pub struct KernelDriver {
     read: Option<bool>,
     /// The frame that each pin has pinned, where the kernel's own code keeps the page tables; 0: none.
     pinned_frames: [u32; MAX_PINS],
+    /// Migrations that have begun: the anon_vma on which each has a reference, and its folio's first frame.
+    migrations: [Option<(AnonVmaId, u32)>; MAX_PINS],
     /// Processes that the last operation may have changed, a bit each.
     changed: u16,
     /// What the process of the running operation had mapped before.
@@ -57,6 +60,7 @@ impl KernelDriver {
             tables: PageTables::default(),
             read: None,
             pinned_frames: [0; MAX_PINS],
+            migrations: [None; MAX_PINS],
             changed: 0,
             before: Vec::new(),
             unexpected: None,
@@ -75,6 +79,7 @@ impl KernelDriver {
         self.tables.clear();
         self.read = None;
         self.pinned_frames = [0; MAX_PINS];
+        self.migrations = [None; MAX_PINS];
         self.changed = 0;
         self.unexpected = None;
     }
@@ -104,6 +109,8 @@ impl KernelDriver {
             OpKind::Fault { .. } => self.fault(rmap, op.kind, node),
             OpKind::Pin { mm, page } => self.pin(rmap, mm, page, node),
             OpKind::Unpin { pin } => self.unpin(rmap, pin),
+            OpKind::MigrateBegin { mm, page } => self.migrate_begin(rmap, mm, page, node),
+            OpKind::MigrateEnd { migration } => self.migrate_end(rmap, migration, node),
             OpKind::Walk { mm, page, mode } => self.walk(rmap, mm, page, mode, node),
             OpKind::UffdMove { mm, from, to } => self.uffd_move(rmap, mm, from, to, node),
             operation => self.operate(rmap, &Request::new(operation, node)).map(|_| ()),
@@ -319,9 +326,45 @@ impl KernelDriver {
 
     /// Drops the pin of a page.
     fn unpin_page<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, frame: u32) {
-        let request = Request { frame, ..Request::new(OpKind::Unpin { pin: 0 }, &Fail::NEVER) };
-        rmap.operate(&request, &mut |_| ());
+        // Cannot be refused: the page is pinned.
+        let _ = self.end_held(rmap, OpKind::Unpin { pin: 0 }, frame, &Fail::NEVER);
+    }
+
+    /// The end of what is no process's, by the frame that its begin returned: what it returns.
+    fn end_held<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, operation: OpKind, frame: u32, node: &Fail) -> i32 {
+        let contents = self.contents();
+        let result = rmap.operate(&Request { frame, ..Request::new(operation, node) }, &mut |_| ());
         self.read_page_tables(rmap);
+        if let (Some(before), Some(after)) = (contents, self.contents()) {
+            self.unexpected = content::changed(&operation, result == 0, &before, &after).or(self.unexpected.take());
+        }
+        result
+    }
+
+    /// Mirrors migrate_folio_unmap() (mm/migrate.c), which takes a reference on the anon_vma first.
+    fn migrate_begin<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, mm: MmId, page: u64, node: &Fail) -> Result {
+        let folio = self.pages.folio_at(mm, page).ok_or(Outcome::Refused(EFAULT))?;
+        let slot = self.migrations.iter().position(Option::is_none).ok_or(Outcome::Refused(EMFILE))?;
+        let result = rmap.call(Call::FolioGetAnonVma { folio, mapped: true });
+        let serial = u32::try_from(result).map_err(|_| Outcome::Refused(result.saturating_neg()))?;
+        let anon_vma = AnonVmaId(serial);
+        match self.operate(rmap, &Request::new(OpKind::MigrateBegin { mm, page }, node)) {
+            Ok(frame) => self.migrations[slot] = Some((anon_vma, frame)),
+            Err(outcome) => {
+                rmap.call(Call::PutAnonVma { anon_vma });
+                return Err(outcome);
+            }
+        }
+        Ok(())
+    }
+
+    /// Mirrors migrate_folio_move() (mm/migrate.c).
+    fn migrate_end<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, migration: u8, node: &Fail) -> Result {
+        let begun = self.migrations.get_mut(usize::from(migration)).and_then(Option::take);
+        let (anon_vma, frame) = begun.ok_or(Outcome::Refused(EBADF))?;
+        let result = self.end_held(rmap, OpKind::MigrateEnd { migration }, frame, node);
+        rmap.call(Call::PutAnonVma { anon_vma });
+        if result < 0 { Err(Outcome::Refused(result.saturating_neg())) } else { Ok(()) }
     }
 
     /// Mirrors move_pages() (mm/userfaultfd.c, since 6.8) of one page: find_vma_and_prepare_anon() of the destination,
@@ -352,6 +395,11 @@ impl KernelDriver {
     /// Ends every process that is still alive, in order of their numbers, without failures; not counted.
     pub fn exit_all<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R) {
         if rmap.has_page_tables() {
+            for migration in 0..self.migrations.len() as u8 {
+                rmap.begin_operation(&Fail::NEVER);
+                // One that has not begun cannot end.
+                let _ = self.migrate_end(rmap, migration, &Fail::NEVER);
+            }
             for frame in std::mem::take(&mut self.pinned_frames).into_iter().filter(|&frame| frame != 0) {
                 rmap.begin_operation(&Fail::NEVER);
                 self.unpin_page(rmap, frame);

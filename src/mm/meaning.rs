@@ -429,6 +429,7 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
         | OpKind::Age { .. }
         | OpKind::SwapOut { .. }
         | OpKind::Migrate { .. }
+        | OpKind::MigrateBegin { .. }
         | OpKind::LazyFree { .. } => before.to_vec(),
         // Nothing is left to look at, or nothing of it is the VMA code's.
         _ => return None,

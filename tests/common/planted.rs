@@ -201,9 +201,18 @@ impl Workshop {
         workshop.fill_cache(in_c);
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
         let changed = changed(workspace, in_port);
-        for entry in
-            ["Cargo.toml", "Cargo.lock", "build.rs", "crates", "csrc", "src", "benches", "findings", "fuzz/seeds"]
-        {
+        for entry in [
+            "Cargo.toml",
+            "Cargo.lock",
+            "build.rs",
+            "crates",
+            "csrc",
+            "src",
+            "benches",
+            "findings",
+            "fuzz/seeds",
+            "fuzz/page-seeds",
+        ] {
             mirror(workspace, &workshop.workspace(), Path::new(entry), &changed);
         }
         workshop.binary = workshop.build().unwrap_or_else(|error| panic!("the copy does not build:\n{error}"));

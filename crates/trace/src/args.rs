@@ -44,8 +44,8 @@ pub enum Form {
     File,
     /// `number`: `order 2`, or nothing.
     Order,
-    /// `number`
-    Pin,
+    /// `number`: of what is held, which is called so.
+    Held(&'static str),
 }
 
 /// The words of new memory; [`GROWS`] and [`NORESERVE`] are their numbers.
@@ -115,6 +115,10 @@ pub(super) enum Arg {
     Mode,
     /// A pin that is held.
     Pin,
+    /// A page that was written to, while there is a free migration.
+    MigratedPage,
+    /// A migration that has begun.
+    Migration,
 }
 
 impl Arg {
@@ -123,7 +127,12 @@ impl Arg {
         match self {
             Arg::Process | Arg::Leaver => Form::First,
             Arg::NewProcess => Form::Second,
-            Arg::MappedPage | Arg::GrowingPage | Arg::WrittenPage | Arg::PinnedPage | Arg::ExclusivePage => Form::Page,
+            Arg::MappedPage
+            | Arg::GrowingPage
+            | Arg::WrittenPage
+            | Arg::PinnedPage
+            | Arg::MigratedPage
+            | Arg::ExclusivePage => Form::Page,
             Arg::FreeRange | Arg::MappedRange | Arg::WholeRange | Arg::MovedRange | Arg::ResizedRange => Form::Range,
             Arg::Target | Arg::EmptyPage => Form::Place,
             Arg::NewLength | Arg::Growth => Form::Count,
@@ -136,7 +145,8 @@ impl Arg {
             Arg::Advice => Form::Word(ADVICE),
             Arg::DontUnmap => Form::Optional(&["dontunmap"]),
             Arg::Mode => Form::Optional(MODES),
-            Arg::Pin => Form::Pin,
+            Arg::Pin => Form::Held("a pin"),
+            Arg::Migration => Form::Held("a migration"),
         }
     }
 
@@ -154,7 +164,7 @@ impl Arg {
             Form::Optional(words) => format!("[{}]", words.join("|")),
             Form::File => "[file N]".into(),
             Form::Order => "[order N]".into(),
-            Form::Pin => "K".into(),
+            Form::Held(_) => "K".into(),
         }
     }
 

@@ -95,7 +95,7 @@ const fn fields_of(row: usize) -> Uses {
             Form::Optional(words) => uses.words = words.len() as u8 + 1,
             Form::File => uses.numbers = MAX_FILES + 1,
             Form::Order => uses.numbers = MAX_ORDERS,
-            Form::Pin => uses.numbers = MAX_PINS,
+            Form::Held(_) => uses.numbers = MAX_PINS,
         }
         i += 1;
     }

@@ -36,6 +36,8 @@ pub(super) struct TraceModel {
     window: u64,
     /// Bit k: pin k is held.
     pins: u16,
+    /// Bit k: migration k has begun.
+    migrations: u16,
     spaces: [ModelSpace; MAX_PROCESSES],
 }
 
@@ -70,6 +72,7 @@ impl TraceModel {
             processes: ones(u64::from(processes.clamp(1, MAX_PROCESSES as u8))) as u16,
             window: ones(u64::from(pages.clamp(1, WINDOW_PAGES))),
             pins: 0,
+            migrations: 0,
             spaces: [ModelSpace::EMPTY; MAX_PROCESSES],
         }
     }
@@ -124,7 +127,8 @@ impl TraceModel {
             Arg::FreeRange => self.window & !space.mapped,
             Arg::WrittenPage => space.written(),
             Arg::PinnedPage if self.pins == u16::MAX => 0,
-            Arg::PinnedPage => space.written(),
+            Arg::MigratedPage if self.migrations == u16::MAX => 0,
+            Arg::PinnedPage | Arg::MigratedPage => space.written(),
             Arg::ExclusivePage => space.exclusive(),
             Arg::EmptyPage => space.empty(),
             Arg::GrowingPage => space.growing(self.window),
@@ -192,7 +196,7 @@ impl TraceModel {
                 Arg::NewProcess => {
                     args.q = draw_one(u64::from(self.processes & !self.alive), u64::from(fields.q))? as u8;
                 }
-                Arg::MappedPage | Arg::WrittenPage | Arg::PinnedPage | Arg::ExclusivePage => {
+                Arg::MappedPage | Arg::WrittenPage | Arg::PinnedPage | Arg::MigratedPage | Arg::ExclusivePage => {
                     args.a = WINDOW_START + draw_one(self.pages(arg, args.p), fields.a)?;
                 }
                 Arg::GrowingPage => {
@@ -241,6 +245,7 @@ impl TraceModel {
                 Arg::Order if self.set == OpSet::Pages => args.number = ORDERS[usize::from(fields.number & 15)],
                 Arg::Order => (),
                 Arg::Pin => args.number = draw_one(self.pins.into(), u64::from(fields.number))? as u8,
+                Arg::Migration => args.number = draw_one(self.migrations.into(), u64::from(fields.number))? as u8,
                 Arg::Sort | Arg::Read | Arg::Touch | Arg::Access | Arg::Advice | Arg::DontUnmap | Arg::Mode => {
                     let word = match arg.form() {
                         // From above, so that a record of `grows` keeps its meaning.
@@ -279,7 +284,7 @@ impl TraceModel {
                 Arg::NewProcess => {
                     fields.q = undraw_one(u64::from(self.processes & !self.alive), u64::from(args.q))? as u8;
                 }
-                Arg::MappedPage | Arg::WrittenPage | Arg::PinnedPage | Arg::ExclusivePage => {
+                Arg::MappedPage | Arg::WrittenPage | Arg::PinnedPage | Arg::MigratedPage | Arg::ExclusivePage => {
                     fields.a = undraw_one(self.pages(arg, p), place(args.a)?)?;
                 }
                 Arg::GrowingPage => {
@@ -322,6 +327,7 @@ impl TraceModel {
                 Arg::File => fields.number = if args.number == 0 { 0 } else { args.number + NO_FILE },
                 Arg::Order => fields.number = ORDERS.iter().position(|&order| order == args.number)? as u8,
                 Arg::Pin => fields.number = undraw_one(self.pins.into(), u64::from(args.number))? as u8,
+                Arg::Migration => fields.number = undraw_one(self.migrations.into(), u64::from(args.number))? as u8,
                 Arg::Sort | Arg::Read | Arg::Touch | Arg::Access | Arg::Advice | Arg::DontUnmap | Arg::Mode => {
                     fields.word = match arg.form() {
                         Form::Optional(_) if arg == Arg::Sort => [0, 3, 2][usize::from(args.word)],
@@ -492,6 +498,16 @@ impl TraceModel {
     /// `pin`: takes the lowest free number.
     pub(super) fn pin(&mut self) {
         self.pins |= self.pins.wrapping_add(1);
+    }
+
+    /// `migrate-begin`: takes the lowest free number.
+    pub(super) fn begin_migration(&mut self) {
+        self.migrations |= self.migrations.wrapping_add(1);
+    }
+
+    /// `migrate-end`
+    pub(super) fn end_migration(&mut self, migration: u8) {
+        self.migrations &= !1u16.checked_shl(migration.into()).unwrap_or(0);
     }
 
     /// `unpin`

@@ -30,7 +30,7 @@ pub const MAX_FILES: u8 = 4;
 /// The number of orders that a folio can have. Orders are below this.
 pub const MAX_ORDERS: u8 = 10;
 
-/// The number of pins that can be held at once. Pin numbers are below this.
+/// The number of pins that can be held at once, and of migrations that can have begun. Their numbers are below this.
 pub const MAX_PINS: u8 = 16;
 
 /// Hands every operation of the VMA code to a macro, as rows of
@@ -241,6 +241,14 @@ macro_rules! for_each_operation {
                 /// Which page.
                 page: u64,
             },
+            /// `migrate-begin p A`: the folio at A begins to go to other frames: `try_to_migrate()`. The migration gets the
+            /// lowest free number below [`MAX_PINS`].
+            MigrateBegin RMAP_OP_MIGRATE_BEGIN migrate_begin {
+                /// Whose.
+                mm: MmId;
+                /// Which page.
+                page: u64,
+            },
             /// `lazyfree p A..B`: `MADV_FREE`
             LazyFree RMAP_OP_LAZYFREE lazyfree {
                 /// Whose.
@@ -278,6 +286,11 @@ macro_rules! define_operations {
             Unpin {
                 /// Its number, below [`MAX_PINS`].
                 pin: u8,
+            },
+            /// `migrate-end K`: ends migration K: `remove_migration_ptes()`.
+            MigrateEnd {
+                /// Its number, below [`MAX_PINS`].
+                migration: u8,
             },
             /// `uffdmove p A B`: what UFFDIO_MOVE does with one page.
             UffdMove {

@@ -16,8 +16,13 @@ pub enum Target {
         /// `pte_swp_exclusive()`
         exclusive: bool,
     },
-    /// A frame that is being migrated.
-    Migration(u32),
+    /// A frame that is being migrated; whether it comes back as the process's alone.
+    Migration {
+        /// The frame.
+        frame: u32,
+        /// `is_writable_migration_entry()` or `is_readable_exclusive_migration_entry()`
+        exclusive: bool,
+    },
 }
 
 /// A page table entry that is not empty.
@@ -89,6 +94,10 @@ pub struct Frame {
     pub content: u64,
     /// How many operations have pinned its folio.
     pub pins: u64,
+    /// A migration of its folio has begun, from it or to it.
+    pub migrating: bool,
+    /// Such a migration has ended: part of the folio may have been unmapped meanwhile.
+    pub migrated: bool,
 }
 
 /// A slot of the swap device that is in use.
@@ -166,7 +175,7 @@ impl PageTables {
     pub fn frame_of(&self, entry: &PageEntry) -> Option<&Frame> {
         match entry.target {
             Target::Zero => None,
-            Target::Frame(number) | Target::Migration(number) => self.frame(number),
+            Target::Frame(frame) | Target::Migration { frame, .. } => self.frame(frame),
             Target::Swap { slot, .. } => self.frame(self.slot(slot)?.cached?),
         }
     }

@@ -1,6 +1,6 @@
 //! Short sequences of operations that single random operations hardly ever come to, placed at random in a random trace.
 
-use super::op::{OpKind, OpSet};
+use super::op::{Advice, OpKind, OpSet};
 use rmap_seam::MmId;
 
 /// How many there are.
@@ -30,6 +30,9 @@ pub(super) fn scene(which: u32, mm: MmId, child: Option<MmId>, page: u64, number
             ops.extend((number & 16 != 0).then(|| written(number >> 2)));
             ops.push(OpKind::LazyFree { mm, start, end: start + 4 });
             ops.extend((number & 32 != 0).then(|| written(number >> 6)));
+            // What of it is in one VMA is not all of it.
+            let part = OpKind::Advise { mm, start: start + 2, end: start + 4, advice: Advice::DontFork };
+            ops.extend((number >> 10 & 3 == 0).then_some(part));
             ops.push(OpKind::SwapOut { mm, page: start + u64::from(number >> 8 & 3) });
             ops
         }

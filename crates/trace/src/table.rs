@@ -127,9 +127,11 @@ const AGE: usize = 21;
 const SWAPOUT: usize = 22;
 const MIGRATE: usize = 23;
 const LAZYFREE: usize = 24;
+const MIGRATE_BEGIN: usize = 25;
+const MIGRATE_END: usize = 26;
 
 /// How many operations there are.
-pub const OPERATION_COUNT: usize = 25;
+pub const OPERATION_COUNT: usize = 27;
 
 /// Every operation. The index of a row is its number in an exact record, so rows may be appended and never reordered.
 pub static OPERATIONS: [Operation; OPERATION_COUNT] = TABLE;
@@ -465,6 +467,28 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         means: |_| Meaning::Other,
         effect: |_, _, _| (),
     },
+    operation! {
+        "migrate-begin", "the folio at A begins to go to other frames, under the lowest free number",
+        args: [Process, MigratedPage],
+        small: false,
+        weights: [0, 0, 2],
+        instead: FAULT,
+        build: |x| OpKind::MigrateBegin { mm: MmId(x.p), page: x.a },
+        user: |_| UserAction::None("migrate-begin (no process can have a migration stop half-way)"),
+        means: |_| Meaning::Other,
+        effect: |model, _, _| model.begin_migration(),
+    },
+    operation! {
+        "migrate-end", "ends migration K",
+        args: [Migration],
+        small: false,
+        weights: [0, 0, 2],
+        instead: MIGRATE_BEGIN,
+        build: |x| OpKind::MigrateEnd { migration: x.number },
+        user: |_| UserAction::None("migrate-end (no process can have a migration stop half-way)"),
+        means: |_| Meaning::Other,
+        effect: |model, x, _| model.end_migration(x.number),
+    },
 ];
 
 /// The modes of a walk: none of [`MODES`], then each.
@@ -555,6 +579,8 @@ impl OpKind {
             OpKind::SwapOut { mm, page: a } => (SWAPOUT, page(mm, a)),
             OpKind::Migrate { mm, page: a } => (MIGRATE, page(mm, a)),
             OpKind::LazyFree { mm, start, end } => (LAZYFREE, range(mm, start, end)),
+            OpKind::MigrateBegin { mm, page: a } => (MIGRATE_BEGIN, page(mm, a)),
+            OpKind::MigrateEnd { migration } => (MIGRATE_END, Args { number: migration, ..Args::default() }),
         }
     }
 
@@ -684,7 +710,7 @@ mod tests {
                         Form::Word(words) => args.word = word % words.len() as u8,
                         Form::Optional(words) => args.word = word % (words.len() as u8 + 1),
                         Form::File | Form::Order => args.number = word,
-                        Form::Pin => args.number = 9,
+                        Form::Held(_) => args.number = 9,
                     }
                 }
                 let kind = (operation.build)(args);
@@ -693,7 +719,7 @@ mod tests {
             }
             assert_eq!(row_of(operation.keyword), Some(row));
             let first = operation.args[0].form();
-            assert!(matches!(first, Form::First | Form::Pin), "the process comes first");
+            assert!(matches!(first, Form::First | Form::Held(_)), "the process comes first");
             assert_ne!(operation.instead, row);
             // Whatever is made up of the small set is of the small set.
             assert!(operation.small || operation.weight(OpSet::Small) == 0);

@@ -217,7 +217,7 @@ impl<'a> Words<'a> {
                 Some(place) => args.word = place as u8,
                 None => return Err(self.error(word, format!("expected {}", words.join(" or ")))),
             },
-            Form::Pin => args.number = self.number(word, "", "a pin", MAX_PINS)?,
+            Form::Held(what) => args.number = self.number(word, "", what, MAX_PINS)?,
             Form::Optional(_) | Form::File | Form::Order => (),
         }
         Ok(())
@@ -329,7 +329,7 @@ impl fmt::Display for Op {
                 Form::File if args.number > 0 => write!(f, " file {}", args.number - 1)?,
                 Form::Order if args.number > 0 => write!(f, " order {}", args.number)?,
                 Form::Optional(_) | Form::File | Form::Order => (),
-                Form::Pin => write!(f, " {}", args.number)?,
+                Form::Held(_) => write!(f, " {}", args.number)?,
             }
         }
         if !self.fail.is_never() {

@@ -12,7 +12,7 @@ pub struct Request<'a> {
     pub operation: OpKind,
     /// For a fault: whether it will need an anon_vma. The driver knows this from the page tables.
     pub prepare: bool,
-    /// For `unpin`: the frame that `pin` returned. The driver keeps it.
+    /// For `unpin` and `migrate-end`: the frame that `pin` or `migrate-begin` returned. The driver keeps it.
     pub frame: u32,
     /// Which allocations of maple tree nodes fail.
     pub fail_node: &'a Fail,
