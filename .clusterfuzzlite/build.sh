@@ -22,7 +22,7 @@ unset CFLAGS CXXFLAGS
 export RUSTFLAGS=
 export PATH="$PWD/.tools/bin:$PATH"
 target=$PWD/target/fuzz
-env -u CARGO_PROFILE_RELEASE_DEBUG RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target cargo fuzz build -O --no-trace-compares --sanitizer "$sanitizer" differential
+env -u CARGO_PROFILE_RELEASE_DEBUG ${RMAP_FUZZ_CACHE:+RMAP_CACHE="$RMAP_FUZZ_CACHE"} RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target cargo fuzz build -O --no-trace-compares --sanitizer "$sanitizer" differential
 . scripts/commands
 binary=$(ls -t "$target"/*/release/differential | head -n 1)
 
@@ -35,7 +35,7 @@ for set in full small; do
 done
 cp "$binary" "$OUT/rmap-diff-differential"
 built=0
-for kernel in $(rmap-diff kernels | grep '^[^ ]'); do
+for kernel in $(fuzzed_kernels); do
     vmas=model
     [ "$(rmap-diff kernels --vma "$kernel")" = kernel ] && vmas="kernel model"
     for vma in $vmas; do
