@@ -47,7 +47,7 @@ struct frame_notes {
 	uint64_t index;
 	uint32_t anon_vma;		/* the serial, or RMAP_NONE */
 	uint32_t pins;			/* of operations */
-	uint32_t migrates_to;		/* the first frame of the other folio; 0: it is not migrated */
+	uint32_t migrates_to;		/* the first frame of the other folio; 0: none */
 	bool migrating, migrated;	/* of either */
 };
 
