@@ -22,7 +22,8 @@ unset CFLAGS CXXFLAGS
 export RUSTFLAGS=
 export PATH="$PWD/.tools/bin:$PATH"
 target=$PWD/target/fuzz
-env -u CARGO_PROFILE_RELEASE_DEBUG ${RMAP_FUZZ_CACHE:+RMAP_CACHE="$RMAP_FUZZ_CACHE"} RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target cargo fuzz build -O --no-trace-compares --sanitizer "$sanitizer" differential
+env -u CARGO_PROFILE_RELEASE_DEBUG ${RMAP_FUZZ_CACHE:+RMAP_CACHE="$RMAP_FUZZ_CACHE"} RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target \
+    cargo fuzz build -O --no-trace-compares ${RMAP_FUZZ_UNITS:+--codegen-units "$RMAP_FUZZ_UNITS"} --sanitizer "$sanitizer" differential
 . scripts/commands
 binary=$(ls -t "$target"/*/release/differential | head -n 1)
 

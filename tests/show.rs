@@ -356,10 +356,20 @@ const UNTIDY: &str = r#"(() => {
 
 #[test]
 fn no_picture_of_a_seed_has_boxes_texts_or_arrows_in_each_others_way() {
+    no_picture_is_untidy(0);
+}
+
+#[test]
+fn no_picture_of_another_seed_has_boxes_texts_or_arrows_in_each_others_way() {
+    no_picture_is_untidy(1);
+}
+
+/// Every second seed, from the first or the second on.
+fn no_picture_is_untidy(from: usize) {
     let dir = tempfile::tempdir().unwrap();
     let mut browser = Browser::start(1500, 1000);
     let mut pages = vec![page_of(&parting(), &dir, "parting.html")];
-    for name in seeds() {
+    for name in seeds().into_iter().skip(from).step_by(2) {
         pages.push(page_of(&film(NEWEST, &seed(&name)), &dir, &format!("{name}.html")));
     }
     let mut steps = 0;
@@ -373,7 +383,7 @@ fn no_picture_of_a_seed_has_boxes_texts_or_arrows_in_each_others_way() {
         }
         browser.shoot(&format!("{}.png", page.file_stem().unwrap().to_str().unwrap()));
     }
-    assert!(steps > 400, "{steps}");
+    assert!(steps > 150, "{steps}");
     nothing_to_complain_of(&browser, &pages.iter().map(PathBuf::as_path).collect::<Vec<_>>());
 
     // The check can fail: a box is moved onto another, a text is made too long.
