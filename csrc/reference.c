@@ -612,6 +612,8 @@ static void reference_begin_operation(struct rmap_world *w, const struct rmap_fa
 #ifdef RMAP_PAGES
 	w->pages->attempts = w->pages->injected = 0;
 	w->pages->fail = (struct rmap_fail) { 0 };
+	/* Of an operation that ended early. */
+	w->pages->nr_stale = w->pages->put_off = 0;
 #endif
 }
 

@@ -10,6 +10,7 @@
 #include "pages/swap_device.h"
 #include "vma/operations.h"
 
+/* One maps the page, and one makes it the process's: more would go on for ever. */
 #define FAULTS_OF_A_PIN 4
 
 static void page_tables_clear(struct rmap_world *w)
@@ -158,8 +159,8 @@ static void set_has_pinned(struct mm_struct *mm)
 }
 
 /*
- * As GUP pins a page for long: it is faulted in until it can be written to, or, where that is not
- * allowed, until it is the process's alone. Returns its frame.
+ * As GUP pins a page: it is faulted in until it can be written to, or, where that is not allowed,
+ * until an anonymous page is the process's alone. Returns its frame.
  */
 static int32_t drive_pin(struct mm_struct *mm, const struct rmap_operation_pin *op)
 {
@@ -171,9 +172,10 @@ static int32_t drive_pin(struct mm_struct *mm, const struct rmap_operation_pin *
 	struct page *page;
 	int32_t result = -EFAULT;
 
+	current_world->pages->orders = 0;
 	mmap_read_lock(mm);
 	vma = mas_walk(&mas);
-	if (!vma)
+	if (!vma || !(vma->vm_flags & VM_READ))
 		goto unlock;
 	if (is_migrating(mm, op->page)) {
 		result = -EBUSY;
@@ -290,7 +292,7 @@ static bool nobody_else_has(const struct folio *folio)
 /*
  * As reclaim takes a folio out of memory. What is still mapped then, or referenced by somebody
  * else, stays. A folio of several pages is taken if its content may be dropped; otherwise reclaim
- * would split it, or want slots in a row.
+ * would split it, or want slots in a row. One that is pinned goes as far as in a race with GUP.
  */
 static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_swapout *op)
 {
@@ -433,10 +435,13 @@ static int32_t drive_migrate_begin(struct mm_struct *mm,
 static int32_t drive_migrate_end(const struct rmap_operation_migrate_end *op)
 {
 	struct page_layer *layer = current_world->pages;
-	struct frame_notes *notes = &layer->notes[op->frame];
+	struct frame_notes *notes;
 	struct folio *src, *dst;
 
-	if (op->frame >= layer->nr_frames || !notes->live || !notes->migrates_to)
+	if (op->frame >= layer->nr_frames)
+		return -EBADF;
+	notes = &layer->notes[op->frame];
+	if (!notes->live || !notes->migrates_to)
 		return -EBADF;
 	src = page_folio(pfn_to_page(op->frame));
 	dst = page_folio(pfn_to_page(notes->migrates_to));

@@ -2,8 +2,8 @@
 /*
  * What a TLB may still hold: a translation whose entry is gone, names another page, or allows less.
  * A flush ends it. Rules: a page or a page table is not free before it is forgotten, and when an
- * operation ends nothing is left. Where an entry is given back at least what it had, as mprotect()
- * does, nothing has to be flushed.
+ * operation ends nothing is left. If an entry that was cleared is written again with at least the
+ * same rights to the same page, as mprotect() does, no flush is needed; nor for the accessed bit.
  */
 #ifndef PAGES_TRANSLATIONS_H
 #define PAGES_TRANSLATIONS_H
@@ -69,11 +69,18 @@ static void translations_flushed(const struct mm_struct *mm, uint64_t start, uin
 /* Frames are about to be free. */
 static void frames_forgotten(uint64_t first, uint64_t count)
 {
-	const struct page_layer *layer = current_world->pages;
+	struct page_layer *layer = current_world->pages;
+	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < layer->nr_stale; i++)
-		if ((layer->stale[i].entry >> PAGE_SHIFT) - first < count)
-			broken_rule(RMAP_RULE_FREED_BEFORE_FLUSH, layer->stale[i].page);
+	for (uint32_t i = 0; i < layer->nr_stale; i++) {
+		const struct stale_translation *stale = &layer->stale[i];
+
+		if ((stale->entry >> PAGE_SHIFT) - first < count)
+			broken_rule(RMAP_RULE_FREED_BEFORE_FLUSH, stale->page);
+		else
+			layer->stale[kept++] = *stale;
+	}
+	layer->nr_stale = kept;
 }
 
 /* An operation ends. */

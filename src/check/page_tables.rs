@@ -122,7 +122,7 @@ fn large_fault(tables: &PageTables, head: u32, counts: &LargeCounts) -> Option<V
     }
     let partly = pages > 0 && pages < frames.len() as i32 && !moving;
     let in_cache = frames.first().is_none_or(|frame| !frame.anon || frame.swapcache);
-    // What was unmapped while migration entries stood for the folio is not noticed.
+    // To zap a migration entry is no call of folio_remove_rmap(): the kernel does not queue the folio.
     let migrated = frames.first().is_some_and(|frame| frame.migrated);
     // Of two pages it has no room for the list.
     if partly && counts.order > 1 && !in_cache && !migrated && !(counts.deferred && counts.partially_mapped) {

@@ -302,7 +302,7 @@ impl Port {
     fn discard(&mut self, mm: MmId, pages: Pages, found: &mut FolioFound) -> Result<bool, Stop> {
         let referenced = i64::from(found.references) != 1 + i64::from(self.mapcount(pages.folio)?);
         let dirty = found.has(FolioFound::DIRTY);
-        // Before batches, one that could not go for its references was written back too.
+        // Before batches, one that could not go for its references was marked swap-backed again, too.
         if dirty || (referenced && !self.revision.walks_in_batches) {
             found.bits |= FolioFound::SWAPBACKED;
         }
