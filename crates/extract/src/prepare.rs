@@ -10,6 +10,7 @@ use crate::cache::Reference;
 use crate::extract::{self, Extract, ExtractError, Piece, closure};
 use crate::manifest::{Manifest, ManifestError};
 use crate::mutants::{Plan, Schemata};
+use crate::revision::{self, RevisionError};
 use crate::share;
 use crate::stand_ins;
 use crate::syntax::Kind;
@@ -31,6 +32,9 @@ pub enum PrepareError {
     /// The tree cannot be cut.
     #[error(transparent)]
     Extract(#[from] ExtractError),
+    /// How its page-table code behaves cannot be told.
+    #[error(transparent)]
+    Revision(#[from] RevisionError),
     /// A file cannot be read or written.
     #[error("{}: {error}", path.display())]
     Io {
@@ -129,6 +133,7 @@ impl Prepared<'_> {
     /// If the tree's code cannot be cut.
     pub fn add_pages(&mut self) -> Result<(), PrepareError> {
         self.functions_without_pages = self.functions.clone();
+        revision::check_walks(&self.reference.tree())?;
         let recipe = self.recipe;
         self.add(&recipe.pages)
     }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 pub use rmap_seam::Revision;
 
-use crate::syntax::SyntaxError;
+use crate::syntax::{SourceFile, SyntaxError};
 
 mod detect;
 mod evidence;
@@ -56,6 +56,14 @@ pub enum RevisionError {
 /// If a file is missing, or the source does not tell a behaviour.
 pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
     detect::detect(tree)
+}
+
+/// Whether it can be told how a tree walks the mappings of a folio, which its page-table code does.
+///
+/// # Errors
+/// If a file is missing, or the source does not tell.
+pub fn check_walks(tree: &Path) -> Result<(), RevisionError> {
+    detect::walks_in_batches(&SourceFile::read(tree, "mm/rmap.c")?).map(drop)
 }
 
 /// The value as Rust source, for a build script to write.

@@ -208,6 +208,16 @@ fn each_behaviour_missing_from_a_new_tree_clears_its_field_alone() {
 }
 
 #[test]
+fn page_table_code_that_walks_half_in_one_way_and_half_in_the_other_is_refused() {
+    let dir = new();
+    revision::check_walks(dir.path()).unwrap();
+    edit(dir.path(), "mm/rmap.c", "folio_pte_batch(folio) && ", "");
+    let error = revision::check_walks(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("cannot tell `walks_in_batches` of folio_referenced_one()"), "{error}");
+    assert!(!revision::detect(dir.path()).unwrap().walks_in_batches);
+}
+
+#[test]
 fn the_operation_without_its_reuse_rule_is_another_field_than_the_rest() {
     let dir = new();
     edit(dir.path(), "mm/rmap.c", ", enum vma_operation why)", ")");

@@ -219,19 +219,25 @@ impl Port {
         }
     }
 
-    /// Mirrors `try_to_unmap()` (mm/rmap.c).
-    pub(super) fn try_to_unmap(
+    /// Takes a folio out of the page tables, until nothing maps it: `one` is told each VMA.
+    fn take_out(
         &mut self,
         folio: FolioId,
         flags: WalkFlags,
         mut found: FolioFound,
+        one: fn(&mut Port, &Visit, WalkFlags, &mut FolioFound) -> Result<bool, Stop>,
     ) -> Result<i32, Stop> {
         let lock = if flags.has(WalkFlags::RMAP_LOCKED) { Lock::Held } else { Lock::Folio { try_lock: false } };
-        let one = |port: &mut Port, visit: &Visit| port.try_to_unmap_one(visit, flags, &mut found);
+        let one = |port: &mut Port, visit: &Visit| one(port, visit, flags, &mut found);
         self.walk_mappings((folio, folio), lock, one, |port| Ok(port.mapcount(folio)? == 0))?;
         let (place, _) = self.given_anon_folio(folio)?;
         self.leave(folio, place.pages, found);
         Ok(0)
+    }
+
+    /// Mirrors `try_to_unmap()` (mm/rmap.c).
+    pub(super) fn try_to_unmap(&mut self, folio: FolioId, flags: WalkFlags, found: FolioFound) -> Result<i32, Stop> {
+        self.take_out(folio, flags, found, Port::try_to_unmap_one)
     }
 
     /// Mirrors `try_to_unmap_one()` (mm/rmap.c).
@@ -331,18 +337,8 @@ impl Port {
     }
 
     /// Mirrors `try_to_migrate()` (mm/rmap.c).
-    pub(super) fn try_to_migrate(
-        &mut self,
-        folio: FolioId,
-        flags: WalkFlags,
-        mut found: FolioFound,
-    ) -> Result<i32, Stop> {
-        let lock = if flags.has(WalkFlags::RMAP_LOCKED) { Lock::Held } else { Lock::Folio { try_lock: false } };
-        let one = |port: &mut Port, visit: &Visit| port.try_to_migrate_one(visit, flags, &mut found);
-        self.walk_mappings((folio, folio), lock, one, |port| Ok(port.mapcount(folio)? == 0))?;
-        let (place, _) = self.given_anon_folio(folio)?;
-        self.leave(folio, place.pages, found);
-        Ok(0)
+    pub(super) fn try_to_migrate(&mut self, folio: FolioId, flags: WalkFlags, found: FolioFound) -> Result<i32, Stop> {
+        self.take_out(folio, flags, found, Port::try_to_migrate_one)
     }
 
     /// Mirrors `try_to_migrate_one()` (mm/rmap.c).

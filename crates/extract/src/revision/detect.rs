@@ -62,7 +62,8 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
         updates_in_place: updates_in_place(&updating)?,
         remembers_mms: remembers_mms(rmap_header.as_ref()),
         locks_whole_folios: locks_whole_folios(&rmap),
-        walks_in_batches: walks_in_batches(&rmap),
+        // Asked again where the page-table code is cut, which alone walks so.
+        walks_in_batches: walks_in_batches(&rmap).unwrap_or(false),
         munmap_splits_first_below,
         munmap_splits_last_above: !munmap_splits_last_below,
     })
@@ -101,10 +102,21 @@ fn locks_whole_folios(rmap: &SourceFile) -> bool {
     add.is_some_and(|add| add.first_call("mlock_vma_folio").is_some() && add.first_call("folio_nr_pages").is_some())
 }
 
-/// Whether the walks of a folio's mappings ask how many entries in a row they can treat together.
-fn walks_in_batches(rmap: &SourceFile) -> bool {
-    let asks = |name, batch| function(&[rmap], name).is_some_and(|body| body.first_call(batch).is_some());
-    asks("try_to_unmap_one", "folio_unmap_pte_batch") && asks("folio_referenced_one", "folio_pte_batch")
+/// Whether the walks of a folio's mappings ask how many entries in a row they can treat together, and see that a VMA locks all
+/// of a folio below one page table. Kernels between 6.12 and 7.2 have a part of that.
+pub(super) fn walks_in_batches(rmap: &SourceFile) -> Result<bool, RevisionError> {
+    let wanted = "a batch of entries and PVMW_PGTABLE_CROSSED in try_to_unmap_one() and folio_referenced_one(), or neither in both";
+    let (mut has, mut lacks) = (None, None);
+    for (name, batch) in [("try_to_unmap_one", "folio_unmap_pte_batch"), ("folio_referenced_one", "folio_pte_batch")] {
+        let Some(body) = function(&[rmap], name) else { continue };
+        for there in [body.first_call(batch).is_some(), body.mentions("PVMW_PGTABLE_CROSSED")] {
+            *(if there { &mut has } else { &mut lacks }) = Some(body.clone());
+        }
+    }
+    match (has, lacks) {
+        (Some(_), Some(body)) => Err(unclear("walks_in_batches", &body, "a part of it is not there", wanted)),
+        (has, _) => Ok(has.is_some()),
+    }
 }
 
 /// Two functions that must agree.

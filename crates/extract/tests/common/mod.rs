@@ -498,12 +498,12 @@ static bool try_to_unmap_one(struct folio *folio)
 	int count;
 
 	count = folio_unmap_pte_batch(folio);
-	return count;
+	return count && !(flags & PVMW_PGTABLE_CROSSED);
 }
 
 static bool folio_referenced_one(struct folio *folio)
 {
-	return folio_pte_batch(folio);
+	return folio_pte_batch(folio) && !(flags & PVMW_PGTABLE_CROSSED);
 }
 ";
 
