@@ -17,12 +17,10 @@ coverage) sanitizer=none ;;
 esac
 
 # The builder's flags are for its own clang; the C takes its instrumentation from what the Rust has.
-unset CFLAGS CXXFLAGS
-# Empty, for the builder's own cargo reads it.
-export RUSTFLAGS=
+unset CFLAGS CXXFLAGS RUSTFLAGS
 export PATH="$PWD/.tools/bin:$PATH"
 target=$PWD/target/fuzz
-env -u CARGO_PROFILE_RELEASE_DEBUG ${RMAP_FUZZ_CACHE:+RMAP_CACHE="$RMAP_FUZZ_CACHE"} RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target \
+env -u CARGO_PROFILE_RELEASE_DEBUG ${RMAP_FUZZ_CACHE:+RMAP_CACHE="$RMAP_FUZZ_CACHE"} RUSTFLAGS= RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target \
     cargo fuzz build -O --no-trace-compares ${RMAP_FUZZ_UNITS:+--codegen-units "$RMAP_FUZZ_UNITS"} --sanitizer "$sanitizer" differential
 . scripts/commands
 binary=$(ls -t "$target"/*/release/differential | head -n 1)
