@@ -16,10 +16,12 @@
 
 #include <stdint.h>
 
-#define RMAP_ABI_VERSION 7
+#define RMAP_ABI_VERSION 8
 #define RMAP_FAIL_MAX 4
 #define RMAP_MAX_PROCESSES 16
 #define RMAP_MAX_FILES 4
+/* Files from this number on are of a file system that is not told of the first write to a page. */
+#define RMAP_FILES_NOT_TOLD 2
 #define RMAP_NONE UINT32_MAX
 
 /* A slab cache whose allocation attempts are counted. */
@@ -107,6 +109,10 @@ enum rmap_event_kind {
 	RMAP_EVENT_SLOT = 29,
 	/* How the walk leaves it. flags: rmap_page_frame; object: folio; other: references */
 	RMAP_EVENT_LEFT = 30,
+	/* Of the lock of a file's tree of VMAs. flags: 1 if taken; object: file */
+	RMAP_EVENT_FILE_TRYLOCK = 31,
+	RMAP_EVENT_FILE_DOWN_READ = 32,	/* object: file */
+	RMAP_EVENT_FILE_UP_READ = 33,	/* object: file */
 };
 
 /* Statistics of a node: the trees number theirs differently. */
@@ -166,6 +172,7 @@ enum rmap_vma_flag {
 	RMAP_VMA_OTHER = 0x100,		/* any flag that has no bit here */
 	RMAP_VMA_NORESERVE = 0x200,
 	RMAP_VMA_LOCKED = 0x400,
+	RMAP_VMA_SHARED = 0x800,
 };
 
 /* Why a VMA is cloned; enum vma_operation of 7.x. */
@@ -244,7 +251,8 @@ enum rmap_node {
  *         tables in it, the topmost not counted
  * entry:  tag, mm, page, rmap_page_entry bits, frame or slot
  * frame:  tag, frame, rmap_page_frame bits, references, mappings, index, anon_vma + 1 or 0, the
- *         first frame of its folio, content, pins of its folio
+ *         first frame of its folio, content, pins of its folio, of a page of a file the content
+         that is stored
  * slot:   tag, slot of the swap device that is in use, what its count says, frame of its page in
  *         the swap cache or 0, content
  *         Content is a number that each write to a page changes; 0 is an empty page's.
@@ -289,6 +297,7 @@ enum rmap_page_frame {
 	RMAP_FRAME_MIGRATING = 1024,
 	/* A migration to it was in two halves: part of it may have been unmapped in between. */
 	RMAP_FRAME_MIGRATED = 2048,
+	RMAP_FRAME_NOT_TOLD = 4096,	/* of a file whose number is RMAP_FILES_NOT_TOLD or more */
 };
 
 /* A touched tree of at most so many nodes is reported whole, otherwise by paths. */
@@ -372,11 +381,17 @@ enum rmap_call_kind {
 	RMAP_FOLIO_TRY_SHARE_ANON_RMAP = 38,
 	/* A page table entry is written, by anybody but a walk of these. */
 	RMAP_ENTRY_SET = 39,
-	/* Walks of the mappings of an anonymous folio. */
+	/* Walks of the mappings of a folio. */
 	RMAP_TRY_TO_UNMAP = 40,
 	RMAP_TRY_TO_MIGRATE = 41,
 	RMAP_FOLIO_REFERENCED = 42,
 	RMAP_REMOVE_MIGRATION_PTES = 43,
+	RMAP_FOLIO_MKCLEAN = 44,
+	/*
+	 * Before a walk of a file's pages, of VMAs that begin at the same page of the file: which
+	 * comes next in the file's tree.
+	 */
+	RMAP_FILE_TREE_NEXT = 45,
 	/*
 	 * Reported by a driver behind the interface, never called: page-table updates, and events
 	 * of no call.
@@ -615,6 +630,8 @@ struct rmap_folio_found {
 	uint32_t bits;	/* enum rmap_page_frame: dirty, swapbacked, in the swap cache, locked */
 	uint32_t references;
 	uint32_t slot;	/* of the swap device, of its first page, if it is in the swap cache */
+	uint32_t file;	/* number of the file + 1; 0: it is no page of a file */
+	uint64_t index;	/* of a page of a file: its page offset there */
 };
 
 struct rmap_call_try_to_unmap {
@@ -639,6 +656,15 @@ struct rmap_call_remove_migration_ptes {
 	uint32_t folio;	/* whose frames the entries name */
 	uint32_t to;	/* that they map from now on */
 	struct rmap_folio_found found;	/* of that */
+};
+
+struct rmap_call_folio_mkclean {
+	uint32_t folio;
+	struct rmap_folio_found found;
+};
+
+struct rmap_call_file_tree_next {
+	uint32_t vma;
 };
 
 struct rmap_call_pages_zap {
@@ -709,6 +735,8 @@ struct rmap_call {
 		struct rmap_call_try_to_migrate try_to_migrate;
 		struct rmap_call_folio_referenced folio_referenced;
 		struct rmap_call_remove_migration_ptes remove_migration_ptes;
+		struct rmap_call_folio_mkclean folio_mkclean;
+		struct rmap_call_file_tree_next file_tree_next;
 		struct rmap_call_pages_zap pages_zap;
 		struct rmap_call_pages_copy pages_copy;
 		struct rmap_call_pages_move pages_move;
@@ -760,6 +788,7 @@ enum rmap_operation_kind {
 	RMAP_OP_UNPIN = 23,
 	RMAP_OP_MIGRATE_BEGIN = 24,
 	RMAP_OP_MIGRATE_END = 25,
+	RMAP_OP_CLEAN = 26,
 };
 
 struct rmap_operation_map {
@@ -767,6 +796,7 @@ struct rmap_operation_map {
 	uint64_t end;
 	uint32_t grows;	/* 0 or 1: VM_GROWSDOWN */
 	uint32_t noreserve;	/* 0 or 1: VM_NORESERVE */
+	uint32_t shared;	/* 0 or 1: VM_SHARED; of a file, with the page-table code */
 	uint32_t file;	/* number of the file + 1; 0: anonymous */
 };
 
@@ -894,6 +924,11 @@ struct rmap_operation_migrate {
 	uint64_t page;
 };
 
+/* folio_mkclean() of the page's folio, which is then written to its file. */
+struct rmap_operation_clean {
+	uint64_t page;
+};
+
 struct rmap_operation_lazyfree {
 	uint64_t start;
 	uint64_t end;
@@ -930,6 +965,7 @@ struct rmap_operation {
 		struct rmap_operation_unpin unpin;
 		struct rmap_operation_migrate_begin migrate_begin;
 		struct rmap_operation_migrate_end migrate_end;
+		struct rmap_operation_clean clean;
 	} arguments;
 };
 

@@ -214,3 +214,48 @@ fn what_nobody_wrote_to_since_lazyfree_is_dropped_by_reclaim() {
         }
     }
 }
+
+/// Done, refused, failed. After the map of shared memory of a file of either file system, and a read and a write fault.
+#[test]
+fn a_page_of_shared_memory_is_written_and_written_back() {
+    for file in [1, 3] {
+        let told = file == 1;
+        for (text, counts) in [
+            // Both see what either wrote, and reclaim takes the page when it is clean.
+            (
+                "fork p0 p1\nfault p1 0x10\nswapout p0 0x10\nfault p0 0x10 read\nclean p0 0x10\nswapout p0 0x10\n",
+                (8, 1, 0),
+            ),
+            // The next write needs a fault, and is written back in its turn.
+            (
+                "fork p0 p1\nfault p1 0x10 read\nclean p1 0x10\ntouch p0 0x10 write\nfault p0 0x10\ntouch p0 0x10 write\n\
+                 clean p0 0x10\n",
+                (9, 1, 0),
+            ),
+            // It moves for both, and so does a private mapping that only reads.
+            (
+                "fork p0 p1\nunmap p1 0x10..0x14\nmap p1 0x10..0x14 file 1\nfault p1 0x10 read\nmigrate p1 0x10\n\
+                 touch p0 0x10 write\nage p0 0x10\n",
+                (10, 0, 0),
+            ),
+            ("clean p0 0x11\nclean p0 0x12\nmap p0 0x20..0x21\nfault p0 0x20\nclean p0 0x20\n", (6, 2, 0)),
+            ("pin p0 0x10\nmlock p0 0x10..0x14\nswapout p0 0x10\n", (4, 2, 0)),
+        ] {
+            for found in
+                play(&format!("map p0 0x10..0x14 shared file {file}\nfault p0 0x11 read\nfault p0 0x10\n{text}"))
+            {
+                assert_eq!(found, counts, "{text}");
+            }
+        }
+        // A page that was read may be written to without a fault, where nobody wants to know.
+        let counts = if told { (2, 1, 0) } else { (3, 0, 0) };
+        for found in play(&format!("map p0 0x10..0x14 shared file {file}\nfault p0 0x11 read\ntouch p0 0x11 write\n")) {
+            assert_eq!(found, counts, "{file}");
+        }
+    }
+    for found in
+        play("map p0 0x10..0x14 shared\nmap p0 0x10..0x14 shared file 0 failpage=1\nfault p0 0x10 failpage=1\n")
+    {
+        assert_eq!(found, (1, 1, 1));
+    }
+}

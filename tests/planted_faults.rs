@@ -82,6 +82,11 @@ const LINKED: Finds = Finds(&["violate I8 range changed in the trees", "violate 
 /// A page of which a TLB may still hold the translation.
 const FREED_TOO_EARLY: Finds = Finds(&["violate I11 freed before the TLB was flushed", "violate I11 TLB not flushed"]);
 
+/// A page of a file after it was written back.
+const LEFT_BY_WRITEBACK: Finds = Finds(&["violate Asked entry that is writable or dirty after writeback"]);
+
+const WRITE_FORGOTTEN: Finds = Finds(&["violate Dirty written page of a file that is clean"]);
+
 const SHOULD_BE_ONE: &[&str] = &["violate Asked VMAs that should be one ("];
 const MOVED_SHOULD_BE_ONE: &[&str] = &["violate Asked VMAs that should be one (move)"];
 const HEAP_SHOULD_BE_ONE: &[&str] = &["violate Asked VMAs that should be one (brk)"];
@@ -856,7 +861,13 @@ static IN_C: &[InC] = &[
         },
         hunts: &[InCHunt {
             at_most: None,
-            ..pages_in_lockstep(Finds(&["differ folio_remove_rmap_ptes events: nothing vs munlock_folio"]), Finds(&[]))
+            ..pages_in_lockstep(
+                Finds(&[
+                    "differ folio_remove_rmap_ptes events: nothing vs munlock_folio",
+                    "differ try_to_migrate events: notify end vs munlock_folio",
+                ]),
+                Finds(&[]),
+            )
         }],
     },
     InC {
@@ -1200,7 +1211,88 @@ static IN_C: &[InC] = &[
             file: "mm/rmap.c",
             edits: &[Edit { within: "folio_referenced_one", from: "if (!pra->mapcount)", to: "if (pra->referenced)" }],
         },
-        hunts: &[pages_in_lockstep(Finds(&["differ folio_referenced "]), Finds(&[]))],
+        hunts: &[pages_in_lockstep(
+            Finds(&["differ folio_referenced "]),
+            Finds(&["violate Asked entry that is still marked used"]),
+        )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "writeback-leaves-pages-writable",
+            about: "a page of a file that is written back stays writable, so that the next write is not seen",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "page_vma_mkclean_one", from: "entry = pte_wrprotect(entry);", to: ";" }],
+        },
+        hunts: &[pages_varied(Finds(&["differ folio_mkclean events: "]), LEFT_BY_WRITEBACK)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "writeback-ends-after-one-mapping",
+            about: "writeback makes the first mapping of a page clean, and no other",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "page_mkclean_one", from: "return true;", to: "return false;" }],
+        },
+        hunts: &[pages_varied(Finds(&["differ folio_mkclean "]), LEFT_BY_WRITEBACK)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "writeback-visits-private-memory",
+            about: "writeback makes private mappings clean, and no shared one",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "invalid_mkclean_vma",
+                from: "if (vma->vm_flags & VM_SHARED)",
+                to: "if (!(vma->vm_flags & VM_SHARED))",
+            }],
+        },
+        hunts: &[pages_varied(Finds(&["differ folio_mkclean "]), LEFT_BY_WRITEBACK)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "reclaim-forgets-a-write",
+            about: "an entry that says that its page was written to goes, and the folio is not told",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "try_to_unmap_one",
+                from: "if (pte_dirty(pteval))\n\t\t\t\tfolio_mark_dirty(folio);",
+                to: ";",
+            }],
+        },
+        hunts: &[pages_varied(
+            Finds(&["differ try_to_unmap events: "]),
+            Finds(&["violate Dirty written page of a file that is clean", "violate Asked page lost"]),
+        )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "unmapping-forgets-a-write",
+            about: "a page of a file is unmapped, and its folio is not told that it was written to",
+            file: "mm/memory.c",
+            edits: &[Edit { within: "zap_present_folio_ptes", from: "folio_mark_dirty(folio);", to: ";" }],
+        },
+        hunts: &[pages_varied(WRITE_FORGOTTEN, WRITE_FORGOTTEN)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "file-walk-keeps-its-lock",
+            about: "a walk of the mappings of a file's page does not release the lock of the file's tree",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "__rmap_walk_file",
+                from: "if (!locked)\n\t\ti_mmap_unlock_read(mapping);",
+                to: ";",
+            }],
+        },
+        hunts: &[pages_varied(
+            Finds(&["differ folio_mkclean events: rule lock held on return vs i_mmap_unlock_read"]),
+            Finds(&["violate I11 lock held on return"]),
+        )],
     },
     InC {
         of: AFTER,
@@ -1210,7 +1302,10 @@ static IN_C: &[InC] = &[
             file: "mm/migrate.c",
             edits: &[Edit { within: "remove_migration_pte", from: "pte = pte_mkold(pte);", to: ";" }],
         },
-        hunts: &[pages_in_lockstep(Finds(&["differ remove_migration_ptes events: entry present"]), Finds(&[]))],
+        hunts: &[pages_in_lockstep(
+            Finds(&["differ remove_migration_ptes events: entry present"]),
+            Finds(&["violate Asked walk changed a page table"]),
+        )],
     },
 ];
 
@@ -1482,6 +1577,34 @@ static IN_PORT: &[InPort] = &[
             edits: &[Edit { within: "batch", from: "alike | Entry::PRESENT", to: "Entry::PRESENT" }],
         },
         finds: &["differ try_to_unmap events: "],
+    },
+    InPort {
+        kernel: AFTER,
+        vma: "pages",
+        mix: "varied",
+        fault: Fault {
+            name: "writeback-leaves-entries-dirty",
+            about: "an entry of a page that is written back still says that it was written to",
+            file: "crates/port/src/walks.rs",
+            edits: &[Edit {
+                within: "make_clean",
+                from: "entry.bits & !(Entry::DIRTY | Entry::WRITE)",
+                to: "entry.bits & !Entry::WRITE",
+            }],
+        },
+        finds: &["differ folio_mkclean events: entry"],
+    },
+    InPort {
+        kernel: AFTER,
+        vma: "pages",
+        mix: "varied",
+        fault: Fault {
+            name: "file-tree-in-order-of-birth",
+            about: "VMAs that begin at the same page of a file are walked in the order in which they were made",
+            file: "crates/port/src/walks.rs",
+            edits: &[Edit { within: "file_vmas", from: "rank(vma), vma.serial", to: "0, vma.serial" }],
+        },
+        finds: &["differ "],
     },
 ];
 

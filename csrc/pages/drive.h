@@ -248,7 +248,7 @@ static int32_t drive_walk(struct mm_struct *mm, const struct rmap_operation_walk
 {
 	struct folio *folio = folio_at(mm, op->page);
 
-	if (!folio || !folio_test_anon(folio))
+	if (!folio || is_of_file(folio))
 		return -EFAULT;
 	folio_get(folio);
 	if (op->mode == RMAP_WALK_LOCKED) {
@@ -283,7 +283,7 @@ static int32_t drive_age(struct mm_struct *mm, const struct rmap_operation_age *
 /* Nobody has a reference but the caches and the caller, and no entry maps it. */
 static bool nobody_else_has(const struct folio *folio)
 {
-	int caches = folio_test_swapcache(folio) || (folio->mapping && !folio_test_anon(folio));
+	int caches = folio_test_swapcache(folio) || is_of_file(folio);
 
 	return !folio_mapped(folio) &&
 	       folio_ref_count(folio) == 1 + caches * (1 << folio_order(folio));
@@ -451,6 +451,24 @@ static int32_t drive_migrate_end(const struct rmap_operation_migrate_end *op)
 	return migration_end(src, dst);
 }
 
+/* As a file system writes a page back: it sees the next write to it again. */
+static int32_t drive_clean(struct mm_struct *mm, const struct rmap_operation_clean *op)
+{
+	struct folio *folio = folio_at(mm, op->page);
+
+	if (!folio || !is_of_file(folio))
+		return -EFAULT;
+	folio_get(folio);
+	folio_lock(folio);
+	if (make_clean(folio))
+		folio_mark_dirty(folio);
+	if (folio_test_clear_dirty(folio))
+		file_page_store(folio);
+	folio_unlock(folio);
+	folio_put(folio);
+	return 0;
+}
+
 static int32_t drive_madvise(struct mm_struct *mm, uint64_t start, uint64_t end, int advice)
 {
 	return do_madvise(mm, start << PAGE_SHIFT, (end - start) << PAGE_SHIFT, advice);
@@ -479,6 +497,8 @@ static int32_t drive_pages(struct mm_struct *mm, const struct rmap_operation *op
 		return drive_unpin(&op->arguments.unpin);
 	case RMAP_OP_MIGRATE_BEGIN:
 		return drive_migrate_begin(mm, &op->arguments.migrate_begin);
+	case RMAP_OP_CLEAN:
+		return drive_clean(mm, &op->arguments.clean);
 	case RMAP_OP_MIGRATE_END:
 		return drive_migrate_end(&op->arguments.migrate_end);
 	}

@@ -26,6 +26,11 @@ static uint32_t page_number(const struct folio *folio, const struct page *page)
 	return page - &folio->page;
 }
 
+static bool is_of_file(const struct folio *folio)
+{
+	return folio->mapping && !folio_test_anon(folio);
+}
+
 /* The mapping of an anonymous folio, NULL of another. */
 static void *anon_mapping(const struct folio *folio)
 {

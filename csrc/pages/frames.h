@@ -549,7 +549,7 @@ static void page_layer_destroy(struct rmap_world *w)
 	free(layer->deferred);
 	free(layer->node_data);
 	free(layer->slots);
-	free(layer->cached);
+	free(layer->file_pages);
 	free(layer->stale);
 	free(layer->frames);
 	free(layer->notes);

@@ -58,11 +58,12 @@ struct swap_slot {
 	uint64_t content;		/* what was written there */
 };
 
-/* A page of a file that is in memory. */
-struct cached_page {
+/* A page of a file that is in memory, or was. */
+struct file_page {
 	struct address_space *mapping;
 	uint64_t index;
-	struct folio *folio;
+	struct folio *folio;		/* in memory; or NULL */
+	uint64_t content;		/* what is stored */
 };
 
 /* Of a page of an mm, or of the pages of a page table. */
@@ -95,8 +96,8 @@ struct page_layer {
 	struct pglist_data *node_data;
 	struct swap_slot *slots;	/* from 1 on */
 	uint32_t nr_slots, max_slots;
-	struct cached_page *cached;	/* pages of files */
-	uint32_t nr_cached, max_cached;
+	struct file_page *file_pages;
+	uint32_t nr_file_pages, max_file_pages;
 	long node[NODE_COUNTERS];	/* by the tree's node_stat_item */
 };
 

@@ -240,65 +240,72 @@ static inline void swap_read_folio(struct folio *folio, void *plug)
 
 static void swap_clear(struct page_layer *layer)
 {
-	layer->nr_slots = layer->nr_cached = 0;
+	layer->nr_slots = layer->nr_file_pages = 0;
 }
 
-/* What is in a page of a file: never what was written to memory. */
+static uint32_t file_number(const struct address_space *mapping)
+{
+	return container_of(mapping, struct file, mapping) - current_world->files;
+}
+
+/* What is stored of a page of a file at first: never what was written to memory. */
 static uint64_t file_content(const struct address_space *mapping, uint64_t index)
 {
-	const struct file *file = container_of(mapping, struct file, mapping);
+	return 1ull << 63 | (uint64_t)file_number(mapping) << 48 | index;
+}
 
-	return 1ull << 63 | (uint64_t)(file - current_world->files) << 48 | index;
+static struct file_page *file_page_at(struct address_space *mapping, uint64_t index)
+{
+	struct page_layer *layer = current_world->pages;
+
+	for (uint32_t i = 0; i < layer->nr_file_pages; i++)
+		if (layer->file_pages[i].mapping == mapping && layer->file_pages[i].index == index)
+			return &layer->file_pages[i];
+	layer->file_pages = grow(layer->file_pages, &layer->max_file_pages,
+				 layer->nr_file_pages + 1, sizeof(*layer->file_pages));
+	layer->file_pages[layer->nr_file_pages] =
+		(struct file_page) { mapping, index, NULL, file_content(mapping, index) };
+	return &layer->file_pages[layer->nr_file_pages++];
 }
 
 /* A page of a plain file, which no other file system call knows. */
 static vm_fault_t plain_file_fault(struct vm_fault *vmf)
 {
-	struct page_layer *layer = current_world->pages;
 	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
-	struct cached_page *cached = layer->cached;
-	struct cached_page *end = cached + layer->nr_cached;
-	struct folio *folio;
+	struct file_page *page = file_page_at(mapping, vmf->pgoff);
+	struct folio *folio = page->folio;
 
-	while (cached < end && (cached->mapping != mapping || cached->index != vmf->pgoff))
-		cached++;
-	if (cached == end) {
+	if (!folio) {
 		folio = page_layer_folio(GFP_HIGHUSER_MOVABLE, 0);
 		if (!folio)
 			return VM_FAULT_OOM;
 		folio->mapping = mapping;
 		folio->index = vmf->pgoff;
-		page_layer_fill(&folio->page, file_content(mapping, vmf->pgoff));
+		page_layer_fill(&folio->page, page->content);
 		folio_mark_uptodate(folio);
-		layer->cached = grow(layer->cached, &layer->max_cached, layer->nr_cached + 1,
-				     sizeof(*layer->cached));
-		cached = &layer->cached[layer->nr_cached++];
-		*cached = (struct cached_page) { mapping, vmf->pgoff, folio };
+		page->folio = folio;
 	}
-	folio = cached->folio;
 	folio_get(folio);
 	folio_lock(folio);
 	vmf->page = &folio->page;
 	return VM_FAULT_LOCKED;
 }
 
-static struct cached_page *cached_page_of(const struct folio *folio)
+static struct file_page *file_page_of(const struct folio *folio)
 {
-	struct page_layer *layer = current_world->pages;
+	return file_page_at(folio->mapping, folio->index);
+}
 
-	for (uint32_t i = 0; i < layer->nr_cached; i++)
-		if (layer->cached[i].folio == folio)
-			return &layer->cached[i];
-	BUG();
+/* What is in memory is stored. */
+static void file_page_store(const struct folio *folio)
+{
+	file_page_of(folio)->content = page_layer_content(&folio->page);
 }
 
 /* A clean page of a file can be read again. */
 static void page_cache_forget(struct folio *folio)
 {
-	struct page_layer *layer = current_world->pages;
-	struct cached_page *cached = cached_page_of(folio);
-
-	*cached = layer->cached[--layer->nr_cached];
+	file_page_of(folio)->folio = NULL;
 	folio->mapping = NULL;
 	folio_put(folio);
 }
@@ -306,21 +313,25 @@ static void page_cache_forget(struct folio *folio)
 /* Another folio has the page now. */
 static void page_cache_replace(struct folio *folio, struct folio *by)
 {
-	cached_page_of(folio)->folio = by;
+	file_page_of(folio)->folio = by;
 	folio_get(by);
 	folio_put(folio);
 }
 
-/* When no process is left, nobody keeps the pages of files in memory. */
+/* When no process is left, nobody keeps the pages of files. */
 static void page_cache_drop(void)
 {
 	struct page_layer *layer = current_world->pages;
 
-	for (uint32_t i = 0; i < layer->nr_cached; i++) {
-		layer->cached[i].folio->mapping = NULL;
-		folio_put(layer->cached[i].folio);
+	for (uint32_t i = 0; i < layer->nr_file_pages; i++) {
+		struct folio *folio = layer->file_pages[i].folio;
+
+		if (!folio)
+			continue;
+		folio->mapping = NULL;
+		folio_put(folio);
 	}
-	layer->nr_cached = 0;
+	layer->nr_file_pages = 0;
 }
 
 static const struct vm_operations_struct vma_dummy_vm_ops = { .fault = plain_file_fault };

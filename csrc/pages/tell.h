@@ -80,6 +80,8 @@ static uint64_t frame_bits(const struct page *page, const struct folio *folio)
 		bits |= folio_test_swapcache(folio) ? RMAP_FRAME_SWAPCACHE : 0;
 	} else if (folio->mapping) {
 		bits |= RMAP_FRAME_FILE;
+		bits |= file_number(folio->mapping) < RMAP_FILES_NOT_TOLD ? 0 :
+									    RMAP_FRAME_NOT_TOLD;
 	}
 	bits |= folio_test_swapbacked(folio) ? RMAP_FRAME_SWAPBACKED : 0;
 	bits |= folio_test_locked(folio) ? RMAP_FRAME_LOCKED : 0;
@@ -116,6 +118,7 @@ static void tell_frame(uint32_t frame)
 	put_word(folio_number(folio));
 	put_word(layer->notes[frame].content);
 	put_word(folio_notes(folio)->pins);
+	put_word(is_of_file(folio) ? file_page_of(folio)->content : 0);
 }
 
 static void tell_slot(uint32_t number)
@@ -132,14 +135,16 @@ static void tell_slot(uint32_t number)
 static void tell_page_tables(struct rmap_world *w)
 {
 	struct page_layer *layer = w->pages;
-	uint32_t slots = 0;
+	uint32_t slots = 0, cached = 0;
 
 	for (uint32_t i = 1; i < layer->nr_slots; i++)
 		slots += layer->slots[i].count || layer->slots[i].folio;
+	for (uint32_t i = 0; i < layer->nr_file_pages; i++)
+		cached += layer->file_pages[i].folio != NULL;
 	put_word(RMAP_PAGES_TOTALS);
 	put_word(layer->live_pages);
 	put_word(layer->live_tables);
-	put_word(layer->nr_cached);
+	put_word(cached);
 	put_word(slots);
 	put_word(layer->node[NR_ANON_MAPPED]);
 	put_word(layer->node[NR_FILE_MAPPED]);

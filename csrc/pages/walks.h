@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The walks of the mappings of an anonymous folio: wrappers of the kernel's functions, which tell
- * the watcher, with every page table entry that they write and what goes with it. What else writes
- * an entry is told entry by entry.
+ * The walks of the mappings of a folio: wrappers of the kernel's functions, which tell the watcher,
+ * with every page table entry that they write and what goes with it. What else writes an entry is
+ * told entry by entry.
  */
 #ifndef PAGES_WALKS_H
 #define PAGES_WALKS_H
@@ -116,6 +116,38 @@ static void counter_changed(const struct percpu_counter *counter, s64 amount)
 		record(RMAP_EVENT_COUNTER, mm->id, counter - mm->rss_stat, amount, 0);
 }
 
+static void file_lock_told(enum rmap_event_kind kind, bool taken,
+			   const struct address_space *mapping)
+{
+	if (current_world->depth)
+		record(kind, 0, taken, file_number(mapping), 0);
+}
+
+/* Nobody else is there to hold it for writing. */
+static void i_mmap_lock_read(struct address_space *mapping)
+{
+	may_block();
+	mapping->readers++;
+	file_lock_told(RMAP_EVENT_FILE_DOWN_READ, false, mapping);
+}
+
+static bool i_mmap_trylock_read(struct address_space *mapping)
+{
+	mapping->readers++;
+	file_lock_told(RMAP_EVENT_FILE_TRYLOCK, true, mapping);
+	return true;
+}
+
+static void i_mmap_unlock_read(struct address_space *mapping)
+{
+	if (!mapping->readers) {
+		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, RMAP_NONE);
+		return;
+	}
+	mapping->readers--;
+	file_lock_told(RMAP_EVENT_FILE_UP_READ, false, mapping);
+}
+
 /* --- The walks --- */
 
 static uint32_t told_walk_flags(unsigned int flags)
@@ -141,25 +173,45 @@ static struct rmap_folio_found folio_found(const struct folio *folio)
 	found.bits |= folio_test_locked(folio) ? RMAP_FRAME_LOCKED : 0;
 	found.bits |= maybe_pinned(folio) ? RMAP_FRAME_PINNED : 0;
 	found.slot = folio_test_swapcache(folio) ? swp_offset(folio->swap) : 0;
+	if (is_of_file(folio)) {
+		found.file = file_number(folio->mapping) + 1;
+		found.index = folio->index;
+	}
 	return found;
 }
 
-/* Whether the walk is told as one call: of pages of files its parts are. */
-static bool walk_begins(struct rmap_call call, const struct folio *folio)
+/* The VMAs that have the page of a file, in the order of the file's tree, read as memory. */
+static void tell_file_tree(struct rb_node *node, uint64_t index)
 {
-	if (!folio_test_anon(folio))
-		return false;
-	folio_call_begin(call, folio, &folio->page, 1u << folio_order(folio), NULL, NULL);
-	current_world->bookkeeping = false;	/* it locks an anon_vma */
-	return true;
+	struct vm_area_struct *vma;
+
+	if (!node)
+		return;
+	tell_file_tree(node->rb_left, index);
+	vma = rb_entry(node, struct vm_area_struct, shared.rb);
+	if (index - vma->vm_pgoff < (vma->vm_end - vma->vm_start) >> PAGE_SHIFT) {
+		struct rmap_call call = CALL(FILE_TREE_NEXT, file_tree_next, serial_of(vma));
+
+		call_begins();
+		watch(&call, 0, false);
+	}
+	tell_file_tree(node->rb_right, index);
 }
 
-static void walk_ends(const struct folio *folio, bool told, int32_t result)
+static void walk_begins(struct rmap_call call, const struct folio *folio)
+{
+	if (is_of_file(folio) && !current_world->depth)
+		tell_file_tree(folio->mapping->i_mmap.rb_root.rb_node, folio->index);
+	folio_call_begin(call, folio, &folio->page, 1u << folio_order(folio), NULL, NULL);
+	current_world->bookkeeping = false;	/* it locks an anon_vma */
+}
+
+static void walk_ends(const struct folio *folio, int32_t result)
 {
 	struct rmap_folio_found found = folio_found(folio);
 
-	if (!told)
-		return;
+	if (is_of_file(folio) && folio->mapping->readers)
+		broken_rule(RMAP_RULE_LOCK_HELD_ON_RETURN, RMAP_NONE);
 	if (current_world->depth == 1)
 		record(RMAP_EVENT_LEFT, 0, found.bits, folio_number(folio), found.references);
 	folio_call_end(folio, result);
@@ -167,34 +219,45 @@ static void walk_ends(const struct folio *folio, bool told, int32_t result)
 
 static void try_to_unmap(struct folio *folio, enum ttu_flags flags)
 {
-	bool told = walk_begins(CALL(TRY_TO_UNMAP, try_to_unmap, folio_number(folio),
-				     told_walk_flags(flags), folio_found(folio)),
-				folio);
-
+	walk_begins(CALL(TRY_TO_UNMAP, try_to_unmap, folio_number(folio), told_walk_flags(flags),
+			 folio_found(folio)),
+		    folio);
 	verbatim_try_to_unmap(folio, flags);
-	walk_ends(folio, told, 0);
+	walk_ends(folio, 0);
 }
 
 static void try_to_migrate(struct folio *folio, enum ttu_flags flags)
 {
-	bool told = walk_begins(CALL(TRY_TO_MIGRATE, try_to_migrate, folio_number(folio),
-				     told_walk_flags(flags), folio_found(folio)),
-				folio);
-
+	walk_begins(CALL(TRY_TO_MIGRATE, try_to_migrate, folio_number(folio),
+			 told_walk_flags(flags), folio_found(folio)),
+		    folio);
 	verbatim_try_to_migrate(folio, flags);
-	walk_ends(folio, told, 0);
+	walk_ends(folio, 0);
 }
 
 /* As reclaim asks who used a folio. Nothing that is cut calls it. */
 static int ask_who_used(struct folio *folio)
 {
 	unsigned long flags[4] = { 0 };	/* of a VMA: a word before 7.3, a structure since */
-	bool told = walk_begins(CALL(FOLIO_REFERENCED, folio_referenced, folio_number(folio), false,
-				     folio_found(folio)),
-				folio);
-	int result = folio_referenced(folio, 0, NULL, (void *)flags);
+	int result;
 
-	walk_ends(folio, told, result);
+	walk_begins(CALL(FOLIO_REFERENCED, folio_referenced, folio_number(folio), false,
+			 folio_found(folio)),
+		    folio);
+	result = folio_referenced(folio, 0, NULL, (void *)flags);
+	walk_ends(folio, result);
+	return result;
+}
+
+/* As writeback makes every mapping of a page of a file clean, and read-only. */
+static int make_clean(struct folio *folio)
+{
+	int result;
+
+	walk_begins(CALL(FOLIO_MKCLEAN, folio_mkclean, folio_number(folio), folio_found(folio)),
+		    folio);
+	result = folio_mkclean(folio);
+	walk_ends(folio, result);
 	return result;
 }
 
@@ -205,12 +268,11 @@ typedef __typeof__(_Generic(&verbatim_remove_migration_ptes,
 
 static void remove_migration_ptes(struct folio *src, struct folio *dst, remove_flags_t flags)
 {
-	bool told = walk_begins(CALL(REMOVE_MIGRATION_PTES, remove_migration_ptes,
-				     folio_number(src), folio_number(dst), folio_found(dst)),
-				dst);
-
+	walk_begins(CALL(REMOVE_MIGRATION_PTES, remove_migration_ptes, folio_number(src),
+			 folio_number(dst), folio_found(dst)),
+		    dst);
 	verbatim_remove_migration_ptes(src, dst, flags);
-	walk_ends(dst, told, 0);
+	walk_ends(dst, 0);
 }
 
 #endif /* PAGES_WALKS_H */

@@ -78,7 +78,8 @@ static int32_t drive_map(struct mm_struct *mm, const struct rmap_operation_map *
 	unsigned long addr = op->start << PAGE_SHIFT, len = (op->end - op->start) << PAGE_SHIFT,
 		      result;
 	unsigned long flags = VMA_FLAGS_NEW | (op->grows ? VM_GROWSDOWN : 0) |
-			      (op->noreserve ? VM_NORESERVE : 0);
+			      (op->noreserve ? VM_NORESERVE : 0) |
+			      (op->shared ? VM_SHARED | VM_MAYSHARE : 0);
 	struct file *files = current_world->files,
 		    *file = op->file ? &files[(op->file - 1) % RMAP_MAX_FILES] : NULL;
 	MA_STATE(mas, &mm->mm_mt, addr, addr);
@@ -87,12 +88,15 @@ static int32_t drive_map(struct mm_struct *mm, const struct rmap_operation_map *
 	if (!len)
 		return -EINVAL;
 	mmap_write_lock(mm);
-	/* MAP_FIXED_NOREPLACE, the limit, and that no file grows down, as do_mmap() has them. */
+	/*
+	 * MAP_FIXED_NOREPLACE, the limit, and that no file grows down, as do_mmap() has them. There
+	 * is no shared memory but of these files.
+	 */
 	if (mm->map_count > sysctl_max_map_count)
 		result = -ENOMEM;
 	else if (mas_find(&mas, addr + len - 1))
 		result = -EEXIST;
-	else if (file && (flags & VM_GROWSDOWN))
+	else if (file ? flags & VM_GROWSDOWN : op->shared)
 		result = -EINVAL;
 	else
 		result = mmap_region(file, addr, len, MMAP_REGION_FLAGS(flags), addr >> PAGE_SHIFT,
@@ -282,6 +286,7 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 	case RMAP_OP_UNPIN:
 	case RMAP_OP_MIGRATE_BEGIN:
 	case RMAP_OP_MIGRATE_END:
+	case RMAP_OP_CLEAN:
 		return drive_pages(mm, op);
 	}
 #undef ARGUMENTS

@@ -31,9 +31,11 @@ static inline bool vma_supports_mlock(const struct vm_area_struct *vma)
 	return true;
 }
 
+/* By which file system it is. */
 static inline bool vma_wants_writenotify(struct vm_area_struct *vma, pgprot_t vm_page_prot)
 {
-	return false;
+	return (vma->vm_flags & (VM_WRITE | VM_SHARED)) == (VM_WRITE | VM_SHARED) &&
+	       vma->vm_file - current_world->files < RMAP_FILES_NOT_TOLD;
 }
 
 /* 7.x gives whether it is locked, 6.x all flags. */

@@ -45,8 +45,11 @@ static uint64_t vma_told_kind(const struct vm_area_struct *vma)
 		{ VM_ACCOUNT, RMAP_VMA_ACCOUNT },
 		{ VM_NORESERVE, RMAP_VMA_NORESERVE },
 		{ VM_LOCKED, RMAP_VMA_LOCKED },
+		{ VM_SHARED, RMAP_VMA_SHARED },
 		/* It says how memory is locked, and comes and goes with VM_LOCKED. */
 		{ VM_LOCKONFAULT, 0 },
+		/* It comes with VM_SHARED. */
+		{ VM_MAYSHARE, 0 },
 	};
 	unsigned long rest = vma->vm_flags & ~(VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC);
 	uint64_t kind = 0;

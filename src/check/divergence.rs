@@ -263,6 +263,9 @@ fn event_class(event: Option<&Event>) -> String {
         | EventKind::Mlock
         | EventKind::Munlock
         | EventKind::Left
+        | EventKind::FileTrylock
+        | EventKind::FileDownRead
+        | EventKind::FileUpRead
         | EventKind::Warn
         | EventKind::Bug
         | EventKind::Oops => kind.name().to_string(),

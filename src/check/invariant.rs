@@ -98,11 +98,14 @@ invariants! {
        "The mapcount of a frame is the number of page table entries that map it. A large folio counts the entries of all its pages and the pages that are mapped, is shared if two mms map it, and waits to be split if a part of it is mapped. Nothing else has a reference on its folio than those, the page cache and the swap cache, and it is not locked. An entry names a frame that is in use, and lies in a VMA."
        "`include/linux/mm.h` `folio_mapcount()`; Documentation/mm/transhuge.rst; `mm/rmap.c` `__folio_add_rmap()`, `__folio_remove_rmap()`";
     Exclusive "writable-iff-exclusive" "exclusive pages"
-       "A writable entry of a private VMA maps an anonymous page that is marked exclusive, and the VMA is writable. A page that is marked exclusive has one entry, and so has one that comes back from migration exclusive. A folio of one page that becomes exclusive while it is mapped gets the anon_vma of the VMA. A page that is pinned stays exclusive while it is mapped."
+       "A writable entry of a private VMA maps an anonymous page that is marked exclusive, that of a shared VMA a page of the file, and the VMA is writable. A page that is marked exclusive has one entry, and so has one that comes back from migration exclusive. A folio of one page that becomes exclusive while it is mapped gets the anon_vma of the VMA. A page that is pinned stays exclusive while it is mapped."
        "`include/linux/page-flags.h` `PG_anon_exclusive`; `include/linux/rmap.h` `folio_try_dup_anon_rmap_pte()`, `folio_try_share_anon_rmap_pte()`; `mm/rmap.c` `folio_move_anon_rmap()`";
     Rss "counters-count-pages" "page counters"
        "The counters of an mm are the numbers of its entries that map anonymous pages, pages of files, and slots of the swap device; `pgtables_bytes` counts its page tables; NR_ANON_MAPPED and NR_FILE_MAPPED count the pages that are mapped."
        "`include/linux/mm_types_task.h`; `include/linux/mmzone.h` enum node_stat_item; `mm/rmap.c` `__folio_mod_stat()`";
+    Dirty "written-pages-are-dirty" "dirty pages"
+       "A page of a file that holds what is not stored is dirty, in its folio or in an entry that maps it. When it has been written back, no entry lets a process write to it, or says that one did."
+       "`mm/rmap.c` `folio_mkclean()`; `mm/page-writeback.c` `folio_clear_dirty_for_io()`; Documentation/filesystems/vfs.rst";
     Swap "slots-count-entries" "swap slots"
        "The count of a slot of the swap device is the number of entries that name it. An entry that is marked exclusive is the only one of its slot."
        "`mm/swapfile.c` `swap_dup_entry_direct()`, `folio_dup_swap()` (7.x), `swap_duplicate()` (6.x); `include/linux/pgtable.h` `pte_swp_exclusive()`; `mm/memory.c` `check_swap_exclusive()`";

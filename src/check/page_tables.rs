@@ -24,7 +24,7 @@ pub(super) fn check(tables: &PageTables, vma_at: impl Fn(MmId, u64) -> Option<Ma
     let frame_faults = tables.frames.iter().find_map(|frame| frame_fault(tables, frame, &entries_of));
     let entry_faults = tables.entries.iter().find_map(|entry| entry_fault(tables, entry, &vma_at));
     let of_entries = [frame_faults, large_faults, entry_faults, migration_faults];
-    let others = [slot_fault(tables), mm_fault(tables), node_fault(tables), left(tables)];
+    let others = [slot_fault(tables), mm_fault(tables), node_fault(tables), unwritten(tables), left(tables)];
     of_entries.into_iter().chain(others).flatten().collect()
 }
 
@@ -163,6 +163,11 @@ fn entry_fault(
             format!("frame {number} has index {:#x}, and {} has {wanted:#x} at page {page:#x}", frame.index, vma.vma);
         return Some(broken(Invariant::I9, "page of a folio that is not the VMA's", Some(number), detail));
     }
+    if vma.is_shared() && frame.is_some_and(|frame| frame.anon) {
+        let number = frame.map(|frame| frame.frame);
+        let detail = format!("page {page:#x} of {mm} is anonymous, in {}", vma.vma);
+        return Some(broken(Invariant::Exclusive, "anonymous page of shared memory", number, detail));
+    }
     if !entry.writable {
         return None;
     }
@@ -172,6 +177,7 @@ fn entry_fault(
         // It comes back writable, and its page is exclusive then.
         _ if matches!(entry.target, Target::Migration { .. }) => return None,
         Some(frame) if frame.anon && frame.exclusive => return None,
+        Some(frame) if frame.file && vma.is_shared() => return None,
         Some(frame) if frame.anon => "writable entry of a page that is not exclusive",
         _ => "writable entry of a page that is not anonymous",
     };
@@ -265,6 +271,22 @@ fn node_fault(tables: &PageTables) -> Option<Violation> {
     (found != wanted).then(|| broken(Invariant::Rss, what, None, format!("{found} pages, and {wanted} is right")))
 }
 
+/// What was written to a page of a file, and is not stored, must not be forgotten.
+fn unwritten(tables: &PageTables) -> Option<Violation> {
+    let is_dirty = |frame: &Frame| {
+        let names = |entry: &PageEntry| match entry.target {
+            Target::Frame(number) | Target::Migration { frame: number, .. } => number == frame.frame,
+            _ => false,
+        };
+        frame.dirty || tables.entries.iter().any(|entry| entry.dirty && names(entry))
+    };
+    let frame = tables.frames.iter().find(|frame| frame.file && frame.content != frame.stored && !is_dirty(frame))?;
+    let Frame { frame: number, content, stored, .. } = *frame;
+    let detail =
+        format!("frame {number} holds {content:#x}, the file {stored:#x}, and neither folio nor entry is dirty");
+    Some(broken(Invariant::Dirty, "written page of a file that is clean", Some(number), detail))
+}
+
 /// Where no process is nothing is left.
 fn left(tables: &PageTables) -> Option<Violation> {
     let totals = &tables.totals;
@@ -309,7 +331,14 @@ mod tests {
         PageTables {
             totals: PageTotals { frames: 1, tables: 4, anon_mapped: 1, ..PageTotals::default() },
             mms: vec![MmPages { mm, file: 0, anon: 1, swap: 0, shmem: 0, table_bytes: 3 * 4096, tables: 3 }],
-            entries: vec![PageEntry { mm, page, target: Target::Frame(2), writable: true, dirty: true }],
+            entries: vec![PageEntry {
+                mm,
+                page,
+                target: Target::Frame(2),
+                writable: true,
+                dirty: true,
+                accessed: true,
+            }],
             frames: vec![frame(2)],
             large: Vec::new(),
             slots: Vec::new(),
@@ -456,6 +485,44 @@ mod tests {
         // It is at another page offset there.
         let both = ["Exclusive exclusive page with several entries", "I9 page of a folio that is not the VMA's"];
         assert_eq!(with(shared), both);
+    }
+
+    #[test]
+    fn each_fault_of_shared_memory_is_named() {
+        let with = |change: fn(&mut PageTables)| {
+            let mut tables = one_page();
+            tables.totals = PageTotals { cached: 1, anon_mapped: 0, file_mapped: 1, ..tables.totals };
+            (tables.mms[0].anon, tables.mms[0].file) = (0, 1);
+            let frame = &mut tables.frames[0];
+            (frame.anon, frame.exclusive, frame.file, frame.references, frame.stored) = (false, false, true, 2, 0);
+            change(&mut tables);
+            let vma = |_, _| {
+                Some(Mapped {
+                    vma: VmaId(0),
+                    range: VmaRange { start: 0x10, end: 0x20, pgoff: 0x10 },
+                    writable: true,
+                    file: true,
+                    dontcopy: false,
+                    wipeonfork: false,
+                    flags: rmap_seam::VmaAttributes::SHARED as u32 | 3,
+                    anon_vma: None,
+                    is_child: false,
+                })
+            };
+            let what = |violation: &Violation| format!("{} {}", violation.invariant, violation.what);
+            check(&tables, vma).iter().map(what).collect::<Vec<_>>()
+        };
+        let unwritten = ["Dirty written page of a file that is clean"];
+        assert_eq!(with(|_| ()), [""; 0]);
+        assert_eq!(with(|t| t.entries[0].dirty = false), unwritten);
+        assert_eq!(with(|t| (t.entries[0].dirty, t.frames[0].dirty) = (false, true)), [""; 0]);
+        assert_eq!(with(|t| (t.entries[0].dirty, t.frames[0].stored) = (false, 1)), [""; 0]);
+        let anonymous = |t: &mut PageTables| {
+            (t.frames[0].anon, t.frames[0].exclusive, t.frames[0].file, t.frames[0].references) =
+                (true, true, false, 1);
+            (t.totals.anon_mapped, t.totals.file_mapped, t.mms[0].anon, t.mms[0].file) = (1, 0, 1, 0);
+        };
+        assert_eq!(with(anonymous), ["Exclusive anonymous page of shared memory"]);
     }
 
     /// One process with a folio of four pages, of which it maps some.

@@ -43,11 +43,12 @@ pub(super) fn decode(mut words: &[u64], out: &mut PageTables) -> Option<()> {
                 };
                 let writable = is(bits, bit::RMAP_ENTRY_WRITE as u64);
                 let dirty = is(bits, bit::RMAP_ENTRY_DIRTY as u64);
-                out.entries.push(PageEntry { mm: MmId(mm as u8), page, target, writable, dirty });
+                let accessed = is(bits, bit::RMAP_ENTRY_ACCESSED as u64);
+                out.entries.push(PageEntry { mm: MmId(mm as u8), page, target, writable, dirty, accessed });
                 rest
             }
             t if t == Record::RMAP_PAGES_FRAME as u64 => {
-                let (&[frame, bits, references, mapcount, index, anon_vma, head, content, pins], rest) =
+                let (&[frame, bits, references, mapcount, index, anon_vma, head, content, pins, stored], rest) =
                     rest.split_first_chunk()?;
                 use abi::rmap_page_frame as bit;
                 out.frames.push(Frame {
@@ -58,6 +59,7 @@ pub(super) fn decode(mut words: &[u64], out: &mut PageTables) -> Option<()> {
                     swapbacked: is(bits, bit::RMAP_FRAME_SWAPBACKED as u64),
                     locked: is(bits, bit::RMAP_FRAME_LOCKED as u64),
                     file: is(bits, bit::RMAP_FRAME_FILE as u64),
+                    not_told: is(bits, bit::RMAP_FRAME_NOT_TOLD as u64),
                     swapcache: is(bits, bit::RMAP_FRAME_SWAPCACHE as u64),
                     as_told: is(bits, bit::RMAP_FRAME_AS_TOLD as u64),
                     references: references.cast_signed(),
@@ -66,6 +68,7 @@ pub(super) fn decode(mut words: &[u64], out: &mut PageTables) -> Option<()> {
                     anon_vma: anon_vma.checked_sub(1).map(|serial| AnonVmaId(serial as u32)),
                     dirty: is(bits, bit::RMAP_FRAME_DIRTY as u64),
                     content,
+                    stored,
                     pins,
                     migrating: is(bits, bit::RMAP_FRAME_MIGRATING as u64),
                     migrated: is(bits, bit::RMAP_FRAME_MIGRATED as u64),

@@ -122,10 +122,12 @@ impl Wire<u32> for WalkFlags {
 
 impl Wire<abi::rmap_folio_found> for FolioFound {
     fn to_c(self) -> abi::rmap_folio_found {
-        abi::rmap_folio_found { bits: self.bits, references: self.references, slot: self.slot }
+        let FolioFound { bits, references, slot, file, index } = self;
+        abi::rmap_folio_found { bits, references, slot, file, index }
     }
     fn from_c(found: abi::rmap_folio_found) -> Self {
-        FolioFound { bits: found.bits, references: found.references, slot: found.slot }
+        let abi::rmap_folio_found { bits, references, slot, file, index } = found;
+        FolioFound { bits, references, slot, file, index }
     }
 }
 
@@ -277,7 +279,11 @@ mod tests {
             Call::TryToUnmap {
                 folio: FolioId(8),
                 flags: WalkFlags(WalkFlags::BATCH_FLUSH),
-                found: FolioFound { bits: FolioFound::DIRTY, references: 3, slot: 5 },
+                found: FolioFound { bits: FolioFound::DIRTY, references: 3, slot: 5, ..FolioFound::default() },
+            },
+            Call::FolioMkclean {
+                folio: FolioId(8),
+                found: FolioFound { file: 2, index: 1 << 33, ..FolioFound::default() },
             },
         ] {
             assert_eq!(decode_observation(&encode_call(call)), Observation::Call(call));

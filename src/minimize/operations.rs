@@ -204,7 +204,7 @@ fn plainer(op: &Op) -> Vec<Op> {
     let plainer = places.into_iter().flat_map(|(start, end)| {
         [
             OpKind::map(mm, start, end),
-            OpKind::Map { mm, start, end, grows: true, noreserve: false, file: None },
+            OpKind::Map { mm, start, end, grows: true, noreserve: false, shared: false, file: None },
             OpKind::fault(mm, start),
             OpKind::Unmap { mm, start, end },
         ]

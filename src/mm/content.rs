@@ -16,6 +16,10 @@ struct Page {
     /// Whether its entry lets the process write, says that it wrote, and that the page is its alone; none while nothing maps
     /// it.
     mapping: Option<(bool, bool, bool)>,
+    /// The frame of a page of a file.
+    file: Option<u32>,
+    /// Its file system is not told of the first write, so that its VMA alone says whether it can be written to.
+    not_told: bool,
 }
 
 /// Every page that is there of every process, in order.
@@ -35,6 +39,8 @@ impl Contents {
                     None => entry.target != Target::Zero,
                 },
                 mapping: mapped.map(|frame| (entry.writable, entry.dirty, frame.exclusive)),
+                not_told: mapped.is_some_and(|frame| frame.not_told),
+                file: mapped.filter(|frame| frame.file).map(|frame| frame.frame),
             }
         };
         Contents(tables.entries.iter().map(page).collect())
@@ -61,12 +67,34 @@ fn may_change(operation: &OpKind) -> (u64, u64) {
     }
 }
 
+/// The frame of a page of a file that an operation writes to.
+fn written_file_page(operation: &OpKind, after: &Contents) -> Option<u32> {
+    match *operation {
+        OpKind::Fault { mm, page, read: false, .. } | OpKind::Touch { mm, page, write: true } => {
+            after.at(mm, page)?.file
+        }
+        _ => None,
+    }
+}
+
 /// Whether an operation leaves every entry as it is, but for the frame and the accessed bit.
 fn keeps_mappings(operation: &OpKind) -> bool {
     matches!(
         operation,
         OpKind::Walk { .. } | OpKind::Age { .. } | OpKind::Migrate { .. } | OpKind::Touch { write: false, .. }
     )
+}
+
+/// Whether an entry is what it was. It comes back from migration as its VMA says.
+fn keeps(old: &Page, new: Option<&Page>) -> bool {
+    let mut was = old.mapping;
+    let is = new.and_then(|new| new.mapping);
+    if let (Some(was), Some(is)) = (&mut was, is)
+        && old.not_told
+    {
+        was.0 |= is.0;
+    }
+    was == is
 }
 
 /// The first page that is not as the operation should have left it.
@@ -80,6 +108,7 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
         })
     };
     let (start, end) = may_change(operation);
+    let stored_to = written_file_page(operation, after);
     let of_process = |page: &Page| operation.process() == Some(page.mm);
     for old in &before.0 {
         if of_process(old) && (start..end).contains(&old.page) {
@@ -88,8 +117,10 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
         let new = after.at(old.mm, old.page);
         match new {
             None if old.kept => return found("page lost", old, None),
+            // Whoever maps a page of a file sees what is written to it.
+            Some(new) if stored_to.is_some() && new.file == stored_to => (),
             Some(new) if new.content != old.content => return found("content of a page changed", old, Some(new)),
-            _ if keeps_mappings(operation) && old.mapping != new.and_then(|new| new.mapping) => {
+            _ if keeps_mappings(operation) && !keeps(old, new) => {
                 let mapping = |page: Option<&Page>| format!("{:?}", page.and_then(|page| page.mapping));
                 return Some(UnexpectedEffect {
                     what: "entry of a page changed",
@@ -114,6 +145,18 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
         OpKind::DontNeed { mm, start, end } => {
             let mut left = after.0.iter().filter(|page| page.mm == mm && (start..end).contains(&page.page));
             left.next().and_then(|page| found("page still there", before.at(mm, page.page).unwrap_or(page), Some(page)))
+        }
+        // The next write to it is seen.
+        OpKind::Clean { mm, page } => {
+            let cleaned = before.at(mm, page).and_then(|page| page.file)?;
+            let left = |page: &&Page| {
+                page.file == Some(cleaned) && page.mapping.is_some_and(|(writable, dirty, _)| writable || dirty)
+            };
+            after.0.iter().find(left).map(|page| UnexpectedEffect {
+                what: "entry that is writable or dirty after writeback",
+                about: operation.keyword().to_owned(),
+                detail: format!("page {:#x} of {} maps frame {cleaned}", page.page, page.mm),
+            })
         }
         // A child finds what its parent has, and what is moved goes along.
         OpKind::Fork { parent, child } => after.0.iter().filter(|page| page.mm == child).find_map(|new| {
@@ -147,7 +190,7 @@ mod tests {
         let mut tables = PageTables::default();
         for (frame, &(mm, page, content)) in (2..).zip(pages) {
             let target = Target::Frame(frame);
-            tables.entries.push(PageEntry { mm, page, target, writable: true, dirty: true });
+            tables.entries.push(PageEntry { mm, page, target, writable: true, dirty: true, accessed: true });
             tables.frames.push(Frame {
                 frame,
                 head: frame,

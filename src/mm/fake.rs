@@ -173,7 +173,9 @@ impl Fake {
             | Call::TryToUnmap { .. }
             | Call::TryToMigrate { .. }
             | Call::FolioReferenced { .. }
-            | Call::RemoveMigrationPtes { .. } => unreachable!("the small driver leaves {call:?} to page-table code"),
+            | Call::RemoveMigrationPtes { .. }
+            | Call::FolioMkclean { .. }
+            | Call::FileTreeNext { .. } => unreachable!("the small driver leaves {call:?} to page-table code"),
             Call::FolioFree { .. }
             | Call::FolioGetAnonVma { .. }
             | Call::PutAnonVma { .. }

@@ -10,7 +10,7 @@ use crate::rmap::{
     AnonVmaId, Call, EBADF, EFAULT, EINVAL, EMFILE, ENOENT, ENOSYS, ESRCH, Fail, MAX_PROCESSES, MmId, VmaAttributes,
     VmaId, VmaRange, WalkMode,
 };
-use crate::trace::{Mapped, MmCounts, PageEvent, PageTables, Request, VmaLayer};
+use crate::trace::{Mapped, MmCounts, PageEntry, PageEvent, PageTables, Request, Target, VmaLayer};
 use crate::trace::{Op, OpKind};
 
 type Result<T = ()> = std::result::Result<T, Outcome>;
@@ -164,12 +164,38 @@ impl KernelDriver {
         if let (Some(before), Some(after), None) = (contents, self.contents(), &unexpected) {
             unexpected = content::changed(operation, errno == 0, &before, &after);
         }
+        if let (OpKind::Age { page, .. }, 0, None) = (operation, errno, &unexpected) {
+            unexpected = self.still_used(mm, *page);
+        }
         self.unexpected = unexpected.or(self.unexpected.take());
         let done = u32::try_from(result).map_err(|_| Outcome::Refused(result.saturating_neg()))?;
         if let Some(edges) = edges {
             self.count_merge(&edges);
         }
         Ok(done)
+    }
+
+    /// After reclaim asked who used the folio of a page: an entry of it that is still marked used. A VMA that locks its memory
+    /// ends the walk.
+    fn still_used(&self, mm: MmId, page: u64) -> Option<UnexpectedEffect> {
+        let head = |entry: &PageEntry| match entry.target {
+            Target::Frame(_) => self.tables.frame_of(entry).map(|frame| frame.head),
+            _ => None,
+        };
+        let of_folio = head(self.tables.entries.iter().find(|entry| (entry.mm, entry.page) == (mm, page))?)?;
+        let entries = || self.tables.entries.iter().filter(|entry| head(entry) == Some(of_folio));
+        let locks = |entry: &PageEntry| {
+            let vma = self.mapped_at(entry.mm, entry.page);
+            vma.is_none_or(|vma| u64::from(vma.flags) & VmaAttributes::LOCKED != 0)
+        };
+        if entries().any(locks) {
+            return None;
+        }
+        entries().find(|entry| entry.accessed).map(|entry| UnexpectedEffect {
+            what: "entry that is still marked used",
+            about: "age".to_owned(),
+            detail: format!("page {:#x} of {}", entry.page, entry.mm),
+        })
     }
 
     /// Whether a child has a page of its own that holds what its parent's pinned page holds.
@@ -279,16 +305,20 @@ impl KernelDriver {
         if !rmap.has_page_tables() {
             return Ok(());
         }
-        let before = self.tables.entries.clone();
+        // folio_referenced() forgets that pages were used; migration does not.
+        let asks = mode != WalkMode::Locked;
+        let seen = |entry: &PageEntry| PageEntry { accessed: entry.accessed && !asks, ..*entry };
+        let before: Vec<PageEntry> = self.tables.entries.iter().map(seen).collect();
         self.operate(rmap, &Request::new(OpKind::Walk { mm, page, mode }, node))?;
-        if self.read == Some(true) && self.tables.entries != before {
-            let differs = before.iter().zip(&self.tables.entries).find(|(before, after)| before != after);
+        let after: Vec<PageEntry> = self.tables.entries.iter().map(seen).collect();
+        if self.read == Some(true) && after != before {
+            let differs = before.iter().zip(&after).find(|(before, after)| before != after);
             self.unexpected = Some(UnexpectedEffect {
                 what: "walk changed a page table",
                 about: "walk".to_owned(),
                 detail: match differs {
                     Some((before, after)) => format!("{before:?} is now {after:?}"),
-                    None => format!("{} entries are now {}", before.len(), self.tables.entries.len()),
+                    None => format!("{} entries are now {}", before.len(), after.len()),
                 },
             });
         }

@@ -227,12 +227,13 @@ fn displaced(operation: &OpKind, spaces: &Spaces, errno: i32) -> Option<Unexpect
     Some(UnexpectedEffect { what, about: sort_of(operation), detail })
 }
 
-/// A VMA that was there, had no anon_vma and has one now, though nothing was written to it and it did not take in what had
+/// Shared memory that has an anon_vma: its pages are the file's. Or a VMA that was there, had no anon_vma and has one now, though nothing was written to it and it did not take in what had
 /// one: pages of another VMA, or what was moved to it. What a merge gave it has to be taken back if the merge comes to
 /// nothing; but a move that fails late may leave it, and growth begins with a fault.
 fn gained<'a>(operation: &OpKind, before: &[Mapped], after: &'a [Mapped]) -> Option<&'a Mapped> {
-    if matches!(operation, OpKind::Fault { .. } | OpKind::Pin { .. } | OpKind::Grow { .. }) {
-        return None;
+    let shared = after.iter().find(|vma| vma.is_shared() && vma.faulted());
+    if shared.is_some() || matches!(operation, OpKind::Fault { .. } | OpKind::Pin { .. } | OpKind::Grow { .. }) {
+        return shared;
     }
     let is_move = matches!(operation, OpKind::Move { .. });
     let takes_in = |vma: &Mapped, of: &Mapped| {
@@ -307,8 +308,15 @@ fn forked(operation: &OpKind, spaces: &Spaces) -> Option<UnexpectedEffect> {
     })
 }
 
-const ANY: MemoryKind =
-    MemoryKind { writable: false, file: None, dontcopy: false, wipeonfork: false, noreserve: false, locked: false };
+const ANY: MemoryKind = MemoryKind {
+    writable: false,
+    file: None,
+    dontcopy: false,
+    wipeonfork: false,
+    noreserve: false,
+    locked: false,
+    shared: false,
+};
 
 fn pieces(space: &[Mapped]) -> Vec<Piece> {
     let piece = |vma: &Mapped| Piece {
@@ -321,6 +329,7 @@ fn pieces(space: &[Mapped]) -> Vec<Piece> {
             wipeonfork: vma.wipeonfork,
             noreserve: u64::from(vma.flags) & VmaAttributes::NORESERVE != 0,
             locked: u64::from(vma.flags) & VmaAttributes::LOCKED != 0,
+            shared: vma.is_shared(),
         },
     };
     space.iter().map(piece).collect()
@@ -430,6 +439,7 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
         | OpKind::SwapOut { .. }
         | OpKind::Migrate { .. }
         | OpKind::MigrateBegin { .. }
+        | OpKind::Clean { .. }
         | OpKind::LazyFree { .. } => before.to_vec(),
         // Nothing is left to look at, or nothing of it is the VMA code's.
         _ => return None,
@@ -442,7 +452,7 @@ fn respects(expected: &[Piece], there: &[Piece]) -> String {
     if pages(expected) != pages(there) {
         return "pages".to_owned();
     }
-    let mut differs = [false; 6];
+    let mut differs = [false; 7];
     for of in expected {
         for Piece { how, .. } in within(there, of.start, of.end) {
             let same = [
@@ -452,11 +462,12 @@ fn respects(expected: &[Piece], there: &[Piece]) -> String {
                 how.wipeonfork == of.how.wipeonfork,
                 how.noreserve == of.how.noreserve,
                 how.locked == of.how.locked,
+                how.shared == of.how.shared,
             ];
             differs.iter_mut().zip(same).for_each(|(differs, same)| *differs |= !same);
         }
     }
-    let names = ["writable", "file", "dontcopy", "wipeonfork", "noreserve", "locked"];
+    let names = ["writable", "file", "dontcopy", "wipeonfork", "noreserve", "locked", "shared"];
     let named: Vec<&str> =
         names.into_iter().zip(differs).filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
     named.join(" and ")
@@ -475,6 +486,7 @@ fn differ(operation: &OpKind, expected: &[Piece], there: &[Piece]) -> String {
                 (how.wipeonfork, "wipeonfork"),
                 (how.noreserve, "noreserve"),
                 (how.locked, "locked"),
+                (how.shared, "shared"),
             ];
             let words = words.into_iter().filter(|(holds, _)| *holds).map(|(_, word)| word);
             let words: Vec<&str> = words.chain(file.as_deref()).collect();
@@ -596,12 +608,13 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_asked_is_seen_to_be_done_however_vmas_lie() {
-        let map = OpKind::Map { mm: P0, start: 4, end: 8, grows: false, noreserve: false, file: None };
+        let map = OpKind::Map { mm: P0, start: 4, end: 8, grows: false, noreserve: false, shared: false, file: None };
         assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 8)], 0), None);
         assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 3), vma(3, 8)], 0), None);
         assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 4)], 0), NOT_DONE);
         assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 4), vma(4, 9)], 0), NOT_DONE);
-        let reserves = OpKind::Map { mm: P0, start: 4, end: 8, grows: false, noreserve: true, file: None };
+        let reserves =
+            OpKind::Map { mm: P0, start: 4, end: 8, grows: false, noreserve: true, shared: false, file: None };
         let unreserved = Mapped { flags: VmaAttributes::NORESERVE as u32 | 3, ..vma(4, 8) };
         assert_eq!(broken(reserves, &[vma(0, 4)], &[vma(0, 4), unreserved], 0), None);
         assert_eq!(broken(reserves, &[vma(0, 4)], &[vma(0, 8)], 0), NOT_DONE);
@@ -717,7 +730,7 @@ pub(super) mod tests {
     #[test]
     fn what_is_alike_and_never_written_to_is_one_vma_at_the_ends_of_a_mapping() {
         let apart = Some("VMAs that should be one");
-        let map = OpKind::Map { mm: P0, start: 4, end: 8, grows: false, noreserve: false, file: None };
+        let map = OpKind::Map { mm: P0, start: 4, end: 8, grows: false, noreserve: false, shared: false, file: None };
         assert_eq!(broken(map, &[vma(0, 4)], &[vma(0, 4), vma(4, 8)], 0), apart);
         assert_eq!(broken(map, &[vma(8, 9)], &[vma(4, 8), vma(8, 9)], 0), apart);
         // Where nothing was done, or they differ.

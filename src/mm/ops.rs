@@ -30,7 +30,7 @@ impl SmallDriver {
     /// Does an operation that was begun.
     pub(super) fn perform<R: Rmap + ?Sized>(&mut self, rmap: &mut R, kind: &OpKind) -> Result {
         match *kind {
-            OpKind::Map { mm, start, end, grows: false, noreserve: false, file: None } => {
+            OpKind::Map { mm, start, end, grows: false, noreserve: false, shared: false, file: None } => {
                 self.map(rmap, mm, start, end)
             }
             OpKind::Fault { mm, page, read: false, order: 0 } => self.fault(rmap, mm, page),

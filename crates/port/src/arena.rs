@@ -156,6 +156,12 @@ impl<T: Slot> Arena<T> {
         &self.slots
     }
 
+    /// Every live object.
+    pub fn iter(&self) -> impl Iterator<Item = (Ref<T>, &T)> {
+        let referenced = |(slot, object)| (Ref::new(slot, T::serial(object)), object);
+        (0..).zip(&self.slots).filter(|(_, object)| object.serial() != FREE).map(referenced)
+    }
+
     /// How many objects live.
     pub fn live(&self) -> u32 {
         (self.slots.len() - self.free.len()) as u32

@@ -25,13 +25,15 @@ pub(super) struct Folio {
     pub count: Option<Count>,
 }
 
-/// Where the pages of a folio are among those of its anon_vma.
+/// Where the pages of a folio are among those of its anon_vma, or of its file.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     /// Page offset of the first.
     pub index: u64,
     /// How many.
     pub pages: u64,
+    /// Number of the file, from 1; 0: they are anonymous.
+    pub file: u32,
 }
 
 /// How a walk came by its anon_vma.
@@ -106,7 +108,7 @@ impl Port {
     /// Where the pages of the folio of that number are, and its anon_vma if it is anonymous; the call then tells it.
     pub(super) fn given_anon_folio(&mut self, folio: FolioId) -> Result<(Place, Ref<AnonVma>), Stop> {
         let known = self.given_folio(folio)?;
-        let place = Place { index: known.index, pages: known.count.as_ref().map_or(1, Count::pages) };
+        let place = Place { index: known.index, pages: known.count.as_ref().map_or(1, Count::pages), file: 0 };
         Ok((place, known.mapping.ok_or(Stop::UseAfterFree(folio.0))?))
     }
 
@@ -265,6 +267,11 @@ impl Port {
         Ok(found.len() as i32)
     }
 
+    /// Where a VMA begins among the pages that a place is of.
+    pub(super) fn key_at(&self, vma: &Vma, place: Place) -> u64 {
+        vma.key(self.revision.indexed_by_anon_pgoff && place.file == 0)
+    }
+
     /// The chain entries that a walk of a place comes to, in order.
     pub(super) fn chain_entries_of(&self, anon_vma: Ref<AnonVma>, place: Place) -> Result<Vec<u32>, Stop> {
         let tree = &self.anon_vmas.get(anon_vma)?.rb_root;
@@ -276,7 +283,7 @@ impl Port {
     pub(super) fn mapped_at(&self, avc: u32, place: Place) -> Result<(Ref<Vma>, u64), Stop> {
         let reference = self.avcs.linked(avc).vma.ok_or(Stop::Oops("NULL pointer dereference: avc->vma"))?;
         let vma = self.vmas.get(reference)?;
-        let start = vma.key(self.revision.indexed_by_anon_pgoff);
+        let start = self.key_at(vma, place);
         let last = place.index.wrapping_add(place.pages - 1);
         let delta = if place.index < start && start <= last { 0 } else { place.index.wrapping_sub(start) };
         if delta >= vma.pages() {

@@ -71,6 +71,8 @@ pub struct Port {
     folios: Vec<Option<Folio>>,
     /// The page tables that others, and walks, have written.
     page_tables: PageTables,
+    /// The VMAs that have the page of a file that is walked next, in the order of the file's tree.
+    file_tree: Vec<VmaId>,
     /// References that folio_get_anon_vma() gave.
     pins: Vec<Ref<AnonVma>>,
     /// Another task holds the lock that is tried.
@@ -94,6 +96,7 @@ impl Port {
             updating: false,
             folios: Vec::new(),
             page_tables: PageTables::default(),
+            file_tree: Vec::new(),
             pins: Vec::new(),
             contended: false,
             locks: Locks::default(),
@@ -264,6 +267,8 @@ impl Port {
             Call::TryToMigrate { folio, flags, found } => return self.try_to_migrate(folio, flags, found),
             Call::FolioReferenced { folio, locked, found } => return self.folio_referenced(folio, locked, found),
             Call::RemoveMigrationPtes { folio, to, found } => return self.remove_migration_ptes(folio, to, found),
+            Call::FolioMkclean { folio, found } => return self.folio_mkclean(folio, found),
+            Call::FileTreeNext { vma } => self.file_tree_next(vma),
         }
         Ok(0)
     }
@@ -332,6 +337,7 @@ impl Side for Port {
         self.updating = false;
         self.folios.clear();
         self.page_tables.reset();
+        self.file_tree.clear();
         self.pins.clear();
         self.locks.reset();
         self.allocator = Allocator::default();

@@ -1,4 +1,4 @@
-//! The walks of the mappings of an anonymous folio, over page tables of the port's own: unmapping, migration, and who used it.
+//! The walks of the mappings of a folio, over page tables of the port's own: unmapping, migration, writeback, and who used it.
 //!
 //! What others write to page tables is told entry by entry; what a walk writes is an event of it. Pages are mapped one by one,
 //! by entries of the lowest page tables. What the reverse map does not count of a folio (references, dirty, its place in swap)
@@ -9,9 +9,12 @@ use rustc_hash::FxHashMap;
 use super::Port;
 use super::arena::{Ref, Stop};
 use super::folio::{Locked, Place};
-use super::mapping::Pages;
+use super::mapping::{Count, Pages};
 use super::objects::{AnonVma, Vma};
-use rmap_seam::{Entry, EventKind, FolioFound, FolioId, MAX_PROCESSES, MmCounter, MmId, VmaAttributes, WalkFlags};
+use rmap_seam::{
+    Entry, EventKind, FILES_NOT_TOLD, FolioFound, FolioId, MAX_PROCESSES, MmCounter, MmId, VmaAttributes, VmaId,
+    WalkFlags,
+};
 
 /// Entries of a page table.
 const ENTRIES: u64 = 512;
@@ -60,6 +63,19 @@ struct Visit {
     vma_end: u64,
     /// The VMA locks its pages in memory.
     locked: bool,
+    /// What is written there is seen by whoever maps the file.
+    shared: bool,
+}
+
+/// A folio that is walked.
+#[derive(Clone, Copy)]
+struct Walked {
+    folio: FolioId,
+    /// The folio whose frames the entries name.
+    named: FolioId,
+    place: Place,
+    /// None: it is a page of a file.
+    anon_vma: Option<Ref<AnonVma>>,
 }
 
 /// How a walk gets its lock.
@@ -129,10 +145,20 @@ impl Port {
         self.observed.tell_folio(folio, 0, pages as u32);
     }
 
+    /// The folio of a number, which the call then tells.
+    fn walked(&mut self, folio: FolioId, named: FolioId, found: FolioFound) -> Result<Walked, Stop> {
+        if found.file == 0 {
+            let (place, anon_vma) = self.given_anon_folio(folio)?;
+            return Ok(Walked { folio, named, place, anon_vma: Some(anon_vma) });
+        }
+        let pages = self.given_folio(folio)?.count.as_ref().map_or(1, Count::pages);
+        let place = Place { index: found.index, pages, file: found.file };
+        Ok(Walked { folio, named, place, anon_vma: None })
+    }
+
     fn visit(&self, folio: FolioId, place: Place, vma: Ref<Vma>, start: u64) -> Result<Visit, Stop> {
         let object = self.vmas.get(vma)?;
-        let offset =
-            place.index.wrapping_add(place.pages).wrapping_sub(object.key(self.revision.indexed_by_anon_pgoff));
+        let offset = place.index.wrapping_add(place.pages).wrapping_sub(self.key_at(object, place));
         let (range, end) = (object.range, object.range.start.wrapping_add(offset));
         Ok(Visit {
             folio,
@@ -143,19 +169,29 @@ impl Port {
             end: if end < range.start || end > range.end { range.end } else { end },
             vma_end: range.end,
             locked: object.attributes.flags & VmaAttributes::LOCKED != 0,
+            shared: object.attributes.flags & VmaAttributes::SHARED != 0,
         })
     }
 
-    /// Mirrors `rmap_walk_anon()` (mm/rmap.c): `one` is told each VMA, until it, or `done` after it, says that it is enough.
-    /// False: another task holds the lock.
+    /// The next VMA in the order of a file's tree.
+    pub(super) fn file_tree_next(&mut self, vma: VmaId) {
+        self.file_tree.push(vma);
+    }
+
+    /// Mirrors `rmap_walk()` (mm/rmap.c): `one` is told each VMA, until it, or `done` after it, says that it is enough. False:
+    /// another task holds the lock.
     fn walk_mappings(
         &mut self,
-        (folio, named): (FolioId, FolioId),
+        walked: Walked,
         lock: Lock,
         mut one: impl FnMut(&mut Port, &Visit) -> Result<bool, Stop>,
         mut done: impl FnMut(&mut Port) -> Result<bool, Stop>,
     ) -> Result<bool, Stop> {
-        let (place, anon_vma) = self.given_anon_folio(folio)?;
+        let Walked { folio, named, place, anon_vma } = walked;
+        let Some(anon_vma) = anon_vma else {
+            self.walk_file(walked, lock, one, done)?;
+            return Ok(true);
+        };
         let mapped = self.mapcount(folio)? > 0;
         let held = matches!(lock, Lock::Held);
         let locked = match lock {
@@ -180,6 +216,43 @@ impl Port {
             self.up_read(root)?;
         }
         Ok(true)
+    }
+
+    /// Mirrors `rmap_walk_file()` (mm/rmap.c): it waits for the lock of the tree, which is nobody's.
+    fn walk_file(
+        &mut self,
+        Walked { named, place, .. }: Walked,
+        lock: Lock,
+        mut one: impl FnMut(&mut Port, &Visit) -> Result<bool, Stop>,
+        mut done: impl FnMut(&mut Port) -> Result<bool, Stop>,
+    ) -> Result<(), Stop> {
+        let held = matches!(lock, Lock::Held);
+        let file = place.file.wrapping_sub(1);
+        if !held {
+            self.observed.record(EventKind::FileTrylock, 0, 1, file, 0);
+        }
+        for (vma, page) in self.file_vmas(place) {
+            let visit = self.visit(named, place, vma, page)?;
+            if !one(self, &visit)? || done(self)? {
+                break;
+            }
+        }
+        if !held {
+            self.observed.record(EventKind::FileUpRead, 0, 0, file, 0);
+        }
+        Ok(())
+    }
+
+    /// The VMAs that have a page of a file, and where. Their order is that of the page offsets at which they begin; of those
+    /// that begin at the same, it is the order that was told.
+    fn file_vmas(&mut self, place: Place) -> Vec<(Ref<Vma>, u64)> {
+        let order = std::mem::take(&mut self.file_tree);
+        let rank = |vma: &Vma| order.iter().position(|id| id.0 == vma.serial).unwrap_or(usize::MAX);
+        let offset = |vma: &Vma| place.index.wrapping_sub(vma.range.pgoff);
+        let has = |vma: &Vma| vma.attributes.file == place.file && offset(vma) < vma.pages();
+        let mut found: Vec<_> = self.vmas.iter().filter(|(_, vma)| has(vma)).collect();
+        found.sort_by_key(|(_, vma)| (vma.range.pgoff, rank(vma), vma.serial));
+        found.into_iter().map(|(reference, vma)| (reference, vma.range.start.wrapping_add(offset(vma)))).collect()
     }
 
     /// The next entry of a kind from a page on. Mirrors `page_vma_mapped_walk()` (mm/page_vma_mapped.c).
@@ -228,10 +301,10 @@ impl Port {
         one: fn(&mut Port, &Visit, WalkFlags, &mut FolioFound) -> Result<bool, Stop>,
     ) -> Result<i32, Stop> {
         let lock = if flags.has(WalkFlags::RMAP_LOCKED) { Lock::Held } else { Lock::Folio { try_lock: false } };
+        let walked = self.walked(folio, folio, found)?;
         let one = |port: &mut Port, visit: &Visit| one(port, visit, flags, &mut found);
-        self.walk_mappings((folio, folio), lock, one, |port| Ok(port.mapcount(folio)? == 0))?;
-        let (place, _) = self.given_anon_folio(folio)?;
-        self.leave(folio, place.pages, found);
+        self.walk_mappings(walked, lock, one, |port| Ok(port.mapcount(folio)? == 0))?;
+        self.leave(folio, walked.place.pages, found);
         Ok(0)
     }
 
@@ -266,8 +339,9 @@ impl Port {
                 }
                 return Ok(false);
             }
-            let lazily_freed = !found.has(FolioFound::SWAPBACKED);
-            let count = match batches && lazily_freed {
+            let of_file = found.file != 0;
+            let lazily_freed = !of_file && !found.has(FolioFound::SWAPBACKED);
+            let count = match batches && (lazily_freed || of_file) {
                 true => self.batch(visit, page, entry, Entry::WRITE),
                 false => 1,
             };
@@ -280,14 +354,18 @@ impl Port {
                 found.bits |= FolioFound::DIRTY;
             }
             let unmapped = Pages { folio, first: visit.page_of(entry), count: count as u32 };
-            if found.has(FolioFound::SWAPBACKED) != found.has(FolioFound::SWAPCACHE) {
+            if !of_file && found.has(FolioFound::SWAPBACKED) != found.has(FolioFound::SWAPCACHE) {
                 self.observed
                     .warn_on(true, "WARN_ON_ONCE(folio_test_swapbacked(folio) != folio_test_swapcache(folio))");
                 return Ok(false);
             }
-            let taken = match lazily_freed {
-                true => self.discard(mm, unmapped, found)?,
-                false => self.swap_out(mm, page, unmapped, found)?,
+            let taken = if of_file {
+                self.count_in_mm(mm, MmCounter::FilePages, -(count as i32));
+                true
+            } else if lazily_freed {
+                self.discard(mm, unmapped, found)?
+            } else {
+                self.swap_out(mm, page, unmapped, found)?
             };
             if !taken {
                 self.set_entries(mm, page, entry, count);
@@ -360,7 +438,7 @@ impl Port {
             }
             let writable = entry.has(Entry::WRITE);
             self.observed.warn_on(
-                writable && !exclusive,
+                writable && !exclusive && found.file == 0,
                 "VM_WARN_ON_FOLIO(writable && folio_test_anon(folio) && !anon_exclusive, folio)",
             );
             if exclusive && self.folio_try_share_anon_rmap(pages, found.has(FolioFound::PINNED))? != 0 {
@@ -385,10 +463,10 @@ impl Port {
         to: FolioId,
         mut found: FolioFound,
     ) -> Result<i32, Stop> {
+        let walked = self.walked(to, folio, found)?;
         let one = |port: &mut Port, visit: &Visit| port.remove_migration_pte(visit, to, &mut found);
-        self.walk_mappings((to, folio), Lock::AnonVma, one, |_| Ok(false))?;
-        let (place, _) = self.given_anon_folio(to)?;
-        self.leave(to, place.pages, found);
+        self.walk_mappings(walked, Lock::AnonVma, one, |_| Ok(false))?;
+        self.leave(to, walked.place.pages, found);
         Ok(0)
     }
 
@@ -405,39 +483,84 @@ impl Port {
             }
             let bits = self.protection(visit.vma)? | entry.bits & kept;
             let exclusive = entry.bits & (Entry::WRITE | Entry::EXCLUSIVE) != 0;
-            self.folio_add_anon_rmap(Pages { folio: to, first, count: 1 }, visit.vma, page, exclusive)?;
+            let pages = Pages { folio: to, first, count: 1 };
+            match found.file {
+                0 => self.folio_add_anon_rmap(pages, visit.vma, page, exclusive)?,
+                _ => self.folio_add_file_rmap(pages, visit.vma)?,
+            }
             self.write_entry(visit.mm, page, Entry { bits, number: to.0.wrapping_add(first) });
         }
         Ok(true)
     }
 
-    /// The bits of an entry by `vm_page_prot` of private memory, which is never writable by it.
+    /// The bits of an entry by `vm_page_prot`. Private memory is never writable by it, for the sake of forks, and shared memory
+    /// only if its file system is not told of the first write to a page (`vma_wants_writenotify()`, mm/vma.c).
     fn protection(&self, vma: Ref<Vma>) -> Result<u32, Stop> {
-        let access = VmaAttributes::READ | VmaAttributes::WRITE | VmaAttributes::EXEC;
-        let none = self.vmas.get(vma)?.attributes.flags & access == 0;
-        Ok(Entry::PRESENT | if none { Entry::NO_ACCESS } else { 0 })
+        let VmaAttributes { flags, file, .. } = self.vmas.get(vma)?.attributes;
+        let is_told = file <= FILES_NOT_TOLD;
+        let written = VmaAttributes::WRITE | VmaAttributes::SHARED;
+        let none = flags & (VmaAttributes::READ | VmaAttributes::WRITE | VmaAttributes::EXEC) == 0;
+        let writable = flags & written == written && !is_told;
+        let access = if none { Entry::NO_ACCESS } else { 0 };
+        Ok(Entry::PRESENT | access | if writable { Entry::WRITE } else { 0 })
     }
 
     /// Mirrors `folio_referenced()` (mm/rmap.c).
     pub(super) fn folio_referenced(&mut self, folio: FolioId, locked: bool, found: FolioFound) -> Result<i32, Stop> {
-        let (place, _) = self.given_anon_folio(folio)?;
+        let walked = self.walked(folio, folio, found)?;
         let mut left = self.mapcount(folio)?;
         let mut users = 0;
-        // It is locked for the walk by kernels of 7.x.
-        let busy = self.revision.walks_in_batches && !locked && found.has(FolioFound::LOCKED);
+        // A page of a file is locked for the walk; by kernels of 7.x any folio is.
+        let locks = self.revision.walks_in_batches || found.file != 0;
+        let busy = locks && !locked && found.has(FolioFound::LOCKED);
         let result = if left == 0 {
             0
         } else if busy {
             1
         } else {
             let one = |port: &mut Port, visit: &Visit| port.folio_referenced_one(visit, &mut left, &mut users);
-            match self.walk_mappings((folio, folio), Lock::Folio { try_lock: true }, one, |_| Ok(false))? {
+            match self.walk_mappings(walked, Lock::Folio { try_lock: true }, one, |_| Ok(false))? {
                 true => users,
                 false => -1,
             }
         };
-        self.leave(folio, place.pages, found);
+        self.leave(folio, walked.place.pages, found);
         Ok(result)
+    }
+
+    /// Mirrors `folio_mkclean()` (mm/rmap.c).
+    pub(super) fn folio_mkclean(&mut self, folio: FolioId, found: FolioFound) -> Result<i32, Stop> {
+        let walked = self.walked(folio, folio, found)?;
+        let mut cleaned = 0;
+        if self.mapcount(folio)? > 0 {
+            let one = |port: &mut Port, visit: &Visit| {
+                if visit.shared {
+                    cleaned += port.make_clean(visit);
+                }
+                Ok(true)
+            };
+            self.walk_mappings(walked, Lock::AnonVma, one, |_| Ok(false))?;
+        }
+        self.leave(folio, walked.place.pages, found);
+        Ok(cleaned)
+    }
+
+    /// Mirrors `page_vma_mkclean_one()` (mm/rmap.c): how many entries it changed.
+    fn make_clean(&mut self, visit: &Visit) -> i32 {
+        let (mm, mut from, mut cleaned) = (visit.mm, visit.start, 0);
+        self.notify(visit, false);
+        while let Some((page, entry)) = self.next_mapping(visit, from, Entry::PRESENT) {
+            from = page + 1;
+            if entry.bits & (Entry::DIRTY | Entry::WRITE) == 0 {
+                continue;
+            }
+            self.write_entry(mm, page, Entry::NONE);
+            self.flush(mm, page, 1);
+            self.write_entry(mm, page, Entry { bits: entry.bits & !(Entry::DIRTY | Entry::WRITE), ..entry });
+            cleaned += 1;
+        }
+        self.notify(visit, true);
+        cleaned
     }
 
     /// Mirrors `folio_referenced_one()` (mm/rmap.c): `left` are the mappings that it has not come to, `users` those that used

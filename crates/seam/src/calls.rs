@@ -357,7 +357,7 @@ macro_rules! for_each_call {
                 /// The entry from now on.
                 entry: Entry,
             },
-            /// `try_to_unmap()` of an anonymous folio: its entries become those of its slots of the swap device, or none.
+            /// `try_to_unmap()` of a folio: its entries become those of its slots of the swap device, or none.
             /// Returns 0.
             Mapping TryToUnmap RMAP_TRY_TO_UNMAP try_to_unmap "try_to_unmap" {
                 /// The folio.
@@ -367,7 +367,7 @@ macro_rules! for_each_call {
                 /// What is found of the folio.
                 found: FolioFound,
             },
-            /// `try_to_migrate()` of an anonymous folio: its entries become migration entries. Returns 0.
+            /// `try_to_migrate()` of a folio: its entries become migration entries. Returns 0.
             Mapping TryToMigrate RMAP_TRY_TO_MIGRATE try_to_migrate "try_to_migrate" {
                 /// The folio.
                 folio: FolioId,
@@ -376,7 +376,7 @@ macro_rules! for_each_call {
                 /// What is found of the folio.
                 found: FolioFound,
             },
-            /// `folio_referenced()` of an anonymous folio: through how many mappings it was used, which it forgets. Returns
+            /// `folio_referenced()` of a folio: through how many mappings it was used, which it forgets. Returns
             /// that number, or -1: another task holds the lock.
             Mapping FolioReferenced RMAP_FOLIO_REFERENCED folio_referenced "folio_referenced" {
                 /// The folio.
@@ -386,7 +386,7 @@ macro_rules! for_each_call {
                 /// What is found of the folio.
                 found: FolioFound,
             },
-            /// `remove_migration_ptes()`: migration entries become entries that map a page of an anonymous folio. Returns 0.
+            /// `remove_migration_ptes()`: migration entries become entries that map a page of a folio. Returns 0.
             Mapping RemoveMigrationPtes RMAP_REMOVE_MIGRATION_PTES remove_migration_ptes "remove_migration_ptes" {
                 /// The folio whose pages the migration entries name.
                 folio: FolioId,
@@ -394,6 +394,20 @@ macro_rules! for_each_call {
                 to: FolioId,
                 /// What is found of that.
                 found: FolioFound,
+            },
+            /// `folio_mkclean()` of a page of a file: no entry of shared memory may write to it any more, or says that it
+            /// did. Returns how many were changed.
+            Mapping FolioMkclean RMAP_FOLIO_MKCLEAN folio_mkclean "folio_mkclean" {
+                /// The folio.
+                folio: FolioId,
+                /// What is found of the folio.
+                found: FolioFound,
+            },
+            /// Before a walk of a page of a file: which of the VMAs that have the page comes next in the file's tree. Returns
+            /// 0.
+            TreeOrder FileTreeNext RMAP_FILE_TREE_NEXT file_tree_next "file_tree_next" {
+                /// The VMA.
+                vma: VmaId,
             },
         }
     };
@@ -418,6 +432,8 @@ pub enum CallClass {
     Mapping,
     /// A page table entry is written.
     EntryWrite,
+    /// The order of a file's tree is told.
+    TreeOrder,
 }
 
 macro_rules! define_calls {

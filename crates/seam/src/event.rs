@@ -186,6 +186,12 @@ byte_enum! {
         Counter = RMAP_EVENT_COUNTER "counter",
         /// An entry more names slot `object` of the swap device, or one less (`arg` 1).
         Slot = RMAP_EVENT_SLOT "slot",
+        /// `i_mmap_trylock_read()` of file `object`; `flags` 1: it was taken.
+        FileTrylock = RMAP_EVENT_FILE_TRYLOCK "i_mmap_trylock_read",
+        /// `i_mmap_lock_read()` of file `object`.
+        FileDownRead = RMAP_EVENT_FILE_DOWN_READ "i_mmap_lock_read",
+        /// `i_mmap_unlock_read()` of file `object`.
+        FileUpRead = RMAP_EVENT_FILE_UP_READ "i_mmap_unlock_read",
         /// A walk leaves folio `object` with `other` references; `flags` are the bits of
         /// [`FolioFound`](super::FolioFound).
         Left = RMAP_EVENT_LEFT "left",
@@ -318,6 +324,10 @@ impl fmt::Display for Event {
                 let stat = NodeStat::from_u8(self.arg).map_or("?", NodeStat::name);
                 write!(f, "{stat} {:+}", self.object.cast_signed())
             }
+            EventKind::FileTrylock => {
+                write!(f, "{kind} file {} {}", self.object, if self.flags == 1 { "taken" } else { "busy" })
+            }
+            EventKind::FileDownRead | EventKind::FileUpRead => write!(f, "{kind} file {}", self.object),
             EventKind::Mlock | EventKind::Munlock => write!(f, "{kind} folio{}", self.object),
             EventKind::Visit => write!(f, "visit vma{} {:#x}", self.object, self.other),
             EventKind::Entry => {
@@ -339,7 +349,7 @@ impl fmt::Display for Event {
                 write!(f, "slot {} {how}", self.object)
             }
             EventKind::Left => {
-                let found = FolioFound { bits: self.flags.into(), references: self.other, slot: 0 };
+                let found = FolioFound { bits: self.flags.into(), references: self.other, ..FolioFound::default() };
                 write!(f, "folio{} left with {found}", self.object)
             }
             EventKind::Warn | EventKind::Bug | EventKind::Oops => write!(f, "{kind}"),

@@ -54,6 +54,9 @@ pub struct FolioId(pub u32);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct MmId(pub u8);
 
+/// Files from this number on are of a file system that is not told of the first write to a page.
+pub const FILES_NOT_TOLD: u32 = abi::RMAP_FILES_NOT_TOLD as u32;
+
 /// How many processes can exist at once.
 pub const MAX_PROCESSES: usize = abi::RMAP_MAX_PROCESSES as usize;
 
@@ -123,6 +126,8 @@ impl VmaAttributes {
     pub const NORESERVE: u64 = abi::RMAP_VMA_NORESERVE;
     /// `VM_LOCKED`
     pub const LOCKED: u64 = abi::RMAP_VMA_LOCKED;
+    /// `VM_SHARED`
+    pub const SHARED: u64 = abi::RMAP_VMA_SHARED;
 
     /// The flags that `anon_vma_compatible()` ignores.
     pub const IGNORED: u64 = Self::READ | Self::WRITE | Self::EXEC | Self::SOFTDIRTY;

@@ -123,6 +123,10 @@ pub struct FolioFound {
     pub references: u32,
     /// The slot of the swap device of its first page, if it is in the swap cache; otherwise 0.
     pub slot: u32,
+    /// Number of the file that it is a page of, from 1; 0: of none.
+    pub file: u32,
+    /// Its page offset in the file; 0 of no file.
+    pub index: u64,
 }
 
 impl FolioFound {
@@ -156,6 +160,9 @@ impl fmt::Display for FolioFound {
             (Self::PINNED, " pinned"),
         ];
         names.iter().filter(|(bit, _)| self.has(*bit)).try_for_each(|(_, name)| f.write_str(name))?;
-        if self.slot != 0 { write!(f, " slot {}", self.slot) } else { Ok(()) }
+        if self.slot != 0 {
+            write!(f, " slot {}", self.slot)?;
+        }
+        if self.file != 0 { write!(f, " file {} page {:#x}", self.file - 1, self.index) } else { Ok(()) }
     }
 }

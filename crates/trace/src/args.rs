@@ -48,12 +48,14 @@ pub enum Form {
     Held(&'static str),
 }
 
-/// The words of new memory; [`GROWS`] and [`NORESERVE`] are their numbers.
-const SORTS: &[&str] = &["grows", "noreserve"];
+/// The words of new memory; [`GROWS`], [`NORESERVE`] and [`SHARED`] are their numbers.
+const SORTS: &[&str] = &["grows", "noreserve", "shared"];
 /// `grows`
 pub(super) const GROWS: u8 = 1;
 /// `noreserve`
 pub(super) const NORESERVE: u8 = 2;
+/// `shared`
+pub(super) const SHARED: u8 = 3;
 
 const ADVICE: &[&str] = &["dontfork", "dofork", "wipeonfork", "keeponfork"];
 const MODES: &[&str] = &["locked", "trylock", "contended"];
@@ -95,7 +97,7 @@ pub(super) enum Arg {
     ExclusivePage,
     /// A page of writable anonymous memory that was not written to.
     EmptyPage,
-    /// Whether new memory grows down, or is not accounted.
+    /// Whether new memory grows down, or is not accounted, or is shared.
     Sort,
     /// The file of new memory.
     File,
@@ -115,10 +117,14 @@ pub(super) enum Arg {
     Mode,
     /// A pin that is held.
     Pin,
-    /// A page that was written to, while there is a free migration.
+    /// A page with an anonymous frame, while there is a free migration.
     MigratedPage,
     /// A migration that has begun.
     Migration,
+    /// A page of shared memory that a frame is mapped at.
+    SharedPage,
+    /// A page that a frame is mapped at.
+    PresentPage,
 }
 
 impl Arg {
@@ -132,6 +138,8 @@ impl Arg {
             | Arg::WrittenPage
             | Arg::PinnedPage
             | Arg::MigratedPage
+            | Arg::SharedPage
+            | Arg::PresentPage
             | Arg::ExclusivePage => Form::Page,
             Arg::FreeRange | Arg::MappedRange | Arg::WholeRange | Arg::MovedRange | Arg::ResizedRange => Form::Range,
             Arg::Target | Arg::EmptyPage => Form::Place,

@@ -15,6 +15,8 @@ pub struct MemoryKind {
     pub noreserve: bool,
     /// `VM_LOCKED`
     pub locked: bool,
+    /// `VM_SHARED`
+    pub shared: bool,
 }
 
 /// What an operation that succeeds does to the memory of its process. Ranges are a first page and one past the last.

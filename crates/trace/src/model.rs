@@ -8,7 +8,7 @@
 mod bits;
 mod space;
 
-use super::args::{Arg, Args, Form, GROWS, NORESERVE};
+use super::args::{Arg, Args, Form, GROWS, NORESERVE, SHARED};
 use super::op::{Advice, Fails, OpSet};
 use bits::{draw_one, modulo, ones, runs, undraw_one};
 use rmap_seam::MAX_PROCESSES;
@@ -125,11 +125,14 @@ impl TraceModel {
         let space = self.space(p);
         match arg {
             Arg::FreeRange => self.window & !space.mapped,
-            Arg::WrittenPage => space.written(),
+            Arg::WrittenPage => space.anonymous(),
             Arg::PinnedPage if self.pins == u16::MAX => 0,
             Arg::MigratedPage if self.migrations == u16::MAX => 0,
-            Arg::PinnedPage | Arg::MigratedPage => space.written(),
+            Arg::PinnedPage => space.written(),
+            Arg::MigratedPage => space.anonymous(),
+            Arg::PresentPage => space.present(),
             Arg::ExclusivePage => space.exclusive(),
+            Arg::SharedPage => space.map_shared(),
             Arg::EmptyPage => space.empty(),
             Arg::GrowingPage => space.growing(self.window),
             _ => space.mapped,
@@ -171,6 +174,12 @@ impl TraceModel {
         (home, runs(self.window & !space.mapped, len), anywhere)
     }
 
+    /// Which word new memory has: from above, so that a record of `grows` keeps its meaning. What is shared is of a file.
+    fn sort(&self, fields: &Args) -> u8 {
+        let shared = self.set == OpSet::Pages && fields.number > NO_FILE;
+        [0, if shared { SHARED } else { 0 }, NORESERVE, GROWS][usize::from(fields.word & 3)]
+    }
+
     /// Which of a walk's or a range's words are possible: the one that a word turns into.
     fn word(&self, arg: Arg, args: &Args, word: u8) -> u8 {
         let space = self.space(args.p);
@@ -196,7 +205,13 @@ impl TraceModel {
                 Arg::NewProcess => {
                     args.q = draw_one(u64::from(self.processes & !self.alive), u64::from(fields.q))? as u8;
                 }
-                Arg::MappedPage | Arg::WrittenPage | Arg::PinnedPage | Arg::MigratedPage | Arg::ExclusivePage => {
+                Arg::MappedPage
+                | Arg::WrittenPage
+                | Arg::PinnedPage
+                | Arg::MigratedPage
+                | Arg::SharedPage
+                | Arg::PresentPage
+                | Arg::ExclusivePage => {
                     args.a = WINDOW_START + draw_one(self.pages(arg, args.p), fields.a)?;
                 }
                 Arg::GrowingPage => {
@@ -249,7 +264,7 @@ impl TraceModel {
                 Arg::Sort | Arg::Read | Arg::Touch | Arg::Access | Arg::Advice | Arg::DontUnmap | Arg::Mode => {
                     let word = match arg.form() {
                         // From above, so that a record of `grows` keeps its meaning.
-                        Form::Optional(_) if arg == Arg::Sort => [0, 0, NORESERVE, GROWS][usize::from(fields.word & 3)],
+                        Form::Optional(_) if arg == Arg::Sort => self.sort(&fields),
                         Form::Optional(words) => (fields.word & 3).saturating_sub(3 - words.len() as u8),
                         Form::Word(words) => fields.word & (words.len() as u8 - 1),
                         _ => 0,
@@ -284,7 +299,13 @@ impl TraceModel {
                 Arg::NewProcess => {
                     fields.q = undraw_one(u64::from(self.processes & !self.alive), u64::from(args.q))? as u8;
                 }
-                Arg::MappedPage | Arg::WrittenPage | Arg::PinnedPage | Arg::MigratedPage | Arg::ExclusivePage => {
+                Arg::MappedPage
+                | Arg::WrittenPage
+                | Arg::PinnedPage
+                | Arg::MigratedPage
+                | Arg::SharedPage
+                | Arg::PresentPage
+                | Arg::ExclusivePage => {
                     fields.a = undraw_one(self.pages(arg, p), place(args.a)?)?;
                 }
                 Arg::GrowingPage => {
@@ -330,7 +351,7 @@ impl TraceModel {
                 Arg::Migration => fields.number = undraw_one(self.migrations.into(), u64::from(args.number))? as u8,
                 Arg::Sort | Arg::Read | Arg::Touch | Arg::Access | Arg::Advice | Arg::DontUnmap | Arg::Mode => {
                     fields.word = match arg.form() {
-                        Form::Optional(_) if arg == Arg::Sort => [0, 3, 2][usize::from(args.word)],
+                        Form::Optional(_) if arg == Arg::Sort => [0, 3, 2, 1][usize::from(args.word & 3)],
                         Form::Optional(words) if args.word != 0 => args.word + 3 - words.len() as u8,
                         _ => args.word,
                     };
@@ -374,6 +395,8 @@ impl TraceModel {
         let fails = if full { fails.within(PREPARE_ATTEMPTS) } else { !fails.is_never() };
         if legal && (!fails || space.is_prepared(place)) {
             space.write(place, full);
+        } else if x.word != 0 && bit & space.mapped != 0 {
+            space.read(place);
         }
     }
 
@@ -492,6 +515,20 @@ impl TraceModel {
             && (!fails.within(PREPARE_ATTEMPTS) || space.is_prepared(to))
         {
             space.uffd_move(from, to);
+        }
+    }
+
+    /// `dontneed`
+    pub(super) fn dontneed(&mut self, x: Args) {
+        if let Some((space, _)) = self.living(x.p) {
+            space.dontneed(x.a, x.b);
+        }
+    }
+
+    /// `swapout`: what stays mapped, as it is pinned or locked, is not known here.
+    pub(super) fn swap_out(&mut self, x: Args) {
+        if let (Some((space, _)), Some(place)) = (self.living(x.p), place_of(x.a)) {
+            space.swap_out(place);
         }
     }
 

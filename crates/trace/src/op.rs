@@ -40,7 +40,7 @@ pub const MAX_PINS: u8 = 16;
 macro_rules! for_each_operation {
     ($define:ident) => {
         $define! {
-            /// `map p A..B [grows|noreserve] [file N]`: new private memory, readable and writable.
+            /// `map p A..B [grows|noreserve|shared] [file N]`: new memory, readable and writable.
             Map RMAP_OP_MAP map {
                 /// Whose.
                 mm: MmId;
@@ -52,6 +52,9 @@ macro_rules! for_each_operation {
                 grows: bool,
                 /// Whether it is not accounted (`MAP_NORESERVE`). Memory that grows down is always accounted.
                 noreserve: bool,
+                /// Whether it is shared with whoever maps the file (`MAP_SHARED`); otherwise private. Needs a file, and the
+                /// kernel's own page-table code.
+                shared: bool,
                 /// The file, below [`MAX_FILES`]; none: anonymous memory. The page offset in the file is `start`,
                 /// so that neighbours may merge.
                 file: Option<u8>,
@@ -244,6 +247,13 @@ macro_rules! for_each_operation {
             /// `migrate-begin p A`: the folio at A begins to go to other frames: `try_to_migrate()`. The migration gets the
             /// lowest free number below [`MAX_PINS`].
             MigrateBegin RMAP_OP_MIGRATE_BEGIN migrate_begin {
+                /// Whose.
+                mm: MmId;
+                /// Which page.
+                page: u64,
+            },
+            /// `clean p A`: the folio at A, which is of a file, is written back to it: `folio_mkclean()`.
+            Clean RMAP_OP_CLEAN clean {
                 /// Whose.
                 mm: MmId;
                 /// Which page.

@@ -38,6 +38,8 @@ pub struct PageEntry {
     pub writable: bool,
     /// `pte_dirty()`
     pub dirty: bool,
+    /// `pte_young()`
+    pub accessed: bool,
 }
 
 /// The counters of an mm.
@@ -76,6 +78,8 @@ pub struct Frame {
     pub locked: bool,
     /// It is a page of a file.
     pub file: bool,
+    /// Of a file whose file system is not told of the first write to a page.
+    pub not_told: bool,
     /// It is in the swap cache.
     pub swapcache: bool,
     /// The mapping and index of its folio are those that the calls told of last.
@@ -92,6 +96,8 @@ pub struct Frame {
     pub dirty: bool,
     /// What is in it: a number that every write changes, or 0.
     pub content: u64,
+    /// Of a page of a file: what is stored there. Otherwise 0.
+    pub stored: u64,
     /// How many operations have pinned its folio.
     pub pins: u64,
     /// A migration of its folio has begun, from it or to it.

@@ -6,9 +6,12 @@ use rmap_seam::MmId;
 /// How many there are.
 const SCENES: u32 = 4;
 
+/// One of those that want the operations on pages.
+const SHARED_FILE: u32 = SCENES + 1;
+
 /// How many of a set of operations: the last ones want the operations on pages.
 pub(super) fn scenes(set: OpSet) -> u32 {
-    if set == OpSet::Pages { SCENES + 1 } else { SCENES }
+    if set == OpSet::Pages { SCENES + 2 } else { SCENES }
 }
 
 /// One of them (below [`scenes`]), in the process, from the page on; it takes less than 64 pages. `number` chooses among its
@@ -36,6 +39,45 @@ pub(super) fn scene(which: u32, mm: MmId, child: Option<MmId>, page: u64, number
             ops.push(OpKind::SwapOut { mm, page: start + u64::from(number >> 8 & 3) });
             ops
         }
+        // A page of a file is shared by mappings of two processes, one of which may be private, and is written to and written
+        // back in turn.
+        SHARED_FILE => {
+            let other = child.unwrap_or(mm);
+            let end = page + 2;
+            let file = Some((number % 4) as u8);
+            let fault = |mm, write: bool| OpKind::Fault { mm, page, read: !write, order: 0 };
+            let mut ops = vec![
+                OpKind::Unmap { mm, start: page, end },
+                OpKind::Map { mm, start: page, end, grows: false, noreserve: false, shared: true, file },
+                fault(mm, number & 4 != 0),
+            ];
+            ops.extend(child.map(|child| OpKind::Fork { parent: mm, child }));
+            if number & 24 == 0 && other != mm {
+                ops.push(OpKind::Unmap { mm: other, start: page, end });
+                ops.push(OpKind::Map {
+                    mm: other,
+                    start: page,
+                    end,
+                    grows: false,
+                    noreserve: false,
+                    shared: false,
+                    file,
+                });
+            }
+            ops.push(fault(other, number & 32 != 0));
+            ops.push(OpKind::Clean { mm, page });
+            ops.push(fault(if number & 64 != 0 { mm } else { other }, true));
+            ops.push(match number >> 7 & 3 {
+                0 => OpKind::Migrate { mm, page },
+                1 => OpKind::Age { mm, page },
+                2 => OpKind::Protect { mm, start: page, end: page + 1, write: false },
+                _ => OpKind::Move { mm, start: page, end: page + 1, to: page + 8, dontunmap: false },
+            });
+            ops.extend((number >> 9 & 1 != 0).then_some(OpKind::Clean { mm: other, page }));
+            ops.push(OpKind::SwapOut { mm: other, page });
+            ops.push(fault(other, false));
+            ops
+        }
         // A touched VMA moves in between two that nobody touched, or beside one.
         0 => {
             let (middle, away) = (page + 1, page + 8);
@@ -51,7 +93,8 @@ pub(super) fn scene(which: u32, mm: MmId, child: Option<MmId>, page: u64, number
         1 => {
             let low = u64::from(number % 4);
             let (start, up) = (low, low + 16);
-            let stack = OpKind::Map { mm, start, end: start + 1, grows: true, noreserve: false, file: None };
+            let stack =
+                OpKind::Map { mm, start, end: start + 1, grows: true, noreserve: false, shared: false, file: None };
             let clear = OpKind::Unmap { mm, start: up - 8, end: up + 1 };
             vec![
                 stack,

@@ -2,7 +2,7 @@
 //! model, and what it must have done. To add an operation, write its declaration in `op.rs`, a row of [`OPERATIONS`] here, and
 //! an arm of [`OpKind::split`].
 
-use super::args::{Arg, Args, Form, GROWS, NORESERVE};
+use super::args::{Arg, Args, Form, GROWS, NORESERVE, SHARED};
 use super::meaning::{Meaning, MemoryKind};
 use super::model::TraceModel;
 use super::op::{Advice, Fails, Op, OpKind, OpSet};
@@ -39,7 +39,7 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// How it is written: `map p A..B [grows|noreserve] [file N]`.
+    /// How it is written: `map p A..B [grows|noreserve|shared] [file N]`.
     pub fn usage(&self) -> String {
         let mut usage = self.keyword.to_string();
         for arg in self.args {
@@ -129,9 +129,10 @@ const MIGRATE: usize = 23;
 const LAZYFREE: usize = 24;
 const MIGRATE_BEGIN: usize = 25;
 const MIGRATE_END: usize = 26;
+const CLEAN: usize = 27;
 
 /// How many operations there are.
-pub const OPERATION_COUNT: usize = 27;
+pub const OPERATION_COUNT: usize = 28;
 
 /// Every operation. The index of a row is its number in an exact record, so rows may be appended and never reordered.
 pub static OPERATIONS: [Operation; OPERATION_COUNT] = TABLE;
@@ -139,7 +140,7 @@ pub static OPERATIONS: [Operation; OPERATION_COUNT] = TABLE;
 /// [`OPERATIONS`] as a constant, for what is computed at compile time.
 pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
     operation! {
-        "map", "new private memory, anonymous or of a file, that grows down, or is not accounted",
+        "map", "new memory, anonymous or of a file, that grows down, or is not accounted, or is shared",
         args: [Process, FreeRange, Sort, File],
         small: true,
         weights: [4, 4, 4],
@@ -150,13 +151,15 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
             end: x.b,
             grows: x.word == GROWS,
             noreserve: x.word == NORESERVE,
+            shared: x.word == SHARED,
             file: x.number.checked_sub(1),
         },
         user: |x| {
             let file = x.number.checked_sub(1);
-            let [private, anonymous, grows, noreserve, in_place] =
-                constants![MAP_PRIVATE, MAP_ANONYMOUS, MAP_GROWSDOWN, MAP_NORESERVE, MAP_FIXED_NOREPLACE];
-            let mut flags = vec![private];
+            let [private, shared] = constants![MAP_PRIVATE, MAP_SHARED];
+            let [anonymous, grows, noreserve, in_place] =
+                constants![MAP_ANONYMOUS, MAP_GROWSDOWN, MAP_NORESERVE, MAP_FIXED_NOREPLACE];
+            let mut flags = vec![if x.word == SHARED { shared } else { private }];
             flags.extend(file.is_none().then_some(anonymous));
             flags.extend((x.word == GROWS).then_some(grows));
             flags.extend((x.word == NORESERVE).then_some(noreserve));
@@ -170,7 +173,8 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         means: |x| {
             // The offset in a file is that of the first page's number.
             let file = x.number.checked_sub(1).map(|_| 0);
-            let how = MemoryKind { writable: true, file, noreserve: x.word == NORESERVE, ..MemoryKind::default() };
+            let (noreserve, shared) = (x.word == NORESERVE, x.word == SHARED);
+            let how = MemoryKind { writable: true, file, noreserve, shared, ..MemoryKind::default() };
             Meaning::New(x.a, x.b, how)
         },
         effect: |model, x, fails| model.map(x, fails),
@@ -403,7 +407,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
     },
     operation! {
         "touch", "the hardware marks the entry of the page at A accessed, and dirty",
-        args: [Process, WrittenPage, Touch],
+        args: [Process, PresentPage, Touch],
         small: false,
         weights: [0, 0, 2],
         instead: FAULT,
@@ -421,11 +425,11 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         build: |x| OpKind::DontNeed { mm: MmId(x.p), start: x.a, end: x.b },
         user: |x| SystemCall::on_range(system_call!(SYS_madvise), x.a, x.b, &constants![MADV_DONTNEED]),
         means: |_| Meaning::Other,
-        effect: |_, _, _| (),
+        effect: |model, x, _| model.dontneed(x),
     },
     operation! {
         "age", "reclaim asks who used the folio at A",
-        args: [Process, MappedPage],
+        args: [Process, PresentPage],
         small: false,
         weights: [0, 0, 1],
         instead: FAULT,
@@ -436,18 +440,18 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
     },
     operation! {
         "swapout", "reclaim takes the folio at A out of memory: to the swap device, or out of the page cache",
-        args: [Process, MappedPage],
+        args: [Process, PresentPage],
         small: false,
         weights: [0, 0, 3],
         instead: FAULT,
         build: |x| OpKind::SwapOut { mm: MmId(x.p), page: x.a },
         user: |x| SystemCall::on_range(system_call!(SYS_madvise), x.a, x.a + 1, &constants![MADV_PAGEOUT]),
         means: |_| Meaning::Other,
-        effect: |_, _, _| (),
+        effect: |model, x, _| model.swap_out(x),
     },
     operation! {
         "migrate", "the folio at A goes to other frames",
-        args: [Process, MappedPage],
+        args: [Process, PresentPage],
         small: false,
         weights: [0, 0, 2],
         instead: FAULT,
@@ -489,6 +493,17 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         means: |_| Meaning::Other,
         effect: |model, x, _| model.end_migration(x.number),
     },
+    operation! {
+        "clean", "the folio at A, which is of a file, is written back",
+        args: [Process, SharedPage],
+        small: false,
+        weights: [0, 0, 2],
+        instead: MAP,
+        build: |x| OpKind::Clean { mm: MmId(x.p), page: x.a },
+        user: |_| UserAction::None("clean (writeback of one page is not asked for by its address)"),
+        means: |_| Meaning::Other,
+        effect: |_, _, _| (),
+    },
 ];
 
 /// The modes of a walk: none of [`MODES`], then each.
@@ -525,7 +540,7 @@ impl TraceModel {
 impl OpKind {
     /// `map p A..B`
     pub fn map(mm: MmId, start: u64, end: u64) -> OpKind {
-        OpKind::Map { mm, start, end, grows: false, noreserve: false, file: None }
+        OpKind::Map { mm, start, end, grows: false, noreserve: false, shared: false, file: None }
     }
 
     /// `fault p A`
@@ -540,13 +555,10 @@ impl OpKind {
         let range = |mm: MmId, start, end| Args { p: mm.0, a: start, b: end, ..Args::default() };
         let page = |mm: MmId, page| Args { p: mm.0, a: page, ..Args::default() };
         match *self {
-            OpKind::Map { mm, start, end, grows, noreserve, file } => {
+            OpKind::Map { mm, start, end, grows, noreserve, shared, file } => {
                 let number = file.map_or(0, |file| file.saturating_add(1));
-                let word = match (grows, noreserve) {
-                    (true, _) => GROWS,
-                    (false, true) => NORESERVE,
-                    (false, false) => 0,
-                };
+                let words = [(grows, GROWS), (noreserve, NORESERVE), (shared, SHARED)];
+                let word = words.into_iter().find(|(said, _)| *said).map_or(0, |(_, word)| word);
                 (MAP, Args { word, number, ..range(mm, start, end) })
             }
             OpKind::Fault { mm, page: a, read, order } => {
@@ -580,6 +592,7 @@ impl OpKind {
             OpKind::Migrate { mm, page: a } => (MIGRATE, page(mm, a)),
             OpKind::LazyFree { mm, start, end } => (LAZYFREE, range(mm, start, end)),
             OpKind::MigrateBegin { mm, page: a } => (MIGRATE_BEGIN, page(mm, a)),
+            OpKind::Clean { mm, page: a } => (CLEAN, page(mm, a)),
             OpKind::MigrateEnd { migration } => (MIGRATE_END, Args { number: migration, ..Args::default() }),
         }
     }
@@ -637,7 +650,7 @@ impl OpKind {
     /// Whether it needs the kernel's own page-table code.
     pub fn needs_page_tables(&self) -> bool {
         let (row, args) = self.split();
-        OPERATIONS[row].needs_page_tables() || row == FAULT && args.number > 0
+        OPERATIONS[row].needs_page_tables() || row == FAULT && args.number > 0 || row == MAP && args.word == SHARED
     }
 
     /// Which row of [`OPERATIONS`] it is: an index for statistics.

@@ -122,6 +122,11 @@ pub struct Mapped {
 }
 
 impl Mapped {
+    /// `VM_SHARED`
+    pub fn is_shared(&self) -> bool {
+        u64::from(self.flags) & rmap_seam::VmaAttributes::SHARED != 0
+    }
+
     /// Whether it has an anon_vma.
     pub fn faulted(&self) -> bool {
         self.anon_vma.is_some()

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Stand-in: a file is plain, mapped privately, and has no operation of its own. Its tree of VMAs is
- * the kernel's own, cut; the lock of that is not observed.
+ * Stand-in: a file is plain, and has no operation of its own. Its tree of VMAs is the kernel's own,
+ * cut; the lock of that is observed by the page-table code alone, when it is taken for reading.
  */
 #ifndef _LINUX_FS_H
 #define _LINUX_FS_H
@@ -17,6 +17,7 @@ struct address_space {
 	unsigned long flags;
 	gfp_t gfp_mask;
 	const struct address_space_operations *a_ops;
+	uint32_t readers;		/* of the lock of the tree */
 #endif
 };
 

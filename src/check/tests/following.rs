@@ -8,8 +8,15 @@ use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, Fail, Function, Gfp,
 use crate::trace::{Mapped, MmCounts, OpKind, PageEvent, Request, VmaLayer};
 
 const RANGE: VmaRange = VmaRange { start: 0x10, end: 0x14, pgoff: 0x10 };
-const MAP: OpKind =
-    OpKind::Map { mm: MmId(0), start: RANGE.start, end: RANGE.end, grows: false, noreserve: false, file: None };
+const MAP: OpKind = OpKind::Map {
+    mm: MmId(0),
+    start: RANGE.start,
+    end: RANGE.end,
+    grows: false,
+    noreserve: false,
+    shared: false,
+    file: None,
+};
 const ZAP: PageEvent = PageEvent::Zap { mm: MmId(0), start: RANGE.start, end: RANGE.end };
 
 fn map() -> Vec<ScriptedCall> {

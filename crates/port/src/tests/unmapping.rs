@@ -7,9 +7,9 @@ use rmap_seam::{
 
 const FOLIO: FolioId = FolioId(32);
 const OTHER: FolioId = FolioId(64);
-const FOUND: FolioFound = FolioFound { bits: FolioFound::SWAPBACKED, references: 2, slot: 0 };
+const FOUND: FolioFound = FolioFound { bits: FolioFound::SWAPBACKED, references: 2, slot: 0, file: 0, index: 0 };
 const IN_SWAP_CACHE: FolioFound =
-    FolioFound { bits: FolioFound::SWAPBACKED | FolioFound::SWAPCACHE, references: 3, slot: 5 };
+    FolioFound { bits: FolioFound::SWAPBACKED | FolioFound::SWAPCACHE, references: 3, slot: 5, file: 0, index: 0 };
 const PAGE: u64 = 17;
 
 fn event(kind: EventKind, arg: u8, flags: u16, object: u32, other: u32) -> Event {
@@ -91,7 +91,7 @@ fn a_lazily_freed_page_goes_unless_it_was_written_to_or_is_referenced() {
         let (mut world, _) = mapped(revision, 0);
         let bits = Entry::PRESENT | if dirty { Entry::DIRTY } else { 0 };
         set(&mut world, 0, PAGE, entry(bits, FOLIO.0));
-        let found = FolioFound { bits: 0, references, slot: 0 };
+        let found = FolioFound { bits: 0, references, ..FolioFound::default() };
         world.call(Call::TryToUnmap { folio: FOLIO, flags: WalkFlags(0), found });
         let left = world.port.events().last().unwrap();
         let gone = u32::from(goes);
@@ -102,7 +102,7 @@ fn a_lazily_freed_page_goes_unless_it_was_written_to_or_is_referenced() {
 
 #[test]
 fn entries_of_a_lazily_freed_large_folio_go_together_where_they_are_alike() {
-    let found = FolioFound { bits: 0, references: 5, slot: 0 };
+    let found = FolioFound { bits: 0, references: 5, ..FolioFound::default() };
     for (revision, alike, flushes) in [(V7_3, true, 1), (V7_3, false, 3), (V6_12, true, 4)] {
         let (mut world, _) = mapped(revision, 2);
         if !alike {
@@ -130,7 +130,7 @@ fn migration_and_back_keeps_what_the_entry_said() {
         let there = written(0, PAGE, entry(Entry::MIGRATION | migration, FOLIO.0));
         assert!(world.port.events().contains(&there), "{:?}", world.port.events());
         let left = world.port.events().last().unwrap();
-        let found = FolioFound { bits: left.flags.into(), references: 2, slot: 0 };
+        let found = FolioFound { bits: left.flags.into(), references: 2, ..FolioFound::default() };
         let mapping = world.snapshot().folios[0].clone();
         world.call(Call::FolioAlloc { folio: OTHER, order: 0 });
         let (anon_vma, index) = (mapping.mapping, mapping.index);

@@ -3,7 +3,7 @@
 
 use super::bits::{ones, places};
 use super::{WINDOW_PAGES, WINDOW_START};
-use crate::args::{Args, GROWS, NORESERVE};
+use crate::args::{Args, GROWS, NORESERVE, SHARED};
 use crate::op::Advice;
 
 /// Sets of pages that VMAs differ in: they merge only where these are the same.
@@ -23,10 +23,12 @@ enum Flag {
     NoReserve,
     /// `VM_LOCKED`
     Locked,
+    /// `VM_SHARED`
+    MapShared,
 }
-use Flag::{DontFork, File, File0, File1, Grows, Locked, NoReserve, ReadOnly, Unaccounted, WipeOnFork};
+use Flag::{DontFork, File, File0, File1, Grows, Locked, MapShared, NoReserve, ReadOnly, Unaccounted, WipeOnFork};
 
-const FLAGS: usize = 10;
+const FLAGS: usize = 11;
 
 /// Of a VMA's family: it came by a fork, so that it shares the anon_vmas of its ancestors.
 const FORKED: u8 = 0x80;
@@ -40,6 +42,8 @@ pub(super) struct ModelSpace {
     pub starts: u64,
     /// Those of them that hold an anonymous page.
     written: u64,
+    /// Those of them that a frame is mapped at, unless reclaim took it for the sake of another process.
+    present: u64,
     /// Those of them whose page another process may have too.
     shared: u64,
     flags: [u64; FLAGS],
@@ -71,6 +75,7 @@ impl ModelSpace {
         mapped: 0,
         starts: 0,
         written: 0,
+        present: 0,
         shared: 0,
         flags: [0; FLAGS],
         home: [0; WINDOW_PAGES as usize],
@@ -95,6 +100,46 @@ impl ModelSpace {
     /// Pages of files.
     pub(super) fn of_files(&self) -> u64 {
         self.has(File)
+    }
+
+    /// Pages of shared memory that a frame is mapped at.
+    pub(super) fn map_shared(&self) -> u64 {
+        self.has(MapShared) & self.present
+    }
+
+    /// Pages that a frame is mapped at.
+    pub(super) fn present(&self) -> u64 {
+        self.present
+    }
+
+    /// Pages with an anonymous frame.
+    pub(super) fn anonymous(&self) -> u64 {
+        self.written & self.present
+    }
+
+    /// Pages hold nothing any more.
+    fn drop_pages(&mut self, bits: u64) {
+        self.written &= !bits;
+        self.shared &= !bits;
+        self.present &= !bits;
+    }
+
+    /// `MADV_DONTNEED`, which is refused where pages are locked.
+    pub(super) fn dontneed(&mut self, start: u64, end: u64) {
+        let bits = window_bits(start, end) & self.mapped;
+        if bits & self.has(Locked) == 0 {
+            self.drop_pages(bits);
+        }
+    }
+
+    /// The frame of a page goes to the swap device, or is forgotten.
+    pub(super) fn swap_out(&mut self, place: usize) {
+        self.present &= !bit(place);
+    }
+
+    /// A read fault: of a file, or of what was swapped out. An empty page gets the zero page.
+    pub(super) fn read(&mut self, place: usize) {
+        self.present |= bit(place) & (self.has(File) | self.written);
     }
 
     /// Pages that hold an anonymous page.
@@ -230,7 +275,7 @@ impl ModelSpace {
         let lends = |below: usize, neighbour: usize| {
             let family = self.family[neighbour];
             let alike = |flag: Flag| matches!(self.has(flag) >> below & 3, 0 | 3);
-            let flags = [Unaccounted, Grows, File, File0, File1, DontFork, WipeOnFork, NoReserve, Locked];
+            let flags = [Unaccounted, Grows, File, File0, File1, DontFork, WipeOnFork, NoReserve, Locked, MapShared];
             (self.mapped & bit(neighbour) != 0
                 && family != 0
                 && family & FORKED == 0
@@ -248,8 +293,7 @@ impl ModelSpace {
     pub(super) fn map_plain(&mut self, bits: u64) {
         self.mapped |= bits;
         self.starts |= bits & bits.wrapping_neg();
-        self.written &= !bits;
-        self.shared &= !bits;
+        self.drop_pages(bits);
     }
 
     /// Makes pages a VMA of new memory. Tells whether a neighbour may take it in.
@@ -259,6 +303,7 @@ impl ModelSpace {
         self.flags.iter_mut().for_each(|flag| *flag &= !bits);
         self.set(Grows, bits, x.word == GROWS);
         self.set(NoReserve, bits, x.word == NORESERVE);
+        self.set(MapShared, bits, x.word == SHARED);
         if let Some(file) = x.number.checked_sub(1) {
             self.set(File, bits, true);
             self.set(File0, bits, file & 1 != 0);
@@ -280,13 +325,16 @@ impl ModelSpace {
         }
         self.mapped &= !bits;
         self.starts &= !bits;
-        self.written &= !bits;
-        self.shared &= !bits;
+        self.drop_pages(bits);
         self.split(end);
     }
 
-    /// A write fault, that needs no anon_vma, or gets one if that matters.
+    /// A write fault, that needs no anon_vma, or gets one if that matters. In shared memory the page stays the file's.
     pub(super) fn write(&mut self, place: usize, prepare: bool) {
+        self.present |= bit(place);
+        if self.has(MapShared) & bit(place) != 0 {
+            return;
+        }
         if prepare {
             self.prepare(place);
         }
@@ -315,6 +363,7 @@ impl ModelSpace {
         child.starts &= child.mapped;
         child.written &= child.mapped & !self.has(WipeOnFork);
         child.shared = child.written;
+        child.present &= child.written;
         child.set(Locked, u64::MAX, false);
         for place in places(child.starts) {
             if self.has(WipeOnFork) >> place & 1 != 0 {
@@ -388,6 +437,7 @@ impl ModelSpace {
         self.mapped |= target;
         self.starts |= carry(self.starts) | bit(c);
         self.written |= carry(self.written);
+        self.present |= carry(self.present);
         self.shared |= carry(self.shared);
         for flag in &mut self.flags {
             *flag = *flag & !target | carry(*flag);
@@ -403,8 +453,7 @@ impl ModelSpace {
                 // What stays is not locked any more, and so a VMA of its own.
                 self.lock(start, end, false);
             }
-            self.written &= !from;
-            self.shared &= !from;
+            self.drop_pages(from);
             if self.vma_at(a) == (a, a + len) {
                 self.name(a, 0);
             }
@@ -448,8 +497,7 @@ impl ModelSpace {
             let on = self.flags[at] >> place & 1 != 0;
             self.flags[at] = if on { self.flags[at] | bits } else { self.flags[at] & !bits };
         }
-        self.written &= !bits;
-        self.shared &= !bits;
+        self.drop_pages(bits);
         for new in places(bits) {
             self.family[new] = self.family[place];
             self.home[new] = self.home[place].wrapping_add(new as u8).wrapping_sub(place as u8);
@@ -462,6 +510,7 @@ impl ModelSpace {
         if self.exclusive() & bit(from) != 0 && self.empty() & bit(to) != 0 && locked(from) == locked(to) {
             self.prepare(to);
             self.written = self.written & !bit(from) | bit(to);
+            self.present = self.present & !bit(from) | bit(to);
         }
     }
 }

@@ -81,6 +81,8 @@ migrate p0 0x10 failpage=1
 lazyfree p0 0x10..0x14
 migrate-begin p0 0x10 failpage=1
 migrate-end 3
+map p0 0x20..0x24 shared file 3
+clean p0 0x20
 ";
     let trace = parse(text).unwrap();
     assert_eq!(trace.to_string(), text);
@@ -100,7 +102,7 @@ fn nothing_is_a_trace() {
 #[test]
 fn errors_name_line_column_found_and_wanted() {
     let words = "an operation (map, fault, fork, unmap, exit, protect, advise, move, resize, grow, pin, unpin, walk, \
-                 uffdmove, mlock, munlock, mlockall, munlockall, brk, touch, dontneed, age, swapout, migrate, lazyfree, migrate-begin, migrate-end), or expect";
+                 uffdmove, mlock, munlock, mlockall, munlockall, brk, touch, dontneed, age, swapout, migrate, lazyfree, migrate-begin, migrate-end, clean), or expect";
     let page = "a page number below 0x100000000, decimal or 0x hex";
     for (text, expected) in [
         ("mapp p0 1..2", format!("line 1, column 1: found \"mapp\", expected {words}")),
@@ -109,7 +111,7 @@ fn errors_name_line_column_found_and_wanted() {
         ("exit 3", "line 1, column 6: found \"3\", expected a process, p0 to p15".into()),
         ("exit p+3", "line 1, column 6: found \"p+3\", expected a process, p0 to p15".into()),
         ("fork p0  # p1", "line 1, column 8: found the end of the line, expected q (\"fork p q\")".into()),
-        ("\nmap p0", "line 2, column 7: found the end of the line, expected A..B (\"map p A..B [grows|noreserve] [file N]\")".into()),
+        ("\nmap p0", "line 2, column 7: found the end of the line, expected A..B (\"map p A..B [grows|noreserve|shared] [file N]\")".into()),
         ("map p0 17", "line 1, column 8: found \"17\", expected a range of pages, such as 0x10..0x18".into()),
         ("map p0 0x8..0x4", "line 1, column 13: found \"0x4\", the end must not lie before the start".into()),
         ("map p0 ..4", format!("line 1, column 8: found nothing, expected {page}")),
@@ -129,12 +131,12 @@ fn errors_name_line_column_found_and_wanted() {
         ),
         (
             "map p0 1..2 file 3 grows",
-            "line 1, column 20: found \"grows\", expected fail=, failnode=, failpage= or the end of the line after \"map p A..B [grows|noreserve] \
+            "line 1, column 20: found \"grows\", expected fail=, failnode=, failpage= or the end of the line after \"map p A..B [grows|noreserve|shared] \
              [file N]\""
                 .into(),
         ),
         ("map p0 1..2 file", "line 1, column 17: found the end of the line, expected the number of a file (\"map p A..B \
-             [grows|noreserve] [file N]\")".into()),
+             [grows|noreserve|shared] [file N]\")".into()),
         ("map p0 1..2 file 4", "line 1, column 18: found \"4\", expected a file, 0 to 3".into()),
         ("protect p0 1..2 rx", "line 1, column 17: found \"rx\", expected r or rw".into()),
         ("protect p0 1..2", "line 1, column 16: found the end of the line, expected r|rw (\"protect p A..B r|rw\")".into()),

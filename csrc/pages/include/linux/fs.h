@@ -20,6 +20,11 @@ struct address_space_operations {
 	int unused;
 };
 
+/* The lock of a file's tree of VMAs: csrc/pages/walks.h. */
+static void i_mmap_lock_read(struct address_space *mapping);
+static bool i_mmap_trylock_read(struct address_space *mapping);
+static void i_mmap_unlock_read(struct address_space *mapping);
+
 /* --- No-op --- */
 
 static inline int file_update_time(struct file *file)
@@ -30,17 +35,5 @@ static inline int file_update_time(struct file *file)
 #define IS_SWAPFILE(inode) 0
 #define FMODE_NOREUSE 0u
 
-static inline void i_mmap_lock_read(struct address_space *mapping)
-{
-}
-
-static inline bool i_mmap_trylock_read(struct address_space *mapping)
-{
-	return true;
-}
-
-static inline void i_mmap_unlock_read(struct address_space *mapping)
-{
-}
 
 #endif /* PAGES_LINUX_FS_H */
