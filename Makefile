@@ -5,8 +5,8 @@
 #   make coverage
 #   make cmin [KERNEL=NAME] [VMA=kernel|pages|model]
 #   make corpus-import DIR=PATH [KERNEL=NAME] [VMA=kernel|pages|model]
-#   make review BASE=6.12 PATCHES="series.mbox" | CHANGED=NAME [TIME=60] [VMA=kernel|model] [NAME=BASE-changed]
-#   make prove FIX="fix.mbox" BASE=7.3 [TIME=60] [VMA=kernel|model] [NAME=BASE]
+#   make review BASE=6.12 PATCHES="series.mbox" | CHANGED=NAME [TIME=60] [VMA=kernel|pages|model] [NAME=BASE-changed]
+#   make prove FIX="fix.mbox" BASE=7.3 [TIME=60] [VMA=kernel|pages|model] [NAME=BASE]
 #   make mutants [KERNEL="NAME NAME"] [TIME=SECONDS]
 #   make port-mutants [SHARD=0/60]
 #   make historical

@@ -14,6 +14,7 @@
 //! | `review/observed.rs` | what that was, in words that two references share |
 //! | `review/sites.rs` | which failures an operation can meet, on both |
 //! | `review/semantic.rs` | two states compared |
+//! | `review/page_tables.rs` | the page tables of two states compared |
 //! | `review/class.rs` | the sorts of differences, and how often each was seen |
 //! | `review/side.rs` | one reference with its driver and its oracle |
 //! | `review/pair.rs` | both: an operation, and what is to be said of it |
@@ -24,6 +25,7 @@ mod calls;
 mod class;
 mod explore;
 mod observed;
+mod page_tables;
 mod pair;
 mod semantic;
 mod side;

@@ -4,8 +4,10 @@
 //! | file | what |
 //! | --- | --- |
 //! | `world/key.rs` | one number that is the same for the same state, however its objects and processes are numbered |
+//! | `world/page_words.rs` | what of it is said of page tables |
 
 mod key;
+mod page_words;
 
 #[cfg(test)]
 mod tests;
@@ -13,6 +15,8 @@ mod tests;
 pub use key::Symmetry;
 
 use crate::check::{Driver, Lockstep};
+use crate::trace::{PageEntry, PageTables};
+
 use crate::rmap::{AnonVmaId, AnonVmaState, FolioId, FolioState, MmId, Side, Snapshot, StateError, VmaState};
 
 /// A page of a process that maps a folio.
@@ -50,6 +54,8 @@ pub struct World {
     pub pins: Vec<Option<AnonVmaId>>,
     /// VMAs that live and are of no process: none, at the end of an operation.
     pub stray_vmas: usize,
+    /// What the page tables hold, where the kernel's own code keeps them.
+    pub tables: Option<PageTables>,
 }
 
 impl World {
@@ -62,6 +68,7 @@ impl World {
         lockstep.reference().state(&mut words);
         let Snapshot { vmas, anon_vmas, folios } = Snapshot::decode(&words)?;
         let alive: Vec<MmId> = driver.processes().into_iter().map(|(mm, _)| mm).collect();
+        let tables = driver.page_tables(lockstep).cloned();
         let pages = driver.pages();
         let mut processes: Vec<Process> = alive
             .iter()
@@ -83,7 +90,7 @@ impl World {
             process.vmas.sort_unstable_by_key(|vma| vma.range.start);
         }
         let pins = pages.pins().to_vec();
-        Ok(World { processes, anon_vmas, folios, pins, stray_vmas })
+        Ok(World { processes, anon_vmas, folios, pins, stray_vmas, tables })
     }
 
     /// The anon_vma of that serial, if it lives.
@@ -94,6 +101,13 @@ impl World {
     /// The folio of that number, if it has an anon_vma.
     pub fn folio(&self, id: FolioId) -> Option<&FolioState> {
         self.folios.binary_search_by_key(&id, |f| f.id).ok().map(|i| &self.folios[i])
+    }
+
+    /// The page table entries of a process, where the kernel's own code keeps them.
+    pub fn entries_of(&self, mm: MmId) -> &[PageEntry] {
+        let entries = self.tables.as_ref().map_or(&[][..], |tables| &tables.entries);
+        let first = entries.partition_point(|entry| entry.mm < mm);
+        &entries[first..entries.partition_point(|entry| entry.mm <= mm)]
     }
 
     /// A process that is alive.

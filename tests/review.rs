@@ -96,6 +96,33 @@ fn the_series_changes_the_order_of_chains_and_the_choice_of_what_is_reused() {
     assert_eq!(ops("allocation flags"), Some(3), "{classes:?}");
 }
 
+/// With the kernel's own page-table code.
+#[test]
+fn page_tables_are_compared() {
+    let scope = ["--procs", "2", "--pages", "2", "--depth", "5", "--ops", "20000"];
+    let newest = reference(NEWEST).name;
+    let (verdict, status) = review(newest, newest, "pages", &scope);
+    assert_eq!((status, &verdict["verdict"]), (Some(0), &"equivalent".into()), "{verdict}");
+    let (verdict, status) = review("6.12", "6.12-fork-preallocates", "pages", &scope);
+    assert_eq!((status, &verdict["verdict"]), (Some(3), &"equivalent but for".into()), "{verdict}");
+    // 7.3 drops the swap cache of a page that is one process's alone: do_swap_page(), mm/memory.c.
+    let trace = "map p0 0..1\nfault p0 0\nswapout p0 0\nfault p0 0\n";
+    let of = |changed: &str| tool(&["7.2", changed, "--vma", "pages", "--trace", "-"], trace);
+    assert_eq!(of("7.2").status.code(), Some(0));
+    let output = of(newest);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.code() == Some(1) && said.contains("different folios"), "{said}");
+    assert!(said.contains("in the swap cache"), "{said}");
+}
+
+#[test]
+fn a_walk_that_ends_early_in_another_order_is_no_difference() {
+    let trace = "map p0 0..2\nfault p0 0\nfork p0 p1\nmlock p0 0..1\nswapout p0 0\n";
+    let output = tool(&["7.3", "7.3-updates-in-place", "--vma", "pages", "--trace", "-"], trace);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.code() == Some(3) && said.contains("order of a walk that ends early"), "{said}");
+}
+
 #[test]
 fn other_merges_are_different_vmas() {
     let (verdict, status) = review("6.12", reference(NEWEST).name, "kernel", &["--depth", "0", "--ops", "20000"]);
@@ -126,6 +153,7 @@ fn nonsense_is_refused() {
         &["6.12", "6.12", "--procs", "3"],
         &["6.12", "6.12", "--vma", "model", "--only", "move"],
         &["6.12", "6.12", "--only", "walk"],
+        &["6.12", "6.12", "--only", "swapout"],
     ] {
         assert_eq!(tool(args, "").status.code(), Some(2), "{args:?}");
     }

@@ -5,8 +5,7 @@ use super::lockstep::{Lockstep, LockstepStats};
 use crate::mm::{KernelDriver, Merges, Outcome, SmallDriver, Stats};
 use crate::pages::{AddressSpaces, Pages};
 use crate::rmap::{MmId, Side, VmaId};
-use crate::trace::Watched;
-use crate::trace::{Op, Trace};
+use crate::trace::{Op, PageTables, Trace, Watched};
 
 /// How much one run did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
@@ -40,6 +39,10 @@ pub trait Driver<C: Side, P: Side>: AddressSpaces {
     fn check(&mut self, lockstep: &mut Lockstep<C, P>);
     /// The page tables.
     fn pages(&mut self) -> &mut Pages;
+    /// What the kernel's own page tables hold, where its own code keeps them and they could be read.
+    fn page_tables(&mut self, _lockstep: &mut Lockstep<C, P>) -> Option<&PageTables> {
+        None
+    }
     /// Ends every process.
     fn exit_all(&mut self, lockstep: &mut Lockstep<C, P>);
     /// The processes that are alive, each with its VMAs in order of their addresses.
@@ -96,16 +99,20 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
             lockstep.misdeed(misdeed);
         }
         lockstep.check_pages(KernelDriver::pages(self), self);
-        if let Some((tables, readable)) = self.page_tables() {
+        if let Some((tables, readable)) = KernelDriver::page_tables(self) {
             lockstep.check_page_tables(tables, readable, |mm, page| self.mapped_at(mm, page));
         }
     }
     fn pages(&mut self) -> &mut Pages {
         self.pages_mut()
     }
+    fn page_tables(&mut self, lockstep: &mut Lockstep<C, P>) -> Option<&PageTables> {
+        self.look_at_page_tables(lockstep);
+        KernelDriver::page_tables(self).filter(|(_, readable)| *readable).map(|(tables, _)| tables)
+    }
     fn exit_all(&mut self, lockstep: &mut Lockstep<C, P>) {
         KernelDriver::exit_all(self, lockstep);
-        if self.page_tables().is_some() {
+        if KernelDriver::page_tables(self).is_some() {
             // Nobody else asks what the last exit left.
             lockstep.end_operation();
             self.check(lockstep);

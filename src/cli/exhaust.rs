@@ -37,6 +37,9 @@ struct ScopeArgs {
     /// The operations that are tried, by name, with commas between. Default: map, fault, fork, unmap and exit.
     #[arg(long = "only", value_name = "LIST", value_parser = parse_kinds)]
     kinds: Option<OpKinds>,
+    /// With --vma pages, try each fault also with a folio of this order.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=9))]
+    order: u32,
     /// Count states as different even if they differ only in how processes are numbered.
     #[arg(long)]
     no_symmetry: bool,
@@ -92,14 +95,27 @@ fn parse_kinds(text: &str) -> Result<OpKinds, UnknownOperation> {
     text.parse()
 }
 
+/// That the VMA code has the operations that are asked for.
+pub(super) fn check_kinds(kinds: OpKinds, vma: VmaCode) -> Result<(), Error> {
+    if vma == VmaCode::Model && !kinds.is_small() {
+        return Err(Error::Usage(format!("--only {kinds}: the model does not know all of them")));
+    }
+    match kinds.of_pages() {
+        Some(keyword) if vma != VmaCode::Pages => Err(Error::Usage(format!("--only {keyword}: needs --vma pages"))),
+        _ => Ok(()),
+    }
+}
+
 impl ScopeArgs {
     fn scope(&self, failures: Failures, vma: VmaCode) -> Result<Scope, Error> {
         let kinds = self.kinds.unwrap_or(OpKinds::CORE);
-        if vma == VmaCode::Model && !kinds.is_small() {
-            return Err(Error::Usage(format!("--only {kinds}: the model does not know all of them")));
+        check_kinds(kinds, vma)?;
+        if self.order > 0 && vma != VmaCode::Pages {
+            return Err(Error::Usage(format!("--order {}: needs --vma pages", self.order)));
         }
         let symmetry = if self.no_symmetry { Symmetry::None } else { Symmetry::Processes };
-        Ok(Scope { processes: self.procs, pages: self.pages, depth: self.depth, failures, kinds, symmetry })
+        let (processes, pages, depth, order) = (self.procs, self.pages, self.depth, self.order);
+        Ok(Scope { processes, pages, depth, failures, kinds, symmetry, order })
     }
 }
 
@@ -219,6 +235,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         let mut value = serde_json::json!({
             "kernel": reference.name, "driver": subject.driver, "side": subject.side,
             "procs": scope.processes, "pages": scope.pages, "depth": scope.depth, "ops": scope.kinds.to_string(),
+            "order": scope.order,
             "failures": scope.failures == Failures::All, "finished": matches!(ended, Ended::Finished),
             "depth_done": search.depth_done(), "states": search.states(), "expanded": search.expanded(),
             "states_by_depth": search.levels(), "transitions": counts.transitions, "failing": counts.failing,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::exhaust::Progress;
+use super::exhaust::{self, Progress};
 use super::known_file::KnownArg;
 use super::random::FailRate;
 use super::subject::{self, VmaOption};
@@ -222,7 +222,7 @@ fn write_traces(dir: &Path, verdict: &Verdict) -> Result<Vec<PathBuf>, Error> {
 
 fn scope_of(args: &Args, (processes, pages, depth): (u8, u64, u32)) -> Scope {
     let kinds = args.kinds.unwrap_or(OpKinds::CORE);
-    Scope { processes, pages, depth, failures: Failures::All, kinds, symmetry: Symmetry::Processes }
+    Scope { processes, pages, depth, failures: Failures::All, kinds, symmetry: Symmetry::Processes, order: 0 }
 }
 
 /// What was seen goes into the verdict.
@@ -234,9 +234,7 @@ fn take(explorer: &mut Explorer<Kernel>, verdict: &mut Verdict) {
 }
 
 fn search(args: &Args, references: &References, scope: Scope, verdict: &mut Verdict) -> Result<(), Error> {
-    if references.vma() == VmaCode::Model && !scope.kinds.is_small() {
-        return Err(Error::Usage(format!("--only {}: the model does not know all of them", scope.kinds)));
-    }
+    exhaust::check_kinds(scope.kinds, references.vma())?;
     let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let mut explorers = Vec::new();
     for _ in 0..threads.clamp(1, 64) {

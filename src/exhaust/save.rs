@@ -90,7 +90,7 @@ impl Search {
             processes: self.scope.processes,
             pages: self.scope.pages,
             failures: self.scope.failures == Failures::All,
-            kinds: self.scope.kinds.to_string(),
+            kinds: self.scope.tried(),
             symmetry: self.scope.symmetry == Symmetry::Processes,
             ops: self.ops.iter().map(|op| format!("{op}\n")).collect(),
             levels: self.levels.clone(),
@@ -140,7 +140,7 @@ impl Search {
             ("--procs", head.processes.to_string(), scope.processes.to_string()),
             ("--pages", head.pages.to_string(), scope.pages.to_string()),
             ("--failures", all(head.failures), all(scope.failures == Failures::All)),
-            ("--only", head.kinds.clone(), scope.kinds.to_string()),
+            ("--only", head.kinds.clone(), scope.tried()),
             ("symmetry", head.symmetry.to_string(), (scope.symmetry == Symmetry::Processes).to_string()),
         ];
         if let Some((what, found, wanted)) = same.into_iter().find(|(_, found, wanted)| found != wanted) {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::rmap::{MmId, VmaAttributes};
-use crate::trace::{Advice, OPERATIONS, OpKind};
+use crate::trace::{Advice, OPERATIONS, OpKind, Target};
 use crate::world::{Process, Symmetry, World};
 
 /// The first page of the window.
@@ -34,9 +34,9 @@ pub struct UnknownOperation {
 
 impl OpKinds {
     /// Those that a search knows.
-    const KNOWN: [&str; 13] = [
+    const KNOWN: [&str; 19] = [
         "map", "fault", "fork", "unmap", "exit", "protect", "advise", "move", "pin", "unpin", "uffdmove", "mlock",
-        "munlock",
+        "munlock", "touch", "dontneed", "age", "swapout", "migrate", "lazyfree",
     ];
     /// All that a search knows.
     pub const ALL: OpKinds = OpKinds::of(&OpKinds::KNOWN);
@@ -62,6 +62,12 @@ impl OpKinds {
     /// Whether an operation is in it.
     pub fn has(&self, keyword: &str) -> bool {
         OPERATIONS.iter().position(|row| row.keyword == keyword).is_some_and(|row| self.0 >> row & 1 == 1)
+    }
+
+    /// The first that needs the kernel's own page-table code.
+    pub fn of_pages(&self) -> Option<&'static str> {
+        let rows = OPERATIONS.iter().enumerate().filter(|(row, _)| self.0 >> row & 1 == 1);
+        rows.map(|(_, operation)| operation).find(|row| row.needs_page_tables()).map(|row| row.keyword)
     }
 
     /// Whether the small driver knows them all.
@@ -126,9 +132,19 @@ pub struct Scope {
     pub kinds: OpKinds,
     /// Which states count as one.
     pub symmetry: Symmetry,
+    /// A fault is also tried with a folio of this order, which the kernel's own page-table code may bring in; 0: none.
+    pub order: u32,
 }
 
 impl Scope {
+    /// The operations and the order, as the file of a search has them.
+    pub fn tried(&self) -> String {
+        match self.order {
+            0 => self.kinds.to_string(),
+            order => format!("{} order {order}", self.kinds),
+        }
+    }
+
     /// Everything that the kernel would not refuse in a state, in a fixed order. Of several operations that do the same
     /// (an unmap of more than what is mapped) there is one; of the free process numbers a fork takes the lowest, unless each
     /// number counts for itself.
@@ -138,11 +154,38 @@ impl Scope {
         let free: Vec<MmId> = free.take(if self.symmetry == Symmetry::None { 16 } else { 1 }).collect();
         for process in &world.processes {
             self.of_process(process, &free, &mut ops);
+            if world.tables.is_some() {
+                self.on_pages(process, world, &mut ops);
+            }
         }
         let pins = (0..).zip(&world.pins).filter(|(_, pin)| pin.is_some());
         ops.extend(pins.map(|(pin, _)| OpKind::Unpin { pin }));
         ops.retain(|op| self.kinds.has(op.keyword()));
         ops
+    }
+
+    /// On pages, where the kernel's own code keeps the page tables.
+    fn on_pages(&self, process: &Process, world: &World, ops: &mut Vec<OpKind>) {
+        let mm = process.mm;
+        let window = FIRST_PAGE..FIRST_PAGE + self.pages;
+        let mapped = |page: u64| process.vmas.iter().any(|vma| vma.range.start <= page && page < vma.range.end);
+        for page in window.clone().filter(|&page| mapped(page)) {
+            ops.push(OpKind::Fault { mm, page, read: true, order: 0 });
+            if self.order > 0 {
+                ops.extend([false, true].map(|read| OpKind::Fault { mm, page, read, order: self.order }));
+            }
+        }
+        for entry in world.entries_of(mm).iter().filter(|entry| matches!(entry.target, Target::Frame(_))) {
+            let page = entry.page;
+            let touches = if entry.writable { &[false, true][..] } else { &[false] };
+            ops.extend(touches.iter().map(|&write| OpKind::Touch { mm, page, write }));
+            ops.extend([OpKind::Age { mm, page }, OpKind::SwapOut { mm, page }, OpKind::Migrate { mm, page }]);
+        }
+        for (start, end) in window.clone().flat_map(|start| (start + 1..=window.end).map(move |end| (start, end))) {
+            if (start..end).all(mapped) {
+                ops.extend([OpKind::DontNeed { mm, start, end }, OpKind::LazyFree { mm, start, end }]);
+            }
+        }
     }
 
     fn of_process(&self, process: &Process, free: &[MmId], ops: &mut Vec<OpKind>) {

@@ -22,7 +22,7 @@ fn solo() -> Lockstep<Port, NoPort> {
 
 fn scope(processes: u8, pages: u64, depth: u32) -> Scope {
     let (failures, kinds, symmetry) = (Failures::All, OpKinds::CORE, Symmetry::Processes);
-    Scope { processes, pages, depth, failures, kinds, symmetry }
+    Scope { processes, pages, depth, failures, kinds, symmetry, order: 0 }
 }
 
 fn workers(scope: Scope, threads: usize) -> Vec<Box<dyn Expand>> {

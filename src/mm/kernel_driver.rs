@@ -223,6 +223,13 @@ impl KernelDriver {
         self.pages.read(&self.tables);
     }
 
+    /// Takes them in before the first operation.
+    pub fn look_at_page_tables<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R) {
+        if self.read.is_none() && rmap.has_page_tables() {
+            self.read_page_tables(rmap);
+        }
+    }
+
     /// The kernel's own page tables after the last operation, where its own code keeps them, and whether they could be
     /// read.
     pub fn page_tables(&self) -> Option<(&PageTables, bool)> {

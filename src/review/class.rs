@@ -39,6 +39,8 @@ pub enum BenignDifference {
     AllocationFlags,
     /// Roots are locked and unlocked in another order, or otherwise often.
     Lock,
+    /// A walk comes to the mappings of a folio in another order, and ends where one is locked in memory.
+    WalkOrder,
     /// An allocation that fails is not made by the other, which reuses an anon_vma there.
     EnomemWhereReused(PairSide),
     /// An allocation that fails is not made by the other.
@@ -97,6 +99,7 @@ impl BenignDifference {
             BenignDifference::AllocationCount => "allocation count".into(),
             BenignDifference::AllocationFlags => "allocation flags".into(),
             BenignDifference::Lock => "lock order".into(),
+            BenignDifference::WalkOrder => "order of a walk that ends early".into(),
             BenignDifference::EnomemWhereReused(which) => {
                 format!("ENOMEM of {} where reuse would have succeeded", names.of(which))
             }

@@ -15,8 +15,8 @@ use super::semantic::{self, Colours, Depth, SemanticDifference};
 use super::side::Reviewed;
 use super::sites::{self, Failure};
 use crate::mm::Outcome;
-use crate::rmap::{ENOMEM, Fail, Side, errno_name};
-use crate::trace::{Op, OpKind, Trace};
+use crate::rmap::{ENOMEM, Fail, Side, VmaAttributes, errno_name};
+use crate::trace::{Op, OpKind, PageTotals, Target, Trace};
 use crate::world::{Symmetry, World};
 
 /// Two references in the same state, as far as that is possible.
@@ -196,6 +196,10 @@ impl<S: Side> Pair<S> {
             }
         }
         let reused = reuses(op, &before, &self.worlds);
+        if let Some(orders) = walks_end_apart(op, &before, &self.worlds) {
+            self.note(Class::Except(BenignDifference::WalkOrder), || orders);
+            return None;
+        }
         if self.compare_states(&before, &reused) == Next::Stop {
             return None;
         }
@@ -314,6 +318,28 @@ struct Reused {
     anon_vma: [Option<crate::rmap::AnonVmaId>; 2],
 }
 
+/// The orders of a walk that each side has another of, if it may end before the last mapping, since one of them is locked in
+/// memory, and has left the sides with other page tables.
+fn walks_end_apart(op: &Op, before: &[World; 2], after: &[World; 2]) -> Option<String> {
+    let (OpKind::SwapOut { mm, page } | OpKind::Age { mm, page } | OpKind::Walk { mm, page, .. }) = op.kind else {
+        return None;
+    };
+    let orders = before.each_ref().map(|world| semantic::walk_order(world, mm, page));
+    let [Some(ours), Some(theirs)] = &orders else { return None };
+    let is_locked = |&(mm, start): &Place| {
+        let vma = before[0].process(mm).and_then(|process| process.vmas.iter().find(|vma| vma.range.start == start));
+        vma.is_some_and(|vma| vma.attributes.flags & VmaAttributes::LOCKED != 0)
+    };
+    let apart = ours != theirs && ours.iter().any(is_locked);
+    let [base, changed] = after;
+    if !apart || semantic::compare(base, changed, Depth::Reused).is_none() {
+        return None;
+    }
+    let text =
+        |order: &[Place]| order.iter().map(|(mm, start)| format!("{mm} {start:#x}")).collect::<Vec<_>>().join(", ");
+    Some(format!("the VMAs of the folio at {page:#x} of {mm} are in the order {} and {}", text(ours), text(theirs)))
+}
+
 /// What the VMAs of a new process got.
 fn reuses(op: &Op, before: &[World; 2], after: &[World; 2]) -> Vec<Reused> {
     let OpKind::Fork { child, .. } = op.kind else { return Vec::new() };
@@ -346,11 +372,23 @@ impl Reused {
     }
 }
 
-/// A state without what a fork that failed leaves behind by right: pages that were shared for a while are exclusive no
-/// more.
+/// A state without what a fork or a fault that failed leaves behind by right: pages that were shared for a while are exclusive no
+/// more, nor are their entries; page tables were made, and pages of files read.
 fn undone(world: &World) -> World {
     let mut world = world.clone();
     world.processes.iter_mut().flat_map(|process| &mut process.pages).for_each(|page| page.exclusive = false);
+    if let Some(tables) = &mut world.tables {
+        for entry in &mut tables.entries {
+            entry.writable = false;
+            if let Target::Swap { exclusive, .. } | Target::Migration { exclusive, .. } = &mut entry.target {
+                *exclusive = false;
+            }
+        }
+        tables.frames.retain(|frame| !frame.file || frame.mapcount > 0);
+        tables.frames.iter_mut().for_each(|frame| frame.exclusive = false);
+        tables.mms.iter_mut().for_each(|mm| (mm.table_bytes, mm.tables) = (0, 0));
+        tables.totals = PageTotals::default();
+    }
     world
 }
 

@@ -14,7 +14,8 @@ use std::hash::{Hash, Hasher};
 use rustc_hash::{FxHashMap, FxHasher};
 
 use super::calls::Place;
-use crate::rmap::{AnonVmaId, FolioId, VmaAttributes, VmaState};
+use super::page_tables;
+use crate::rmap::{AnonVmaId, FolioId, MmId, Node, VmaAttributes, VmaId, VmaState};
 use crate::world::{Process, World};
 
 /// How much two states have in common by right.
@@ -70,6 +71,34 @@ pub fn compare(base: &World, changed: &World, depth: Depth) -> Option<SemanticDi
     })
 }
 
+/// In which order a walk of the mappings of a page's folio comes to the VMAs of its anon_vma.
+pub(super) fn walk_order(world: &World, mm: MmId, page: u64) -> Option<Vec<Place>> {
+    let mapped = world.process(mm)?.pages.iter().find(|mapped| mapped.page == page)?;
+    let anon_vma = world.anon_vma(world.folio(mapped.folio)?.mapping?)?;
+    let mut order = Vec::new();
+    in_order(&mut anon_vma.tree.iter(), &mut order);
+    let place = |id: &VmaId| {
+        let of = |process: &Process| {
+            let vma = process.vmas.iter().find(|vma| vma.id == *id)?;
+            Some((process.mm, vma.range.start))
+        };
+        world.processes.iter().find_map(of)
+    };
+    Some(order.iter().filter_map(place).collect())
+}
+
+/// The VMAs of a tree, which is given in preorder, in order.
+fn in_order<'n>(nodes: &mut impl Iterator<Item = &'n Node>, out: &mut Vec<VmaId>) {
+    let Some(node) = nodes.next() else { return };
+    if node.left {
+        in_order(nodes, out);
+    }
+    out.push(node.vma);
+    if node.right {
+        in_order(nodes, out);
+    }
+}
+
 /// VMAs and page tables.
 fn compare_spaces(base: &World, changed: &World) -> Option<SemanticDifference> {
     let state = |what, detail| Some(SemanticDifference::State(what, detail));
@@ -102,6 +131,11 @@ fn compare_spaces(base: &World, changed: &World) -> Option<SemanticDifference> {
     }
     if base.stray_vmas != changed.stray_vmas {
         return state("VMAs of no process", format!("{} and {}", base.stray_vmas, changed.stray_vmas));
+    }
+    if let (Some(ours), Some(theirs)) = (&base.tables, &changed.tables)
+        && let Some(difference) = page_tables::compare(ours, theirs)
+    {
+        return Some(difference);
     }
     let held = |world: &World| world.pins.iter().map(Option::is_some).collect::<Vec<_>>();
     if held(base) != held(changed) {

@@ -12,6 +12,7 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::page_words::{PageNames, entry_bits};
 use super::{Process, World};
 use crate::rmap::{AnonVmaId, FolioId, MmId};
 
@@ -49,6 +50,7 @@ impl World {
         }
         words.push(END);
         words.extend(process.pages.iter().map(|page| page.page * 2 + u64::from(page.exclusive)));
+        words.extend(self.entries_of(process.mm).iter().flat_map(|entry| [entry.page, entry_bits(entry)]));
         words
     }
 
@@ -56,6 +58,7 @@ impl World {
     fn words_in(&self, order: &[&Process]) -> Vec<u64> {
         let mut words = Vec::with_capacity(128);
         let mut names = Names::default();
+        let mut pages = PageNames::default();
         for process in order {
             for vma in &process.vmas {
                 words.extend([vma.range.start, vma.range.end, vma.range.pgoff, vma.attributes.anon_pgoff]);
@@ -68,6 +71,7 @@ impl World {
                 words.extend([page.page, names.folio(page.folio), u64::from(page.exclusive)]);
             }
             words.push(END);
+            pages.process(self, process, &mut words);
         }
         let mut at = 0;
         while let Some(&folio) = names.folios.get(at) {
@@ -90,6 +94,10 @@ impl World {
             at += 1;
         }
         words.extend([self.anon_vmas.len() as u64, self.stray_vmas as u64]);
+        if let Some(tables) = &self.tables {
+            let order: Vec<MmId> = order.iter().map(|process| process.mm).collect();
+            pages.others(tables, &order, &mut words);
+        }
         words
     }
 }
@@ -158,7 +166,7 @@ impl Names {
     }
 }
 
-fn name<T: PartialEq>(names: &mut Vec<T>, id: T) -> u64 {
+pub(super) fn name<T: PartialEq>(names: &mut Vec<T>, id: T) -> u64 {
     let at = names.iter().position(|known| *known == id).unwrap_or_else(|| {
         names.push(id);
         names.len() - 1

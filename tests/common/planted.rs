@@ -346,7 +346,11 @@ impl Workshop {
 
     /// Searches every sequence of a small scope: the signature of what is found, and the operations of its trace.
     pub fn exhaust(&self, hunt: &Hunt) -> Result<(String, usize), String> {
-        let scope = ["--procs", "4", "--pages", "2", "--depth", "7", "--failures", "all", "--json"];
+        let mut scope = vec!["--procs", "4", "--pages", "2", "--depth", "7", "--failures", "all", "--json"];
+        if hunt.vma == "pages" {
+            scope = vec!["--procs", "2", "--pages", "4", "--order", "2", "--depth", "6", "--json"];
+            scope.extend(["--only", "map,fault,fork,unmap,exit,touch,swapout,migrate,lazyfree"]);
+        }
         let mut tool = self.tool("exhaust", hunt);
         let output = tool.args(scope).arg("-o").arg(self.saved(hunt)).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
@@ -359,9 +363,13 @@ impl Workshop {
     }
 
     /// Reviews a fault against the tree that it was planted in: the verdict, and its worst class.
-    pub fn review(&self, base: &str, changed: &str) -> Result<(String, String), String> {
+    pub fn review(&self, base: &str, changed: &str, vma: &str) -> Result<(String, String), String> {
+        let (changed, chosen) = self.shared.get(changed).map_or((changed, 0), |(name, number)| (name, *number));
         let mut tool = Command::new(&self.binary);
-        tool.args(["review", base, changed, "--vma", "model", "--depth", "5", "--ops", "5000", "--json"]);
+        // The kernel's own code is not optimised here.
+        let depth = if vma == "model" { "5" } else { "3" };
+        tool.args(["review", base, changed, "--vma", vma, "--depth", depth, "--ops", "5000", "--json"]);
+        tool.env(CHOSEN, chosen.to_string());
         let output = tool.env_remove("RMAP_KNOWN").output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         let value: serde_json::Value = serde_json::from_str(&said)

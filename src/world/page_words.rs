@@ -1,0 +1,115 @@
+//! The words for the key of a state that say what its page tables hold. Frames and slots of the swap device are named in the order
+//! in which they are first met, as other objects are. What is in a page is no part of it: no code looks at that.
+
+use super::key::name;
+use super::{Process, World};
+use crate::rmap::{LargeCounts, MmId};
+use crate::trace::{Frame, PageEntry, PageTables, Target};
+
+/// Names, in the order in which things are first met.
+#[derive(Default)]
+pub(super) struct PageNames {
+    frames: Vec<u32>,
+    slots: Vec<u32>,
+}
+
+/// What an entry says, but for the frame or slot.
+pub(super) fn entry_bits(entry: &PageEntry) -> u64 {
+    let (kind, exclusive) = match entry.target {
+        Target::Zero => (0, false),
+        Target::Frame(_) => (1, false),
+        Target::Swap { exclusive, .. } => (2, exclusive),
+        Target::Migration { exclusive, .. } => (3, exclusive),
+    };
+    let bits = [exclusive, entry.writable, entry.dirty, entry.accessed];
+    bits.into_iter().fold(kind, |bits, bit| bits << 1 | u64::from(bit))
+}
+
+impl PageNames {
+    /// Of one process: its entries and its counters.
+    pub(super) fn process(&mut self, world: &World, process: &Process, words: &mut Vec<u64>) {
+        let Some(tables) = &world.tables else { return };
+        for entry in world.entries_of(process.mm) {
+            let named = match entry.target {
+                Target::Zero => 0,
+                Target::Frame(frame) | Target::Migration { frame, .. } => name(&mut self.frames, frame),
+                Target::Swap { slot, .. } => name(&mut self.slots, slot),
+            };
+            words.extend([entry.page, entry_bits(entry), named]);
+        }
+        let counts = tables.mms.iter().filter(|counts| counts.mm == process.mm);
+        words.extend(
+            counts.flat_map(|mm| [mm.file, mm.anon, mm.swap, mm.shmem, mm.table_bytes].map(i64::cast_unsigned)),
+        );
+        words.push(u64::MAX);
+    }
+
+    /// Of the frames and slots that were named, then of the others by their numbers.
+    pub(super) fn others(mut self, tables: &PageTables, order: &[MmId], words: &mut Vec<u64>) {
+        let mut slots = 0;
+        let mut frames = 0;
+        for frame in &tables.frames {
+            self.named(tables, order, (&mut frames, &mut slots), words);
+            name(&mut self.frames, frame.frame);
+        }
+        for slot in &tables.slots {
+            self.named(tables, order, (&mut frames, &mut slots), words);
+            name(&mut self.slots, slot.slot);
+        }
+        self.named(tables, order, (&mut frames, &mut slots), words);
+    }
+
+    /// What was named and not said yet; a folio's frames are named together.
+    fn named(
+        &mut self,
+        tables: &PageTables,
+        order: &[MmId],
+        (frames, slots): (&mut usize, &mut usize),
+        words: &mut Vec<u64>,
+    ) {
+        while *frames < self.frames.len() || *slots < self.slots.len() {
+            if let Some(slot) = self.slots.get(*slots).and_then(|&number| tables.slot(number)) {
+                words.extend([slot.count, slot.cached.map_or(0, |frame| 1 + name(&mut self.frames, frame))]);
+            }
+            *slots = (*slots + 1).min(self.slots.len());
+            if let Some(frame) = self.frames.get(*frames).and_then(|&number| tables.frame(number)) {
+                for of_folio in tables.frames_of(frame.head) {
+                    name(&mut self.frames, of_folio.frame);
+                }
+                words.extend([name(&mut self.frames, frame.head), frame_bits(frame), frame.index, frame.pins]);
+                words.extend([frame.references, frame.mapcount].map(i64::cast_unsigned));
+                let large = tables.large.iter().find(|(head, _)| *head == frame.frame);
+                words.extend(large.into_iter().flat_map(|(_, counts)| large_words(counts, order)));
+            }
+            *frames = (*frames + 1).min(self.frames.len());
+        }
+    }
+}
+
+fn frame_bits(frame: &Frame) -> u64 {
+    let bits = [
+        frame.anon,
+        frame.exclusive,
+        frame.swapbacked,
+        frame.locked,
+        frame.file,
+        frame.not_told,
+        frame.swapcache,
+        frame.dirty,
+        frame.migrating,
+        frame.migrated,
+        frame.content == frame.stored,
+    ];
+    bits.into_iter().fold(1, |bits, bit| bits << 1 | u64::from(bit))
+}
+
+/// With the mms that it remembers renamed.
+fn large_words(counts: &LargeCounts, order: &[MmId]) -> Vec<u64> {
+    let mut renamed = *counts;
+    for mm in &mut renamed.mms {
+        if let Some(at) = order.iter().position(|process| u32::from(process.0) + 1 == u32::from(mm.id)) {
+            mm.id = at as u16 + 1;
+        }
+    }
+    renamed.words().into()
+}
