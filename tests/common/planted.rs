@@ -257,11 +257,16 @@ impl Workshop {
                     changed = Texts::of(file, &faulty).not_in(&before, &staging.tree());
                 }
             }
-            if let [(0, Planted { with_vma_code, with_pages, .. })] = faults {
-                let left_out = [(with_vma_code, ONLY_OF_VMA_CODE), (with_pages, ONLY_OF_PAGES)];
-                for (_, file) in left_out.into_iter().filter(|(with, _)| !**with) {
-                    fs::remove_file(staging.tree().join(file)).map_err(|error| error.to_string())?;
-                }
+            // What no test runs is not compiled.
+            let with_vma_code = faults.is_empty() || faults.iter().any(|(_, planted)| planted.with_vma_code);
+            let with_pages = match faults {
+                [] => name == AFTER,
+                faults => faults.iter().any(|(_, planted)| planted.with_pages),
+            };
+            for (_, file) in
+                [(with_vma_code, ONLY_OF_VMA_CODE), (with_pages, ONLY_OF_PAGES)].iter().filter(|(with, _)| !with)
+            {
+                fs::remove_file(staging.tree().join(file)).map_err(|error| error.to_string())?;
             }
             let note = Note { name: name.to_owned(), package: None, changed, ..base.note };
             staging.install(&note).map(drop).map_err(|error| error.to_string())
@@ -367,8 +372,8 @@ impl Workshop {
         let (changed, chosen) = self.shared.get(changed).map_or((changed, 0), |(name, number)| (name, *number));
         let mut tool = Command::new(&self.binary);
         // The kernel's own code is not optimised here.
-        let depth = if vma == "model" { "5" } else { "3" };
-        tool.args(["review", base, changed, "--vma", vma, "--depth", depth, "--ops", "5000", "--json"]);
+        let (depth, ops) = if vma == "model" { ("5", "5000") } else { ("3", "2000") };
+        tool.args(["review", base, changed, "--vma", vma, "--depth", depth, "--ops", ops, "--json"]);
         tool.env(CHOSEN, chosen.to_string());
         let output = tool.env_remove("RMAP_KNOWN").output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
