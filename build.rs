@@ -85,19 +85,17 @@ fn row(recipe: &Recipe, compiler: &Compiler, reference: &Reference, number: usiz
     let layer = layer.and_then(|()| archive(&layer_ops, Unit::Vma, not_counted.is_none()));
     let layer = layer.map(|()| layer_ops.as_str()).map_err(|error| error.to_string());
     let pages_ops = format!("{ops}_pages");
-    let pages = if compiler.mutants().is_some() {
-        // The search for mutants has no operation on pages.
-        Err("a build with mutants has no page-table code".to_owned())
-    } else {
-        let cut = prepared.add_pages().map_err(Into::into);
-        let built = cut.and_then(|()| archive(&pages_ops, Unit::Pages, false));
-        built.map(|()| pages_ops.as_str()).map_err(|error: Box<dyn std::error::Error>| error.to_string())
-    };
+    let pages = prepared.add_pages().map_err(Into::into);
+    let pages = pages.and_then(|()| archive(&pages_ops, Unit::Pages, false));
+    let pages = pages.map(|()| pages_ops.as_str()).map_err(|error: Box<dyn std::error::Error>| error.to_string());
     if compiler.mutants().is_some() {
         let mut texts = vec![compiler.preprocessed(&dir, &ops, Unit::Rmap)?];
         match &layer {
             Ok(ops) => texts.push(compiler.preprocessed(&dir, ops, Unit::Vma)?),
             Err(reason) => println!("cargo::warning={}: no kernel driver: {reason}", reference.name),
+        }
+        if let Ok(ops) = &pages {
+            texts.push(compiler.preprocessed(&dir, ops, Unit::Pages)?);
         }
         let not_understood = prepared.write_mutants(&texts)?;
         not_understood.iter().for_each(|place| println!("cargo::warning={place}: not understood: no mutants"));

@@ -43,7 +43,7 @@ pub(super) struct Args {
     /// How many processes run at once. Default: as many as there are processors.
     #[arg(long)]
     jobs: Option<NonZero<usize>>,
-    /// Hunt only the mutants of this group: rmap or vma.
+    /// Hunt only the mutants of this group: rmap, vma or folio.
     #[arg(long)]
     group: Option<String>,
     /// Hunt only the mutants with these numbers.
@@ -116,10 +116,14 @@ impl Args {
             ops: self.ops,
             seeds: self.seeds,
             small: small && !self.child.kernel_driver_only,
+            pages: group == "folio" || self.child.page_tables,
             fail_per_mille: self.fail_rate.per_mille(),
         }
     }
 }
+
+/// The scores. That of the folio half is hunted where the reference has the kernel's own page-table code.
+const GROUPS: [&str; 3] = ["rmap", "vma", "folio"];
 
 /// The mutants of one reference.
 struct Run<'a> {
@@ -144,7 +148,7 @@ impl Run<'_> {
         let path = args.dir.join(format!("{name}.jsonl"));
         let store = if args.keep_kills { Store::open_kills(&path, &header)? } else { Store::open(&path, &header)? };
         let mut todo = Vec::new();
-        for group in ["rmap", "vma"] {
+        for group in GROUPS {
             let of_group: Vec<&Mutant> = chosen.iter().copied().filter(|mutant| mutant.group == group).collect();
             let modes = [Mode::Lockstep, Mode::Alone];
             let left = of_group.iter().flat_map(|mutant| modes.map(|mode| (*mutant, mode)));
@@ -213,7 +217,7 @@ impl Run<'_> {
         let name = self.reference.name;
         let chosen: Vec<Mutant> = chosen.iter().map(|&mutant| mutant.clone()).collect();
         let mut wrong = Vec::new();
-        for group in ["rmap", "vma"] {
+        for group in GROUPS {
             for (mode, by) in [(Mode::Lockstep, "lockstep"), (Mode::Alone, "invariants alone")] {
                 let score = Score::of(name, &chosen, outcome, equivalents, group, mode);
                 if score.of + score.equivalent == 0 {

@@ -9,7 +9,7 @@ use crate::check::{Finding, Sides};
 use crate::kernel::{Reference, SlabMode};
 use crate::known::{self, KnownFinding};
 use crate::session::{Player, Session, VmaCode};
-use crate::trace::{Mix, Rng, Trace, random_trace};
+use crate::trace::{Mix, OpSet, Rng, Trace, random_trace};
 
 /// What judges.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub struct Budget {
     pub seeds: u32,
     /// Whether the model of the VMA code takes its turn; the kernel's own VMA code always does.
     pub small: bool,
+    /// Whether it is the kernel's own page-table code that runs, in every turn.
+    pub pages: bool,
     /// How many of 1000 operations fail; none: as the mixes have it.
     pub fail_per_mille: Option<u32>,
 }
@@ -43,6 +45,9 @@ pub struct Place {
     pub round: u32,
     /// Whether [`Budget::small`] holds.
     pub small: bool,
+    /// Whether [`Budget::pages`] holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pages: bool,
     /// [`Budget::fail_per_mille`]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fail_per_mille: Option<u32>,
@@ -53,12 +58,17 @@ const LENGTHS: [usize; 3] = [24, 96, 250];
 
 /// How many of 1000 places in traces of untouched memory are scenes.
 const SCENES_PER_MILLE: u32 = 100;
+/// How many of 1000 places are scenes where the kernel's own page-table code runs.
+const PAGE_SCENES_PER_MILLE: u32 = 20;
 /// How many of 1000 operations fail there.
 const FAILING_PER_MILLE: u32 = 250;
 
 impl Place {
     fn kind(self) -> (VmaCode, Mix, SlabMode, usize) {
         let round = self.round as usize;
+        if self.pages {
+            return self.kind_with_pages(round);
+        }
         let mixes = if self.small { 7 } else { 4 };
         let turn = round / mixes;
         let (vma, mix) = match round % mixes {
@@ -78,6 +88,15 @@ impl Place {
         let slab = if turn.is_multiple_of(2) { SlabMode::Reuse } else { SlabMode::Poison };
         let mix = self.fail_per_mille.map_or(mix.clone(), |failing| mix.with_failing(failing));
         (vma, mix, slab, LENGTHS[turn % LENGTHS.len()])
+    }
+
+    fn kind_with_pages(self, round: usize) -> (VmaCode, Mix, SlabMode, usize) {
+        let mixes = Mix::varied(OpSet::Pages);
+        let turn = round / mixes.len();
+        let mix = mixes[round % mixes.len()].clone();
+        let mix = Mix { scenes_per_mille: PAGE_SCENES_PER_MILLE, ..mix };
+        let mix = self.fail_per_mille.map_or(mix.clone(), |failing| mix.with_failing(failing));
+        (VmaCode::Pages, mix, SlabMode::Reuse, LENGTHS[turn % LENGTHS.len()])
     }
 
     /// The trace.
@@ -151,7 +170,8 @@ impl Hunt {
                 if done >= budget.ops {
                     return Ok(None);
                 }
-                let place = Place { seed, round, small: budget.small, fail_per_mille: budget.fail_per_mille };
+                let Budget { small, pages, fail_per_mille, .. } = budget;
+                let place = Place { seed, round, small, pages, fail_per_mille };
                 let trace = place.trace();
                 before(place, trace.ops.len() as u64, done);
                 if let Some(finding) = self.play(place, &trace)? {

@@ -155,7 +155,7 @@ mod tests {
         };
         let killed = Fate::Killed(Kill {
             by: "violate I5".into(),
-            place: Place { seed: 1, round: 0, small: false, fail_per_mille: None },
+            place: Place { seed: 1, round: 0, small: false, pages: false, fail_per_mille: None },
             ops: 3,
             ms: 1,
             trace: "map p0 0x0..0x1\nfault p0 0x0\n".into(),

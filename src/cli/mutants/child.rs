@@ -32,6 +32,8 @@ pub(super) struct Args {
     minimize: bool,
     #[arg(long, hide = true)]
     pub(super) kernel_driver_only: bool,
+    #[arg(long, hide = true)]
+    pub(super) page_tables: bool,
 }
 
 impl Args {

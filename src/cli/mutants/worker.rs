@@ -53,6 +53,9 @@ impl Worker {
         if !self.budget.small {
             command.arg("--kernel-driver-only");
         }
+        if self.budget.pages {
+            command.arg("--page-tables");
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         Ok(command)
     }
@@ -122,8 +125,8 @@ impl Worker {
         }
         let Some((place, ops)) = transcript.at else {
             // It died before the first trace: where the reference is set up.
-            let place =
-                Place { seed: 1, round: 0, small: self.budget.small, fail_per_mille: self.budget.fail_per_mille };
+            let Budget { small, pages, fail_per_mille, .. } = self.budget;
+            let place = Place { seed: 1, round: 0, small, pages, fail_per_mille };
             let by = format!("crash: {} before the first operation", transcript.status);
             return Ok(Fate::Killed(Kill { by, place, ops: 0, ms: transcript.ms, trace: String::new() }));
         };
