@@ -215,6 +215,21 @@ fn what_nobody_wrote_to_since_lazyfree_is_dropped_by_reclaim() {
     }
 }
 
+/// Who runs such a trace without page tables is told what it needs.
+#[test]
+fn without_page_tables_it_is_said_what_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("shared.trace");
+    std::fs::write(&file, "map p0 0..1 shared file 0\nfault p0 0\nclean p0 0\n").unwrap();
+    let run = |vma: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rmap-diff"));
+        let output = command.args(["run", "--kernel", "7.2", "--vma", vma]).arg(&file).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(run("kernel").contains("2 operations need the kernel's own page tables"), "{}", run("kernel"));
+    assert_eq!(run("pages"), "");
+}
+
 /// Done, refused, failed. After the map of shared memory of a file of either file system, and a read and a write fault.
 #[test]
 fn a_page_of_shared_memory_is_written_and_written_back() {

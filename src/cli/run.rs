@@ -1,6 +1,7 @@
 //! `rmap-diff run`: one trace.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::expected::Expected;
@@ -11,7 +12,7 @@ use crate::mm::Outcome;
 use crate::report::{self, Report};
 use crate::rmap::dump;
 use crate::rmap::{Side, Snapshot, errno_name};
-use crate::session::Job;
+use crate::session::{Job, VmaCode};
 use crate::trace::Trace;
 
 #[derive(clap::Args)]
@@ -128,6 +129,14 @@ impl Job for Play<'_> {
             print(self.expected.other_versions())?;
         }
         self.expected.warn();
+        let refused = self.trace.ops.iter().filter(|op| op.kind.needs_page_tables()).count();
+        if refused > 0 && self.args.subject.vma()? != VmaCode::Pages {
+            let _ = writeln!(
+                anstream::stderr(),
+                "{}: {refused} operations need the kernel's own page tables, and are refused without: --vma pages",
+                self.kernel
+            );
+        }
         if let Some(form) = self.args.dump {
             let processes = driver.processes();
             for &side in self.args.subject.side.dump_names() {
