@@ -248,7 +248,7 @@ static int32_t drive_walk(struct mm_struct *mm, const struct rmap_operation_walk
 {
 	struct folio *folio = folio_at(mm, op->page);
 
-	if (!folio || is_of_file(folio))
+	if (!folio || !folio_test_anon(folio))
 		return -EFAULT;
 	folio_get(folio);
 	if (op->mode == RMAP_WALK_LOCKED) {

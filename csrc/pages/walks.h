@@ -203,7 +203,7 @@ static void walk_begins(struct rmap_call call, const struct folio *folio)
 	if (is_of_file(folio) && !current_world->depth)
 		tell_file_tree(folio->mapping->i_mmap.rb_root.rb_node, folio->index);
 	folio_call_begin(call, folio, &folio->page, 1u << folio_order(folio), NULL, NULL);
-	current_world->bookkeeping = false;	/* it locks an anon_vma */
+	current_world->bookkeeping = false;	/* it takes a lock */
 }
 
 static void walk_ends(const struct folio *folio, int32_t result)

@@ -227,9 +227,10 @@ fn displaced(operation: &OpKind, spaces: &Spaces, errno: i32) -> Option<Unexpect
     Some(UnexpectedEffect { what, about: sort_of(operation), detail })
 }
 
-/// Shared memory that has an anon_vma: its pages are the file's. Or a VMA that was there, had no anon_vma and has one now, though nothing was written to it and it did not take in what had
-/// one: pages of another VMA, or what was moved to it. What a merge gave it has to be taken back if the merge comes to
-/// nothing; but a move that fails late may leave it, and growth begins with a fault.
+/// A VMA with an anon_vma that it has no use for. Shared memory never needs one: its pages are the file's. Other memory that had
+/// none gets one if it is written to, or takes in what had one: pages of another VMA, or what was moved to it. What a merge
+/// gave it has to be taken back if the merge comes to nothing; but a move that fails late may leave it, and growth begins with
+/// a fault.
 fn gained<'a>(operation: &OpKind, before: &[Mapped], after: &'a [Mapped]) -> Option<&'a Mapped> {
     let shared = after.iter().find(|vma| vma.is_shared() && vma.faulted());
     if shared.is_some() || matches!(operation, OpKind::Fault { .. } | OpKind::Pin { .. } | OpKind::Grow { .. }) {

@@ -1,23 +1,7 @@
 //! The page tables of two references, compared up to the numbers of frames and of slots of the swap device.
 
-use super::semantic::SemanticDifference;
+use super::semantic::{Pairs, SemanticDifference};
 use crate::trace::{Frame, MmPages, PageEntry, PageTables, Slot, Target};
-
-/// Numbers that have been met on both sides at the same places.
-#[derive(Default)]
-struct Pairs(Vec<(u32, u32)>);
-
-impl Pairs {
-    fn agree(&mut self, a: u32, b: u32) -> bool {
-        match self.0.iter().find(|(ours, theirs)| *ours == a || *theirs == b) {
-            Some(&pair) => pair == (a, b),
-            None => {
-                self.0.push((a, b));
-                true
-            }
-        }
-    }
-}
 
 /// The first difference there is. Of a large folio it is not compared which mms it remembers: kernels before 6.15 remember none.
 pub(super) fn compare(base: &PageTables, changed: &PageTables) -> Option<SemanticDifference> {
@@ -107,15 +91,21 @@ fn frame_text(frame: &Frame) -> String {
         (frame.migrated, "migrated"),
         (frame.anon_vma.is_some(), "of an anon_vma"),
     ];
-    let words: Vec<&str> = words.into_iter().filter(|(is, _)| *is).map(|(_, word)| word).collect();
     let Frame { references, mapcount, pins, content, .. } = frame;
-    format!("{}, {references} references, mapcount {mapcount}, {pins} pins, content {content:#x}", words.join(", "))
+    format!(
+        "{}, {references} references, mapcount {mapcount}, {pins} pins, content {content:#x}",
+        that_hold(&words, ", ")
+    )
 }
 
 fn entry_text(entry: &PageEntry) -> String {
     let words = [(entry.writable, "writable"), (entry.dirty, "dirty"), (entry.accessed, "accessed")];
-    let words: Vec<&str> = words.into_iter().filter(|(is, _)| *is).map(|(_, word)| word).collect();
-    format!("{:#x} of {}: {:?} {}", entry.page, entry.mm, entry.target, words.join(" ")).trim_end().to_owned()
+    format!("{:#x} of {}: {:?} {}", entry.page, entry.mm, entry.target, that_hold(&words, " ")).trim_end().to_owned()
+}
+
+fn that_hold(words: &[(bool, &str)], separator: &str) -> String {
+    let words: Vec<&str> = words.iter().filter(|(holds, _)| *holds).map(|(_, word)| *word).collect();
+    words.join(separator)
 }
 
 #[cfg(test)]

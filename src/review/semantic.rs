@@ -15,7 +15,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 
 use super::calls::Place;
 use super::page_tables;
-use crate::rmap::{AnonVmaId, FolioId, MmId, Node, VmaAttributes, VmaId, VmaState};
+use crate::rmap::{AnonVmaId, MmId, Node, VmaAttributes, VmaId, VmaState};
 use crate::world::{Process, World};
 
 /// How much two states have in common by right.
@@ -153,12 +153,18 @@ fn vma_text(vma: &VmaState) -> String {
     format!("{} flags {:#x}", vma.range, vma.attributes.flags & FLAGS)
 }
 
-/// Folios that have been met on both sides at the same places.
-#[derive(Default)]
-struct Pairs(Vec<(FolioId, FolioId)>);
+/// Names that have been met on both sides at the same places.
+pub(super) struct Pairs<T>(pub(super) Vec<(T, T)>);
 
-impl Pairs {
-    fn agree(&mut self, a: FolioId, b: FolioId) -> bool {
+impl<T> Default for Pairs<T> {
+    fn default() -> Pairs<T> {
+        Pairs(Vec::new())
+    }
+}
+
+impl<T: PartialEq + Copy> Pairs<T> {
+    /// Whether the two stand for each other, as far as is known.
+    pub(super) fn agree(&mut self, a: T, b: T) -> bool {
         match self.0.iter().find(|(ours, theirs)| *ours == a || *theirs == b) {
             Some(&pair) => pair == (a, b),
             None => {

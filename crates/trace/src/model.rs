@@ -62,6 +62,19 @@ const ORDERS: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 2, 3, 3, 4, 4, 5];
 /// The field of a file up to which it is none.
 const NO_FILE: u8 = 11;
 
+/// The arguments that are a page of [`TraceModel::pages`], as a pattern.
+macro_rules! drawn_page {
+    () => {
+        Arg::MappedPage
+            | Arg::WrittenPage
+            | Arg::PinnedPage
+            | Arg::MigratedPage
+            | Arg::SharedPage
+            | Arg::PresentPage
+            | Arg::ExclusivePage
+    };
+}
+
 impl TraceModel {
     /// Of a trace's beginning: process 0 exists, with nothing mapped.
     /// `processes` and `pages` say how many of each a made-up operation may use.
@@ -205,13 +218,7 @@ impl TraceModel {
                 Arg::NewProcess => {
                     args.q = draw_one(u64::from(self.processes & !self.alive), u64::from(fields.q))? as u8;
                 }
-                Arg::MappedPage
-                | Arg::WrittenPage
-                | Arg::PinnedPage
-                | Arg::MigratedPage
-                | Arg::SharedPage
-                | Arg::PresentPage
-                | Arg::ExclusivePage => {
+                drawn_page!() => {
                     args.a = WINDOW_START + draw_one(self.pages(arg, args.p), fields.a)?;
                 }
                 Arg::GrowingPage => {
@@ -299,13 +306,7 @@ impl TraceModel {
                 Arg::NewProcess => {
                     fields.q = undraw_one(u64::from(self.processes & !self.alive), u64::from(args.q))? as u8;
                 }
-                Arg::MappedPage
-                | Arg::WrittenPage
-                | Arg::PinnedPage
-                | Arg::MigratedPage
-                | Arg::SharedPage
-                | Arg::PresentPage
-                | Arg::ExclusivePage => {
+                drawn_page!() => {
                     fields.a = undraw_one(self.pages(arg, p), place(args.a)?)?;
                 }
                 Arg::GrowingPage => {

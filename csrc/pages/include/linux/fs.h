@@ -35,5 +35,4 @@ static inline int file_update_time(struct file *file)
 #define IS_SWAPFILE(inode) 0
 #define FMODE_NOREUSE 0u
 
-
 #endif /* PAGES_LINUX_FS_H */
