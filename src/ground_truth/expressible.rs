@@ -38,9 +38,18 @@ impl fmt::Display for LeftOut {
     }
 }
 
+/// An operation without the order of its folio, which no process can choose, and which says nothing of VMAs.
+fn without_order(kind: OpKind) -> OpKind {
+    match kind {
+        OpKind::Fault { mm, page, read, .. } => OpKind::Fault { mm, page, read, order: 0 },
+        other => other,
+    }
+}
+
 /// Why a process on the booted kernel cannot ask for an operation, if it cannot.
 fn reason(kind: &OpKind) -> Option<&'static str> {
     match kind.user_action() {
+        UserAction::Call(_) if kind.needs_page_tables() => Some("operations on pages (page tables are not compared)"),
         UserAction::None(reason) => Some(reason),
         UserAction::UffdMove { .. } => Some("uffdmove (its range must be registered, which changes VMAs)"),
         UserAction::Call(_) | UserAction::Fork(_) | UserAction::Exit | UserAction::Grow { .. } => None,
@@ -51,9 +60,13 @@ fn reason(kind: &OpKind) -> Option<&'static str> {
 pub fn expressible(trace: &Trace, left_out: &mut LeftOut) -> Trace {
     let mut said = Trace::default();
     for op in &trace.ops {
-        if let Some(reason) = reason(&op.kind) {
+        let kind = without_order(op.kind);
+        if let Some(reason) = reason(&kind) {
             left_out.count(reason);
             continue;
+        }
+        if kind != op.kind {
+            left_out.count("order N (the operation is played without)");
         }
         if !op.fail_node.is_never() {
             left_out.count("failnode= (the operation is played without)");
@@ -61,7 +74,7 @@ pub fn expressible(trace: &Trace, left_out: &mut LeftOut) -> Trace {
         if !op.fail_page.is_never() {
             left_out.count("failpage= (the operation is played without)");
         }
-        said.ops.push(Op { fail_node: Fail::NEVER, fail_page: Fail::NEVER, ..*op });
+        said.ops.push(Op { kind, fail_node: Fail::NEVER, fail_page: Fail::NEVER, ..*op });
     }
     said
 }
@@ -69,6 +82,15 @@ pub fn expressible(trace: &Trace, left_out: &mut LeftOut) -> Trace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_needs_page_tables_is_left_out_and_a_fault_loses_its_order() {
+        let text = "map p0 1..3\nmap p0 5..6 shared file 0\nfault p0 1 order 2\nswapout p0 1\nlazyfree p0 1..3\ndontneed p0 1..3";
+        let mut left_out = LeftOut::default();
+        assert_eq!(expressible(&text.parse().unwrap(), &mut left_out), "map p0 1..3\nfault p0 1".parse().unwrap());
+        let counted = left_out.to_string();
+        assert!(counted.contains("page tables are not compared) 4") && counted.contains("without) 1"), "{counted}");
+    }
 
     #[test]
     fn what_is_left_out_is_counted_by_name() {
