@@ -71,8 +71,11 @@ kernel: setup-build
 	@$(rmap_kernels) add --name "$(NAME)" --tree "$(TREE)" $(if $(REV),--rev "$(REV)") $(foreach patch,$(PATCHES),--patch "$(patch)") $(foreach patch,$(REVERT),--revert "$(patch)")
 
 # A reference named by KERNEL that is not there is fetched if it is a version.
-fuzz: setup kernels
+# KERNEL comes first: a name that nobody knows is told before minutes go into the rest.
+fuzz: setup-build
 	@[ -z "$(KERNEL)" ] || $(rmap_kernels) ensure "$(KERNEL)"
+	@$(rmap_kernels) fetch $(KERNELS)
+	@scripts/setup
 	@$(if $(VMA),RMAP_VMA="$(VMA)") scripts/fuzz "$(TARGET)" "$(TIME)" "$(SANITIZER)" "$(KERNEL)"
 
 # The patches make a reference of their own, of that name, made again each time.
@@ -82,6 +85,9 @@ review: setup-build
 	@[ -z "$(CHANGED)" ] || [ -z "$(PATCHES)" ] || { echo 'make review: CHANGED= names a reference, PATCHES= makes one: give either' >&2; exit 2; }
 	@$(rmap_kernels) ensure "$(BASE)"
 	@$(if $(CHANGED),$(rmap_kernels) ensure "$(CHANGED)",$(rmap_kernels) add --name "$(changed)" --tree "ref:$(BASE)" $(foreach patch,$(PATCHES),--patch "$(patch)"))
+	@echo 'make review: building rmap-diff with both references: about 2 minutes if one of them is new' >&2
+	@cargo build -q --release --bin rmap-diff
+	@echo 'make review: reviewing: the small scopes take 1 to 2 minutes, then random traces run for $(TIME) seconds' >&2
 	@$(rmap_diff) review "$(BASE)" "$(changed)" --time "$(TIME)" $(if $(VMA),--vma "$(VMA)") -o "target/review/$(changed)"
 
 # Two references, NAME-without and NAME-with, made again each time.
@@ -90,6 +96,8 @@ prove: setup-build
 	@[ -n "$(BASE)" ] && [ -n "$(FIX)" ] || { echo 'make prove: BASE= and FIX= are needed: make prove BASE=7.3 FIX=fix.mbox [TIME=120] [VMA=model]' >&2; exit 2; }
 	@$(rmap_kernels) ensure "$(BASE)"
 	@$(rmap_kernels) fix --base "$(BASE)" --name "$(name)" $(foreach patch,$(FIX),"$(patch)")
+	@echo 'make prove: building rmap-diff with both references: about 2 minutes if one of them is new' >&2
+	@cargo build -q --release --bin rmap-diff
 	@$(rmap_diff) prove "$(name)-without" "$(name)-with" --time "$(TIME)" $(if $(VMA),--vma "$(VMA)")
 
 test:

@@ -86,7 +86,7 @@ fn row(recipe: &Recipe, compiler: &Compiler, reference: &Reference, number: usiz
     let layer = layer.map(|()| layer_ops.as_str()).map_err(|error| error.to_string());
     let pages_ops = format!("{ops}_pages");
     let pages = prepared.add_pages().map_err(Into::into);
-    let pages = pages.and_then(|()| archive(&pages_ops, Unit::Pages, false));
+    let pages = pages.and_then(|()| archive(&pages_ops, Unit::Pages, not_counted.is_none()));
     let pages = pages.map(|()| pages_ops.as_str()).map_err(|error: Box<dyn std::error::Error>| error.to_string());
     if compiler.mutants().is_some() {
         let mut texts = vec![compiler.preprocessed(&dir, &ops, Unit::Rmap)?];

@@ -39,7 +39,7 @@ const USAGE: u8 = 2;
 /// Neither: the references of a review are equivalent except for what is named, or a search is not finished.
 const UNDECIDED: u8 = 3;
 
-/// Differential fuzzer for the Linux kernel's anonymous reverse map (mm/rmap.c).
+/// Differential fuzzer for the Linux kernel's reverse map (mm/rmap.c).
 #[derive(Parser)]
 #[command(name = "rmap-diff", version, propagate_version = true, max_term_width = 100)]
 #[command(

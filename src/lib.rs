@@ -1,4 +1,4 @@
-//! A differential fuzzer for the Linux kernel's anonymous reverse map (`mm/rmap.c`).
+//! A differential fuzzer for the Linux kernel's reverse map (`mm/rmap.c`).
 //!
 //! The build script extracts the kernel's own C from each tree of the kernel cache and compiles it. This crate plays
 //! sequences of memory operations on that C and on a Rust port, compares the two after every call, and checks a set of

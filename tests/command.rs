@@ -560,7 +560,7 @@ fn a_finding_shows_all_that_is_needed_to_look_into_it() {
     }
     let call = finding.call.expect("a call").to_string();
     assert!(said.contains(&format!("\ncall    {call}\n")), "{call} is not in\n{said}");
-    let (_, diff) = said.split_once("\n--- reference\n+++ port\n").expect("a diff");
+    let (_, diff) = said.split_once("\n--- kernel\n+++ port\n").expect("a diff");
     let (diff, rest) = diff.split_once("\ntrace\n").expect("a trace");
     for sign in ["- ", "+ "] {
         assert!(diff.lines().any(|line| line.starts_with(sign)), "no line `{sign}` in\n{diff}");
@@ -835,7 +835,7 @@ fn merged(expected: &str) -> String {
 fn an_expectation_that_does_not_hold_ends_with_1_and_a_diff() {
     let text = merged("expect p0: 0x10..0x14 0x14..0x18");
     for (name, side, whose) in
-        [("6.1", "both", "both sides"), ("6.12", "kernel", "reference"), ("7.2", "kernel", "reference")]
+        [("6.1", "both", "both sides"), ("6.12", "kernel", "kernel"), ("7.2", "kernel", "kernel")]
     {
         let said = found(fed(&["run", "-", "--kernel", name, "--side", side], text.as_bytes()));
         assert!(said.starts_with("violate expectation of a layout after operation\n"), "{said}");

@@ -1614,7 +1614,8 @@ const COMPARED: &[&str] = &["merge-forgets-the-copied-anon_vma", "merges-a-copy-
 /// Whether a fault is a reference of its own: what is looked for in the functions that the port has too would not be found where
 /// they stand several times, and those that the model drives are small.
 fn is_apart(case: &InC) -> bool {
-    case.hunts.iter().any(|hunt| hunt.vma == "model") || COMPARED.contains(&case.fault.name)
+    let by_itself = COMPARED.contains(&case.fault.name) || planted::COUNTED.contains(&case.fault.name);
+    by_itself || case.hunts.iter().any(|hunt| hunt.vma == "model")
 }
 
 static WORKSHOP: LazyLock<Workshop> = LazyLock::new(|| {
@@ -1853,8 +1854,8 @@ fn a_review_says_which_changed_lines_no_trace_reached() {
     let forks = format!("{maps}fork p0 p1\nfork p1 p2\n");
     for (trace, wanted) in [(maps, "not reached"), (&forks, "ran")] {
         let file = WORKSHOP.trace(wanted.split(' ').next().unwrap(), trace);
-        let lines = WORKSHOP.changed_lines(BEFORE, planted::COUNTED[0], &file);
-        assert!(lines.len() >= 2, "{lines:?}");
+        let (lines, reached) = WORKSHOP.changed_lines(BEFORE, planted::COUNTED[0], "model", &file);
+        assert!(lines.len() >= 2 && reached == (wanted == "ran"), "{lines:?}");
         for line in lines {
             let text = line["text"].as_str().unwrap();
             assert_eq!(
@@ -1866,10 +1867,24 @@ fn a_review_says_which_changed_lines_no_trace_reached() {
         }
     }
     // Nothing is known to be changed in a reference that no patch made.
-    assert_eq!(
-        WORKSHOP.changed_lines(BEFORE, "root-not-pinned", &WORKSHOP.trace("ran", &forks)),
-        [] as [serde_json::Value; 0]
-    );
+    let (lines, reached) = WORKSHOP.changed_lines(BEFORE, "root-not-pinned", "model", &WORKSHOP.trace("ran", &forks));
+    assert_eq!((lines, reached), (vec![], true));
+}
+
+#[test]
+fn a_review_says_which_changed_lines_only_the_page_tables_reach() {
+    let faulted = "map p0 0x0..0x1 shared file 0\nfault p0 0x0\n";
+    let cleaned = format!("{faulted}clean p0 0x0\n");
+    for (vma, trace, wanted) in [
+        ("kernel", cleaned.as_str(), "not reached without --vma pages"),
+        ("pages", faulted, "not reached"),
+        ("pages", &cleaned, "ran"),
+    ] {
+        let file = WORKSHOP.trace("of-pages", trace);
+        let (lines, reached) = WORKSHOP.changed_lines(AFTER, planted::COUNTED[1], vma, &file);
+        let said: Vec<_> = lines.iter().map(|line| (line["function"].as_str(), line["runs"].as_str())).collect();
+        assert_eq!((said, reached), (vec![(Some("page_mkclean_one"), Some(wanted))], wanted == "ran"), "{vma}");
+    }
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn run(program: &Path) -> (Output, Vec<StepOutput>) {
 
 /// What is mapped after each operation of a trace, as the program prints it.
 fn layouts(reference: &'static Reference, trace: &Trace) -> Vec<Vec<String>> {
-    let (sides, all) = (["reference", "port"], 1..=trace.ops.len());
+    let (sides, all) = (["kernel", "port"], 1..=trace.ops.len());
     let film = show::film(&mut lockstep(reference), &mut KernelDriver::new(), trace, reference.name, &sides, all);
     let step = |step: &show::Step| {
         let alive = step.scenes[0].processes.iter().filter(|process| process.fate != Fate::Freed);

@@ -43,7 +43,7 @@ fn film(name: &str, trace: &Trace) -> Film {
     let reference = reference(name);
     let kernel = common::layer::kernel_with_layer(reference, SlabMode::Reuse);
     let mut lockstep = Lockstep::new(kernel, Port::new(reference.revision));
-    let sides = ["reference", "port"];
+    let sides = ["kernel", "port"];
     show::film(&mut lockstep, &mut KernelDriver::new(), trace, reference.name, &sides, 1..=usize::MAX)
 }
 
@@ -51,7 +51,7 @@ fn film(name: &str, trace: &Trace) -> Film {
 fn parting() -> Film {
     let port = Port::new(Revision::of_generation("7.2").unwrap());
     let mut lockstep = Lockstep::new(Kernel::new(reference("6.12"), SlabMode::Reuse), port);
-    let sides = ["reference", "port"];
+    let sides = ["kernel", "port"];
     show::film(&mut lockstep, &mut SmallDriver::new(), &trace(PARTING), "6.12", &sides, 1..=usize::MAX)
 }
 
@@ -137,11 +137,10 @@ fn a_divergence_is_shown_on_both_sides_in_every_form() {
     assert_eq!(processes, [0, 1], "a step that is stopped half-way takes no process away");
     let said = text::plain(&film, step);
     assert!(!said.contains("in no mm's tree") && !said.contains("exited"), "{said}");
-    assert!(said.contains("\n--- reference\n+++ port\n") && said.contains(&found.signature), "{said}");
+    assert!(said.contains("\n--- kernel\n+++ port\n") && said.contains(&found.signature), "{said}");
     assert!(said.lines().any(|line| line.starts_with("- ")) && said.lines().any(|line| line.starts_with("+ ")));
     let picture = svg::file(&film, step);
-    for wanted in
-        [">reference</text>", ">port</text>", "box differs", "the sides differ in", &svg_text(&found.signature)]
+    for wanted in [">kernel</text>", ">port</text>", "box differs", "the sides differ in", &svg_text(&found.signature)]
     {
         assert!(picture.contains(wanted), "{wanted}: {picture}");
     }
@@ -206,7 +205,7 @@ fn the_command_writes_text_svg_and_page() {
     assert!(out(&["--at", "4"]).starts_with("6.12: operation 4 of 9: fork p0 p2 (done)\n"));
     assert!(out(&[]).starts_with("6.12: operation 9 of 9: exit p1 (done)\n"));
     assert!(out(&["--at", "end"]).contains("exit of all processes"));
-    assert!(out(&["--at", "4", "--side", "kernel"]).contains("\nreference\np0\n"));
+    assert!(out(&["--at", "4", "--side", "kernel"]).contains("\nkernel\np0\n"));
     let svg = dir.path().join("siblings.svg").display().to_string();
     let html = dir.path().join("siblings.html").display().to_string();
     assert_eq!(out(&["--as", "svg", "-o", &svg, "--at", "3"]), format!("{svg}: operation 3 of 6.12\n"));

@@ -126,7 +126,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         options: &options,
         known: [&known[0], &known[1]],
     };
-    let changed: Vec<ChangedLines> = references.into_iter().filter_map(coverage::changed_lines).collect();
+    let pages = vma == VmaCode::Pages;
+    let changed: Vec<ChangedLines> =
+        references.into_iter().filter_map(|of| coverage::changed_lines(of, pages)).collect();
     if args.json {
         let mut value = report::prove::value(&proof, about);
         value["changed_lines"] = changed.iter().map(report::coverage::value).collect();

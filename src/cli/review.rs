@@ -9,7 +9,7 @@ use super::random::FailRate;
 use super::subject::{self, VmaOption};
 use super::{AGREE, Error, FOUND, UNDECIDED, expected, file, print};
 use crate::check::Sides;
-use crate::coverage;
+use crate::coverage::{self, ChangedLines};
 use crate::exhaust::{Expand, Failures, Limits, OpKinds, Scope, Search};
 use crate::kernel::{Kernel, Reference};
 use crate::known;
@@ -180,13 +180,15 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         Some(dir) => write_traces(dir, &verdict)?,
         None => Vec::new(),
     };
+    let pages = references.vma() == VmaCode::Pages;
+    let changed = coverage::changed_lines(references.sessions[1].reference, pages);
+    verdict.unreached = changed.as_ref().is_some_and(ChangedLines::none_ran);
     let status = match verdict.outcome() {
-        Equivalence::Equivalent if verdict.is_finished() => AGREE,
+        Equivalence::Equivalent if verdict.is_decided() => AGREE,
         Equivalence::Equivalent => UNDECIDED,
         Equivalence::Except => UNDECIDED,
         Equivalence::Different | Equivalence::Violates => FOUND,
     };
-    let changed = coverage::changed_lines(references.sessions[1].reference);
     if args.json {
         let mut value = report::review::value(&verdict, names);
         value["changed_lines"] = changed.iter().map(report::coverage::value).collect();
@@ -203,6 +205,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     print(report::review::coloured(&verdict, &replay))?;
     if let Some(changed) = &changed {
         print(format_args!("\n{}", report::coverage::text(changed, false)))?;
+        print(report::coverage::needs_pages(changed))?;
     }
     print(format_args!("\n{}\n", report::review::last_line(&verdict, names, status)))?;
     Ok(status)

@@ -130,7 +130,14 @@ impl Job for Play<'_> {
         }
         self.expected.warn();
         let refused = self.trace.ops.iter().filter(|op| op.kind.needs_page_tables()).count();
-        if refused > 0 && self.args.subject.vma()? != VmaCode::Pages {
+        let lacks_pages = refused > 0 && self.args.subject.vma()? != VmaCode::Pages;
+        if lacks_pages && stats.done + stats.failed == 0 {
+            let file = self.file.display();
+            return Err(Error::Usage(format!(
+                "{file}: nothing was done: {refused} operations need the kernel's own page tables: --vma pages"
+            )));
+        }
+        if lacks_pages {
             let _ = writeln!(
                 anstream::stderr(),
                 "{}: {refused} operations need the kernel's own page tables, and are refused without: --vma pages",

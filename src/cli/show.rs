@@ -112,9 +112,9 @@ impl Job for Show<'_> {
             (_, Some(At::Operation(number))) => (number, number),
         };
         let captions: &[&str] = match self.args.subject.side {
-            SideArg::Kernel => &["reference"],
+            SideArg::Kernel => &["kernel"],
             SideArg::Port => &["port"],
-            SideArg::Both => &["reference", "port"],
+            SideArg::Both => &["kernel", "port"],
         };
         // A fork may reuse what is told from some way back.
         let keep = first.saturating_sub(PAGE_STEPS).max(1)..=to;

@@ -12,6 +12,8 @@ pub(super) type Write = unsafe extern "C" fn(bytes: *const c_void, count: c_uint
 pub struct Counters {
     /// Its name, unique in the binary.
     pub name: &'static str,
+    /// Whether it has the kernel's page-table code.
+    pub of_pages: bool,
     /// The `.gcno` file.
     pub notes: &'static [u8],
     pub(super) tell: unsafe extern "C" fn(write: Write, to: *mut c_void),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Search;
+use super::{Search, pages};
 use crate::rmap::MmId;
 use crate::trace::{Args, Form, Op, OpKind, PAGE_LIMIT, Trace};
 
@@ -19,6 +19,7 @@ pub(super) fn shrink(search: &mut Search<'_>) {
         });
         pairs(search);
         joins(search);
+        detours(search);
         search.attempt_each(|_, op| plainer(op));
     });
 }
@@ -93,6 +94,34 @@ fn join(first: &OpKind, second: &OpKind) -> Option<OpKind> {
         return (a.c == b.a).then(|| first.with(Args { c: b.c, ..a }));
     }
     (a.a <= b.b && b.a <= a.b).then(|| first.with(Args { a: a.a.min(b.a), b: a.b.max(b.b), ..a }))
+}
+
+/// Without an operation that only puts pages elsewhere: what comes later and names a page of where they went, or of what grew,
+/// names one of where they were.
+fn detours(search: &mut Search<'_>) {
+    if search.len() > PAIRS_MAX {
+        return;
+    }
+    let mut at = search.len();
+    while at > 0 {
+        at = (at - 1).min(search.len());
+        let Some(op) = search.best.ops.get(at) else { continue };
+        let (_, args) = op.kind.split();
+        let (from, to, length) = match op.kind {
+            OpKind::Resize { .. } => (args.a, args.b, (args.a + args.c).saturating_sub(args.b)),
+            _ if op.kind.forms().any(|form| form == Form::Place) => {
+                (args.a, args.c, args.b.saturating_sub(args.a).max(1))
+            }
+            _ => continue,
+        };
+        let back = |page: u64| if (to..=to + length).contains(&page) { page - to + from } else { page };
+        let later: Trace = search.best.ops[at + 1..].iter().copied().collect();
+        let Some(later) = pages::moved(&later, back) else { continue };
+        let mut candidate = search.best.clone();
+        candidate.ops.truncate(at);
+        candidate.ops.extend(later.ops);
+        search.attempt(candidate);
+    }
 }
 
 /// The operations from a fork on during which its child may live: up to the exit, which is in it, or the end.

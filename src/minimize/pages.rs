@@ -63,8 +63,9 @@ fn counted(kind: &OpKind, args: &Args) -> u64 {
     }
 }
 
-/// The trace with its pages put elsewhere; none if nothing of a range or a number of pages is left.
-fn moved(trace: &Trace, to: impl Fn(u64) -> u64) -> Option<Trace> {
+/// The trace with its pages put elsewhere; none if nothing of a range or a number of pages is left, or a range would end before
+/// it begins.
+pub(super) fn moved(trace: &Trace, to: impl Fn(u64) -> u64) -> Option<Trace> {
     let ops = trace.ops.iter().map(|op| {
         let (_, mut args) = op.kind.split();
         let old = args;
@@ -73,7 +74,7 @@ fn moved(trace: &Trace, to: impl Fn(u64) -> u64) -> Option<Trace> {
                 Form::Page => args.a = to(old.a),
                 Form::Range => {
                     (args.a, args.b) = (to(old.a), to(old.b));
-                    if args.a == args.b && old.a != old.b {
+                    if args.a > args.b || args.a == args.b && old.a != old.b {
                         return None;
                     }
                 }

@@ -277,3 +277,26 @@ fn two_hundred_operations_of_which_nothing_may_go_take_few_runs() {
     assert_eq!(after, before);
     assert!(runs < 20_000, "{runs}");
 }
+
+#[test]
+fn an_operation_that_only_puts_pages_elsewhere_goes() {
+    // The page that fails is one that the operation before it made or moved, and would fail where it was as well.
+    let faults_mapped = |trace: &Trace| {
+        let mut there = std::collections::BTreeSet::new();
+        for op in &trace.ops {
+            match op.kind {
+                OpKind::Map { start, end, .. } => there.extend(start..end),
+                OpKind::Resize { start, end, pages, .. } if there.contains(&start) => there.extend(end..start + pages),
+                OpKind::Move { start, end, to, .. } if there.contains(&start) => {
+                    there.extend((start..end).map(|page| page - start + to));
+                }
+                OpKind::Fault { page, .. } if there.contains(&page) => return true,
+                _ => {}
+            }
+        }
+        false
+    };
+    for way in ["resize p0 0..1 2\nfault p0 1", "move p0 0..1 5\nfault p0 5"] {
+        becomes(&format!("map p0 0..1\n{way}\n"), "map p0 0..1\nfault p0 0\n", faults_mapped);
+    }
+}

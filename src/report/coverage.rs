@@ -12,6 +12,7 @@ impl Runs {
         match self {
             Runs::Ran(_) => "ran",
             Runs::Never => "not reached",
+            Runs::NeedsPages => "not reached without --vma pages",
             Runs::NotCut => "not in what was cut",
             Runs::NoCode => "no code",
         }
@@ -25,19 +26,29 @@ pub fn text(changed: &ChangedLines, all: bool) -> String {
         Ok(lines) => lines,
         Err(why) => return format!("changed lines of {kernel}: {why}\n"),
     };
-    let counts = [Runs::Ran(1), Runs::Never, Runs::NotCut, Runs::NoCode].map(|kind| {
+    let counts = [Runs::Ran(1), Runs::Never, Runs::NeedsPages, Runs::NotCut, Runs::NoCode].map(|kind| {
         let count = changed.count(|runs| std::mem::discriminant(&runs) == std::mem::discriminant(&kind));
         (count > 0).then(|| format!("{count} {}", kind.name()))
     });
     let counts: Vec<String> = counts.into_iter().flatten().collect();
     let mut out = format!("changed lines of {kernel}: {}\n", counts.join(", "));
     for line in lines {
-        let missed = matches!(line.runs, Runs::Never | Runs::NotCut);
-        if missed || (all && line.runs != Runs::NoCode) {
+        if line.runs.is_missed() || (all && line.runs != Runs::NoCode) {
             write_line(line, &mut out);
         }
     }
     out
+}
+
+/// Which changed functions the review must be repeated for, if any: without the kernel's own page-table code they do not run.
+pub fn needs_pages(changed: &ChangedLines) -> String {
+    let functions = changed.functions(|runs| runs == Runs::NeedsPages);
+    if functions.is_empty() {
+        return String::new();
+    }
+    let functions: Vec<String> = functions.iter().map(|function| format!("{function}()")).collect();
+    let functions = functions.join(", ");
+    format!("the review says nothing of {functions}: only `--vma pages` (`make review VMA=pages`) runs that code\n")
 }
 
 fn write_line(line: &Line, out: &mut String) {
@@ -47,7 +58,8 @@ fn write_line(line: &Line, out: &mut String) {
         runs => runs.name().to_owned(),
     };
     let function = if line.function.is_empty() { String::new() } else { format!(" {}()", line.function) };
-    let _ = writeln!(out, "  {runs}: {}:{}{function}: {}", line.file, line.line, line.text);
+    let removed = if line.follows_removed { "(what was removed before it) " } else { "" };
+    let _ = writeln!(out, "  {runs}: {}:{}{function}: {removed}{}", line.file, line.line, line.text);
 }
 
 /// The same as JSON: every line.
@@ -56,11 +68,14 @@ pub fn value(changed: &ChangedLines) -> Value {
         let each = lines.iter().map(|line| {
             let times = match line.runs {
                 Runs::Ran(times) => Some(times),
-                Runs::Never => Some(0),
+                Runs::Never | Runs::NeedsPages => Some(0),
                 Runs::NotCut | Runs::NoCode => None,
             };
-            let Line { file, line: number, function, text, runs } = line;
-            json!({ "file": file, "line": number, "function": function, "text": text, "runs": runs.name(), "times": times })
+            let Line { file, line: number, function, text, follows_removed, runs } = line;
+            json!({
+                "file": file, "line": number, "function": function, "text": text, "follows_removed": follows_removed,
+                "runs": runs.name(), "times": times,
+            })
         });
         each.collect::<Vec<_>>()
     });

@@ -64,17 +64,17 @@ pub fn coloured(verdict: &Verdict, replay: &Replay<'_>) -> String {
     let mut out = String::new();
     let outcome = verdict.outcome();
     let style = match outcome {
-        Equivalence::Equivalent => GOOD,
-        Equivalence::Except => MIDDLING,
+        Equivalence::Equivalent if verdict.is_decided() => GOOD,
+        Equivalence::Equivalent | Equivalence::Except => MIDDLING,
         Equivalence::Different | Equivalence::Violates => BAD,
     };
     let of_worst = verdict.seen.iter().filter(|(class, _)| kind(class) == outcome);
-    let plain = |text: String| text.strip_prefix("violate ").map_or(text.clone(), str::to_owned);
-    let list: Vec<String> = of_worst.map(|(class, _)| plain(class.text(names))).collect();
+    let list: Vec<String> = of_worst.map(|(class, _)| in_words(class, names)).collect();
     let list = if list.is_empty() { String::new() } else { format!(" {}", list.join("; ")) };
     let Names { base, changed } = names;
     let far = if verdict.is_finished() { "" } else { ", as far as it came: NOT finished" };
-    let _ = writeln!(out, "{style}{base} and {changed}: {}{list}{far}{style:#}", outcome.name());
+    let reached = if verdict.unreached { ", but NO changed line ran" } else { "" };
+    let _ = writeln!(out, "{style}{base} and {changed}: {}{list}{far}{reached}{style:#}", outcome.name());
     let _ = writeln!(out, "{QUIET}{}{QUIET:#}", work(verdict));
     for (number, (class, sighting)) in verdict.worst_first().enumerate() {
         write_class(class, sighting, names, &mut out);
@@ -87,7 +87,9 @@ pub fn coloured(verdict: &Verdict, replay: &Replay<'_>) -> String {
                 let commands = "explain: rmap-diff run, rmap-diff show or rmap-diff reproduce --as c, each with";
                 let _ = writeln!(
                     out,
-                    "  {QUIET}{commands} {file} --kernel {kernel} --side kernel --vma {vma}{}{QUIET:#}",
+                    "  {QUIET}{commands} {file} --kernel {kernel} --side kernel --vma {vma}{}{QUIET:#}\n  \
+                     {QUIET}(without --side kernel, run and show also compare with the port, and stop at the first \
+                     difference){QUIET:#}",
                     replay.known
                 );
             }
@@ -98,6 +100,15 @@ pub fn coloured(verdict: &Verdict, replay: &Replay<'_>) -> String {
         let _ = writeln!(out, "\n{QUIET}replay: a trace of above in a FILE, and {command}{QUIET:#}");
     }
     out
+}
+
+/// A class for a person: of a violation, the reference, the invariant by both its names, and what is wrong.
+fn in_words(class: &Class, names: Names<'_>) -> String {
+    let text = class.text(names);
+    let Class::Violates(_, signature) = class else { return text };
+    let Some(invariant) = Invariant::of_signature(signature) else { return text };
+    let what = text.trim_start_matches("violate ").trim_start_matches(invariant.name()).trim_start();
+    format!("{} ({}): {what}", invariant.name(), invariant.slug())
 }
 
 fn replay_command(replay: &Replay<'_>, file: &str) -> String {
@@ -115,7 +126,10 @@ pub fn last_line(verdict: &Verdict, Names { base, changed }: Names<'_>, status: 
     let outcome = verdict.outcome();
     let classes = verdict.seen.iter().filter(|(class, _)| kind(class) == outcome).count();
     let what = match outcome {
-        Equivalence::Equivalent if verdict.is_finished() => "no difference was seen".to_owned(),
+        Equivalence::Equivalent if verdict.is_decided() => "no difference was seen".to_owned(),
+        Equivalence::Equivalent if verdict.is_finished() => {
+            "no difference was seen, but no changed line ran".to_owned()
+        }
         Equivalence::Equivalent => "no difference was seen, but a scope was not finished".to_owned(),
         Equivalence::Except if classes == 1 => "1 benign difference, named above".to_owned(),
         Equivalence::Except => format!("{classes} benign differences, named above"),
@@ -156,13 +170,13 @@ fn write_class(class: &Class, sighting: &Sighting, names: Names<'_>, out: &mut S
     let what = match class {
         Class::Except(_) => String::new(),
         Class::Different(_) => "different ".into(),
-        Class::Violates(..) => String::new(),
+        Class::Violates(..) => "violates ".into(),
     };
-    let _ = writeln!(out, "\n{style}{what}{}{style:#} ({times})", class.text(names));
+    let _ = writeln!(out, "\n{style}{what}{}{style:#} ({times})", in_words(class, names));
     if let Class::Violates(_, signature) = class
         && let Some(invariant) = Invariant::of_signature(signature)
     {
-        let _ = writeln!(out, "  {} ({}): {}", invariant.name(), invariant.slug(), invariant.text());
+        let _ = writeln!(out, "  the invariant {}: {}", invariant.name(), invariant.text());
     }
     if !sighting.detail.is_empty() {
         let _ = writeln!(out, "  {}", sighting.detail);
@@ -189,6 +203,6 @@ pub fn value(verdict: &Verdict, names: Names<'_>) -> Value {
         "base": names.base, "changed": names.changed, "verdict": verdict.outcome().json_name(),
         "classes": verdict.seen.iter().map(class).collect::<Vec<_>>(),
         "scopes": verdict.scopes.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "finished": verdict.is_finished(), "operations": verdict.transitions, "random_operations": verdict.random, "known": verdict.known,
+        "finished": verdict.is_finished(), "reached": !verdict.unreached, "operations": verdict.transitions, "random_operations": verdict.random, "known": verdict.known,
     })
 }

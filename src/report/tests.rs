@@ -64,7 +64,7 @@ side    both sides
 at      operation 3: fork p0 p1 fail=2 (after the call)
 call    anon_vma_fork(vma1, vma0)
 
---- reference
+--- kernel
 +++ port
 
 returns
@@ -105,7 +105,7 @@ fn a_violation_names_the_invariant_and_the_side() {
     let text = text::plain(&report);
     for line in [
         "violate I5 num_active_vmas after anon_vma_fork",
-        "side    reference",
+        "side    kernel",
         "\nI5 counters-match\n",
         "  anon_vma0 has num_active_vmas 2, it is the anon_vma of 1",
         Invariant::I5.text(),

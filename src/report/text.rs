@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use similar::{ChangeTag, TextDiff};
 
 use super::Report;
-use crate::check::{Divergence, FieldDiff, FindingKind, Unmet, Violation};
+use crate::check::{Divergence, FieldDiff, FindingKind, Sides, Unmet, Violation};
 use crate::rmap::{Call, Event, errno_name};
 
 const HEAD: Style = AnsiColor::Red.on_default().bold();
@@ -43,7 +43,7 @@ fn write_report(report: &Report<'_>, out: &mut String) -> fmt::Result {
     let finding = report.finding;
     writeln!(out, "{HEAD}{}{HEAD:#}", finding.signature())?;
     line(out, "kernel", report.kernel)?;
-    line(out, "side", &finding.side().to_string())?;
+    line(out, "side", side_name(finding.side()))?;
     line(out, "at", &report.place())?;
     if let Some(call) = finding.call {
         line(out, "call", &call.to_string())?;
@@ -56,7 +56,7 @@ fn write_report(report: &Report<'_>, out: &mut String) -> fmt::Result {
             }
             more(out, violations.len())?;
         }
-        FindingKind::Expectation { side, unmet } => write_unmet(&side.to_string(), unmet, out)?,
+        FindingKind::Expectation { side, unmet } => write_unmet(side_name(*side), unmet, out)?,
         FindingKind::Undecodable { error, .. } => line(out, "error", &error.to_string())?,
     }
     if finding.calls.len() > 1 {
@@ -76,6 +76,15 @@ fn write_report(report: &Report<'_>, out: &mut String) -> fmt::Result {
     title(out, "replay")?;
     let commands = [report.replay_command(), report.show_command(), report.reproduce_command()];
     commands.iter().try_for_each(|command| writeln!(out, "  {command}"))
+}
+
+/// As `--side` has it. JSON says `reference` for the kernel's side, as it always has.
+fn side_name(side: Sides) -> &'static str {
+    match side {
+        Sides::Reference => "kernel",
+        Sides::Port => "port",
+        Sides::Both => "both sides",
+    }
 }
 
 fn line(out: &mut String, label: &str, text: &str) -> fmt::Result {
@@ -118,7 +127,7 @@ pub(crate) fn return_text(ret: i32) -> String {
 }
 
 fn write_divergence(divergence: &Divergence, call: Option<Call>, out: &mut String) -> fmt::Result {
-    writeln!(out, "\n{REMOVED}--- reference{REMOVED:#}\n{ADDED}+++ port{ADDED:#}")?;
+    writeln!(out, "\n{REMOVED}--- kernel{REMOVED:#}\n{ADDED}+++ port{ADDED:#}")?;
     let [reference, port] = divergence.returned.map(return_text);
     if reference != port {
         title(out, "returns")?;
@@ -132,7 +141,7 @@ fn write_divergence(divergence: &Divergence, call: Option<Call>, out: &mut Strin
         title(out, "events")?;
         write_events(&divergence.events, out)?;
     }
-    for (side, warning) in ["reference", "port"].iter().zip(&divergence.warnings) {
+    for (side, warning) in ["kernel", "port"].iter().zip(&divergence.warnings) {
         if let Some(warning) = warning {
             line(out, "warning", &format!("{side}: {warning}"))?;
         }

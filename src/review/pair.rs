@@ -265,13 +265,13 @@ impl<S: Side> Pair<S> {
     fn settle(&mut self) -> bool {
         let found = self.sides.each_mut().map(Reviewed::settle);
         match &found {
-            [Some(Some(a)), Some(Some(b))] if a == b => {
-                self.note(Class::Violates(PairSide::Both, a.clone()), String::new);
+            [Some(Some((signature, detail))), Some(Some((other, _)))] if signature == other => {
+                self.note(Class::Violates(PairSide::Both, signature.clone()), || detail.clone());
             }
             _ => {
-                for (side, signature) in found.iter().enumerate() {
-                    if let Some(Some(signature)) = signature {
-                        self.note(Class::Violates(PairSide::at(side), signature.clone()), String::new);
+                for (side, found) in found.iter().enumerate() {
+                    if let Some(Some((signature, detail))) = found {
+                        self.note(Class::Violates(PairSide::at(side), signature.clone()), || detail.clone());
                     }
                 }
             }

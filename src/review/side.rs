@@ -2,7 +2,7 @@
 
 use super::calls::Calls;
 use super::observed::Observed;
-use crate::check::{Driver, Lockstep, NoPort, Sides, Solo, end_trace};
+use crate::check::{Driver, FindingKind, Lockstep, NoPort, Sides, Solo, end_trace};
 use crate::kernel::Kernel;
 use crate::mm::{KernelDriver, Outcome, SmallDriver};
 use crate::rmap::{Fail, Side, StateError};
@@ -48,10 +48,15 @@ impl<S: Side> Reviewed<S> {
         outcome
     }
 
-    /// What was found in the operation, by signature; `Some(None)`: nothing new.
-    pub(super) fn settle(&mut self) -> Option<Option<String>> {
-        let signature = self.solo.finding()?.signature();
-        Some((!self.solo.settle()).then_some(signature))
+    /// What was found in the operation, by signature, and what is wrong there; `Some(None)`: nothing new.
+    pub(super) fn settle(&mut self) -> Option<Option<(String, String)>> {
+        let finding = self.solo.finding()?;
+        let detail = match &finding.kind {
+            FindingKind::Violation { violations, .. } => violations.first().map(|violation| violation.detail.clone()),
+            _ => None,
+        };
+        let found = (finding.signature(), detail.unwrap_or_default());
+        Some((!self.solo.settle()).then_some(found))
     }
 
     pub(super) fn observed(&mut self) -> Observed {

@@ -55,6 +55,8 @@ pub struct Verdict {
     pub given: u64,
     /// Known findings that ended a trace, on either side.
     pub known: [u64; 2],
+    /// Lines of the change have code, and none of it ran.
+    pub unreached: bool,
 }
 
 impl Verdict {
@@ -67,6 +69,11 @@ impl Verdict {
     /// Whether every scope was searched to the depth that was wanted.
     pub fn is_finished(&self) -> bool {
         self.scopes.iter().all(|searched| searched.depth >= searched.wanted)
+    }
+
+    /// Whether what was seen decides: every scope was searched, and a line of the change ran.
+    pub fn is_decided(&self) -> bool {
+        self.is_finished() && !self.unreached
     }
 
     /// In one word.

@@ -211,7 +211,7 @@ fn found(finding: &Finding, trace: &Trace, kernel: &str) -> Found {
                 found.events =
                     diff.iter_all_changes().map(|change| (sign(change.tag()), change.value().to_owned())).collect();
             }
-            for (side, warning) in ["reference", "port"].iter().zip(&divergence.warnings) {
+            for (side, warning) in ["kernel", "port"].iter().zip(&divergence.warnings) {
                 found.violations.extend(warning.as_ref().map(|warning| format!("{side}: {warning}")));
             }
         }

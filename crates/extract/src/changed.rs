@@ -1,5 +1,6 @@
-//! Which lines of a tree a patch changed: those that the tree has and the tree before it had not, by function. A reference that was
-//! made by patches keeps them in its note, so that a build has their runs counted.
+//! Which lines of a tree a patch changed: those that the tree has and the tree before it had not, by function; and, where a patch only
+//! takes lines away, the line that follows them. A reference that was made by patches keeps them in its note, so that a build has
+//! their runs counted.
 
 use std::fs;
 use std::path::Path;
@@ -36,6 +37,9 @@ pub struct ChangedLine {
     pub to: usize,
     /// What it says, without the blanks at both ends.
     pub text: String,
+    /// The line itself is as it was: the patch took away the lines before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub follows_removed: bool,
 }
 
 /// The files that a series changes, as they are in a tree.
@@ -82,16 +86,17 @@ impl Texts {
 fn of_file(file: &str, text: &str, before: &str, tree: &Path) -> Vec<Changed> {
     let lines: Vec<&str> = text.lines().collect();
     let code = without_comments(text);
+    let is_code = |line: usize| code.get(line - 1).is_some_and(|code| !code.trim().is_empty());
     let functions = functions(file, tree);
     let mut all: Vec<Changed> = Vec::new();
-    for line in new_lines(before, text) {
-        if code.get(line - 1).is_none_or(|code| code.trim().is_empty()) {
-            continue;
-        }
+    for (line, follows_removed) in new_lines(before, text) {
+        // What follows may be a comment: the first line of code after it is as good.
+        let line = if follows_removed { (line..=lines.len()).find(|&line| is_code(line)) } else { Some(line) };
+        let Some(line) = line.filter(|&line| is_code(line)) else { continue };
         let (function, first_line, last_line) =
             functions.iter().find(|(_, first, last)| (*first..=*last).contains(&line)).cloned().unwrap_or_default();
         let (from, to) = statement(&code, line);
-        let changed = ChangedLine { line, from, to, text: lines[line - 1].trim().to_owned() };
+        let changed = ChangedLine { line, from, to, text: lines[line - 1].trim().to_owned(), follows_removed };
         match all.last_mut() {
             Some(last) if last.function == function && last.first_line == first_line => last.lines.push(changed),
             _ => all.push(Changed { file: file.to_owned(), function, first_line, last_line, lines: vec![changed] }),
@@ -100,21 +105,36 @@ fn of_file(file: &str, text: &str, before: &str, tree: &Path) -> Vec<Changed> {
     all
 }
 
-/// The numbers of the lines of a text that another one has not.
-fn new_lines(before: &str, text: &str) -> Vec<usize> {
+/// The numbers of the lines of a text that another one has not; and of those before which the other one has lines of code that
+/// went and nothing came for, marked.
+fn new_lines(before: &str, text: &str) -> Vec<(usize, bool)> {
     let patch = diffy::create_patch(before, text);
+    let code = without_comments(before);
     let mut new = Vec::new();
     for hunk in patch.hunks() {
-        let mut at = hunk.new_range().start();
+        let [mut old, mut at] = [hunk.old_range().start(), hunk.new_range().start()];
+        // Of the change that is being read: whether code went, and whether lines came.
+        let (mut went, mut came) = (false, false);
         for line in hunk.lines() {
             match line {
-                diffy::Line::Context(_) => at += 1,
-                diffy::Line::Insert(_) => {
-                    new.push(at);
-                    at += 1;
+                diffy::Line::Context(_) => {
+                    if std::mem::take(&mut went) & !std::mem::take(&mut came) {
+                        new.push((at, true));
+                    }
+                    (old, at) = (old + 1, at + 1);
                 }
-                diffy::Line::Delete(_) => {}
+                diffy::Line::Insert(_) => {
+                    new.push((at, false));
+                    (came, at) = (true, at + 1);
+                }
+                diffy::Line::Delete(_) => {
+                    went |= code.get(old - 1).is_some_and(|code| !code.trim().is_empty());
+                    old += 1;
+                }
             }
+        }
+        if went && !came {
+            new.push((at, true));
         }
     }
     new
@@ -192,8 +212,13 @@ mod tests {
         assert_eq!((f.function.as_str(), f.first_line, f.last_line), ("f", 4, 13));
         let lines: Vec<_> = f.lines.iter().map(|line| (line.line, line.from, line.to, line.text.as_str())).collect();
         assert_eq!(lines, [(8, 8, 9, "if (a ||"), (9, 8, 9, "g)"), (10, 10, 10, "g = 1; /* three */")]);
-        // What is only taken away has no line.
-        assert_eq!(changed(AFTER, BEFORE), []);
+        // What is only taken away is known by the line that follows.
+        let all = changed(AFTER, BEFORE);
+        let lines = all.iter().flat_map(|changed| &changed.lines);
+        let lines: Vec<_> = lines.map(|line| (line.line, line.text.as_str(), line.follows_removed)).collect();
+        assert_eq!(lines, [(3, "int f(int a)", true), (5, "return a;", true)]);
+        // A comment that went is no change of the code.
+        assert_eq!(changed(&BEFORE.replace("\treturn", "\t/* Back. */\n\treturn"), BEFORE), []);
     }
 
     #[test]

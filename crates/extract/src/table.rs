@@ -64,7 +64,7 @@ pub struct Units<'a> {
 /// One reference. `not_counted` is why the runs of its changed lines are not counted, if they are not.
 pub fn row(prepared: &Prepared, units: &Units<'_>, not_counted: Option<&str>) -> String {
     let (note, extract) = (&prepared.reference.note, &prepared.extract);
-    let (ops, layer_ops) = (units.ops, units.layer.ok());
+    let ops = units.ops;
     let table = |unit: Result<&str, &str>| match unit {
         Ok(ops) => format!("Ok({})", symbol(ops)),
         Err(reason) => format!("Err({reason:?})"),
@@ -76,8 +76,9 @@ pub fn row(prepared: &Prepared, units: &Units<'_>, not_counted: Option<&str>) ->
     let counters = match not_counted {
         Some(reason) => format!("Err({reason:?})"),
         None => {
-            let unit = |ops: &str| counter(ops, &prepared.dir.join(ops).with_extension("gcno"));
-            let units: String = std::iter::once(ops).chain(layer_ops).map(unit).collect();
+            let unit = |ops: &str, of_pages| counter(ops, &prepared.dir.join(ops).with_extension("gcno"), of_pages);
+            let small = std::iter::once(ops).chain(units.layer.ok()).map(|ops| unit(ops, false));
+            let units: String = small.chain(units.pages.ok().map(|ops| unit(ops, true))).collect();
             format!("Ok(&[{units}])")
         }
     };
@@ -102,9 +103,9 @@ pub fn row(prepared: &Prepared, units: &Units<'_>, not_counted: Option<&str>) ->
 }
 
 /// The counters of an object file that counts how often its lines run: what they belong to, as gcc wrote it, and what tells them.
-fn counter(ops: &str, notes: &Path) -> String {
+fn counter(ops: &str, notes: &Path, of_pages: bool) -> String {
     format!(
-        "super::coverage::Counters {{\n            name: {ops:?},\n            notes: include_bytes!({notes:?}),\n            tell: {{\n                \
+        "super::coverage::Counters {{\n            name: {ops:?},\n            of_pages: {of_pages},\n            notes: include_bytes!({notes:?}),\n            tell: {{\n                \
          unsafe extern \"C\" {{ fn {ops}_counters(write: super::coverage::Write, to: *mut std::ffi::c_void); }}\n                \
          {ops}_counters\n            }},\n        }}, "
     )

@@ -1,4 +1,4 @@
-//! The port: the kernel's anonymous reverse map in safe Rust, the other side of the seam.
+//! The port: the kernel's reverse map in safe Rust, the other side of the seam.
 //!
 //! [`Port`] does what `mm/rmap.c`, `mm/interval_tree.c` and `lib/rbtree.c` do, in every
 //! generation that [`Revision`] can name: the same allocation attempts in the same order, the

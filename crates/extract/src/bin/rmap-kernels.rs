@@ -165,7 +165,7 @@ fn run(action: Action) -> Result<ExitCode, Error> {
         Action::Add { name, tree, rev, patches, reverts, force, no_compile } => {
             let addition = Addition { name, tree, rev, patches, reverts, force, compile: !no_compile };
             let reference = supply::add(&cache, &addition, say)?;
-            println!("{}: added ({}); the next build has it", reference.name, reference.note.version);
+            println!("{}: added ({}): builds from now on compile it", reference.name, reference.note.version);
         }
         Action::Fix { base, name, fix, no_compile } => {
             let name = name.as_deref().unwrap_or(&base);
