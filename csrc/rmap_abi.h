@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define RMAP_ABI_VERSION 8
+#define RMAP_ABI_VERSION 9
 #define RMAP_FAIL_MAX 4
 #define RMAP_MAX_PROCESSES 16
 #define RMAP_MAX_FILES 4
@@ -279,6 +279,7 @@ enum rmap_page_entry {
 	/* of a swap entry, or of a migration entry that cannot be written to */
 	RMAP_ENTRY_SWAP_EXCLUSIVE = 128,
 	RMAP_ENTRY_NO_ACCESS = 256,	/* present for the kernel alone: PROT_NONE */
+	RMAP_ENTRY_DEVICE = 512,	/* a device has the page for itself: it counts as mapped */
 };
 
 enum rmap_page_frame {
@@ -789,6 +790,7 @@ enum rmap_operation_kind {
 	RMAP_OP_MIGRATE_BEGIN = 24,
 	RMAP_OP_MIGRATE_END = 25,
 	RMAP_OP_CLEAN = 26,
+	RMAP_OP_EXCLUSIVE = 27,
 };
 
 struct rmap_operation_map {
@@ -929,6 +931,14 @@ struct rmap_operation_clean {
 	uint64_t page;
 };
 
+/*
+ * make_device_exclusive() of the page: -EOPNOTSUPP where the page is of a file, or the tree has no
+ * such function (6.15).
+ */
+struct rmap_operation_exclusive {
+	uint64_t page;
+};
+
 struct rmap_operation_lazyfree {
 	uint64_t start;
 	uint64_t end;
@@ -966,6 +976,7 @@ struct rmap_operation {
 		struct rmap_operation_migrate_begin migrate_begin;
 		struct rmap_operation_migrate_end migrate_end;
 		struct rmap_operation_clean clean;
+		struct rmap_operation_exclusive exclusive;
 	} arguments;
 };
 

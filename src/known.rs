@@ -252,14 +252,15 @@ impl fmt::Display for Replayed {
 }
 
 impl KnownFindings {
-    /// Plays the trace of one of them, tolerating the others, on a reference by its own VMA code and on the port.
+    /// Plays the trace of one of them, tolerating the others, on a reference by its own VMA code, with its page-table code if
+    /// the trace has operations on pages, and on the port.
     pub fn replay(
         &self,
         known: &KnownFinding,
         trace: &Trace,
         reference: &'static crate::kernel::Reference,
     ) -> Replayed {
-        let mut session = Session::new(reference).with_vma(VmaCode::Kernel);
+        let mut session = Session::new(reference).with_vma(VmaCode::needed_by(trace));
         let others = self.of(reference.name, reference.version).into_iter().map(|other| other.signature);
         session.tolerated = others.filter(|other| *other != known.signature).collect();
         let mut player = match session.player() {

@@ -13,7 +13,7 @@
 
 use std::cell::Cell;
 
-use crate::trace::{PageTables, Target};
+use crate::trace::PageTables;
 
 use crate::rmap::{
     AnonVmaId, Call, EBADF, EBUSY, EEXIST, EFAULT, EMFILE, ENOENT, Fail, FolioId, MAX_PROCESSES, MmId, Rmap, VmaId,
@@ -326,7 +326,7 @@ impl Pages {
         self.folios.resize(tables.frames.last().map_or(0, |frame| frame.frame as usize + 1), Folio::default());
         let mut entries: [Vec<(u64, FolioId)>; MAX_PROCESSES] = Default::default();
         for entry in &tables.entries {
-            let Target::Frame(number) = entry.target else { continue };
+            let Some(number) = entry.target.mapped() else { continue };
             let Some(frame) = tables.frame(number).filter(|frame| frame.anon) else { continue };
             let folio = &mut self.folios[frame.head as usize];
             let pages = tables.frames_of(frame.head).len() as u32;

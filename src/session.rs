@@ -51,6 +51,14 @@ impl VmaCode {
         }
     }
 
+    /// The least of the kernel's own code that does each operation of a trace.
+    pub fn needed_by(trace: &Trace) -> VmaCode {
+        match trace.ops.iter().any(|op| op.kind.needs_page_tables()) {
+            true => VmaCode::Pages,
+            false => VmaCode::Kernel,
+        }
+    }
+
     /// What was asked for, else the kernel's own code where these references have it and their C runs.
     ///
     /// # Errors

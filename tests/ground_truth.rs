@@ -99,9 +99,13 @@ fn the_known_findings_warn_in_userland_and_say_what_they_do_booted() {
     for known in &all.findings {
         // What only kernels show that the tests have not, `make trees` looks at.
         let Some(reference) = kernel::references().iter().find(|r| known.is_of(r.name, r.version)) else { continue };
+        let trace = all.trace(known).unwrap();
+        // No system call asks for operations on pages.
+        if trace.ops.iter().any(|op| op.kind.needs_page_tables()) {
+            continue;
+        }
         assert!(known.booted.is_some(), "{}: make ground-truth tells", known.trace);
         played += 1;
-        let trace = all.trace(known).unwrap();
         let steps = Userland::new(reference).unwrap().play(&trace).unwrap();
         assert!(steps.iter().any(|step| !step.warnings.is_empty()), "{}", known.trace);
     }

@@ -215,6 +215,30 @@ fn what_nobody_wrote_to_since_lazyfree_is_dropped_by_reclaim() {
     }
 }
 
+/// A device has a page until the process accesses it, and everything else meets its entry: done, refused, failed.
+#[test]
+fn a_page_that_a_device_has_is_mapped_and_comes_back() {
+    let has_it = |reference: &Reference| !reference.version.starts_with("6.12");
+    for (text, counts) in [
+        ("touch p0 0x10\nfault p0 0x10 read\ntouch p0 0x10 write\n", (5, 1, 0)),
+        ("fork p0 p1\nexclusive p1 0x10\nfault p1 0x10\n", (6, 0, 0)),
+        ("swapout p0 0x10\nexclusive p0 0x10\nmigrate p0 0x10\nfault p0 0x10\n", (7, 0, 0)),
+        ("move p0 0x10..0x11 0x20\nage p0 0x20\nprotect p0 0x20..0x21 r\nfault p0 0x20 read\n", (7, 0, 0)),
+        ("protect p0 0x10..0x14 r\nexclusive p0 0x10\nexclusive p0 0x15\n", (4, 2, 0)),
+        ("pin p0 0x10\nexclusive p0 0x10\nswapout p0 0x10\ndontneed p0 0x10..0x14\n", (6, 1, 0)),
+        ("map p0 0x20..0x24 shared file 1\nfault p0 0x20\nexclusive p0 0x20\n", (5, 1, 0)),
+    ] {
+        let text = format!("map p0 0x10..0x14\nfault p0 0x10\nexclusive p0 0x10\n{text}");
+        for (reference, found) in with_pages().zip(play(&text)) {
+            if has_it(reference) {
+                assert_eq!(found, counts, "{}: {text}", reference.name);
+            } else {
+                assert!(found.1 >= 1, "{}: {text}", reference.name);
+            }
+        }
+    }
+}
+
 /// Who runs such a trace without page tables is told what it needs.
 #[test]
 fn without_page_tables_it_is_said_what_is_refused() {

@@ -1270,6 +1270,36 @@ static IN_C: &[InC] = &[
     InC {
         of: AFTER,
         fault: Fault {
+            name: "a-write-is-forgotten-for-a-device",
+            about: "a device gets a page, and the folio is not told that its entry said that it was written to",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "make_device_exclusive",
+                from: "if (pte_dirty(fw.pte))\n\t\tfolio_mark_dirty(folio);",
+                to: ";",
+            }],
+        },
+        hunts: &[pages_varied(
+            Finds(&["violate Asked written page that may be dropped ("]),
+            Finds(&["violate Asked written page that may be dropped ("]),
+        )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "a-devices-page-stays-mapped",
+            about: "a page that a device has is unmapped, and is still counted as mapped",
+            file: "mm/memory.c",
+            edits: &[Edit { within: "zap_nonpresent_ptes", from: "folio_remove_rmap_pte(folio, page, vma);", to: ";" }],
+        },
+        hunts: &[pages_varied(
+            Finds(&["violate Mapcount ", "violate I", "differ "]),
+            Finds(&["violate Mapcount ", "violate I"]),
+        )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
             name: "unmapping-forgets-a-write",
             about: "a page of a file is unmapped, and its folio is not told that it was written to",
             file: "mm/memory.c",
@@ -1577,6 +1607,22 @@ static IN_PORT: &[InPort] = &[
             edits: &[Edit { within: "batch", from: "alike | Entry::PRESENT", to: "Entry::PRESENT" }],
         },
         finds: &["differ try_to_unmap events: "],
+    },
+    InPort {
+        kernel: AFTER,
+        vma: "pages",
+        mix: "varied",
+        fault: Fault {
+            name: "a-devices-page-is-flushed",
+            about: "an entry that no TLB knows is flushed",
+            file: "crates/port/src/walks.rs",
+            edits: &[Edit {
+                within: "flush_cleared",
+                from: "_ if was.has(Entry::DEVICE)",
+                to: "_ if was == Entry::NONE",
+            }],
+        },
+        finds: &["differ try_to_"],
     },
     InPort {
         kernel: AFTER,

@@ -14,6 +14,7 @@ use rmap_diff::mm::{KernelDriver, Outcome, SmallDriver};
 use rmap_diff::port::Port;
 use rmap_diff::reproduce::{self, Played, c};
 use rmap_diff::rmap::Revision;
+use rmap_diff::session::VmaCode;
 use rmap_diff::show::{self, Fate};
 use rmap_diff::trace::{OpKind, Trace};
 
@@ -270,11 +271,14 @@ fn the_rust_test_of_a_finding_fails_with_its_report_and_that_of_a_sound_trace_pa
     assert!(!known.is_empty(), "7.x has known findings");
     for (at, known) in known.iter().enumerate() {
         let file = dir.path().join(format!("known{at}.trace"));
-        fs::write(&file, all.trace(known).unwrap().to_file_text()).unwrap();
+        let trace = all.trace(known).unwrap();
+        let vma = VmaCode::needed_by(&trace).name();
+        fs::write(&file, trace.to_file_text()).unwrap();
         let file = file.to_str().unwrap();
         for side in ["both", "kernel"] {
             let name = format!("known{at}_{side}");
-            let output = run_rust_test(dir.path(), &name, &[file, "--kernel", newest.name, "--side", side]);
+            let output =
+                run_rust_test(dir.path(), &name, &[file, "--kernel", newest.name, "--side", side, "--vma", vma]);
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
             assert!(!output.status.success() && said.contains(&known.signature), "{said}");
             assert!(said.contains("test result: FAILED. 0 passed; 1 failed"), "{said}");

@@ -35,6 +35,7 @@ static void page_tables_checked(void)
 /* No process is left. */
 static void page_tables_end(void)
 {
+	swap_cache_drop();
 	page_cache_drop();
 }
 
@@ -136,14 +137,18 @@ static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fau
 		goto unlock;
 	}
 	current_world->pages->orders = op->order ? 1ul << op->order : 0;
-	fault = handle_mm_fault(vma, addr, FAULT_FLAG_USER | (op->read ? 0 : FAULT_FLAG_WRITE),
-				NULL);
-	if (fault & VM_FAULT_OOM)
-		result = -ENOMEM;
-	else if (fault & VM_FAULT_ERROR)
-		result = -EFAULT;
-	else
-		access_page(mm, op->page, !op->read);
+	/* A page that a device has comes back as its VMA says: a write may fault again. */
+	for (int tries = 0; tries < FAULTS_OF_A_PIN; tries++) {
+		fault = handle_mm_fault(vma, addr,
+					FAULT_FLAG_USER | (op->read ? 0 : FAULT_FLAG_WRITE), NULL);
+		if (fault & VM_FAULT_OOM)
+			result = -ENOMEM;
+		else if (fault & VM_FAULT_ERROR)
+			result = -EFAULT;
+		else if (!access_page(mm, op->page, !op->read))
+			continue;
+		break;
+	}
 unlock:
 	mmap_read_unlock(mm);
 	return result;
@@ -159,32 +164,27 @@ static void set_has_pinned(struct mm_struct *mm)
 }
 
 /*
- * As GUP pins a page: it is faulted in until it can be written to, or, where that is not allowed,
- * until an anonymous page is the process's alone. Returns its frame.
+ * As GUP takes a page: it is faulted in until it can be written to, or, where that is not allowed
+ * and not asked for, until an anonymous page is the process's alone.
  */
-static int32_t drive_pin(struct mm_struct *mm, const struct rmap_operation_pin *op)
+static int get_page_at(struct mm_struct *mm, uint64_t number, unsigned int gup_flags,
+		       struct page **taken)
 {
-	unsigned long addr = op->page << PAGE_SHIFT, *entry;
+	unsigned long addr = number << PAGE_SHIFT, *entry;
 	MA_STATE(mas, &mm->mm_mt, addr, addr);
 	unsigned int flags = FAULT_FLAG_UNSHARE;
-	struct vm_area_struct *vma;
-	struct folio *folio;
+	struct vm_area_struct *vma = mas_walk(&mas);
 	struct page *page;
-	int32_t result = -EFAULT;
 
 	current_world->pages->orders = 0;
-	mmap_read_lock(mm);
-	vma = mas_walk(&mas);
 	if (!vma || !(vma->vm_flags & VM_READ))
-		goto unlock;
-	if (is_migrating(mm, op->page)) {
-		result = -EBUSY;
-		goto unlock;
-	}
+		return -EFAULT;
 	if (vma->vm_flags & VM_WRITE)
 		flags = FAULT_FLAG_WRITE;
+	else if (gup_flags & FOLL_WRITE)
+		return -EFAULT;
 	for (int tries = 0;; tries++) {
-		entry = entry_at(mm, op->page);
+		entry = entry_at(mm, number);
 		page = entry && (*entry & ENTRY_PRESENT) ? pfn_to_page(*entry >> PAGE_SHIFT) : NULL;
 		if (page && (*entry & ENTRY_WRITE))
 			break;
@@ -192,21 +192,43 @@ static int32_t drive_pin(struct mm_struct *mm, const struct rmap_operation_pin *
 		    !gup_must_unshare(vma, FOLL_PIN, page))
 			break;
 		if (tries == FAULTS_OF_A_PIN)
-			goto unlock;
+			return -EFAULT;
 		switch (handle_mm_fault(vma, addr, page ? flags : flags & FAULT_FLAG_WRITE, NULL) &
 			VM_FAULT_ERROR) {
 		case 0:
 			continue;
 		case VM_FAULT_OOM:
-			result = -ENOMEM;
+			return -ENOMEM;
 		}
+		return -EFAULT;
+	}
+	*taken = page;
+	return try_grab_folio(page_folio(page), 1, gup_flags & (FOLL_GET | FOLL_PIN));
+}
+
+static long get_user_pages_remote(struct mm_struct *mm, unsigned long start, unsigned long nr_pages,
+				  unsigned int gup_flags, struct page **pages, int *locked)
+{
+	int error = get_page_at(mm, start >> PAGE_SHIFT, gup_flags, pages);
+
+	return error ? error : 1;
+}
+
+/* Pins a page as GUP does. Returns its frame. */
+static int32_t drive_pin(struct mm_struct *mm, const struct rmap_operation_pin *op)
+{
+	struct page *page;
+	int32_t result;
+
+	mmap_read_lock(mm);
+	if (is_migrating(mm, op->page)) {
+		result = -EBUSY;
 		goto unlock;
 	}
-	folio = page_folio(page);
-	set_has_pinned(mm);
-	result = try_grab_folio(folio, 1, FOLL_PIN);
+	result = get_page_at(mm, op->page, FOLL_PIN, &page);
 	if (!result) {
-		folio_notes(folio)->pins++;
+		set_has_pinned(mm);
+		folio_notes(page_folio(page))->pins++;
 		result = page_to_pfn(page);
 	}
 unlock:
@@ -233,11 +255,11 @@ static int32_t drive_unpin(const struct rmap_operation_unpin *op)
 static struct folio *folio_at(const struct mm_struct *mm, uint64_t page)
 {
 	const unsigned long *entry = entry_at(mm, page);
-	unsigned long frame = entry ? *entry >> PAGE_SHIFT : 0;
+	struct rmap_entry told = entry_of(entry ? *entry : 0);
 
-	if (!entry || !(*entry & (ENTRY_PRESENT | ENTRY_NONE)) || frame == ZERO_FRAME)
+	if (!(told.bits & (RMAP_ENTRY_PRESENT | RMAP_ENTRY_DEVICE)) || told.number == ZERO_FRAME)
 		return NULL;
-	return page_folio(pfn_to_page(frame));
+	return page_folio(pfn_to_page(told.number));
 }
 
 /*
@@ -469,6 +491,38 @@ static int32_t drive_clean(struct mm_struct *mm, const struct rmap_operation_cle
 	return 0;
 }
 
+/*
+ * As a driver takes a page for its device. It lets go of the folio at once: the next access of the
+ * process takes the page back.
+ */
+static int32_t drive_exclusive(struct mm_struct *mm, const struct rmap_operation_exclusive *op)
+{
+#ifdef SWP_DEVICE_EXCLUSIVE
+	const struct folio *there = folio_at(mm, op->page);
+	struct folio *folio;
+	struct page *page;
+	int32_t result = 0;
+
+	mmap_read_lock(mm);
+	if (is_migrating(mm, op->page) || (there && folio_test_locked(there))) {
+		result = -EBUSY;
+		goto unlock;
+	}
+	page = make_device_exclusive(mm, op->page << PAGE_SHIFT, NULL, &folio);
+	if (IS_ERR(page)) {
+		result = PTR_ERR(page);
+		goto unlock;
+	}
+	folio_unlock(folio);
+	folio_put(folio);
+unlock:
+	mmap_read_unlock(mm);
+	return result;
+#else
+	return -EOPNOTSUPP;
+#endif
+}
+
 static int32_t drive_madvise(struct mm_struct *mm, uint64_t start, uint64_t end, int advice)
 {
 	return do_madvise(mm, start << PAGE_SHIFT, (end - start) << PAGE_SHIFT, advice);
@@ -499,6 +553,8 @@ static int32_t drive_pages(struct mm_struct *mm, const struct rmap_operation *op
 		return drive_migrate_begin(mm, &op->arguments.migrate_begin);
 	case RMAP_OP_CLEAN:
 		return drive_clean(mm, &op->arguments.clean);
+	case RMAP_OP_EXCLUSIVE:
+		return drive_exclusive(mm, &op->arguments.exclusive);
 	case RMAP_OP_MIGRATE_END:
 		return drive_migrate_end(&op->arguments.migrate_end);
 	}

@@ -318,6 +318,25 @@ static void page_cache_replace(struct folio *folio, struct folio *by)
 	folio_put(folio);
 }
 
+/*
+ * When no process is left, reclaim takes what no entry names any more: who unmaps a page that a
+ * device has leaves it in the swap cache.
+ */
+static void swap_cache_drop(void)
+{
+	struct page_layer *layer = current_world->pages;
+
+	for (uint32_t i = 1; i < layer->nr_slots; i++) {
+		struct folio *folio = layer->slots[i].folio;
+
+		if (!folio || layer->slots[i].count)
+			continue;
+		folio_get(folio);
+		free_swap_cache(folio);
+		folio_put(folio);
+	}
+}
+
 /* When no process is left, nobody keeps the pages of files. */
 static void page_cache_drop(void)
 {

@@ -22,7 +22,7 @@ static void tell_entry(const struct mm_struct *mm, uint64_t page, unsigned long 
 {
 	struct rmap_entry told = entry_of(entry);
 
-	if (told.bits & RMAP_ENTRY_PRESENT)
+	if (told.bits & (RMAP_ENTRY_PRESENT | RMAP_ENTRY_DEVICE))
 		notes_of_frame(told.number);
 	put_word(RMAP_PAGES_ENTRY);
 	put_word(mm->id);

@@ -32,6 +32,10 @@ static int walk_lowest_tables(struct mm_struct *mm, struct vm_area_struct *vma,
 #define walk_page_range_vma(vma, start, end, ops, private) \
 	walk_lowest_tables((vma)->vm_mm, vma, start, end, ops, private)
 
+/* It is only ever asked for one page. */
+static long get_user_pages_remote(struct mm_struct *mm, unsigned long start, unsigned long nr_pages,
+				  unsigned int gup_flags, struct page **pages, int *locked);
+
 /* Every frame can be mapped without access. */
 static const struct mm_walk_ops prot_none_walk_ops __maybe_unused;
 
@@ -72,14 +76,6 @@ static inline long populate_vma_page_range(struct vm_area_struct *vma, unsigned 
 					   unsigned long end, int *locked)
 {
 	return 0;
-}
-
-/* No page is faulted in for somebody else. */
-static inline long get_user_pages_remote(struct mm_struct *mm, unsigned long start,
-					 unsigned long nr_pages, unsigned int gup_flags,
-					 struct page **pages, int *locked)
-{
-	return -EFAULT;
 }
 
 static inline void mlock_drain_local(void)

@@ -13,7 +13,8 @@
 
 /*
  * An entry as it is told, from its bits as memory: present, or of the swap device, or of a page
- * that is being migrated, of which the entry says what the mapping was.
+ * that a device has for itself, or of one that is being migrated, of which the entry says what the
+ * mapping was.
  */
 static struct rmap_entry entry_of(unsigned long entry)
 {
@@ -38,6 +39,12 @@ static struct rmap_entry entry_of(unsigned long entry)
 		told.bits |= entry & SWAP_EXCLUSIVE ? RMAP_ENTRY_SWAP_EXCLUSIVE : 0;
 		return told;
 	}
+#ifdef SWP_DEVICE_EXCLUSIVE
+	if (__swp_type(swap) == SWP_DEVICE_EXCLUSIVE) {
+		told.bits = RMAP_ENTRY_DEVICE;
+		return told;
+	}
+#endif
 	told.bits = RMAP_ENTRY_MIGRATION;
 	told.bits |= __swp_type(swap) == SWP_MIGRATION_WRITE ? RMAP_ENTRY_WRITE : 0;
 	told.bits |= __swp_type(swap) == SWP_MIGRATION_READ_EXCLUSIVE ?

@@ -15,7 +15,7 @@ fn broken(invariant: Invariant, what: &'static str, frame: Option<u32>, detail: 
 pub(super) fn check(tables: &PageTables, vma_at: impl Fn(MmId, u64) -> Option<Mapped>) -> Vec<Violation> {
     let mut entries_of: HashMap<u32, u64> = HashMap::new();
     for entry in &tables.entries {
-        if let Target::Frame(frame) = entry.target {
+        if let Some(frame) = entry.target.mapped() {
             *entries_of.entry(frame).or_default() += 1;
         }
     }
@@ -94,7 +94,7 @@ fn large_fault(tables: &PageTables, head: u32, counts: &LargeCounts) -> Option<V
     let mut mapped = vec![false; frames.len()];
     let (mut entries, mut mms, mut moving) = (0, 0u16, false);
     for entry in &tables.entries {
-        let (Target::Frame(frame) | Target::Migration { frame, .. }) = entry.target else { continue };
+        let Some(frame) = entry.target.frame() else { continue };
         let Some(page) = frame.checked_sub(head).and_then(|page| mapped.get_mut(page as usize)) else { continue };
         if let Target::Migration { .. } = entry.target {
             moving = true;
@@ -142,10 +142,7 @@ fn entry_fault(
         let detail = format!("page {page:#x} of {mm} has an entry, and no VMA is there");
         return Some(broken(Invariant::Mapcount, "entry outside of every VMA", None, detail));
     };
-    let frame = match entry.target {
-        Target::Frame(number) => tables.frame(number),
-        _ => None,
-    };
+    let frame = entry.target.mapped().and_then(|number| tables.frame(number));
     if let Some(frame) = frame.filter(|frame| frame.anon && !frame.as_told) {
         let number = frame.frame;
         let detail = format!(
@@ -167,6 +164,13 @@ fn entry_fault(
         let number = frame.map(|frame| frame.frame);
         let detail = format!("page {page:#x} of {mm} is anonymous, in {}", vma.vma);
         return Some(broken(Invariant::Exclusive, "anonymous page of shared memory", number, detail));
+    }
+    // What a device has for itself could be written to, by one entry.
+    if let Target::Device(number) = entry.target
+        && !frame.is_some_and(|frame| frame.anon && frame.exclusive)
+    {
+        let detail = format!("frame {number} is a device's at page {page:#x} of {mm}, and is not marked exclusive");
+        return Some(broken(Invariant::Exclusive, "page of a device that is not exclusive", Some(number), detail));
     }
     if !entry.writable {
         return None;
@@ -235,7 +239,7 @@ fn mm_fault(tables: &PageTables) -> Option<Violation> {
             match entry.target {
                 Target::Zero => {}
                 Target::Swap { .. } => swap += 1,
-                Target::Frame(number) | Target::Migration { frame: number, .. } => {
+                Target::Frame(number) | Target::Device(number) | Target::Migration { frame: number, .. } => {
                     match tables.frame(number).is_some_and(|frame| frame.anon) {
                         true => anon += 1,
                         false => file += 1,
@@ -274,10 +278,7 @@ fn node_fault(tables: &PageTables) -> Option<Violation> {
 /// What was written to a page of a file, and is not stored, must not be forgotten.
 fn unwritten(tables: &PageTables) -> Option<Violation> {
     let is_dirty = |frame: &Frame| {
-        let names = |entry: &PageEntry| match entry.target {
-            Target::Frame(number) | Target::Migration { frame: number, .. } => number == frame.frame,
-            _ => false,
-        };
+        let names = |entry: &PageEntry| entry.target.frame() == Some(frame.frame);
         frame.dirty || tables.entries.iter().any(|entry| entry.dirty && names(entry))
     };
     let frame = tables.frames.iter().find(|frame| frame.file && frame.content != frame.stored && !is_dirty(frame))?;

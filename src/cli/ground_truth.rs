@@ -20,6 +20,7 @@ use crate::ground_truth::userland::Userland;
 use crate::kernel::Reference;
 use crate::known::Booted;
 use crate::minimize::minimize;
+use crate::session::VmaCode;
 use crate::trace::{Mix, Rng, Trace, random_trace};
 
 #[derive(clap::Args)]
@@ -217,6 +218,13 @@ impl Comparison {
         let mut unlike = false;
         for known in all.of(reference.name, reference.version) {
             let trace = all.trace(&known).map_err(|error| Error::Usage(error.to_string()))?;
+            if VmaCode::needed_by(&trace) == VmaCode::Pages {
+                print(format_args!(
+                    "known: {}: not played: no system call does its operations on pages\n",
+                    known.trace
+                ))?;
+                continue;
+            }
             let trace = expressible(&trace, &mut self.totals.left_out);
             let (ours, theirs) = play(&mut self.userland, &mut self.guest, &trace)?;
             let booted = match theirs.iter().all(|step| step.warnings.is_empty()) {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::rmap::{MmId, VmaAttributes};
-use crate::trace::{Advice, OPERATIONS, OpKind, Target};
+use crate::trace::{Advice, OPERATIONS, OpKind};
 use crate::world::{Process, Symmetry, World};
 
 /// The first page of the window.
@@ -34,14 +34,47 @@ pub struct UnknownOperation {
 
 impl OpKinds {
     /// Those that a search knows.
-    const KNOWN: [&str; 19] = [
-        "map", "fault", "fork", "unmap", "exit", "protect", "advise", "move", "pin", "unpin", "uffdmove", "mlock",
-        "munlock", "touch", "dontneed", "age", "swapout", "migrate", "lazyfree",
+    const KNOWN: [&str; 20] = [
+        "map",
+        "fault",
+        "fork",
+        "unmap",
+        "exit",
+        "protect",
+        "advise",
+        "move",
+        "pin",
+        "unpin",
+        "uffdmove",
+        "mlock",
+        "munlock",
+        "touch",
+        "dontneed",
+        "age",
+        "swapout",
+        "migrate",
+        "lazyfree",
+        "exclusive",
     ];
     /// All that a search knows.
     pub const ALL: OpKinds = OpKinds::of(&OpKinds::KNOWN);
     /// What changes the reverse map on any tree: map, fault, fork, unmap, exit.
     pub const CORE: OpKinds = OpKinds::of(&["map", "fault", "fork", "unmap", "exit"]);
+
+    /// The same, and what changes or looks at page tables where they are the kernel's own.
+    pub const WITH_PAGES: OpKinds = OpKinds::of(&[
+        "map",
+        "fault",
+        "fork",
+        "unmap",
+        "exit",
+        "touch",
+        "age",
+        "swapout",
+        "migrate",
+        "lazyfree",
+        "exclusive",
+    ]);
 
     const fn of(keywords: &[&str]) -> OpKinds {
         let mut set = 0;
@@ -175,11 +208,12 @@ impl Scope {
                 ops.extend([false, true].map(|read| OpKind::Fault { mm, page, read, order: self.order }));
             }
         }
-        for entry in world.entries_of(mm).iter().filter(|entry| matches!(entry.target, Target::Frame(_))) {
+        for entry in world.entries_of(mm).iter().filter(|entry| entry.target.mapped().is_some()) {
             let page = entry.page;
             let touches = if entry.writable { &[false, true][..] } else { &[false] };
             ops.extend(touches.iter().map(|&write| OpKind::Touch { mm, page, write }));
             ops.extend([OpKind::Age { mm, page }, OpKind::SwapOut { mm, page }, OpKind::Migrate { mm, page }]);
+            ops.push(OpKind::Exclusive { mm, page });
         }
         for (start, end) in window.clone().flat_map(|start| (start + 1..=window.end).map(move |end| (start, end))) {
             if (start..end).all(mapped) {

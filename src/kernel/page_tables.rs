@@ -35,6 +35,8 @@ pub(super) fn decode(mut words: &[u64], out: &mut PageTables) -> Option<()> {
                     Target::Zero
                 } else if is(bits, bit::RMAP_ENTRY_PRESENT as u64) {
                     Target::Frame(number)
+                } else if is(bits, bit::RMAP_ENTRY_DEVICE as u64) {
+                    Target::Device(number)
                 } else if is(bits, bit::RMAP_ENTRY_MIGRATION as u64) {
                     let alone = bit::RMAP_ENTRY_WRITE as u64 | bit::RMAP_ENTRY_SWAP_EXCLUSIVE as u64;
                     Target::Migration { frame: number, exclusive: is(bits, alone) }

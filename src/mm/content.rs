@@ -16,6 +16,8 @@ struct Page {
     /// Whether its entry lets the process write, says that it wrote, and that the page is its alone; none while nothing maps
     /// it.
     mapping: Option<(bool, bool, bool)>,
+    /// A device has it for itself.
+    of_device: bool,
     /// The frame of a page of a file.
     file: Option<u32>,
     /// Its file system is not told of the first write, so that its VMA alone says whether it can be written to.
@@ -38,6 +40,7 @@ impl Contents {
                     Some(frame) => frame.anon && (frame.swapbacked || frame.dirty || entry.dirty),
                     None => entry.target != Target::Zero,
                 },
+                of_device: matches!(entry.target, Target::Device(_)),
                 mapping: mapped.map(|frame| (entry.writable, entry.dirty, frame.exclusive)),
                 not_told: mapped.is_some_and(|frame| frame.not_told),
                 file: mapped.filter(|frame| frame.file).map(|frame| frame.frame),
@@ -85,8 +88,11 @@ fn keeps_mappings(operation: &OpKind) -> bool {
     )
 }
 
-/// Whether an entry is what it was. It comes back from migration as its VMA says.
+/// Whether an entry is what it was. It comes back from migration as its VMA says, and so does what a device had.
 fn keeps(old: &Page, new: Option<&Page>) -> bool {
+    if old.of_device {
+        return true;
+    }
     let mut was = old.mapping;
     let is = new.and_then(|new| new.mapping);
     if let (Some(was), Some(is)) = (&mut was, is)
@@ -120,6 +126,8 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
             // Whoever maps a page of a file sees what is written to it.
             Some(new) if stored_to.is_some() && new.file == stored_to => (),
             Some(new) if new.content != old.content => return found("content of a page changed", old, Some(new)),
+            // Reclaim may drop what nobody wrote to since it was freed lazily.
+            Some(new) if old.kept && !new.kept => return found("written page that may be dropped", old, Some(new)),
             _ if keeps_mappings(operation) && !keeps(old, new) => {
                 let mapping = |page: Option<&Page>| format!("{:?}", page.and_then(|page| page.mapping));
                 return Some(UnexpectedEffect {
@@ -145,6 +153,16 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
         OpKind::DontNeed { mm, start, end } => {
             let mut left = after.0.iter().filter(|page| page.mm == mm && (start..end).contains(&page.page));
             left.next().and_then(|page| found("page still there", before.at(mm, page.page).unwrap_or(page), Some(page)))
+        }
+        // The process has to fault to get it back.
+        OpKind::Exclusive { mm, page } => {
+            let new = after.at(mm, page);
+            let taken = new.is_some_and(|new| new.of_device);
+            (!taken).then(|| UnexpectedEffect {
+                what: "page is not the device's",
+                about: operation.keyword().to_owned(),
+                detail: format!("page {page:#x} of {mm}: {:?}", new.and_then(|new| new.mapping)),
+            })
         }
         // The next write to it is seen.
         OpKind::Clean { mm, page } => {

@@ -312,9 +312,13 @@ impl KernelDriver {
         if !rmap.has_page_tables() {
             return Ok(());
         }
-        // folio_referenced() forgets that pages were used; migration does not.
+        // folio_referenced() forgets that pages were used; migration does not, but a page that a device had is mapped again.
         let asks = mode != WalkMode::Locked;
-        let seen = |entry: &PageEntry| PageEntry { accessed: entry.accessed && !asks, ..*entry };
+        let target = |entry: &PageEntry| match entry.target {
+            Target::Device(frame) if !asks => Target::Frame(frame),
+            target => target,
+        };
+        let seen = |entry: &PageEntry| PageEntry { accessed: entry.accessed && !asks, target: target(entry), ..*entry };
         let before: Vec<PageEntry> = self.tables.entries.iter().map(seen).collect();
         self.operate(rmap, &Request::new(OpKind::Walk { mm, page, mode }, node))?;
         let after: Vec<PageEntry> = self.tables.entries.iter().map(seen).collect();

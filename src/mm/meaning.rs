@@ -233,7 +233,9 @@ fn displaced(operation: &OpKind, spaces: &Spaces, errno: i32) -> Option<Unexpect
 /// a fault.
 fn gained<'a>(operation: &OpKind, before: &[Mapped], after: &'a [Mapped]) -> Option<&'a Mapped> {
     let shared = after.iter().find(|vma| vma.is_shared() && vma.faulted());
-    if shared.is_some() || matches!(operation, OpKind::Fault { .. } | OpKind::Pin { .. } | OpKind::Grow { .. }) {
+    let faults =
+        matches!(operation, OpKind::Fault { .. } | OpKind::Pin { .. } | OpKind::Exclusive { .. } | OpKind::Grow { .. });
+    if shared.is_some() || faults {
         return shared;
     }
     let is_move = matches!(operation, OpKind::Move { .. });
@@ -441,6 +443,7 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
         | OpKind::Migrate { .. }
         | OpKind::MigrateBegin { .. }
         | OpKind::Clean { .. }
+        | OpKind::Exclusive { .. }
         | OpKind::LazyFree { .. } => before.to_vec(),
         // Nothing is left to look at, or nothing of it is the VMA code's.
         _ => return None,

@@ -13,7 +13,7 @@ pub(super) fn compare(base: &PageTables, changed: &PageTables) -> Option<Semanti
         places
             && match (a.target, b.target) {
                 (Target::Zero, Target::Zero) => true,
-                (Target::Frame(a), Target::Frame(b)) => frames.agree(a, b),
+                (Target::Frame(a), Target::Frame(b)) | (Target::Device(a), Target::Device(b)) => frames.agree(a, b),
                 (
                     Target::Migration { frame: a, exclusive: alone },
                     Target::Migration { frame: b, exclusive: also_alone },

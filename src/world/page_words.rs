@@ -20,6 +20,7 @@ pub(super) fn entry_bits(entry: &PageEntry) -> u64 {
         Target::Frame(_) => (1, false),
         Target::Swap { exclusive, .. } => (2, exclusive),
         Target::Migration { exclusive, .. } => (3, exclusive),
+        Target::Device(_) => (4, false),
     };
     let bits = [exclusive, entry.writable, entry.dirty, entry.accessed];
     bits.into_iter().fold(kind, |bits, bit| bits << 1 | u64::from(bit))
@@ -32,8 +33,10 @@ impl PageNames {
         for entry in world.entries_of(process.mm) {
             let named = match entry.target {
                 Target::Zero => 0,
-                Target::Frame(frame) | Target::Migration { frame, .. } => name(&mut self.frames, frame),
                 Target::Swap { slot, .. } => name(&mut self.slots, slot),
+                Target::Frame(frame) | Target::Device(frame) | Target::Migration { frame, .. } => {
+                    name(&mut self.frames, frame)
+                }
             };
             words.extend([entry.page, entry_bits(entry), named]);
         }

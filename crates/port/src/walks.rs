@@ -134,6 +134,15 @@ impl Port {
         self.observed.record(EventKind::Flush, mm.0, 0, page as u32, pages as u32);
     }
 
+    /// The TLB forgets entries that a walk has cleared, now or later. Of what a device has it knows nothing.
+    fn flush_cleared(&mut self, mm: MmId, page: u64, pages: u64, was: Entry, flags: WalkFlags) {
+        match flags.has(WalkFlags::BATCH_FLUSH) {
+            _ if was.has(Entry::DEVICE) => {}
+            true => self.observed.record(EventKind::Flush, mm.0, 1, 0, 0),
+            false => self.flush(mm, page, pages),
+        }
+    }
+
     fn notify(&mut self, visit: &Visit, end: bool) {
         let pages = visit.end.wrapping_sub(visit.start) as u32;
         self.observed.record(EventKind::Notify, end.into(), 0, visit.start as u32, pages);
@@ -256,9 +265,12 @@ impl Port {
     }
 
     /// The next entry of a kind from a page on. Mirrors `page_vma_mapped_walk()` (mm/page_vma_mapped.c).
+    /// What a device has for itself is mapped.
     fn next_mapping(&self, visit: &Visit, from: u64, kind: u32) -> Option<(u64, Entry)> {
+        let is_of =
+            |entry: Entry| visit.is_of(entry, kind) || kind == Entry::PRESENT && visit.is_of(entry, Entry::DEVICE);
         let entry = |page| (page, self.page_tables.get(visit.mm, page));
-        (from..visit.end).map(entry).find(|(_, entry)| visit.is_of(*entry, kind))
+        (from..visit.end).map(entry).find(|(_, entry)| is_of(*entry))
     }
 
     /// How many entries from one on map pages of the folio in a row and are alike in these bits. Mirrors
@@ -341,15 +353,13 @@ impl Port {
             }
             let of_file = found.file != 0;
             let lazily_freed = !of_file && !found.has(FolioFound::SWAPBACKED);
-            let count = match batches && (lazily_freed || of_file) {
+            let of_device = entry.has(Entry::DEVICE);
+            let count = match batches && !of_device && (lazily_freed || of_file) {
                 true => self.batch(visit, page, entry, Entry::WRITE),
                 false => 1,
             };
             let entry = self.clear_entries(mm, page, count);
-            match flags.has(WalkFlags::BATCH_FLUSH) {
-                true => self.observed.record(EventKind::Flush, mm.0, 1, 0, 0),
-                false => self.flush(mm, page, count),
-            }
+            self.flush_cleared(mm, page, count, entry, flags);
             if entry.has(Entry::DIRTY) {
                 found.bits |= FolioFound::DIRTY;
             }
@@ -429,10 +439,7 @@ impl Port {
             let pages = Pages { folio, first: visit.page_of(entry), count: 1 };
             let exclusive = self.is_exclusive(folio, pages.first)?;
             self.write_entry(mm, page, Entry::NONE);
-            match flags.has(WalkFlags::BATCH_FLUSH) {
-                true => self.observed.record(EventKind::Flush, mm.0, 1, 0, 0),
-                false => self.flush(mm, page, 1),
-            }
+            self.flush_cleared(mm, page, 1, entry, flags);
             if entry.has(Entry::DIRTY) {
                 found.bits |= FolioFound::DIRTY;
             }
@@ -585,7 +592,12 @@ impl Port {
                 from = page + 1;
                 continue;
             }
-            if batches && pages > 1 {
+            if batches && pages > 1 && entry.has(Entry::DEVICE) {
+                // It asks for a batch from an entry that is not present, and reads a frame from it that is none.
+                self.observed.warn_on(true, "VM_WARN_ON_FOLIO(!pte_present(pte), folio)");
+                let other = "VM_WARN_ON_FOLIO(page_folio(pfn_to_page(pte_pfn(pte))) != folio, folio)";
+                self.observed.warn_on(true, other);
+            } else if batches && pages > 1 {
                 count = self.batch(visit, page, entry, 0);
             }
             for page in page..page + count {

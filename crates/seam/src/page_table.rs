@@ -34,8 +34,12 @@ impl Entry {
     /// It is present for the kernel alone.
     pub const NO_ACCESS: u32 = abi::RMAP_ENTRY_NO_ACCESS as u32;
 
-    const NAMES: [(u32, &str); 7] = [
+    /// A device has the page for itself.
+    pub const DEVICE: u32 = abi::RMAP_ENTRY_DEVICE as u32;
+
+    const NAMES: [(u32, &str); 8] = [
         (Self::MIGRATION, " migration"),
+        (Self::DEVICE, " device"),
         (abi::RMAP_ENTRY_ZERO as u32, " zero"),
         (Self::WRITE, " write"),
         (Self::DIRTY, " dirty"),
@@ -54,7 +58,7 @@ impl Entry {
         let what = match self.bits {
             0 => "none",
             _ if self.has(Self::SWAP) => "swap",
-            _ if self.has(Self::MIGRATION) => "",
+            _ if self.bits & (Self::MIGRATION | Self::DEVICE) != 0 => "",
             _ => "present",
         };
         format!("{what}{}", self.names()).trim_start().to_owned()

@@ -259,6 +259,13 @@ macro_rules! for_each_operation {
                 /// Which page.
                 page: u64,
             },
+            /// `exclusive p A`: a device gets the page at A for itself: `make_device_exclusive()`.
+            Exclusive RMAP_OP_EXCLUSIVE exclusive {
+                /// Whose.
+                mm: MmId;
+                /// Which page.
+                page: u64,
+            },
             /// `lazyfree p A..B`: `MADV_FREE`
             LazyFree RMAP_OP_LAZYFREE lazyfree {
                 /// Whose.

@@ -16,6 +16,8 @@ pub enum Target {
         /// `pte_swp_exclusive()`
         exclusive: bool,
     },
+    /// A frame that a device has for itself: it counts as mapped, and the process must fault to get it back.
+    Device(u32),
     /// A frame that is being migrated; whether it comes back as the process's alone.
     Migration {
         /// The frame.
@@ -23,6 +25,24 @@ pub enum Target {
         /// `is_writable_migration_entry()` or `is_readable_exclusive_migration_entry()`
         exclusive: bool,
     },
+}
+
+impl Target {
+    /// The frame that counts this entry as one that maps it.
+    pub fn mapped(self) -> Option<u32> {
+        match self {
+            Target::Frame(frame) | Target::Device(frame) => Some(frame),
+            _ => None,
+        }
+    }
+
+    /// The frame that it names, mapped or being migrated.
+    pub fn frame(self) -> Option<u32> {
+        match self {
+            Target::Frame(frame) | Target::Device(frame) | Target::Migration { frame, .. } => Some(frame),
+            Target::Zero | Target::Swap { .. } => None,
+        }
+    }
 }
 
 /// A page table entry that is not empty.
@@ -181,7 +201,7 @@ impl PageTables {
     pub fn frame_of(&self, entry: &PageEntry) -> Option<&Frame> {
         match entry.target {
             Target::Zero => None,
-            Target::Frame(frame) | Target::Migration { frame, .. } => self.frame(frame),
+            Target::Frame(frame) | Target::Device(frame) | Target::Migration { frame, .. } => self.frame(frame),
             Target::Swap { slot, .. } => self.frame(self.slot(slot)?.cached?),
         }
     }

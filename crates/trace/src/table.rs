@@ -130,9 +130,10 @@ const LAZYFREE: usize = 24;
 const MIGRATE_BEGIN: usize = 25;
 const MIGRATE_END: usize = 26;
 const CLEAN: usize = 27;
+const EXCLUSIVE: usize = 28;
 
 /// How many operations there are.
-pub const OPERATION_COUNT: usize = 28;
+pub const OPERATION_COUNT: usize = 29;
 
 /// Every operation. The index of a row is its number in an exact record, so rows may be appended and never reordered.
 pub static OPERATIONS: [Operation; OPERATION_COUNT] = TABLE;
@@ -504,6 +505,17 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         means: |_| Meaning::Other,
         effect: |_, _, _| (),
     },
+    operation! {
+        "exclusive", "a device gets the page at A for itself, until the process accesses it",
+        args: [Process, PresentPage],
+        small: false,
+        weights: [0, 0, 2],
+        instead: FAULT,
+        build: |x| OpKind::Exclusive { mm: MmId(x.p), page: x.a },
+        user: |_| UserAction::None("exclusive (a driver of a device asks for it)"),
+        means: |_| Meaning::Other,
+        effect: |_, _, _| (),
+    },
 ];
 
 /// The modes of a walk: none of [`MODES`], then each.
@@ -593,6 +605,7 @@ impl OpKind {
             OpKind::LazyFree { mm, start, end } => (LAZYFREE, range(mm, start, end)),
             OpKind::MigrateBegin { mm, page: a } => (MIGRATE_BEGIN, page(mm, a)),
             OpKind::Clean { mm, page: a } => (CLEAN, page(mm, a)),
+            OpKind::Exclusive { mm, page: a } => (EXCLUSIVE, page(mm, a)),
             OpKind::MigrateEnd { migration } => (MIGRATE_END, Args { number: migration, ..Args::default() }),
         }
     }

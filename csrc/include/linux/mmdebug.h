@@ -16,7 +16,11 @@
 #define VM_WARN_ON_VMA(condition, vma) ((void)WARN_ON(condition))
 #define VM_WARN_ON_ONCE_VMA(condition, vma) WARN_ON(condition)
 #define VM_WARN_ON_VMG(condition, vmg) ((void)WARN_ON(condition))
-#define VM_WARN_ON_FOLIO(condition, folio) ((void)WARN_ON(condition))
+/* The text as the kernel's source has it. */
+#define VM_WARN_ON_FOLIO(condition, folio) do {				\
+	if (unlikely(condition))					\
+		warn_fired(#condition, __FILE__, __LINE__);		\
+} while (0)
 #define VM_WARN_ON_ONCE_FOLIO(condition, folio) WARN_ON(condition)
 #define VM_BUG_ON(condition) BUG_ON(condition)
 #define VM_BUG_ON_VMA(condition, vma) BUG_ON(condition)

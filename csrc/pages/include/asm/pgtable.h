@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Stand-in: the architecture's view of an entry. An absent entry that is not 0 is a swap entry: its
- * type and offset, and the exclusive bit.
+ * type and offset, and the exclusive bit. The accessed and the dirty bit are 0 in it.
  */
 #ifndef _ASM_PGTABLE_H
 #define _ASM_PGTABLE_H
@@ -29,7 +29,7 @@ static void table_unlinked(unsigned long entry);
 #define ENTRY_BITS (PAGE_SIZE - 1)
 /* Of an absent entry. */
 #define SWAP_EXCLUSIVE 0x002ul
-#define SWAP_TYPE_SHIFT 3
+#define SWAP_TYPE_SHIFT 5
 #define SWAP_TYPE_BITS 5
 #define SWAP_OFFSET_SHIFT (SWAP_TYPE_SHIFT + SWAP_TYPE_BITS)
 
