@@ -48,6 +48,7 @@ unknown := $(filter-out $(variables) RMAP_% CARGO_% RUST% XDG_% ASAN_% CC CI HOM
 $(if $(unknown),$(error make: no target reads $(unknown): the variables are $(variables)))
 number = $(if $(shell [[ "$(2)" =~ ^[0-9]+$$ ]] || echo no),$(error make: $(1)=$(2): a whole number is wanted))
 $(call number,TIME,$(TIME))
+$(if $(filter-out kernel pages model,$(VMA)),$(error make: VMA=$(VMA): kernel, pages or model is wanted))
 
 .PHONY: help setup setup-build kernels kernel test fuzz bench coverage cmin corpus-import review prove mutants port-mutants historical results trees \
 	ground-truth

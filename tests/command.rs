@@ -628,7 +628,12 @@ fn what_finds_nothing_cannot_be_made_small() {
     let file = path(&dir, "fine.trace");
     fs::write(&file, SMALL).unwrap();
     let said = refused(rmap_diff(&["minimize", &file, "--kernel", "6.12"]));
-    assert_eq!(said, format!("rmap-diff: {file}: 6.12 finds nothing with it: nothing to minimise\n"));
+    assert_eq!(
+        said,
+        format!(
+            "rmap-diff: {file}: 6.12 finds nothing with it: nothing to minimise; --kernel, --vma and --side must be those of the finding\n"
+        )
+    );
     assert_eq!(names(dir.path()), BTreeSet::from(["fine.trace".to_string()]), "something was written");
     refused(fed(&["minimize", "-", "--side", "port", "-o", &path(&dir, "out")], SMALL.as_bytes()));
     refused(fed(&["minimize", "-"], b"map p0 7"));

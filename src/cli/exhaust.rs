@@ -106,13 +106,19 @@ pub(super) fn check_kinds(kinds: OpKinds, vma: VmaCode) -> Result<(), Error> {
     }
 }
 
+/// Large folios need the kernel's own page tables.
+pub(super) fn check_order(order: u32, vma: VmaCode) -> Result<(), Error> {
+    match order > 0 && vma != VmaCode::Pages {
+        true => Err(Error::Usage(format!("--order {order}: needs --vma pages"))),
+        false => Ok(()),
+    }
+}
+
 impl ScopeArgs {
     fn scope(&self, failures: Failures, vma: VmaCode) -> Result<Scope, Error> {
         let kinds = self.kinds.unwrap_or(OpKinds::CORE);
         check_kinds(kinds, vma)?;
-        if self.order > 0 && vma != VmaCode::Pages {
-            return Err(Error::Usage(format!("--order {}: needs --vma pages", self.order)));
-        }
+        check_order(self.order, vma)?;
         let symmetry = if self.no_symmetry { Symmetry::None } else { Symmetry::Processes };
         let (processes, pages, depth, order) = (self.procs, self.pages, self.depth, self.order);
         Ok(Scope { processes, pages, depth, failures, kinds, symmetry, order })

@@ -51,7 +51,7 @@ impl Job for Shrink<'_> {
         let Some(finding) = check::run_trace(lockstep, driver, self.trace).finding else {
             let name = self.args.file.display();
             return Err(Error::Usage(format!(
-                "{name}: {} finds nothing with it{}: nothing to minimise",
+                "{name}: {} finds nothing with it{}: nothing to minimise; --kernel, --vma and --side must be those of the finding",
                 self.kernel,
                 if lockstep.met().iter().any(|&met| met > 0) {
                     " except for known findings (--known none)"

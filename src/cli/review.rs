@@ -30,6 +30,8 @@ const FAIL_PER_MILLE: u32 = 200;
 const LONG_EVERY: usize = 16;
 /// What is searched where nothing is asked for: deep hierarchies of one VMA; then VMAs that split and merge.
 const SCOPES: [(u8, u64, u32); 3] = [(5, 1, 9), (3, 2, 7), (2, 3, 6)];
+/// What is searched besides where the page tables are the kernel's: operations on pages; then on large folios, of this order.
+const SCOPES_OF_PAGES: [(u8, u64, u32, u32); 2] = [(2, 1, 6, 0), (2, 4, 5, 2)];
 /// Bytes that the states of a search take at most.
 const MEMORY: usize = 1 << 30;
 
@@ -40,7 +42,8 @@ pub(super) struct Args {
     /// The reference with the change.
     changed: String,
     /// Processes that are alive at once in the search of a small scope. Default: three scopes are searched. They have 5
-    /// processes, 1 page and depth 9; 3, 2 and 7; 2, 3 and 6.
+    /// processes, 1 page and depth 9; 3, 2 and 7; 2, 3 and 6. With --vma pages there are two more, of operations on pages:
+    /// 2 processes, 1 page and depth 6; 2, 4 and 5 with folios of order 2.
     #[arg(long, value_name = "P", requires = "pages", requires = "depth", value_parser = clap::value_parser!(u8).range(1..=6))]
     procs: Option<u8>,
     /// Pages that the search uses.
@@ -50,9 +53,13 @@ pub(super) struct Args {
     /// depth of each of the three default scopes.
     #[arg(long, value_name = "D")]
     depth: Option<u32>,
-    /// The operations that the search tries, by name, with commas between. Default: map, fault, fork, unmap and exit.
+    /// The operations that the search tries, by name, with commas between. Default: map, fault, fork, unmap and exit; in
+    /// the scopes of operations on pages also touch, age, swapout, migrate, lazyfree and exclusive.
     #[arg(long = "only", value_name = "LIST")]
     kinds: Option<OpKinds>,
+    /// With --vma pages, the search tries each fault also with a folio of this order.
+    #[arg(long, value_name = "N", requires = "procs", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=9))]
+    order: u32,
     /// Run random traces for this many seconds after the search.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     time: u64,
@@ -130,16 +137,18 @@ impl References {
         Ok(alone.collect())
     }
 
-    fn mixes(&self) -> Vec<Mix> {
-        let mixes = match self.vma() {
-            VmaCode::Kernel => vec![Mix::full(), Mix::full_fork_heavy(), Mix::merges()],
-            VmaCode::Pages => [Mix::full(), Mix::full_fork_heavy(), Mix::merges()].map(Mix::with_pages).into(),
-            VmaCode::Model => vec![Mix::default(), Mix::fork_heavy(), Mix::wide()],
+    /// What the traces take turns at; and what the long ones are made of.
+    fn mixes(&self) -> (Vec<Mix>, Mix) {
+        let mixes = Mix::varied(self.vma().operations());
+        let long = match self.vma() {
+            VmaCode::Kernel => Mix::full_fork_heavy(),
+            VmaCode::Pages => Mix::full_fork_heavy().with_pages(),
+            VmaCode::Model => Mix::fork_heavy(),
         };
         // Failures of maple tree nodes are no business of the reverse map, and each kernel meets others.
-        let fail_per_mille = self.failing.unwrap_or(FAIL_PER_MILLE);
-        let mix = |mix: Mix| Mix { fail_per_mille, fail_node_per_mille: 0, ..mix };
-        mixes.into_iter().map(mix).collect()
+        let failing = |mix: Mix, fail_per_mille| Mix { fail_per_mille, fail_node_per_mille: 0, ..mix };
+        let short = mixes.into_iter().map(|mix| failing(mix, self.failing.unwrap_or(FAIL_PER_MILLE)));
+        (short.collect(), failing(long, self.failing.unwrap_or(0)))
     }
 }
 
@@ -154,7 +163,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             return Err(Error::Usage(format!("{path}: has no operation: nothing would be compared")));
         }
         expected::ignored(&trace, path, "review");
-        let mut explorer = references.explorer(scope_of(args, SCOPES[0]))?;
+        let mut explorer = references.explorer(any_scope(args))?;
         explorer.pair().play(&trace);
         verdict.given = trace.ops.len() as u64;
         take(&mut explorer, &mut verdict);
@@ -164,16 +173,12 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
                 "--depth 0 and no time or operations for random traces: nothing would be played".into(),
             ));
         }
-        let scopes = match (args.procs, args.pages, args.depth) {
-            (Some(procs), Some(pages), Some(depth)) => vec![(procs, pages, depth)],
-            (_, _, Some(depth)) => SCOPES.iter().map(|&(procs, pages, most)| (procs, pages, most.min(depth))).collect(),
-            _ => SCOPES.to_vec(),
-        };
-        for scope in scopes.into_iter().filter(|&(_, _, depth)| depth > 0) {
-            search(args, &references, scope_of(args, scope), &mut verdict)?;
+        exhaust::check_order(args.order, references.vma())?;
+        for scope in scopes(args, references.vma()) {
+            search(args, &references, scope, &mut verdict)?;
         }
         play_random(args, &references, &mut verdict)?;
-        let mut explorer = references.explorer(scope_of(args, SCOPES[0]))?;
+        let mut explorer = references.explorer(any_scope(args))?;
         minimize_sightings(explorer.pair(), &mut verdict.seen);
     }
     let traces = match &args.out {
@@ -201,7 +206,15 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         .file()
         .map(|file| format!(" --known {}", report::review::quoted(&file.display().to_string())))
         .unwrap_or_default();
-    let replay = Replay { names, vma: references.vma().name(), traces: &traces, alone: &alone, known: &known };
+    let given = args.trace.as_ref().map(|path| path.display().to_string());
+    let replay = Replay {
+        names,
+        vma: references.vma().name(),
+        traces: &traces,
+        given: given.as_deref(),
+        alone: &alone,
+        known: &known,
+    };
     print(report::review::coloured(&verdict, &replay))?;
     if let Some(changed) = &changed {
         print(format_args!("\n{}", report::coverage::text(changed, false)))?;
@@ -223,8 +236,32 @@ fn write_traces(dir: &Path, verdict: &Verdict) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-fn scope_of(args: &Args, (processes, pages, depth): (u8, u64, u32)) -> Scope {
-    let kinds = args.kinds.unwrap_or(OpKinds::CORE);
+/// The scopes that are searched: the one that was asked for, or the default ones.
+fn scopes(args: &Args, vma: VmaCode) -> Vec<Scope> {
+    let scope = |(processes, pages, depth): (u8, u64, u32), kinds: OpKinds, order| Scope {
+        processes,
+        pages,
+        depth: depth.min(args.depth.unwrap_or(depth)),
+        failures: Failures::All,
+        kinds: args.kinds.unwrap_or(kinds),
+        symmetry: Symmetry::Processes,
+        order,
+    };
+    let of_pages = SCOPES_OF_PAGES.iter().filter(|_| vma == VmaCode::Pages);
+    let scopes: Vec<Scope> = match (args.procs, args.pages, args.depth) {
+        (Some(procs), Some(pages), Some(depth)) => vec![scope((procs, pages, depth), OpKinds::CORE, args.order)],
+        _ => (SCOPES.iter().map(|&size| scope(size, OpKinds::CORE, 0)))
+            .chain(
+                of_pages.map(|&(procs, pages, depth, order)| scope((procs, pages, depth), OpKinds::WITH_PAGES, order)),
+            )
+            .collect(),
+    };
+    scopes.into_iter().filter(|scope| scope.depth > 0).collect()
+}
+
+/// A scope for what is no search.
+fn any_scope(args: &Args) -> Scope {
+    let ((processes, pages, depth), kinds) = (SCOPES[0], args.kinds.unwrap_or(OpKinds::CORE));
     Scope { processes, pages, depth, failures: Failures::All, kinds, symmetry: Symmetry::Processes, order: 0 }
 }
 
@@ -261,8 +298,8 @@ fn search(args: &Args, references: &References, scope: Scope, verdict: &mut Verd
 }
 
 fn play_random(args: &Args, references: &References, verdict: &mut Verdict) -> Result<(), Error> {
-    let mut explorer = references.explorer(scope_of(args, SCOPES[0]))?;
-    let mixes = references.mixes();
+    let mut explorer = references.explorer(any_scope(args))?;
+    let (mixes, long) = references.mixes();
     let mut rng = Rng::new(args.seed);
     let begun = Instant::now();
     let time = Duration::from_secs(args.time);
@@ -275,10 +312,10 @@ fn play_random(args: &Args, references: &References, verdict: &mut Verdict) -> R
             break;
         }
         let (ops, mix) = match number % LONG_EVERY {
-            0 => (TRACE_OPS[1], Mix { fail_per_mille: references.failing.unwrap_or(0), ..mixes[1].clone() }),
-            _ => (TRACE_OPS[0], mix.clone()),
+            0 => (TRACE_OPS[1], &long),
+            _ => (TRACE_OPS[0], mix),
         };
-        random(explorer.pair(), &mut rng, ops, &mix);
+        random(explorer.pair(), &mut rng, ops, mix);
         verdict.random += ops as u64;
     }
     take(&mut explorer, verdict);

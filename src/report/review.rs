@@ -51,6 +51,8 @@ pub struct Replay<'a> {
     pub vma: &'a str,
     /// The file of each class's smallest trace, the worst first; none if none was written.
     pub traces: &'a [PathBuf],
+    /// The trace that was given, and shows what was seen.
+    pub given: Option<&'a str>,
     /// For each of them, the reference that shows it alone, if one does.
     pub alone: &'a [Option<&'a str>],
     /// The list of known findings that was asked for, as an option after a blank.
@@ -96,8 +98,9 @@ pub fn coloured(verdict: &Verdict, replay: &Replay<'_>) -> String {
         }
     }
     if replay.traces.is_empty() && verdict.worst_first().next().is_some() {
-        let command = replay_command(replay, "FILE");
-        let _ = writeln!(out, "\n{QUIET}replay: a trace of above in a FILE, and {command}{QUIET:#}");
+        let what = if replay.given.is_some() { "" } else { "write one of the traces above to a FILE, then " };
+        let command = replay_command(replay, replay.given.unwrap_or("FILE"));
+        let _ = writeln!(out, "\n{QUIET}replay: {what}{command}{QUIET:#}");
     }
     out
 }
@@ -134,7 +137,9 @@ pub fn last_line(verdict: &Verdict, Names { base, changed }: Names<'_>, status: 
         Equivalence::Except if classes == 1 => "1 benign difference, named above".to_owned(),
         Equivalence::Except => format!("{classes} benign differences, named above"),
         Equivalence::Different | Equivalence::Violates if classes == 1 => "1 class, shown above".to_owned(),
-        Equivalence::Different | Equivalence::Violates => format!("{classes} classes, shown above"),
+        Equivalence::Different | Equivalence::Violates => {
+            format!("{classes} classes, shown above: one defect may cause several")
+        }
     };
     let means = if status == 0 { "" } else { ", which is the verdict and no error of the tool" };
     format!("review: {base} and {changed}: {}: {what} (exit status {status}{means})", outcome.name())

@@ -373,13 +373,18 @@ impl Reused {
 }
 
 /// A state without what a fork or a fault that failed leaves behind by right: pages that were shared for a while are exclusive no
-/// more, nor are their entries; page tables were made, and pages of files read.
+/// more, nor are their entries; what a device had the process has again; page tables were made, and pages of files read.
 fn undone(world: &World) -> World {
     let mut world = world.clone();
     world.processes.iter_mut().flat_map(|process| &mut process.pages).for_each(|page| page.exclusive = false);
     if let Some(tables) = &mut world.tables {
         for entry in &mut tables.entries {
             entry.writable = false;
+            if let Some(frame) = entry.target.mapped()
+                && tables.frames.iter().any(|of| of.frame == frame && of.anon)
+            {
+                (entry.target, entry.dirty) = (Target::Frame(frame), false);
+            }
             if let Target::Swap { exclusive, .. } | Target::Migration { exclusive, .. } = &mut entry.target {
                 *exclusive = false;
             }

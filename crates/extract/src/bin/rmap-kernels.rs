@@ -297,6 +297,11 @@ fn fetch(cache: &Cache, versions: &[String], refresh: bool, say: &mut dyn FnMut(
                 eprintln!("{version}: this reference is missing: {error}");
                 let name = if version.contains('.') { version.clone() } else { format!("{version}.N") };
                 eprintln!("{version}: to supply it by hand: make kernel NAME={name} TREE=path/to/linux");
+                let there: Vec<String> =
+                    cache.some_references().into_iter().flatten().map(|reference| reference.name).collect();
+                if !there.is_empty() {
+                    eprintln!("{version}: in the cache there is {}", there.join(", "));
+                }
             }
         }
     }
