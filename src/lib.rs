@@ -66,8 +66,8 @@
 //!
 //! let reference = default_reference().expect("the build has at least one reference");
 //! let findings = KnownFindings::embedded();
-//! for known in findings.of(reference.name, reference.version) {
-//!     let trace = findings.trace(&known)?;
+//! if let Some(known) = findings.of(reference.name, reference.version).first() {
+//!     let trace = findings.trace(known)?;
 //!     let kernel = Kernel::with_vma_layer(reference, SlabMode::Reuse)?;
 //!     let mut lockstep = Lockstep::new(kernel, Port::new(reference.revision));
 //!
