@@ -56,6 +56,7 @@ enum rmap_rule {
 	RMAP_RULE_NODES_LEFT = 13,
 	RMAP_RULE_FREED_BEFORE_FLUSH = 14,	/* serial: the page of the translation */
 	RMAP_RULE_NOT_FLUSHED = 15,	/* serial: the page of the translation */
+	RMAP_RULE_NOTIFIER_UNPAIRED = 16,	/* a start without its end, or an end alone */
 };
 
 /*

@@ -1287,6 +1287,23 @@ static IN_C: &[InC] = &[
     InC {
         of: AFTER,
         fault: Fault {
+            name: "a-device-never-hears-the-end",
+            about: "what maps pages besides is told that a page goes to a device, and never that it is done",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "make_device_exclusive",
+                from: "folio_walk_end(&fw, vma);\n\tmmu_notifier_invalidate_range_end(&range);\n\t*foliop",
+                to: "folio_walk_end(&fw, vma);\n\t*foliop",
+            }],
+        },
+        hunts: &[pages_varied(
+            Finds(&["violate I11 MMU notifier without its counterpart"]),
+            Finds(&["violate I11 MMU notifier without its counterpart"]),
+        )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
             name: "a-devices-page-stays-mapped",
             about: "a page that a device has is unmapped, and is still counted as mapped",
             file: "mm/memory.c",

@@ -29,7 +29,12 @@ static void page_tables_destroy(struct rmap_world *w)
 /* An operation ends. */
 static void page_tables_checked(void)
 {
+	struct page_layer *layer = current_world->pages;
+
 	translations_end();
+	if (layer->notifiers_open)
+		broken_rule(RMAP_RULE_NOTIFIER_UNPAIRED, 0);
+	layer->notifiers_open = 0;
 }
 
 /* No process is left. */

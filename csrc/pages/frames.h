@@ -499,6 +499,7 @@ static void page_layer_clear(struct rmap_world *w)
 	layer->live_pages = layer->live_tables = 0;
 	layer->writes = layer->put_off = layer->attempts = layer->injected = 0;
 	layer->nr_stale = 0;
+	layer->notifiers_open = 0;
 	layer->pinning = 0;
 	layer->fail = (struct rmap_fail) { 0 };
 	layer->orders = layer->huge_settings = 0;

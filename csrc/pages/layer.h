@@ -85,6 +85,7 @@ struct page_layer {
 	uint32_t attempts, injected;	/* of this operation */
 	struct stale_translation *stale;	/* what TLBs may hold */
 	uint32_t nr_stale, max_stale;
+	int notifiers_open;		/* starts of MMU notifiers without their ends */
 	uint64_t put_off;		/* mms whose flush was put off */
 	uint64_t pinning;		/* mms that have pinned a page */
 	uint64_t writes;		/* to pages, since the reset */

@@ -100,12 +100,14 @@ static void notify_told(const struct mmu_notifier_range *range, bool end)
 static void mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
 {
 	notify_told(range, false);
+	current_world->pages->notifiers_open++;
 	verbatim_mmu_notifier_invalidate_range_start(range);
 }
 
 static void mmu_notifier_invalidate_range_end(struct mmu_notifier_range *range)
 {
 	notify_told(range, true);
+	current_world->pages->notifiers_open--;
 	verbatim_mmu_notifier_invalidate_range_end(range);
 }
 

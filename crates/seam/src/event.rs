@@ -95,6 +95,8 @@ byte_enum! {
         FreedBeforeFlush = RMAP_RULE_FREED_BEFORE_FLUSH "freed before the TLB was flushed",
         /// An operation has ended, and a TLB may still hold what the entry of page `object` was.
         NotFlushed = RMAP_RULE_NOT_FLUSHED "TLB not flushed",
+        /// Secondary MMUs are told that a range changes, and never that it has changed, or the other way round.
+        NotifierUnpaired = RMAP_RULE_NOTIFIER_UNPAIRED "MMU notifier without its counterpart",
     }
 }
 
