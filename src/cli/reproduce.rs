@@ -15,7 +15,7 @@ pub(super) struct Args {
     /// A trace in text form (`-`: standard input).
     file: PathBuf,
     /// The form to write.
-    #[arg(long = "as", value_enum, value_name = "FORM")]
+    #[arg(long = "as", value_enum, value_name = "FORM", default_value = "c")]
     form: Form,
     /// Where to write (`-`: standard output).
     #[arg(short, long, value_name = "FILE", default_value = "-")]
