@@ -88,7 +88,7 @@ review: setup-build
 	@$(if $(CHANGED),$(rmap_kernels) ensure "$(CHANGED)",$(rmap_kernels) add --name "$(changed)" --tree "ref:$(BASE)" $(foreach patch,$(PATCHES),--patch "$(patch)"))
 	@echo 'make review: building rmap-diff with both references: about 2 minutes if one of them is new' >&2
 	@cargo build -q --release --bin rmap-diff
-	@echo 'make review: reviewing: the small scopes take 1 to 2 minutes, then random traces run for $(TIME) seconds' >&2
+	@echo 'make review: reviewing: the small scopes take 1 to 3 minutes, then random traces run for $(TIME) seconds' >&2
 	@$(rmap_diff) review "$(BASE)" "$(changed)" --time "$(TIME)" $(if $(VMA),--vma "$(VMA)") -o "target/review/$(changed)"
 
 # Two references, NAME-without and NAME-with, made again each time.

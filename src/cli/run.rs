@@ -193,8 +193,12 @@ impl Job for Play<'_> {
                 SideArg::Both => "the sides agree and every invariant holds",
                 SideArg::Kernel | SideArg::Port => "every invariant holds",
             };
+            let not_run = match lacks_pages {
+                true => format!(", but {refused} operations were not run (--vma pages runs them)"),
+                false => String::new(),
+            };
             print(format_args!(
-                "{}: {what}: {} operations ({} refused, {} failed), {} rmap calls, {}\n",
+                "{}: {what}{not_run}: {} operations ({} refused, {} failed), {} rmap calls, {}\n",
                 self.kernel,
                 stats.done + stats.refused + stats.failed,
                 stats.refused,

@@ -86,12 +86,11 @@ pub fn coloured(verdict: &Verdict, replay: &Replay<'_>) -> String {
             if let Some(&Some(kernel)) = replay.alone.get(number) {
                 let vma = replay.vma;
                 let file = quoted(&file.display().to_string());
-                let commands = "explain: rmap-diff run, rmap-diff show or rmap-diff reproduce --as c, each with";
                 let _ = writeln!(
                     out,
-                    "  {QUIET}{commands} {file} --kernel {kernel} --side kernel --vma {vma}{}{QUIET:#}\n  \
-                     {QUIET}(without --side kernel, run and show also compare with the port, and stop at the first \
-                     difference){QUIET:#}",
+                    "  {QUIET}explain: rmap-diff run {file} --kernel {kernel} --side kernel --vma {vma}{}{QUIET:#}\n  \
+                     {QUIET}(show and reproduce take the same options; without --side kernel, run and show also compare \
+                     with the port, and stop at the first difference){QUIET:#}",
                     replay.known
                 );
             }
