@@ -61,28 +61,35 @@ pub(super) fn unmerged(operation: &OpKind, before: &[Mapped], after: &[Mapped], 
     };
     let is_new =
         |vma: &Mapped| new.as_ref().is_some_and(|new| vma.range.start <= new.start && new.end <= vma.range.end);
-    let alike = |a: &Mapped, b: &Mapped| {
+    let of_one_kind = |a: &Mapped, b: &Mapped| {
         let of_one_kind = !a.file && !b.file && a.flags == b.flags && u64::from(a.flags) & VmaAttributes::OTHER == 0;
         let in_place = |vma: &Mapped| vma.faulted() || vma.range.pgoff == vma.range.start;
         let goes_on = b.range.pgoff.wrapping_sub(a.range.pgoff) == a.range.end - a.range.start;
-        let mergeable = match (a.anon_vma, b.anon_vma) {
-            (None, Some(_)) => (either_way || is_new(a)) && !b.is_child,
-            (Some(_), None) => (either_way || is_new(b)) && !a.is_child,
-            (a, b) => a == b,
-        };
-        of_one_kind && in_place(a) && in_place(b) && goes_on && mergeable
+        of_one_kind && in_place(a) && in_place(b) && goes_on
     };
-    let apart = |space: &[Mapped], at: &dyn Fn(u64) -> bool| {
+    let mergeable = |a: &Mapped, b: &Mapped| match (a.anon_vma, b.anon_vma) {
+        (None, Some(_)) => (either_way || is_new(a)) && !b.is_child,
+        (Some(_), None) => (either_way || is_new(b)) && !a.is_child,
+        (a, b) => a == b,
+    };
+    let alike = |a: &Mapped, b: &Mapped| mergeable(a, b) && of_one_kind(a, b);
+    let touching = |space: &[Mapped], at: &dyn Fn(u64) -> bool, are: &dyn Fn(&Mapped, &Mapped) -> bool| {
         let pairs = space.iter().zip(space.iter().skip(1)).filter(|(a, b)| a.range.end == b.range.start);
-        pairs.filter(|(a, _)| at(a.range.end)).find(|(a, b)| alike(a, b)).map(|(a, _)| a.range.end)
+        pairs.filter(|(a, _)| at(a.range.end)).find(|(a, b)| are(a, b)).map(|(a, _)| a.range.end)
     };
     if let Some(NewRange { start, merges_up_to, .. }) = new {
-        return apart(after, &|page| page == start || page == merges_up_to);
+        return touching(after, &|page| page == start || page == merges_up_to, &alike);
     }
     let borders = borders(operation)?;
-    // What was apart before is not asked for again.
-    let was = |page: u64| apart(before, &|at| at == page).is_some();
-    apart(after, &|page| borders.contains(&page) && !was(page))
+    // What was of one kind before is not asked for again. Nor is what had anon_vmas that keep it apart: one of them may have
+    // changed after its turn, because the VMA has become one with a VMA on its other side.
+    let at = |page: u64| before.iter().find(|vma| (vma.range.start..vma.range.end).contains(&page));
+    let is_asked = |page: u64| {
+        let was_of_one_kind = touching(before, &|at| at == page, &of_one_kind).is_some();
+        let were = page.checked_sub(1).and_then(at).zip(at(page));
+        !was_of_one_kind && were.is_some_and(|(a, b)| mergeable(a, b))
+    };
+    touching(after, &|page| borders.contains(&page) && is_asked(page), &alike)
 }
 
 /// A page at which a VMA that a fork made has become one with memory that was never written to: the lock of its anon_vma is
@@ -122,7 +129,7 @@ pub(super) fn merged_child(operation: &OpKind, before: &[Mapped], after: &[Mappe
 mod tests {
     use super::{merged_child, unmerged};
     use crate::mm::meaning::tests::{touched, vma};
-    use crate::rmap::{AnonVmaId, MmId};
+    use crate::rmap::{AnonVmaId, MmId, VmaAttributes};
     use crate::trace::{Mapped, OpKind};
 
     const P0: MmId = MmId(0);
@@ -161,6 +168,19 @@ mod tests {
         }
         let moved = Mapped { range: crate::rmap::VmaRange { pgoff: 9, ..vma(0, 4).range }, ..touched(vma(0, 4)) };
         assert_eq!(unmerged(&map, &[moved], &[moved, vma(4, 8)], false), None);
+    }
+
+    #[test]
+    fn neighbours_that_were_of_one_kind_are_not_asked_for() {
+        let locked = |vma: Mapped| Mapped { flags: vma.flags | VmaAttributes::LOCKED as u32, ..vma };
+        let before = [locked(touched(vma(0, 1))), vma(1, 2), locked(vma(2, 3)), locked(touched(vma(3, 4)))];
+        let after = [locked(touched(vma(0, 3))), locked(touched(vma(3, 4)))];
+        let all = OpKind::MlockAll { mm: P0 };
+        assert_eq!(unmerged(&all, &before, &after, false), None);
+        // Nor are those whose anon_vmas kept them apart, where such do.
+        let before = [before[0], before[1], vma(2, 3), before[3]];
+        assert_eq!(unmerged(&all, &before, &after, false), None);
+        assert_eq!(unmerged(&all, &before, &after, true), Some(3));
     }
 
     #[test]
