@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define RMAP_ABI_VERSION 9
+#define RMAP_ABI_VERSION 10
 #define RMAP_FAIL_MAX 4
 #define RMAP_MAX_PROCESSES 16
 #define RMAP_MAX_FILES 4
@@ -120,6 +120,7 @@ enum rmap_event_kind {
 enum rmap_stat {
 	RMAP_STAT_ANON_MAPPED = 0,
 	RMAP_STAT_FILE_MAPPED = 1,
+	RMAP_STAT_ANON_THPS = 2,
 };
 
 /* Counters of an mm. */
@@ -247,7 +248,7 @@ enum rmap_node {
  * The words of what the page tables hold. Frames are numbered as they are first used.
  *
  * totals: tag, frames in use but for the zero page, page tables in use, pages of files in memory,
- *         slots of the swap device in use, NR_ANON_MAPPED, NR_FILE_MAPPED
+ *         slots of the swap device in use, NR_ANON_MAPPED, NR_FILE_MAPPED, NR_ANON_THPS
  * mm:     tag, mm, MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES, pgtables_bytes, page
  *         tables in it, the topmost not counted
  * entry:  tag, mm, page, rmap_page_entry bits, frame or slot
@@ -281,6 +282,11 @@ enum rmap_page_entry {
 	RMAP_ENTRY_SWAP_EXCLUSIVE = 128,
 	RMAP_ENTRY_NO_ACCESS = 256,	/* present for the kernel alone: PROT_NONE */
 	RMAP_ENTRY_DEVICE = 512,	/* a device has the page for itself: it counts as mapped */
+	/*
+	 * Of the level above the lowest: it stands for the pages of a whole page table, from its page on.
+	 * Alone: there is no such entry any more.
+	 */
+	RMAP_ENTRY_HUGE = 1024,
 };
 
 enum rmap_page_frame {
@@ -394,6 +400,8 @@ enum rmap_call_kind {
 	 * comes next in the file's tree.
 	 */
 	RMAP_FILE_TREE_NEXT = 45,
+	/* Of a large folio, by what is no call of the reverse map. */
+	RMAP_FOLIO_SET_DEFERRED = 46,
 	/*
 	 * Reported by a driver behind the interface, never called: page-table updates, and events
 	 * of no call.
@@ -562,6 +570,12 @@ struct rmap_call_folio_set_exclusive {
 	uint32_t exclusive;	/* 0 or 1 */
 };
 
+struct rmap_call_folio_set_deferred {
+	uint32_t folio;
+	uint32_t deferred;	/* 0 or 1: it is on the list of folios to split */
+	uint32_t partially_mapped;	/* 0 or 1 */
+};
+
 struct rmap_call_folio_add_new_anon_rmap {
 	uint32_t folio;
 	uint32_t vma;
@@ -576,6 +590,7 @@ struct rmap_call_folio_add_anon_rmap {
 	uint32_t vma;
 	uint64_t page;	/* virtual page of the first */
 	uint32_t exclusive;	/* 0 or 1 */
+	uint32_t huge;	/* 0 or 1: one entry of a higher level, which maps all of them */
 };
 
 struct rmap_call_folio_add_file_rmap {
@@ -590,6 +605,7 @@ struct rmap_call_folio_remove_rmap {
 	uint32_t first;	/* which of its pages */
 	uint32_t count;	/* of pages, from the first on */
 	uint32_t vma;
+	uint32_t huge;	/* 0 or 1: one entry of a higher level, which maps all of them */
 };
 
 struct rmap_call_folio_dup_file_rmap {
@@ -606,6 +622,7 @@ struct rmap_call_folio_try_dup_anon_rmap {
 	uint32_t child;	/* the child's VMA, or RMAP_NONE: the kernel is not told */
 	uint32_t vma;	/* the parent's */
 	uint32_t pinned;	/* 0 or 1: the pages may be pinned, by the parent */
+	uint32_t huge;	/* 0 or 1: one entry of a higher level, which maps all of them */
 };
 
 struct rmap_call_folio_try_share_anon_rmap {
@@ -613,6 +630,7 @@ struct rmap_call_folio_try_share_anon_rmap {
 	uint32_t first;	/* which of its pages */
 	uint32_t count;	/* of pages, from the first on */
 	uint32_t pinned;	/* 0 or 1: the pages may be pinned */
+	uint32_t huge;	/* 0 or 1: one entry of a higher level, which maps all of them */
 };
 
 /* A page table entry. */
@@ -725,6 +743,7 @@ struct rmap_call {
 		struct rmap_call_folio_alloc folio_alloc;
 		struct rmap_call_folio_set_mapping folio_set_mapping;
 		struct rmap_call_folio_set_exclusive folio_set_exclusive;
+		struct rmap_call_folio_set_deferred folio_set_deferred;
 		struct rmap_call_folio_add_new_anon_rmap folio_add_new_anon_rmap;
 		struct rmap_call_folio_add_anon_rmap folio_add_anon_rmap;
 		struct rmap_call_folio_add_file_rmap folio_add_file_rmap;

@@ -330,7 +330,7 @@ impl Pages {
             let Some(frame) = tables.frame(number).filter(|frame| frame.anon) else { continue };
             let folio = &mut self.folios[frame.head as usize];
             let pages = tables.frames_of(frame.head).len() as u32;
-            *folio = Folio { mapcount: folio.mapcount + 1, exclusive: frame.exclusive, pages };
+            *folio = Folio { mapcount: folio.mapcount + 1, exclusive: tables.is_exclusive(entry), pages };
             entries[usize::from(entry.mm.0) % MAX_PROCESSES].push((entry.page, FolioId(frame.head)));
         }
         for (mm, entries) in (0..).map(MmId).zip(entries) {

@@ -64,6 +64,11 @@ const fn pages_varied(lockstep: Finds, alone: Finds) -> InCHunt {
     InCHunt { vma: "pages", mix: "varied", lockstep, alone, at_most: Some(10) }
 }
 
+/// Likewise, with huge pages.
+const fn pages_of_huge(lockstep: Finds, alone: Finds) -> InCHunt {
+    InCHunt { vma: "pages", mix: "huge-pages", lockstep, alone, at_most: Some(10) }
+}
+
 /// Driven by the kernel's own VMA code, and what is found is minimised.
 const fn minimised(mix: &'static str, lockstep: Finds, alone: Finds, at_most: usize) -> InCHunt {
     InCHunt { vma: "kernel", mix, lockstep, alone, at_most: Some(at_most) }
@@ -1354,6 +1359,84 @@ static IN_C: &[InC] = &[
             Finds(&["violate Asked walk changed a page table"]),
         )],
     },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "huge-page-moves-and-the-tlb-keeps-it",
+            about: "the entry of a huge page goes elsewhere, and the TLB is not flushed",
+            file: "mm/huge_memory.c",
+            edits: &[Edit { within: "move_huge_pmd", from: "force_flush = true;", to: "force_flush = false;" }],
+        },
+        hunts: &[pages_of_huge(Finds(&["violate I11 TLB not flushed"]), Finds(&["violate I11 TLB not flushed"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "fork-leaves-a-huge-page-exclusive",
+            about: "a huge page that a child shares is still marked as its parent's alone",
+            file: "include/linux/rmap.h",
+            edits: &[Edit {
+                within: "__folio_try_dup_anon_rmap",
+                from: "\t\t\t\treturn -EBUSY;\n\t\t\tClearPageAnonExclusive(page);\n",
+                to: "\t\t\t\treturn -EBUSY;\n",
+            }],
+        },
+        hunts: &[pages_of_huge(
+            Finds(&["differ folio_try_dup_anon_rmap_ptes state: folio.mapcount"]),
+            Finds(&["violate Exclusive exclusive page with several entries"]),
+        )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "huge-page-comes-back-shared",
+            about: "a huge page that was a process's alone comes back from migration as if others had it",
+            file: "mm/huge_memory.c",
+            edits: &[Edit {
+                within: "remove_migration_pmd",
+                from: "rmap_flags |= RMAP_EXCLUSIVE;",
+                to: "rmap_flags |= RMAP_NONE;",
+            }],
+        },
+        hunts: &[pages_of_huge(
+            Finds(&["differ remove_migration_ptes "]),
+            Finds(&["violate I11 WARN WARN_ON(pmd_write(pmde) &&", "violate Asked entry of a page changed"]),
+        )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "huge-page-in-parts-is-not-queued",
+            about: "a huge page of which only parts are mapped still does not wait to be split",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "__folio_remove_rmap",
+                from: "partially_mapped = nr && nr < nr_pmdmapped;",
+                to: "partially_mapped = false;",
+            }],
+        },
+        hunts: &[pages_of_huge(
+            Finds(&["differ folio_remove_rmap_ptes state: folio.large"]),
+            Finds(&["violate Mapcount partially mapped folio that is not queued"]),
+        )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "migration-leaves-a-huge-page-to-others",
+            about: "939080834fef: a huge page that two processes map does not migrate, for the walk ends after the first",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "try_to_migrate_one",
+                from: "if (set_pmd_migration_entry(&pvmw, subpage)) {",
+                to: "if (!set_pmd_migration_entry(&pvmw, subpage)) {",
+            }],
+        },
+        hunts: &[pages_of_huge(
+            Finds(&["differ try_to_migrate events: "]),
+            Finds(&["violate Asked folio did not migrate, and nobody else has it"]),
+        )],
+    },
 ];
 
 /// A fault in the port: where it is looked for, and how the divergence's signature begins.
@@ -1668,6 +1751,38 @@ static IN_PORT: &[InPort] = &[
             edits: &[Edit { within: "file_vmas", from: "rank(vma), vma.serial", to: "0, vma.serial" }],
         },
         finds: &["differ "],
+    },
+    InPort {
+        kernel: AFTER,
+        vma: "pages",
+        mix: "huge-pages",
+        fault: Fault {
+            name: "migration-forgets-that-a-huge-page-was-written-to",
+            about: "the migration entry of a huge page does not say that it was written to",
+            file: "crates/port/src/walks.rs",
+            edits: &[Edit {
+                within: "migrate_huge",
+                from: "(Entry::WRITE | Entry::DIRTY | Entry::ACCESSED)",
+                to: "(Entry::WRITE | Entry::ACCESSED)",
+            }],
+        },
+        finds: &["differ try_to_migrate events: entry"],
+    },
+    InPort {
+        kernel: AFTER,
+        vma: "pages",
+        mix: "huge-pages",
+        fault: Fault {
+            name: "huge-page-counts-its-pages-twice",
+            about: "pages of a huge page that have entries of their own are counted again when one entry maps all",
+            file: "crates/port/src/mapping.rs",
+            edits: &[Edit {
+                within: "folio_remove_rmap",
+                from: "(pages.count as i32 - large.pages_mapped, pages.count as i32)",
+                to: "(pages.count as i32, pages.count as i32)",
+            }],
+        },
+        finds: &["differ folio_remove_rmap_ptes "],
     },
 ];
 

@@ -69,6 +69,26 @@ static unsigned long *entry_at(const struct mm_struct *mm, uint64_t page)
 	return entry_above(mm, page, 0);
 }
 
+/* What maps a page: an entry of a lowest table, or that of a huge page. */
+struct found_entry {
+	unsigned long *at;		/* NULL: there is no table for it */
+	bool huge;
+	struct rmap_entry told;		/* of this page */
+};
+
+static struct found_entry find_entry(const struct mm_struct *mm, uint64_t page)
+{
+	struct found_entry found = { .at = entry_above(mm, page, 1) };
+
+	found.huge = found.at && is_huge(*found.at);
+	if (!found.huge)
+		found.at = entry_at(mm, page);
+	found.told = entry_of(found.at ? *found.at : 0);
+	if (found.huge)
+		found.told.number += page % PTRS_PER_PTE;
+	return found;
+}
+
 /* Of one VMA: each lowest table that is there. */
 static int walk_lowest_tables(struct mm_struct *mm, struct vm_area_struct *vma,
 			      unsigned long start, unsigned long end,
@@ -92,25 +112,25 @@ static int walk_lowest_tables(struct mm_struct *mm, struct vm_area_struct *vma,
 /* As hardware does: the access is noted in the entry. Each write gives the page a new content. */
 static bool access_page(struct mm_struct *mm, uint64_t page, bool write)
 {
-	unsigned long *entry = entry_at(mm, page);
+	struct found_entry found = find_entry(mm, page);
+	unsigned long entry = found.at ? *found.at : 0;
 
-	if (!entry || !(*entry & ENTRY_PRESENT) || (write && !(*entry & ENTRY_WRITE)))
+	if (!(entry & ENTRY_PRESENT) || (write && !(entry & ENTRY_WRITE)))
 		return false;
-	entry_write(mm, page << PAGE_SHIFT, (pte_t *)entry,
-		    __pte(*entry | ENTRY_ACCESSED | (write ? ENTRY_DIRTY : 0)));
-	if (write) {
-		page_layer_fill(pfn_to_page(*entry >> PAGE_SHIFT),
-				++current_world->pages->writes);
-	}
+	entry |= ENTRY_ACCESSED | (write ? ENTRY_DIRTY : 0);
+	if (found.huge)
+		huge_write(found.at, entry);
+	else
+		entry_write(mm, page << PAGE_SHIFT, (pte_t *)found.at, __pte(entry));
+	if (write)
+		page_layer_fill(pfn_to_page(found.told.number), ++current_world->pages->writes);
 	return true;
 }
 
 /* Whether a fault would wait for a page that is being migrated. */
 static bool is_migrating(const struct mm_struct *mm, uint64_t page)
 {
-	const unsigned long *entry = entry_at(mm, page);
-
-	return entry && (entry_of(*entry).bits & RMAP_ENTRY_MIGRATION);
+	return find_entry(mm, page).told.bits & RMAP_ENTRY_MIGRATION;
 }
 
 /*
@@ -175,7 +195,7 @@ static void set_has_pinned(struct mm_struct *mm)
 static int get_page_at(struct mm_struct *mm, uint64_t number, unsigned int gup_flags,
 		       struct page **taken)
 {
-	unsigned long addr = number << PAGE_SHIFT, *entry;
+	unsigned long addr = number << PAGE_SHIFT, entry;
 	MA_STATE(mas, &mm->mm_mt, addr, addr);
 	unsigned int flags = FAULT_FLAG_UNSHARE;
 	struct vm_area_struct *vma = mas_walk(&mas);
@@ -189,12 +209,19 @@ static int get_page_at(struct mm_struct *mm, uint64_t number, unsigned int gup_f
 	else if (gup_flags & FOLL_WRITE)
 		return -EFAULT;
 	for (int tries = 0;; tries++) {
-		entry = entry_at(mm, number);
-		page = entry && (*entry & ENTRY_PRESENT) ? pfn_to_page(*entry >> PAGE_SHIFT) : NULL;
-		if (page && (*entry & ENTRY_WRITE))
+		struct found_entry found = find_entry(mm, number);
+
+		entry = found.at ? *found.at : 0;
+		page = entry & ENTRY_PRESENT ? pfn_to_page(found.told.number) : NULL;
+		if (page && found.huge && (gup_flags & FOLL_SPLIT_PMD)) {
+			split_huge_pmd(vma, (pmd_t *)found.at, addr);
+			continue;
+		}
+		if (page && (entry & ENTRY_WRITE))
 			break;
-		if (page && flags == FAULT_FLAG_UNSHARE && *entry >> PAGE_SHIFT != ZERO_FRAME &&
-		    !gup_must_unshare(vma, FOLL_PIN, page))
+		/* Of a huge page its first page says whose it is. */
+		if (page && flags == FAULT_FLAG_UNSHARE && found.told.number != ZERO_FRAME &&
+		    !gup_must_unshare(vma, FOLL_PIN, found.huge ? &page_folio(page)->page : page))
 			break;
 		if (tries == FAULTS_OF_A_PIN)
 			return -EFAULT;
@@ -259,8 +286,7 @@ static int32_t drive_unpin(const struct rmap_operation_unpin *op)
 /* The folio at a page; NULL if none is mapped there, or the zero page. */
 static struct folio *folio_at(const struct mm_struct *mm, uint64_t page)
 {
-	const unsigned long *entry = entry_at(mm, page);
-	struct rmap_entry told = entry_of(entry ? *entry : 0);
+	struct rmap_entry told = find_entry(mm, page).told;
 
 	if (!(told.bits & (RMAP_ENTRY_PRESENT | RMAP_ENTRY_DEVICE)) || told.number == ZERO_FRAME)
 		return NULL;
@@ -338,7 +364,8 @@ static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_s
 		swap_cache_add_folio(folio, swap_slot_alloc());
 		folio_set_dirty(folio);
 	}
-	try_to_unmap(folio, TTU_BATCH_FLUSH | (folio_test_large(folio) ? TTU_SYNC : 0));
+	try_to_unmap(folio, TTU_BATCH_FLUSH | (folio_test_large(folio) ? TTU_SYNC : 0) |
+				    (folio_order(folio) == HPAGE_PMD_ORDER ? TTU_SPLIT_HUGE_PMD : 0));
 	try_to_unmap_flush();
 	if (!folio_mapped(folio) && folio_test_swapcache(folio) &&
 	    folio_test_clear_dirty(folio))

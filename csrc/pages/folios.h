@@ -37,6 +37,31 @@ static void *anon_mapping(const struct folio *folio)
 	return folio_test_anon(folio) ? (void *)folio->mapping : NULL;
 }
 
+/* Whether a folio waits to be split, and why: of RMAP_LARGE_*. */
+static uint32_t deferral(const struct folio *folio)
+{
+	uint32_t bits = 0;
+
+	if (!folio_test_large(folio))
+		return 0;
+	bits |= folio_test_partially_mapped(folio) ? RMAP_LARGE_PARTIALLY_MAPPED : 0;
+	/* Of two pages it has no room for the list. */
+	if (folio_order(folio) > 1)
+		bits |= list_empty(&folio->_deferred_list) ? 0 : RMAP_LARGE_DEFERRED;
+	return bits;
+}
+
+/* What else a large folio counts for all of its pages. */
+static uint64_t large_bits(const struct folio *folio)
+{
+	uint64_t bits = deferral(folio);
+
+#ifdef RMAP_MM_ID
+	bits |= folio->_mm_ids & FOLIO_MM_IDS_SHARED_BIT ? RMAP_LARGE_SHARED : 0;
+#endif
+	return bits;
+}
+
 static bool is_as_told(const struct folio *folio)
 {
 	const struct frame_notes *notes = folio_notes(folio);
@@ -54,6 +79,7 @@ static void remember_mapping(const struct folio *folio)
 	notes->mapping = (void *)mapping;
 	notes->index = mapping ? folio->index : 0;
 	notes->anon_vma = mapping ? serial_of((const void *)(mapping & ~3ul)) : RMAP_NONE;
+	notes->deferral = deferral(folio);
 }
 
 /* The call is about these pages of a folio. */
@@ -96,13 +122,28 @@ static void folio_gone(struct folio *folio)
 static void report_folio_writes(const struct folio *folio)
 {
 	const struct frame_notes *notes = folio_notes(folio);
+	uint32_t deferred = deferral(folio);
 
+	if (unlikely(notes->deferral != deferred)) {
+		folio_notes(folio)->deferral = deferred;
+		tell_folio_call(CALL(FOLIO_SET_DEFERRED, folio_set_deferred, folio_number(folio),
+				     !!(deferred & RMAP_LARGE_DEFERRED),
+				     !!(deferred & RMAP_LARGE_PARTIALLY_MAPPED)),
+				folio, 0, 1);
+	}
 	if (likely(is_as_told(folio)))
 		return;
 	remember_mapping(folio);
 	tell_folio_call(CALL(FOLIO_SET_MAPPING, folio_set_mapping, folio_number(folio),
 			     notes->anon_vma, notes->index),
 			folio, 0, 1);
+}
+
+static void deferred_split_folio(struct folio *folio, bool partially_mapped)
+{
+	verbatim_deferred_split_folio(folio, partially_mapped);
+	if (!current_world->depth)
+		report_folio_writes(folio);
 }
 
 static void tell_exclusive(struct page *page, bool exclusive)
@@ -188,12 +229,18 @@ static bool maybe_pinned_by(const struct folio *folio, const struct mm_struct *m
 	return (current_world->pages->pinning >> mm->id & 1) && maybe_pinned(folio);
 }
 
+/* Pages of a new folio that entries of their own map; of a huge page that is the first alone. */
+static uint32_t pages_of_entries(const struct folio *folio)
+{
+	return folio_order(folio) == HPAGE_PMD_ORDER ? 1 : 1u << folio_order(folio);
+}
+
 static void folio_add_new_anon_rmap(struct folio *folio, struct vm_area_struct *vma,
 				    unsigned long address, rmap_t flags)
 {
 	folio_call_begin(CALL(FOLIO_ADD_NEW_ANON_RMAP, folio_add_new_anon_rmap, folio_number(folio),
 			      serial_of(vma), address >> PAGE_SHIFT, !!(flags & RMAP_EXCLUSIVE)),
-			 folio, &folio->page, 1u << folio_order(folio), vma, NULL);
+			 folio, &folio->page, pages_of_entries(folio), vma, NULL);
 	verbatim_folio_add_new_anon_rmap(folio, vma, address, flags);
 	folio_call_end(folio, 0);
 }
@@ -204,9 +251,22 @@ static void folio_add_anon_rmap_ptes(struct folio *folio, struct page *page, int
 {
 	folio_call_begin(CALL(FOLIO_ADD_ANON_RMAP, folio_add_anon_rmap, folio_number(folio),
 			      page_number(folio, page), nr_pages, serial_of(vma),
-			      address >> PAGE_SHIFT, !!(flags & RMAP_EXCLUSIVE)),
+			      address >> PAGE_SHIFT, !!(flags & RMAP_EXCLUSIVE), false),
 			 folio, page, nr_pages, vma, NULL);
 	verbatim_folio_add_anon_rmap_ptes(folio, page, nr_pages, vma, address, flags);
+	folio_call_end(folio, 0);
+}
+
+/* Of a huge page, by one entry, only the first page changes. */
+static void folio_add_anon_rmap_pmd(struct folio *folio, struct page *page,
+				    struct vm_area_struct *vma, unsigned long address,
+				    rmap_t flags)
+{
+	folio_call_begin(CALL(FOLIO_ADD_ANON_RMAP, folio_add_anon_rmap, folio_number(folio),
+			      page_number(folio, page), HPAGE_PMD_NR, serial_of(vma),
+			      address >> PAGE_SHIFT, !!(flags & RMAP_EXCLUSIVE), true),
+			 folio, page, 1, vma, NULL);
+	verbatim_folio_add_anon_rmap_pmd(folio, page, vma, address, flags);
 	folio_call_end(folio, 0);
 }
 
@@ -224,9 +284,19 @@ static void folio_remove_rmap_ptes(struct folio *folio, struct page *page, int n
 				   struct vm_area_struct *vma)
 {
 	folio_call_begin(CALL(FOLIO_REMOVE_RMAP, folio_remove_rmap, folio_number(folio),
-			      page_number(folio, page), nr_pages, serial_of(vma)),
+			      page_number(folio, page), nr_pages, serial_of(vma), false),
 			 folio, page, nr_pages, vma, NULL);
 	verbatim_folio_remove_rmap_ptes(folio, page, nr_pages, vma);
+	folio_call_end(folio, 0);
+}
+
+static void folio_remove_rmap_pmd(struct folio *folio, struct page *page,
+				  struct vm_area_struct *vma)
+{
+	folio_call_begin(CALL(FOLIO_REMOVE_RMAP, folio_remove_rmap, folio_number(folio),
+			      page_number(folio, page), HPAGE_PMD_NR, serial_of(vma), true),
+			 folio, page, 1, vma, NULL);
+	verbatim_folio_remove_rmap_pmd(folio, page, vma);
 	folio_call_end(folio, 0);
 }
 
@@ -286,12 +356,12 @@ static __always_inline void folio_dup_file_rmap_pte(struct folio *folio,
 }
 
 static void try_dup_begin(const struct folio *folio, const struct page *page, int nr_pages,
-			  struct vm_area_struct *child, struct vm_area_struct *vma)
+			  struct vm_area_struct *child, struct vm_area_struct *vma, bool huge)
 {
 	folio_call_begin(CALL(FOLIO_TRY_DUP_ANON_RMAP, folio_try_dup_anon_rmap, folio_number(folio),
 			      page_number(folio, page), nr_pages, serial_or_none(child),
-			      serial_of(vma), maybe_pinned_by(folio, vma->vm_mm)),
-			 folio, page, nr_pages, vma, child);
+			      serial_of(vma), maybe_pinned_by(folio, vma->vm_mm), huge),
+			 folio, page, huge ? 1 : nr_pages, vma, child);
 }
 
 static inline int folio_try_dup_anon_rmap_ptes(struct folio *folio, struct page *page,
@@ -300,7 +370,7 @@ static inline int folio_try_dup_anon_rmap_ptes(struct folio *folio, struct page 
 {
 	int result;
 
-	try_dup_begin(folio, page, nr_pages, CHILD, src_vma);
+	try_dup_begin(folio, page, nr_pages, CHILD, src_vma, false);
 	result = verbatim_folio_try_dup_anon_rmap_ptes(folio, page, nr_pages CHILD_ARGUMENT,
 						       src_vma);
 	folio_call_end(folio, result);
@@ -313,8 +383,39 @@ static __always_inline int folio_try_dup_anon_rmap_pte(struct folio *folio,
 {
 	int result;
 
-	try_dup_begin(folio, page, 1, CHILD, src_vma);
+	try_dup_begin(folio, page, 1, CHILD, src_vma, false);
 	result = verbatim_folio_try_dup_anon_rmap_pte(folio, page CHILD_ARGUMENT, src_vma);
+	folio_call_end(folio, result);
+	return result;
+}
+
+static inline int folio_try_dup_anon_rmap_pmd(struct folio *folio,
+					      struct page *page CHILD_PARAMETER,
+					      struct vm_area_struct *src_vma)
+{
+	int result;
+
+	try_dup_begin(folio, page, HPAGE_PMD_NR, CHILD, src_vma, true);
+	result = verbatim_folio_try_dup_anon_rmap_pmd(folio, page CHILD_ARGUMENT, src_vma);
+	folio_call_end(folio, result);
+	return result;
+}
+
+static void try_share_begin(const struct folio *folio, const struct page *page, int nr_pages,
+			    bool huge)
+{
+	folio_call_begin(CALL(FOLIO_TRY_SHARE_ANON_RMAP, folio_try_share_anon_rmap,
+			      folio_number(folio), page_number(folio, page), nr_pages,
+			      maybe_pinned(folio), huge),
+			 folio, page, 1, NULL, NULL);
+}
+
+static inline int folio_try_share_anon_rmap_pmd(struct folio *folio, struct page *page)
+{
+	int result;
+
+	try_share_begin(folio, page, HPAGE_PMD_NR, true);
+	result = verbatim_folio_try_share_anon_rmap_pmd(folio, page);
 	folio_call_end(folio, result);
 	return result;
 }
@@ -323,27 +424,10 @@ static inline int folio_try_share_anon_rmap_pte(struct folio *folio, struct page
 {
 	int result;
 
-	folio_call_begin(CALL(FOLIO_TRY_SHARE_ANON_RMAP, folio_try_share_anon_rmap,
-			      folio_number(folio), page_number(folio, page), 1,
-			      maybe_pinned(folio)),
-			 folio, page, 1, NULL, NULL);
+	try_share_begin(folio, page, 1, false);
 	result = verbatim_folio_try_share_anon_rmap_pte(folio, page);
 	folio_call_end(folio, result);
 	return result;
-}
-
-/* What a large folio counts for all of its pages, and which mms it remembers. */
-static uint64_t large_bits(const struct folio *folio)
-{
-	uint64_t bits = 0;
-
-	bits |= folio_test_partially_mapped(folio) ? RMAP_LARGE_PARTIALLY_MAPPED : 0;
-	if (folio_order(folio) > 1)
-		bits |= list_empty(&folio->_deferred_list) ? 0 : RMAP_LARGE_DEFERRED;
-#ifdef RMAP_MM_ID
-	bits |= folio->_mm_ids & FOLIO_MM_IDS_SHARED_BIT ? RMAP_LARGE_SHARED : 0;
-#endif
-	return bits;
 }
 
 static void tell_large(const struct folio *folio)

@@ -70,6 +70,8 @@ static void page_layer_count(unsigned int item, long amount)
 		record(RMAP_EVENT_STAT, RMAP_STAT_ANON_MAPPED, 0, amount, 0);
 	else if (item == NR_FILE_MAPPED)
 		record(RMAP_EVENT_STAT, RMAP_STAT_FILE_MAPPED, 0, amount, 0);
+	else if (item == NR_ANON_THPS)
+		record(RMAP_EVENT_STAT, RMAP_STAT_ANON_THPS, 0, amount, 0);
 }
 
 /* Whether a count is that of a page or an mm, so that nobody looks for an anon_vma around it. */
@@ -198,22 +200,31 @@ static void table_give(struct table_memory *table)
 
 static struct page *table_page_alloc(void)
 {
+	struct page_layer *layer = current_world->pages;
 	struct page *page = frame_take();
 	struct table_memory *table = table_take();
 
 	frame_notes_of(page)->table = table;
 	table->frame = page_to_pfn(page);
+	table->at = layer->nr_tables;
 	TABLE_POISON(table);
-	current_world->pages->live_tables++;
+	layer->tables = grow(layer->tables, &layer->max_tables, layer->nr_tables + 1,
+			     sizeof(*layer->tables));
+	layer->tables[layer->nr_tables++] = table;
 	return page;
 }
 
 static void table_page_free(struct page *page)
 {
+	struct page_layer *layer = current_world->pages;
 	struct frame_notes *notes = frame_notes_of(page);
-	struct table_memory *table = notes->table;
+	struct table_memory *table = notes->table, *last = layer->tables[--layer->nr_tables];
 
-	current_world->pages->live_tables--;
+	TABLE_UNPOISON(table);
+	TABLE_UNPOISON(last);
+	last->at = table->at;
+	layer->tables[last->at] = last;
+	TABLE_POISON(last);
 	notes->table = NULL;
 	table_give(table);
 	frames_give(page, 0);
@@ -240,6 +251,18 @@ static inline struct page *virt_to_page(const void *address)
 	frame = table->frame;
 	TABLE_POISON(table);
 	return pfn_to_page(frame);
+}
+
+/* Not of memory on the stack. */
+static bool is_in_a_table(const void *entry)
+{
+	const struct page_layer *layer = current_world->pages;
+	const struct table_memory *table = (const void *)((unsigned long)entry & PAGE_MASK);
+
+	for (uint32_t i = 0; i < layer->nr_tables; i++)
+		if (layer->tables[i] == table)
+			return true;
+	return false;
 }
 
 /* Whether the kernel's own memory is there: batches ask it of a copy of an entry, on the stack. */
@@ -295,6 +318,11 @@ static void table_put(struct mm_struct *mm, const struct page *page, int level, 
 	for (uint64_t i = 0; i < PTRS_PER_PTE; i++) {
 		if (!entries[i])
 			continue;
+		if (level == 1 && is_huge(entries[i])) {
+			huge_entry_written(mm, from + (i << 9), entries[i], 0);
+			huge_entry_written(mm, base + (i << 9), 0, entries[i]);
+			continue;
+		}
 		if (level) {
 			table_put(mm, pfn_to_page(entries[i] >> PAGE_SHIFT), level - 1,
 				  base + (i << (9 * level)));
@@ -305,13 +333,32 @@ static void table_put(struct mm_struct *mm, const struct page *page, int level, 
 	}
 }
 
-/* The entry of a higher table, from now on, is that of a table of a level. */
-static void table_linked(struct mm_struct *mm, void *entry, const struct page *page, int level)
+/* Which page an entry of a table of a level is of, or the first of those. */
+static uint64_t page_of_entry(const void *entry, int level)
 {
 	uint64_t index = ((unsigned long)entry & ~PAGE_MASK) / sizeof(unsigned long);
 
-	table_put(mm, page, level,
-		  frame_notes_of(virt_to_page(entry))->base + (index << (9 * (level + 1))));
+	return frame_notes_of(virt_to_page(entry))->base + (index << (9 * level));
+}
+
+/* The entry of a huge page. */
+static void huge_write(void *entry, unsigned long value)
+{
+	unsigned long old = *(unsigned long *)entry;
+
+	if (old == value)
+		return;
+	*(unsigned long *)entry = value;
+	huge_entry_written(frame_notes_of(virt_to_page(entry))->mm, page_of_entry(entry, 1), old,
+			   value);
+}
+
+/* The entry of a higher table, from now on, is that of a table of a level. */
+static void table_linked(struct mm_struct *mm, void *entry, const struct page *page, int level)
+{
+	if (level == 0 && is_huge(*(unsigned long *)entry))
+		huge_write(entry, 0);
+	table_put(mm, page, level, page_of_entry(entry, level + 1));
 	*(unsigned long *)entry = table_entry(page);
 }
 
@@ -326,7 +373,11 @@ static void table_unlinked(unsigned long entry)
 
 static inline void pmd_populate(struct mm_struct *mm, pmd_t *pmd, pgtable_t pte)
 {
-	table_linked(mm, pmd, pte, 0);
+	/* Who splits a huge page fills the table first, by a copy of the entry on the stack. */
+	if (is_in_a_table(pmd))
+		table_linked(mm, pmd, pte, 0);
+	else
+		*pmd = __pmd(table_entry(pte));
 }
 
 static inline void pud_populate(struct mm_struct *mm, pud_t *pud, pmd_t *pmd)
@@ -344,6 +395,7 @@ static inline struct page *table_alloc_one(void)
 	return page_attempt(GFP_KERNEL) ? table_page_alloc() : NULL;
 }
 
+/* With a lock of its own. */
 static inline pgtable_t pte_alloc_one(struct mm_struct *mm)
 {
 	struct page *page = table_alloc_one();
@@ -355,7 +407,7 @@ static inline pgtable_t pte_alloc_one(struct mm_struct *mm)
 
 static inline pmd_t *pmd_alloc_one(struct mm_struct *mm, unsigned long addr)
 {
-	struct page *page = table_alloc_one();
+	struct page *page = pte_alloc_one(mm);
 
 	return page ? page_address(page) : NULL;
 }
@@ -496,7 +548,7 @@ static void page_layer_clear(struct rmap_world *w)
 	memset(layer->node, 0, sizeof(layer->node));
 	layer->nr_frames = ZERO_FRAME;
 	memset(layer->first_free, 0, sizeof(layer->first_free));
-	layer->live_pages = layer->live_tables = 0;
+	layer->live_pages = layer->nr_tables = 0;
 	layer->writes = layer->put_off = layer->attempts = layer->injected = 0;
 	layer->nr_stale = 0;
 	layer->notifiers_open = 0;
@@ -552,6 +604,7 @@ static void page_layer_destroy(struct rmap_world *w)
 	free(layer->slots);
 	free(layer->file_pages);
 	free(layer->stale);
+	free(layer->tables);
 	free(layer->frames);
 	free(layer->notes);
 	free(layer);

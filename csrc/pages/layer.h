@@ -28,6 +28,7 @@ struct pglist_data;
 struct table_memory {
 	unsigned long entries[512];
 	uint32_t frame;
+	uint32_t at;		/* in the list of those in use */
 	struct table_memory *next;	/* of those that are free */
 };
 
@@ -46,6 +47,7 @@ struct frame_notes {
 	void *mapping;			/* NULL: not of an anon_vma */
 	uint64_t index;
 	uint32_t anon_vma;		/* the serial, or RMAP_NONE */
+	uint32_t deferral;		/* of a large folio: whether it waits to be split, and why */
 	uint32_t pins;			/* of operations */
 	uint32_t migrates_to;		/* the first frame of the other folio; 0: none */
 	bool migrating, migrated;	/* of either */
@@ -79,7 +81,9 @@ struct page_layer {
 	uint32_t nr_frames;		/* used since the reset, the unused frame 0 too */
 	uint32_t first_free[ORDER_MAX + 1];	/* by order; 0: none */
 	uint32_t told_first, told_count;	/* pages of the folio of this call */
-	uint32_t live_pages, live_tables;
+	uint32_t live_pages;
+	struct table_memory **tables;	/* in use */
+	uint32_t nr_tables, max_tables;
 	struct table_memory *free_tables;
 	struct rmap_fail fail;		/* of this operation */
 	uint32_t attempts, injected;	/* of this operation */
@@ -109,8 +113,10 @@ static void folio_mlocked(struct folio *folio, bool locked);
 static void page_layer_fill(struct page *page, uint64_t content);
 static uint64_t page_layer_content(const struct page *page);
 static bool page_layer_has(const void *count);
-static void entry_written(struct mm_struct *mm, unsigned long page, unsigned long old,
+static void entry_written(const struct mm_struct *mm, unsigned long page, unsigned long old,
 			  unsigned long entry);
+static void huge_entry_written(const struct mm_struct *mm, unsigned long page, unsigned long old,
+			       unsigned long entry);
 static void tlb_flushed(struct mm_struct *mm);
 
 #endif /* PAGES_LAYER_H */

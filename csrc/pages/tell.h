@@ -18,10 +18,8 @@ static struct frame_notes *notes_of_frame(unsigned long frame)
 	return &layer->notes[frame];
 }
 
-static void tell_entry(const struct mm_struct *mm, uint64_t page, unsigned long entry)
+static void tell_entry(const struct mm_struct *mm, uint64_t page, struct rmap_entry told)
 {
-	struct rmap_entry told = entry_of(entry);
-
 	if (told.bits & (RMAP_ENTRY_PRESENT | RMAP_ENTRY_DEVICE))
 		notes_of_frame(told.number);
 	put_word(RMAP_PAGES_ENTRY);
@@ -43,7 +41,15 @@ static uint32_t tell_table(const struct mm_struct *mm, const unsigned long *tabl
 		if (!table[i])
 			continue;
 		if (!level) {
-			tell_entry(mm, below, table[i]);
+			tell_entry(mm, below, entry_of(table[i]));
+			continue;
+		}
+		if (level == 1 && is_huge(table[i])) {
+			struct rmap_entry told = entry_of(table[i]);
+
+			told.bits |= RMAP_ENTRY_HUGE;
+			tell_entry(mm, below, told);
+			tables++;	/* the one that it is split into is put by */
 			continue;
 		}
 		struct table_memory *memory = notes_of_frame(table[i] >> PAGE_SHIFT)->table;
@@ -143,11 +149,12 @@ static void tell_page_tables(struct rmap_world *w)
 		cached += layer->file_pages[i].folio != NULL;
 	put_word(RMAP_PAGES_TOTALS);
 	put_word(layer->live_pages);
-	put_word(layer->live_tables);
+	put_word(layer->nr_tables);
 	put_word(cached);
 	put_word(slots);
 	put_word(layer->node[NR_ANON_MAPPED]);
 	put_word(layer->node[NR_FILE_MAPPED]);
+	put_word(layer->node[NR_ANON_THPS]);
 	for (uint32_t i = 0; i < RMAP_MAX_PROCESSES; i++)
 		if (w->mms[i].alive)
 			tell_mm(&w->mms[i]);

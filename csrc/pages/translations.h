@@ -29,8 +29,8 @@ static bool entry_covers(unsigned long entry, unsigned long old)
 	return entry >> PAGE_SHIFT == old >> PAGE_SHIFT && (entry & asked) == asked;
 }
 
-static void translation_replaced(const struct mm_struct *mm, uint64_t page, unsigned long old,
-				 unsigned long entry)
+static void translation_replaced(const struct mm_struct *mm, uint64_t page, uint64_t pages,
+				 unsigned long old, unsigned long entry)
 {
 	struct page_layer *layer = current_world->pages;
 	uint32_t kept = 0;
@@ -38,13 +38,13 @@ static void translation_replaced(const struct mm_struct *mm, uint64_t page, unsi
 	for (uint32_t i = 0; i < layer->nr_stale; i++) {
 		const struct stale_translation *stale = &layer->stale[i];
 
-		if (stale->mm != mm || stale->page != page || stale->pages != 1 ||
+		if (stale->mm != mm || stale->page != page || stale->pages != pages ||
 		    !entry_covers(entry, stale->entry))
 			layer->stale[kept++] = *stale;
 	}
 	layer->nr_stale = kept;
 	if ((old & ENTRY_PRESENT) && !entry_covers(entry, old))
-		translation_stays(mm, page, 1, old);
+		translation_stays(mm, page, pages, old);
 }
 
 /* The TLBs forget these pages of an mm, or of all whose flush was put off (mm NULL). */
@@ -66,6 +66,15 @@ static void translations_flushed(const struct mm_struct *mm, uint64_t start, uin
 		layer->put_off = 0;
 }
 
+/* Whether it leads to one of these frames. */
+static bool leads_to(const struct stale_translation *stale, uint64_t first, uint64_t count)
+{
+	uint64_t frame = stale->entry >> PAGE_SHIFT;
+
+	return frame < first + count &&
+	       first < frame + (stale->entry & ENTRY_HUGE ? PTRS_PER_PTE : 1);
+}
+
 /* Frames are about to be free. */
 static void frames_forgotten(uint64_t first, uint64_t count)
 {
@@ -75,7 +84,7 @@ static void frames_forgotten(uint64_t first, uint64_t count)
 	for (uint32_t i = 0; i < layer->nr_stale; i++) {
 		const struct stale_translation *stale = &layer->stale[i];
 
-		if ((stale->entry >> PAGE_SHIFT) - first < count)
+		if (leads_to(stale, first, count))
 			broken_rule(RMAP_RULE_FREED_BEFORE_FLUSH, stale->page);
 		else
 			layer->stale[kept++] = *stale;

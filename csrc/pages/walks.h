@@ -54,19 +54,33 @@ static struct rmap_entry entry_of(unsigned long entry)
 	return told;
 }
 
-static void entry_written(struct mm_struct *mm, unsigned long page, unsigned long old,
-			  unsigned long entry)
+static void entry_told(const struct mm_struct *mm, unsigned long page, struct rmap_entry told)
 {
-	struct rmap_entry told = entry_of(entry);
 	struct rmap_call call = CALL(ENTRY_SET, entry_set, mm->id, page, told);
 
-	translation_replaced(mm, page, old, entry);
 	if (current_world->depth) {
 		record(RMAP_EVENT_ENTRY, mm->id, told.bits, told.number, page);
 		return;
 	}
 	call_begins();
 	watch(&call, 0, false);
+}
+
+static void entry_written(const struct mm_struct *mm, unsigned long page, unsigned long old,
+			  unsigned long entry)
+{
+	translation_replaced(mm, page, 1, old, entry);
+	entry_told(mm, page, entry_of(entry));
+}
+
+static void huge_entry_written(const struct mm_struct *mm, unsigned long page, unsigned long old,
+			       unsigned long entry)
+{
+	struct rmap_entry told = entry_of(entry);
+
+	translation_replaced(mm, page, PTRS_PER_PTE, old, entry);
+	told.bits |= RMAP_ENTRY_HUGE;
+	entry_told(mm, page, told);
 }
 
 /* --- What goes with them --- */

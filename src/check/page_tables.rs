@@ -11,20 +11,47 @@ fn broken(invariant: Invariant, what: &'static str, frame: Option<u32>, detail: 
     Violation::new(invariant, what, frame.map(|frame| Object::Folio(FolioId(frame))), detail)
 }
 
+/// `ENTIRELY_MAPPED` (mm/internal.h): what a folio counts for entries that map all of it, beside its pages.
+const ENTIRELY_MAPPED: i32 = 0x80_0000;
+
+/// How many entries map a frame.
+#[derive(Clone, Copy, Default)]
+struct Entries {
+    /// Entries of its own.
+    own: i64,
+    /// Entries that map all of its folio.
+    huge: i64,
+}
+
+/// By frame.
+struct EntriesOf(Vec<Entries>);
+
+impl EntriesOf {
+    fn new(tables: &PageTables) -> EntriesOf {
+        let mut of = vec![Entries::default(); tables.frames.last().map_or(0, |frame| frame.frame as usize + 1)];
+        for entry in &tables.entries {
+            if let Some(entries) = entry.target.mapped().and_then(|frame| of.get_mut(frame as usize)) {
+                *(if entry.huge { &mut entries.huge } else { &mut entries.own }) += 1;
+            }
+        }
+        EntriesOf(of)
+    }
+
+    fn frame(&self, frame: u32) -> Entries {
+        self.0.get(frame as usize).copied().unwrap_or_default()
+    }
+}
+
 /// The first fault of each kind; `vma_at` says what a process has mapped at a page.
 pub(super) fn check(tables: &PageTables, vma_at: impl Fn(MmId, u64) -> Option<Mapped>) -> Vec<Violation> {
-    let mut entries_of: HashMap<u32, u64> = HashMap::new();
-    for entry in &tables.entries {
-        if let Some(frame) = entry.target.mapped() {
-            *entries_of.entry(frame).or_default() += 1;
-        }
-    }
+    let entries_of = EntriesOf::new(tables);
     let migration_faults = migration_fault(tables);
-    let large_faults = tables.large.iter().find_map(|(head, counts)| large_fault(tables, *head, counts));
+    let large_faults = tables.large.iter().find_map(|(head, counts)| large_fault(tables, *head, counts, &entries_of));
     let frame_faults = tables.frames.iter().find_map(|frame| frame_fault(tables, frame, &entries_of));
     let entry_faults = tables.entries.iter().find_map(|entry| entry_fault(tables, entry, &vma_at));
     let of_entries = [frame_faults, large_faults, entry_faults, migration_faults];
-    let others = [slot_fault(tables), mm_fault(tables), node_fault(tables), unwritten(tables), left(tables)];
+    let others =
+        [slot_fault(tables), mm_fault(tables), node_fault(tables, &entries_of), unwritten(tables), left(tables)];
     of_entries.into_iter().chain(others).flatten().collect()
 }
 
@@ -34,24 +61,29 @@ pub(super) fn unreadable() -> Violation {
     broken(Invariant::Mapcount, "entry of a free frame", None, detail)
 }
 
-fn frame_fault(tables: &PageTables, frame: &Frame, entries_of: &HashMap<u32, u64>) -> Option<Violation> {
+fn frame_fault(tables: &PageTables, frame: &Frame, entries_of: &EntriesOf) -> Option<Violation> {
     let number = frame.frame;
-    let entries = entries_of.get(&number).copied().unwrap_or(0).cast_signed();
-    if frame.mapcount != entries {
-        let detail = format!("frame {number} has mapcount {}, and {entries} entries map it", frame.mapcount);
+    let Entries { own, huge } = entries_of.frame(number);
+    let entries = own + huge;
+    if frame.mapcount != own {
+        let detail = format!("frame {number} has mapcount {}, and {own} entries map it", frame.mapcount);
         return Some(broken(Invariant::Mapcount, "mapcount is not the number of entries", Some(number), detail));
     }
     if frame.exclusive && entries > 1 {
         let detail = format!("frame {number} is marked exclusive, and {entries} entries map it");
         return Some(broken(Invariant::Exclusive, "exclusive page with several entries", Some(number), detail));
     }
+    // The rest is the folio's.
+    if frame.frame != frame.head {
+        return None;
+    }
     let of_folio = tables.frames_of(frame.head);
     let pages = of_folio.len() as i64;
-    let of_folio = of_folio.iter().map(|frame| entries_of.get(&frame.frame).copied().unwrap_or(0).cast_signed());
+    let of_folio = of_folio.iter().map(|frame| entries_of.frame(frame.frame).own);
     // A cache has a reference for each page. GUP_PIN_COUNTING_BIAS: a pin of a small folio counts as so many.
     let pin = if pages == 1 { 1024 } else { 1 };
     let held = frame.pins.cast_signed() * pin + i64::from(frame.migrating);
-    let wanted = of_folio.sum::<i64>() + pages * (i64::from(frame.file) + i64::from(frame.swapcache)) + held;
+    let wanted = huge + of_folio.sum::<i64>() + pages * (i64::from(frame.file) + i64::from(frame.swapcache)) + held;
     if frame.references != wanted {
         let detail = format!("frame {number} has {} references; its entries and caches are {wanted}", frame.references);
         return Some(broken(Invariant::Mapcount, "references are not those of entries", Some(number), detail));
@@ -88,11 +120,11 @@ fn migration_fault(tables: &PageTables) -> Option<Violation> {
     Some(broken(Invariant::Exclusive, "exclusive migration entry of a page with several", Some(frame), detail))
 }
 
-/// What a large folio counts for all of its pages, which are mapped one by one.
-fn large_fault(tables: &PageTables, head: u32, counts: &LargeCounts) -> Option<Violation> {
+/// What a large folio counts for all of its pages, which are mapped one by one, or all by one entry.
+fn large_fault(tables: &PageTables, head: u32, counts: &LargeCounts, entries_of: &EntriesOf) -> Option<Violation> {
     let frames = tables.frames_of(head);
     let mut mapped = vec![false; frames.len()];
-    let (mut entries, mut mms, mut moving) = (0, 0u16, false);
+    let (mut mms, mut moving) = (0u16, false);
     for entry in &tables.entries {
         let Some(frame) = entry.target.frame() else { continue };
         let Some(page) = frame.checked_sub(head).and_then(|page| mapped.get_mut(page as usize)) else { continue };
@@ -100,20 +132,33 @@ fn large_fault(tables: &PageTables, head: u32, counts: &LargeCounts) -> Option<V
             moving = true;
             continue;
         }
-        (*page, entries) = (true, entries + 1);
+        *page = true;
         mms |= 1 << (entry.mm.0 % 16);
     }
     let pages = mapped.iter().filter(|&&mapped| mapped).count() as i32;
     let fault = |what, detail: String| {
         Some(broken(Invariant::Mapcount, what, Some(head), format!("the folio of frame {head} {detail}")))
     };
+    let of_frame = |frame: &Frame| entries_of.frame(frame.frame);
+    let huge = frames.first().map(of_frame).unwrap_or_default().huge as i32;
+    let entries = huge + frames.iter().map(|frame| of_frame(frame).own as i32).sum::<i32>();
+    if counts.entire_mapcount != huge {
+        let detail = format!("has entire mapcount {}, and {huge} entries map all of it", counts.entire_mapcount);
+        return fault("entire mapcount of a large folio", detail);
+    }
     if counts.large_mapcount != entries {
         let detail = format!("has mapcount {}, and {entries} entries map its pages", counts.large_mapcount);
         return fault("mapcount of a large folio", detail);
     }
-    if counts.pages_mapped != pages {
-        let detail = format!("counts {} mapped pages, and {pages} are", counts.pages_mapped);
+    let alone = if huge > 0 { ENTIRELY_MAPPED } else { 0 };
+    let of_their_own = alone + frames.iter().filter(|frame| of_frame(frame).own > 0).count() as i32;
+    if counts.pages_mapped != of_their_own {
+        let detail = format!("counts {:#x} mapped pages, and {of_their_own:#x} is right", counts.pages_mapped);
         return fault("mapped pages of a large folio", detail);
+    }
+    if huge > 0 && entries > 1 && frames.first().is_some_and(|frame| frame.exclusive) {
+        let detail = format!("the folio of frame {head} is marked exclusive, and {entries} entries map its pages");
+        return Some(broken(Invariant::Exclusive, "exclusive huge page with several entries", Some(head), detail));
     }
     // folio_maybe_mapped_shared() may err, but not so. Before 6.15 no mm is remembered.
     let remembered = counts.mms.iter().any(|mm| mm.id != 0);
@@ -143,6 +188,7 @@ fn entry_fault(
         return Some(broken(Invariant::Mapcount, "entry outside of every VMA", None, detail));
     };
     let frame = entry.target.mapped().and_then(|number| tables.frame(number));
+    let exclusive = tables.is_exclusive(entry);
     if let Some(frame) = frame.filter(|frame| frame.anon && !frame.as_told) {
         let number = frame.frame;
         let detail = format!(
@@ -167,7 +213,7 @@ fn entry_fault(
     }
     // What a device has for itself could be written to, by one entry.
     if let Target::Device(number) = entry.target
-        && !frame.is_some_and(|frame| frame.anon && frame.exclusive)
+        && !frame.is_some_and(|frame| frame.anon && exclusive)
     {
         let detail = format!("frame {number} is a device's at page {page:#x} of {mm}, and is not marked exclusive");
         return Some(broken(Invariant::Exclusive, "page of a device that is not exclusive", Some(number), detail));
@@ -180,7 +226,7 @@ fn entry_fault(
         _ if !vma.writable => "writable entry of a VMA that is not",
         // It comes back writable, and its page is exclusive then.
         _ if matches!(entry.target, Target::Migration { .. }) => return None,
-        Some(frame) if frame.anon && frame.exclusive => return None,
+        Some(frame) if frame.anon && exclusive => return None,
         Some(frame) if frame.file && vma.is_shared() => return None,
         Some(frame) if frame.anon => "writable entry of a page that is not exclusive",
         _ => "writable entry of a page that is not anonymous",
@@ -264,15 +310,22 @@ fn mm_fault(tables: &PageTables) -> Option<Violation> {
     })
 }
 
-fn node_fault(tables: &PageTables) -> Option<Violation> {
-    let mapped = |anon| tables.frames.iter().filter(|frame| frame.mapcount > 0 && frame.anon == anon).count() as i64;
+fn node_fault(tables: &PageTables, entries_of: &EntriesOf) -> Option<Violation> {
+    let count = |is: &dyn Fn(&Frame, Entries) -> bool| {
+        let mapped = |frame: &&Frame| {
+            let entries = entries_of.frame(frame.frame);
+            entries.own + entries.huge > 0 && is(frame, entries)
+        };
+        tables.frames.iter().filter(mapped).count() as i64
+    };
     let totals = &tables.totals;
-    let [(what, found, wanted), other] = [
-        ("NR_ANON_MAPPED is not what is mapped", totals.anon_mapped, mapped(true)),
-        ("NR_FILE_MAPPED is not what is mapped", totals.file_mapped, mapped(false)),
+    let counted = [
+        ("NR_ANON_MAPPED is not what is mapped", totals.anon_mapped, count(&|frame, _| frame.anon)),
+        ("NR_FILE_MAPPED is not what is mapped", totals.file_mapped, count(&|frame, _| !frame.anon)),
+        ("NR_ANON_THPS is not what is mapped", totals.anon_thps, count(&|frame, of| frame.anon && of.huge > 0)),
     ];
-    let (what, found, wanted) = if found == wanted { other } else { (what, found, wanted) };
-    (found != wanted).then(|| broken(Invariant::Rss, what, None, format!("{found} pages, and {wanted} is right")))
+    let (what, found, wanted) = counted.into_iter().find(|(_, found, wanted)| found != wanted)?;
+    Some(broken(Invariant::Rss, what, None, format!("{found} pages, and {wanted} is right")))
 }
 
 /// What was written to a page of a file, and is not stored, must not be forgotten.
@@ -339,10 +392,12 @@ mod tests {
                 writable: true,
                 dirty: true,
                 accessed: true,
+                huge: false,
             }],
             frames: vec![frame(2)],
             large: Vec::new(),
             slots: Vec::new(),
+            places: Vec::new(),
         }
     }
 
@@ -582,6 +637,43 @@ mod tests {
         assert_eq!(found(&tables, true), ["Mapcount shared large folio that counts as one mm's"]);
         tables.large[0].1.shared = true;
         assert_eq!(found(&tables, true), [""; 0]);
+    }
+
+    #[test]
+    fn each_fault_of_a_huge_page_is_named() {
+        let with = |change: fn(&mut PageTables)| {
+            let mut tables = large(4);
+            tables.entries.iter_mut().for_each(|entry| entry.huge = true);
+            for frame in &mut tables.frames {
+                (frame.mapcount, frame.references, frame.exclusive) = (0, 1, frame.frame == frame.head);
+            }
+            tables.totals.anon_thps = 4;
+            let counts = &mut tables.large[0].1;
+            (counts.entire_mapcount, counts.large_mapcount, counts.pages_mapped) = (1, 1, ENTIRELY_MAPPED);
+            change(&mut tables);
+            found(&tables, true)
+        };
+        assert_eq!(with(|_| ()), [""; 0]);
+        assert_eq!(with(|t| t.large[0].1.entire_mapcount = 2), ["Mapcount entire mapcount of a large folio"]);
+        assert_eq!(with(|t| t.large[0].1.large_mapcount = 4), ["Mapcount mapcount of a large folio"]);
+        assert_eq!(with(|t| t.large[0].1.pages_mapped = 4), ["Mapcount mapped pages of a large folio"]);
+        assert_eq!(with(|t| t.frames[0].references = 4), ["Mapcount references are not those of entries"]);
+        assert_eq!(with(|t| t.frames[1].mapcount = 1), ["Mapcount mapcount is not the number of entries"]);
+        assert_eq!(with(|t| t.totals.anon_thps = 0), ["Rss NR_ANON_THPS is not what is mapped"]);
+        assert_eq!(
+            with(|t| t.frames[0].exclusive = false),
+            ["Exclusive writable entry of a page that is not exclusive"]
+        );
+        // Another process maps one of its pages.
+        let shared = with(|t| {
+            t.mms.push(MmPages { mm: MmId(1), anon: 1, ..t.mms[0] });
+            t.entries.push(PageEntry { mm: MmId(1), page: 0x11, writable: false, huge: false, ..t.entries[1] });
+            t.frames.iter_mut().for_each(|frame| frame.references = 2);
+            t.frames[1].mapcount = 1;
+            let counts = &mut t.large[0].1;
+            (counts.large_mapcount, counts.pages_mapped, counts.shared) = (2, ENTIRELY_MAPPED + 1, true);
+        });
+        assert_eq!(shared, ["Exclusive exclusive huge page with several entries"]);
     }
 
     #[test]

@@ -73,6 +73,8 @@ enum MixArg {
     FailingMerges,
     /// VMAs that do not touch one another, and forks that cannot allocate maple tree nodes.
     SparseForks,
+    /// Huge pages that are forked, split, moved and migrated. Needs the kernel's own page-table code.
+    HugePages,
 }
 
 /// A table for a person: operations, merges, then what was reached.
@@ -152,7 +154,11 @@ impl Random<'_> {
             MixArg::UntouchedMerges => vec![Mix::untouched_merges()],
             MixArg::FailingMerges => vec![Mix::failing_merges()],
             MixArg::SparseForks => vec![Mix::sparse_forks()],
+            MixArg::HugePages => vec![Mix::huge_pages()],
         };
+        if mixes[0].set == OpSet::Pages && operations != OpSet::Pages {
+            return Err(Error::Usage("huge pages are of the kernel's own page-table code: give --vma pages".into()));
+        }
         if mixes[0].set == OpSet::Full && operations == OpSet::Small {
             let why = "the model does not know all operations of this mix: use --mix default, fork-heavy or wide";
             return Err(Error::Usage(why.into()));

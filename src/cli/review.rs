@@ -18,7 +18,7 @@ use crate::review::{
     Class, Equivalence, Explorer, Names, PairSide, Reviewed, Searched, Verdict, minimize_sightings, random,
 };
 use crate::session::{Session, SessionError, VmaCode};
-use crate::trace::{Mix, Rng};
+use crate::trace::{HUGE_ORDER, Mix, Rng};
 use crate::world::Symmetry;
 
 /// Operations of a random trace: few, so that a difference early in a trace hides little; and many, without failures, so that
@@ -30,8 +30,9 @@ const FAIL_PER_MILLE: u32 = 200;
 const LONG_EVERY: usize = 16;
 /// What is searched where nothing is asked for: deep hierarchies of one VMA; then VMAs that split and merge.
 const SCOPES: [(u8, u64, u32); 3] = [(5, 1, 9), (3, 2, 7), (2, 3, 6)];
-/// What is searched besides where the page tables are the kernel's: operations on pages; then on large folios, of this order.
-const SCOPES_OF_PAGES: [(u8, u64, u32, u32); 2] = [(2, 1, 6, 0), (2, 4, 5, 2)];
+/// What is searched besides where the page tables are the kernel's: operations on pages; then on large folios, of this order; then
+/// on a huge page in halves.
+const SCOPES_OF_PAGES: [(u8, u64, u32, u32); 3] = [(2, 1, 6, 0), (2, 4, 5, 2), (2, 2, 5, HUGE_ORDER as u32)];
 /// Bytes that the states of a search take at most.
 const MEMORY: usize = 1 << 30;
 
@@ -42,8 +43,8 @@ pub(super) struct Args {
     /// The reference with the change.
     changed: String,
     /// Processes that are alive at once in the search of a small scope. Default: three scopes are searched. They have 5
-    /// processes, 1 page and depth 9; 3, 2 and 7; 2, 3 and 6. With --vma pages there are two more, of operations on pages:
-    /// 2 processes, 1 page and depth 6; 2, 4 and 5 with folios of order 2.
+    /// processes, 1 page and depth 9; 3, 2 and 7; 2, 3 and 6. With --vma pages there are three more, of operations on
+    /// pages: 2 processes, 1 page and depth 6; 2, 4 and 5 with folios of order 2; 2, 2 halves of a huge page and 5.
     #[arg(long, value_name = "P", requires = "pages", requires = "depth", value_parser = clap::value_parser!(u8).range(1..=6))]
     procs: Option<u8>,
     /// Pages that the search uses.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::rmap::{MmId, VmaAttributes};
-use crate::trace::{Advice, OPERATIONS, OpKind};
+use crate::trace::{Advice, HUGE_ORDER, OPERATIONS, OpKind, PageEntry};
 use crate::world::{Process, Symmetry, World};
 
 /// The first page of the window.
@@ -165,7 +165,8 @@ pub struct Scope {
     pub kinds: OpKinds,
     /// Which states count as one.
     pub symmetry: Symmetry,
-    /// A fault is also tried with a folio of this order, which the kernel's own page-table code may bring in; 0: none.
+    /// A fault is also tried with a folio of this order, which the kernel's own page-table code may bring in; 0: none. With a huge
+    /// page, each page of the window stands for half of one.
     pub order: u32,
 }
 
@@ -176,6 +177,34 @@ impl Scope {
             0 => self.kinds.to_string(),
             order => format!("{} order {order}", self.kinds),
         }
+    }
+
+    /// The pages for which a page of the window stands: with huge pages, half of one.
+    fn unit(&self) -> u64 {
+        if self.order == u32::from(HUGE_ORDER) { 1 << HUGE_ORDER >> 1 } else { 1 }
+    }
+
+    fn first(&self) -> u64 {
+        if self.unit() == 1 { FIRST_PAGE } else { 1 << HUGE_ORDER }
+    }
+
+    /// Whether operations on a page are tried: on one for which no other stands.
+    fn is_tried(&self, page: u64) -> bool {
+        page.is_multiple_of(self.unit())
+    }
+
+    /// The pages from a page of the window to another, the first for those for which it stands.
+    fn within(&self, start: u64, end: u64) -> impl Iterator<Item = u64> + use<> {
+        (start..end).step_by(self.unit() as usize)
+    }
+
+    fn window(&self) -> impl Iterator<Item = u64> + use<> {
+        self.within(self.first(), self.first() + self.pages * self.unit())
+    }
+
+    fn ranges(&self) -> impl Iterator<Item = (u64, u64)> + use<> {
+        let (unit, end) = (self.unit(), self.first() + self.pages * self.unit());
+        self.window().flat_map(move |start| (start + unit..=end).step_by(unit as usize).map(move |end| (start, end)))
     }
 
     /// Everything that the kernel would not refuse in a state, in a fixed order. Of several operations that do the same
@@ -200,23 +229,23 @@ impl Scope {
     /// On pages, where the kernel's own code keeps the page tables.
     fn on_pages(&self, process: &Process, world: &World, ops: &mut Vec<OpKind>) {
         let mm = process.mm;
-        let window = FIRST_PAGE..FIRST_PAGE + self.pages;
         let mapped = |page: u64| process.vmas.iter().any(|vma| vma.range.start <= page && page < vma.range.end);
-        for page in window.clone().filter(|&page| mapped(page)) {
+        for page in self.window().filter(|&page| mapped(page)) {
             ops.push(OpKind::Fault { mm, page, read: true, order: 0 });
             if self.order > 0 {
                 ops.extend([false, true].map(|read| OpKind::Fault { mm, page, read, order: self.order }));
             }
         }
-        for entry in world.entries_of(mm).iter().filter(|entry| entry.target.mapped().is_some()) {
+        let is_tried = |entry: &&PageEntry| entry.target.mapped().is_some() && self.is_tried(entry.page);
+        for entry in world.entries_of(mm).iter().filter(is_tried) {
             let page = entry.page;
             let touches = if entry.writable { &[false, true][..] } else { &[false] };
             ops.extend(touches.iter().map(|&write| OpKind::Touch { mm, page, write }));
             ops.extend([OpKind::Age { mm, page }, OpKind::SwapOut { mm, page }, OpKind::Migrate { mm, page }]);
             ops.push(OpKind::Exclusive { mm, page });
         }
-        for (start, end) in window.clone().flat_map(|start| (start + 1..=window.end).map(move |end| (start, end))) {
-            if (start..end).all(mapped) {
+        for (start, end) in self.ranges() {
+            if self.within(start, end).all(mapped) {
                 ops.extend([OpKind::DontNeed { mm, start, end }, OpKind::LazyFree { mm, start, end }]);
             }
         }
@@ -224,20 +253,18 @@ impl Scope {
 
     fn of_process(&self, process: &Process, free: &[MmId], ops: &mut Vec<OpKind>) {
         let mm = process.mm;
-        let window = FIRST_PAGE..FIRST_PAGE + self.pages;
         let vma_at = |page: u64| process.vmas.iter().find(|vma| vma.range.start <= page && page < vma.range.end);
         let mapped = |page: u64| vma_at(page).is_some();
-        let ranges = || window.clone().flat_map(|start| (start + 1..=window.end).map(move |end| (start, end)));
-        for (start, end) in ranges() {
-            if !(start..end).any(mapped) {
+        for (start, end) in self.ranges() {
+            if !self.within(start, end).any(mapped) {
                 ops.push(OpKind::map(mm, start, end));
                 continue;
             }
-            if mapped(start) && mapped(end - 1) {
+            if mapped(start) && mapped(end - self.unit()) {
                 ops.push(OpKind::Unmap { mm, start, end });
             }
             // Over a hole these do half of the work and fail.
-            if (start..end).all(mapped) {
+            if self.within(start, end).all(mapped) {
                 ops.extend([false, true].map(|write| OpKind::Protect { mm, start, end, write }));
                 let advices = [Advice::DontFork, Advice::DoFork, Advice::WipeOnFork, Advice::KeepOnFork];
                 ops.extend(advices.map(|advice| OpKind::Advise { mm, start, end, advice }));
@@ -245,20 +272,20 @@ impl Scope {
             }
             // mremap takes one VMA.
             if vma_at(start).is_some_and(|vma| end <= vma.range.end) && self.kinds.has("move") {
-                let targets = window.start..=window.end - (end - start);
+                let targets = self.window().filter(|to| to + (end - start) <= self.first() + self.pages * self.unit());
                 for to in targets.filter(|&to| to >= end || to + (end - start) <= start) {
                     ops.extend([false, true].map(|dontunmap| OpKind::Move { mm, start, end, to, dontunmap }));
                 }
             }
         }
-        for page in window.clone().filter(|&page| mapped(page)) {
+        for page in self.window().filter(|&page| mapped(page)) {
             let writable = vma_at(page).is_some_and(|vma| vma.attributes.flags & VmaAttributes::WRITE != 0);
             if writable {
                 ops.push(OpKind::fault(mm, page));
             }
             if process.pages.iter().any(|mapping| mapping.page == page) {
                 ops.push(OpKind::Pin { mm, page });
-                let others = window.clone().filter(|&to| to != page && mapped(to));
+                let others = self.window().filter(|&to| to != page && mapped(to));
                 ops.extend(others.map(|to| OpKind::UffdMove { mm, from: page, to }));
             }
         }

@@ -10,15 +10,44 @@ fn is(words: u64, bit: u64) -> bool {
     words & bit != 0
 }
 
+/// Pages of a lowest table, and of the entry of a huge page.
+const PAGES_OF_A_TABLE: u64 = 512;
+
+/// What an entry says of one page.
+fn entry(mm: MmId, page: u64, bits: u64, number: u32) -> PageEntry {
+    use abi::rmap_page_entry as bit;
+    let target = if is(bits, bit::RMAP_ENTRY_ZERO as u64) {
+        Target::Zero
+    } else if is(bits, bit::RMAP_ENTRY_PRESENT as u64) {
+        Target::Frame(number)
+    } else if is(bits, bit::RMAP_ENTRY_DEVICE as u64) {
+        Target::Device(number)
+    } else if is(bits, bit::RMAP_ENTRY_MIGRATION as u64) {
+        let alone = bit::RMAP_ENTRY_WRITE as u64 | bit::RMAP_ENTRY_SWAP_EXCLUSIVE as u64;
+        Target::Migration { frame: number, exclusive: is(bits, alone) }
+    } else {
+        Target::Swap { slot: number, exclusive: is(bits, bit::RMAP_ENTRY_SWAP_EXCLUSIVE as u64) }
+    };
+    PageEntry {
+        mm,
+        page,
+        target,
+        writable: is(bits, bit::RMAP_ENTRY_WRITE as u64),
+        dirty: is(bits, bit::RMAP_ENTRY_DIRTY as u64),
+        accessed: is(bits, bit::RMAP_ENTRY_ACCESSED as u64),
+        huge: is(bits, bit::RMAP_ENTRY_HUGE as u64),
+    }
+}
+
 /// Reads them. None: they break off, or are no such words: the C met an entry of what is not there.
 pub(super) fn decode(mut words: &[u64], out: &mut PageTables) -> Option<()> {
     out.clear();
     while let Some((&tag, rest)) = words.split_first() {
         words = match tag {
             t if t == Record::RMAP_PAGES_TOTALS as u64 => {
-                let (&[frames, tables, cached, slots, anon, file], rest) = rest.split_first_chunk()?;
-                let (anon_mapped, file_mapped) = (anon.cast_signed(), file.cast_signed());
-                out.totals = PageTotals { frames, tables, cached, slots, anon_mapped, file_mapped };
+                let (&[frames, tables, cached, slots, anon, file, thps], rest) = rest.split_first_chunk()?;
+                let [anon_mapped, file_mapped, anon_thps] = [anon, file, thps].map(u64::cast_signed);
+                out.totals = PageTotals { frames, tables, cached, slots, anon_mapped, file_mapped, anon_thps };
                 rest
             }
             t if t == Record::RMAP_PAGES_MM as u64 => {
@@ -29,24 +58,11 @@ pub(super) fn decode(mut words: &[u64], out: &mut PageTables) -> Option<()> {
             }
             t if t == Record::RMAP_PAGES_ENTRY as u64 => {
                 let (&[mm, page, bits, number], rest) = rest.split_first_chunk()?;
-                let number = u32::try_from(number).ok()?;
-                use abi::rmap_page_entry as bit;
-                let target = if is(bits, bit::RMAP_ENTRY_ZERO as u64) {
-                    Target::Zero
-                } else if is(bits, bit::RMAP_ENTRY_PRESENT as u64) {
-                    Target::Frame(number)
-                } else if is(bits, bit::RMAP_ENTRY_DEVICE as u64) {
-                    Target::Device(number)
-                } else if is(bits, bit::RMAP_ENTRY_MIGRATION as u64) {
-                    let alone = bit::RMAP_ENTRY_WRITE as u64 | bit::RMAP_ENTRY_SWAP_EXCLUSIVE as u64;
-                    Target::Migration { frame: number, exclusive: is(bits, alone) }
-                } else {
-                    Target::Swap { slot: number, exclusive: is(bits, bit::RMAP_ENTRY_SWAP_EXCLUSIVE as u64) }
-                };
-                let writable = is(bits, bit::RMAP_ENTRY_WRITE as u64);
-                let dirty = is(bits, bit::RMAP_ENTRY_DIRTY as u64);
-                let accessed = is(bits, bit::RMAP_ENTRY_ACCESSED as u64);
-                out.entries.push(PageEntry { mm: MmId(mm as u8), page, target, writable, dirty, accessed });
+                let huge = is(bits, abi::rmap_page_entry::RMAP_ENTRY_HUGE as u64);
+                let pages = if huge { PAGES_OF_A_TABLE } else { 1 };
+                for nth in 0..pages {
+                    out.entries.push(entry(MmId(mm as u8), page + nth, bits, u32::try_from(number + nth).ok()?));
+                }
                 rest
             }
             t if t == Record::RMAP_PAGES_FRAME as u64 => {
@@ -94,5 +110,6 @@ pub(super) fn decode(mut words: &[u64], out: &mut PageTables) -> Option<()> {
     }
     // The tables come with their processes; the processes are told after their entries.
     out.entries.sort_by_key(|entry| (entry.mm, entry.page));
+    out.note_places();
     Some(())
 }

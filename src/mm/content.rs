@@ -41,7 +41,7 @@ impl Contents {
                     None => entry.target != Target::Zero,
                 },
                 of_device: matches!(entry.target, Target::Device(_)),
-                mapping: mapped.map(|frame| (entry.writable, entry.dirty, frame.exclusive)),
+                mapping: mapped.map(|_| (entry.writable, entry.dirty, tables.is_exclusive(entry))),
                 not_told: mapped.is_some_and(|frame| frame.not_told),
                 file: mapped.filter(|frame| frame.file).map(|frame| frame.frame),
             }
@@ -208,7 +208,15 @@ mod tests {
         let mut tables = PageTables::default();
         for (frame, &(mm, page, content)) in (2..).zip(pages) {
             let target = Target::Frame(frame);
-            tables.entries.push(PageEntry { mm, page, target, writable: true, dirty: true, accessed: true });
+            tables.entries.push(PageEntry {
+                mm,
+                page,
+                target,
+                writable: true,
+                dirty: true,
+                accessed: true,
+                huge: false,
+            });
             tables.frames.push(Frame {
                 frame,
                 head: frame,

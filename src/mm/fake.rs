@@ -162,6 +162,7 @@ impl Fake {
             Call::FolioAlloc { .. }
             | Call::FolioSetMapping { .. }
             | Call::FolioSetExclusive { .. }
+            | Call::FolioSetDeferred { .. }
             | Call::FolioAddNewAnonRmap { .. }
             | Call::FolioAddAnonRmap { .. }
             | Call::FolioAddFileRmap { .. }

@@ -7,8 +7,8 @@ use super::meaning::{self, UnexpectedEffect};
 use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
 use crate::pages::{AddressSpaces, MAX_PINS, Pages, Refused};
 use crate::rmap::{
-    AnonVmaId, Call, EBADF, EFAULT, EINVAL, EMFILE, ENOENT, ENOSYS, ESRCH, Fail, MAX_PROCESSES, MmId, VmaAttributes,
-    VmaId, VmaRange, WalkMode,
+    AnonVmaId, Call, EBADF, EBUSY, EFAULT, EINVAL, EMFILE, ENOENT, ENOSYS, ESRCH, Fail, MAX_PROCESSES, MmId,
+    VmaAttributes, VmaId, VmaRange, WalkMode,
 };
 use crate::trace::{Mapped, MmCounts, PageEntry, PageEvent, PageTables, Request, Target, VmaLayer};
 use crate::trace::{Op, OpKind};
@@ -167,12 +167,31 @@ impl KernelDriver {
         if let (OpKind::Age { page, .. }, 0, None) = (operation, errno, &unexpected) {
             unexpected = self.still_used(mm, *page);
         }
+        if let (OpKind::Migrate { page, .. }, EBUSY, None) = (operation, errno, &unexpected) {
+            unexpected = self.gave_up(mm, *page);
+        }
         self.unexpected = unexpected.or(self.unexpected.take());
         let done = u32::try_from(result).map_err(|_| Outcome::Refused(result.saturating_neg()))?;
         if let Some(edges) = edges {
             self.count_merge(&edges);
         }
         Ok(done)
+    }
+
+    /// After a folio did not migrate: it could have, since nobody else has a reference to it. One that waits to be split is split
+    /// first.
+    fn gave_up(&self, mm: MmId, page: u64) -> Option<UnexpectedEffect> {
+        let entry = self.tables.entries.iter().find(|entry| (entry.mm, entry.page) == (mm, page))?;
+        let frame = self.tables.frame_of(entry).filter(|frame| frame.pins == 0 && !frame.locked)?;
+        let large = self.tables.large.iter().find(|(head, _)| *head == frame.head);
+        if large.is_some_and(|(_, counts)| counts.partially_mapped) {
+            return None;
+        }
+        Some(UnexpectedEffect {
+            what: "folio did not migrate, and nobody else has it",
+            about: "migrate".to_owned(),
+            detail: format!("page {page:#x} of {mm}, of the folio of frame {}", frame.head),
+        })
     }
 
     /// After reclaim asked who used the folio of a page: an entry of it that is still marked used. A VMA that locks its memory

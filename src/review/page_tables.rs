@@ -99,7 +99,8 @@ fn frame_text(frame: &Frame) -> String {
 }
 
 fn entry_text(entry: &PageEntry) -> String {
-    let words = [(entry.writable, "writable"), (entry.dirty, "dirty"), (entry.accessed, "accessed")];
+    let words =
+        [(entry.writable, "writable"), (entry.dirty, "dirty"), (entry.accessed, "accessed"), (entry.huge, "huge")];
     format!("{:#x} of {}: {:?} {}", entry.page, entry.mm, entry.target, that_hold(&words, " ")).trim_end().to_owned()
 }
 
@@ -123,6 +124,7 @@ mod tests {
             writable: page == 0,
             dirty: page == 0,
             accessed: page == 0,
+            huge: false,
         };
         let frame = |frame| Frame { frame, head: first, anon: true, references: 1, ..Frame::default() };
         let counts = LargeCounts {
@@ -142,6 +144,7 @@ mod tests {
             frames: vec![Frame { mapcount: 1, exclusive: true, ..frame(first) }, frame(first + 1)],
             large: vec![(first, counts)],
             slots: vec![Slot { slot: first, count: 1, cached: None, content: 1 }],
+            places: Vec::new(),
         }
     }
 

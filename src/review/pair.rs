@@ -390,6 +390,7 @@ fn undone(world: &World) -> World {
             }
         }
         tables.frames.retain(|frame| !frame.file || frame.mapcount > 0);
+        tables.note_places();
         tables.frames.iter_mut().for_each(|frame| frame.exclusive = false);
         tables.mms.iter_mut().for_each(|mm| (mm.table_bytes, mm.tables) = (0, 0));
         tables.totals = PageTotals::default();

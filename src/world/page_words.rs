@@ -1,16 +1,37 @@
 //! The words for the key of a state that say what its page tables hold. Frames and slots of the swap device are named in the order
 //! in which they are first met, as other objects are. What is in a page is no part of it: no code looks at that.
 
-use super::key::name;
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::{Process, World};
 use crate::rmap::{LargeCounts, MmId};
 use crate::trace::{Frame, PageEntry, PageTables, Target};
 
+/// Things by their numbers, in the order in which they are first met; the name of each is its place.
+#[derive(Default)]
+struct Met {
+    order: Vec<u32>,
+    names: FxHashMap<u32, u64>,
+}
+
+impl Met {
+    fn name(&mut self, number: u32) -> u64 {
+        let next = self.order.len() as u64;
+        let name = *self.names.entry(number).or_insert(next);
+        if name == next {
+            self.order.push(number);
+        }
+        name
+    }
+}
+
 /// Names, in the order in which things are first met.
 #[derive(Default)]
 pub(super) struct PageNames {
-    frames: Vec<u32>,
-    slots: Vec<u32>,
+    frames: Met,
+    slots: Met,
+    /// Folios whose frames all have names.
+    folios: FxHashSet<u32>,
 }
 
 /// What an entry says, but for the frame or slot.
@@ -22,7 +43,7 @@ pub(super) fn entry_bits(entry: &PageEntry) -> u64 {
         Target::Migration { exclusive, .. } => (3, exclusive),
         Target::Device(_) => (4, false),
     };
-    let bits = [exclusive, entry.writable, entry.dirty, entry.accessed];
+    let bits = [exclusive, entry.writable, entry.dirty, entry.accessed, entry.huge];
     bits.into_iter().fold(kind, |bits, bit| bits << 1 | u64::from(bit))
 }
 
@@ -33,9 +54,9 @@ impl PageNames {
         for entry in world.entries_of(process.mm) {
             let named = match entry.target {
                 Target::Zero => 0,
-                Target::Swap { slot, .. } => name(&mut self.slots, slot),
+                Target::Swap { slot, .. } => self.slots.name(slot),
                 Target::Frame(frame) | Target::Device(frame) | Target::Migration { frame, .. } => {
-                    name(&mut self.frames, frame)
+                    self.frames.name(frame)
                 }
             };
             words.extend([entry.page, entry_bits(entry), named]);
@@ -53,11 +74,11 @@ impl PageNames {
         let mut frames = 0;
         for frame in &tables.frames {
             self.named(tables, order, (&mut frames, &mut slots), words);
-            name(&mut self.frames, frame.frame);
+            self.frames.name(frame.frame);
         }
         for slot in &tables.slots {
             self.named(tables, order, (&mut frames, &mut slots), words);
-            name(&mut self.slots, slot.slot);
+            self.slots.name(slot.slot);
         }
         self.named(tables, order, (&mut frames, &mut slots), words);
     }
@@ -70,21 +91,23 @@ impl PageNames {
         (frames, slots): (&mut usize, &mut usize),
         words: &mut Vec<u64>,
     ) {
-        while *frames < self.frames.len() || *slots < self.slots.len() {
-            if let Some(slot) = self.slots.get(*slots).and_then(|&number| tables.slot(number)) {
-                words.extend([slot.count, slot.cached.map_or(0, |frame| 1 + name(&mut self.frames, frame))]);
+        while *frames < self.frames.order.len() || *slots < self.slots.order.len() {
+            if let Some(slot) = self.slots.order.get(*slots).and_then(|&number| tables.slot(number)) {
+                words.extend([slot.count, slot.cached.map_or(0, |frame| 1 + self.frames.name(frame))]);
             }
-            *slots = (*slots + 1).min(self.slots.len());
-            if let Some(frame) = self.frames.get(*frames).and_then(|&number| tables.frame(number)) {
-                for of_folio in tables.frames_of(frame.head) {
-                    name(&mut self.frames, of_folio.frame);
+            *slots = (*slots + 1).min(self.slots.order.len());
+            if let Some(frame) = self.frames.order.get(*frames).and_then(|&number| tables.frame(number)) {
+                if self.folios.insert(frame.head) {
+                    for of_folio in tables.frames_of(frame.head) {
+                        self.frames.name(of_folio.frame);
+                    }
                 }
-                words.extend([name(&mut self.frames, frame.head), frame_bits(frame), frame.index, frame.pins]);
+                words.extend([self.frames.name(frame.head), frame_bits(frame), frame.index, frame.pins]);
                 words.extend([frame.references, frame.mapcount].map(i64::cast_unsigned));
                 let large = tables.large.iter().find(|(head, _)| *head == frame.frame);
                 words.extend(large.into_iter().flat_map(|(_, counts)| large_words(counts, order)));
             }
-            *frames = (*frames + 1).min(self.frames.len());
+            *frames = (*frames + 1).min(self.frames.order.len());
         }
     }
 }

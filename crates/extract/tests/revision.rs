@@ -15,14 +15,37 @@ const OLD: &[&str] = &["counts_apart"];
 fn old() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     old_tree(dir.path(), "6.1.2");
+    std::fs::write(dir.path().join("mm/page_vma_mapped.c"), walk_of_mappings("return not_found(walk);")).unwrap();
     dir
+}
+
+/// What a walk of a folio's mappings does where a huge page is another folio's.
+fn walk_of_mappings(otherwise: &str) -> String {
+    format!(
+        "bool page_vma_mapped_walk(struct page_vma_mapped_walk *walk)\n{{\nrestart:\n\tif (!check_pmd(pmd_pfn(*walk->pmd), walk))\n\t\t\
+         {otherwise}\n\treturn true;\n}}\n"
+    )
 }
 
 fn new() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     new_tree(dir.path(), "7.3.4");
+    std::fs::write(dir.path().join("mm/page_vma_mapped.c"), walk_of_mappings("goto restart;")).unwrap();
+    edit(dir.path(), "mm/rmap.c", UNMAP, UNMAP_DROPS_HUGE);
     dir
 }
+
+/// A walk that unmaps a folio, and does nothing else.
+const DROPS_HUGE: &str = "
+static bool try_to_unmap_one(struct folio *folio)
+{
+	return unmap_huge_pmd_locked(folio);
+}
+";
+
+/// The walk that unmaps a folio, and one that drops a huge page.
+const UNMAP: &str = "\tcount = folio_unmap_pte_batch(folio);\n";
+const UNMAP_DROPS_HUGE: &str = "\tunmap_huge_pmd_locked(folio);\n\tcount = folio_unmap_pte_batch(folio);\n";
 
 /// The fields that are true.
 fn detect(tree: &Path) -> Vec<&'static str> {
@@ -174,6 +197,8 @@ fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
         ("remembers_mms", &[("include/linux/rmap.h", chain.into(), format!("{REMEMBERS_MMS}\n{chain}"))]),
         ("locks_whole_folios", &[(rmap, get.into(), format!("{LOCKS_WHOLE_FOLIOS}\n{get}"))]),
         ("walks_in_batches", &[(rmap, get.into(), format!("{WALKS_IN_BATCHES}\n{get}"))]),
+        ("walk_passes_huge", &[("mm/page_vma_mapped.c", "return not_found(walk)".into(), "goto restart".into())]),
+        ("unmap_drops_huge", &[(rmap, get.into(), format!("{DROPS_HUGE}\n{get}"))]),
         ("munmap_splits_first_below", &[("mm/mmap.c", "vma->start, 0".into(), "vma->start, 1".into())]),
         ("munmap_splits_last_above", &[("mm/mmap.c", "vma->end, 1".into(), "vma->end, 0".into())]),
     ];
@@ -196,6 +221,8 @@ fn each_behaviour_missing_from_a_new_tree_clears_its_field_alone() {
         ("remembers_mms", "include/linux/rmap.h", "folio_set_mm_id(", "folio_set_owner("),
         ("locks_whole_folios", "mm/rmap.c", "pages == folio_nr_pages(folio)", "pages == 1"),
         ("walks_in_batches", "mm/rmap.c", "count = folio_unmap_pte_batch(folio);", "count = 1;"),
+        ("walk_passes_huge", "mm/page_vma_mapped.c", "goto restart", "return not_found(walk)"),
+        ("unmap_drops_huge", "mm/rmap.c", "\tunmap_huge_pmd_locked(folio);\n", ""),
     ];
     for (field, file, from, to) in cases {
         let dir = new();

@@ -235,32 +235,35 @@ impl Port {
                 self.folio_set_mapping(folio, anon_vma, index)?;
             }
             Call::FolioSetExclusive { folio, first, exclusive } => {
-                self.folio_set_exclusive(Pages { folio, first, count: 1 }, exclusive)?;
+                self.folio_set_exclusive(Pages::of(folio, first, 1), exclusive)?;
+            }
+            Call::FolioSetDeferred { folio, deferred, partially_mapped } => {
+                self.folio_set_deferred(folio, deferred, partially_mapped)?;
             }
             Call::FolioAddNewAnonRmap { folio, vma, page, exclusive } => {
                 let vma = self.vma_named(vma)?;
                 self.folio_add_new_anon_rmap(folio, vma, page, exclusive)?;
             }
-            Call::FolioAddAnonRmap { folio, first, count, vma, page, exclusive } => {
+            Call::FolioAddAnonRmap { folio, first, count, vma, page, exclusive, huge } => {
                 let vma = self.vma_named(vma)?;
-                self.folio_add_anon_rmap(Pages { folio, first, count }, vma, page, exclusive)?;
+                self.folio_add_anon_rmap(Pages { folio, first, count, huge }, vma, page, exclusive)?;
             }
             Call::FolioAddFileRmap { folio, first, count, vma } => {
                 let vma = self.vma_named(vma)?;
-                self.folio_add_file_rmap(Pages { folio, first, count }, vma)?;
+                self.folio_add_file_rmap(Pages::of(folio, first, count), vma)?;
             }
-            Call::FolioRemoveRmap { folio, first, count, vma } => {
+            Call::FolioRemoveRmap { folio, first, count, vma, huge } => {
                 let vma = self.vma_named(vma)?;
-                self.folio_remove_rmap(Pages { folio, first, count }, vma)?;
+                self.folio_remove_rmap(Pages { folio, first, count, huge }, vma)?;
             }
             Call::FolioDupFileRmap { folio, first, count, child } => {
-                self.folio_dup_file_rmap(Pages { folio, first, count }, child)?;
+                self.folio_dup_file_rmap(Pages::of(folio, first, count), child)?;
             }
-            Call::FolioTryDupAnonRmap { folio, first, count, child, vma: _, pinned } => {
-                return self.folio_try_dup_anon_rmap(Pages { folio, first, count }, child, pinned);
+            Call::FolioTryDupAnonRmap { folio, first, count, child, vma: _, pinned, huge } => {
+                return self.folio_try_dup_anon_rmap(Pages { folio, first, count, huge }, child, pinned);
             }
-            Call::FolioTryShareAnonRmap { folio, first, count, pinned } => {
-                return self.folio_try_share_anon_rmap(Pages { folio, first, count }, pinned);
+            Call::FolioTryShareAnonRmap { folio, first, count, pinned, huge } => {
+                return self.folio_try_share_anon_rmap(Pages { folio, first, count, huge }, pinned);
             }
             Call::EntrySet { mm, page, entry } => self.page_tables.set(mm, page, entry),
             Call::TryToUnmap { folio, flags, found } => return self.try_to_unmap(folio, flags, found),

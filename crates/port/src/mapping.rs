@@ -1,7 +1,8 @@
 //! What maps the pages of folios: mapcounts, exclusive pages, the mms that a large folio remembers, and the statistics, as the
 //! kernel's page-table code has them counted.
 //!
-//! Pages are mapped one by one, by entries of the lowest page tables. What locks a folio in memory and what pins it is said by
+//! Pages are mapped one by one, by entries of the lowest page tables, or all pages of a huge page by one entry of the level
+//! above. What locks a folio in memory and what pins it is said by
 //! others: a call tells whether a page may be pinned, and `mlock_folio()` is an event.
 
 use super::Port;
@@ -14,6 +15,8 @@ use rmap_seam::{
 
 /// `ENTIRELY_MAPPED` (mm/internal.h): what `_nr_pages_mapped` holds for a mapping of the whole.
 const ENTIRELY_MAPPED: i32 = 0x80_0000;
+/// The order of a huge page: `HPAGE_PMD_ORDER`.
+const HUGE_ORDER: u32 = 9;
 
 /// What maps the pages of a folio.
 #[derive(Clone)]
@@ -40,6 +43,30 @@ pub(super) struct Pages {
     pub first: u32,
     /// How many.
     pub count: u32,
+    /// One entry maps all of them: they are a huge page.
+    pub huge: bool,
+}
+
+impl Pages {
+    /// Pages with entries of their own.
+    pub fn of(folio: FolioId, first: u32, count: u32) -> Pages {
+        Pages { folio, first, count, huge: false }
+    }
+
+    /// All pages of a huge page.
+    pub fn of_huge(folio: FolioId) -> Pages {
+        Pages { folio, first: 0, count: 1 << HUGE_ORDER, huge: true }
+    }
+
+    /// How many entries map them.
+    fn entries(self) -> i32 {
+        if self.huge { 1 } else { self.count as i32 }
+    }
+
+    /// Those of which something is kept for the page: of a huge page that is the first.
+    fn noted(self) -> Pages {
+        if self.huge { Pages { count: 1, ..self } } else { self }
+    }
 }
 
 impl Count {
@@ -175,9 +202,23 @@ impl Port {
         Ok(())
     }
 
+    /// Others put it on the list of folios to split, or take it off.
+    pub(super) fn folio_set_deferred(
+        &mut self,
+        folio: FolioId,
+        deferred: bool,
+        partially_mapped: bool,
+    ) -> Result<(), Stop> {
+        self.given_folio(folio)?;
+        let large = self.large(folio).ok_or(Stop::UseAfterFree(folio.0))?;
+        (large.deferred, large.partially_mapped) = (deferred, partially_mapped);
+        Ok(())
+    }
+
     /// The pages that a call is about: whether the folio is anonymous, and what maps them. The call then tells them.
     fn counted(&mut self, pages: Pages) -> Result<(bool, &mut [PageCount]), Stop> {
         let wild = Stop::UseAfterFree(pages.folio.0);
+        let pages = pages.noted();
         self.given_folio(pages.folio)?;
         self.observed.tell_folio(pages.folio, pages.first, pages.count);
         let known = self.folio_slot(pages.folio)?.as_mut().ok_or(wild)?;
@@ -191,13 +232,14 @@ impl Port {
         known.count.as_mut()?.large().map(|large| &mut large.counts)
     }
 
-    /// Mirrors `__folio_mod_stat()` (mm/rmap.c): so many pages are mapped more.
-    fn count_mapped(&mut self, anon: bool, pages: i32) {
-        if pages == 0 {
-            return;
-        }
+    /// Mirrors `__folio_mod_stat()` (mm/rmap.c): so many pages are mapped more, and so many as a huge page.
+    fn count_mapped(&mut self, anon: bool, pages: i32, as_huge: i32) {
         let stat = if anon { NodeStat::AnonMapped } else { NodeStat::FileMapped };
-        self.observed.record(EventKind::Stat, stat as u8, 0, pages.cast_unsigned(), 0);
+        for (stat, pages) in [(stat, pages), (NodeStat::AnonThps, as_huge)] {
+            if pages != 0 {
+                self.observed.record(EventKind::Stat, stat as u8, 0, pages.cast_unsigned(), 0);
+            }
+        }
     }
 
     /// Mirrors `mlock_vma_folio()` and `munlock_vma_folio()` (mm/internal.h).
@@ -218,9 +260,9 @@ impl Port {
         let mm = vma.map(|vma| self.remembered_as(vma)).transpose()?;
         let remembers = self.revision.remembers_mms;
         let Some(counts) = self.large(pages.folio) else { return Ok(()) };
-        counts.large_mapcount += pages.count as i32;
+        counts.large_mapcount += pages.entries();
         if let Some(mm) = mm.filter(|_| remembers) {
-            remember(counts, mm, pages.count as i32);
+            remember(counts, mm, pages.entries());
         }
         Ok(())
     }
@@ -235,18 +277,20 @@ impl Port {
     ) -> Result<(), Stop> {
         let known = self.given_folio(folio)?;
         let count = known.count.as_ref().map_or(1, Count::pages) as u32;
-        let pages = Pages { folio, first: 0, count };
+        let pages = Pages { huge: count == 1 << HUGE_ORDER, ..Pages::of(folio, 0, count) };
         let (mapping, index) = self.anon_place(vma, page, exclusive)?;
         self.folio_set_mapping(folio, Some(mapping), index)?;
         for counted in self.counted(pages)?.1 {
-            counted.mapcount = 1;
+            counted.mapcount = i32::from(!pages.huge);
             counted.exclusive |= exclusive;
         }
         let (mm, remembers) = (self.remembered_as(vma)?, self.revision.remembers_mms);
         if let Some(large) = self.large(folio) {
-            (large.large_mapcount, large.pages_mapped) = (count as i32, count as i32);
+            large.large_mapcount = pages.entries();
+            (large.entire_mapcount, large.pages_mapped) =
+                if pages.huge { (1, ENTIRELY_MAPPED) } else { (0, count as i32) };
             if remembers {
-                large.mms[0] = RememberedMm { id: mm, mapcount: count as i16 - 1 };
+                large.mms[0] = RememberedMm { id: mm, mapcount: pages.entries() as i16 - 1 };
             }
         }
         let range = self.vmas.get(vma)?.range;
@@ -254,28 +298,54 @@ impl Port {
             page < range.start || page + u64::from(count) > range.end,
             "VM_WARN_ON_ONCE(address < vma->vm_start || address + (nr << PAGE_SHIFT) > vma->vm_end)",
         );
-        self.count_mapped(true, count as i32);
+        self.count_mapped(true, count as i32, if pages.huge { count as i32 } else { 0 });
         Ok(())
     }
 
-    /// Mirrors `__folio_add_rmap()` (mm/rmap.c) of entries of a page table.
+    /// Mirrors `__folio_add_rmap()` (mm/rmap.c).
     fn folio_add_rmap(&mut self, pages: Pages, vma: Ref<Vma>) -> Result<bool, Stop> {
         let (anon, counted) = self.counted(pages)?;
-        let mut first = 0;
-        for page in counted {
-            page.mapcount += 1;
-            first += i32::from(page.mapcount == 1);
+        let (mut first, mut as_huge) = (0, 0);
+        if !pages.huge {
+            for page in counted {
+                page.mapcount += 1;
+                first += i32::from(page.mapcount == 1);
+            }
         }
         if let Some(large) = self.large(pages.folio) {
-            large.pages_mapped += first;
-            // Mapped as a whole they are counted already.
-            if large.pages_mapped >= ENTIRELY_MAPPED {
-                first = 0;
+            if pages.huge {
+                large.entire_mapcount += 1;
+                if large.entire_mapcount == 1 {
+                    // Those with an entry of their own are counted already.
+                    (first, as_huge) = (pages.count as i32 - large.pages_mapped, pages.count as i32);
+                    large.pages_mapped += ENTIRELY_MAPPED;
+                }
+            } else {
+                large.pages_mapped += first;
+                // Mapped as a whole they are counted already.
+                if large.pages_mapped >= ENTIRELY_MAPPED {
+                    first = 0;
+                }
             }
         }
         self.add_large_mapcount(pages, Some(vma))?;
-        self.count_mapped(anon, first);
+        self.count_mapped(anon, first, as_huge);
         Ok(anon)
+    }
+
+    /// How many of the pages are marked exclusive, and mapped more than once; and how many of those marked, if more than one
+    /// entry maps all of the folio.
+    fn shared_and_exclusive(&mut self, pages: Pages) -> Result<(u32, u32), Stop> {
+        let entire = self.large(pages.folio).map_or(0, |large| large.entire_mapcount);
+        let count = self.folio_slot(pages.folio)?.as_mut().and_then(|folio| folio.count.as_mut());
+        let pages = count.and_then(|count| count.of(pages)).unwrap_or_default();
+        let marked = pages.iter().filter(|page| page.exclusive);
+        let (mut twice, mut of_entire) = (0, 0);
+        for page in marked {
+            twice += u32::from(page.mapcount > 1);
+            of_entire += u32::from(entire > 1);
+        }
+        Ok((twice, of_entire))
     }
 
     /// Whether a mapping of these pages locks the folio in memory.
@@ -308,15 +378,18 @@ impl Port {
         if self.linear_index(vma, page)? != index.wrapping_add(pages.first.into()) {
             return Err(Stop::Bug("VM_BUG_ON_PAGE(page_pgoff(folio, page) != linear_page_index(vma, address), page)"));
         }
-        let mut shared = 0;
         for page in self.counted(pages)?.1 {
             page.exclusive |= exclusive;
-            shared += u32::from(page.exclusive && page.mapcount > 1);
         }
-        // 6.12 looks at a small folio once; kernels that lock whole folios look at it for itself, and then for its page.
-        if self.large(pages.folio).is_none() && self.revision.locks_whole_folios {
-            shared *= 2;
-        }
+        let (twice, of_entire) = self.shared_and_exclusive(pages)?;
+        // 6.12 looks at each page once. Kernels that lock whole folios look at a small folio for itself, and then for its page,
+        // and at a page of a large one for both reasons.
+        let small = self.large(pages.folio).is_none();
+        let shared = match self.revision.locks_whole_folios {
+            true if small => 2 * twice,
+            true => twice + of_entire,
+            false => twice.max(of_entire),
+        };
         for _ in 0..shared {
             self.observed.warn_on(true, "VM_WARN_ON_FOLIO(PageAnonExclusive(page) and mapped before, folio)");
         }
@@ -341,27 +414,39 @@ impl Port {
     pub(super) fn folio_remove_rmap(&mut self, pages: Pages, vma: Ref<Vma>) -> Result<(), Stop> {
         let (mm, remembers) = (self.remembered_as(vma)?, self.revision.remembers_mms);
         let (anon, counted) = self.counted(pages)?;
-        let mut last = 0;
-        for page in counted {
-            page.mapcount -= 1;
-            last += i32::from(page.mapcount < 1);
+        let (mut last, mut as_huge) = (0, 0);
+        if !pages.huge {
+            for page in counted {
+                page.mapcount -= 1;
+                last += i32::from(page.mapcount < 1);
+            }
         }
         if let Some(large) = self.large(pages.folio) {
-            large.large_mapcount -= pages.count as i32;
+            large.large_mapcount -= pages.entries();
             if remembers {
-                forget(large, mm, pages.count as i32);
+                forget(large, mm, pages.entries());
             }
-            large.pages_mapped -= last;
-            if large.pages_mapped >= ENTIRELY_MAPPED {
-                last = 0;
+            let partially_mapped;
+            if pages.huge {
+                large.entire_mapcount -= 1;
+                if large.entire_mapcount < 1 {
+                    large.pages_mapped -= ENTIRELY_MAPPED;
+                    (last, as_huge) = (pages.count as i32 - large.pages_mapped, pages.count as i32);
+                }
+                partially_mapped = last > 0 && last < as_huge;
+            } else {
+                large.pages_mapped -= last;
+                if large.pages_mapped >= ENTIRELY_MAPPED {
+                    last = 0;
+                }
+                partially_mapped = last > 0 && large.pages_mapped != 0;
             }
             // deferred_split_folio(): of two pages it has no room for the list.
-            let partially_mapped = last > 0 && large.pages_mapped != 0;
             if partially_mapped && anon && large.order > 1 {
                 (large.partially_mapped, large.deferred) = (true, true);
             }
         }
-        self.count_mapped(anon, -last);
+        self.count_mapped(anon, -last, -as_huge);
         self.lock_in_memory(pages.folio, vma, EventKind::Munlock)
     }
 
@@ -389,7 +474,10 @@ impl Port {
         }
         for page in counted {
             page.exclusive = false;
-            page.mapcount += 1;
+            page.mapcount += i32::from(!pages.huge);
+        }
+        if let Some(large) = self.large(pages.folio).filter(|_| pages.huge) {
+            large.entire_mapcount += 1;
         }
         self.add_large_mapcount(pages, child)?;
         self.observed.warn_on(!anon, "VM_WARN_ON_FOLIO(!folio_test_anon(folio), folio)");

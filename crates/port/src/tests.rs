@@ -1,6 +1,7 @@
 //! What the port promises by itself, without a kernel to compare it to.
 
 mod failures;
+mod huge;
 mod mappings;
 mod rules;
 mod scenarios;

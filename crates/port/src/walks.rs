@@ -1,7 +1,7 @@
 //! The walks of the mappings of a folio, over page tables of the port's own: unmapping, migration, writeback, and who used it.
 //!
 //! What others write to page tables is told entry by entry; what a walk writes is an event of it. Pages are mapped one by one,
-//! by entries of the lowest page tables. What the reverse map does not count of a folio (references, dirty, its place in swap)
+//! by entries of the lowest page tables, or all pages of a huge page by one entry of the level above. What the reverse map does not count of a folio (references, dirty, its place in swap)
 //! is told with the call, and how the walk leaves it is its last event.
 
 use rustc_hash::FxHashMap;
@@ -23,11 +23,14 @@ const ENTRIES: u64 = 512;
 #[derive(Default)]
 pub(super) struct PageTables {
     entries: [FxHashMap<u64, Entry>; MAX_PROCESSES],
+    /// Those of huge pages, by their first page.
+    huge: [FxHashMap<u64, Entry>; MAX_PROCESSES],
 }
 
 impl PageTables {
-    fn of(&mut self, mm: MmId) -> &mut FxHashMap<u64, Entry> {
-        &mut self.entries[usize::from(mm.0) % MAX_PROCESSES]
+    /// The entry of a huge page at its first page; none if there is no such.
+    fn huge(&self, mm: MmId, page: u64) -> Entry {
+        self.huge[usize::from(mm.0) % MAX_PROCESSES].get(&page).copied().unwrap_or(Entry::HUGE_NONE)
     }
 
     fn get(&self, mm: MmId, page: u64) -> Entry {
@@ -36,15 +39,17 @@ impl PageTables {
 
     /// `set_pte()`
     pub fn set(&mut self, mm: MmId, page: u64, entry: Entry) {
+        let of = if entry.has(Entry::HUGE) { &mut self.huge } else { &mut self.entries };
+        let of = &mut of[usize::from(mm.0) % MAX_PROCESSES];
         match entry {
-            Entry::NONE => self.of(mm).remove(&page),
-            entry => self.of(mm).insert(page, entry),
+            Entry::NONE | Entry::HUGE_NONE => of.remove(&page),
+            entry => of.insert(page, entry),
         };
     }
 
     /// No process has any.
     pub fn reset(&mut self) {
-        self.entries.iter_mut().for_each(FxHashMap::clear);
+        self.entries.iter_mut().chain(&mut self.huge).for_each(FxHashMap::clear);
     }
 }
 
@@ -99,6 +104,12 @@ impl Visit {
         entry.has(kind) && u64::from(self.page_of(entry)) < self.pages
     }
 
+    /// Whether a huge page has pages of the folio. Mirrors `check_pmd()` (mm/page_vma_mapped.c).
+    fn shares_pages(&self, huge: Entry) -> bool {
+        let (first, folio) = (u64::from(huge.number), u64::from(self.folio.0));
+        first + ENTRIES > folio && first < folio + self.pages
+    }
+
     /// One past the last page up to which a batch can go: the end of the page table or of the VMA.
     fn batch_end(&self, page: u64) -> u64 {
         ((page / ENTRIES + 1) * ENTRIES).min(self.vma_end)
@@ -120,7 +131,8 @@ impl Port {
 
     /// The walk writes an entry.
     fn write_entry(&mut self, mm: MmId, page: u64, entry: Entry) {
-        if self.page_tables.get(mm, page) != entry {
+        let was = if entry.has(Entry::HUGE) { self.page_tables.huge(mm, page) } else { self.page_tables.get(mm, page) };
+        if was != entry {
             self.page_tables.set(mm, page, entry);
             self.observed.record(EventKind::Entry, mm.0, entry.bits as u16, entry.number, page as u32);
         }
@@ -266,11 +278,28 @@ impl Port {
 
     /// The next entry of a kind from a page on. Mirrors `page_vma_mapped_walk()` (mm/page_vma_mapped.c).
     /// What a device has for itself is mapped.
-    fn next_mapping(&self, visit: &Visit, from: u64, kind: u32) -> Option<(u64, Entry)> {
+    fn next_mapping(&self, visit: &Visit, mut from: u64, kind: u32) -> Option<(u64, Entry)> {
         let is_of =
             |entry: Entry| visit.is_of(entry, kind) || kind == Entry::PRESENT && visit.is_of(entry, Entry::DEVICE);
         let entry = |page| (page, self.page_tables.get(visit.mm, page));
-        (from..visit.end).map(entry).find(|(_, entry)| is_of(*entry))
+        while from < visit.end {
+            let table = from / ENTRIES * ENTRIES;
+            let huge = self.page_tables.huge(visit.mm, table);
+            if huge != Entry::HUGE_NONE {
+                if huge.has(kind) && visit.shares_pages(huge) {
+                    return Some((from, huge));
+                }
+                if !self.revision.walk_passes_huge {
+                    return None;
+                }
+            }
+            let end = visit.end.min(table + ENTRIES);
+            if let Some(found) = (from..end).map(entry).find(|(_, entry)| is_of(*entry)) {
+                return Some(found);
+            }
+            from = end;
+        }
+        None
     }
 
     /// How many entries from one on map pages of the folio in a row and are alike in these bits. Mirrors
@@ -333,7 +362,74 @@ impl Port {
         Ok(goes_on)
     }
 
-    fn unmap_entries(&mut self, visit: &Visit, flags: WalkFlags, found: &mut FolioFound) -> Result<bool, Stop> {
+    /// A huge page is present for the kernel alone while its entry changes. Mirrors `pmdp_invalidate()` (mm/pgtable-generic.c).
+    fn invalidate_huge(&mut self, mm: MmId, page: u64, entry: Entry) {
+        self.write_entry(mm, page / ENTRIES * ENTRIES, Entry { bits: entry.bits | Entry::NO_ACCESS, ..entry });
+        self.flush(mm, page, ENTRIES);
+    }
+
+    /// A lazily freed huge page goes, unless it was written to or somebody else has a reference. Mirrors
+    /// `__discard_anon_folio_pmd_locked()` (mm/huge_memory.c).
+    fn discard_huge(&mut self, visit: &Visit, page: u64, entry: Entry, found: &mut FolioFound) -> Result<bool, Stop> {
+        if entry.has(Entry::DIRTY) {
+            found.bits |= FolioFound::DIRTY;
+        }
+        if found.has(FolioFound::DIRTY) {
+            found.bits |= FolioFound::SWAPBACKED;
+            return Ok(false);
+        }
+        let (mm, first) = (visit.mm, page / ENTRIES * ENTRIES);
+        self.write_entry(mm, first, Entry::HUGE_NONE);
+        self.flush(mm, page, ENTRIES);
+        if i64::from(found.references) != 1 + i64::from(self.mapcount(visit.folio)?) {
+            self.write_entry(mm, first, entry);
+            return Ok(false);
+        }
+        self.folio_remove_rmap(Pages::of_huge(visit.folio), visit.vma)?;
+        self.count_in_mm(mm, MmCounter::AnonPages, -(ENTRIES as i32));
+        found.references = found.references.wrapping_sub(1);
+        Ok(true)
+    }
+
+    /// Entries of a page table take the place of the entry of a huge page: of a migration, if it is frozen. Mirrors
+    /// `__split_huge_pmd_locked()` (mm/huge_memory.c).
+    fn split_huge_entry(
+        &mut self,
+        visit: &Visit,
+        page: u64,
+        entry: Entry,
+        frozen: bool,
+        found: &mut FolioFound,
+    ) -> Result<(), Stop> {
+        let Visit { folio, vma, mm, .. } = *visit;
+        let (first, huge, mut frozen) = (page / ENTRIES * ENTRIES, Pages::of_huge(folio), frozen);
+        self.invalidate_huge(mm, first, entry);
+        if entry.has(Entry::DIRTY) {
+            found.bits |= FolioFound::DIRTY;
+        }
+        let exclusive = self.is_exclusive(folio, 0)?;
+        if frozen && exclusive && self.folio_try_share_anon_rmap(huge, found.has(FolioFound::PINNED))? != 0 {
+            frozen = false;
+        }
+        let kept = entry.bits & (Entry::WRITE | Entry::DIRTY | Entry::ACCESSED);
+        let bits = if frozen {
+            let alone = if exclusive && !entry.has(Entry::WRITE) { Entry::EXCLUSIVE } else { 0 };
+            Entry::MIGRATION | kept | alone
+        } else {
+            found.references = found.references.wrapping_add(ENTRIES as u32 - 1);
+            self.folio_add_anon_rmap(Pages::of(folio, 0, ENTRIES as u32), vma, first, exclusive)?;
+            self.protection(vma)? | kept
+        };
+        self.set_entries(mm, first, Entry { bits, number: entry.number }, ENTRIES);
+        self.folio_remove_rmap(huge, vma)?;
+        if frozen {
+            found.references = found.references.wrapping_sub(1);
+        }
+        self.write_entry(mm, first, Entry::HUGE_NONE);
+        Ok(())
+    }
+
+    fn unmap_entries(&mut self, visit: &Visit, mut flags: WalkFlags, found: &mut FolioFound) -> Result<bool, Stop> {
         let Visit { folio, pages, vma, mm, .. } = *visit;
         let batches = self.revision.walks_in_batches;
         let (mut from, mut locked) = (visit.start, 0);
@@ -342,7 +438,7 @@ impl Port {
             if visit.locked && !flags.has(WalkFlags::IGNORE_MLOCK) {
                 locked += 1;
                 // All of it, below one page table; before batches, a small folio alone.
-                let whole = if batches { locked == pages } else { pages == 1 };
+                let whole = if batches { locked == pages || entry.has(Entry::HUGE) } else { pages == 1 };
                 if batches && !whole {
                     continue;
                 }
@@ -350,6 +446,18 @@ impl Port {
                     self.lock_in_memory(folio, vma, EventKind::Mlock)?;
                 }
                 return Ok(false);
+            }
+            if entry.has(Entry::HUGE) {
+                if self.revision.unmap_drops_huge && found.file == 0 && !found.has(FolioFound::SWAPBACKED) {
+                    return self.discard_huge(visit, page, entry, found);
+                }
+                if !flags.has(WalkFlags::SPLIT_HUGE_PMD) {
+                    return Err(Stop::Bug("VM_BUG_ON_FOLIO(!pvmw.pte, folio) in try_to_unmap_one()"));
+                }
+                self.split_huge_entry(visit, page, entry, false, found)?;
+                flags.0 &= !WalkFlags::SPLIT_HUGE_PMD;
+                from = page;
+                continue;
             }
             let of_file = found.file != 0;
             let lazily_freed = !of_file && !found.has(FolioFound::SWAPBACKED);
@@ -363,7 +471,7 @@ impl Port {
             if entry.has(Entry::DIRTY) {
                 found.bits |= FolioFound::DIRTY;
             }
-            let unmapped = Pages { folio, first: visit.page_of(entry), count: count as u32 };
+            let unmapped = Pages::of(folio, visit.page_of(entry), count as u32);
             if !of_file && found.has(FolioFound::SWAPBACKED) != found.has(FolioFound::SWAPCACHE) {
                 self.observed
                     .warn_on(true, "WARN_ON_ONCE(folio_test_swapbacked(folio) != folio_test_swapcache(folio))");
@@ -436,7 +544,11 @@ impl Port {
         let (mut from, mut goes_on) = (visit.start, true);
         while let Some((page, entry)) = self.next_mapping(visit, from, Entry::PRESENT) {
             from = page + 1;
-            let pages = Pages { folio, first: visit.page_of(entry), count: 1 };
+            if entry.has(Entry::HUGE) {
+                goes_on = self.migrate_huge(visit, page, entry, found)?;
+                break;
+            }
+            let pages = Pages::of(folio, visit.page_of(entry), 1);
             let exclusive = self.is_exclusive(folio, pages.first)?;
             self.write_entry(mm, page, Entry::NONE);
             self.flush_cleared(mm, page, 1, entry, flags);
@@ -461,6 +573,28 @@ impl Port {
         }
         self.notify(visit, true);
         Ok(goes_on)
+    }
+
+    /// The entry of a huge page becomes that of a migration, unless the page is pinned. Mirrors `set_pmd_migration_entry()`
+    /// (mm/huge_memory.c).
+    fn migrate_huge(&mut self, visit: &Visit, page: u64, entry: Entry, found: &mut FolioFound) -> Result<bool, Stop> {
+        let (mm, first, huge) = (visit.mm, page / ENTRIES * ENTRIES, Pages::of_huge(visit.folio));
+        self.invalidate_huge(mm, page, entry);
+        let exclusive = self.is_exclusive(visit.folio, 0)?;
+        if exclusive && self.folio_try_share_anon_rmap(huge, found.has(FolioFound::PINNED))? != 0 {
+            self.write_entry(mm, first, entry);
+            return Ok(false);
+        }
+        if entry.has(Entry::DIRTY) {
+            found.bits |= FolioFound::DIRTY;
+        }
+        let kept = entry.bits & (Entry::WRITE | Entry::DIRTY | Entry::ACCESSED);
+        let alone = if exclusive && !entry.has(Entry::WRITE) { Entry::EXCLUSIVE } else { 0 };
+        let bits = Entry::HUGE | Entry::MIGRATION | kept | alone;
+        self.write_entry(mm, first, Entry { bits, number: entry.number });
+        self.folio_remove_rmap(huge, visit.vma)?;
+        found.references = found.references.wrapping_sub(1);
+        Ok(true)
     }
 
     /// Mirrors `remove_migration_ptes()` (mm/migrate.c).
@@ -490,7 +624,13 @@ impl Port {
             }
             let bits = self.protection(visit.vma)? | entry.bits & kept;
             let exclusive = entry.bits & (Entry::WRITE | Entry::EXCLUSIVE) != 0;
-            let pages = Pages { folio: to, first, count: 1 };
+            if entry.has(Entry::HUGE) {
+                let start = page / ENTRIES * ENTRIES;
+                self.folio_add_anon_rmap(Pages::of_huge(to), visit.vma, start, exclusive)?;
+                self.write_entry(visit.mm, start, Entry { bits: bits | Entry::HUGE, number: to.0 });
+                break;
+            }
+            let pages = Pages::of(to, first, 1);
             match found.file {
                 0 => self.folio_add_anon_rmap(pages, visit.vma, page, exclusive)?,
                 _ => self.folio_add_file_rmap(pages, visit.vma)?,
@@ -580,17 +720,30 @@ impl Port {
             crossed = visit.start / ENTRIES != page / ENTRIES;
             let mut count = 1;
             if visit.locked {
-                if !batches && pages == 1 {
+                if !batches && (pages == 1 || entry.has(Entry::HUGE)) {
                     self.lock_in_memory(folio, vma, EventKind::Mlock)?;
                     return Ok(false);
                 }
                 (seen, *left) = (seen + 1, *left - 1);
-                if batches && seen == pages && !crossed {
+                if batches && (seen == pages || entry.has(Entry::HUGE)) && !crossed {
                     self.lock_in_memory(folio, vma, EventKind::Mlock)?;
                     return Ok(false);
                 }
+                if entry.has(Entry::HUGE) {
+                    break;
+                }
                 from = page + 1;
                 continue;
+            }
+            if entry.has(Entry::HUGE) {
+                if entry.has(Entry::ACCESSED) {
+                    let old = Entry { bits: entry.bits & !Entry::ACCESSED, ..entry };
+                    self.write_entry(mm, page / ENTRIES * ENTRIES, old);
+                    self.flush(mm, page, ENTRIES);
+                    used = true;
+                }
+                (seen, *left) = (seen + 1, *left - 1);
+                break;
             }
             if batches && pages > 1 && entry.has(Entry::DEVICE) {
                 // It asks for a batch from an entry that is not present, and reads a frame from it that is none.

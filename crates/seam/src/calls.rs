@@ -260,6 +260,16 @@ macro_rules! for_each_call {
                 /// Whether it is one process's alone from now on.
                 exclusive: bool,
             },
+            /// A large folio is put on the list of folios to split, or taken off it, by what is no call of the reverse map: a
+            /// fault does so with a huge page of which much may not be used. Returns 0.
+            FolioWrite FolioSetDeferred RMAP_FOLIO_SET_DEFERRED folio_set_deferred "deferred_split_folio" {
+                /// The folio.
+                folio: FolioId,
+                /// Whether it is on the list from now on.
+                deferred: bool,
+                /// Whether it is marked as partially mapped.
+                partially_mapped: bool,
+            },
             /// `folio_add_new_anon_rmap()`: a new folio is mapped for the first time. Returns 0.
             Mapping FolioAddNewAnonRmap RMAP_FOLIO_ADD_NEW_ANON_RMAP folio_add_new_anon_rmap "folio_add_new_anon_rmap" {
                 /// The folio.
@@ -271,7 +281,7 @@ macro_rules! for_each_call {
                 /// Whether no other process can have it.
                 exclusive: bool,
             },
-            /// `folio_add_anon_rmap_ptes()`: entries of a page table map pages of an anonymous folio again. Returns 0.
+            /// `folio_add_anon_rmap_ptes()` or `folio_add_anon_rmap_pmd()`: entries map pages of an anonymous folio again. Returns 0.
             Mapping FolioAddAnonRmap RMAP_FOLIO_ADD_ANON_RMAP folio_add_anon_rmap "folio_add_anon_rmap_ptes" {
                 /// The folio.
                 folio: FolioId,
@@ -285,6 +295,8 @@ macro_rules! for_each_call {
                 page: u64,
                 /// Whether no other process can have them.
                 exclusive: bool,
+                /// Whether it is one entry of a higher level, which maps all of them.
+                huge: bool,
             },
             /// `folio_add_file_rmap_ptes()`: entries of a page table map pages of a file's folio. Returns 0.
             Mapping FolioAddFileRmap RMAP_FOLIO_ADD_FILE_RMAP folio_add_file_rmap "folio_add_file_rmap_ptes" {
@@ -297,7 +309,7 @@ macro_rules! for_each_call {
                 /// The VMA that maps them.
                 vma: VmaId,
             },
-            /// `folio_remove_rmap_ptes()`: entries of a page table map pages of a folio no longer. Returns 0.
+            /// `folio_remove_rmap_ptes()` or `folio_remove_rmap_pmd()`: entries map pages of a folio no longer. Returns 0.
             Mapping FolioRemoveRmap RMAP_FOLIO_REMOVE_RMAP folio_remove_rmap "folio_remove_rmap_ptes" {
                 /// The folio.
                 folio: FolioId,
@@ -307,6 +319,8 @@ macro_rules! for_each_call {
                 count: u32,
                 /// The VMA that mapped them.
                 vma: VmaId,
+                /// Whether it is one entry of a higher level, which maps all of them.
+                huge: bool,
             },
             /// `folio_dup_file_rmap_ptes()` or `folio_dup_file_rmap_pte()`: a fork copies entries. Returns 0.
             Mapping FolioDupFileRmap RMAP_FOLIO_DUP_FILE_RMAP folio_dup_file_rmap "folio_dup_file_rmap_ptes" {
@@ -319,8 +333,8 @@ macro_rules! for_each_call {
                 /// The child's VMA, where the kernel is told (since 6.15).
                 child: Option<VmaId>,
             },
-            /// `folio_try_dup_anon_rmap_ptes()` or `folio_try_dup_anon_rmap_pte()`: a fork copies entries, and the pages are
-            /// no longer one process's alone. Returns 0, or `-EBUSY`: the parent may have pinned them.
+            /// `folio_try_dup_anon_rmap_ptes()`, for one page or several, or `folio_try_dup_anon_rmap_pmd()`: a fork copies
+            /// entries, and the pages are no longer one process's alone. Returns 0, or `-EBUSY`: the parent may have pinned them.
             Mapping FolioTryDupAnonRmap RMAP_FOLIO_TRY_DUP_ANON_RMAP folio_try_dup_anon_rmap "folio_try_dup_anon_rmap_ptes" {
                 /// The folio.
                 folio: FolioId,
@@ -334,9 +348,11 @@ macro_rules! for_each_call {
                 vma: VmaId,
                 /// Whether the parent may have pinned the pages.
                 pinned: bool,
+                /// Whether it is one entry of a higher level, which maps all of them.
+                huge: bool,
             },
-            /// `folio_try_share_anon_rmap_pte()`: before an entry goes to swap or to migration, its page is no longer
-            /// one process's alone. Returns 0, or `-EBUSY`: it may be pinned.
+            /// `folio_try_share_anon_rmap_pte()` or `folio_try_share_anon_rmap_pmd()`: before an entry goes to swap or to
+            /// migration, its page is no longer one process's alone. Returns 0, or `-EBUSY`: it may be pinned.
             Mapping FolioTryShareAnonRmap RMAP_FOLIO_TRY_SHARE_ANON_RMAP folio_try_share_anon_rmap "folio_try_share_anon_rmap_pte" {
                 /// The folio.
                 folio: FolioId,
@@ -346,6 +362,8 @@ macro_rules! for_each_call {
                 count: u32,
                 /// Whether the page may be pinned.
                 pinned: bool,
+                /// Whether it is one entry of a higher level, which maps all of them.
+                huge: bool,
             },
             /// A page table entry is written: by the page-table code, or by the hardware, which notes accesses in it; not by
             /// a walk of those that follow. Returns 0.

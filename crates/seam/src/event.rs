@@ -107,6 +107,8 @@ byte_enum! {
         AnonMapped = RMAP_STAT_ANON_MAPPED "NR_ANON_MAPPED",
         /// `NR_FILE_MAPPED`
         FileMapped = RMAP_STAT_FILE_MAPPED "NR_FILE_MAPPED",
+        /// `NR_ANON_THPS`
+        AnonThps = RMAP_STAT_ANON_THPS "NR_ANON_THPS",
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Entry {
 impl Entry {
     /// No entry.
     pub const NONE: Entry = Entry { bits: 0, number: 0 };
+    /// No entry of a huge page any more.
+    pub const HUGE_NONE: Entry = Entry { bits: Self::HUGE, number: 0 };
 
     /// `pte_present()`
     pub const PRESENT: u32 = abi::RMAP_ENTRY_PRESENT as u32;
@@ -37,7 +39,11 @@ impl Entry {
     /// A device has the page for itself.
     pub const DEVICE: u32 = abi::RMAP_ENTRY_DEVICE as u32;
 
-    const NAMES: [(u32, &str); 8] = [
+    /// It is of the level above the lowest, and stands for all pages of a page table. Alone: it is gone.
+    pub const HUGE: u32 = abi::RMAP_ENTRY_HUGE as u32;
+
+    const NAMES: [(u32, &str); 9] = [
+        (Self::HUGE, " huge"),
         (Self::MIGRATION, " migration"),
         (Self::DEVICE, " device"),
         (abi::RMAP_ENTRY_ZERO as u32, " zero"),
@@ -56,7 +62,7 @@ impl Entry {
     /// What it is, without the number: `present write dirty`.
     pub fn kind(self) -> String {
         let what = match self.bits {
-            0 => "none",
+            0 | Self::HUGE => "none",
             _ if self.has(Self::SWAP) => "swap",
             _ if self.bits & (Self::MIGRATION | Self::DEVICE) != 0 => "",
             _ => "present",
@@ -72,8 +78,8 @@ impl Entry {
 /// `frame 5 write dirty`
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.bits == 0 {
-            return f.write_str("none");
+        if self.bits == 0 || self == &Self::HUGE_NONE {
+            return f.write_str(if self.bits == 0 { "none" } else { "none huge" });
         }
         let what = if self.has(Self::SWAP) { "slot" } else { "frame" };
         write!(f, "{what} {}{}", self.number, self.names())
@@ -85,6 +91,8 @@ impl fmt::Display for Entry {
 pub struct WalkFlags(pub u32);
 
 impl WalkFlags {
+    /// `TTU_SPLIT_HUGE_PMD`
+    pub const SPLIT_HUGE_PMD: u32 = abi::RMAP_TTU_SPLIT_HUGE_PMD as u32;
     /// `TTU_IGNORE_MLOCK`
     pub const IGNORE_MLOCK: u32 = abi::RMAP_TTU_IGNORE_MLOCK as u32;
     /// `TTU_BATCH_FLUSH`
@@ -93,7 +101,7 @@ impl WalkFlags {
     pub const RMAP_LOCKED: u32 = abi::RMAP_TTU_RMAP_LOCKED as u32;
 
     const NAMES: [(u32, &str); 6] = [
-        (abi::RMAP_TTU_SPLIT_HUGE_PMD as u32, "TTU_SPLIT_HUGE_PMD"),
+        (Self::SPLIT_HUGE_PMD, "TTU_SPLIT_HUGE_PMD"),
         (Self::IGNORE_MLOCK, "TTU_IGNORE_MLOCK"),
         (abi::RMAP_TTU_SYNC as u32, "TTU_SYNC"),
         (abi::RMAP_TTU_HWPOISON as u32, "TTU_HWPOISON"),

@@ -74,6 +74,11 @@ revision! {
         /// `try_to_unmap()` and `folio_referenced()` treat entries in a row together, and count them to see whether a VMA
         /// locks all of a folio (after 6.12).
         walks_in_batches,
+        /// `page_vma_mapped_walk()` goes on behind a huge page that is another folio's (7.3). Before, the walk of the VMA ends
+        /// there.
+        walk_passes_huge,
+        /// `try_to_unmap()` drops a lazily freed huge page without splitting its mapping (after 6.12, until 7.2).
+        unmap_drops_huge,
         /// munmap splits the first VMA with the new VMA below the split: from 6.6 on.
         munmap_splits_first_below,
         /// munmap splits the last VMA with the new VMA above the split: from 6.3 on.
@@ -112,6 +117,8 @@ impl Revision {
         remembers_mms: false,
         locks_whole_folios: false,
         walks_in_batches: false,
+        walk_passes_huge: false,
+        unmap_drops_huge: false,
         munmap_splits_first_below: false,
         munmap_splits_last_above: false,
     };
@@ -134,12 +141,15 @@ impl Revision {
         remembers_mms: true,
         locks_whole_folios: true,
         walks_in_batches: true,
+        unmap_drops_huge: true,
         ..Revision::V6_12
     };
     const V7_3: Revision = Revision {
         keyed_by_anon_pgoff: true,
         compatible_by_anon_pgoff: true,
         indexed_by_anon_pgoff: true,
+        walk_passes_huge: true,
+        unmap_drops_huge: false,
         ..Revision::V7_2
     };
 

@@ -42,7 +42,7 @@ pub enum Form {
     Optional(&'static [&'static str]),
     /// `number`: `file 2`, or nothing.
     File,
-    /// `number`: `order 2`, or nothing.
+    /// `number`: `order 2`, or `huge`, or nothing.
     Order,
     /// `number`: of what is held, which is called so.
     Held(&'static str),
@@ -171,7 +171,7 @@ impl Arg {
             Form::Word(words) => words.join("|"),
             Form::Optional(words) => format!("[{}]", words.join("|")),
             Form::File => "[file N]".into(),
-            Form::Order => "[order N]".into(),
+            Form::Order => "[order N|huge]".into(),
             Form::Held(_) => "K".into(),
         }
     }

@@ -25,6 +25,9 @@
 //!
 //! Each attempt lies 1 to 8 after the one before.
 //!
+//! If a modulo record faults in a huge page, the trace is one of huge pages, and each page of the window of its modulo records
+//! stands for 128.
+//!
 //! An **exact** record is literal. It can say what a modulo record cannot: illegal operations, pages outside the window,
 //! attempts that lie far apart, failures of both kinds at once. A *from* of 0 means none. Fields that the operation does
 //! not have are ignored. A malformed exact record is read as a modulo record.
@@ -33,8 +36,9 @@
 //! decoded with the set with which it was encoded, or with which the fuzzer ran.
 
 use super::args::{Args, Form};
+use super::magnify::magnify;
 use super::model::{TraceModel, WINDOW_PAGES};
-use super::op::{Fails, MAX_FILES, MAX_ORDERS, MAX_PINS, Op, OpSet};
+use super::op::{Fails, MAX_FILES, MAX_ORDERS, MAX_PINS, Op, OpKind, OpSet};
 use super::table::{OPERATION_COUNT, OPERATIONS, ROW_OF_BYTE, TABLE};
 use super::{PAGE_LIMIT, Trace};
 use rmap_seam::{Fail, MAX_PROCESSES};
@@ -374,6 +378,7 @@ impl Trace {
         let mut model = TraceModel::new(set, MAX_PROCESSES as u8, WINDOW_PAGES);
         let mut ops = Vec::with_capacity(bytes.len() / RECORD_BYTES);
         let (records, _) = bytes.as_chunks::<RECORD_BYTES>();
+        let mut made_up = Vec::with_capacity(records.len());
         for bytes in records {
             let record = Record::read(bytes);
             if record.mode == EXACT
@@ -383,7 +388,12 @@ impl Trace {
                 ops.push(Op::failing((OPERATIONS[row].build)(args), &fails));
             } else {
                 model.make(record.row(set), record.fields(), &decode_gaps(&record, set), &mut ops);
+                made_up.resize(ops.len(), true);
             }
+            made_up.resize(ops.len(), false);
+        }
+        if ops.iter().zip(&made_up).any(|(op, made_up): (&Op, &bool)| *made_up && op.kind.is_huge_fault()) {
+            magnify(ops.iter_mut().zip(&made_up).filter(|(_, made_up)| **made_up).map(|(op, _)| op));
         }
         ops.into_iter().collect()
     }
@@ -427,14 +437,29 @@ impl Trace {
     /// operations of the set within the window become modulo records. So they stay legal if the operations before them
     /// are mutated.
     pub fn to_bytes_of(&self, set: OpSet) -> Vec<u8> {
+        if set == OpSet::Pages && self.ops.iter().any(|op| op.kind.is_huge_fault()) {
+            let bytes = self.to_window_bytes(set, OpKind::reduced);
+            if Trace::from_bytes_of(set, &bytes).ops == self.ops {
+                return bytes;
+            }
+            return self.to_exact_bytes();
+        }
+        self.to_window_bytes(set, |kind| Some(*kind))
+    }
+
+    /// `of_window` is an operation as it is in the window, where it lies in that.
+    fn to_window_bytes(&self, set: OpSet, of_window: impl Fn(&OpKind) -> Option<OpKind>) -> Vec<u8> {
         let mut model = TraceModel::new(set, MAX_PROCESSES as u8, WINDOW_PAGES);
         let mut bytes = Vec::with_capacity(self.ops.len() * RECORD_BYTES);
         for op in &self.ops {
             let (row, args) = op.kind.split();
             let fails = op.fails();
-            let record = encode_modulo(row, args, &fails, &model);
+            let inside = of_window(&op.kind).map(|kind| kind.split().1);
+            let record = inside.and_then(|inside| encode_modulo(row, inside, &fails, &model));
+            // An exact record is taken by its own pages.
+            let taken = if record.is_some() { inside.unwrap_or(args) } else { args };
             record.unwrap_or_else(|| encode_exact(row, args, &fails)).write(&mut bytes);
-            (OPERATIONS[row].effect)(&mut model, args, &fails);
+            (OPERATIONS[row].effect)(&mut model, taken, &fails);
         }
         bytes
     }

@@ -9,7 +9,7 @@ mod bits;
 mod space;
 
 use super::args::{Arg, Args, Form, GROWS, NORESERVE, SHARED};
-use super::op::{Advice, Fails, OpSet};
+use super::op::{Advice, Fails, HUGE_ORDER, OpSet};
 use bits::{draw_one, modulo, ones, runs, undraw_one};
 use rmap_seam::MAX_PROCESSES;
 use space::{ModelSpace, place_of, window_bits};
@@ -57,8 +57,19 @@ const INDEX_SHIFT: u32 = 6;
 const FORK_NODE_ATTEMPTS: u32 = 2;
 /// How many attempts to allocate a VMA's first anon_vma takes at most: an entry of its chain, and the anon_vma.
 const PREPARE_ATTEMPTS: u32 = 2;
-/// The orders of the folios that faults may bring in, by a field. The window is too small for the largest.
-const ORDERS: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 2, 3, 3, 4, 4, 5];
+/// The orders of the folios that faults may bring in, by a field. A huge page takes another field, too: it is rare, since it makes
+/// the trace one of huge pages, which is slower.
+const ORDERS: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, HUGE_ORDER, 1, 2, 2, 3, 3, 4, 4, 5];
+/// What the field of a place is modulo its double if the page is huge, which a fault has no use for.
+const HUGE: u64 = 8;
+/// The fields of a fault that brings in a huge page.
+pub(super) fn draw_huge(fields: &mut Args) {
+    fields.number = ORDERS.iter().position(|&order| order == HUGE_ORDER).unwrap_or(0) as u8;
+    fields.c = HUGE;
+}
+
+/// How many pages of the window a huge page has in a trace of huge pages.
+pub(super) const HUGE_PLACES: usize = 4;
 /// The field of a file up to which it is none.
 const NO_FILE: u8 = 11;
 
@@ -107,6 +118,11 @@ impl TraceModel {
     /// The processes from which one is drawn: when none is alive, all, as nothing is legal then.
     fn candidates(&self) -> u64 {
         u64::from(if self.alive == 0 { self.processes } else { self.alive })
+    }
+
+    /// A process from any number: one that is alive, if there is one.
+    pub(super) fn draw_process(&self, number: u64) -> u8 {
+        draw_one(self.candidates(), number).unwrap_or(0) as u8
     }
 
     /// Whom a [`Arg::Leaver`] is drawn from.
@@ -264,7 +280,12 @@ impl TraceModel {
                     args.number = fields.number.saturating_sub(NO_FILE);
                 }
                 Arg::File => (),
-                Arg::Order if self.set == OpSet::Pages => args.number = ORDERS[usize::from(fields.number & 15)],
+                Arg::Order if self.set == OpSet::Pages => {
+                    args.number = match ORDERS[usize::from(fields.number & 15)] {
+                        HUGE_ORDER if fields.c % (2 * HUGE) != HUGE => 0,
+                        order => order,
+                    };
+                }
                 Arg::Order => (),
                 Arg::Pin => args.number = draw_one(self.pins.into(), u64::from(fields.number))? as u8,
                 Arg::Migration => args.number = draw_one(self.migrations.into(), u64::from(fields.number))? as u8,
@@ -347,7 +368,10 @@ impl TraceModel {
                     };
                 }
                 Arg::File => fields.number = if args.number == 0 { 0 } else { args.number + NO_FILE },
-                Arg::Order => fields.number = ORDERS.iter().position(|&order| order == args.number)? as u8,
+                Arg::Order => {
+                    fields.number = ORDERS.iter().position(|&order| order == args.number)? as u8;
+                    fields.c = if args.number == HUGE_ORDER { HUGE } else { 0 };
+                }
                 Arg::Pin => fields.number = undraw_one(self.pins.into(), u64::from(args.number))? as u8,
                 Arg::Migration => fields.number = undraw_one(self.migrations.into(), u64::from(args.number))? as u8,
                 Arg::Sort | Arg::Read | Arg::Touch | Arg::Access | Arg::Advice | Arg::DontUnmap | Arg::Mode => {
@@ -395,7 +419,12 @@ impl TraceModel {
         let legal = x.word == 0 && bit & space.mapped & !space.read_only() != 0;
         let fails = if full { fails.within(PREPARE_ATTEMPTS) } else { !fails.is_never() };
         if legal && (!fails || space.is_prepared(place)) {
-            space.write(place, full);
+            let first = place / HUGE_PLACES * HUGE_PLACES;
+            let places = if x.number == HUGE_ORDER { first..first + HUGE_PLACES } else { place..place + 1 };
+            let whole = places.clone().all(|other| space.vma_at(other) == space.vma_at(place));
+            for place in if whole { places } else { place..place + 1 } {
+                space.write(place, full);
+            }
         } else if x.word != 0 && bit & space.mapped != 0 {
             space.read(place);
         }

@@ -30,6 +30,9 @@ pub const MAX_FILES: u8 = 4;
 /// The number of orders that a folio can have. Orders are below this.
 pub const MAX_ORDERS: u8 = 10;
 
+/// The order of a huge page: one entry of the level above the lowest maps all of it.
+pub const HUGE_ORDER: u8 = MAX_ORDERS - 1;
+
 /// The number of pins that can be held at once, and of migrations that can have begun. Their numbers are below this.
 pub const MAX_PINS: u8 = 16;
 
@@ -59,8 +62,8 @@ macro_rules! for_each_operation {
                 /// so that neighbours may merge.
                 file: Option<u8>,
             },
-            /// `fault p A [read] [order N]`: a fault at one page, for writing unless it says read. Where the kernel's own
-            /// page-table code runs, the fault may bring in a folio of `1 << N` pages.
+            /// `fault p A [read] [order N|huge]`: a fault at one page, for writing unless it says read. Where the kernel's own
+            /// page-table code runs, the fault may bring in a folio of `1 << N` pages, or a huge page.
             Fault RMAP_OP_FAULT fault {
                 /// Whose.
                 mm: MmId;

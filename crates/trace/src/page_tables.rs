@@ -60,6 +60,8 @@ pub struct PageEntry {
     pub dirty: bool,
     /// `pte_young()`
     pub accessed: bool,
+    /// Its page is one of those that an entry of the level above maps together: all of the folio, by one mapping.
+    pub huge: bool,
 }
 
 /// The counters of an mm.
@@ -154,6 +156,8 @@ pub struct PageTotals {
     pub anon_mapped: i64,
     /// `NR_FILE_MAPPED`
     pub file_mapped: i64,
+    /// `NR_ANON_THPS`
+    pub anon_thps: i64,
 }
 
 /// All of it.
@@ -171,6 +175,8 @@ pub struct PageTables {
     pub large: Vec<(u32, LargeCounts)>,
     /// In order of their numbers.
     pub slots: Vec<Slot>,
+    /// By the number of a frame, its place in `frames` plus 1, or 0; empty: it is searched for.
+    pub places: Vec<u32>,
 }
 
 impl PageTables {
@@ -182,13 +188,35 @@ impl PageTables {
         self.frames.clear();
         self.large.clear();
         self.slots.clear();
+        self.places.clear();
+    }
+
+    /// Notes the place of each frame, so that none is searched for.
+    pub fn note_places(&mut self) {
+        self.places.clear();
+        self.places.resize(self.frames.last().map_or(0, |frame| frame.frame as usize + 1), 0);
+        for (place, frame) in (1..).zip(&self.frames) {
+            self.places[frame.frame as usize] = place;
+        }
+    }
+
+    /// Where a frame is in `frames`.
+    fn place(&self, number: u32) -> Option<usize> {
+        if self.places.is_empty() {
+            return self.frames.binary_search_by_key(&number, |frame| frame.frame).ok();
+        }
+        self.places.get(number as usize)?.checked_sub(1).map(|place| place as usize)
     }
 
     /// The frames of the folio that begins with this one.
     pub fn frames_of(&self, head: u32) -> &[Frame] {
-        let first = self.frames.partition_point(|frame| frame.frame < head);
-        let rest = self.frames.get(first..).unwrap_or(&[]);
-        &rest[..rest.iter().take_while(|frame| frame.head == head).count()]
+        let Some(first) = self.place(head) else { return &[] };
+        let rest = &self.frames[first..];
+        // Most have one page.
+        match rest.get(1) {
+            Some(next) if next.head == head => &rest[..rest.partition_point(|frame| frame.head == head)],
+            _ => &rest[..1],
+        }
     }
 
     /// The slot of a number, if it is in use.
@@ -206,6 +234,13 @@ impl PageTables {
         }
     }
 
+    /// Whether the frame that an entry maps is marked as the process's alone; of a huge page its first frame is.
+    pub fn is_exclusive(&self, entry: &PageEntry) -> bool {
+        let Some(frame) = entry.target.frame().and_then(|number| self.frame(number)) else { return false };
+        let marked = if entry.huge { self.frame(frame.head) } else { Some(frame) };
+        marked.is_some_and(|frame| frame.exclusive)
+    }
+
     /// What a process sees where an entry is.
     pub fn content(&self, entry: &PageEntry) -> u64 {
         match (self.frame_of(entry), entry.target) {
@@ -217,7 +252,6 @@ impl PageTables {
 
     /// The frame of a number, if a page is in it.
     pub fn frame(&self, number: u32) -> Option<&Frame> {
-        let at = self.frames.binary_search_by_key(&number, |frame| frame.frame).ok()?;
-        self.frames.get(at)
+        self.frames.get(self.place(number)?)
     }
 }

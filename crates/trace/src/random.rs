@@ -5,10 +5,11 @@
 
 use super::Trace;
 use super::args::Args;
-use super::model::{RANGE_PAGES, TraceModel, WINDOW_PAGES};
-use super::op::{Fails, Op, OpSet};
+use super::magnify::magnify;
+use super::model::{HUGE_PLACES, RANGE_PAGES, TraceModel, WINDOW_PAGES, WINDOW_START, draw_huge};
+use super::op::{Fails, HUGE_ORDER, Op, OpSet};
 use super::scene::{scene, scenes};
-use super::table::{OPERATION_COUNT, OPERATIONS, row_of};
+use super::table::{FAULT, OPERATION_COUNT, OPERATIONS, row_of};
 use rmap_seam::{Fail, MAX_PROCESSES, MmId};
 
 /// A small generator of random numbers: SplitMix64 (Steele, Lea, Flood, "Fast splittable
@@ -66,6 +67,8 @@ pub struct Mix {
     pub range_pages: u8,
     /// VMAs that are alive at most, of all processes together, as far as the model knows.
     pub max_vmas: u32,
+    /// Whether faults bring in huge pages, too. Then every page of the window stands for 128.
+    pub huge: bool,
     /// In how many of 1000 cases a short sequence that leads to a rare state takes the place of one operation.
     pub scenes_per_mille: u32,
 }
@@ -85,6 +88,7 @@ impl Default for Mix {
             window_pages: WINDOW_PAGES,
             range_pages: RANGE_PAGES as u8,
             max_vmas: u32::MAX,
+            huge: false,
             scenes_per_mille: 0,
         }
     }
@@ -198,6 +202,19 @@ impl Mix {
         base.with("map", 12).with("fault", 3).with("unmap", 3).with("move", 14).with("grow", 2)
     }
 
+    /// Few large VMAs in few processes, with huge pages that are forked, split, moved and migrated.
+    pub fn huge_pages() -> Mix {
+        let base = Mix {
+            fail_per_mille: 40,
+            fail_node_per_mille: 20,
+            window_pages: 24,
+            processes: 3,
+            huge: true,
+            ..Mix::full()
+        };
+        base.with_pages().with("map", 8).with("fault", 12).with("fork", 2).with("exit", 1).with("unmap", 2)
+    }
+
     /// The mixes that take turns, one trace each, if no mix was chosen. Of all operations, every second one is
     /// [`Mix::full`].
     pub fn varied(operations: OpSet) -> Vec<Mix> {
@@ -214,7 +231,7 @@ impl Mix {
         let of_scenes = |mix: Mix| Mix { scenes_per_mille: 4, ..mix };
         let mixes = others.into_iter().flat_map(|other| [of_scenes(Mix::full()), of_scenes(other)]);
         match operations {
-            OpSet::Pages => mixes.map(Mix::with_pages).collect(),
+            OpSet::Pages => mixes.map(Mix::with_pages).chain([Mix::huge_pages()]).collect(),
             _ => mixes.collect(),
         }
     }
@@ -291,9 +308,13 @@ pub fn random_trace(rng: &mut Rng, ops: usize, mix: &Mix) -> Trace {
             play_scene(rng, mix, &mut model, &mut trace, ops);
             continue;
         }
+        if mix.huge && rng.below(1000) < HUGE_PER_MILLE {
+            map_huge_page(rng, mix, &mut model, &mut trace);
+            continue;
+        }
         let row = weighted(rng, &mix.weights);
         let bits = rng.next_u64();
-        let fields = Args {
+        let mut fields = Args {
             p: bits as u8,
             q: (bits >> 8) as u8,
             a: bits >> 32,
@@ -302,6 +323,9 @@ pub fn random_trace(rng: &mut Rng, ops: usize, mix: &Mix) -> Trace {
             word: (bits >> 8) as u8 & 15,
             number: (bits >> 12) as u8 & 15,
         };
+        if mix.huge && row == FAULT && bits >> 60 < 6 {
+            draw_huge(&mut fields);
+        }
         let fails = mix.fails(rng);
         let few_enough = |row: usize, args: Args| {
             if mix.max_vmas == u32::MAX {
@@ -311,13 +335,41 @@ pub fn random_trace(rng: &mut Rng, ops: usize, mix: &Mix) -> Trace {
             (OPERATIONS[row].effect)(&mut after, args, &Fails::NEVER);
             after.vmas() <= mix.max_vmas.max(1)
         };
-        let Some((row, args)) = model.choose(row, fields, few_enough) else {
+        let Some((row, mut args)) = model.choose(row, fields, few_enough) else {
             break;
         };
+        if !mix.huge && row == FAULT && args.number == HUGE_ORDER {
+            args.number = 0;
+        }
         (OPERATIONS[row].effect)(&mut model, args, &fails);
         trace.ops.push(Op::failing((OPERATIONS[row].build)(args), &fails));
     }
+    if mix.huge {
+        magnify(&mut trace.ops);
+    }
     trace
+}
+
+/// In how many of 1000 cases memory for one or two huge pages takes the place of one operation, in a mix that has them.
+const HUGE_PER_MILLE: u32 = 100;
+
+/// New memory for one or two huge pages in the place of what a process has there, and a fault of one of them; or only the fault.
+fn map_huge_page(rng: &mut Rng, mix: &Mix, model: &mut TraceModel, trace: &mut Trace) {
+    let p = model.draw_process(rng.below(1 << 16).into());
+    let mut make = |row: usize, args: Args, fails: Fails| {
+        (OPERATIONS[row].effect)(model, args, &fails);
+        trace.ops.push(Op::failing((OPERATIONS[row].build)(args), &fails));
+    };
+    let huge_page = u64::from(rng.below(u32::from(mix.window_pages).div_ceil(HUGE_PLACES as u32)));
+    let first = WINDOW_START + huge_page * HUGE_PLACES as u64;
+    let pages = HUGE_PLACES as u64 * u64::from(1 + rng.below(2));
+    let fault = Args { p, a: first, number: HUGE_ORDER, word: u8::from(rng.below(8) == 0), ..Args::default() };
+    if rng.below(2) == 0 {
+        for row in ["unmap", "map"].map(|keyword| row_of(keyword).expect("an operation of the table")) {
+            make(row, Args { p, a: first, b: first + pages, ..Args::default() }, Fails::NEVER);
+        }
+    }
+    make(FAULT, fault, mix.fails(rng));
 }
 
 /// One of the short sequences, in a process that is there, as far as the trace has room. Its last operation may fail; where
@@ -403,6 +455,7 @@ mod tests {
             window_pages: 0,
             range_pages: 0,
             max_vmas: 0,
+            huge: true,
             scenes_per_mille: 1000,
         };
         assert_eq!(random_trace(&mut Rng::new(3), 1_000, &odd).ops.len(), 1_000);

@@ -103,7 +103,7 @@ macro_rules! operation {
 }
 
 const MAP: usize = 0;
-const FAULT: usize = 1;
+pub(super) const FAULT: usize = 1;
 const FORK: usize = 2;
 const UNMAP: usize = 3;
 const EXIT: usize = 4;
@@ -181,7 +181,7 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         effect: |model, x, fails| model.map(x, fails),
     },
     operation! {
-        "fault", "a fault at one page, for writing unless it says read, of a folio of 1 << N pages",
+        "fault", "a fault at one page, for writing unless it says read, of a folio of 1 << N pages or a huge page",
         args: [Process, MappedPage, Read, Order],
         small: true,
         weights: [5, 7, 7],

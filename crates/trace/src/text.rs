@@ -10,7 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::args::{Arg, Args, Form};
-use super::op::{Fails, MAX_FILES, MAX_ORDERS, MAX_PINS, Op};
+use super::op::{Fails, HUGE_ORDER, MAX_FILES, MAX_ORDERS, MAX_PINS, Op};
 use super::table::{OPERATIONS, Operation, row_of};
 use super::{PAGE_LIMIT, Trace};
 use rmap_seam::{Fail, FailError, MAX_PROCESSES};
@@ -191,7 +191,9 @@ impl<'a> Words<'a> {
                 return Ok(());
             }
             Form::Order => {
-                if self.take_one_of(&["order"]).is_some() {
+                if self.take_one_of(&["huge"]).is_some() {
+                    args.number = HUGE_ORDER;
+                } else if self.take_one_of(&["order"]).is_some() {
                     let word = self.wanted(operation, "the order of a folio")?;
                     args.number = self.number(word, "", "an order", MAX_ORDERS)?;
                 }
@@ -327,6 +329,7 @@ impl fmt::Display for Op {
                 Form::Word(words) => write!(f, " {}", words[usize::from(args.word)])?,
                 Form::Optional(words) if args.word > 0 => write!(f, " {}", words[usize::from(args.word) - 1])?,
                 Form::File if args.number > 0 => write!(f, " file {}", args.number - 1)?,
+                Form::Order if args.number == HUGE_ORDER => f.write_str(" huge")?,
                 Form::Order if args.number > 0 => write!(f, " order {}", args.number)?,
                 Form::Optional(_) | Form::File | Form::Order => (),
                 Form::Held(_) => write!(f, " {}", args.number)?,

@@ -64,6 +64,8 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
         locks_whole_folios: locks_whole_folios(&rmap),
         // Asked again where the page-table code is cut, which alone walks so.
         walks_in_batches: walks_in_batches(&rmap).unwrap_or(false),
+        walk_passes_huge: walk_passes_huge(tree),
+        unmap_drops_huge: unmap_drops_huge(&rmap),
         munmap_splits_first_below,
         munmap_splits_last_above: !munmap_splits_last_below,
     })
@@ -117,6 +119,24 @@ pub(super) fn walks_in_batches(rmap: &SourceFile) -> Result<bool, RevisionError>
         (Some(_), Some(body)) => Err(unclear("walks_in_batches", &body, "a part of it is not there", wanted)),
         (has, _) => Ok(has.is_some()),
     }
+}
+
+/// Whether a walk of a folio's mappings goes on behind the huge page of another folio: where check_pmd() says no, the walk does
+/// not return.
+fn walk_passes_huge(tree: &Path) -> bool {
+    let Ok(walk) = SourceFile::read(tree, "mm/page_vma_mapped.c") else { return false };
+    let Some(walk) = function(&[&walk], "page_vma_mapped_walk") else { return false };
+    let answers = walk.calls(|word| word == "check_pmd");
+    let ends = |&at: &usize| {
+        let mut after = walk.words[walk.closing(at + 1) + 1..].iter();
+        after.find(|&&word| word != ")") == Some(&"return")
+    };
+    !answers.is_empty() && !answers.iter().any(ends)
+}
+
+/// Whether a lazily freed huge page is dropped without a split of its mapping.
+fn unmap_drops_huge(rmap: &SourceFile) -> bool {
+    function(&[rmap], "try_to_unmap_one").is_some_and(|unmap| unmap.first_call("unmap_huge_pmd_locked").is_some())
 }
 
 /// Two functions that must agree.

@@ -34,7 +34,7 @@ fn a_new_folio_is_exclusive_and_counted_once() {
     let folio = world.snapshot().folios[0].clone();
     assert_eq!((folio.id, folio.mapping, folio.index), (FOLIO, Some(AnonVmaId(0)), 17));
     assert_eq!(counts(&mut world), (1, true));
-    world.call(Call::FolioRemoveRmap { folio: FOLIO, first: 0, count: 1, vma });
+    world.call(Call::FolioRemoveRmap { folio: FOLIO, first: 0, count: 1, vma, huge: false });
     assert_eq!(world.port.events(), [stat(NodeStat::AnonMapped, -1)]);
     assert_eq!(counts(&mut world), (0, true));
     world.call(Call::FolioFree { folio: FOLIO });
@@ -44,7 +44,8 @@ fn a_new_folio_is_exclusive_and_counted_once() {
 #[test]
 fn a_fork_shares_a_page_unless_it_is_pinned() {
     let (mut world, vma) = mapped();
-    let dup = |pinned| Call::FolioTryDupAnonRmap { folio: FOLIO, first: 0, count: 1, child: None, vma, pinned };
+    let dup =
+        |pinned| Call::FolioTryDupAnonRmap { folio: FOLIO, first: 0, count: 1, child: None, vma, pinned, huge: false };
     assert_eq!(world.call(dup(true)), -EBUSY);
     assert_eq!(counts(&mut world), (1, true));
     assert_eq!(world.call(dup(false)), 0);
@@ -52,14 +53,14 @@ fn a_fork_shares_a_page_unless_it_is_pinned() {
     // It is shared already: a pin does not hinder.
     assert_eq!(world.call(dup(true)), 0);
     assert_eq!(counts(&mut world), (3, false));
-    world.call(Call::FolioRemoveRmap { folio: FOLIO, first: 0, count: 1, vma });
+    world.call(Call::FolioRemoveRmap { folio: FOLIO, first: 0, count: 1, vma, huge: false });
     assert_eq!(world.port.events(), []);
 }
 
 #[test]
 fn a_page_that_goes_to_swap_is_shared_first_unless_it_is_pinned() {
     let (mut world, _) = mapped();
-    let share = |pinned| Call::FolioTryShareAnonRmap { folio: FOLIO, first: 0, count: 1, pinned };
+    let share = |pinned| Call::FolioTryShareAnonRmap { folio: FOLIO, first: 0, count: 1, pinned, huge: false };
     assert_eq!(world.call(share(true)), -EBUSY);
     assert_eq!(world.call(share(false)), 0);
     assert_eq!((counts(&mut world), world.port.events()), ((1, false), [].as_slice()));
@@ -70,7 +71,8 @@ fn a_page_that_goes_to_swap_is_shared_first_unless_it_is_pinned() {
 #[test]
 fn an_entry_comes_back_only_where_the_index_and_the_root_are_right() {
     let (mut world, vma) = mapped();
-    let add = |page| Call::FolioAddAnonRmap { folio: FOLIO, first: 0, count: 1, vma, page, exclusive: false };
+    let add =
+        |page| Call::FolioAddAnonRmap { folio: FOLIO, first: 0, count: 1, vma, page, exclusive: false, huge: false };
     world.call(Call::FolioSetExclusive { folio: FOLIO, first: 0, exclusive: false });
     assert_eq!(world.call(add(17)), 0);
     assert_eq!(counts(&mut world), (2, false));
@@ -79,7 +81,15 @@ fn an_entry_comes_back_only_where_the_index_and_the_root_are_right() {
     // Of another process, which no fork made.
     let stranger = world.map(1, range(16, 24));
     world.prepare(stranger);
-    let call = Call::FolioAddAnonRmap { folio: FOLIO, first: 0, count: 1, vma: stranger, page: 17, exclusive: false };
+    let call = Call::FolioAddAnonRmap {
+        folio: FOLIO,
+        first: 0,
+        count: 1,
+        vma: stranger,
+        page: 17,
+        exclusive: false,
+        huge: false,
+    };
     world.port.call(call);
     assert_eq!(world.count(EventKind::Bug), 1);
 }
@@ -97,7 +107,7 @@ fn pages_of_files_are_counted_apart_and_a_locked_vma_locks_them() {
     let attributes =
         rmap_seam::VmaAttributes { anon_pgoff: 16, flags: 0x3 | rmap_seam::VmaAttributes::LOCKED, file: 1 };
     world.call(Call::VmaSetAttributes { vma, attributes });
-    world.call(Call::FolioRemoveRmap { folio: FOLIO, first: 0, count: 1, vma });
+    world.call(Call::FolioRemoveRmap { folio: FOLIO, first: 0, count: 1, vma, huge: false });
     assert_eq!(world.port.events(), [Event::new(EventKind::Munlock, 0, 0, FOLIO.0, 0)]);
     world.call(add);
     assert_eq!(world.count(EventKind::Mlock), 1);
@@ -137,12 +147,20 @@ fn a_large_folio_counts_its_pages_and_remembers_who_maps_them() {
     assert_eq!((counts.large_mapcount, counts.pages_mapped, counts.shared), (4, 4, false));
     assert_eq!(counts.mms, [RememberedMm { id: 1, mapcount: 3 }, RememberedMm::NONE]);
     let child = world.fork(vma, 1).unwrap();
-    world.call(Call::FolioTryDupAnonRmap { folio: FOLIO, first: 0, count: 4, child: Some(child), vma, pinned: false });
+    world.call(Call::FolioTryDupAnonRmap {
+        folio: FOLIO,
+        first: 0,
+        count: 4,
+        child: Some(child),
+        vma,
+        pinned: false,
+        huge: false,
+    });
     let counts = large_counts(&mut world);
     assert_eq!((counts.large_mapcount, counts.pages_mapped, counts.shared), (8, 4, true));
     assert_eq!(counts.mms[1], RememberedMm { id: 2, mapcount: 3 });
     // The parent's are gone: it is the child's alone.
-    world.call(Call::FolioRemoveRmap { folio: FOLIO, first: 0, count: 4, vma });
+    world.call(Call::FolioRemoveRmap { folio: FOLIO, first: 0, count: 4, vma, huge: false });
     let counts = large_counts(&mut world);
     assert_eq!((counts.large_mapcount, counts.pages_mapped, counts.shared), (4, 4, false));
     assert_eq!((counts.partially_mapped, world.port.events()), (false, [].as_slice()));
@@ -156,7 +174,7 @@ fn a_folio_of_which_a_page_is_unmapped_waits_to_be_split() {
         world.prepare(vma);
         world.call(Call::FolioAlloc { folio: FOLIO, order });
         world.call(Call::FolioAddNewAnonRmap { folio: FOLIO, vma, page: 16, exclusive: true });
-        world.call(Call::FolioRemoveRmap { folio: FOLIO, first: 1, count: 1, vma });
+        world.call(Call::FolioRemoveRmap { folio: FOLIO, first: 1, count: 1, vma, huge: false });
         let counts = large_counts(&mut world);
         assert_eq!((counts.partially_mapped, counts.deferred), (waits, waits), "order {order}");
         assert_eq!(world.port.events(), [stat(NodeStat::AnonMapped, -1)]);
@@ -177,6 +195,6 @@ fn a_walk_of_a_large_folio_comes_to_the_first_page_that_each_vma_has() {
 #[test]
 fn pages_that_a_folio_has_not_are_caught() {
     let (mut world, vma) = large();
-    world.port.call(Call::FolioRemoveRmap { folio: FOLIO, first: 3, count: 2, vma });
+    world.port.call(Call::FolioRemoveRmap { folio: FOLIO, first: 3, count: 2, vma, huge: false });
     assert_eq!(world.count(EventKind::Rule), 1);
 }

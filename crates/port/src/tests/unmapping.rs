@@ -148,7 +148,15 @@ fn migration_and_back_keeps_what_the_entry_said() {
 fn each_process_that_used_a_page_is_counted_once_and_forgotten() {
     let (mut world, vma) = mapped(V7_3, 1);
     let child = world.fork(vma, 1).unwrap();
-    let dup = Call::FolioTryDupAnonRmap { folio: FOLIO, first: 0, count: 2, child: Some(child), vma, pinned: false };
+    let dup = Call::FolioTryDupAnonRmap {
+        folio: FOLIO,
+        first: 0,
+        count: 2,
+        child: Some(child),
+        vma,
+        pinned: false,
+        huge: false,
+    };
     world.call(dup);
     for nth in 0..2 {
         set(&mut world, 0, PAGE + nth, entry(Entry::PRESENT | Entry::ACCESSED, FOLIO.0 + nth as u32));

@@ -46,7 +46,7 @@ map p0 0x30..0x38 file 0
 map p0 0x40..0x48 grows file 3 fail=1 failnode=2+
 fault p0 0x10
 fault p0 0x10 read fail=1
-fault p0 0x10 order 9
+fault p0 0x10 huge
 fault p0 0x10 read order 1
 protect p0 0x10..0x14 r
 protect p0 0x10..0x14 rw failnode=1
@@ -124,11 +124,11 @@ fn errors_name_line_column_found_and_wanted() {
         ("fault p0 0x", format!("line 1, column 10: found \"0x\", expected {page}")),
         (
             "fault p0 1 2",
-            "line 1, column 12: found \"2\", expected fail=, failnode=, failpage= or the end of the line after \"fault p A [read] [order N]\"".into(),
+            "line 1, column 12: found \"2\", expected fail=, failnode=, failpage= or the end of the line after \"fault p A [read] [order N|huge]\"".into(),
         ),
         (
             "fault p0 1 fail=1 fail=2",
-            "line 1, column 19: found \"fail=2\", expected failnode=, failpage= or the end of the line after \"fault p A [read] [order N]\"".into(),
+            "line 1, column 19: found \"fail=2\", expected failnode=, failpage= or the end of the line after \"fault p A [read] [order N|huge]\"".into(),
         ),
         (
             "map p0 1..2 file 3 grows",

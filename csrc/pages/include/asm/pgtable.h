@@ -13,9 +13,10 @@
 struct mm_struct;
 struct vm_area_struct;
 
-static void entry_written(struct mm_struct *mm, unsigned long page, unsigned long old,
+static void entry_written(const struct mm_struct *mm, unsigned long page, unsigned long old,
 			  unsigned long entry);
 static void table_unlinked(unsigned long entry);
+static void huge_write(void *entry, unsigned long value);
 
 /* The bits of an entry. */
 #define ENTRY_PRESENT 0x001ul
@@ -217,9 +218,16 @@ static inline pmd_t pfn_pmd(unsigned long pfn, pgprot_t prot)
 
 #define mk_pmd(page, prot) pfn_pmd(page_to_pfn(page), prot)
 
+/* Whether an entry of the level above the lowest stands for a huge page, or one that migrates. */
+static inline bool is_huge(unsigned long entry)
+{
+	return entry & (ENTRY_PRESENT | ENTRY_NONE) ? entry & ENTRY_HUGE : entry != 0;
+}
+
+/* Every entry of a huge page is written by huge_write(), and told: its table says whose it is. */
 static inline void set_pmd_at(struct mm_struct *mm, unsigned long addr, pmd_t *pmdp, pmd_t pmd)
 {
-	*pmdp = pmd;
+	huge_write(pmdp, pmd_val(pmd));
 }
 
 static inline pmd_t pmdp_establish(struct vm_area_struct *vma, unsigned long addr, pmd_t *pmdp,
@@ -227,7 +235,7 @@ static inline pmd_t pmdp_establish(struct vm_area_struct *vma, unsigned long add
 {
 	pmd_t old = *pmdp;
 
-	*pmdp = pmd;
+	huge_write(pmdp, pmd_val(pmd));
 	return old;
 }
 
@@ -264,6 +272,10 @@ static inline void pte_clear(struct mm_struct *mm, unsigned long addr, pte_t *pt
 
 static inline void pmd_clear(pmd_t *pmd)
 {
+	if (is_huge(pmd_val(*pmd))) {
+		huge_write(pmd, 0);
+		return;
+	}
 	table_unlinked(pmd_val(*pmd));
 	*pmd = __pmd(0);
 }
