@@ -139,6 +139,8 @@ enum rmap_walk_flag {
 	RMAP_TTU_HWPOISON = 8,
 	RMAP_TTU_BATCH_FLUSH = 16,
 	RMAP_TTU_RMAP_LOCKED = 32,
+	/* entries of a page that is all 0 become those of the zero page */
+	RMAP_TTU_USE_SHARED_ZEROPAGE = 64,
 };
 
 /* Flags of RMAP_EVENT_ENTER. */
@@ -283,7 +285,8 @@ enum rmap_page_entry {
 	RMAP_ENTRY_NO_ACCESS = 256,	/* present for the kernel alone: PROT_NONE */
 	RMAP_ENTRY_DEVICE = 512,	/* a device has the page for itself: it counts as mapped */
 	/*
-	 * Of the level above the lowest: it stands for the pages of a whole page table, from its page on.
+	 * Of the level above the lowest: it stands for the pages of a whole page table, from its
+	 * page on.
 	 * Alone: there is no such entry any more.
 	 */
 	RMAP_ENTRY_HUGE = 1024,
@@ -305,6 +308,8 @@ enum rmap_page_frame {
 	RMAP_FRAME_MIGRATING = 1024,
 	/* A migration to it was in two halves: part of it may have been unmapped in between. */
 	RMAP_FRAME_MIGRATED = 2048,
+	/* Found by a walk of a small folio that is not locked in memory: all of it is 0. */
+	RMAP_FRAME_UNUSED = 8192,
 	RMAP_FRAME_NOT_TOLD = 4096,	/* of a file whose number is RMAP_FILES_NOT_TOLD or more */
 };
 
@@ -402,6 +407,9 @@ enum rmap_call_kind {
 	RMAP_FILE_TREE_NEXT = 45,
 	/* Of a large folio, by what is no call of the reverse map. */
 	RMAP_FOLIO_SET_DEFERRED = 46,
+	RMAP_FOLIO_SPLIT = 47,
+	/* A table of the level above the lowest is there from now on, or not any more. */
+	RMAP_TABLE_SET = 48,
 	/*
 	 * Reported by a driver behind the interface, never called: page-table updates, and events
 	 * of no call.
@@ -570,6 +578,17 @@ struct rmap_call_folio_set_exclusive {
 	uint32_t exclusive;	/* 0 or 1 */
 };
 
+struct rmap_call_table_set {
+	uint32_t mm;
+	uint64_t page;	/* the first of those that it is for */
+	uint32_t present;	/* 0 or 1 */
+};
+
+struct rmap_call_folio_split {
+	uint32_t folio;
+	uint32_t order;	/* of each new folio */
+};
+
 struct rmap_call_folio_set_deferred {
 	uint32_t folio;
 	uint32_t deferred;	/* 0 or 1: it is on the list of folios to split */
@@ -675,6 +694,7 @@ struct rmap_call_folio_referenced {
 struct rmap_call_remove_migration_ptes {
 	uint32_t folio;	/* whose frames the entries name */
 	uint32_t to;	/* that they map from now on */
+	uint32_t flags;	/* enum rmap_walk_flag */
 	struct rmap_folio_found found;	/* of that */
 };
 
@@ -743,6 +763,8 @@ struct rmap_call {
 		struct rmap_call_folio_alloc folio_alloc;
 		struct rmap_call_folio_set_mapping folio_set_mapping;
 		struct rmap_call_folio_set_exclusive folio_set_exclusive;
+		struct rmap_call_folio_split folio_split;
+		struct rmap_call_table_set table_set;
 		struct rmap_call_folio_set_deferred folio_set_deferred;
 		struct rmap_call_folio_add_new_anon_rmap folio_add_new_anon_rmap;
 		struct rmap_call_folio_add_anon_rmap folio_add_anon_rmap;
@@ -811,6 +833,7 @@ enum rmap_operation_kind {
 	RMAP_OP_MIGRATE_END = 25,
 	RMAP_OP_CLEAN = 26,
 	RMAP_OP_EXCLUSIVE = 27,
+	RMAP_OP_SPLIT = 28,
 };
 
 struct rmap_operation_map {
@@ -959,6 +982,11 @@ struct rmap_operation_exclusive {
 	uint64_t page;
 };
 
+/* split_folio() of the folio at the page. */
+struct rmap_operation_split {
+	uint64_t page;
+};
+
 struct rmap_operation_lazyfree {
 	uint64_t start;
 	uint64_t end;
@@ -997,6 +1025,7 @@ struct rmap_operation {
 		struct rmap_operation_migrate_end migrate_end;
 		struct rmap_operation_clean clean;
 		struct rmap_operation_exclusive exclusive;
+		struct rmap_operation_split split;
 	} arguments;
 };
 

@@ -901,7 +901,7 @@ static IN_C: &[InC] = &[
             }],
         },
         hunts: &[pages_in_lockstep(
-            Finds(&["differ folio_remove_rmap_ptes state: folio.large"]),
+            Finds(&["differ folio_remove_rmap_ptes state: folio.large", "differ try_to_migrate state: folio.large"]),
             Finds(&["violate Mapcount partially mapped folio that is not queued"]),
         )],
     },
@@ -1327,7 +1327,7 @@ static IN_C: &[InC] = &[
             file: "mm/memory.c",
             edits: &[Edit { within: "zap_present_folio_ptes", from: "folio_mark_dirty(folio);", to: ";" }],
         },
-        hunts: &[pages_varied(WRITE_FORGOTTEN, WRITE_FORGOTTEN)],
+        hunts: &[InCHunt { mix: "merges", ..pages_varied(WRITE_FORGOTTEN, WRITE_FORGOTTEN) }],
     },
     InC {
         of: AFTER,
@@ -1416,7 +1416,7 @@ static IN_C: &[InC] = &[
             }],
         },
         hunts: &[pages_of_huge(
-            Finds(&["differ folio_remove_rmap_ptes state: folio.large"]),
+            Finds(&["differ folio_remove_rmap_ptes state: folio.large", "differ try_to_migrate state: folio.large"]),
             Finds(&["violate Mapcount partially mapped folio that is not queued"]),
         )],
     },
@@ -1436,6 +1436,33 @@ static IN_C: &[InC] = &[
             Finds(&["differ try_to_migrate events: "]),
             Finds(&["violate Asked folio did not migrate, and nobody else has it"]),
         )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "split-gives-all-the-same-index",
+            about: "the folios that a folio is split into all have its page offset",
+            file: "mm/huge_memory.c",
+            edits: &[Edit {
+                within: "__split_folio_to_order",
+                from: "new_folio->index = folio->index + i;",
+                to: "new_folio->index = folio->index;",
+            }],
+        },
+        hunts: &[pages_of_huge(
+            Finds(&["differ remove_migration_ptes ", "differ folio_"]),
+            Finds(&["violate I9 ", "violate Mapcount ", "violate Rss "]),
+        )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "split-maps-the-first-folio-alone",
+            about: "only the first of the folios that a folio is split into is mapped again",
+            file: "mm/huge_memory.c",
+            edits: &[Edit { within: "remap_page", from: "if (i >= nr)", to: "if (i)" }],
+        },
+        hunts: &[pages_of_huge(Finds(&["violate "]), Finds(&["violate "]))],
     },
 ];
 

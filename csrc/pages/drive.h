@@ -350,10 +350,13 @@ static bool nobody_else_has(const struct folio *folio)
 static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_swapout *op)
 {
 	struct folio *folio = folio_at(mm, op->page);
+	enum ttu_flags flags = 0;
 	int32_t result = 0;
 
 	if (!folio)
 		return -EFAULT;
+	flags |= folio_test_large(folio) ? TTU_SYNC : 0;
+	flags |= folio_order(folio) == HPAGE_PMD_ORDER ? TTU_SPLIT_HUGE_PMD : 0;
 	if (folio_test_locked(folio) ||
 	    (folio_test_large(folio) && (!folio_test_anon(folio) || folio_test_swapbacked(folio))))
 		return -EBUSY;
@@ -364,8 +367,7 @@ static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_s
 		swap_cache_add_folio(folio, swap_slot_alloc());
 		folio_set_dirty(folio);
 	}
-	try_to_unmap(folio, TTU_BATCH_FLUSH | (folio_test_large(folio) ? TTU_SYNC : 0) |
-				    (folio_order(folio) == HPAGE_PMD_ORDER ? TTU_SPLIT_HUGE_PMD : 0));
+	try_to_unmap(folio, TTU_BATCH_FLUSH | flags);
 	try_to_unmap_flush();
 	if (!folio_mapped(folio) && folio_test_swapcache(folio) &&
 	    folio_test_clear_dirty(folio))
@@ -555,6 +557,25 @@ unlock:
 #endif
 }
 
+/* As reclaim splits a folio that waits for it. */
+static int32_t drive_split(struct mm_struct *mm, const struct rmap_operation_split *op)
+{
+	struct folio *folio = folio_at(mm, op->page);
+	int32_t result;
+
+	if (!folio || !folio_test_large(folio))
+		return -EFAULT;
+	if (folio_test_locked(folio))
+		return -EBUSY;
+	folio_get(folio);
+	folio_lock(folio);
+	result = split_folio(folio);
+	folio_unlock(folio);
+	folio_put(folio);
+	/* Somebody else has a reference. */
+	return result == -EAGAIN ? -EBUSY : result;
+}
+
 static int32_t drive_madvise(struct mm_struct *mm, uint64_t start, uint64_t end, int advice)
 {
 	return do_madvise(mm, start << PAGE_SHIFT, (end - start) << PAGE_SHIFT, advice);
@@ -587,6 +608,8 @@ static int32_t drive_pages(struct mm_struct *mm, const struct rmap_operation *op
 		return drive_clean(mm, &op->arguments.clean);
 	case RMAP_OP_EXCLUSIVE:
 		return drive_exclusive(mm, &op->arguments.exclusive);
+	case RMAP_OP_SPLIT:
+		return drive_split(mm, &op->arguments.split);
 	case RMAP_OP_MIGRATE_END:
 		return drive_migrate_end(&op->arguments.migrate_end);
 	}

@@ -146,6 +146,40 @@ static void deferred_split_folio(struct folio *folio, bool partially_mapped)
 		report_folio_writes(folio);
 }
 
+/* After a split each new folio is one of its own: the first tells of all. */
+static void folio_split_told(struct folio *folio, unsigned long pages)
+{
+	struct frame_notes *notes = folio_notes(folio);
+	unsigned int order = folio_order(folio);
+
+	if (notes->order == order)
+		return;
+	for (unsigned long i = 0; i < pages; i += 1ul << order) {
+		notes[i].order = order;
+		notes[i].told = true;
+		remember_mapping((const struct folio *)(&folio->page + i));
+	}
+	tell_folio_call(CALL(FOLIO_SPLIT, folio_split, folio_number(folio), order), folio, 0,
+			1u << order);
+}
+
+static int split_folio_to_list(struct folio *folio, struct list_head *list)
+{
+	int result;
+
+	current_world->pages->splitting = true;
+	result = verbatim_split_folio_to_list(folio, list);
+	current_world->pages->splitting = false;
+	return result;
+}
+
+/* What a split does next: the new folios are mapped. */
+static void remap_page(struct folio *folio, unsigned long nr, int flags)
+{
+	folio_split_told(folio, nr);
+	verbatim_remap_page(folio, nr, flags);
+}
+
 static void tell_exclusive(struct page *page, bool exclusive)
 {
 	const struct folio *folio = page_folio(page);
@@ -211,6 +245,49 @@ static void folio_call_end(const struct folio *folio, int32_t result)
 		return;
 	remember_mapping(folio);
 	watch(&w->outermost, result, true);
+}
+
+/* A reference that is taken outside of the reverse map's calls. */
+static bool is_told_of_references(void)
+{
+	return current_world->pages && current_world->pages->splitting && !current_world->depth;
+}
+
+#ifdef RMAP_MM_ID
+static struct anon_vma *folio_get_anon_vma(const struct folio *folio)
+#else
+static struct anon_vma *folio_get_anon_vma(struct folio *folio)
+#endif
+{
+	struct anon_vma *anon_vma;
+
+	if (!is_told_of_references())
+		return verbatim_folio_get_anon_vma(folio);
+	folio_call_begin(CALL(FOLIO_GET_ANON_VMA, folio_get_anon_vma, folio_number(folio),
+			      folio_mapped((struct folio *)folio)),
+			 folio, &folio->page, 1, NULL, NULL);
+	current_world->bookkeeping = false;
+	anon_vma = verbatim_folio_get_anon_vma(folio);
+	folio_call_end(folio, anon_vma ? (int32_t)serial_of(anon_vma) : -ENOENT);
+	return anon_vma;
+}
+
+static inline void put_anon_vma(struct anon_vma *anon_vma)
+{
+	struct rmap_call call;
+
+	if (!is_told_of_references()) {
+		verbatim_put_anon_vma(anon_vma);
+		return;
+	}
+	call = CALL(PUT_ANON_VMA, put_anon_vma, serial_of(anon_vma));
+	current_world->depth++;
+	call_begins();
+	current_world->bookkeeping = false;
+	current_world->outermost = call;
+	verbatim_put_anon_vma(anon_vma);
+	current_world->depth--;
+	watch(&call, 0, true);
 }
 
 /* As GUP counts the pages that it pins: a small folio has so many references more. */

@@ -313,6 +313,11 @@ static void table_put(struct mm_struct *mm, const struct page *page, int level, 
 	notes->level = level;
 	notes->mm = mm;
 	notes->linked = true;
+	if (level == 1) {
+		if (moves)
+			table_told(mm, from, false);
+		table_told(mm, base, true);
+	}
 	if (!moves)
 		return;
 	for (uint64_t i = 0; i < PTRS_PER_PTE; i++) {
@@ -367,6 +372,8 @@ static void table_unlinked(unsigned long entry)
 {
 	const struct frame_notes *notes = &current_world->pages->notes[entry >> PAGE_SHIFT];
 
+	if ((entry & ENTRY_PRESENT) && notes->linked && notes->level == 1)
+		table_told(notes->mm, notes->base, false);
 	if ((entry & ENTRY_PRESENT) && notes->linked)
 		translation_stays(notes->mm, notes->base, 1ul << (9 * (notes->level + 1)), entry);
 }
@@ -551,6 +558,7 @@ static void page_layer_clear(struct rmap_world *w)
 	layer->live_pages = layer->nr_tables = 0;
 	layer->writes = layer->put_off = layer->attempts = layer->injected = 0;
 	layer->nr_stale = 0;
+	layer->splitting = false;
 	layer->notifiers_open = 0;
 	layer->pinning = 0;
 	layer->fail = (struct rmap_fail) { 0 };

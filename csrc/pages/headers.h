@@ -14,5 +14,6 @@
 #include "pages/memory.h"
 #include "pages/walk.h"
 #include "pages/swap_device.h"
+#include "pages/split.h"
 
 #endif /* PAGES_HEADERS_H */

@@ -47,7 +47,7 @@ struct frame_notes {
 	void *mapping;			/* NULL: not of an anon_vma */
 	uint64_t index;
 	uint32_t anon_vma;		/* the serial, or RMAP_NONE */
-	uint32_t deferral;		/* of a large folio: whether it waits to be split, and why */
+	uint32_t deferral;		/* whether it waits to be split, and why */
 	uint32_t pins;			/* of operations */
 	uint32_t migrates_to;		/* the first frame of the other folio; 0: none */
 	bool migrating, migrated;	/* of either */
@@ -89,6 +89,7 @@ struct page_layer {
 	uint32_t attempts, injected;	/* of this operation */
 	struct stale_translation *stale;	/* what TLBs may hold */
 	uint32_t nr_stale, max_stale;
+	bool splitting;			/* a folio */
 	int notifiers_open;		/* starts of MMU notifiers without their ends */
 	uint64_t put_off;		/* mms whose flush was put off */
 	uint64_t pinning;		/* mms that have pinned a page */
@@ -97,6 +98,7 @@ struct page_layer {
 	unsigned long orders;		/* of folios that the fault of this operation may choose */
 	unsigned long huge_settings;	/* what an administrator could set else: 0 */
 	unsigned long huge_zero;	/* the frame of the huge zero page: none */
+	struct folio *huge_zero_folio;	/* NULL */
 	struct list_lru_one *deferred;	/* folios to split */
 	struct pglist_data *node_data;
 	struct swap_slot *slots;	/* from 1 on */
@@ -117,6 +119,7 @@ static void entry_written(const struct mm_struct *mm, unsigned long page, unsign
 			  unsigned long entry);
 static void huge_entry_written(const struct mm_struct *mm, unsigned long page, unsigned long old,
 			       unsigned long entry);
+static void table_told(const struct mm_struct *mm, uint64_t page, bool present);
 static void tlb_flushed(struct mm_struct *mm);
 
 #endif /* PAGES_LAYER_H */

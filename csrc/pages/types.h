@@ -13,7 +13,10 @@ struct dev_pagemap;
 struct pt_regs;
 struct task_struct;
 struct inode;
+struct lruvec;
 struct swap_info_struct;
+struct swap_cluster_info;
+struct xa_state;
 
 /* --- Duplicate --- */
 

@@ -83,6 +83,17 @@ static void huge_entry_written(const struct mm_struct *mm, unsigned long page, u
 	entry_told(mm, page, told);
 }
 
+/* Until 6.13 or so a walk that splits huge pages asks for such a table first. */
+static void table_told(const struct mm_struct *mm, uint64_t page, bool present)
+{
+	struct rmap_call call = CALL(TABLE_SET, table_set, mm->id, page, present);
+
+	if (current_world->depth)
+		return;
+	call_begins();
+	watch(&call, 0, false);
+}
+
 /* --- What goes with them --- */
 
 static void flush_told(struct mm_struct *mm, bool put_off, unsigned long start, unsigned long end)
@@ -195,6 +206,9 @@ static struct rmap_folio_found folio_found(const struct folio *folio)
 	found.bits |= folio_test_swapcache(folio) ? RMAP_FRAME_SWAPCACHE : 0;
 	found.bits |= folio_test_locked(folio) ? RMAP_FRAME_LOCKED : 0;
 	found.bits |= maybe_pinned(folio) ? RMAP_FRAME_PINNED : 0;
+	if (!folio_test_large(folio) && folio_test_anon(folio) && !folio_test_mlocked(folio) &&
+	    !page_layer_content(&folio->page))
+		found.bits |= RMAP_FRAME_UNUSED;
 	found.slot = folio_test_swapcache(folio) ? swp_offset(folio->swap) : 0;
 	if (is_of_file(folio)) {
 		found.file = file_number(folio->mapping) + 1;
@@ -236,7 +250,8 @@ static void walk_ends(const struct folio *folio, int32_t result)
 	if (is_of_file(folio) && folio->mapping->readers)
 		broken_rule(RMAP_RULE_LOCK_HELD_ON_RETURN, RMAP_NONE);
 	if (current_world->depth == 1)
-		record(RMAP_EVENT_LEFT, 0, found.bits, folio_number(folio), found.references);
+		record(RMAP_EVENT_LEFT, 0, found.bits & ~RMAP_FRAME_UNUSED, folio_number(folio),
+		       found.references);
 	folio_call_end(folio, result);
 }
 
@@ -289,10 +304,24 @@ typedef __typeof__(_Generic(&verbatim_remove_migration_ptes,
 			    void (*)(struct folio *, struct folio *, int): 0,
 			    default: (enum ttu_flags)0)) remove_flags_t;
 
+static uint32_t told_remove_flags(unsigned int flags)
+{
+	uint32_t told = 0;
+
+#ifdef RMAP_REMOVE_FLAGS
+	told |= flags & RMP_LOCKED ? RMAP_TTU_RMAP_LOCKED : 0;
+	told |= flags & RMP_USE_SHARED_ZEROPAGE ? RMAP_TTU_USE_SHARED_ZEROPAGE : 0;
+#else
+	told |= flags & TTU_RMAP_LOCKED ? RMAP_TTU_RMAP_LOCKED : 0;
+	told |= flags & TTU_USE_SHARED_ZEROPAGE ? RMAP_TTU_USE_SHARED_ZEROPAGE : 0;
+#endif
+	return told;
+}
+
 static void remove_migration_ptes(struct folio *src, struct folio *dst, remove_flags_t flags)
 {
 	walk_begins(CALL(REMOVE_MIGRATION_PTES, remove_migration_ptes, folio_number(src),
-			 folio_number(dst), folio_found(dst)),
+			 folio_number(dst), told_remove_flags(flags), folio_found(dst)),
 		    dst);
 	verbatim_remove_migration_ptes(src, dst, flags);
 	walk_ends(dst, 0);

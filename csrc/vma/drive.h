@@ -288,6 +288,7 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 	case RMAP_OP_MIGRATE_END:
 	case RMAP_OP_CLEAN:
 	case RMAP_OP_EXCLUSIVE:
+	case RMAP_OP_SPLIT:
 		return drive_pages(mm, op);
 	}
 #undef ARGUMENTS

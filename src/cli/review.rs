@@ -55,7 +55,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "D")]
     depth: Option<u32>,
     /// The operations that the search tries, by name, with commas between. Default: map, fault, fork, unmap and exit; in
-    /// the scopes of operations on pages also touch, age, swapout, migrate, lazyfree and exclusive.
+    /// the scopes of operations on pages also touch, age, swapout, migrate, lazyfree, exclusive and split.
     #[arg(long = "only", value_name = "LIST")]
     kinds: Option<OpKinds>,
     /// With --vma pages, the search tries each fault also with a folio of this order.

@@ -34,7 +34,7 @@ pub struct UnknownOperation {
 
 impl OpKinds {
     /// Those that a search knows.
-    const KNOWN: [&str; 20] = [
+    const KNOWN: [&str; 21] = [
         "map",
         "fault",
         "fork",
@@ -55,6 +55,7 @@ impl OpKinds {
         "migrate",
         "lazyfree",
         "exclusive",
+        "split",
     ];
     /// All that a search knows.
     pub const ALL: OpKinds = OpKinds::of(&OpKinds::KNOWN);
@@ -74,6 +75,7 @@ impl OpKinds {
         "migrate",
         "lazyfree",
         "exclusive",
+        "split",
     ]);
 
     const fn of(keywords: &[&str]) -> OpKinds {
@@ -242,7 +244,7 @@ impl Scope {
             let touches = if entry.writable { &[false, true][..] } else { &[false] };
             ops.extend(touches.iter().map(|&write| OpKind::Touch { mm, page, write }));
             ops.extend([OpKind::Age { mm, page }, OpKind::SwapOut { mm, page }, OpKind::Migrate { mm, page }]);
-            ops.push(OpKind::Exclusive { mm, page });
+            ops.extend([OpKind::Exclusive { mm, page }, OpKind::Split { mm, page }]);
         }
         for (start, end) in self.ranges() {
             if self.within(start, end).all(mapped) {

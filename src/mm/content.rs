@@ -13,6 +13,8 @@ struct Page {
     content: u64,
     /// It is anonymous memory that must not be lost. Memory of a file comes back from there.
     kept: bool,
+    /// Its entry maps the zero page.
+    zero: bool,
     /// Whether its entry lets the process write, says that it wrote, and that the page is its alone; none while nothing maps
     /// it.
     mapping: Option<(bool, bool, bool)>,
@@ -40,6 +42,7 @@ impl Contents {
                     Some(frame) => frame.anon && (frame.swapbacked || frame.dirty || entry.dirty),
                     None => entry.target != Target::Zero,
                 },
+                zero: entry.target == Target::Zero,
                 of_device: matches!(entry.target, Target::Device(_)),
                 mapping: mapped.map(|_| (entry.writable, entry.dirty, tables.is_exclusive(entry))),
                 not_told: mapped.is_some_and(|frame| frame.not_told),
@@ -127,7 +130,9 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
             Some(new) if stored_to.is_some() && new.file == stored_to => (),
             Some(new) if new.content != old.content => return found("content of a page changed", old, Some(new)),
             // Reclaim may drop what nobody wrote to since it was freed lazily.
-            Some(new) if old.kept && !new.kept => return found("written page that may be dropped", old, Some(new)),
+            Some(new) if old.kept && !new.kept && !new.zero => {
+                return found("written page that may be dropped", old, Some(new));
+            }
             _ if keeps_mappings(operation) && !keeps(old, new) => {
                 let mapping = |page: Option<&Page>| format!("{:?}", page.and_then(|page| page.mapping));
                 return Some(UnexpectedEffect {

@@ -163,6 +163,8 @@ impl Fake {
             | Call::FolioSetMapping { .. }
             | Call::FolioSetExclusive { .. }
             | Call::FolioSetDeferred { .. }
+            | Call::FolioSplit { .. }
+            | Call::TableSet { .. }
             | Call::FolioAddNewAnonRmap { .. }
             | Call::FolioAddAnonRmap { .. }
             | Call::FolioAddFileRmap { .. }

@@ -167,8 +167,13 @@ impl KernelDriver {
         if let (OpKind::Age { page, .. }, 0, None) = (operation, errno, &unexpected) {
             unexpected = self.still_used(mm, *page);
         }
-        if let (OpKind::Migrate { page, .. }, EBUSY, None) = (operation, errno, &unexpected) {
-            unexpected = self.gave_up(mm, *page);
+        if let (OpKind::Migrate { page, .. } | OpKind::Split { page, .. }, EBUSY, None) =
+            (operation, errno, &unexpected)
+        {
+            unexpected = self.gave_up(operation, mm, *page);
+        }
+        if let (OpKind::Split { page, .. }, 0, None) = (operation, errno, &unexpected) {
+            unexpected = self.not_split(mm, *page);
         }
         self.unexpected = unexpected.or(self.unexpected.take());
         let done = u32::try_from(result).map_err(|_| Outcome::Refused(result.saturating_neg()))?;
@@ -178,18 +183,33 @@ impl KernelDriver {
         Ok(done)
     }
 
-    /// After a folio did not migrate: it could have, since nobody else has a reference to it. One that waits to be split is split
-    /// first.
-    fn gave_up(&self, mm: MmId, page: u64) -> Option<UnexpectedEffect> {
+    /// After a folio did not migrate, or was not split: it could have, since nobody else has a reference to it. One that waits to be
+    /// split is split before it migrates.
+    fn gave_up(&self, operation: &OpKind, mm: MmId, page: u64) -> Option<UnexpectedEffect> {
         let entry = self.tables.entries.iter().find(|entry| (entry.mm, entry.page) == (mm, page))?;
         let frame = self.tables.frame_of(entry).filter(|frame| frame.pins == 0 && !frame.locked)?;
         let large = self.tables.large.iter().find(|(head, _)| *head == frame.head);
-        if large.is_some_and(|(_, counts)| counts.partially_mapped) {
+        let splits = matches!(operation, OpKind::Split { .. });
+        if !splits && large.is_some_and(|(_, counts)| counts.partially_mapped) {
             return None;
         }
         Some(UnexpectedEffect {
-            what: "folio did not migrate, and nobody else has it",
-            about: "migrate".to_owned(),
+            what: match splits {
+                true => "folio was not split, and nobody else has it",
+                false => "folio did not migrate, and nobody else has it",
+            },
+            about: operation.keyword().to_owned(),
+            detail: format!("page {page:#x} of {mm}, of the folio of frame {}", frame.head),
+        })
+    }
+
+    /// After a folio was split: its page is still one of several.
+    fn not_split(&self, mm: MmId, page: u64) -> Option<UnexpectedEffect> {
+        let entry = self.tables.entries.iter().find(|entry| (entry.mm, entry.page) == (mm, page))?;
+        let frame = self.tables.frame_of(entry)?;
+        (self.tables.frames_of(frame.head).len() > 1).then(|| UnexpectedEffect {
+            what: "folio of several pages after a split",
+            about: "split".to_owned(),
             detail: format!("page {page:#x} of {mm}, of the folio of frame {}", frame.head),
         })
     }

@@ -444,6 +444,7 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
         | OpKind::MigrateBegin { .. }
         | OpKind::Clean { .. }
         | OpKind::Exclusive { .. }
+        | OpKind::Split { .. }
         | OpKind::LazyFree { .. } => before.to_vec(),
         // Nothing is left to look at, or nothing of it is the VMA code's.
         _ => return None,

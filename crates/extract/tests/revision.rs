@@ -32,8 +32,19 @@ fn new() -> tempfile::TempDir {
     new_tree(dir.path(), "7.3.4");
     std::fs::write(dir.path().join("mm/page_vma_mapped.c"), walk_of_mappings("goto restart;")).unwrap();
     edit(dir.path(), "mm/rmap.c", UNMAP, UNMAP_DROPS_HUGE);
+    let rmap = dir.path().join("mm/rmap.c");
+    let text = std::fs::read_to_string(&rmap).unwrap();
+    std::fs::write(&rmap, text + SPLITS_LATE).unwrap();
     dir
 }
+
+/// A walk that splits the mapping of a huge page where it comes to one.
+const SPLITS_LATE: &str = "
+static bool try_to_migrate_one(struct folio *folio)
+{
+	return split_huge_pmd_locked(folio);
+}
+";
 
 /// A walk that unmaps a folio, and does nothing else.
 const DROPS_HUGE: &str = "
@@ -199,6 +210,7 @@ fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
         ("walks_in_batches", &[(rmap, get.into(), format!("{WALKS_IN_BATCHES}\n{get}"))]),
         ("walk_passes_huge", &[("mm/page_vma_mapped.c", "return not_found(walk)".into(), "goto restart".into())]),
         ("unmap_drops_huge", &[(rmap, get.into(), format!("{DROPS_HUGE}\n{get}"))]),
+        ("migrate_splits_late", &[(rmap, get.into(), format!("{SPLITS_LATE}\n{get}"))]),
         ("munmap_splits_first_below", &[("mm/mmap.c", "vma->start, 0".into(), "vma->start, 1".into())]),
         ("munmap_splits_last_above", &[("mm/mmap.c", "vma->end, 1".into(), "vma->end, 0".into())]),
     ];
@@ -223,6 +235,7 @@ fn each_behaviour_missing_from_a_new_tree_clears_its_field_alone() {
         ("walks_in_batches", "mm/rmap.c", "count = folio_unmap_pte_batch(folio);", "count = 1;"),
         ("walk_passes_huge", "mm/page_vma_mapped.c", "goto restart", "return not_found(walk)"),
         ("unmap_drops_huge", "mm/rmap.c", "\tunmap_huge_pmd_locked(folio);\n", ""),
+        ("migrate_splits_late", "mm/rmap.c", "split_huge_pmd_locked(folio)", "split_huge_pmd_address(folio)"),
     ];
     for (field, file, from, to) in cases {
         let dir = new();

@@ -237,6 +237,7 @@ impl Port {
             Call::FolioSetExclusive { folio, first, exclusive } => {
                 self.folio_set_exclusive(Pages::of(folio, first, 1), exclusive)?;
             }
+            Call::FolioSplit { folio, order } => self.folio_split(folio, order)?,
             Call::FolioSetDeferred { folio, deferred, partially_mapped } => {
                 self.folio_set_deferred(folio, deferred, partially_mapped)?;
             }
@@ -265,11 +266,14 @@ impl Port {
             Call::FolioTryShareAnonRmap { folio, first, count, pinned, huge } => {
                 return self.folio_try_share_anon_rmap(Pages { folio, first, count, huge }, pinned);
             }
+            Call::TableSet { mm, page, present } => self.page_tables.set_table(mm, page, present),
             Call::EntrySet { mm, page, entry } => self.page_tables.set(mm, page, entry),
             Call::TryToUnmap { folio, flags, found } => return self.try_to_unmap(folio, flags, found),
             Call::TryToMigrate { folio, flags, found } => return self.try_to_migrate(folio, flags, found),
             Call::FolioReferenced { folio, locked, found } => return self.folio_referenced(folio, locked, found),
-            Call::RemoveMigrationPtes { folio, to, found } => return self.remove_migration_ptes(folio, to, found),
+            Call::RemoveMigrationPtes { folio, to, flags, found } => {
+                return self.remove_migration_ptes(folio, to, flags, found);
+            }
             Call::FolioMkclean { folio, found } => return self.folio_mkclean(folio, found),
             Call::FileTreeNext { vma } => self.file_tree_next(vma),
         }

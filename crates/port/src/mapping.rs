@@ -121,12 +121,16 @@ impl Count {
         }
     }
 
-    /// These pages. None: the folio has not so many.
-    fn of(&mut self, pages: Pages) -> Option<&mut [PageCount]> {
-        let all = match self {
+    fn as_mut_slice(&mut self) -> &mut [PageCount] {
+        match self {
             Count::Small(page) => std::slice::from_mut(page),
             Count::Large(large) => &mut large.pages[..],
-        };
+        }
+    }
+
+    /// These pages. None: the folio has not so many.
+    fn of(&mut self, pages: Pages) -> Option<&mut [PageCount]> {
+        let all = self.as_mut_slice();
         let first = pages.first as usize;
         all.get_mut(first..first.checked_add(pages.count as usize)?)
     }
@@ -199,6 +203,27 @@ impl Port {
     /// Its owner says whether a page is one process's alone.
     pub(super) fn folio_set_exclusive(&mut self, pages: Pages, exclusive: bool) -> Result<(), Stop> {
         self.counted(pages)?.1[0].exclusive = exclusive;
+        Ok(())
+    }
+
+    /// A folio that nothing maps becomes several. What is marked exclusive of a page that nothing maps is forgotten, but for the
+    /// first folio, which keeps its flags. Mirrors `__split_folio_to_order()` (mm/huge_memory.c).
+    pub(super) fn folio_split(&mut self, folio: FolioId, order: u32) -> Result<(), Stop> {
+        let wild = Stop::UseAfterFree(folio.0);
+        let split = self.given_folio(folio)?.clone();
+        let pages = split.count.as_ref().ok_or(wild)?.as_slice();
+        let each = 1 << (order % 32);
+        for (nth, chunk) in (0u32..).zip(pages.chunks(each)) {
+            let first = nth * each as u32;
+            let mut count = Count::new(order, &self.revision);
+            for (new, old) in count.as_mut_slice().iter_mut().zip(chunk) {
+                *new = PageCount { mapcount: old.mapcount, exclusive: old.exclusive && nth == 0 };
+            }
+            let index = split.index.wrapping_add(first.into());
+            *self.folio_slot(FolioId(folio.0 + first))? =
+                Some(Folio { mapping: split.mapping, index, count: Some(count) });
+        }
+        self.observed.tell_folio(folio, 0, each as u32);
         Ok(())
     }
 

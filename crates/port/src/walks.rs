@@ -4,7 +4,7 @@
 //! by entries of the lowest page tables, or all pages of a huge page by one entry of the level above. What the reverse map does not count of a folio (references, dirty, its place in swap)
 //! is told with the call, and how the walk leaves it is its last event.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Port;
 use super::arena::{Ref, Stop};
@@ -16,6 +16,8 @@ use rmap_seam::{
     WalkFlags,
 };
 
+/// The frame of the zero page.
+const ZERO_FRAME: u32 = 1;
 /// Entries of a page table.
 const ENTRIES: u64 = 512;
 
@@ -25,6 +27,8 @@ pub(super) struct PageTables {
     entries: [FxHashMap<u64, Entry>; MAX_PROCESSES],
     /// Those of huge pages, by their first page.
     huge: [FxHashMap<u64, Entry>; MAX_PROCESSES],
+    /// The tables that such entries are in, by process and their first page.
+    tables: FxHashSet<(MmId, u64)>,
 }
 
 impl PageTables {
@@ -47,9 +51,23 @@ impl PageTables {
         };
     }
 
+    /// A table of the level above the lowest is there, or not any more.
+    pub fn set_table(&mut self, mm: MmId, page: u64, present: bool) {
+        match present {
+            true => self.tables.insert((mm, page)),
+            false => self.tables.remove(&(mm, page)),
+        };
+    }
+
+    /// Whether there is one for a page. Mirrors `mm_find_pmd()` (mm/rmap.c).
+    fn has_table(&self, mm: MmId, page: u64) -> bool {
+        self.tables.contains(&(mm, page & !(ENTRIES * ENTRIES - 1)))
+    }
+
     /// No process has any.
     pub fn reset(&mut self) {
         self.entries.iter_mut().chain(&mut self.huge).for_each(FxHashMap::clear);
+        self.tables.clear();
     }
 }
 
@@ -162,7 +180,8 @@ impl Port {
 
     /// The walk is over, and the call tells all of the folio.
     fn leave(&mut self, folio: FolioId, pages: u64, found: FolioFound) {
-        self.observed.record(EventKind::Left, 0, found.bits as u16, folio.0, found.references);
+        let bits = found.bits & !FolioFound::UNUSED;
+        self.observed.record(EventKind::Left, 0, bits as u16, folio.0, found.references);
         self.observed.tell_folio(folio, 0, pages as u32);
     }
 
@@ -540,10 +559,20 @@ impl Port {
     /// Mirrors `try_to_migrate_one()` (mm/rmap.c).
     fn try_to_migrate_one(&mut self, visit: &Visit, flags: WalkFlags, found: &mut FolioFound) -> Result<bool, Stop> {
         let Visit { folio, vma, mm, .. } = *visit;
+        let mut splits = flags.has(WalkFlags::SPLIT_HUGE_PMD);
+        if splits && !self.revision.migrate_splits_late {
+            self.split_huge_at(visit, found)?;
+            splits = false;
+        }
         self.notify(visit, false);
         let (mut from, mut goes_on) = (visit.start, true);
         while let Some((page, entry)) = self.next_mapping(visit, from, Entry::PRESENT) {
             from = page + 1;
+            if entry.has(Entry::HUGE) && splits {
+                self.split_huge_entry(visit, page, entry, true, found)?;
+                (from, splits) = (page, false);
+                continue;
+            }
             if entry.has(Entry::HUGE) {
                 goes_on = self.migrate_huge(visit, page, entry, found)?;
                 break;
@@ -575,6 +604,22 @@ impl Port {
         Ok(goes_on)
     }
 
+    /// The mapping of a huge page is split where a VMA has the folio's first page, if it is the folio's. Mirrors
+    /// `split_huge_pmd_address()` (mm/huge_memory.c).
+    fn split_huge_at(&mut self, visit: &Visit, found: &mut FolioFound) -> Result<(), Stop> {
+        let (mm, first) = (visit.mm, visit.start / ENTRIES * ENTRIES);
+        if !self.page_tables.has_table(mm, visit.start) {
+            return Ok(());
+        }
+        let huge = self.page_tables.huge(mm, first);
+        self.observed.record(EventKind::Notify, 0, 0, first as u32, ENTRIES as u32);
+        if huge.has(Entry::PRESENT) && huge.number == visit.folio.0 {
+            self.split_huge_entry(visit, first, huge, true, found)?;
+        }
+        self.observed.record(EventKind::Notify, 1, 0, first as u32, ENTRIES as u32);
+        Ok(())
+    }
+
     /// The entry of a huge page becomes that of a migration, unless the page is pinned. Mirrors `set_pmd_migration_entry()`
     /// (mm/huge_memory.c).
     fn migrate_huge(&mut self, visit: &Visit, page: u64, entry: Entry, found: &mut FolioFound) -> Result<bool, Stop> {
@@ -602,21 +647,36 @@ impl Port {
         &mut self,
         folio: FolioId,
         to: FolioId,
+        flags: WalkFlags,
         mut found: FolioFound,
     ) -> Result<i32, Stop> {
         let walked = self.walked(to, folio, found)?;
-        let one = |port: &mut Port, visit: &Visit| port.remove_migration_pte(visit, to, &mut found);
-        self.walk_mappings(walked, Lock::AnonVma, one, |_| Ok(false))?;
+        let one = |port: &mut Port, visit: &Visit| port.remove_migration_pte(visit, to, flags, &mut found);
+        let lock = if flags.has(WalkFlags::RMAP_LOCKED) { Lock::Held } else { Lock::AnonVma };
+        self.walk_mappings(walked, lock, one, |_| Ok(false))?;
         self.leave(to, walked.place.pages, found);
         Ok(0)
     }
 
     /// Mirrors `remove_migration_pte()` (mm/migrate.c).
-    fn remove_migration_pte(&mut self, visit: &Visit, to: FolioId, found: &mut FolioFound) -> Result<bool, Stop> {
+    fn remove_migration_pte(
+        &mut self,
+        visit: &Visit,
+        to: FolioId,
+        flags: WalkFlags,
+        found: &mut FolioFound,
+    ) -> Result<bool, Stop> {
         let mut from = visit.start;
         while let Some((page, entry)) = self.next_mapping(visit, from, Entry::MIGRATION) {
             from = page + 1;
             let first = visit.page_of(entry);
+            // try_to_map_unused_to_zeropage()
+            if flags.has(WalkFlags::USE_SHARED_ZEROPAGE) && found.has(FolioFound::UNUSED) && !visit.locked {
+                let bits = self.protection(visit.vma)? | Entry::ACCESSED | Entry::ZERO;
+                self.write_entry(visit.mm, page, Entry { bits, number: ZERO_FRAME });
+                self.count_in_mm(visit.mm, MmCounter::AnonPages, -1);
+                continue;
+            }
             found.references = found.references.wrapping_add(1);
             let mut kept = Entry::WRITE | Entry::ACCESSED;
             if found.has(FolioFound::DIRTY) {
@@ -636,6 +696,10 @@ impl Port {
                 _ => self.folio_add_file_rmap(pages, visit.vma)?,
             }
             self.write_entry(visit.mm, page, Entry { bits, number: to.0.wrapping_add(first) });
+            if visit.locked {
+                // It is locked in memory from now on.
+                found.bits &= !FolioFound::UNUSED;
+            }
         }
         Ok(true)
     }

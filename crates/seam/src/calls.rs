@@ -260,6 +260,14 @@ macro_rules! for_each_call {
                 /// Whether it is one process's alone from now on.
                 exclusive: bool,
             },
+            /// A large folio that nothing maps becomes several: `__split_unmapped_folio()` (`__split_huge_page()` in 6.12).
+            /// Returns 0.
+            FolioWrite FolioSplit RMAP_FOLIO_SPLIT folio_split "split_folio" {
+                /// The folio; the others follow it.
+                folio: FolioId,
+                /// The order of each.
+                order: u32,
+            },
             /// A large folio is put on the list of folios to split, or taken off it, by what is no call of the reverse map: a
             /// fault does so with a huge page of which much may not be used. Returns 0.
             FolioWrite FolioSetDeferred RMAP_FOLIO_SET_DEFERRED folio_set_deferred "deferred_split_folio" {
@@ -375,6 +383,15 @@ macro_rules! for_each_call {
                 /// The entry from now on.
                 entry: Entry,
             },
+            /// A table of the level above the lowest is there from now on, or not any more. Returns 0.
+            EntryWrite TableSet RMAP_TABLE_SET table_set "pud_populate" {
+                /// Of whose page tables.
+                mm: MmId,
+                /// The first virtual page of those that it is for.
+                page: u64,
+                /// Whether it is there.
+                present: bool,
+            },
             /// `try_to_unmap()` of a folio: its entries become those of its slots of the swap device, or none.
             /// Returns 0.
             Mapping TryToUnmap RMAP_TRY_TO_UNMAP try_to_unmap "try_to_unmap" {
@@ -410,6 +427,8 @@ macro_rules! for_each_call {
                 folio: FolioId,
                 /// The folio whose pages take their place, or the same.
                 to: FolioId,
+                /// What the caller wants.
+                flags: WalkFlags,
                 /// What is found of that.
                 found: FolioFound,
             },

@@ -39,6 +39,8 @@ impl Entry {
     /// A device has the page for itself.
     pub const DEVICE: u32 = abi::RMAP_ENTRY_DEVICE as u32;
 
+    /// It maps the zero page.
+    pub const ZERO: u32 = abi::RMAP_ENTRY_ZERO as u32;
     /// It is of the level above the lowest, and stands for all pages of a page table. Alone: it is gone.
     pub const HUGE: u32 = abi::RMAP_ENTRY_HUGE as u32;
 
@@ -46,7 +48,7 @@ impl Entry {
         (Self::HUGE, " huge"),
         (Self::MIGRATION, " migration"),
         (Self::DEVICE, " device"),
-        (abi::RMAP_ENTRY_ZERO as u32, " zero"),
+        (Self::ZERO, " zero"),
         (Self::WRITE, " write"),
         (Self::DIRTY, " dirty"),
         (Self::ACCESSED, " accessed"),
@@ -100,13 +102,17 @@ impl WalkFlags {
     /// `TTU_RMAP_LOCKED`
     pub const RMAP_LOCKED: u32 = abi::RMAP_TTU_RMAP_LOCKED as u32;
 
-    const NAMES: [(u32, &str); 6] = [
+    /// `TTU_USE_SHARED_ZEROPAGE`, or `RMP_USE_SHARED_ZEROPAGE`
+    pub const USE_SHARED_ZEROPAGE: u32 = abi::RMAP_TTU_USE_SHARED_ZEROPAGE as u32;
+
+    const NAMES: [(u32, &str); 7] = [
         (Self::SPLIT_HUGE_PMD, "TTU_SPLIT_HUGE_PMD"),
         (Self::IGNORE_MLOCK, "TTU_IGNORE_MLOCK"),
         (abi::RMAP_TTU_SYNC as u32, "TTU_SYNC"),
         (abi::RMAP_TTU_HWPOISON as u32, "TTU_HWPOISON"),
         (Self::BATCH_FLUSH, "TTU_BATCH_FLUSH"),
         (Self::RMAP_LOCKED, "TTU_RMAP_LOCKED"),
+        (Self::USE_SHARED_ZEROPAGE, "TTU_USE_SHARED_ZEROPAGE"),
     ];
 
     /// Whether it has this flag.
@@ -153,6 +159,8 @@ impl FolioFound {
 
     /// `folio_maybe_dma_pinned()`
     pub const PINNED: u32 = abi::RMAP_FRAME_PINNED as u32;
+    /// It has one page, which is all 0, and is not locked in memory.
+    pub const UNUSED: u32 = abi::RMAP_FRAME_UNUSED as u32;
 
     /// Whether it has this bit.
     pub fn has(self, bit: u32) -> bool {
@@ -170,6 +178,7 @@ impl fmt::Display for FolioFound {
             (Self::SWAPCACHE, " swapcache"),
             (Self::LOCKED, " locked"),
             (Self::PINNED, " pinned"),
+            (Self::UNUSED, " unused"),
         ];
         names.iter().filter(|(bit, _)| self.has(*bit)).try_for_each(|(_, name)| f.write_str(name))?;
         if self.slot != 0 {

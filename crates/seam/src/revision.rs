@@ -79,6 +79,9 @@ revision! {
         walk_passes_huge,
         /// `try_to_unmap()` drops a lazily freed huge page without splitting its mapping (after 6.12, until 7.2).
         unmap_drops_huge,
+        /// `try_to_migrate()` that is to split huge pages does so where it comes to one (after 6.12). Before, it splits first, and
+        /// then looks what maps the folio.
+        migrate_splits_late,
         /// munmap splits the first VMA with the new VMA below the split: from 6.6 on.
         munmap_splits_first_below,
         /// munmap splits the last VMA with the new VMA above the split: from 6.3 on.
@@ -119,6 +122,7 @@ impl Revision {
         walks_in_batches: false,
         walk_passes_huge: false,
         unmap_drops_huge: false,
+        migrate_splits_late: false,
         munmap_splits_first_below: false,
         munmap_splits_last_above: false,
     };
@@ -142,6 +146,7 @@ impl Revision {
         locks_whole_folios: true,
         walks_in_batches: true,
         unmap_drops_huge: true,
+        migrate_splits_late: true,
         ..Revision::V6_12
     };
     const V7_3: Revision = Revision {

@@ -269,6 +269,13 @@ macro_rules! for_each_operation {
                 /// Which page.
                 page: u64,
             },
+            /// `split p A`: the large folio at A becomes folios of one page: `split_folio()`.
+            Split RMAP_OP_SPLIT split {
+                /// Whose.
+                mm: MmId;
+                /// Which page.
+                page: u64,
+            },
             /// `lazyfree p A..B`: `MADV_FREE`
             LazyFree RMAP_OP_LAZYFREE lazyfree {
                 /// Whose.

@@ -131,9 +131,10 @@ const MIGRATE_BEGIN: usize = 25;
 const MIGRATE_END: usize = 26;
 const CLEAN: usize = 27;
 const EXCLUSIVE: usize = 28;
+const SPLIT: usize = 29;
 
 /// How many operations there are.
-pub const OPERATION_COUNT: usize = 29;
+pub const OPERATION_COUNT: usize = 30;
 
 /// Every operation. The index of a row is its number in an exact record, so rows may be appended and never reordered.
 pub static OPERATIONS: [Operation; OPERATION_COUNT] = TABLE;
@@ -516,6 +517,17 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         means: |_| Meaning::Other,
         effect: |_, _, _| (),
     },
+    operation! {
+        "split", "the large folio at A becomes folios of one page",
+        args: [Process, PresentPage],
+        small: false,
+        weights: [0, 0, 2],
+        instead: FAULT,
+        build: |x| OpKind::Split { mm: MmId(x.p), page: x.a },
+        user: |_| UserAction::None("split (reclaim asks for it)"),
+        means: |_| Meaning::Other,
+        effect: |_, _, _| (),
+    },
 ];
 
 /// The modes of a walk: none of [`MODES`], then each.
@@ -606,6 +618,7 @@ impl OpKind {
             OpKind::MigrateBegin { mm, page: a } => (MIGRATE_BEGIN, page(mm, a)),
             OpKind::Clean { mm, page: a } => (CLEAN, page(mm, a)),
             OpKind::Exclusive { mm, page: a } => (EXCLUSIVE, page(mm, a)),
+            OpKind::Split { mm, page: a } => (SPLIT, page(mm, a)),
             OpKind::MigrateEnd { migration } => (MIGRATE_END, Args { number: migration, ..Args::default() }),
         }
     }

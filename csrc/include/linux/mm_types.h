@@ -36,11 +36,12 @@ struct file;
 
 typedef unsigned long vm_flags_t;
 
-#define MMF_OOM_SKIP 21
-#define MMF_UNSTABLE 22
-#define MMF_HAS_MDWE 28
-#define MMF_HAS_PINNED 24
-#define MMF_DISABLE_THP 26
+/* Above those of the tree, some of which are cut. */
+#define MMF_OOM_SKIP 40
+#define MMF_UNSTABLE 41
+#define MMF_HAS_MDWE 42
+#define MMF_HAS_PINNED 43
+#define MMF_DISABLE_THP 44
 
 /* --- Custom --- */
 

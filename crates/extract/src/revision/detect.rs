@@ -66,6 +66,7 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
         walks_in_batches: walks_in_batches(&rmap).unwrap_or(false),
         walk_passes_huge: walk_passes_huge(tree),
         unmap_drops_huge: unmap_drops_huge(&rmap),
+        migrate_splits_late: migrate_splits_late(&rmap),
         munmap_splits_first_below,
         munmap_splits_last_above: !munmap_splits_last_below,
     })
@@ -137,6 +138,11 @@ fn walk_passes_huge(tree: &Path) -> bool {
 /// Whether a lazily freed huge page is dropped without a split of its mapping.
 fn unmap_drops_huge(rmap: &SourceFile) -> bool {
     function(&[rmap], "try_to_unmap_one").is_some_and(|unmap| unmap.first_call("unmap_huge_pmd_locked").is_some())
+}
+
+/// Whether migration splits the mapping of a huge page where it comes to one, whose lock it holds then.
+fn migrate_splits_late(rmap: &SourceFile) -> bool {
+    function(&[rmap], "try_to_migrate_one").is_some_and(|migrate| migrate.first_call("split_huge_pmd_locked").is_some())
 }
 
 /// Two functions that must agree.

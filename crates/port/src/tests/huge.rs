@@ -124,7 +124,7 @@ fn migration_replaces_the_entry_and_back() {
         world.call(Call::FolioAlloc { folio: OTHER, order: 9 });
         world.call(Call::FolioSetMapping { folio: OTHER, anon_vma: Some(rmap_seam::AnonVmaId(0)), index: PAGE });
         let found = FolioFound { bits: FOUND.bits | FolioFound::DIRTY, ..FOUND };
-        world.call(Call::RemoveMigrationPtes { folio: FOLIO, to: OTHER, found });
+        world.call(Call::RemoveMigrationPtes { folio: FOLIO, to: OTHER, flags: WalkFlags(0), found });
         assert_eq!(of_entries(&world), [written(PAGE, huge(Entry::PRESENT | kept, OTHER.0))]);
         assert_eq!(world.port.events().last().unwrap().other, 3);
     }
@@ -179,5 +179,36 @@ fn a_walk_goes_on_behind_the_huge_page_of_another_folio_since_7_3() {
         let migrations =
             of_entries(&world).iter().filter(|event| u32::from(event.flags) & Entry::MIGRATION != 0).count();
         assert_eq!(migrations, found, "{revision}");
+    }
+}
+
+#[test]
+fn a_folio_that_is_split_leaves_folios_of_their_own() {
+    let (mut world, _) = with_entry(V7_3);
+    let flags = WalkFlags::RMAP_LOCKED | WalkFlags::BATCH_FLUSH | WalkFlags::SPLIT_HUGE_PMD;
+    world.call(Call::TryToMigrate { folio: FOLIO, flags: WalkFlags(flags), found: FOUND });
+    let migrations = of_entries(&world).iter().filter(|event| u32::from(event.flags) & Entry::MIGRATION != 0).count();
+    assert_eq!(migrations, PAGES as usize);
+    world.call(Call::FolioSplit { folio: FOLIO, order: 0 });
+    let folios = world.snapshot().folios;
+    assert_eq!(folios.len(), PAGES as usize);
+    for (nth, folio) in (0..).zip(&folios) {
+        assert_eq!((folio.id, folio.index), (FolioId(FOLIO.0 + nth), PAGE + u64::from(nth)));
+        assert!(folio.large.is_none() && folio.pages[0].mapcount == 0);
+    }
+    // One that was written to is mapped again; the zero page takes the place of another.
+    let flags = WalkFlags(WalkFlags::RMAP_LOCKED | WalkFlags::USE_SHARED_ZEROPAGE);
+    for (nth, bits) in [(0, 0), (1, FolioFound::UNUSED)] {
+        let found = FolioFound { bits: FOUND.bits | FolioFound::DIRTY | bits, references: 1, ..FOUND };
+        let (folio, page) = (FolioId(FOLIO.0 + nth), PAGE + u64::from(nth));
+        world.call(Call::RemoveMigrationPtes { folio, to: folio, flags, found });
+        let [entry] = of_entries(&world)[..] else { panic!("{:?}", world.port.events()) };
+        let kept = Entry::PRESENT | Entry::ACCESSED;
+        let expected = match bits {
+            0 => Entry { bits: kept | Entry::WRITE | Entry::DIRTY, number: folio.0 },
+            _ => Entry { bits: kept | Entry::ZERO, number: 1 },
+        };
+        assert_eq!(entry, written(page, expected));
+        assert_eq!(world.count(EventKind::Counter), usize::from(bits != 0));
     }
 }

@@ -135,7 +135,7 @@ fn migration_and_back_keeps_what_the_entry_said() {
         world.call(Call::FolioAlloc { folio: OTHER, order: 0 });
         let (anon_vma, index) = (mapping.mapping, mapping.index);
         world.call(Call::FolioSetMapping { folio: OTHER, anon_vma, index });
-        world.call(Call::RemoveMigrationPtes { folio: FOLIO, to: OTHER, found });
+        world.call(Call::RemoveMigrationPtes { folio: FOLIO, to: OTHER, flags: WalkFlags(0), found });
         let back = written(0, PAGE, entry(Entry::PRESENT | bits, OTHER.0));
         assert!(world.port.events().contains(&back), "{:?}", world.port.events());
         assert_eq!(world.port.events().last().unwrap().other, 3);

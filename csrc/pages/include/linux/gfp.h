@@ -11,6 +11,7 @@
 #define __GFP_MOVABLE ((gfp_t)0x20000u)
 #define __GFP_COMP ((gfp_t)0x40000u)
 #define __GFP_ZEROTAGS ((gfp_t)0u)
+#define GFP_RECLAIM_MASK ((gfp_t)0u)
 
 #define GFP_HIGHUSER_MOVABLE (GFP_KERNEL | __GFP_HIGHMEM | __GFP_MOVABLE)
 #define GFP_TRANSHUGE_LIGHT \

@@ -18,7 +18,7 @@
 #define huge_anon_orders_madvise (current_world->pages->huge_settings)
 #define huge_anon_orders_inherit (current_world->pages->huge_settings)
 
-#define huge_zero_folio ((struct folio *)NULL)
+#define huge_zero_folio (current_world->pages->huge_zero_folio)
 #define huge_zero_pfn (current_world->pages->huge_zero)
 
 /* --- No-op --- */
@@ -29,8 +29,6 @@ static inline int no_huge_page(void)
 }
 
 /* Macros: what they are given differs from release to release. */
-/* Nobody splits a folio: the caller leaves it as it is. */
-#define split_folio(folio) (-EBUSY)
 #define copy_huge_pud(...) no_huge_page()
 #define zap_huge_pud(...) no_huge_page()
 #define vm_normal_page_pud(vma, address, pud) NULL

@@ -22,6 +22,8 @@ struct list_lru_one {
 
 #define list_lru_lock_irqsave(lru, nid, memcg, flags) (current_world->pages->deferred)
 #define list_lru_unlock_irqrestore(list, flags) do {} while (0)
+#define list_lru_lock(lru, nid, memcg) (current_world->pages->deferred)
+#define list_lru_unlock(list) do {} while (0)
 
 static inline bool __list_lru_add(struct list_lru *lru, struct list_lru_one *list,
 				  struct list_head *item, int nid, struct mem_cgroup *memcg)

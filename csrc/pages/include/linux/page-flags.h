@@ -120,6 +120,16 @@ static inline void folio_clear_swapcache(struct folio *folio)
 	change_page_flag(&folio->page, PG_swapcache, false);
 }
 
+static inline void ClearPageHead(struct page *page)
+{
+	change_page_flag(page, PG_head, false);
+}
+
+/* What a new folio of a split begins with is cleared of these. */
+#define PAGE_FLAGS_CHECK_AT_PREP ((1ul << __NR_PAGEFLAGS) - 1)
+#define LRU_GEN_MASK 0ul
+#define LRU_REFS_MASK 0ul
+
 /* --- No-op --- */
 
 /* What this configuration has no flag for. */
