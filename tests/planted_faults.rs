@@ -1284,10 +1284,7 @@ static IN_C: &[InC] = &[
                 to: ";",
             }],
         },
-        hunts: &[pages_varied(
-            Finds(&["violate Asked written page that may be dropped ("]),
-            Finds(&["violate Asked written page that may be dropped ("]),
-        )],
+        hunts: &[pages_varied(Finds(&["violate Asked written page "]), Finds(&["violate Asked written page "]))],
     },
     InC {
         of: AFTER,

@@ -129,9 +129,13 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
             // Whoever maps a page of a file sees what is written to it.
             Some(new) if stored_to.is_some() && new.file == stored_to => (),
             Some(new) if new.content != old.content => return found("content of a page changed", old, Some(new)),
-            // Reclaim may drop what nobody wrote to since it was freed lazily.
-            Some(new) if old.kept && !new.kept && !new.zero => {
-                return found("written page that may be dropped", old, Some(new));
+            // Reclaim may drop what nobody wrote to since it was freed lazily. What is all 0 comes back as that.
+            Some(new) if old.kept && !new.kept && !new.zero && old.content != 0 => {
+                let what = match of_process(old) {
+                    true => "written page that may be dropped",
+                    false => "written page of another process that may be dropped",
+                };
+                return found(what, old, Some(new));
             }
             _ if keeps_mappings(operation) && !keeps(old, new) => {
                 let mapping = |page: Option<&Page>| format!("{:?}", page.and_then(|page| page.mapping));
@@ -263,6 +267,15 @@ mod tests {
         };
         assert_eq!(what(OpKind::SwapOut { mm: P0, page: 0x10 }, &lazy(false), &gone), None);
         assert_eq!(what(OpKind::SwapOut { mm: P0, page: 0x10 }, &lazy(true), &gone), Some("page lost"));
+        // Nor must it become such a page by what another process does, unless it is all 0.
+        let free = OpKind::LazyFree { mm: P1, start: 0x10, end: 0x11 };
+        assert_eq!(what(free, &before, &lazy(false)), Some("written page of another process that may be dropped"));
+        let empty = |droppable: bool| {
+            contents(&[(P0, 0x10, 0)], move |tables| {
+                (tables.frames[0].swapbacked, tables.entries[0].dirty) = (!droppable, false);
+            })
+        };
+        assert_eq!(what(free, &empty(false), &empty(true)), None);
     }
 
     #[test]
