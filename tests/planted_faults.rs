@@ -1459,7 +1459,10 @@ static IN_C: &[InC] = &[
             file: "mm/huge_memory.c",
             edits: &[Edit { within: "remap_page", from: "if (i >= nr)", to: "if (i)" }],
         },
-        hunts: &[pages_of_huge(Finds(&["violate "]), Finds(&["violate "]))],
+        hunts: &[pages_of_huge(
+            Finds(&["violate Rss MM_ANONPAGES is not what is mapped"]),
+            Finds(&["violate Rss MM_ANONPAGES is not what is mapped"]),
+        )],
     },
 ];
 

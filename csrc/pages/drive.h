@@ -417,7 +417,7 @@ static int32_t migration_begin(struct folio *src, struct folio **to)
 {
 	struct folio *dst;
 
-	/* One that waits to be split is split first. */
+	/* One that is partially mapped is split first. */
 	if (folio_test_locked(src) || (folio_test_large(src) && folio_test_partially_mapped(src)))
 		return -EBUSY;
 	dst = page_layer_folio(GFP_HIGHUSER_MOVABLE, folio_order(src));
@@ -572,8 +572,7 @@ static int32_t drive_split(struct mm_struct *mm, const struct rmap_operation_spl
 	result = split_folio(folio);
 	folio_unlock(folio);
 	folio_put(folio);
-	/* Somebody else has a reference. */
-	return result == -EAGAIN ? -EBUSY : result;
+	return result;
 }
 
 static int32_t drive_madvise(struct mm_struct *mm, uint64_t start, uint64_t end, int advice)

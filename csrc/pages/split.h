@@ -28,10 +28,13 @@ static inline void free_folio_and_swap_cache(struct folio *folio)
 
 #define free_page_and_swap_cache(page) free_folio_and_swap_cache(page_folio(page))
 
-/* Whether all of it is 0, as the page layer knows it. */
-#define pages_identical(page, zero) (page_layer_content(page) == 0)
-#define memchr_inv(address, byte, size) \
-	(page_layer_content((const struct page *)(address)) ? (address) : NULL)
+/* Whether all of it is 0, as the page layer knows it; nothing else is compared. */
+static inline bool pages_identical(struct page *page, struct page *zero)
+{
+	if (zero != ZERO_PAGE(0))
+		BUG();
+	return page_layer_content(page) == 0;
+}
 
 /* --- No-op --- */
 

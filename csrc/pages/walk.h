@@ -42,8 +42,9 @@ static const struct mm_walk_ops prot_none_walk_ops __maybe_unused;
 /* The content may be dropped while nobody writes to it: a clean page without a place in swap. */
 static inline void folio_mark_lazyfree(struct folio *folio)
 {
+	/* What is locked in memory is on no list that reclaim takes from. */
 	if (folio_test_anon(folio) && folio_test_swapbacked(folio) &&
-	    !folio_test_swapcache(folio))
+	    !folio_test_swapcache(folio) && !folio_test_mlocked(folio))
 		folio_clear_swapbacked(folio);
 }
 

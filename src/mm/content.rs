@@ -15,6 +15,8 @@ struct Page {
     kept: bool,
     /// Its entry maps the zero page.
     zero: bool,
+    /// Nothing says that it was written to: neither its entry nor its folio is dirty, and it is not in the swap cache.
+    clean: bool,
     /// Whether its entry lets the process write, says that it wrote, and that the page is its alone; none while nothing maps
     /// it.
     mapping: Option<(bool, bool, bool)>,
@@ -43,6 +45,7 @@ impl Contents {
                     None => entry.target != Target::Zero,
                 },
                 zero: entry.target == Target::Zero,
+                clean: frame.is_some_and(|frame| !frame.dirty && !frame.swapcache && !entry.dirty),
                 of_device: matches!(entry.target, Target::Device(_)),
                 mapping: mapped.map(|_| (entry.writable, entry.dirty, tables.is_exclusive(entry))),
                 not_told: mapped.is_some_and(|frame| frame.not_told),
@@ -131,9 +134,9 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
             Some(new) if new.content != old.content => return found("content of a page changed", old, Some(new)),
             // Reclaim may drop what nobody wrote to since it was freed lazily. What is all 0 comes back as that.
             Some(new) if old.kept && !new.kept && !new.zero && old.content != 0 => {
-                let what = match of_process(old) {
-                    true => "written page that may be dropped",
-                    false => "written page of another process that may be dropped",
+                let what = match old.clean && !of_process(old) {
+                    true => "clean page of another process that may be dropped",
+                    false => "written page that may be dropped",
                 };
                 return found(what, old, Some(new));
             }
@@ -269,7 +272,9 @@ mod tests {
         assert_eq!(what(OpKind::SwapOut { mm: P0, page: 0x10 }, &lazy(true), &gone), Some("page lost"));
         // Nor must it become such a page by what another process does, unless it is all 0.
         let free = OpKind::LazyFree { mm: P1, start: 0x10, end: 0x11 };
-        assert_eq!(what(free, &before, &lazy(false)), Some("written page of another process that may be dropped"));
+        assert_eq!(what(free, &before, &lazy(false)), Some("written page that may be dropped"));
+        let clean = contents(&[(P0, 0x10, 7), (P0, 0x11, 8)], |tables| tables.entries[0].dirty = false);
+        assert_eq!(what(free, &clean, &lazy(false)), Some("clean page of another process that may be dropped"));
         let empty = |droppable: bool| {
             contents(&[(P0, 0x10, 0)], move |tables| {
                 (tables.frames[0].swapbacked, tables.entries[0].dirty) = (!droppable, false);

@@ -7,7 +7,7 @@ use super::meaning::{self, UnexpectedEffect};
 use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
 use crate::pages::{AddressSpaces, MAX_PINS, Pages, Refused};
 use crate::rmap::{
-    AnonVmaId, Call, EBADF, EBUSY, EFAULT, EINVAL, EMFILE, ENOENT, ENOSYS, ESRCH, Fail, MAX_PROCESSES, MmId,
+    AnonVmaId, Call, EAGAIN, EBADF, EBUSY, EFAULT, EINVAL, EMFILE, ENOENT, ENOSYS, ESRCH, Fail, MAX_PROCESSES, MmId,
     VmaAttributes, VmaId, VmaRange, WalkMode,
 };
 use crate::trace::{Mapped, MmCounts, PageEntry, PageEvent, PageTables, Request, Target, VmaLayer};
@@ -167,7 +167,7 @@ impl KernelDriver {
         if let (OpKind::Age { page, .. }, 0, None) = (operation, errno, &unexpected) {
             unexpected = self.still_used(mm, *page);
         }
-        if let (OpKind::Migrate { page, .. } | OpKind::Split { page, .. }, EBUSY, None) =
+        if let (OpKind::Migrate { page, .. } | OpKind::Split { page, .. }, EBUSY | EAGAIN, None) =
             (operation, errno, &unexpected)
         {
             unexpected = self.gave_up(operation, mm, *page);
@@ -183,8 +183,8 @@ impl KernelDriver {
         Ok(done)
     }
 
-    /// After a folio did not migrate, or was not split: it could have, since nobody else has a reference to it. One that waits to be
-    /// split is split before it migrates.
+    /// After a folio did not migrate, or was not split: it could have, since nobody else has a reference to it. One that is
+    /// marked partially mapped is split before it migrates.
     fn gave_up(&self, operation: &OpKind, mm: MmId, page: u64) -> Option<UnexpectedEffect> {
         let entry = self.tables.entries.iter().find(|entry| (entry.mm, entry.page) == (mm, page))?;
         let frame = self.tables.frame_of(entry).filter(|frame| frame.pins == 0 && !frame.locked)?;
