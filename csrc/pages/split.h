@@ -59,8 +59,6 @@ static inline bool pages_identical(struct page *page, struct page *zero)
 #define local_irq_enable() do {} while (0)
 #define folio_last_cpupid(folio) 0
 #define folio_xchg_last_cpupid(folio, cpupid) do {} while (0)
-#define page_cpupid_xchg_last(page, cpupid) do {} while (0)
-#define page_cpupid_last(page) 0
 #define swap_cluster_get_and_lock(folio) ((struct swap_cluster_info *)(BUG(), NULL))
 #define swap_cluster_unlock(ci) do {} while (0)
 #define __swap_cache_replace_folio(...) BUG()

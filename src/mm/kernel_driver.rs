@@ -186,7 +186,7 @@ impl KernelDriver {
     /// After a folio did not migrate, or was not split: it could have, since nobody else has a reference to it. One that is
     /// marked partially mapped is split before it migrates.
     fn gave_up(&self, operation: &OpKind, mm: MmId, page: u64) -> Option<UnexpectedEffect> {
-        let entry = self.tables.entries.iter().find(|entry| (entry.mm, entry.page) == (mm, page))?;
+        let entry = self.tables.entry_at(mm, page)?;
         let frame = self.tables.frame_of(entry).filter(|frame| frame.pins == 0 && !frame.locked)?;
         let large = self.tables.large.iter().find(|(head, _)| *head == frame.head);
         let splits = matches!(operation, OpKind::Split { .. });
@@ -205,7 +205,7 @@ impl KernelDriver {
 
     /// After a folio was split: its page is still one of several.
     fn not_split(&self, mm: MmId, page: u64) -> Option<UnexpectedEffect> {
-        let entry = self.tables.entries.iter().find(|entry| (entry.mm, entry.page) == (mm, page))?;
+        let entry = self.tables.entry_at(mm, page)?;
         let frame = self.tables.frame_of(entry)?;
         (self.tables.frames_of(frame.head).len() > 1).then(|| UnexpectedEffect {
             what: "folio of several pages after a split",
@@ -221,7 +221,7 @@ impl KernelDriver {
             Target::Frame(_) => self.tables.frame_of(entry).map(|frame| frame.head),
             _ => None,
         };
-        let of_folio = head(self.tables.entries.iter().find(|entry| (entry.mm, entry.page) == (mm, page))?)?;
+        let of_folio = head(self.tables.entry_at(mm, page)?)?;
         let entries = || self.tables.entries.iter().filter(|entry| head(entry) == Some(of_folio));
         let locks = |entry: &PageEntry| {
             let vma = self.mapped_at(entry.mm, entry.page);
@@ -239,10 +239,7 @@ impl KernelDriver {
 
     /// Whether a child has a page of its own that holds what its parent's pinned page holds.
     fn is_copied(&self, parent: MmId, child: MmId, page: u64) -> bool {
-        let entry = |mm| {
-            let at = self.tables.entries.binary_search_by_key(&(mm, page), |entry| (entry.mm, entry.page)).ok()?;
-            self.tables.entries.get(at)
-        };
+        let entry = |mm| self.tables.entry_at(mm, page);
         let (Some(of_parent), Some(of_child)) = (entry(parent), entry(child)) else { return false };
         let pinned = self.tables.frame_of(of_parent).is_some_and(|frame| frame.pins > 0);
         pinned && self.tables.content(of_parent) == self.tables.content(of_child)

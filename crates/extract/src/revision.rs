@@ -63,7 +63,8 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
 /// # Errors
 /// If a file is missing, or the source does not tell.
 pub fn check_walks(tree: &Path) -> Result<(), RevisionError> {
-    detect::walks_in_batches(&SourceFile::read(tree, "mm/rmap.c")?).map(drop)
+    detect::walks_in_batches(&SourceFile::read(tree, "mm/rmap.c")?)?;
+    detect::walk_passes_huge(tree).map(drop)
 }
 
 /// The value as Rust source, for a build script to write.

@@ -255,6 +255,12 @@ fn page_table_code_that_walks_half_in_one_way_and_half_in_the_other_is_refused()
     let error = revision::check_walks(dir.path()).unwrap_err().to_string();
     assert!(error.contains("cannot tell `walks_in_batches` of folio_referenced_one()"), "{error}");
     assert!(!revision::detect(dir.path()).unwrap().walks_in_batches);
+
+    let dir = new();
+    let twice = "goto restart;\n\tif (!check_pmd(0, walk))\n\t\treturn not_found(walk);\n";
+    edit(dir.path(), "mm/page_vma_mapped.c", "goto restart;\n", twice);
+    let error = revision::check_walks(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("cannot tell `walk_passes_huge` of page_vma_mapped_walk()"), "{error}");
 }
 
 #[test]

@@ -219,6 +219,12 @@ impl PageTables {
         }
     }
 
+    /// What a process's page table has for a page.
+    pub fn entry_at(&self, mm: MmId, page: u64) -> Option<&PageEntry> {
+        let at = self.entries.binary_search_by_key(&(mm, page), |entry| (entry.mm, entry.page)).ok()?;
+        self.entries.get(at)
+    }
+
     /// The slot of a number, if it is in use.
     pub fn slot(&self, number: u32) -> Option<&Slot> {
         let at = self.slots.binary_search_by_key(&number, |slot| slot.slot).ok()?;

@@ -64,7 +64,7 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
         locks_whole_folios: locks_whole_folios(&rmap),
         // Asked again where the page-table code is cut, which alone walks so.
         walks_in_batches: walks_in_batches(&rmap).unwrap_or(false),
-        walk_passes_huge: walk_passes_huge(tree),
+        walk_passes_huge: walk_passes_huge(tree).unwrap_or(false),
         unmap_drops_huge: unmap_drops_huge(&rmap),
         migrate_splits_late: migrate_splits_late(&rmap),
         munmap_splits_first_below,
@@ -124,15 +124,21 @@ pub(super) fn walks_in_batches(rmap: &SourceFile) -> Result<bool, RevisionError>
 
 /// Whether a walk of a folio's mappings goes on behind the huge page of another folio: where check_pmd() says no, the walk does
 /// not return.
-fn walk_passes_huge(tree: &Path) -> bool {
-    let Ok(walk) = SourceFile::read(tree, "mm/page_vma_mapped.c") else { return false };
-    let Some(walk) = function(&[&walk], "page_vma_mapped_walk") else { return false };
+pub(super) fn walk_passes_huge(tree: &Path) -> Result<bool, RevisionError> {
+    let Ok(walk) = SourceFile::read(tree, "mm/page_vma_mapped.c") else { return Ok(false) };
+    let Some(walk) = function(&[&walk], "page_vma_mapped_walk") else { return Ok(false) };
     let answers = walk.calls(|word| word == "check_pmd");
     let ends = |&at: &usize| {
         let mut after = walk.words[walk.closing(at + 1) + 1..].iter();
         after.find(|&&word| word != ")") == Some(&"return")
     };
-    !answers.is_empty() && !answers.iter().any(ends)
+    match (answers.iter().any(ends), answers.iter().all(ends)) {
+        (true, false) => {
+            let wanted = "where check_pmd() says no, a return everywhere, or nowhere";
+            Err(unclear("walk_passes_huge", &walk, "one of them returns, and one goes on", wanted))
+        }
+        (ends, _) => Ok(!answers.is_empty() && !ends),
+    }
 }
 
 /// Whether a lazily freed huge page is dropped without a split of its mapping.
