@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define RMAP_ABI_VERSION 10
+#define RMAP_ABI_VERSION 11
 #define RMAP_FAIL_MAX 4
 #define RMAP_MAX_PROCESSES 16
 #define RMAP_MAX_FILES 4
@@ -177,6 +177,7 @@ enum rmap_vma_flag {
 	RMAP_VMA_NORESERVE = 0x200,
 	RMAP_VMA_LOCKED = 0x400,
 	RMAP_VMA_SHARED = 0x800,
+	RMAP_VMA_UFFD = 0x1000,		/* userfaultfd write-protects its pages */
 };
 
 /* Why a VMA is cloned; enum vma_operation of 7.x. */
@@ -290,6 +291,8 @@ enum rmap_page_entry {
 	 * Alone: there is no such entry any more.
 	 */
 	RMAP_ENTRY_HUGE = 1024,
+	RMAP_ENTRY_UFFD = 2048,		/* userfaultfd has write-protected it */
+	RMAP_ENTRY_POISON = 4096,	/* the memory of its page has failed */
 };
 
 enum rmap_page_frame {
@@ -311,6 +314,8 @@ enum rmap_page_frame {
 	/* Found by a walk of a small folio that is not locked in memory: all of it is 0. */
 	RMAP_FRAME_UNUSED = 8192,
 	RMAP_FRAME_NOT_TOLD = 4096,	/* of a file whose number is RMAP_FILES_NOT_TOLD or more */
+	/* Its memory has failed: whoever told the kernel so keeps a reference. */
+	RMAP_FRAME_POISONED = 16384,
 };
 
 /* A touched tree of at most so many nodes is reported whole, otherwise by paths. */
@@ -671,6 +676,7 @@ struct rmap_folio_found {
 	uint32_t slot;	/* of the swap device, of its first page, if it is in the swap cache */
 	uint32_t file;	/* number of the file + 1; 0: it is no page of a file */
 	uint64_t index;	/* of a page of a file: its page offset there */
+	uint32_t poisoned;	/* its first page whose memory has failed + 1; 0: there is none */
 };
 
 struct rmap_call_try_to_unmap {
@@ -834,6 +840,8 @@ enum rmap_operation_kind {
 	RMAP_OP_CLEAN = 26,
 	RMAP_OP_EXCLUSIVE = 27,
 	RMAP_OP_SPLIT = 28,
+	RMAP_OP_UFFDWP = 29,
+	RMAP_OP_POISON = 30,
 };
 
 struct rmap_operation_map {
@@ -987,6 +995,18 @@ struct rmap_operation_split {
 	uint64_t page;
 };
 
+/* The process's userfaultfd write-protects pages, or is not registered for them any more. */
+struct rmap_operation_uffdwp {
+	uint64_t start;
+	uint64_t end;
+	uint32_t off;	/* 0 or 1 */
+};
+
+/* The memory of a page fails. */
+struct rmap_operation_poison {
+	uint64_t page;
+};
+
 struct rmap_operation_lazyfree {
 	uint64_t start;
 	uint64_t end;
@@ -1026,6 +1046,8 @@ struct rmap_operation {
 		struct rmap_operation_clean clean;
 		struct rmap_operation_exclusive exclusive;
 		struct rmap_operation_split split;
+		struct rmap_operation_uffdwp uffdwp;
+		struct rmap_operation_poison poison;
 	} arguments;
 };
 

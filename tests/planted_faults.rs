@@ -92,6 +92,17 @@ const LEFT_BY_WRITEBACK: Finds = Finds(&["violate Asked entry that is writable o
 
 const WRITE_FORGOTTEN: Finds = Finds(&["violate Dirty written page of a file that is clean"]);
 
+/// An entry that is write-protected for nobody.
+const UNREGISTERED: Finds = Finds(&[
+    "violate Uffd write-protected entry of a VMA that is not registered",
+    "violate Asked write protection is not as asked",
+]);
+
+const PROTECTION_LOST: Finds = Finds(&["violate Asked page lost its write protection"]);
+
+const SWAP_WITHOUT_CACHE: Finds =
+    Finds(&["violate I11 WARN WARN_ON(folio_test_swapbacked(folio) != folio_test_swapcache(folio))"]);
+
 const SHOULD_BE_ONE: &[&str] = &["violate Asked VMAs that should be one ("];
 const MOVED_SHOULD_BE_ONE: &[&str] = &["violate Asked VMAs that should be one (move)"];
 const HEAP_SHOULD_BE_ONE: &[&str] = &["violate Asked VMAs that should be one (brk)"];
@@ -1151,7 +1162,10 @@ static IN_C: &[InC] = &[
                 to: "if (!pte) {",
             }],
         },
-        hunts: &[pages(Finds(&["violate Exclusive writable entry of a VMA that is not"]))],
+        hunts: &[pages(Finds(&[
+            "violate Exclusive writable entry of a VMA that is not",
+            "violate Uffd write-protected entry that is writable",
+        ]))],
     },
     InC {
         of: AFTER,
@@ -1339,7 +1353,10 @@ static IN_C: &[InC] = &[
             }],
         },
         hunts: &[pages_varied(
-            Finds(&["differ folio_mkclean events: rule lock held on return vs i_mmap_unlock_read"]),
+            Finds(&[
+                "differ folio_mkclean events: rule lock held on return vs i_mmap_unlock_read",
+                "differ try_to_unmap events: rule lock held on return vs i_mmap_unlock_read",
+            ]),
             Finds(&["violate I11 lock held on return"]),
         )],
     },
@@ -1463,6 +1480,119 @@ static IN_C: &[InC] = &[
             Finds(&["violate Rss MM_ANONPAGES is not what is mapped"]),
             Finds(&["violate Rss MM_ANONPAGES is not what is mapped"]),
         )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "moved-pages-stay-write-protected",
+            about: "CVE-2025-21696: what was moved is not registered with userfaultfd, and its entries stay write-protected",
+            file: "mm/mremap.c",
+            edits: &[Edit {
+                within: "move_ptes",
+                from: "bool need_clear_uffd_wp = vma_has_uffd_without_event_remap(vma);",
+                to: "bool need_clear_uffd_wp = false;",
+            }],
+        },
+        hunts: &[pages_varied(UNREGISTERED, UNREGISTERED)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "registration-ends-and-protection-stays",
+            about: "mm/userfaultfd: reset ptes when close() for wr-protected ones (6.9)",
+            file: "mm/userfaultfd.c",
+            edits: &[Edit {
+                within: "userfaultfd_clear_vma",
+                from: "if (userfaultfd_protected(vma)) {",
+                to: "if (!vma) {",
+            }],
+        },
+        hunts: &[pages_varied(UNREGISTERED, UNREGISTERED)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "zero-page-is-not-write-protected",
+            about: "mm/rmap: fix soft-dirty and uffd-wp bit loss when remapping zero-filled mTHP subpage to shared zeropage (6.18)",
+            file: "mm/migrate.c",
+            edits: &[Edit { within: "try_to_map_unused_to_zeropage", from: "newpte = pte_mkuffd(newpte);", to: ";" }],
+        },
+        hunts: &[pages_varied(Finds(&["differ remove_migration_ptes "]), PROTECTION_LOST)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "swap-entry-is-not-write-protected",
+            about: "a page comes back from the swap device, and userfaultfd is not told of writes any more",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "swp_pte_prepare", from: "if (pte_uffd(old_pte))", to: "if (pte_none(old_pte))" }],
+        },
+        hunts: &[pages_varied(Finds(&["differ try_to_unmap events: entry swap"]), PROTECTION_LOST)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "failed-memory-is-reclaimed",
+            about: "mm: memory-failure: update ttu flag inside unmap_poisoned_folio (6.14): it is unmapped like a page that goes to swap",
+            file: "mm/memory-failure.c",
+            edits: &[Edit {
+                within: "unmap_poisoned_folio",
+                from: "TTU_IGNORE_MLOCK | TTU_SYNC | TTU_HWPOISON",
+                to: "TTU_IGNORE_MLOCK | TTU_SYNC",
+            }],
+        },
+        hunts: &[pages_varied(Finds(&["differ try_to_unmap events: "]), SWAP_WITHOUT_CACHE)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "failed-memory-stays-in-the-counters",
+            about: "a page whose memory has failed is unmapped, and stays counted in the mm",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "try_to_unmap_one",
+                from: "pteval = swp_entry_to_pte(make_hwpoison_entry(page));\n\t\t\tdec_mm_counter(mm, mm_counter(folio));",
+                to: "pteval = swp_entry_to_pte(make_hwpoison_entry(page));",
+            }],
+        },
+        hunts: &[pages_varied(
+            Finds(&["differ try_to_unmap events: "]),
+            Finds(&[
+                "violate Rss MM_ANONPAGES is not what is mapped",
+                "violate Rss MM_FILEPAGES is not what is mapped",
+            ]),
+        )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "migration-forgets-a-write",
+            about: "2e3468778dbe (6.1): the entry of a migration does not say that its page was written to",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "try_to_migrate_one",
+                from: "if (pte_dirty(pteval))\n\t\t\t\t\tentry",
+                to: "if (pte_none(pteval))\n\t\t\t\t\tentry",
+            }],
+        },
+        hunts: &[pages_varied(
+            Finds(&["differ try_to_migrate events: entry migration"]),
+            Finds(&["violate Asked entry of a page changed", "violate Asked walk changed a page table"]),
+        )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "split-forgets-a-write-to-a-huge-page",
+            about: "mm/thp: carry over dirty bit when thp splits on pmd (6.1): the entries of its pages are clean",
+            file: "mm/huge_memory.c",
+            edits: &[Edit {
+                within: "__split_huge_pmd_locked",
+                from: "swp_entry = make_migration_entry_dirty(swp_entry);",
+                to: ";",
+            }],
+        },
+        hunts: &[pages_of_huge(Finds(&["differ try_to_migrate events: "]), Finds(&[]))],
     },
 ];
 
@@ -1789,11 +1919,35 @@ static IN_PORT: &[InPort] = &[
             file: "crates/port/src/walks.rs",
             edits: &[Edit {
                 within: "migrate_huge",
-                from: "(Entry::WRITE | Entry::DIRTY | Entry::ACCESSED)",
-                to: "(Entry::WRITE | Entry::ACCESSED)",
+                from: "entry.bits & KEPT",
+                to: "entry.bits & (KEPT & !Entry::DIRTY)",
             }],
         },
         finds: &["differ try_to_migrate events: entry"],
+    },
+    InPort {
+        kernel: AFTER,
+        vma: "pages",
+        mix: "varied",
+        fault: Fault {
+            name: "swap-entry-forgets-userfaultfd",
+            about: "the entry of a slot does not say that userfaultfd has write-protected the page",
+            file: "crates/port/src/walks.rs",
+            edits: &[Edit { within: "swap_out", from: "was.bits & Entry::UFFD", to: "0" }],
+        },
+        finds: &["differ try_to_unmap events: entry swap"],
+    },
+    InPort {
+        kernel: AFTER,
+        vma: "pages",
+        mix: "varied",
+        fault: Fault {
+            name: "failed-memory-stays-counted",
+            about: "a page whose memory has failed stays in the counters of the mm",
+            file: "crates/port/src/walks.rs",
+            edits: &[Edit { within: "poison", from: "self.count_in_mm(mm, counter, -1);", to: "let _ = counter;" }],
+        },
+        finds: &["differ try_to_"],
     },
     InPort {
         kernel: AFTER,

@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include "pages/swap_device.h"
+#include "pages/userfaults.h"
 #include "vma/operations.h"
 
 /* One maps the page, and one makes it the process's: more would go on for ever. */
@@ -37,9 +38,25 @@ static void page_tables_checked(void)
 	layer->notifiers_open = 0;
 }
 
+/* Who keeps the pages whose memory has failed lets go of them. */
+static void poisoned_pages_drop(void)
+{
+	struct page_layer *layer = current_world->pages;
+
+	for (uint32_t frame = 1; layer->nr_poisoned && frame < layer->nr_frames; frame++) {
+		if (!layer->notes[frame].live || !layer->notes[frame].poisoned)
+			continue;
+		layer->notes[frame].poisoned = false;
+		layer->nr_poisoned--;
+		ClearPageHWPoison(pfn_to_page(frame));
+		folio_put(page_folio(pfn_to_page(frame)));
+	}
+}
+
 /* No process is left. */
 static void page_tables_end(void)
 {
+	poisoned_pages_drop();
 	swap_cache_drop();
 	page_cache_drop();
 }
@@ -170,6 +187,8 @@ static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fau
 			result = -ENOMEM;
 		else if (fault & VM_FAULT_ERROR)
 			result = -EFAULT;
+		else if (fault & VM_FAULT_RETRY)
+			result = -EBUSY;
 		else if (!access_page(mm, op->page, !op->read))
 			continue;
 		break;
@@ -226,11 +245,13 @@ static int get_page_at(struct mm_struct *mm, uint64_t number, unsigned int gup_f
 		if (tries == FAULTS_OF_A_PIN)
 			return -EFAULT;
 		switch (handle_mm_fault(vma, addr, page ? flags : flags & FAULT_FLAG_WRITE, NULL) &
-			VM_FAULT_ERROR) {
+			(VM_FAULT_ERROR | VM_FAULT_RETRY)) {
 		case 0:
 			continue;
 		case VM_FAULT_OOM:
 			return -ENOMEM;
+		case VM_FAULT_RETRY:
+			return -EBUSY;
 		}
 		return -EFAULT;
 	}
@@ -303,6 +324,8 @@ static int32_t drive_walk(struct mm_struct *mm, const struct rmap_operation_walk
 
 	if (!folio || !folio_test_anon(folio))
 		return -EFAULT;
+	if (poisoned_page_of(folio))
+		return -EBUSY;
 	folio_get(folio);
 	if (op->mode == RMAP_WALK_LOCKED) {
 		folio_lock(folio);
@@ -345,7 +368,8 @@ static bool nobody_else_has(const struct folio *folio)
 /*
  * As reclaim takes a folio out of memory. What is still mapped then, or referenced by somebody
  * else, stays. A folio of several pages is taken if its content may be dropped; otherwise reclaim
- * would split it, or want slots in a row. One that is pinned goes as far as in a race with GUP.
+ * would split it, or want slots in a row. One that is pinned goes as far as in a race with GUP. One
+ * of which memory has failed is on no list.
  */
 static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_swapout *op)
 {
@@ -357,7 +381,7 @@ static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_s
 		return -EFAULT;
 	flags |= folio_test_large(folio) ? TTU_SYNC : 0;
 	flags |= folio_order(folio) == HPAGE_PMD_ORDER ? TTU_SPLIT_HUGE_PMD : 0;
-	if (folio_test_locked(folio) ||
+	if (folio_test_locked(folio) || poisoned_page_of(folio) ||
 	    (folio_test_large(folio) && (!folio_test_anon(folio) || folio_test_swapbacked(folio))))
 		return -EBUSY;
 	folio_get(folio);
@@ -418,7 +442,7 @@ static int32_t migration_begin(struct folio *src, struct folio **to)
 	struct folio *dst;
 
 	/* One that is partially mapped is split first. */
-	if (folio_test_locked(src) || (folio_test_large(src) && folio_test_partially_mapped(src)))
+	if (folio_test_locked(src) || poisoned_page_of(src) || (folio_test_large(src) && folio_test_partially_mapped(src)))
 		return -EBUSY;
 	dst = page_layer_folio(GFP_HIGHUSER_MOVABLE, folio_order(src));
 	if (!dst)
@@ -516,7 +540,7 @@ static int32_t drive_clean(struct mm_struct *mm, const struct rmap_operation_cle
 		return -EFAULT;
 	folio_get(folio);
 	folio_lock(folio);
-	if (make_clean(folio))
+	if (folio_mkclean(folio))
 		folio_mark_dirty(folio);
 	if (folio_test_clear_dirty(folio))
 		file_page_store(folio);
@@ -575,6 +599,123 @@ static int32_t drive_split(struct mm_struct *mm, const struct rmap_operation_spl
 	return result;
 }
 
+/* Whether userfaultfd may be registered for all that is there: private anonymous memory. */
+static bool may_register(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+	VMA_ITERATOR(vmi, mm, start);
+	struct vm_area_struct *vma;
+	bool found = false;
+
+	for_each_vma_range(vmi, vma, end) {
+		if (!vma_is_anonymous(vma) || (vma->vm_flags & VM_SPECIAL))
+			return false;
+		found = true;
+	}
+	return found;
+}
+
+/* UFFDIO_REGISTER, and UFFDIO_WRITEPROTECT of all that is there. */
+static int32_t uffd_protect(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+	struct userfaultfd_ctx *context = &current_world->pages->userfaults[mm->id];
+	VMA_ITERATOR(vmi, mm, start);
+	struct vm_area_struct *vma;
+	int32_t result;
+
+	context->mm = mm;
+	mmap_write_lock(mm);
+	result = may_register(mm, start, end) ? 0 : -EINVAL;
+	if (!result) {
+		vma = vma_find(&vmi, end);
+		result = userfaultfd_register_range(context, vma, VM_UFFD_WP, start, end, false);
+	}
+	mmap_write_unlock(mm);
+	if (result)
+		return result;
+	mmap_read_lock(mm);
+	vma_iter_init(&vmi, mm, start);
+	for_each_vma_range(vmi, vma, end) {
+		unsigned long first = max(vma->vm_start, start), last = min(vma->vm_end, end);
+
+		result = min(uffd_wp_range(vma, first, last - first, true), 0l);
+		if (result)
+			break;
+	}
+	mmap_read_unlock(mm);
+	return result;
+}
+
+/* UFFDIO_UNREGISTER */
+static int32_t uffd_unprotect(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+	VMA_ITERATOR(vmi, mm, start);
+	struct vm_area_struct *vma, *prev;
+	int32_t result = 0;
+
+	mmap_write_lock(mm);
+	prev = vma_prev(&vmi);
+	for_each_vma_range(vmi, vma, end) {
+		unsigned long first = max(vma->vm_start, start), last = min(vma->vm_end, end);
+
+		if (vma->vm_start < start)
+			prev = vma;
+		if (vma->vm_userfaultfd_ctx.ctx) {
+			vma = userfaultfd_clear_vma(&vmi, prev, vma, first, last);
+			if (IS_ERR(vma)) {
+				result = PTR_ERR(vma);
+				break;
+			}
+		}
+		prev = vma;
+	}
+	mmap_write_unlock(mm);
+	return result;
+}
+
+static int32_t drive_uffdwp(struct mm_struct *mm, const struct rmap_operation_uffdwp *op)
+{
+	unsigned long start = op->start << PAGE_SHIFT, end = op->end << PAGE_SHIFT;
+
+	return op->off ? uffd_unprotect(mm, start, end) : uffd_protect(mm, start, end);
+}
+
+/*
+ * As memory_failure() takes a page whose memory has failed out of every page table. A large folio
+ * is split first; where that is not possible the page stays. Whoever told of it keeps the page.
+ */
+static int32_t drive_poison(struct mm_struct *mm, const struct rmap_operation_poison *op)
+{
+	struct folio *folio = folio_at(mm, op->page);
+	struct page *page;
+	int32_t result = 0;
+
+	if (!folio)
+		return -EFAULT;
+	page = pfn_to_page(find_entry(mm, op->page).told.number);
+	if (folio_test_locked(folio) || poisoned_page_of(folio))
+		return -EBUSY;
+	folio_get(folio);
+	SetPageHWPoison(page);
+	frame_notes_of(page)->poisoned = true;
+	current_world->pages->nr_poisoned++;
+	folio_lock(folio);
+	if (folio_test_large(folio)) {
+		current_world->pages->splitting = true;
+		result = split_huge_page(page) ? -EBUSY : 0;
+		current_world->pages->splitting = false;
+		folio = page_folio(page);
+	}
+	if (!result)
+		result = unmap_poisoned_folio(folio, page_to_pfn(page), false);
+	/* What is stored is still right; what is not is lost, and stays to be found so. */
+	if (!result && folio_test_swapcache(folio) && !folio_test_dirty(folio))
+		swap_cache_del_folio(folio);
+	else if (!result && is_of_file(folio))
+		page_cache_forget(folio);
+	folio_unlock(folio);
+	return result;
+}
+
 static int32_t drive_madvise(struct mm_struct *mm, uint64_t start, uint64_t end, int advice)
 {
 	return do_madvise(mm, start << PAGE_SHIFT, (end - start) << PAGE_SHIFT, advice);
@@ -611,6 +752,10 @@ static int32_t drive_pages(struct mm_struct *mm, const struct rmap_operation *op
 		return drive_split(mm, &op->arguments.split);
 	case RMAP_OP_MIGRATE_END:
 		return drive_migrate_end(&op->arguments.migrate_end);
+	case RMAP_OP_UFFDWP:
+		return drive_uffdwp(mm, &op->arguments.uffdwp);
+	case RMAP_OP_POISON:
+		return drive_poison(mm, &op->arguments.poison);
 	}
 	return -ENOSYS;
 }

@@ -555,7 +555,7 @@ static void page_layer_clear(struct rmap_world *w)
 	memset(layer->node, 0, sizeof(layer->node));
 	layer->nr_frames = ZERO_FRAME;
 	memset(layer->first_free, 0, sizeof(layer->first_free));
-	layer->live_pages = layer->nr_tables = 0;
+	layer->live_pages = layer->nr_tables = layer->nr_poisoned = 0;
 	layer->writes = layer->put_off = layer->attempts = layer->injected = 0;
 	layer->nr_stale = 0;
 	layer->splitting = false;

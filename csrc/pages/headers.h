@@ -15,5 +15,6 @@
 #include "pages/walk.h"
 #include "pages/swap_device.h"
 #include "pages/split.h"
+#include "pages/userfaults.h"
 
 #endif /* PAGES_HEADERS_H */

@@ -51,6 +51,7 @@ struct frame_notes {
 	uint32_t pins;			/* of operations */
 	uint32_t migrates_to;		/* the first frame of the other folio; 0: none */
 	bool migrating, migrated;	/* of either */
+	bool poisoned;			/* its memory has failed, and a reference is kept */
 };
 
 /* A slot of the swap device. */
@@ -75,13 +76,21 @@ struct stale_translation {
 	unsigned long entry;		/* as it was */
 };
 
+/* What a process has registered memory with. */
+struct userfaultfd_ctx {
+	unsigned int features;		/* 0 */
+	struct mm_struct *mm;
+};
+
 struct page_layer {
+	struct userfaultfd_ctx userfaults[RMAP_MAX_PROCESSES];
 	struct page *frames;
 	struct frame_notes *notes;
 	uint32_t nr_frames;		/* used since the reset, the unused frame 0 too */
 	uint32_t first_free[ORDER_MAX + 1];	/* by order; 0: none */
 	uint32_t told_first, told_count;	/* pages of the folio of this call */
 	uint32_t live_pages;
+	uint32_t nr_poisoned;
 	struct table_memory **tables;	/* in use */
 	uint32_t nr_tables, max_tables;
 	struct table_memory *free_tables;

@@ -50,6 +50,9 @@ static inline pgprot_t vm_get_page_prot(unsigned long vm_flags)
 									       PAGE_READONLY;
 }
 
+/* Every file has somewhere that its pages are stored. */
+#define mapping_can_writeback(mapping) true
+
 /* Nobody waits. */
 static int swapcache_wq __maybe_unused;
 
@@ -128,7 +131,12 @@ static inline bool task_in_memcg_oom(struct task_struct *p)
 	return false;
 }
 
+#define hugetlb_folio_mapping_lock_write(folio) ((struct address_space *)NULL)
+#define folio_test_hugetlb_hwpoison(folio) false
+
 /* --- Duplicate --- */
+
+#define MADV_SOFT_OFFLINE 101
 
 #define in_range(value, start, length) ((value) - (start) < (length))
 #define min3(a, b, c) min(min(a, b), c)

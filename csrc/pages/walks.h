@@ -13,8 +13,8 @@
 
 /*
  * An entry as it is told, from its bits as memory: present, or of the swap device, or of a page
- * that a device has for itself, or of one that is being migrated, of which the entry says what the
- * mapping was.
+ * that a device has for itself, or whose memory has failed, or of one that is being migrated, of
+ * which the entry says what the mapping was.
  */
 static struct rmap_entry entry_of(unsigned long entry)
 {
@@ -31,21 +31,27 @@ static struct rmap_entry entry_of(unsigned long entry)
 		told.bits |= entry & ENTRY_ACCESSED ? RMAP_ENTRY_ACCESSED : 0;
 		told.bits |= entry & ENTRY_NONE ? RMAP_ENTRY_NO_ACCESS : 0;
 		told.bits |= told.number == ZERO_FRAME ? RMAP_ENTRY_ZERO : 0;
+		told.bits |= entry & ENTRY_UFFD ? RMAP_ENTRY_UFFD : 0;
 		return told;
 	}
 	told.number = __swp_offset(swap);
+	told.bits = entry & SWAP_UFFD ? RMAP_ENTRY_UFFD : 0;
 	if (__swp_type(swap) < MAX_SWAPFILES) {
-		told.bits = RMAP_ENTRY_SWAP;
+		told.bits |= RMAP_ENTRY_SWAP;
 		told.bits |= entry & SWAP_EXCLUSIVE ? RMAP_ENTRY_SWAP_EXCLUSIVE : 0;
 		return told;
 	}
 #ifdef SWP_DEVICE_EXCLUSIVE
 	if (__swp_type(swap) == SWP_DEVICE_EXCLUSIVE) {
-		told.bits = RMAP_ENTRY_DEVICE;
+		told.bits |= RMAP_ENTRY_DEVICE;
 		return told;
 	}
 #endif
-	told.bits = RMAP_ENTRY_MIGRATION;
+	if (__swp_type(swap) == SWP_HWPOISON) {
+		told.bits |= RMAP_ENTRY_POISON;
+		return told;
+	}
+	told.bits |= RMAP_ENTRY_MIGRATION;
 	told.bits |= __swp_type(swap) == SWP_MIGRATION_WRITE ? RMAP_ENTRY_WRITE : 0;
 	told.bits |= __swp_type(swap) == SWP_MIGRATION_READ_EXCLUSIVE ?
 			     RMAP_ENTRY_SWAP_EXCLUSIVE : 0;
@@ -197,6 +203,18 @@ static uint32_t told_walk_flags(unsigned int flags)
 	return told;
 }
 
+/* Its first page whose memory has failed, from 1 on; 0: there is none. */
+static uint32_t poisoned_page_of(const struct folio *folio)
+{
+	uint32_t pages = 1u << folio_order(folio), nth = 0;
+
+	if (likely(!current_world->pages->nr_poisoned))
+		return 0;
+	while (nth < pages && !PageHWPoison(&folio->page + nth))
+		nth++;
+	return nth < pages ? nth + 1 : 0;
+}
+
 static struct rmap_folio_found folio_found(const struct folio *folio)
 {
 	struct rmap_folio_found found = { .references = folio->page._refcount.counter };
@@ -206,8 +224,9 @@ static struct rmap_folio_found folio_found(const struct folio *folio)
 	found.bits |= folio_test_swapcache(folio) ? RMAP_FRAME_SWAPCACHE : 0;
 	found.bits |= folio_test_locked(folio) ? RMAP_FRAME_LOCKED : 0;
 	found.bits |= maybe_pinned(folio) ? RMAP_FRAME_PINNED : 0;
+	found.poisoned = poisoned_page_of(folio);
 	if (!folio_test_large(folio) && folio_test_anon(folio) && !folio_test_mlocked(folio) &&
-	    !page_layer_content(&folio->page))
+	    !found.poisoned && !page_layer_content(&folio->page))
 		found.bits |= RMAP_FRAME_UNUSED;
 	found.slot = folio_test_swapcache(folio) ? swp_offset(folio->swap) : 0;
 	if (is_of_file(folio)) {
@@ -287,14 +306,13 @@ static int ask_who_used(struct folio *folio)
 	return result;
 }
 
-/* As writeback makes every mapping of a page of a file clean, and read-only. */
-static int make_clean(struct folio *folio)
+static int folio_mkclean(struct folio *folio)
 {
 	int result;
 
 	walk_begins(CALL(FOLIO_MKCLEAN, folio_mkclean, folio_number(folio), folio_found(folio)),
 		    folio);
-	result = folio_mkclean(folio);
+	result = verbatim_folio_mkclean(folio);
 	walk_ends(folio, result);
 	return result;
 }

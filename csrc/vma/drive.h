@@ -289,6 +289,8 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 	case RMAP_OP_CLEAN:
 	case RMAP_OP_EXCLUSIVE:
 	case RMAP_OP_SPLIT:
+	case RMAP_OP_UFFDWP:
+	case RMAP_OP_POISON:
 		return drive_pages(mm, op);
 	}
 #undef ARGUMENTS

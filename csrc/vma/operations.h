@@ -46,6 +46,9 @@ static uint64_t vma_told_kind(const struct vm_area_struct *vma)
 		{ VM_NORESERVE, RMAP_VMA_NORESERVE },
 		{ VM_LOCKED, RMAP_VMA_LOCKED },
 		{ VM_SHARED, RMAP_VMA_SHARED },
+#ifdef RMAP_PAGES
+		{ VM_UFFD_WP, RMAP_VMA_UFFD },
+#endif
 		/* It says how memory is locked, and comes and goes with VM_LOCKED. */
 		{ VM_LOCKONFAULT, 0 },
 		/* It comes with VM_SHARED. */

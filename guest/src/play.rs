@@ -69,7 +69,7 @@ impl<'a> Player<'a> {
                 return Ok(0);
             }
             UserAction::Grow { page, pages } => return self.grow(mm, page, pages),
-            UserAction::UffdMove { .. } | UserAction::None(_) => {
+            UserAction::UffdMove { .. } | UserAction::UffdProtect { .. } | UserAction::None(_) => {
                 return Err(Error::Host(format!("{} is no system call", kind.keyword())));
             }
         };

@@ -79,10 +79,11 @@ fn frame_fault(tables: &PageTables, frame: &Frame, entries_of: &EntriesOf) -> Op
     }
     let of_folio = tables.frames_of(frame.head);
     let pages = of_folio.len() as i64;
-    let of_folio = of_folio.iter().map(|frame| entries_of.frame(frame.frame).own);
     // A cache has a reference for each page. GUP_PIN_COUNTING_BIAS: a pin of a small folio counts as so many.
     let pin = if pages == 1 { 1024 } else { 1 };
-    let held = frame.pins.cast_signed() * pin + i64::from(frame.migrating);
+    let poisoned = of_folio.iter().filter(|frame| frame.poisoned).count() as i64;
+    let held = frame.pins.cast_signed() * pin + i64::from(frame.migrating) + poisoned;
+    let of_folio = of_folio.iter().map(|frame| entries_of.frame(frame.frame).own);
     let wanted = huge + of_folio.sum::<i64>() + pages * (i64::from(frame.file) + i64::from(frame.swapcache)) + held;
     if frame.references != wanted {
         let detail = format!("frame {number} has {} references; its entries and caches are {wanted}", frame.references);
@@ -211,6 +212,22 @@ fn entry_fault(
         let detail = format!("page {page:#x} of {mm} is anonymous, in {}", vma.vma);
         return Some(broken(Invariant::Exclusive, "anonymous page of shared memory", number, detail));
     }
+    if entry.uffd && !vma.is_write_protected() {
+        let detail =
+            format!("page {page:#x} of {mm} is write-protected by userfaultfd, and {} is not registered", vma.vma);
+        return Some(broken(Invariant::Uffd, "write-protected entry of a VMA that is not registered", None, detail));
+    }
+    if entry.uffd && entry.writable {
+        let detail = format!("page {page:#x} of {mm} is writable, and write-protected by userfaultfd");
+        return Some(broken(Invariant::Uffd, "write-protected entry that is writable", None, detail));
+    }
+    if let Target::Poison(number) = entry.target
+        && !tables.frame(number).is_some_and(|frame| frame.poisoned)
+    {
+        let detail =
+            format!("page {page:#x} of {mm} says that the memory of frame {number} has failed, and it has not");
+        return Some(broken(Invariant::Mapcount, "poison entry of a page that is sound", None, detail));
+    }
     // What a device has for itself could be written to, by one entry.
     if let Target::Device(number) = entry.target
         && !frame.is_some_and(|frame| frame.anon && exclusive)
@@ -283,7 +300,7 @@ fn mm_fault(tables: &PageTables) -> Option<Violation> {
         let (mut anon, mut file, mut swap) = (0, 0, 0);
         for entry in of_mm {
             match entry.target {
-                Target::Zero => {}
+                Target::Zero | Target::Poison(_) => {}
                 Target::Swap { .. } => swap += 1,
                 Target::Frame(number) | Target::Device(number) | Target::Migration { frame: number, .. } => {
                     match tables.frame(number).is_some_and(|frame| frame.anon) {
@@ -393,6 +410,7 @@ mod tests {
                 dirty: true,
                 accessed: true,
                 huge: false,
+                uffd: false,
             }],
             frames: vec![frame(2)],
             large: Vec::new(),
@@ -402,6 +420,10 @@ mod tests {
     }
 
     fn found(tables: &PageTables, writable: bool) -> Vec<String> {
+        found_in(tables, writable, 0)
+    }
+
+    fn found_in(tables: &PageTables, writable: bool, flags: u64) -> Vec<String> {
         let vma = |_, page| {
             (page < 0x20).then_some(Mapped {
                 vma: VmaId(0),
@@ -410,7 +432,7 @@ mod tests {
                 file: false,
                 dontcopy: false,
                 wipeonfork: false,
-                flags: 0,
+                flags: flags as u32,
                 anon_vma: Some(AnonVmaId(0)),
                 is_child: false,
             })
@@ -421,6 +443,35 @@ mod tests {
     #[test]
     fn a_sound_page_table_breaks_nothing() {
         assert_eq!(found(&one_page(), true), [""; 0]);
+    }
+
+    #[test]
+    fn write_protection_needs_a_registration_and_lets_nobody_write() {
+        let protected = |writable| {
+            let mut tables = one_page();
+            (tables.entries[0].uffd, tables.entries[0].writable) = (true, writable);
+            tables
+        };
+        let registered = crate::rmap::VmaAttributes::UFFD;
+        assert_eq!(found_in(&protected(false), true, registered), [""; 0]);
+        assert_eq!(found_in(&protected(true), true, registered), ["Uffd write-protected entry that is writable"]);
+        let elsewhere = ["Uffd write-protected entry of a VMA that is not registered"];
+        assert_eq!(found_in(&protected(false), true, 0), elsewhere);
+    }
+
+    #[test]
+    fn a_page_whose_memory_has_failed_is_kept_and_not_counted() {
+        let failed = |poisoned, references| {
+            let mut tables = one_page();
+            (tables.entries[0].target, tables.entries[0].writable) = (Target::Poison(2), false);
+            let frame = &mut tables.frames[0];
+            (frame.poisoned, frame.references, frame.mapcount) = (poisoned, references, 0);
+            (tables.mms[0].anon, tables.totals.anon_mapped) = (0, 0);
+            found(&tables, true)
+        };
+        assert_eq!(failed(true, 1), [""; 0]);
+        assert_eq!(failed(true, 0), ["Mapcount references are not those of entries"]);
+        assert_eq!(failed(false, 0), ["Mapcount poison entry of a page that is sound"]);
     }
 
     #[test]

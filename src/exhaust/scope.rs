@@ -34,7 +34,7 @@ pub struct UnknownOperation {
 
 impl OpKinds {
     /// Those that a search knows.
-    const KNOWN: [&str; 21] = [
+    const KNOWN: [&str; 23] = [
         "map",
         "fault",
         "fork",
@@ -56,6 +56,8 @@ impl OpKinds {
         "lazyfree",
         "exclusive",
         "split",
+        "uffdwp",
+        "poison",
     ];
     /// All that a search knows.
     pub const ALL: OpKinds = OpKinds::of(&OpKinds::KNOWN);
@@ -244,7 +246,7 @@ impl Scope {
             let touches = if entry.writable { &[false, true][..] } else { &[false] };
             ops.extend(touches.iter().map(|&write| OpKind::Touch { mm, page, write }));
             ops.extend([OpKind::Age { mm, page }, OpKind::SwapOut { mm, page }, OpKind::Migrate { mm, page }]);
-            ops.extend([OpKind::Exclusive { mm, page }, OpKind::Split { mm, page }]);
+            ops.extend([OpKind::Exclusive { mm, page }, OpKind::Split { mm, page }, OpKind::Poison { mm, page }]);
         }
         for (start, end) in self.ranges() {
             if self.within(start, end).all(mapped) {
@@ -271,6 +273,7 @@ impl Scope {
                 let advices = [Advice::DontFork, Advice::DoFork, Advice::WipeOnFork, Advice::KeepOnFork];
                 ops.extend(advices.map(|advice| OpKind::Advise { mm, start, end, advice }));
                 ops.extend([OpKind::Mlock { mm, start, end }, OpKind::Munlock { mm, start, end }]);
+                ops.extend([false, true].map(|off| OpKind::UffdWp { mm, start, end, off }));
             }
             // mremap takes one VMA.
             if vma_at(start).is_some_and(|vma| end <= vma.range.end) && self.kinds.has("move") {

@@ -51,6 +51,7 @@ fn reason(kind: &OpKind) -> Option<&'static str> {
     match kind.user_action() {
         UserAction::Call(_) if kind.needs_page_tables() => Some("operations on pages (page tables are not compared)"),
         UserAction::None(reason) => Some(reason),
+        UserAction::UffdProtect { .. } => Some("uffdwp (the agent has no userfaultfd)"),
         UserAction::UffdMove { .. } => Some("uffdmove (its range must be registered, which changes VMAs)"),
         UserAction::Call(_) | UserAction::Fork(_) | UserAction::Exit | UserAction::Grow { .. } => None,
     }

@@ -25,6 +25,8 @@ fn entry(mm: MmId, page: u64, bits: u64, number: u32) -> PageEntry {
     } else if is(bits, bit::RMAP_ENTRY_MIGRATION as u64) {
         let alone = bit::RMAP_ENTRY_WRITE as u64 | bit::RMAP_ENTRY_SWAP_EXCLUSIVE as u64;
         Target::Migration { frame: number, exclusive: is(bits, alone) }
+    } else if is(bits, bit::RMAP_ENTRY_POISON as u64) {
+        Target::Poison(number)
     } else {
         Target::Swap { slot: number, exclusive: is(bits, bit::RMAP_ENTRY_SWAP_EXCLUSIVE as u64) }
     };
@@ -36,6 +38,7 @@ fn entry(mm: MmId, page: u64, bits: u64, number: u32) -> PageEntry {
         dirty: is(bits, bit::RMAP_ENTRY_DIRTY as u64),
         accessed: is(bits, bit::RMAP_ENTRY_ACCESSED as u64),
         huge: is(bits, bit::RMAP_ENTRY_HUGE as u64),
+        uffd: is(bits, bit::RMAP_ENTRY_UFFD as u64),
     }
 }
 
@@ -85,6 +88,7 @@ pub(super) fn decode(mut words: &[u64], out: &mut PageTables) -> Option<()> {
                     index,
                     anon_vma: anon_vma.checked_sub(1).map(|serial| AnonVmaId(serial as u32)),
                     dirty: is(bits, bit::RMAP_FRAME_DIRTY as u64),
+                    poisoned: is(bits, bit::RMAP_FRAME_POISONED as u64),
                     content,
                     stored,
                     pins,

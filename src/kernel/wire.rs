@@ -122,12 +122,12 @@ impl Wire<u32> for WalkFlags {
 
 impl Wire<abi::rmap_folio_found> for FolioFound {
     fn to_c(self) -> abi::rmap_folio_found {
-        let FolioFound { bits, references, slot, file, index } = self;
-        abi::rmap_folio_found { bits, references, slot, file, index }
+        let FolioFound { bits, references, slot, file, index, poisoned } = self;
+        abi::rmap_folio_found { bits, references, slot, file, index, poisoned }
     }
     fn from_c(found: abi::rmap_folio_found) -> Self {
-        let abi::rmap_folio_found { bits, references, slot, file, index } = found;
-        FolioFound { bits, references, slot, file, index }
+        let abi::rmap_folio_found { bits, references, slot, file, index, poisoned } = found;
+        FolioFound { bits, references, slot, file, index, poisoned }
     }
 }
 

@@ -24,6 +24,14 @@ struct Page {
     of_device: bool,
     /// The frame of a page of a file.
     file: Option<u32>,
+    /// The frame that its entry maps, or that a device has.
+    frame: Option<u32>,
+    /// Its entry says that its memory has failed.
+    poisoned: bool,
+    /// Its memory has failed, and it could not be unmapped then.
+    failed: bool,
+    /// Userfaultfd has write-protected it.
+    uffd: bool,
     /// Its file system is not told of the first write, so that its VMA alone says whether it can be written to.
     not_told: bool,
 }
@@ -42,7 +50,7 @@ impl Contents {
                 content: tables.content(entry),
                 kept: match frame {
                     Some(frame) => frame.anon && (frame.swapbacked || frame.dirty || entry.dirty),
-                    None => entry.target != Target::Zero,
+                    None => !matches!(entry.target, Target::Zero | Target::Poison(_)),
                 },
                 zero: entry.target == Target::Zero,
                 clean: frame.is_some_and(|frame| !frame.dirty && !frame.swapcache && !entry.dirty),
@@ -50,6 +58,10 @@ impl Contents {
                 mapping: mapped.map(|_| (entry.writable, entry.dirty, tables.is_exclusive(entry))),
                 not_told: mapped.is_some_and(|frame| frame.not_told),
                 file: mapped.filter(|frame| frame.file).map(|frame| frame.frame),
+                frame: entry.target.mapped(),
+                poisoned: matches!(entry.target, Target::Poison(_)),
+                failed: frame.is_some_and(|frame| frame.poisoned),
+                uffd: entry.uffd,
             }
         };
         Contents(tables.entries.iter().map(page).collect())
@@ -74,6 +86,28 @@ fn may_change(operation: &OpKind) -> (u64, u64) {
         | OpKind::Touch { write: true, .. } => operation.pages().unwrap_or((0, 0)),
         _ => (0, 0),
     }
+}
+
+/// Whether an operation may take a page's write protection by userfaultfd away, with the page or without.
+fn may_unprotect(operation: &OpKind, page: &Page) -> bool {
+    let (start, end) = match operation {
+        OpKind::Exit { .. } => (0, u64::MAX),
+        OpKind::Unmap { .. }
+        | OpKind::Move { .. }
+        | OpKind::Resize { .. }
+        | OpKind::DontNeed { .. }
+        | OpKind::UffdWp { .. } => operation.pages().unwrap_or((0, 0)),
+        _ => (0, 0),
+    };
+    operation.process() == Some(page.mm) && (start..end).contains(&page.page)
+}
+
+/// A page that is write-protected by userfaultfd and was not, or the other way round, and nobody asked for it.
+fn protection_changed(operation: &OpKind, old: &Page, new: &Page) -> Option<&'static str> {
+    if old.uffd == new.uffd || old.poisoned || new.poisoned || may_unprotect(operation, old) {
+        return None;
+    }
+    Some(if old.uffd { "page lost its write protection" } else { "page that is write-protected by nobody" })
 }
 
 /// The frame of a page of a file that an operation writes to.
@@ -122,13 +156,24 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
     let (start, end) = may_change(operation);
     let stored_to = written_file_page(operation, after);
     let of_process = |page: &Page| operation.process() == Some(page.mm);
+    let failed = match *operation {
+        OpKind::Poison { mm, page } => before.at(mm, page).and_then(|page| page.frame),
+        _ => None,
+    };
     for old in &before.0 {
+        if let Some(new) = after.at(old.mm, old.page)
+            && let Some(what) = protection_changed(operation, old, new)
+        {
+            return found(what, old, Some(new));
+        }
         if of_process(old) && (start..end).contains(&old.page) {
             continue;
         }
         let new = after.at(old.mm, old.page);
         match new {
             None if old.kept => return found("page lost", old, None),
+            Some(new) if new.poisoned && (old.failed || old.frame.is_some() && old.frame == failed) => (),
+            Some(new) if new.poisoned && !old.poisoned => return found("page lost", old, Some(new)),
             // Whoever maps a page of a file sees what is written to it.
             Some(new) if stored_to.is_some() && new.file == stored_to => (),
             Some(new) if new.content != old.content => return found("content of a page changed", old, Some(new)),
@@ -175,6 +220,17 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
                 about: operation.keyword().to_owned(),
                 detail: format!("page {page:#x} of {mm}: {:?}", new.and_then(|new| new.mapping)),
             })
+        }
+        // Who accesses it finds out.
+        OpKind::Poison { .. } => {
+            let mapped = failed.and_then(|_| after.0.iter().find(|page| page.frame == failed));
+            mapped.and_then(|page| found("page that has failed is still mapped", page, Some(page)))
+        }
+        // All that is there can be written to again only when userfaultfd is told; or as before.
+        OpKind::UffdWp { mm, start, end, off } => {
+            let is_in = |page: &&Page| page.mm == mm && (start..end).contains(&page.page) && !page.poisoned;
+            let left = after.0.iter().filter(is_in).find(|page| page.uffd == off);
+            left.and_then(|page| found("write protection is not as asked", page, Some(page)))
         }
         // The next write to it is seen.
         OpKind::Clean { mm, page } => {
@@ -228,6 +284,7 @@ mod tests {
                 dirty: true,
                 accessed: true,
                 huge: false,
+                uffd: false,
             });
             tables.frames.push(Frame {
                 frame,
@@ -297,6 +354,47 @@ mod tests {
         for change in changes {
             assert_eq!(what(migrate, &before, &contents(&pages, change)), Some("entry of a page changed"));
         }
+    }
+
+    #[test]
+    fn write_protection_goes_with_the_page_until_it_is_taken_back() {
+        let pages = [(P0, 0x10, 7), (P0, 0x11, 8)];
+        let protected = |of: [bool; 2]| {
+            contents(&pages, move |tables| {
+                for (entry, uffd) in tables.entries.iter_mut().zip(of) {
+                    entry.uffd = uffd;
+                }
+            })
+        };
+        let uffdwp = |start, end, off| OpKind::UffdWp { mm: P0, start, end, off };
+        let (none, first, both) = (protected([false; 2]), protected([true, false]), protected([true; 2]));
+        assert_eq!(what(uffdwp(0x10, 0x12, false), &none, &both), None);
+        assert_eq!(what(uffdwp(0x10, 0x12, false), &none, &first), Some("write protection is not as asked"));
+        assert_eq!(what(uffdwp(0x10, 0x11, false), &none, &both), Some("page that is write-protected by nobody"));
+        assert_eq!(what(uffdwp(0x10, 0x11, true), &both, &first), Some("page lost its write protection"));
+        assert_eq!(what(uffdwp(0x10, 0x12, true), &both, &none), None);
+        for operation in [OpKind::SwapOut { mm: P0, page: 0x10 }, OpKind::fault(P0, 0x10)] {
+            assert_eq!(what(operation, &first, &none), Some("page lost its write protection"));
+        }
+    }
+
+    #[test]
+    fn a_page_whose_memory_fails_is_lost_to_all_that_map_it_and_no_other_is() {
+        let pages = [(P0, 0x10, 7), (P0, 0x11, 8), (P1, 0x10, 7)];
+        let poisoned = |which: &'static [usize]| {
+            contents(&pages, move |tables| {
+                tables.entries[2].target = Target::Frame(2);
+                for &nth in which {
+                    tables.entries[nth].target = Target::Poison(2);
+                }
+            })
+        };
+        let poison = OpKind::Poison { mm: P0, page: 0x10 };
+        assert_eq!(what(poison, &poisoned(&[]), &poisoned(&[0, 2])), None);
+        assert_eq!(what(poison, &poisoned(&[]), &poisoned(&[0])), Some("page that has failed is still mapped"));
+        assert_eq!(what(poison, &poisoned(&[]), &poisoned(&[0, 1, 2])), Some("page lost"));
+        assert_eq!(what(OpKind::Age { mm: P0, page: 0x11 }, &poisoned(&[]), &poisoned(&[0])), Some("page lost"));
+        assert_eq!(what(OpKind::Age { mm: P0, page: 0x11 }, &poisoned(&[0, 2]), &poisoned(&[0, 2])), None);
     }
 
     #[test]

@@ -188,6 +188,9 @@ impl KernelDriver {
     fn gave_up(&self, operation: &OpKind, mm: MmId, page: u64) -> Option<UnexpectedEffect> {
         let entry = self.tables.entry_at(mm, page)?;
         let frame = self.tables.frame_of(entry).filter(|frame| frame.pins == 0 && !frame.locked)?;
+        if self.tables.frames_of(frame.head).iter().any(|frame| frame.poisoned) {
+            return None;
+        }
         let large = self.tables.large.iter().find(|(head, _)| *head == frame.head);
         let splits = matches!(operation, OpKind::Split { .. });
         if !splits && large.is_some_and(|(_, counts)| counts.partially_mapped) {
@@ -279,7 +282,8 @@ impl KernelDriver {
             OpKind::Protect { mm, start, end, .. }
             | OpKind::Advise { mm, start, end, .. }
             | OpKind::Mlock { mm, start, end }
-            | OpKind::Munlock { mm, start, end } => (mm, Some(start), start, end),
+            | OpKind::Munlock { mm, start, end }
+            | OpKind::UffdWp { mm, start, end, .. } => (mm, Some(start), start, end),
             OpKind::Move { mm, start, end, to, .. } => (mm, Some(start), to, to.checked_add(end - start)?),
             _ => return None,
         };

@@ -55,6 +55,10 @@ pub(super) fn unmerged(operation: &OpKind, before: &[Mapped], after: &[Mapped], 
             if was.faulted() && !arrived.faulted() {
                 return None;
             }
+            // The copy of memory that is registered with userfaultfd is not, but that is decided later.
+            if was.is_write_protected() {
+                return None;
+            }
             Some(NewRange { start, end, merges_up_to: end })
         }
         _ => None,

@@ -10,6 +10,7 @@
 //! | `mlockall`, `munlockall` | `mlockall(MCL_CURRENT \| MCL_ONFAULT)`, `munlockall()` |
 //! | `grow` | the kernel reads at the page that the VMA is to grow to |
 //! | `uffdmove` | `UFFDIO_MOVE` |
+//! | `uffdwp` | `UFFDIO_REGISTER` and `UFFDIO_WRITEPROTECT`; `off`: `UFFDIO_UNREGISTER` |
 //! | `walk` | a comment: it changes nothing, and no system call is just that |
 //! | `pin`, `unpin` | none: the trace is refused. The kernel holds such references on its own account, and they decide how long an anon_vma lives |
 //! | `brk` | none: the trace is refused. A process has one heap, and cannot choose its address |
@@ -28,6 +29,7 @@ use crate::trace::{Argument, OpKind, UserAction};
 
 const PROGRAM: &str = include_str!("program.c");
 const UFFD: &str = include_str!("uffd.c");
+const WRITE_PROTECT: &str = include_str!("write_protect.c");
 
 /// Lowest page that a user may map: `mmap_min_addr` is 64 KiB in most kernels.
 const LOWEST: u64 = 0x10;
@@ -69,7 +71,11 @@ pub fn program(played: &Played) -> Result<String, NoSystemCall> {
         }
     }
     let base = if lowest < LOWEST { LOWEST } else { 0 };
-    let moves = played.ops.iter().any(|played| matches!(played.op.kind, OpKind::UffdMove { .. }));
+    let has = |is: fn(&OpKind) -> bool| played.ops.iter().any(|played| is(&played.op.kind));
+    let moves = has(|kind| matches!(kind, OpKind::UffdMove { .. }));
+    let protects = has(|kind| matches!(kind, OpKind::UffdWp { .. }));
+    let functions = [(moves, UFFD), (protects, WRITE_PROTECT)].into_iter().filter(|(needed, _)| *needed);
+    let functions: String = functions.map(|(_, text)| text).collect();
     let constants = format!(
         "/* The trace's page 0, and the end of its pages. */\n#define BASE {base:#x}\n#define END {end:#x}\n#define PROCESSES \
          {processes}\n#define FILES {files}\n"
@@ -83,9 +89,9 @@ pub fn program(played: &Played) -> Result<String, NoSystemCall> {
         PROGRAM,
         &[
             ("ABOUT", &about(played)),
-            ("INCLUDES", if moves { "#include <linux/userfaultfd.h>\n" } else { "" }),
+            ("INCLUDES", if moves || protects { "#include <linux/userfaultfd.h>\n" } else { "" }),
             ("CONSTANTS", &constants),
-            ("UFFD", if moves { UFFD } else { "" }),
+            ("UFFD", &functions),
             ("TABLE", &table),
             ("CASES", &cases),
         ],
@@ -224,6 +230,9 @@ fn call(kind: &OpKind, played: &PlayedOp) -> Result<String, &'static str> {
         UserAction::UffdMove { from, to } => {
             let (start, end) = played.vma.map_or((to, to + 1), |vma| (vma.start, vma.end));
             format!("move_page(at({start:#x}), len({:#x}), at({from:#x}), at({to:#x}))", end - start)
+        }
+        UserAction::UffdProtect { start, end, off } => {
+            format!("write_protect(at({start:#x}), len({:#x}), {})", end - start, i32::from(off))
         }
         UserAction::None(reason) => return Err(reason),
     })

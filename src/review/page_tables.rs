@@ -9,11 +9,13 @@ pub(super) fn compare(base: &PageTables, changed: &PageTables) -> Option<Semanti
     let (mut frames, mut slots) = (Pairs::default(), Pairs::default());
     let mut entries = base.entries.iter().zip(&changed.entries);
     let mut same = |a: &PageEntry, b: &PageEntry| {
-        let places = (a.mm, a.page, a.writable, a.dirty, a.accessed) == (b.mm, b.page, b.writable, b.dirty, b.accessed);
-        places
+        let said = |entry: &PageEntry| (entry.mm, entry.page, entry.writable, entry.dirty, entry.accessed, entry.uffd);
+        said(a) == said(b)
             && match (a.target, b.target) {
                 (Target::Zero, Target::Zero) => true,
-                (Target::Frame(a), Target::Frame(b)) | (Target::Device(a), Target::Device(b)) => frames.agree(a, b),
+                (Target::Frame(a), Target::Frame(b))
+                | (Target::Device(a), Target::Device(b))
+                | (Target::Poison(a), Target::Poison(b)) => frames.agree(a, b),
                 (
                     Target::Migration { frame: a, exclusive: alone },
                     Target::Migration { frame: b, exclusive: also_alone },
@@ -71,10 +73,12 @@ pub(super) fn compare(base: &PageTables, changed: &PageTables) -> Option<Semanti
     })
 }
 
-fn frame_words(frame: &Frame) -> ([bool; 10], [i64; 2], [u64; 3]) {
-    let Frame { anon, exclusive, swapbacked, locked, file, swapcache, dirty, migrating, migrated, .. } = *frame;
+fn frame_words(frame: &Frame) -> ([bool; 11], [i64; 2], [u64; 3]) {
+    let Frame { anon, exclusive, swapbacked, locked, file, swapcache, dirty, migrating, migrated, poisoned, .. } =
+        *frame;
+    let has_anon_vma = frame.anon_vma.is_some();
     let bits =
-        [anon, exclusive, swapbacked, locked, file, swapcache, dirty, migrating, migrated, frame.anon_vma.is_some()];
+        [anon, exclusive, swapbacked, locked, file, swapcache, dirty, migrating, migrated, poisoned, has_anon_vma];
     (bits, [frame.references, frame.mapcount], [frame.content, frame.stored, frame.pins])
 }
 
@@ -89,6 +93,7 @@ fn frame_text(frame: &Frame) -> String {
         (frame.locked, "locked"),
         (frame.migrating, "migrating"),
         (frame.migrated, "migrated"),
+        (frame.poisoned, "poisoned"),
         (frame.anon_vma.is_some(), "of an anon_vma"),
     ];
     let Frame { references, mapcount, pins, content, .. } = frame;
@@ -99,8 +104,13 @@ fn frame_text(frame: &Frame) -> String {
 }
 
 fn entry_text(entry: &PageEntry) -> String {
-    let words =
-        [(entry.writable, "writable"), (entry.dirty, "dirty"), (entry.accessed, "accessed"), (entry.huge, "huge")];
+    let words = [
+        (entry.writable, "writable"),
+        (entry.dirty, "dirty"),
+        (entry.accessed, "accessed"),
+        (entry.huge, "huge"),
+        (entry.uffd, "uffd"),
+    ];
     format!("{:#x} of {}: {:?} {}", entry.page, entry.mm, entry.target, that_hold(&words, " ")).trim_end().to_owned()
 }
 
@@ -125,6 +135,7 @@ mod tests {
             dirty: page == 0,
             accessed: page == 0,
             huge: false,
+            uffd: false,
         };
         let frame = |frame| Frame { frame, head: first, anon: true, references: 1, ..Frame::default() };
         let counts = LargeCounts {

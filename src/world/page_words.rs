@@ -42,8 +42,9 @@ pub(super) fn entry_bits(entry: &PageEntry) -> u64 {
         Target::Swap { exclusive, .. } => (2, exclusive),
         Target::Migration { exclusive, .. } => (3, exclusive),
         Target::Device(_) => (4, false),
+        Target::Poison(_) => (5, false),
     };
-    let bits = [exclusive, entry.writable, entry.dirty, entry.accessed, entry.huge];
+    let bits = [exclusive, entry.writable, entry.dirty, entry.accessed, entry.huge, entry.uffd];
     bits.into_iter().fold(kind, |bits, bit| bits << 1 | u64::from(bit))
 }
 
@@ -55,9 +56,10 @@ impl PageNames {
             let named = match entry.target {
                 Target::Zero => 0,
                 Target::Swap { slot, .. } => self.slots.name(slot),
-                Target::Frame(frame) | Target::Device(frame) | Target::Migration { frame, .. } => {
-                    self.frames.name(frame)
-                }
+                Target::Frame(frame)
+                | Target::Device(frame)
+                | Target::Migration { frame, .. }
+                | Target::Poison(frame) => self.frames.name(frame),
             };
             words.extend([entry.page, entry_bits(entry), named]);
         }
@@ -124,6 +126,7 @@ fn frame_bits(frame: &Frame) -> u64 {
         frame.dirty,
         frame.migrating,
         frame.migrated,
+        frame.poisoned,
         frame.content == frame.stored,
     ];
     bits.into_iter().fold(1, |bits, bit| bits << 1 | u64::from(bit))

@@ -34,7 +34,7 @@ fn new() -> tempfile::TempDir {
     edit(dir.path(), "mm/rmap.c", UNMAP, UNMAP_DROPS_HUGE);
     let rmap = dir.path().join("mm/rmap.c");
     let text = std::fs::read_to_string(&rmap).unwrap();
-    std::fs::write(&rmap, text + SPLITS_LATE).unwrap();
+    std::fs::write(&rmap, text + SPLITS_LATE + BATCHES).unwrap();
     dir
 }
 
@@ -43,6 +43,14 @@ const SPLITS_LATE: &str = "
 static bool try_to_migrate_one(struct folio *folio)
 {
 	return split_huge_pmd_locked(folio);
+}
+";
+
+/// Entries in a row, whatever their VMA is registered for.
+const BATCHES: &str = "
+static unsigned int folio_unmap_pte_batch(struct folio *folio)
+{
+	return folio_pte_batch(folio);
 }
 ";
 
@@ -211,6 +219,7 @@ fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
         ("walk_passes_huge", &[("mm/page_vma_mapped.c", "return not_found(walk)".into(), "goto restart".into())]),
         ("unmap_drops_huge", &[(rmap, get.into(), format!("{DROPS_HUGE}\n{get}"))]),
         ("migrate_splits_late", &[(rmap, get.into(), format!("{SPLITS_LATE}\n{get}"))]),
+        ("batches_protected", &[(rmap, get.into(), format!("{BATCHES}\n{get}"))]),
         ("munmap_splits_first_below", &[("mm/mmap.c", "vma->start, 0".into(), "vma->start, 1".into())]),
         ("munmap_splits_last_above", &[("mm/mmap.c", "vma->end, 1".into(), "vma->end, 0".into())]),
     ];
@@ -236,6 +245,12 @@ fn each_behaviour_missing_from_a_new_tree_clears_its_field_alone() {
         ("walk_passes_huge", "mm/page_vma_mapped.c", "goto restart", "return not_found(walk)"),
         ("unmap_drops_huge", "mm/rmap.c", "\tunmap_huge_pmd_locked(folio);\n", ""),
         ("migrate_splits_late", "mm/rmap.c", "split_huge_pmd_locked(folio)", "split_huge_pmd_address(folio)"),
+        (
+            "batches_protected",
+            "mm/rmap.c",
+            "\treturn folio_pte_batch(folio);",
+            "\treturn userfaultfd_wp(folio) ? 1 : folio_pte_batch(folio);",
+        ),
     ];
     for (field, file, from, to) in cases {
         let dir = new();

@@ -20,6 +20,8 @@ use rmap_seam::{
 const ZERO_FRAME: u32 = 1;
 /// Entries of a page table.
 const ENTRIES: u64 = 512;
+/// What the entry of a migration keeps of the mapping.
+const KEPT: u32 = Entry::WRITE | Entry::DIRTY | Entry::ACCESSED | Entry::UFFD;
 
 /// The page tables of every process.
 #[derive(Default)]
@@ -88,6 +90,8 @@ struct Visit {
     locked: bool,
     /// What is written there is seen by whoever maps the file.
     shared: bool,
+    /// Userfaultfd may have write-protected pages of it.
+    uffd: bool,
 }
 
 /// A folio that is walked.
@@ -210,6 +214,7 @@ impl Port {
             vma_end: range.end,
             locked: object.attributes.flags & VmaAttributes::LOCKED != 0,
             shared: object.attributes.flags & VmaAttributes::SHARED != 0,
+            uffd: object.attributes.flags & VmaAttributes::UFFD != 0,
         })
     }
 
@@ -324,7 +329,7 @@ impl Port {
     /// How many entries from one on map pages of the folio in a row and are alike in these bits. Mirrors
     /// `folio_pte_batch_flags()` (mm/util.c, mm/internal.h).
     fn batch(&self, visit: &Visit, page: u64, first: Entry, alike: u32) -> u64 {
-        let alike = alike | Entry::PRESENT | Entry::NO_ACCESS;
+        let alike = alike | Entry::PRESENT | Entry::NO_ACCESS | Entry::UFFD;
         let left = visit.pages - u64::from(visit.page_of(first));
         let most = left.min(visit.batch_end(page) - page);
         let follows = |nth: &u64| {
@@ -430,7 +435,7 @@ impl Port {
         if frozen && exclusive && self.folio_try_share_anon_rmap(huge, found.has(FolioFound::PINNED))? != 0 {
             frozen = false;
         }
-        let kept = entry.bits & (Entry::WRITE | Entry::DIRTY | Entry::ACCESSED);
+        let kept = entry.bits & KEPT;
         let bits = if frozen {
             let alone = if exclusive && !entry.has(Entry::WRITE) { Entry::EXCLUSIVE } else { 0 };
             Entry::MIGRATION | kept | alone
@@ -481,7 +486,9 @@ impl Port {
             let of_file = found.file != 0;
             let lazily_freed = !of_file && !found.has(FolioFound::SWAPBACKED);
             let of_device = entry.has(Entry::DEVICE);
-            let count = match batches && !of_device && (lazily_freed || of_file) {
+            let poisoned = flags.has(WalkFlags::HWPOISON) && found.poisoned == visit.page_of(entry) + 1;
+            let alone = of_device || flags.has(WalkFlags::HWPOISON) || visit.uffd && !self.revision.batches_protected;
+            let count = match batches && !alone && (lazily_freed || of_file) {
                 true => self.batch(visit, page, entry, Entry::WRITE),
                 false => 1,
             };
@@ -491,6 +498,12 @@ impl Port {
                 found.bits |= FolioFound::DIRTY;
             }
             let unmapped = Pages::of(folio, visit.page_of(entry), count as u32);
+            if poisoned {
+                self.poison(mm, page, unmapped, of_file);
+                self.folio_remove_rmap(unmapped, vma)?;
+                found.references = found.references.wrapping_sub(1);
+                continue;
+            }
             if !of_file && found.has(FolioFound::SWAPBACKED) != found.has(FolioFound::SWAPCACHE) {
                 self.observed
                     .warn_on(true, "WARN_ON_ONCE(folio_test_swapbacked(folio) != folio_test_swapcache(folio))");
@@ -502,7 +515,7 @@ impl Port {
             } else if lazily_freed {
                 self.discard(mm, unmapped, found)?
             } else {
-                self.swap_out(mm, page, unmapped, found)?
+                self.swap_out(mm, page, unmapped, entry, found)?
             };
             if !taken {
                 self.set_entries(mm, page, entry, count);
@@ -534,9 +547,16 @@ impl Port {
         Ok(true)
     }
 
+    /// The entry says that the memory of its page has failed.
+    fn poison(&mut self, mm: MmId, page: u64, of: Pages, of_file: bool) {
+        let counter = if of_file { MmCounter::FilePages } else { MmCounter::AnonPages };
+        self.count_in_mm(mm, counter, -1);
+        self.write_entry(mm, page, Entry { bits: Entry::POISON, number: of.folio.0.wrapping_add(of.first) });
+    }
+
     /// The entry becomes that of a slot, unless the page is pinned. Mirrors `ttu_anon_swapbacked_folio()` (mm/rmap.c; in
     /// `try_to_unmap_one()` until 7.2).
-    fn swap_out(&mut self, mm: MmId, page: u64, pages: Pages, found: &FolioFound) -> Result<bool, Stop> {
+    fn swap_out(&mut self, mm: MmId, page: u64, pages: Pages, was: Entry, found: &FolioFound) -> Result<bool, Stop> {
         let slot = found.slot.wrapping_add(pages.first);
         let exclusive = self.is_exclusive(pages.folio, pages.first)?;
         self.observed.record(EventKind::Slot, 0, 0, slot, 0);
@@ -546,7 +566,7 @@ impl Port {
         }
         self.count_in_mm(mm, MmCounter::AnonPages, -1);
         self.count_in_mm(mm, MmCounter::SwapEntries, 1);
-        let bits = Entry::SWAP | if exclusive { Entry::EXCLUSIVE } else { 0 };
+        let bits = Entry::SWAP | was.bits & Entry::UFFD | if exclusive { Entry::EXCLUSIVE } else { 0 };
         self.write_entry(mm, page, Entry { bits, number: slot });
         Ok(true)
     }
@@ -589,14 +609,17 @@ impl Port {
                 writable && !exclusive && found.file == 0,
                 "VM_WARN_ON_FOLIO(writable && folio_test_anon(folio) && !anon_exclusive, folio)",
             );
-            if exclusive && self.folio_try_share_anon_rmap(pages, found.has(FolioFound::PINNED))? != 0 {
+            if found.poisoned == pages.first + 1 {
+                self.poison(mm, page, pages, found.file != 0);
+            } else if exclusive && self.folio_try_share_anon_rmap(pages, found.has(FolioFound::PINNED))? != 0 {
                 self.write_entry(mm, page, entry);
                 goes_on = false;
                 break;
+            } else {
+                let alone = if exclusive && !writable { Entry::EXCLUSIVE } else { 0 };
+                let bits = Entry::MIGRATION | entry.bits & KEPT | alone;
+                self.write_entry(mm, page, Entry { bits, number: entry.number });
             }
-            let kept = entry.bits & (Entry::WRITE | Entry::DIRTY | Entry::ACCESSED);
-            let alone = if exclusive && !writable { Entry::EXCLUSIVE } else { 0 };
-            self.write_entry(mm, page, Entry { bits: Entry::MIGRATION | kept | alone, number: entry.number });
             self.folio_remove_rmap(pages, vma)?;
             found.references = found.references.wrapping_sub(1);
         }
@@ -633,9 +656,8 @@ impl Port {
         if entry.has(Entry::DIRTY) {
             found.bits |= FolioFound::DIRTY;
         }
-        let kept = entry.bits & (Entry::WRITE | Entry::DIRTY | Entry::ACCESSED);
         let alone = if exclusive && !entry.has(Entry::WRITE) { Entry::EXCLUSIVE } else { 0 };
-        let bits = Entry::HUGE | Entry::MIGRATION | kept | alone;
+        let bits = Entry::HUGE | Entry::MIGRATION | entry.bits & KEPT | alone;
         self.write_entry(mm, first, Entry { bits, number: entry.number });
         self.folio_remove_rmap(huge, visit.vma)?;
         found.references = found.references.wrapping_sub(1);
@@ -672,13 +694,13 @@ impl Port {
             let first = visit.page_of(entry);
             // try_to_map_unused_to_zeropage()
             if flags.has(WalkFlags::USE_SHARED_ZEROPAGE) && found.has(FolioFound::UNUSED) && !visit.locked {
-                let bits = self.protection(visit.vma)? | Entry::ACCESSED | Entry::ZERO;
+                let bits = self.protection(visit.vma)? | Entry::ACCESSED | Entry::ZERO | entry.bits & Entry::UFFD;
                 self.write_entry(visit.mm, page, Entry { bits, number: ZERO_FRAME });
                 self.count_in_mm(visit.mm, MmCounter::AnonPages, -1);
                 continue;
             }
             found.references = found.references.wrapping_add(1);
-            let mut kept = Entry::WRITE | Entry::ACCESSED;
+            let mut kept = Entry::WRITE | Entry::ACCESSED | Entry::UFFD;
             if found.has(FolioFound::DIRTY) {
                 kept |= Entry::DIRTY;
             }

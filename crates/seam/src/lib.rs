@@ -128,6 +128,8 @@ impl VmaAttributes {
     pub const LOCKED: u64 = abi::RMAP_VMA_LOCKED;
     /// `VM_SHARED`
     pub const SHARED: u64 = abi::RMAP_VMA_SHARED;
+    /// `VM_UFFD_WP`
+    pub const UFFD: u64 = abi::RMAP_VMA_UFFD;
 
     /// The flags that `anon_vma_compatible()` ignores.
     pub const IGNORED: u64 = Self::READ | Self::WRITE | Self::EXEC | Self::SOFTDIRTY;

@@ -43,17 +43,23 @@ impl Entry {
     pub const ZERO: u32 = abi::RMAP_ENTRY_ZERO as u32;
     /// It is of the level above the lowest, and stands for all pages of a page table. Alone: it is gone.
     pub const HUGE: u32 = abi::RMAP_ENTRY_HUGE as u32;
+    /// `pte_uffd()` (`pte_uffd_wp()` until 7.2): userfaultfd has write-protected it.
+    pub const UFFD: u32 = abi::RMAP_ENTRY_UFFD as u32;
+    /// `is_hwpoison_entry()`: the memory of its page has failed.
+    pub const POISON: u32 = abi::RMAP_ENTRY_POISON as u32;
 
-    const NAMES: [(u32, &str); 9] = [
+    const NAMES: [(u32, &str); 11] = [
         (Self::HUGE, " huge"),
         (Self::MIGRATION, " migration"),
         (Self::DEVICE, " device"),
+        (Self::POISON, " poison"),
         (Self::ZERO, " zero"),
         (Self::WRITE, " write"),
         (Self::DIRTY, " dirty"),
         (Self::ACCESSED, " accessed"),
         (Self::EXCLUSIVE, " exclusive"),
         (Self::NO_ACCESS, " none"),
+        (Self::UFFD, " uffd"),
     ];
 
     /// Whether it has all of these bits.
@@ -66,7 +72,7 @@ impl Entry {
         let what = match self.bits {
             0 | Self::HUGE => "none",
             _ if self.has(Self::SWAP) => "swap",
-            _ if self.bits & (Self::MIGRATION | Self::DEVICE) != 0 => "",
+            _ if self.bits & (Self::MIGRATION | Self::DEVICE | Self::POISON) != 0 => "",
             _ => "present",
         };
         format!("{what}{}", self.names()).trim_start().to_owned()
@@ -97,6 +103,8 @@ impl WalkFlags {
     pub const SPLIT_HUGE_PMD: u32 = abi::RMAP_TTU_SPLIT_HUGE_PMD as u32;
     /// `TTU_IGNORE_MLOCK`
     pub const IGNORE_MLOCK: u32 = abi::RMAP_TTU_IGNORE_MLOCK as u32;
+    /// `TTU_HWPOISON`
+    pub const HWPOISON: u32 = abi::RMAP_TTU_HWPOISON as u32;
     /// `TTU_BATCH_FLUSH`
     pub const BATCH_FLUSH: u32 = abi::RMAP_TTU_BATCH_FLUSH as u32;
     /// `TTU_RMAP_LOCKED`
@@ -109,7 +117,7 @@ impl WalkFlags {
         (Self::SPLIT_HUGE_PMD, "TTU_SPLIT_HUGE_PMD"),
         (Self::IGNORE_MLOCK, "TTU_IGNORE_MLOCK"),
         (abi::RMAP_TTU_SYNC as u32, "TTU_SYNC"),
-        (abi::RMAP_TTU_HWPOISON as u32, "TTU_HWPOISON"),
+        (Self::HWPOISON, "TTU_HWPOISON"),
         (Self::BATCH_FLUSH, "TTU_BATCH_FLUSH"),
         (Self::RMAP_LOCKED, "TTU_RMAP_LOCKED"),
         (Self::USE_SHARED_ZEROPAGE, "TTU_USE_SHARED_ZEROPAGE"),
@@ -145,6 +153,8 @@ pub struct FolioFound {
     pub file: u32,
     /// Its page offset in the file; 0 of no file.
     pub index: u64,
+    /// Its first page for which `PageHWPoison()` holds, from 1; 0: there is none.
+    pub poisoned: u32,
 }
 
 impl FolioFound {
@@ -183,6 +193,9 @@ impl fmt::Display for FolioFound {
         names.iter().filter(|(bit, _)| self.has(*bit)).try_for_each(|(_, name)| f.write_str(name))?;
         if self.slot != 0 {
             write!(f, " slot {}", self.slot)?;
+        }
+        if self.poisoned != 0 {
+            write!(f, " poisoned {}", self.poisoned - 1)?;
         }
         if self.file != 0 { write!(f, " file {} page {:#x}", self.file - 1, self.index) } else { Ok(()) }
     }

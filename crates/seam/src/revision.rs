@@ -82,6 +82,8 @@ revision! {
         /// `try_to_migrate()` that is to split huge pages does so where it comes to one (after 6.12). Before, it splits first, and
         /// then looks what maps the folio.
         migrate_splits_late,
+        /// `try_to_unmap()` treats entries in a row together also in a VMA that userfaultfd write-protects (7.3).
+        batches_protected,
         /// munmap splits the first VMA with the new VMA below the split: from 6.6 on.
         munmap_splits_first_below,
         /// munmap splits the last VMA with the new VMA above the split: from 6.3 on.
@@ -123,6 +125,7 @@ impl Revision {
         walk_passes_huge: false,
         unmap_drops_huge: false,
         migrate_splits_late: false,
+        batches_protected: false,
         munmap_splits_first_below: false,
         munmap_splits_last_above: false,
     };
@@ -155,6 +158,7 @@ impl Revision {
         indexed_by_anon_pgoff: true,
         walk_passes_huge: true,
         unmap_drops_huge: false,
+        batches_protected: true,
         ..Revision::V7_2
     };
 

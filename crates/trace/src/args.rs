@@ -107,6 +107,8 @@ pub(super) enum Arg {
     Order,
     /// Whether a page that is used is written to.
     Touch,
+    /// Whether something ends.
+    Off,
     /// What a range may be used for from now on.
     Access,
     /// What is said of a range.
@@ -149,6 +151,7 @@ impl Arg {
             Arg::Read => Form::Optional(&["read"]),
             Arg::Order => Form::Order,
             Arg::Touch => Form::Optional(&["write"]),
+            Arg::Off => Form::Optional(&["off"]),
             Arg::Access => Form::Word(&["r", "rw"]),
             Arg::Advice => Form::Word(ADVICE),
             Arg::DontUnmap => Form::Optional(&["dontunmap"]),

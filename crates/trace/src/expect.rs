@@ -74,13 +74,14 @@ impl fmt::Display for ExpectedVma {
 }
 
 /// What may be said of a VMA: a bit each, of those in [`VmaAttributes`] or of the two below.
-const WORDS: [(&str, u64); 10] = [
+const WORDS: [(&str, u64); 11] = [
     ("rw", VmaAttributes::WRITE),
     ("grows", VmaAttributes::GROWSDOWN),
     ("noreserve", VmaAttributes::NORESERVE),
     ("accounted", VmaAttributes::ACCOUNT),
     ("locked", VmaAttributes::LOCKED),
     ("shared", VmaAttributes::SHARED),
+    ("uffd", VmaAttributes::UFFD),
     ("dontfork", VmaAttributes::DONTCOPY),
     ("wipeonfork", VmaAttributes::WIPEONFORK),
     ("file", Properties::FILE),

@@ -17,6 +17,8 @@ pub struct MemoryKind {
     pub locked: bool,
     /// `VM_SHARED`
     pub shared: bool,
+    /// `VM_UFFD_WP`
+    pub uffd: bool,
 }
 
 /// What an operation that succeeds does to the memory of its process. Ranges are a first page and one past the last.

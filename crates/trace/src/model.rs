@@ -289,7 +289,14 @@ impl TraceModel {
                 Arg::Order => (),
                 Arg::Pin => args.number = draw_one(self.pins.into(), u64::from(fields.number))? as u8,
                 Arg::Migration => args.number = draw_one(self.migrations.into(), u64::from(fields.number))? as u8,
-                Arg::Sort | Arg::Read | Arg::Touch | Arg::Access | Arg::Advice | Arg::DontUnmap | Arg::Mode => {
+                Arg::Sort
+                | Arg::Read
+                | Arg::Touch
+                | Arg::Off
+                | Arg::Access
+                | Arg::Advice
+                | Arg::DontUnmap
+                | Arg::Mode => {
                     let word = match arg.form() {
                         // From above, so that a record of `grows` keeps its meaning.
                         Form::Optional(_) if arg == Arg::Sort => self.sort(&fields),
@@ -374,7 +381,14 @@ impl TraceModel {
                 }
                 Arg::Pin => fields.number = undraw_one(self.pins.into(), u64::from(args.number))? as u8,
                 Arg::Migration => fields.number = undraw_one(self.migrations.into(), u64::from(args.number))? as u8,
-                Arg::Sort | Arg::Read | Arg::Touch | Arg::Access | Arg::Advice | Arg::DontUnmap | Arg::Mode => {
+                Arg::Sort
+                | Arg::Read
+                | Arg::Touch
+                | Arg::Off
+                | Arg::Access
+                | Arg::Advice
+                | Arg::DontUnmap
+                | Arg::Mode => {
                     fields.word = match arg.form() {
                         Form::Optional(_) if arg == Arg::Sort => [0, 3, 2, 1][usize::from(args.word & 3)],
                         Form::Optional(words) if args.word != 0 => args.word + 3 - words.len() as u8,

@@ -276,6 +276,25 @@ macro_rules! for_each_operation {
                 /// Which page.
                 page: u64,
             },
+            /// `uffdwp p A..B [off]`: the process's userfaultfd is registered for the memory, and write-protects the pages that
+            /// are there (`UFFDIO_REGISTER`, `UFFDIO_WRITEPROTECT`); or it is registered no longer (`UFFDIO_UNREGISTER`).
+            UffdWp RMAP_OP_UFFDWP uffdwp {
+                /// Whose.
+                mm: MmId;
+                /// First page.
+                start: u64,
+                /// One past the last.
+                end: u64,
+                /// Whether it ends.
+                off: bool,
+            },
+            /// `poison p A`: the memory of the page at A fails: `try_to_unmap()` with `TTU_HWPOISON`.
+            Poison RMAP_OP_POISON poison {
+                /// Whose.
+                mm: MmId;
+                /// Which page.
+                page: u64,
+            },
             /// `lazyfree p A..B`: `MADV_FREE`
             LazyFree RMAP_OP_LAZYFREE lazyfree {
                 /// Whose.

@@ -25,6 +25,8 @@ pub enum Target {
         /// `is_writable_migration_entry()` or `is_readable_exclusive_migration_entry()`
         exclusive: bool,
     },
+    /// A frame whose memory has failed: whoever accesses it is killed.
+    Poison(u32),
 }
 
 impl Target {
@@ -40,7 +42,7 @@ impl Target {
     pub fn frame(self) -> Option<u32> {
         match self {
             Target::Frame(frame) | Target::Device(frame) | Target::Migration { frame, .. } => Some(frame),
-            Target::Zero | Target::Swap { .. } => None,
+            Target::Zero | Target::Swap { .. } | Target::Poison(_) => None,
         }
     }
 }
@@ -62,6 +64,8 @@ pub struct PageEntry {
     pub accessed: bool,
     /// Its page is one of those that an entry of the level above maps together: all of the folio, by one mapping.
     pub huge: bool,
+    /// `pte_uffd()`: userfaultfd has write-protected it.
+    pub uffd: bool,
 }
 
 /// The counters of an mm.
@@ -126,6 +130,8 @@ pub struct Frame {
     pub migrating: bool,
     /// Such a migration has ended: part of the folio may have been unmapped meanwhile.
     pub migrated: bool,
+    /// Its memory has failed, and whoever told the kernel so keeps a reference.
+    pub poisoned: bool,
 }
 
 /// A slot of the swap device that is in use.
@@ -234,7 +240,7 @@ impl PageTables {
     /// The frame whose page an entry stands for: that it maps, or that is being migrated, or in the swap cache.
     pub fn frame_of(&self, entry: &PageEntry) -> Option<&Frame> {
         match entry.target {
-            Target::Zero => None,
+            Target::Zero | Target::Poison(_) => None,
             Target::Frame(frame) | Target::Device(frame) | Target::Migration { frame, .. } => self.frame(frame),
             Target::Swap { slot, .. } => self.frame(self.slot(slot)?.cached?),
         }

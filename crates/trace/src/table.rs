@@ -132,9 +132,11 @@ const MIGRATE_END: usize = 26;
 const CLEAN: usize = 27;
 const EXCLUSIVE: usize = 28;
 const SPLIT: usize = 29;
+const UFFDWP: usize = 30;
+const POISON: usize = 31;
 
 /// How many operations there are.
-pub const OPERATION_COUNT: usize = 30;
+pub const OPERATION_COUNT: usize = 32;
 
 /// Every operation. The index of a row is its number in an exact record, so rows may be appended and never reordered.
 pub static OPERATIONS: [Operation; OPERATION_COUNT] = TABLE;
@@ -528,6 +530,28 @@ pub(super) const TABLE: [Operation; OPERATION_COUNT] = [
         means: |_| Meaning::Other,
         effect: |_, _, _| (),
     },
+    operation! {
+        "uffdwp", "userfaultfd write-protects the pages of A..B; off: it is registered for them no longer",
+        args: [Process, WholeRange, Off],
+        small: false,
+        weights: [0, 0, 2],
+        instead: MAP,
+        build: |x| OpKind::UffdWp { mm: MmId(x.p), start: x.a, end: x.b, off: x.word != 0 },
+        user: |x| UserAction::UffdProtect { start: x.a, end: x.b, off: x.word != 0 },
+        means: |x| Meaning::Change(x.a, x.b, if x.word != 0 { |how| how.uffd = false } else { |how| how.uffd = true }),
+        effect: |_, _, _| (),
+    },
+    operation! {
+        "poison", "the memory of the page at A fails",
+        args: [Process, PresentPage],
+        small: false,
+        weights: [0, 0, 1],
+        instead: FAULT,
+        build: |x| OpKind::Poison { mm: MmId(x.p), page: x.a },
+        user: |_| UserAction::None("poison (it kills the process)"),
+        means: |_| Meaning::Other,
+        effect: |_, _, _| (),
+    },
 ];
 
 /// The modes of a walk: none of [`MODES`], then each.
@@ -619,6 +643,8 @@ impl OpKind {
             OpKind::Clean { mm, page: a } => (CLEAN, page(mm, a)),
             OpKind::Exclusive { mm, page: a } => (EXCLUSIVE, page(mm, a)),
             OpKind::Split { mm, page: a } => (SPLIT, page(mm, a)),
+            OpKind::UffdWp { mm, start, end, off } => (UFFDWP, Args { word: off.into(), ..range(mm, start, end) }),
+            OpKind::Poison { mm, page: a } => (POISON, page(mm, a)),
             OpKind::MigrateEnd { migration } => (MIGRATE_END, Args { number: migration, ..Args::default() }),
         }
     }

@@ -24,6 +24,15 @@ pub enum UserAction {
         /// To which page.
         to: u64,
     },
+    /// By `UFFDIO_REGISTER` and `UFFDIO_WRITEPROTECT`, or by `UFFDIO_UNREGISTER`.
+    UffdProtect {
+        /// First page.
+        start: u64,
+        /// One past the last.
+        end: u64,
+        /// Whether it ends.
+        off: bool,
+    },
     /// User space cannot do it. The text says why.
     None(&'static str),
 }

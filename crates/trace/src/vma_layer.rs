@@ -127,6 +127,11 @@ impl Mapped {
         u64::from(self.flags) & rmap_seam::VmaAttributes::SHARED != 0
     }
 
+    /// `VM_UFFD_WP`
+    pub fn is_write_protected(&self) -> bool {
+        u64::from(self.flags) & rmap_seam::VmaAttributes::UFFD != 0
+    }
+
     /// Whether it has an anon_vma.
     pub fn faulted(&self) -> bool {
         self.anon_vma.is_some()

@@ -67,6 +67,7 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
         walk_passes_huge: walk_passes_huge(tree).unwrap_or(false),
         unmap_drops_huge: unmap_drops_huge(&rmap),
         migrate_splits_late: migrate_splits_late(&rmap),
+        batches_protected: batches_protected(&rmap),
         munmap_splits_first_below,
         munmap_splits_last_above: !munmap_splits_last_below,
     })
@@ -144,6 +145,12 @@ pub(super) fn walk_passes_huge(tree: &Path) -> Result<bool, RevisionError> {
 /// Whether a lazily freed huge page is dropped without a split of its mapping.
 fn unmap_drops_huge(rmap: &SourceFile) -> bool {
     function(&[rmap], "try_to_unmap_one").is_some_and(|unmap| unmap.first_call("unmap_huge_pmd_locked").is_some())
+}
+
+/// Whether unmapping looks for entries in a row also in a VMA that userfaultfd write-protects.
+fn batches_protected(rmap: &SourceFile) -> bool {
+    let asks = |batch: Body<'_>| batch.first_call("userfaultfd_wp").is_some();
+    function(&[rmap], "folio_unmap_pte_batch").is_some_and(|batch| !asks(batch))
 }
 
 /// Whether migration splits the mapping of a huge page where it comes to one, whose lock it holds then.

@@ -10,7 +10,8 @@ const FOLIO: FolioId = FolioId(512);
 const OTHER: FolioId = FolioId(1024);
 const PAGES: u32 = 512;
 const PAGE: u64 = 512;
-const FOUND: FolioFound = FolioFound { bits: FolioFound::SWAPBACKED, references: 2, slot: 0, file: 0, index: 0 };
+const FOUND: FolioFound =
+    FolioFound { bits: FolioFound::SWAPBACKED, references: 2, slot: 0, file: 0, index: 0, poisoned: 0 };
 
 fn huge(bits: u32, number: u32) -> Entry {
     Entry { bits: bits | Entry::HUGE, number }

@@ -7,9 +7,10 @@ use rmap_seam::{
 
 const FOLIO: FolioId = FolioId(32);
 const OTHER: FolioId = FolioId(64);
-const FOUND: FolioFound = FolioFound { bits: FolioFound::SWAPBACKED, references: 2, slot: 0, file: 0, index: 0 };
+const FOUND: FolioFound =
+    FolioFound { bits: FolioFound::SWAPBACKED, references: 2, slot: 0, file: 0, index: 0, poisoned: 0 };
 const IN_SWAP_CACHE: FolioFound =
-    FolioFound { bits: FolioFound::SWAPBACKED | FolioFound::SWAPCACHE, references: 3, slot: 5, file: 0, index: 0 };
+    FolioFound { bits: FolioFound::SWAPBACKED | FolioFound::SWAPCACHE, references: 3, slot: 5, ..FOUND };
 const PAGE: u64 = 17;
 
 fn event(kind: EventKind, arg: u8, flags: u16, object: u32, other: u32) -> Event {
@@ -114,6 +115,51 @@ fn entries_of_a_lazily_freed_large_folio_go_together_where_they_are_alike() {
         // Nothing is mapped: the walk finds no entry.
         world.call(Call::TryToUnmap { folio: FOLIO, flags: WalkFlags(0), found });
         assert_eq!(world.count(EventKind::Entry), 0);
+    }
+}
+
+#[test]
+fn write_protection_by_userfaultfd_goes_to_swap_and_to_migration_and_back() {
+    let (mut world, _) = mapped(V7_3, 0);
+    set(&mut world, 0, PAGE, entry(Entry::PRESENT | Entry::UFFD, FOLIO.0));
+    world.call(Call::TryToMigrate { folio: FOLIO, flags: WalkFlags(0), found: FOUND });
+    let migration = written(0, PAGE, entry(Entry::MIGRATION | Entry::UFFD | Entry::EXCLUSIVE, FOLIO.0));
+    assert!(world.port.events().contains(&migration), "{:?}", world.port.events());
+    world.call(Call::RemoveMigrationPtes { folio: FOLIO, to: FOLIO, flags: WalkFlags(0), found: FOUND });
+    let back = written(0, PAGE, entry(Entry::PRESENT | Entry::UFFD, FOLIO.0));
+    assert!(world.port.events().contains(&back), "{:?}", world.port.events());
+    world.call(Call::TryToUnmap { folio: FOLIO, flags: WalkFlags(0), found: IN_SWAP_CACHE });
+    let swap = written(0, PAGE, entry(Entry::SWAP | Entry::UFFD | Entry::EXCLUSIVE, 5));
+    assert!(world.port.events().contains(&swap), "{:?}", world.port.events());
+}
+
+#[test]
+fn entries_that_userfaultfd_tells_apart_do_not_go_together() {
+    let found = FolioFound { bits: 0, references: 5, ..FolioFound::default() };
+    for (protects_later, flushes) in [(false, 1), (true, 3)] {
+        let (mut world, _) = mapped(V7_3, 2);
+        if protects_later {
+            set(&mut world, 0, PAGE + 1, entry(Entry::PRESENT | Entry::UFFD, FOLIO.0 + 1));
+        }
+        world.call(Call::TryToUnmap { folio: FOLIO, flags: WalkFlags(0), found });
+        assert_eq!(world.count(EventKind::Flush), flushes);
+    }
+}
+
+#[test]
+fn a_page_whose_memory_has_failed_leaves_an_entry_that_says_so() {
+    let failed = FolioFound { poisoned: 1, ..FOUND };
+    let poison = written(0, PAGE, entry(Entry::POISON, FOLIO.0));
+    let unmap = Call::TryToUnmap { folio: FOLIO, flags: WalkFlags(WalkFlags::HWPOISON), found: failed };
+    // As a part of a split, whoever it is that asks.
+    let migrate = Call::TryToMigrate { folio: FOLIO, flags: WalkFlags(0), found: failed };
+    for call in [unmap, migrate] {
+        let (mut world, _) = mapped(V7_3, 0);
+        world.call(call);
+        assert!(world.port.events().contains(&poison), "{:?}", world.port.events());
+        let counted = event(EventKind::Counter, 0, MmCounter::AnonPages as u16, u32::MAX, 0);
+        assert!(world.port.events().contains(&counted));
+        assert_eq!(world.count(EventKind::Counter), 1);
     }
 }
 

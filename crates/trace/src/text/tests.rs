@@ -85,6 +85,9 @@ map p0 0x20..0x24 shared file 3
 clean p0 0x20
 exclusive p0 0x10
 split p0 0x10
+uffdwp p0 0x10..0x12
+uffdwp p0 0x10..0x12 off
+poison p0 0x10
 ";
     let trace = parse(text).unwrap();
     assert_eq!(trace.to_string(), text);
@@ -104,7 +107,7 @@ fn nothing_is_a_trace() {
 #[test]
 fn errors_name_line_column_found_and_wanted() {
     let words = "an operation (map, fault, fork, unmap, exit, protect, advise, move, resize, grow, pin, unpin, walk, \
-                 uffdmove, mlock, munlock, mlockall, munlockall, brk, touch, dontneed, age, swapout, migrate, lazyfree, migrate-begin, migrate-end, clean, exclusive, split), or expect";
+                 uffdmove, mlock, munlock, mlockall, munlockall, brk, touch, dontneed, age, swapout, migrate, lazyfree, migrate-begin, migrate-end, clean, exclusive, split, uffdwp, poison), or expect";
     let page = "a page number below 0x100000000, decimal or 0x hex";
     for (text, expected) in [
         ("mapp p0 1..2", format!("line 1, column 1: found \"mapp\", expected {words}")),
@@ -180,7 +183,7 @@ fn errors_name_line_column_found_and_wanted() {
 #[test]
 fn a_long_word_is_cut_in_the_message() {
     let message = error(&"é".repeat(10_000));
-    assert!(message.len() < 400, "{message}");
+    assert!(message.len() < 500, "{message}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Stand-in: the architecture's view of an entry. An absent entry that is not 0 is a swap entry: its
- * type and offset, and the exclusive bit. The accessed and the dirty bit are 0 in it.
+ * type and offset, the exclusive bit, and that of userfaultfd. The accessed and the dirty bit are
+ * 0 in it.
  */
 #ifndef _ASM_PGTABLE_H
 #define _ASM_PGTABLE_H
@@ -27,12 +28,16 @@ static void huge_write(void *entry, unsigned long value);
 #define ENTRY_SPECIAL 0x020ul
 #define ENTRY_NONE 0x004ul		/* present for the kernel alone; of no absent entry */
 #define ENTRY_HUGE 0x080ul		/* of a present entry of a higher level: no table */
+#define ENTRY_UFFD 0x100ul		/* userfaultfd has write-protected it */
 #define ENTRY_BITS (PAGE_SIZE - 1)
 /* Of an absent entry. */
 #define SWAP_EXCLUSIVE 0x002ul
-#define SWAP_TYPE_SHIFT 5
+#define SWAP_UFFD 0x020ul
+#define SWAP_TYPE_SHIFT 6
 #define SWAP_TYPE_BITS 5
 #define SWAP_OFFSET_SHIFT (SWAP_TYPE_SHIFT + SWAP_TYPE_BITS)
+/* The offset has room for a frame's number, and for two bits of a migration above it. */
+#define MAX_PHYSMEM_BITS 46
 
 /* --- Custom --- */
 
@@ -77,6 +82,11 @@ static inline bool pte_young(pte_t pte)
 static inline bool pte_special(pte_t pte)
 {
 	return pte_val(pte) & ENTRY_SPECIAL;
+}
+
+static inline bool pte_uffd(pte_t pte)
+{
+	return pte_val(pte) & ENTRY_UFFD;
 }
 
 static inline pte_t pte_with(pte_t pte, unsigned long bits)
@@ -124,6 +134,16 @@ static inline pte_t pte_mkspecial(pte_t pte)
 	return pte_with(pte, ENTRY_SPECIAL);
 }
 
+static inline pte_t pte_mkuffd(pte_t pte)
+{
+	return pte_wrprotect(pte_with(pte, ENTRY_UFFD));
+}
+
+static inline pte_t pte_clear_uffd(pte_t pte)
+{
+	return pte_without(pte, ENTRY_UFFD);
+}
+
 static inline unsigned long pte_pfn(pte_t pte)
 {
 	return pte_val(pte) >> PAGE_SHIFT;
@@ -146,10 +166,11 @@ static inline pte_t pfn_pte(unsigned long pfn, pgprot_t prot)
 
 #define mk_pte(page, prot) pfn_pte(page_to_pfn(page), prot)
 
-/* The protection changes; whether the page was written or used stays. */
+/* The protection changes; whether the page was written or used stays, and what userfaultfd did. */
 static inline pte_t pte_modify(pte_t pte, pgprot_t prot)
 {
-	unsigned long stays = ~ENTRY_BITS | ENTRY_ACCESSED | ENTRY_DIRTY | ENTRY_SPECIAL;
+	unsigned long stays = ~ENTRY_BITS | ENTRY_ACCESSED | ENTRY_DIRTY | ENTRY_SPECIAL |
+			      ENTRY_UFFD;
 
 	return __pte((pte_val(pte) & stays) | (pgprot_val(prot) & ~stays));
 }
@@ -183,6 +204,9 @@ static inline bool pmd_trans_huge(pmd_t pmd)
 PMD_TEST(write)
 PMD_TEST(dirty)
 PMD_TEST(young)
+PMD_TEST(uffd)
+PMD_CHANGE(mkuffd)
+PMD_CHANGE(clear_uffd)
 PMD_CHANGE(wrprotect)
 PMD_CHANGE(mkwrite_novma)
 PMD_CHANGE(mkclean)
@@ -359,6 +383,39 @@ static inline pte_t pte_swp_clear_exclusive(pte_t pte)
 	return pte_without(pte, SWAP_EXCLUSIVE);
 }
 
+static inline bool pte_swp_uffd(pte_t pte)
+{
+	return pte_val(pte) & SWAP_UFFD;
+}
+
+static inline pte_t pte_swp_mkuffd(pte_t pte)
+{
+	return pte_with(pte, SWAP_UFFD);
+}
+
+static inline pte_t pte_swp_clear_uffd(pte_t pte)
+{
+	return pte_without(pte, SWAP_UFFD);
+}
+
+PMD_TEST(swp_uffd)
+PMD_CHANGE(swp_mkuffd)
+PMD_CHANGE(swp_clear_uffd)
+
+/* Their names until 7.2. */
+#define pte_uffd_wp pte_uffd
+#define pte_mkuffd_wp pte_mkuffd
+#define pte_clear_uffd_wp pte_clear_uffd
+#define pte_swp_uffd_wp pte_swp_uffd
+#define pte_swp_mkuffd_wp pte_swp_mkuffd
+#define pte_swp_clear_uffd_wp pte_swp_clear_uffd
+#define pmd_uffd_wp pmd_uffd
+#define pmd_mkuffd_wp pmd_mkuffd
+#define pmd_clear_uffd_wp pmd_clear_uffd
+#define pmd_swp_uffd_wp pmd_swp_uffd
+#define pmd_swp_mkuffd_wp pmd_swp_mkuffd
+#define pmd_swp_clear_uffd_wp pmd_swp_clear_uffd
+
 static inline bool pte_needs_flush(pte_t old, pte_t pte)
 {
 	return pte_val(old) != pte_val(pte);
@@ -366,32 +423,6 @@ static inline bool pte_needs_flush(pte_t old, pte_t pte)
 
 /* --- No-op --- */
 
-/* No write protection by userfaultfd. */
-#define pte_uffd(pte) false
-#define pte_mkuffd(pte) (pte)
-#define pte_clear_uffd(pte) (pte)
-#define pte_swp_uffd(pte) false
-#define pte_swp_mkuffd(pte) (pte)
-#define pte_swp_clear_uffd(pte) (pte)
-#define pmd_swp_uffd(pmd) false
-#define pmd_uffd(pmd) false
-#define pmd_mkuffd(pmd) (pmd)
-#define pmd_clear_uffd(pmd) (pmd)
-#define pmd_swp_mkuffd(pmd) (pmd)
-#define pmd_swp_clear_uffd(pmd) (pmd)
-/* Their names until 7.2. */
-#define pmd_uffd_wp(pmd) false
-#define pmd_mkuffd_wp(pmd) (pmd)
-#define pmd_clear_uffd_wp(pmd) (pmd)
-#define pmd_swp_mkuffd_wp(pmd) (pmd)
-#define pmd_swp_clear_uffd_wp(pmd) (pmd)
 #define update_mmu_cache_pmd(vma, address, pmd) do {} while (0)
-#define pte_uffd_wp(pte) false
-#define pte_mkuffd_wp(pte) (pte)
-#define pte_clear_uffd_wp(pte) (pte)
-#define pte_swp_uffd_wp(pte) false
-#define pte_swp_mkuffd_wp(pte) (pte)
-#define pte_swp_clear_uffd_wp(pte) (pte)
-#define pmd_swp_uffd_wp(pmd) false
 
 #endif /* _ASM_PGTABLE_H */

@@ -87,6 +87,10 @@ PAGE_FLAG(Reclaim, reclaim)
 PAGE_FLAG(Unevictable, unevictable)
 PAGE_FLAG(Mlocked, mlocked)
 PAGE_FLAG(Mappedtodisk, mappedtodisk)
+PAGE_FLAG(HWPoison, hwpoison)
+
+/* A tail's is its folio's. */
+#define PageLocked(page) folio_test_locked(page_folio(page))
 
 /* Flags of a large folio, in its second page. */
 #define SECOND_PAGE_FLAG(name)								\
@@ -126,7 +130,7 @@ static inline void ClearPageHead(struct page *page)
 }
 
 /* What a new folio of a split begins with is cleared of these. */
-#define PAGE_FLAGS_CHECK_AT_PREP ((1ul << __NR_PAGEFLAGS) - 1)
+#define PAGE_FLAGS_CHECK_AT_PREP (((1ul << __NR_PAGEFLAGS) - 1) & ~(1ul << PG_hwpoison))
 #define LRU_GEN_MASK 0ul
 #define LRU_REFS_MASK 0ul
 
@@ -153,7 +157,6 @@ static inline void ClearPageHead(struct page *page)
 		return false;								\
 	}
 
-NO_PAGE_FLAG(HWPoison, hwpoison)
 NO_PAGE_FLAG(HasHWPoisoned, has_hwpoisoned)
 NO_PAGE_FLAG(Young, young)
 NO_PAGE_FLAG(Idle, idle)
