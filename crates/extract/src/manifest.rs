@@ -92,6 +92,8 @@ pub struct Layer {
     pub types: String,
     /// The file of the extract for variables and functions.
     pub code: String,
+    /// The file of the extract that lists the pieces; none: nothing asks for the list.
+    pub pieces: Option<String>,
 }
 
 /// A file without which a tree has another VMA code.

@@ -9,6 +9,7 @@ use std::path::Path;
 use common::{edit, new_tree, old_tree, write};
 use rmap_extract::extract::{Extract, ExtractError, closure, extract_tree};
 use rmap_extract::manifest::Manifest;
+use rmap_extract::reached::Piece;
 use rmap_extract::syntax::{Kind, SyntaxError};
 
 fn cut(tree: &Path) -> Result<Extract, ExtractError> {
@@ -145,6 +146,33 @@ fn a_tree_with_another_vma_code_is_told_by_the_file_that_it_lacks() {
     assert!(said.starts_with("no lib/maple_tree.c in the tree: before 6.1 "), "{said}");
     write(dir.path(), "lib/maple_tree.c", "int nothing;\n");
     assert!(matches!(refused(), ExtractError::Missing { .. }));
+}
+
+#[test]
+fn a_cut_by_need_lists_its_pieces_with_their_lines_in_the_tree() {
+    let text = "[layer]\ngroup = \"a fork\"\nsources = [\"mm/rmap.c\"]\nroots = [[\"anon_vma_fork\"]]\n\
+                types = \"types.h\"\ncode = \"code.c\"\npieces = \"list.json\"\n";
+    let mut manifest = Manifest::parse("a test", text).unwrap();
+    let (dir, out) = (old(), tempfile::tempdir().unwrap());
+    let cut = closure::cut_layer(dir.path(), &manifest, &Default::default()).unwrap();
+    cut.write_to(out.path(), &manifest.layer).unwrap();
+    let read = |name: &str| fs::read_to_string(out.path().join(name)).unwrap();
+    let pieces: Vec<Piece> = serde_json::from_str(&read("list.json")).unwrap();
+    let functions = || pieces.iter().filter(|piece| piece.kind == "function");
+    assert!(functions().any(|piece| piece.symbol == "anon_vma_clone"), "{pieces:?}");
+    let tree = fs::read_to_string(dir.path().join("mm/rmap.c")).unwrap();
+    for piece in functions() {
+        assert_eq!((piece.into.as_str(), piece.file.as_str()), ("code.c", "mm/rmap.c"));
+        let lines: Vec<&str> = tree.split_inclusive('\n').collect();
+        let text = lines[piece.first_line - 1..piece.last_line].concat();
+        let framed = format!("#line {} \"mm/rmap.c\"\n{}", piece.first_line, text.trim_end());
+        assert!(read("code.c").contains(&framed), "{piece:?}");
+    }
+
+    fs::remove_file(out.path().join("list.json")).unwrap();
+    manifest.layer.pieces = None;
+    cut.write_to(out.path(), &manifest.layer).unwrap();
+    assert!(!out.path().join("list.json").exists());
 }
 
 #[test]

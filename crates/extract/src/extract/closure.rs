@@ -315,7 +315,11 @@ impl Closure {
         for (name, text) in self.files(layer) {
             std::fs::write(out.join(&name), text).map_err(failed(&out.join(&name)))?;
         }
-        Ok(())
+        let Some(name) = &layer.pieces else { return Ok(()) };
+        let path = out.join(name);
+        let pieces: Vec<&Piece> = self.types.iter().chain(&self.code).collect();
+        let json = serde_json::to_string_pretty(&pieces).map_err(|error| failed(&path)(error.into()))?;
+        std::fs::write(&path, json).map_err(failed(&path))
     }
 
     /// The layer as a person reads it: what was cut, file by file, and what stands in for the rest.
