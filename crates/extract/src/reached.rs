@@ -1,17 +1,17 @@
 //! What a run reached of the kernel's text and of the port, by function: the counters that `llvm-cov export -format=lcov`
 //! prints, brought from the lines of the extract to the lines of the tree.
 //!
-//! A function is compiled once for each driver; what either reached is reached.
+//! A function is compiled once for each object file; what ran in any of them is reached.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 mod lcov;
 
-pub use lcov::{Counters, read};
+pub use lcov::{Counters, Line, read};
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,9 @@ pub fn read_file(path: &Path) -> Result<String, ReachedError> {
     std::fs::read_to_string(path).map_err(|source| ReachedError::Read { path: path.to_owned(), source })
 }
 
+/// The file whose functions are all to be reached, also those that only the page-table code calls.
+const REVERSE_MAP: &str = "mm/rmap.c";
+
 /// A definition that was cut: a row of `pieces.json`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Piece {
@@ -71,6 +74,17 @@ pub struct Piece {
     pub first_line: usize,
     /// Where it ends there.
     pub last_line: usize,
+    /// The file of the extract that it went to.
+    pub into: String,
+}
+
+/// What was cut of a reference.
+#[derive(Clone, Debug, Default)]
+pub struct Cuts {
+    /// By the manifest: what every driver runs.
+    pub small: Vec<Piece>,
+    /// By need, with the page-table code.
+    pub pages: Vec<Piece>,
 }
 
 /// Lines and branches that nothing in one task can reach, with the reason.
@@ -89,11 +103,22 @@ pub struct Unreached {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// The kernel's function.
+    /// The kernel's function. If neither `lines` nor `blocks` are given, all of it, unless anything of it was reached.
     pub function: String,
     /// What the lines contain, each a part of one line: the line and its branches need not be reached. `A / B` is a
     /// line that contains B after one that contains A.
+    #[serde(default)]
     pub lines: Vec<String>,
+    /// What the line before a block contains: the lines that are indented more than it need not be reached, nor the brace
+    /// that closes the block. The line itself must be.
+    #[serde(default)]
+    pub blocks: Vec<String>,
+    /// The compiler drops these lines: the configuration has not what they are for.
+    #[serde(default)]
+    pub dropped: bool,
+    /// The references of which this is so; none: of all.
+    #[serde(default)]
+    pub kernels: Vec<String>,
     /// Why.
     pub reason: String,
 }
@@ -108,18 +133,56 @@ impl Unreached {
             .map_err(|source| ReachedError::Unreached { path: path.to_owned(), source: Box::new(source) })
     }
 
-    /// The entry that explains a line, if any.
-    fn explains(&self, function: &str, before: &str, text: &str) -> Option<usize> {
-        let matches = |part: &String| match part.split_once(" / ") {
-            Some((first, second)) => before.contains(first) && text.contains(second),
-            None => text.contains(part.as_str()),
-        };
-        self.entries.iter().position(|entry| entry.function == function && entry.lines.iter().any(matches))
+    /// The entry that explains each line of a reference's function, if any.
+    fn explain(&self, reference: &str, function: &str, lines: &[&Line]) -> Vec<Option<usize>> {
+        let is_of = |entry: &Entry| entry.kernels.is_empty() || entry.kernels.iter().any(|name| name == reference);
+        let entries: Vec<(usize, &Entry)> =
+            self.entries.iter().enumerate().filter(|(_, entry)| entry.function == function && is_of(entry)).collect();
+        let whole = entries.iter().find(|(_, entry)| entry.lines.is_empty() && entry.blocks.is_empty());
+        let whole = whole.filter(|_| lines.iter().all(|line| line.reached().lines[1] == 0)).map(|(at, _)| *at);
+        let (mut before, mut block) = ("", None);
+        let mut explained = Vec::new();
+        for line in lines {
+            let (text, indent) = (line.text.trim(), indent(&line.text));
+            let inside = block.filter(|&(outer, _)| indent > outer || (indent == outer && text == "}"));
+            if indent <= inside.map_or(usize::MAX, |(outer, _)| outer) {
+                let opens =
+                    |(_, entry): &&(usize, &Entry)| entry.blocks.iter().any(|part| text.contains(part.as_str()));
+                block = entries.iter().find(opens).map(|(at, _)| (indent, *at));
+            }
+            let own = entries.iter().find(|(_, entry)| entry.explains(before, text)).map(|(at, _)| *at);
+            before = text;
+            explained.push(own.or(inside.map(|(_, at)| at)).or(whole));
+        }
+        explained
     }
 
     fn is_assert(&self, text: &str) -> bool {
         self.asserts.iter().any(|name| text.contains(&format!("{name}(")))
     }
+}
+
+impl Entry {
+    /// Whether one of its lines is this.
+    fn explains(&self, before: &str, text: &str) -> bool {
+        self.lines.iter().any(|part| match part.split_once(" / ") {
+            Some((first, second)) => before.contains(first) && text.contains(second),
+            None => text.contains(part.as_str()),
+        })
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self.lines.iter().map(|part| format!("{part:?}"));
+        let all: Vec<String> = lines.chain(self.blocks.iter().map(|part| format!("all of {part:?}"))).collect();
+        if all.is_empty() { out.write_str("the whole function") } else { out.write_str(&all.join(", ")) }
+    }
+}
+
+/// Columns before the text of a line, a tab counting as one.
+fn indent(text: &str) -> usize {
+    text.len() - text.trim_start().len()
 }
 
 /// How much of something was reached.
@@ -155,61 +218,137 @@ impl Reached {
     }
 }
 
-/// What was reached of one reference.
-#[derive(Debug, Default)]
-pub struct ReferenceReport {
+/// What was reached of some functions.
+#[derive(Clone, Default, Debug)]
+pub struct Part {
     /// The table, by function.
     pub table: String,
-    /// All functions that were cut by name, as counted.
+    /// All of it.
     pub counted: Reached,
-    /// The same without what is explained.
+    /// Without what is explained.
     pub reachable: Reached,
+}
+
+/// What was reached of the functions of `mm/rmap.c`, also of those that only the page-table code calls.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct ReverseMap {
+    /// All lines.
+    pub counted: Reached,
+    /// Without those that the compiler drops.
+    pub configured: Reached,
+    /// Without those that are explained.
+    pub reachable: Reached,
+}
+
+/// What was reached of one reference.
+#[derive(Clone, Debug, Default)]
+pub struct ReferenceReport {
+    /// The functions that were cut by the manifest.
+    pub small: Part,
+    /// Those that the page-table code adds of `mm/rmap.c`.
+    pub added: Part,
+    /// Lines of all functions of `mm/rmap.c`. None without the page-table code.
+    pub reverse_map: Option<ReverseMap>,
+    /// Of the other files of the page-table code: the table, by file.
+    pub others: String,
     /// Lines that nothing reached and nothing explains.
     pub missing: Vec<String>,
     /// Which entries explained something.
     pub used: BTreeSet<usize>,
 }
 
-/// What was reached of a reference's functions: those of `pieces`.
-pub fn reference(name: &str, pieces: &[Piece], counters: &Counters, unreached: &Unreached) -> ReferenceReport {
+/// What was reached of a reference's functions.
+pub fn reference(name: &str, cuts: &Cuts, counters: &Counters, unreached: &Unreached) -> ReferenceReport {
     let mut report = ReferenceReport::default();
-    let empty = BTreeMap::new();
-    for piece in pieces.iter().filter(|piece| piece.kind == "function") {
-        let file = counters.tree.get(&(name.to_owned(), piece.file.clone())).unwrap_or(&empty);
-        let (mut counted, mut reachable) = (Reached::default(), Reached::default());
-        let mut before = "";
-        for (number, line) in file.range(piece.first_line..=piece.last_line) {
+    let of = |piece: &Piece| counters.tree.get(&(name.to_owned(), piece.file.clone()));
+    // The list of what was cut is there also if it did not compile.
+    let compiled = |piece: &&Piece| piece.kind == "function" && counters.has(name, &piece.into);
+    let place = |piece: &Piece| (piece.file.clone(), piece.first_line);
+    let small: BTreeSet<(String, usize)> = cuts.small.iter().map(place).collect();
+    let mut reverse_map = ReverseMap::default();
+    let mut others: BTreeMap<&str, Reached> = BTreeMap::new();
+    let pages = cuts.pages.iter().filter(compiled).filter(|piece| !small.contains(&place(piece)));
+    for (piece, of_small) in
+        cuts.small.iter().filter(compiled).map(|piece| (piece, true)).chain(pages.map(|piece| (piece, false)))
+    {
+        let Some(file) = of(piece) else { continue };
+        let lines = code(file.range(piece.first_line..=piece.last_line));
+        if !of_small && piece.file != REVERSE_MAP {
+            let other = others.entry(&piece.file).or_default();
+            lines.iter().for_each(|(_, line)| other.add(line.reached()));
+            continue;
+        }
+        let function = report.function(name, piece, &lines, of_small, unreached);
+        let part = if of_small { &mut report.small } else { &mut report.added };
+        part.table += &function.counted.row(&format!("  {}", piece.symbol));
+        part.counted.add(function.counted);
+        part.reachable.add(function.reachable);
+        if piece.file == REVERSE_MAP {
+            reverse_map.counted.add(function.counted);
+            reverse_map.configured.add(function.configured);
+            reverse_map.reachable.add(function.reachable);
+        }
+    }
+    report.reverse_map = cuts.pages.iter().any(|piece| compiled(&piece)).then_some(reverse_map);
+    report.others = others.iter().map(|(file, reached)| reached.row(&format!("  {file}"))).collect();
+    report
+}
+
+/// The lines that are code: comments and directives have counters, too, in a function that nothing calls.
+fn code<'l>(lines: impl Iterator<Item = (&'l usize, &'l Line)>) -> Vec<(usize, &'l Line)> {
+    let mut directive = false;
+    let is_code = |(_, line): &(&usize, &Line)| {
+        let text = line.text.trim();
+        let of_directive = directive || text.starts_with('#');
+        directive = of_directive && text.ends_with('\\');
+        let comment = (text.starts_with("/*") && (text.ends_with("*/") || !text.contains("*/")))
+            || text == "*"
+            || ["* ", "*/"].iter().any(|start| text.starts_with(start));
+        !(text.is_empty() || of_directive || comment)
+    };
+    lines.filter(is_code).map(|(number, line)| (*number, line)).collect()
+}
+
+impl ReferenceReport {
+    /// What was reached of a function. `branches`: they are asked for too.
+    fn function(
+        &mut self,
+        name: &str,
+        piece: &Piece,
+        lines: &[(usize, &Line)],
+        branches: bool,
+        unreached: &Unreached,
+    ) -> ReverseMap {
+        let ReverseMap { mut counted, mut configured, mut reachable } = ReverseMap::default();
+        let texts: Vec<&Line> = lines.iter().map(|(_, line)| *line).collect();
+        for ((number, line), explained) in lines.iter().zip(unreached.explain(name, &piece.symbol, &texts)) {
             let text = line.text.trim();
-            let assert = unreached.is_assert(text);
-            let explained = unreached.explains(&piece.symbol, before, text);
-            before = text;
             let reached = line.reached();
             counted.add(reached);
-            let whole = reached.lines[0] == reached.lines[1] && reached.branches[0] == reached.branches[1];
+            let ran = reached.lines[0] == reached.lines[1];
+            let whole = ran && (!branches || reached.branches[0] == reached.branches[1]);
+            if ran || !explained.is_some_and(|entry| unreached.entries[entry].dropped) {
+                configured.add(reached);
+            }
             match explained {
                 Some(entry) if !whole => {
-                    report.used.insert(entry);
+                    self.used.insert(entry);
                 }
-                _ if assert && reached.lines[0] == reached.lines[1] => {
+                _ if ran && unreached.is_assert(text) => {
                     reachable.add(Reached { lines: reached.lines, branches: [reached.branches[1]; 2] });
                 }
                 _ => {
                     reachable.add(reached);
                     if !whole {
-                        let branches = line.unreached_branches();
-                        let what = if reached.lines[1] == 0 { "line" } else { branches.as_str() };
-                        report
-                            .missing
-                            .push(format!("{name} {}:{number} {}(): {what}: {text}", piece.file, piece.symbol));
+                        let sides = line.unreached_branches();
+                        let what = if ran { sides.as_str() } else { "line" };
+                        self.missing.push(format!("{name} {}:{number} {}(): {what}: {text}", piece.file, piece.symbol));
                     }
                 }
             }
         }
-        report.table += &counted.row(&format!("  {}", piece.symbol));
-        report.counted.add(counted);
-        report.reachable.add(reachable);
+        ReverseMap { counted, configured, reachable }
     }
-    report
 }
 
 /// What was reached of Rust files under a directory, by function.
@@ -232,7 +371,6 @@ pub fn rust(under: &str, counters: &Counters) -> (String, Reached) {
 
 /// The whole summary, and whether all is reached that can be.
 pub fn summary(
-    gated: &[&str],
     references: &[(String, ReferenceReport)],
     port: &(String, Reached),
     unreached: &Unreached,
@@ -241,25 +379,54 @@ pub fn summary(
     let mut sound = true;
     let head = format!("{:<48} {:>11} {:>8} {:>13} {:>8}\n", "", "lines", "", "branches", "");
     for (name, report) in references {
-        let _ = write!(text, "{name}\n{head}{}", report.table);
-        text += &report.counted.row("all, as counted");
-        text += &report.reachable.row("all that can be reached");
-        text.push('\n');
+        let parts = [
+            (name.clone(), &report.small),
+            (format!("{name}, {REVERSE_MAP}: what else --vma pages runs"), &report.added),
+        ];
+        for (title, part) in parts.iter().filter(|(_, part)| !part.table.is_empty()) {
+            let _ = write!(text, "{title}\n{head}{}", part.table);
+            text += &part.counted.row("all, as counted");
+            text += &part.reachable.row("all that can be reached");
+            text.push('\n');
+        }
+        if !report.others.is_empty() {
+            let _ = writeln!(text, "{name}, what else --vma pages runs of other files\n{head}{}", report.others);
+        }
     }
     let _ = write!(text, "the port\n{head}{}{}\n", port.0, port.1.row("all"));
-    for (name, report) in references.iter().filter(|(name, _)| gated.contains(&name.as_str())) {
-        let [all, reached] = report.reachable.branches;
-        let lines = report.reachable.lines[0] == report.reachable.lines[1];
-        if !lines || reached * 100 < all * 95 {
+    for (name, report) in references {
+        let Reached { lines, branches: [all, taken] } = report.small.reachable;
+        if lines[0] != lines[1] || taken * 100 < all * 95 {
             let _ = writeln!(text, "{name}: not all lines, or less than 95 % of the branches, that can be reached are");
+            sound = false;
+        }
+        let lines = report.added.reachable.lines;
+        if lines[0] != lines[1] {
+            let _ = writeln!(text, "{name}: not all lines of {REVERSE_MAP} that --vma pages can reach are reached");
             sound = false;
         }
         report.missing.iter().for_each(|missing| text += &format!("not reached: {missing}\n"));
     }
     let used: BTreeSet<usize> = references.iter().flat_map(|(_, report)| report.used.iter().copied()).collect();
     for (at, entry) in unreached.entries.iter().enumerate().filter(|(at, _)| !used.contains(at)) {
-        let _ = writeln!(text, "entry {} of {}() explains nothing: {:?}", at + 1, entry.function, entry.lines);
+        let _ = writeln!(text, "entry {} of {}() explains nothing: {entry}", at + 1, entry.function);
         sound = false;
+    }
+    for (name, report) in references {
+        let Some(reached) = report.reverse_map else {
+            let _ = writeln!(text, "{name}: no page-table code, so not all of {REVERSE_MAP} is asked for");
+            continue;
+        };
+        let share = |Reached { lines: [all, ran], .. }: Reached| {
+            format!("{ran} of {all} ({:.1} %)", 100.0 * ran as f64 / all.max(1) as f64)
+        };
+        let _ = writeln!(
+            text,
+            "{name}: {REVERSE_MAP}: {} lines reached; {} of those that the compiler keeps; {} of those that can be reached",
+            share(reached.counted),
+            share(reached.configured),
+            share(reached.reachable)
+        );
     }
     (text, sound)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use rmap_extract::reached::{self, Piece, ReachedError, Unreached};
+use rmap_extract::reached::{self, Cuts, Piece, ReachedError, Unreached};
 
 /// What the seeds reach of the kernel's functions and of the port.
 #[derive(Parser)]
@@ -12,7 +12,7 @@ use rmap_extract::reached::{self, Piece, ReachedError, Unreached};
 struct Arguments {
     /// What `llvm-cov export -format=lcov` printed.
     lcov: PathBuf,
-    /// Where the extracts of the references are: a directory each, with its `pieces.json`.
+    /// Where the extracts of the references are: a directory each, with its `pieces.json` and `pages_pieces.json`.
     #[arg(long)]
     references: PathBuf,
     /// What cannot be reached, and why.
@@ -41,11 +41,14 @@ fn run(arguments: &Arguments) -> Result<(String, bool), ReachedError> {
     let counters = reached::read(&lcov, |path| std::fs::read_to_string(path).ok())?;
     let mut reports = Vec::new();
     for name in &arguments.gated {
-        let pieces = pieces(&arguments.references.join(name).join("pieces.json"))?;
-        reports.push((name.clone(), reached::reference(name, &pieces, &counters, &unreached)));
+        let dir = arguments.references.join(name);
+        // A tree of which the page-table code cannot be cut has no list of it.
+        let pages = dir.join("pages_pieces.json");
+        let pages = if pages.exists() { pieces(&pages)? } else { Vec::new() };
+        let cuts = Cuts { small: pieces(&dir.join("pieces.json"))?, pages };
+        reports.push((name.clone(), reached::reference(name, &cuts, &counters, &unreached)));
     }
-    let gated: Vec<&str> = arguments.gated.iter().map(String::as_str).collect();
-    Ok(reached::summary(&gated, &reports, &reached::rust("/crates/port", &counters), &unreached))
+    Ok(reached::summary(&reports, &reached::rust("/crates/port", &counters), &unreached))
 }
 
 fn pieces(path: &Path) -> Result<Vec<Piece>, ReachedError> {

@@ -1,6 +1,6 @@
 //! The counters in lcov's form, and the lines of the tree that the extract's `#line` marks speak of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Reached, ReachedError};
 
@@ -42,6 +42,8 @@ pub type Lines = BTreeMap<usize, Line>;
 pub struct Counters {
     /// By reference and file of the kernel tree.
     pub tree: BTreeMap<(String, String), Lines>,
+    /// By reference, the files of the extract that were compiled.
+    pub compiled: BTreeSet<(String, String)>,
     /// Of all other files, by path.
     pub plain: BTreeMap<String, Lines>,
     /// The functions of those, by first line.
@@ -54,8 +56,10 @@ type TreeLine = (String, usize);
 /// Where the lines of the file that is read belong.
 struct Place {
     path: String,
-    /// Of an extract: the reference, and each line's place in the tree.
-    tree: Option<(String, Vec<Option<TreeLine>>)>,
+    /// Of a file of an extract: the reference, and the name there.
+    part: Option<(String, String)>,
+    /// Of an extract: each line's place in the tree.
+    lines: Vec<Option<TreeLine>>,
     text: Vec<String>,
 }
 
@@ -70,7 +74,9 @@ pub fn read(lcov: &str, mut text_of: impl FnMut(&str) -> Option<String>) -> Resu
         let malformed = || ReachedError::Lcov { line: at + 1, text: record.to_owned() };
         let number = |text: Option<&str>| text.and_then(|n| n.parse::<u64>().ok()).ok_or_else(malformed);
         if let Some(path) = record.strip_prefix("SF:") {
-            place = Some(Place::new(path, text_of(path)));
+            let new = Place::new(path, text_of(path));
+            counters.compiled.extend(new.part.clone());
+            place = Some(new);
         } else if let Some(fields) = record.strip_prefix("DA:") {
             let mut fields = fields.split(',');
             let line = number(fields.next())?;
@@ -90,7 +96,7 @@ pub fn read(lcov: &str, mut text_of: impl FnMut(&str) -> Option<String>) -> Resu
                 *line.branches.entry(key).or_default() += count;
             }
         } else if let Some((line, name)) = record.strip_prefix("FN:").and_then(|fields| fields.split_once(','))
-            && let Some(place) = place.as_ref().filter(|place| place.tree.is_none())
+            && let Some(place) = place.as_ref().filter(|place| place.part.is_none())
         {
             let line = number(Some(line))? as usize;
             let functions = counters.functions.entry(place.path.clone()).or_default();
@@ -101,11 +107,16 @@ pub fn read(lcov: &str, mut text_of: impl FnMut(&str) -> Option<String>) -> Resu
 }
 
 impl Counters {
+    /// Whether a file of a reference's extract was compiled.
+    pub fn has(&self, reference: &str, file: &str) -> bool {
+        self.compiled.contains(&(reference.to_owned(), file.to_owned()))
+    }
+
     fn line(&mut self, place: &Place, physical: u64) -> Option<&mut Line> {
         let index = (physical as usize).checked_sub(1)?;
-        let (lines, number) = match &place.tree {
-            Some((reference, map)) => {
-                let (file, number) = map.get(index)?.clone()?;
+        let (lines, number) = match &place.part {
+            Some((reference, _)) => {
+                let (file, number) = place.lines.get(index)?.clone()?;
                 (self.tree.entry((reference.clone(), file)).or_default(), number)
             }
             None => (self.plain.entry(place.path.clone()).or_default(), physical as usize),
@@ -121,22 +132,23 @@ impl Counters {
 impl Place {
     fn new(path: &str, text: Option<String>) -> Place {
         let text: Vec<String> = text.unwrap_or_default().lines().map(str::to_owned).collect();
-        let tree =
-            path.split_once("/references/").and_then(|(_, rest)| rest.split_once('/')).map(|(reference, part)| {
-                // A file that was taken whole has no mark: it is itself.
-                let mut now = (part.starts_with("include/") || part.starts_with("lib/")).then(|| (part.to_owned(), 0));
-                let map = text.iter().map(|line| {
-                    if let Some(mark) = mark(line) {
-                        now = Some(mark);
-                        return None;
-                    }
-                    let (_, number) = now.as_mut()?;
-                    *number += 1;
-                    now.clone()
-                });
-                (reference.to_owned(), map.collect())
-            });
-        Place { path: path.to_owned(), tree, text }
+        let part = path.split_once("/references/").and_then(|(_, rest)| rest.split_once('/'));
+        let mut lines = Vec::new();
+        if let Some((_, part)) = part {
+            // A file that was taken whole has no mark: it is itself.
+            let mut now = (part.starts_with("include/") || part.starts_with("lib/")).then(|| (part.to_owned(), 0));
+            lines.extend(text.iter().map(|line| {
+                if let Some(mark) = mark(line) {
+                    now = Some(mark);
+                    return None;
+                }
+                let (_, number) = now.as_mut()?;
+                *number += 1;
+                now.clone()
+            }));
+        }
+        let part = part.map(|(reference, part)| (reference.to_owned(), part.to_owned()));
+        Place { path: path.to_owned(), part, lines, text }
     }
 }
 
