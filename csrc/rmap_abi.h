@@ -57,6 +57,9 @@ enum rmap_rule {
 	RMAP_RULE_FREED_BEFORE_FLUSH = 14,	/* serial: the page of the translation */
 	RMAP_RULE_NOT_FLUSHED = 15,	/* serial: the page of the translation */
 	RMAP_RULE_NOTIFIER_UNPAIRED = 16,	/* a start without its end, or an end alone */
+	RMAP_RULE_OTHER_ADDRESS = 17,	/* serial: the page */
+	RMAP_RULE_LEFT_BY_WRITEBACK = 18,	/* serial: the page */
+	RMAP_RULE_WRITTEN_BEFORE_FLUSH = 19,	/* serial: the page */
 };
 
 /*

@@ -88,7 +88,10 @@ const LINKED: Finds = Finds(&["violate I8 range changed in the trees", "violate 
 const FREED_TOO_EARLY: Finds = Finds(&["violate I11 freed before the TLB was flushed", "violate I11 TLB not flushed"]);
 
 /// A page of a file after it was written back.
-const LEFT_BY_WRITEBACK: Finds = Finds(&["violate Asked entry that is writable or dirty after writeback"]);
+const LEFT_BY_WRITEBACK: Finds = Finds(&[
+    "violate Asked entry that is writable or dirty after writeback",
+    "violate I11 page left writable or dirty by writeback",
+]);
 
 const WRITE_FORGOTTEN: Finds = Finds(&["violate Dirty written page of a file that is clean"]);
 
@@ -1221,6 +1224,54 @@ static IN_C: &[InC] = &[
             }],
         },
         hunts: &[pages(FREED_TOO_EARLY)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "written-out-before-the-flush",
+            about: "the content of a page is written to swap while a TLB may still let the process write to it",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "try_to_unmap_flush_dirty",
+                from: "if (tlb_ubc->writable)",
+                to: "if (!tlb_ubc->writable)",
+            }],
+        },
+        hunts: &[pages(Finds(&["violate I11 written out before the TLB was flushed"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "address-of-the-first-page",
+            about: "who asks for the address of a page of a large folio is told that of its first page",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "page_address_in_vma",
+                from: "return vma_anon_address(vma, page_pgoff(folio, page), 1);",
+                to: "return vma_anon_address(vma, folio_pgoff(folio), 1);",
+            }],
+        },
+        hunts: &[pages_varied(
+            Finds(&["violate I11 page found at another address"]),
+            Finds(&["violate I11 page found at another address"]),
+        )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "clean-pages-count-as-cleaned",
+            about: "who makes the pages of a file clean by their frames is told that it did, where they were clean",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "mapping_wrprotect_range_one",
+                from: "state->cleaned += page_vma_mkclean_one(&pvmw);",
+                to: "state->cleaned += pvmw.nr_pages;",
+            }],
+        },
+        hunts: &[pages_varied(
+            Finds(&["violate I11 page left writable or dirty by writeback"]),
+            Finds(&["violate I11 page left writable or dirty by writeback"]),
+        )],
     },
     InC {
         of: AFTER,

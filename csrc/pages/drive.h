@@ -344,6 +344,38 @@ static int32_t drive_touch(struct mm_struct *mm, const struct rmap_operation_tou
 	return access_page(mm, op->page, op->write) ? 0 : -EFAULT;
 }
 
+/* The address of a page in a VMA, if it can be mapped there. */
+static unsigned long address_in_vma(struct page *page, struct vm_area_struct *vma)
+{
+#ifdef RMAP_ADDRESS_OF_FOLIO
+	return page_address_in_vma(page_folio(page), page, vma);
+#else
+	return page_address_in_vma(page, vma);
+#endif
+}
+
+static bool lies_in(const struct vm_area_struct *vma, unsigned long addr)
+{
+	return vma->vm_start <= addr && addr < vma->vm_end;
+}
+
+/* As a memory policy looks for a page in each VMA: it finds it where it is mapped. */
+static void find_address(struct mm_struct *mm, uint64_t number)
+{
+	struct page *page = pfn_to_page(find_entry(mm, number).told.number);
+	unsigned long addr = number << PAGE_SHIFT, found;
+	MA_STATE(mas, &mm->mm_mt, 0, 0);
+	struct vm_area_struct *vma;
+
+	mmap_read_lock(mm);
+	mas_for_each(&mas, vma, ULONG_MAX) {
+		found = address_in_vma(page, vma);
+		if (lies_in(vma, addr) ? found != addr : found != -EFAULT && !lies_in(vma, found))
+			broken_rule(RMAP_RULE_OTHER_ADDRESS, number);
+	}
+	mmap_read_unlock(mm);
+}
+
 static int32_t drive_age(struct mm_struct *mm, const struct rmap_operation_age *op)
 {
 	struct folio *folio = folio_at(mm, op->page);
@@ -351,6 +383,7 @@ static int32_t drive_age(struct mm_struct *mm, const struct rmap_operation_age *
 	if (!folio)
 		return -EFAULT;
 	folio_get(folio);
+	find_address(mm, op->page);
 	ask_who_used(folio);
 	folio_put(folio);
 	return 0;
@@ -392,10 +425,15 @@ static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_s
 		folio_set_dirty(folio);
 	}
 	try_to_unmap(folio, TTU_BATCH_FLUSH | flags);
-	try_to_unmap_flush();
-	if (!folio_mapped(folio) && folio_test_swapcache(folio) &&
-	    folio_test_clear_dirty(folio))
+	if (!folio_mapped(folio) && folio_test_swapcache(folio) && folio_test_dirty(folio)) {
+		/* What is written out must not change any more. */
+		try_to_unmap_flush_dirty();
+		if (frame_written_unseen(page_to_pfn(&folio->page)))
+			broken_rule(RMAP_RULE_WRITTEN_BEFORE_FLUSH, op->page);
+		folio_test_clear_dirty(folio);
 		swap_slot_of(folio->swap)->content = page_layer_content(&folio->page);
+	}
+	try_to_unmap_flush();
 	if (!nobody_else_has(folio)) {
 		folio_free_swap(folio);
 		result = -EBUSY;
@@ -531,6 +569,25 @@ static int32_t drive_migrate_end(const struct rmap_operation_migrate_end *op)
 	return migration_end(src, dst);
 }
 
+/* Those who know a page of a file by its frame find it clean in every VMA. */
+static void check_clean(struct mm_struct *mm, uint64_t number)
+{
+	struct page *page = pfn_to_page(find_entry(mm, number).told.number);
+	struct folio *folio = page_folio(page);
+	unsigned long offset = folio->index + (page - &folio->page);
+	MA_STATE(mas, &mm->mm_mt, number << PAGE_SHIFT, number << PAGE_SHIFT);
+	int cleaned;
+
+	mmap_read_lock(mm);
+	cleaned = pfn_mkclean_range(page_to_pfn(page), 1, offset, mas_walk(&mas));
+#ifdef RMAP_MAPPING_WRPROTECT
+	cleaned += mapping_wrprotect_range(folio->mapping, offset, page_to_pfn(page), 1);
+#endif
+	if (cleaned)
+		broken_rule(RMAP_RULE_LEFT_BY_WRITEBACK, number);
+	mmap_read_unlock(mm);
+}
+
 /* As a file system writes a page back: it sees the next write to it again. */
 static int32_t drive_clean(struct mm_struct *mm, const struct rmap_operation_clean *op)
 {
@@ -542,6 +599,7 @@ static int32_t drive_clean(struct mm_struct *mm, const struct rmap_operation_cle
 	folio_lock(folio);
 	if (folio_mkclean(folio))
 		folio_mark_dirty(folio);
+	check_clean(mm, op->page);
 	if (folio_test_clear_dirty(folio))
 		file_page_store(folio);
 	folio_unlock(folio);

@@ -75,6 +75,21 @@ static bool leads_to(const struct stale_translation *stale, uint64_t first, uint
 	       first < frame + (stale->entry & ENTRY_HUGE ? PTRS_PER_PTE : 1);
 }
 
+/* Whether somebody may still write to a frame that no entry names any more. */
+static bool frame_written_unseen(uint64_t frame)
+{
+	struct page_layer *layer = current_world->pages;
+	unsigned long written = ENTRY_WRITE | ENTRY_DIRTY;
+
+	for (uint32_t i = 0; i < layer->nr_stale; i++) {
+		const struct stale_translation *stale = &layer->stale[i];
+
+		if ((stale->entry & written) == written && leads_to(stale, frame, 1))
+			return true;
+	}
+	return false;
+}
+
 /* Frames are about to be free. */
 static void frames_forgotten(uint64_t first, uint64_t count)
 {

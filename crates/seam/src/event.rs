@@ -97,6 +97,12 @@ byte_enum! {
         NotFlushed = RMAP_RULE_NOT_FLUSHED "TLB not flushed",
         /// Secondary MMUs are told that a range changes, and never that it has changed, or the other way round.
         NotifierUnpaired = RMAP_RULE_NOTIFIER_UNPAIRED "MMU notifier without its counterpart",
+        /// Asked in which VMA page `object` is mapped, and where, the kernel does not say what the page tables do.
+        OtherAddress = RMAP_RULE_OTHER_ADDRESS "page found at another address than it is mapped at",
+        /// Page `object` was written back, and who asks by its frame finds it writable or dirty.
+        LeftByWriteback = RMAP_RULE_LEFT_BY_WRITEBACK "page left writable or dirty by writeback",
+        /// Page `object` is written out while a TLB may still let a process write to it.
+        WrittenBeforeFlush = RMAP_RULE_WRITTEN_BEFORE_FLUSH "written out before the TLB was flushed",
     }
 }
 
