@@ -14,7 +14,7 @@
 #   make trees [LIST=FILE] [REPO=URL TAGS="v6.6 v6.19"] [OPS=200000]
 #   make kernels [KERNELS="6.1 6.12 7.2 7"]
 #   make kernel NAME=mine TREE=PATH|URL|ref:NAME [REV=v6.19] [PATCHES="a.mbox b.patch"] [REVERT="fix.mbox"]
-#   make ground-truth [KERNEL=6.12] [TRACES=500] [SEED=1]
+#   make ground-truth [KERNEL=6.12] [TRACES=500] [SEED=1] [VMA=kernel|pages]
 
 SHELL := /bin/bash
 
@@ -140,4 +140,5 @@ trees: setup-build
 ground-truth: TRACES ?= 500
 ground-truth: SEED ?= 1
 ground-truth: setup-build
-	@scripts/ground-truth "$(or $(KERNEL),6.12)" "$(TRACES)" "$(SEED)" fuzz/seeds/*.trace
+	@$(if $(VMA),RMAP_VMA="$(VMA)") scripts/ground-truth "$(or $(KERNEL),6.12)" "$(TRACES)" "$(SEED)" \
+		fuzz/seeds/*.trace $(if $(filter pages,$(VMA)),fuzz/page-seeds/*.trace)

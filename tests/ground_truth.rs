@@ -9,19 +9,30 @@ use std::process::{Command, Output};
 
 use rmap_diff::ground_truth::compare::{DifferingPart, first_difference, report};
 use rmap_diff::ground_truth::expressible::{LeftOut, expressible};
-use rmap_diff::ground_truth::userland::Userland;
+use rmap_diff::ground_truth::observed::Observed;
+use rmap_diff::ground_truth::userland::{Played, Userland};
 use rmap_diff::kernel;
 use rmap_diff::known::KnownFindings;
 use rmap_diff::rmap::Cache;
+use rmap_diff::rmap::dump::{PageDump, PageTarget};
+use rmap_diff::session::VmaCode;
 use rmap_diff::trace::Trace;
 use rmap_diff::trace::agent::Reply;
 
 fn userland() -> Userland {
-    Userland::new(kernel::reference("6.12").expect("make kernels")).expect("a kernel driver")
+    Userland::new(kernel::reference("6.12").expect("make kernels"), VmaCode::Kernel).expect("a kernel driver")
 }
 
-fn seeds() -> Vec<(String, Trace)> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+fn userland_with_pages() -> Userland {
+    Userland::new(kernel::reference("6.12").expect("make kernels"), VmaCode::Pages).expect("page-table code")
+}
+
+fn steps_of(userland: &mut Userland, trace: &Trace) -> Vec<Observed> {
+    userland.play(trace, &mut LeftOut::default()).unwrap().steps
+}
+
+fn seeds(of: &str) -> Vec<(String, Trace)> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(of);
     let mut seeds: Vec<_> = fs::read_dir(dir)
         .unwrap()
         .map(|entry| {
@@ -33,15 +44,16 @@ fn seeds() -> Vec<(String, Trace)> {
     seeds
 }
 
-#[test]
-fn every_dump_of_the_seeds_survives_the_line_and_equals_itself() {
-    let (mut userland, mut dumps) = (userland(), 0);
-    for (name, trace) in seeds() {
-        let said = expressible(&trace, &mut LeftOut::default());
-        let steps = userland.play(&said).unwrap();
-        assert_eq!(steps.len(), said.ops.len(), "{name}");
-        let mut again = userland.play(&said).unwrap();
+/// Plays the seeds twice, the second time as if the steps came over the line; how many dumps came.
+fn dumps_over_the_line(userland: &mut Userland, vma: VmaCode, of: &str) -> usize {
+    let mut dumps = 0;
+    for (name, trace) in seeds(of) {
+        let said = expressible(&trace, vma, &mut LeftOut::default());
+        let Played { trace, steps } = userland.play(&said, &mut LeftOut::default()).unwrap();
+        assert_eq!(steps.len(), trace.ops.len(), "{name}");
+        let mut again = steps_of(userland, &trace);
         for (number, step) in again.iter_mut().enumerate() {
+            assert_eq!(step.dump.pages.is_some(), vma == VmaCode::Pages);
             let reply = Reply::Step { step: number, errno: step.errno, dump: Some(step.dump.clone()) };
             let line = serde_json::to_string(&reply).unwrap();
             assert!(!line.contains('\n'));
@@ -51,16 +63,25 @@ fn every_dump_of_the_seeds_survives_the_line_and_equals_itself() {
             step.dump = dump;
             dumps += 1;
         }
-        assert_eq!(first_difference(&said, &steps, &again), None, "{name}");
+        assert_eq!(first_difference(&trace, &steps, &again), None, "{name}");
     }
+    dumps
+}
+
+#[test]
+fn every_dump_of_the_seeds_survives_the_line_and_equals_itself() {
+    let dumps = dumps_over_the_line(&mut userland(), VmaCode::Kernel, "fuzz/seeds");
     assert!(dumps > 300, "{dumps}");
+    let mut userland = userland_with_pages();
+    let dumps = ["fuzz/seeds", "fuzz/page-seeds"].map(|of| dumps_over_the_line(&mut userland, VmaCode::Pages, of));
+    assert!(dumps[0] > 300 && dumps[1] > 50, "{dumps:?}");
 }
 
 #[test]
 fn one_counter_that_is_off_is_found_at_its_step() {
     let mut userland = userland();
     let trace: Trace = "map p0 0x10..0x14\nfault p0 0x10\nfork p0 p1\nfork p1 p2".parse().unwrap();
-    let steps = userland.play(&trace).unwrap();
+    let steps = steps_of(&mut userland, &trace);
     let mut planted = steps.clone();
     planted[2].dump.anon_vmas[1].num_active_vmas += 1;
     planted[3].dump.anon_vmas[1].num_active_vmas += 1;
@@ -75,10 +96,82 @@ fn one_counter_that_is_off_is_found_at_its_step() {
     assert!(!text.contains("fork p1 p2"), "what comes after is no part of it:\n{text}");
 }
 
+/// Two processes share a page, one has written to another, and a third is on its way to swap.
+const PAGES: &str = "map p0 0x10..0x14\nfault p0 0x10\nfault p0 0x11\nfault p0 0x12\nfault p0 0x13 read\nswapout p0 0x12\n\
+                     fork p0 p1\nfault p1 0x11";
+
+#[test]
+fn whatever_is_planted_in_page_tables_is_found() {
+    let trace: Trace = PAGES.parse().unwrap();
+    let steps = steps_of(&mut userland_with_pages(), &trace);
+    assert_eq!(steps.len(), trace.ops.len(), "nothing of it is left out");
+    let last = steps.len() - 1;
+    let planted = |change: &dyn Fn(&mut PageDump)| {
+        let mut planted = steps.clone();
+        change(planted[last].dump.pages.as_mut().expect("page tables"));
+        first_difference(&trace, &steps, &planted)
+    };
+    assert_eq!(planted(&|_| ()), None);
+    let changes: [&dyn Fn(&mut PageDump); 14] = [
+        &|pages| pages.frames[0].mapcount -= 1,
+        &|pages| pages.frames[0].index += 1,
+        &|pages| pages.frames[0].anon = None,
+        &|pages| pages.frames[0].anon.as_mut().unwrap().anon_vma = None,
+        &|pages| pages.frames[0].anon.as_mut().unwrap().exclusive ^= true,
+        &|pages| pages.frames[0].anon.as_mut().unwrap().swapbacked ^= true,
+        &|pages| pages.frames[1].anon.as_mut().unwrap().content = 0,
+        &|pages| pages.processes[0].anon += 1,
+        &|pages| pages.processes[0].file += 1,
+        &|pages| pages.processes[1].swap -= 1,
+        &|pages| pages.processes[1].entries[1].target = PageTarget::Frame(1),
+        &|pages| pages.processes[0].entries[0].writable ^= true,
+        &|pages| pages.processes[1].entries[1].dirty ^= true,
+        &|pages| pages.processes[1].entries[2].exclusive ^= true,
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let found = planted(change).unwrap_or_else(|| panic!("change {number}"));
+        assert_eq!((found.step, found.what), (last, DifferingPart::PageTables), "change {number}");
+    }
+    let text = report(&trace, &planted(changes[0]).unwrap());
+    let lines = ["differ page tables after operation 8: fault p1 0x11", "-frame 0  mapcount 2", "+frame 0  mapcount 1"];
+    assert!(lines.iter().all(|line| text.contains(line)), "{text}");
+    for line in ["p1 pages: anon 2  file 0  swap 1", "  0x11 frame 2 write dirty", "  0x12 slot 0", "  0x13 zero page"]
+    {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+}
+
+#[test]
+fn an_operation_that_a_system_call_would_do_otherwise_is_left_out_by_the_state_that_it_meets() {
+    let text = format!(
+        "{PAGES}\nswapout p0 0x10\nmigrate p0 0x10\nmigrate p0 0x12\ntouch p0 0x10 write\ntouch p0 0x10\n\
+         touch p0 0x13 write\nswapout p1 0x11\nswapout p1 0x11\nmap p0 0x20..0x21 file 2\nfault p0 0x20 read\n\
+         swapout p0 0x20\nmigrate p0 0x20\nswapout p0 0x30"
+    );
+    let mut left_out = LeftOut::default();
+    let said = expressible(&text.parse().unwrap(), VmaCode::Pages, &mut left_out);
+    assert!(left_out.is_empty(), "{left_out}");
+    let played = userland_with_pages().play(&said, &mut left_out).unwrap();
+    let text = played.trace.to_string();
+    let rest = "fault p1 0x11\nmigrate p0 0x10\ntouch p0 0x10\nswapout p1 0x11\nmap p0 0x20..0x21 file 2\nfault p0 0x20 read\n";
+    assert!(text.ends_with(rest), "{text}");
+    assert!(played.steps.iter().all(|step| step.errno == 0));
+    for count in [
+        "swapout (of a page that is mapped twice, which MADV_PAGEOUT leaves) 1",
+        "swapout (of no page that is present) 2",
+        "swapout (of a page of a file) 1",
+        "migrate (of no page that is present) 1",
+        "migrate (of a page of a file) 1",
+        "touch (where the access would fault) 2",
+    ] {
+        assert!(left_out.to_string().contains(count), "{count} in {left_out}");
+    }
+}
+
 #[test]
 fn attempts_are_told_in_the_order_of_the_kernel_with_those_that_failed() {
     let trace: Trace = "map p0 0x10..0x14\nfault p0 0x10\nfork p0 p1 fail=2,3\nfork p0 p1".parse().unwrap();
-    let steps = userland().play(&trace).unwrap();
+    let steps = steps_of(&mut userland(), &trace);
     let attempts = |step: usize| {
         let all = steps[step].attempts.as_deref().unwrap();
         all.iter().map(|attempt| (attempt.cache, attempt.failed)).collect::<Vec<_>>()
@@ -100,13 +193,13 @@ fn the_known_findings_warn_in_userland_and_say_what_they_do_booted() {
         // What only kernels show that the tests have not, `make trees` looks at.
         let Some(reference) = kernel::references().iter().find(|r| known.is_of(r.name, r.version)) else { continue };
         let trace = all.trace(known).unwrap();
-        // No system call asks for operations on pages.
+        // Not every run has the page tables that these need.
         if trace.ops.iter().any(|op| op.kind.needs_page_tables()) {
             continue;
         }
         assert!(known.booted.is_some(), "{}: make ground-truth tells", known.trace);
         played += 1;
-        let steps = Userland::new(reference).unwrap().play(&trace).unwrap();
+        let steps = steps_of(&mut Userland::new(reference, VmaCode::Kernel).unwrap(), &trace);
         assert!(steps.iter().any(|step| !step.warnings.is_empty()), "{}", known.trace);
     }
     assert!(played > 2, "{played} played");

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use rmap_seam::dump::Dump;
+use rmap_seam::dump::{Dump, PageState};
 use rmap_seam::{
     AnonVmaId, AnonVmaState, AvcId, ChainLink, MmId, Node, Snapshot, VmaAttributes, VmaId, VmaRange, VmaState,
 };
@@ -16,18 +16,22 @@ use crate::Error;
 use crate::maple;
 use crate::memory::{Bytes, Memory};
 use crate::offsets::Offsets;
+use crate::pages::{OwnPages, PageReader, Places};
 
 pub const PAGE_SHIFT: u32 = 12;
 /// Where the window ends: all that the agent has mapped for itself lies above.
-const WINDOW_END: u64 = (FIRST_PAGE + PAGE_LIMIT) << PAGE_SHIFT;
+pub const WINDOW_END: u64 = (FIRST_PAGE + PAGE_LIMIT) << PAGE_SHIFT;
 /// More entries than this no chain or tree has.
 const MAX_ENTRIES: usize = 1 << 16;
 
 /// Bits of `vm_flags`, the same in all kernels so far, and ours.
-const FLAGS: [(u64, u64); 11] = [
+const FLAGS: [(u64, u64); 13] = [
     (0x1, VmaAttributes::READ),
     (0x2, VmaAttributes::WRITE),
     (0x4, VmaAttributes::EXEC),
+    (0x8, VmaAttributes::SHARED),
+    // VM_MAYSHARE, which comes with VM_SHARED.
+    (0x80, 0),
     (0x100, VmaAttributes::GROWSDOWN),
     (0x2000, VmaAttributes::LOCKED),
     (0x2_0000, VmaAttributes::DONTCOPY),
@@ -64,6 +68,9 @@ pub struct Graph<'a> {
     pub offsets: &'a Offsets,
     /// `struct file` by number, as far as one was mapped: learned from the first VMA that maps it.
     pub files: Vec<(u64, u32)>,
+    /// Where frames and page tables are, if these are read.
+    pub pages: Option<&'a Places>,
+    pub own_pages: OwnPages,
 }
 
 #[derive(Default)]
@@ -93,8 +100,25 @@ impl Graph<'_> {
             let state = self.anon_vma(address, &mut found)?;
             found.snapshot.anon_vmas.push(state);
         }
+        let pages = self.pages.map(|places| self.page_state(places, processes, &found)).transpose()?;
         let live = [found.snapshot.vmas.len(), found.snapshot.anon_vmas.len(), found.avcs.in_order.len()];
-        Ok(Dump::detailed(release, "guest", &found.snapshot, live.map(|count| count as u32), &spaces))
+        Ok(Dump::detailed(release, "guest", &found.snapshot, live.map(|count| count as u32), &spaces, pages))
+    }
+
+    /// What reads page tables.
+    pub fn page_reader<'a>(&'a self, places: &'a Places) -> PageReader<'a> {
+        PageReader { memory: self.memory, places, own: &self.own_pages }
+    }
+
+    /// Page tables and frames; an anon_vma has the number of its discovery.
+    fn page_state(&self, places: &Places, processes: &[(MmId, u64)], found: &Found) -> Result<PageState, Error> {
+        let reader = self.page_reader(places);
+        let mut state = PageState::default();
+        for &(mm, address) in processes {
+            let named = |anon_vma| found.anon_vmas.by_address.get(&anon_vma).map(|&number| number.into());
+            reader.process(mm.0, address, named, &mut state)?;
+        }
+        Ok(state)
     }
 
     /// The range, in bytes, of the VMA of an mm that holds an address of the window.

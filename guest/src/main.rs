@@ -8,6 +8,8 @@
 //! | `process.rs` | the test processes |
 //! | `graph.rs` | the graph: VMAs, chains, anon_vmas, interval trees |
 //! | `maple.rs` | the VMAs of an mm |
+//! | `pages.rs` | page tables and frames |
+//! | `paging.rs` | swap, nodes, and what the kernel puts off |
 //! | `memory.rs` | the kernel's memory and symbols |
 //! | `offsets.rs` | where the kernel keeps what |
 //! | `serial.rs` | the line to the host |
@@ -16,6 +18,8 @@ mod graph;
 mod maple;
 mod memory;
 mod offsets;
+mod pages;
+mod paging;
 mod play;
 mod process;
 mod serial;
@@ -25,11 +29,13 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
 
+use rmap_seam::FILES_NOT_TOLD;
 use rmap_trace::agent::{FIRST_PAGE, Kernel, Reply, Request};
 use rmap_trace::{MAX_FILES, PAGE_LIMIT};
 
 use memory::Memory;
 use offsets::Offsets;
+use pages::Places;
 use play::Player;
 use process::Processes;
 use serial::Serial;
@@ -71,7 +77,8 @@ fn run() -> Result<(), Error> {
 }
 
 fn session(serial: &mut Serial) -> Result<(), Error> {
-    let offsets = Offsets::read(Path::new("/sys/kernel/btf/vmlinux"))?;
+    let btf = Path::new("/sys/kernel/btf/vmlinux");
+    let offsets = Offsets::read(btf)?;
     let memory = Memory::open()?;
     let symbols: [&[&str]; 5] = [
         &["init_task"],
@@ -83,14 +90,31 @@ fn session(serial: &mut Serial) -> Result<(), Error> {
     let [init_task, kmem_cache_alloc, caches @ ..] = memory::symbols(symbols)?;
     let caches = [memory.word(caches[0])?, memory.word(caches[1])?, memory.word(caches[2])?];
     unlimited_stack()?;
-    let files: Vec<_> = (0..MAX_FILES).map(|number| file(&format!("/file{number}"))).collect::<Result<_, _>>()?;
+    let files_at = |place: &str| {
+        (0..MAX_FILES).map(|number| file(&format!("{place}/file{number}"))).collect::<Result<Vec<_>, _>>()
+    };
+    let files = files_at("")?;
+    // Where page tables are read, the first files are of a file system that is told of the first write to a page.
+    mount("ramfs", "/told")?;
+    let mut files_of_pages = files_at("/told")?;
+    files_of_pages.truncate(FILES_NOT_TOLD as usize);
+    for file in &files[FILES_NOT_TOLD as usize..] {
+        files_of_pages.push(file.try_clone().map_err(|error| Error::Io("a file".into(), error))?);
+    }
     let mut processes = Processes::new(file("/scratch")?)?;
     let release = memory::release()?;
     serial.send(&Reply::Ready(Kernel { release: release.clone(), kmem_cache_alloc, caches }))?;
+    let mut places = None;
     while let Some(line) = serial.line()? {
         let request: Request = serde_json::from_str(&line).map_err(|error| Error::Host(error.to_string()))?;
         let trace = rmap_trace::parse(&request.trace).map_err(|error| Error::Host(error.to_string()))?;
-        let mut player = Player::begin(&memory, &offsets, init_task, &release, &files, &mut processes)?;
+        if request.pages && places.is_none() {
+            paging::begin()?;
+            places = Some(Places::read(&memory, btf)?);
+        }
+        let pages = places.as_ref().filter(|_| request.pages);
+        let files = if request.pages { &files_of_pages } else { &files };
+        let mut player = Player::begin(&memory, &offsets, init_task, &release, files, pages, &mut processes)?;
         for (step, op) in trace.ops.iter().enumerate() {
             let marked = request.marked.contains(&step);
             if marked {

@@ -8,8 +8,8 @@ use crate::Error;
 
 /// Of the running kernel. Bytes, except for the lengths of arrays.
 pub struct Offsets {
-    /// `task_struct`: `tasks`, `pid`, `mm`.
-    pub task: [usize; 3],
+    /// `task_struct`: `tasks`, `pid`, `mm`, `__state`.
+    pub task: [usize; 4],
     /// `mm_struct.mm_mt.ma_root`
     pub mm_root: usize,
     /// `maple_node`, its size.
@@ -26,6 +26,25 @@ pub struct Offsets {
     pub anon_vma: AnonVma,
     /// `rb_node`: `__rb_parent_color`, `rb_left`, `rb_right`.
     pub rb_node: [usize; 3],
+}
+
+/// What is read of page tables and frames.
+pub struct Pages {
+    /// `mm_struct.pgd`
+    pub pgd: usize,
+    /// `mm_struct.rss_stat`: the first of its counters, and the size of each.
+    pub rss_stat: [usize; 2],
+    /// `percpu_counter`: `count`, `counters`.
+    pub percpu_counter: [usize; 2],
+    /// `struct page`, its size.
+    pub page_size: usize,
+    pub flags: usize,
+    pub mapping: usize,
+    pub index: usize,
+    pub mapcount: usize,
+    /// Numbers of `enum pageflags`.
+    pub anon_exclusive: u32,
+    pub swapbacked: u32,
 }
 
 /// One of the layouts of a maple tree's node.
@@ -72,6 +91,10 @@ pub struct AnonVma {
 struct Reader(Btf);
 
 impl Reader {
+    fn open(btf: &Path) -> Result<Reader, Error> {
+        Ok(Reader(Btf::from_file(btf).map_err(|error| Error::Btf(format!("{}: {error}", btf.display())))?))
+    }
+
     /// A structure or union by name: there may be others of that name without the member that is asked for.
     fn top(&self, name: &str, member: &str) -> Result<Type, Error> {
         let missing = || Error::Btf(format!("no struct {name} with a member {member}"));
@@ -131,6 +154,16 @@ impl Reader {
         }
     }
 
+    /// The value of a name of an enumeration.
+    fn value(&self, name: &str, member: &str) -> Result<u32, Error> {
+        let missing = || Error::Btf(format!("no {member} in enum {name}"));
+        let types = self.0.resolve_types_by_name(name).map_err(|_| missing())?;
+        let enums = types.iter().filter_map(|of| if let Type::Enum(e) = of { Some(e) } else { None });
+        let members = enums.flat_map(|e| &e.members);
+        let found = members.into_iter().find(|m| self.0.resolve_name(*m).is_ok_and(|name| name == member));
+        found.map(|member| member.val()).ok_or_else(missing)
+    }
+
     fn maple_node(&self, layout: &str) -> Result<MapleNode, Error> {
         let (pivot, array) = self.member("maple_node", &format!("{layout}.pivot"))?;
         let Type::Array(array) = array else { return Err(Error::Btf(format!("{layout}.pivot is no array"))) };
@@ -142,14 +175,14 @@ impl Reader {
 impl Offsets {
     /// Reads them from the kernel's BTF.
     pub fn read(btf: &Path) -> Result<Offsets, Error> {
-        let btf = Reader(Btf::from_file(btf).map_err(|error| Error::Btf(format!("{}: {error}", btf.display())))?);
+        let btf = Reader::open(btf)?;
         let task = |member| btf.at("task_struct", member);
         let vma = |member| btf.at("vm_area_struct", member);
         let avc = |member| btf.at("anon_vma_chain", member);
         let anon_vma = |member| btf.at("anon_vma", member);
         let rb_node = |member| btf.at("rb_node", member);
         Ok(Offsets {
-            task: [task("tasks")?, task("pid")?, task("mm")?],
+            task: [task("tasks")?, task("pid")?, task("mm")?, task("__state")?],
             mm_root: btf.at("mm_struct", "mm_mt.ma_root")?,
             node_size: btf.size("maple_node", "mr64")?,
             range64: btf.maple_node("mr64")?,
@@ -184,6 +217,26 @@ impl Offsets {
                 leftmost: anon_vma("rb_root.rb_leftmost")?,
             },
             rb_node: [rb_node("__rb_parent_color")?, rb_node("rb_left")?, rb_node("rb_right")?],
+        })
+    }
+}
+
+impl Pages {
+    /// Reads them from the kernel's BTF.
+    pub fn read(btf: &Path) -> Result<Pages, Error> {
+        let btf = Reader::open(btf)?;
+        let folio = |member| btf.at("folio", member);
+        Ok(Pages {
+            pgd: btf.at("mm_struct", "pgd")?,
+            rss_stat: [btf.at("mm_struct", "rss_stat")?, btf.size("percpu_counter", "counters")?],
+            percpu_counter: [btf.at("percpu_counter", "count")?, btf.at("percpu_counter", "counters")?],
+            page_size: btf.size("page", "_mapcount")?,
+            flags: folio("flags")?,
+            mapping: folio("mapping")?,
+            index: folio("index")?,
+            mapcount: btf.at("page", "_mapcount")?,
+            anon_exclusive: btf.value("pageflags", "PG_anon_exclusive")?,
+            swapbacked: btf.value("pageflags", "PG_swapbacked")?,
         })
     }
 }

@@ -12,10 +12,16 @@ use crate::Error;
 use crate::graph::{Graph, PAGE_SHIFT};
 use crate::memory::Memory;
 use crate::offsets::Offsets;
+use crate::pages::{OwnPages, Places};
+use crate::paging;
 use crate::process::Processes;
 
 /// More tasks than this there are not.
 const MAX_TASKS: usize = 1 << 16;
+/// So often a process is looked at until it waits.
+const MAX_LOOKS: usize = 1 << 20;
+/// A bit of `task_struct.__state` (include/linux/sched.h).
+const TASK_INTERRUPTIBLE: u32 = 1;
 
 /// One trace.
 pub struct Player<'a> {
@@ -24,7 +30,8 @@ pub struct Player<'a> {
     release: &'a str,
     files: &'a [File],
     processes: &'a mut Processes,
-    /// `task_struct.mm` of each process.
+    /// The `task_struct` of each process, and its `mm`.
+    tasks: [u64; MAX_PROCESSES],
     mms: [u64; MAX_PROCESSES],
     last: Option<Dump>,
 }
@@ -45,12 +52,15 @@ impl<'a> Player<'a> {
         init_task: u64,
         release: &'a str,
         files: &'a [File],
+        pages: Option<&'a Places>,
         processes: &'a mut Processes,
     ) -> Result<Player<'a>, Error> {
         let pid = processes.begin()?;
-        let graph = Graph { memory, offsets, files: Vec::new() };
-        let mut player = Player { graph, init_task, release, files, processes, mms: [0; MAX_PROCESSES], last: None };
-        player.mms[0] = player.mm_of(pid)?;
+        let graph = Graph { memory, offsets, files: Vec::new(), pages, own_pages: OwnPages::default() };
+        let tasks = [0; MAX_PROCESSES];
+        let mms = tasks;
+        let mut player = Player { graph, init_task, release, files, processes, tasks, mms, last: None };
+        (player.tasks[0], player.mms[0]) = player.task_of(pid)?;
         Ok(player)
     }
 
@@ -60,6 +70,11 @@ impl<'a> Player<'a> {
         let mm = kind.process().ok_or_else(|| Error::Host(format!("{} is of no process", kind.keyword())))?;
         if !self.processes.lives(mm.0) {
             return Ok(libc::ESRCH);
+        }
+        if let Some(places) = self.graph.pages
+            && let Some(errno) = self.on_page(kind, mm, places)?
+        {
+            return Ok(errno);
         }
         let call = match kind.user_action() {
             UserAction::Call(call) => call,
@@ -89,6 +104,38 @@ impl<'a> Player<'a> {
         Ok(0)
     }
 
+    /// An operation on one page, where page tables are read; none: it is a plain system call.
+    fn on_page(&mut self, kind: &OpKind, mm: MmId, places: &Places) -> Result<Option<i32>, Error> {
+        let space = self.mms[usize::from(mm.0)];
+        let result = match *kind {
+            // Where nothing is mapped an access could make what lies above grow.
+            OpKind::Fault { page, .. } if self.graph.vma_range(space, address(page))?.is_none() => return Ok(None),
+            OpKind::Fault { page, read: true, .. } | OpKind::Touch { page, write: false, .. } => {
+                self.processes.touch(mm.0, address(page))?
+            }
+            OpKind::Fault { page, .. } | OpKind::Touch { page, .. } => self.processes.write(mm.0, address(page))?,
+            OpKind::SwapOut { page, .. } => {
+                let UserAction::Call(call) = kind.user_action() else { return Ok(None) };
+                let arguments: Vec<u64> = call.arguments.iter().map(|argument| self.number(argument)).collect();
+                let result = self.processes.call(mm.0, call.name.number, &arguments)?;
+                paging::wait_for_writeback()?;
+                let stays = self.graph.page_reader(places).is_present(space, address(page))?;
+                // Of locked memory it says EINVAL.
+                if stays && (result == 0 || result == i64::from(-libc::EINVAL)) {
+                    i64::from(-libc::EBUSY)
+                } else {
+                    result
+                }
+            }
+            OpKind::Migrate { page, .. } => match self.processes.pid(mm.0) {
+                Some(pid) => paging::move_to_other_node(pid, address(page)),
+                None => i64::from(-libc::ESRCH),
+            },
+            _ => return Ok(None),
+        };
+        Ok(Some(if result < 0 { -result as i32 } else { 0 }))
+    }
+
     /// An argument of a system call as the kernel takes it.
     fn number(&self, argument: &Argument) -> u64 {
         match argument {
@@ -109,7 +156,8 @@ impl<'a> Player<'a> {
         }
         match self.processes.fork(parent.0, child.0)? {
             pid @ 1.. => {
-                self.mms[usize::from(child.0)] = self.mm_of(pid as i32)?;
+                let place = usize::from(child.0);
+                (self.tasks[place], self.mms[place]) = self.task_of(pid as i32)?;
                 Ok(0)
             }
             errno => Ok(-errno as i32),
@@ -129,18 +177,23 @@ impl<'a> Player<'a> {
             }
         }
         let result = self.processes.touch(mm.0, below)?;
+        if self.graph.pages.is_some() {
+            // The access leaves a page behind, and in userland the VMA does no more than grow.
+            let advice = libc::MADV_DONTNEED_LOCKED as u64;
+            self.processes.call(mm.0, libc::SYS_madvise, &[below, 1 << PAGE_SHIFT, advice])?;
+        }
         Ok(if result < 0 { -result as i32 } else { 0 })
     }
 
-    /// The mm of a process that has just been born: the task list is searched from its end.
-    fn mm_of(&self, pid: i32) -> Result<u64, Error> {
+    /// The task and the mm of a process that has just been born: the task list is searched from its end.
+    fn task_of(&self, pid: i32) -> Result<(u64, u64), Error> {
         let Graph { memory, offsets, .. } = self.graph;
-        let [tasks, pid_at, mm] = offsets.task;
+        let [tasks, pid_at, mm, _] = offsets.task;
         let mut task = self.init_task;
         for _ in 0..MAX_TASKS {
             task = memory.word(task + tasks as u64 + 8)?.wrapping_sub(tasks as u64);
             if memory.read(task + pid_at as u64, 4)?.half(0) == pid as u32 {
-                return memory.word(task + mm as u64);
+                return Ok((task, memory.word(task + mm as u64)?));
             }
             if task == self.init_task {
                 break;
@@ -149,8 +202,28 @@ impl<'a> Player<'a> {
         Err(Error::Graph(format!("process {pid} is not in the task list")))
     }
 
+    /// Waits until a process waits for the next command. It says a result before, and may then still touch its own memory.
+    fn wait_for(&self, process: u8) -> Result<(), Error> {
+        let Graph { memory, offsets, .. } = self.graph;
+        let [.., state] = offsets.task;
+        for _ in 0..MAX_LOOKS {
+            let state = memory.read(self.tasks[usize::from(process)] + state as u64, 4)?.half(0);
+            if state & TASK_INTERRUPTIBLE != 0 {
+                return Ok(());
+            }
+            std::thread::yield_now();
+        }
+        Err(Error::Graph(format!("process {process} does not wait for its next command")))
+    }
+
     /// The graph, if it is not as it was when this was asked last.
     pub fn dump_if_changed(&mut self) -> Result<Option<Dump>, Error> {
+        if self.graph.pages.is_some() {
+            (0..MAX_PROCESSES as u8)
+                .filter(|&process| self.processes.lives(process))
+                .try_for_each(|process| self.wait_for(process))?;
+            paging::drain_lru()?;
+        }
         let alive = (0..MAX_PROCESSES as u8).filter(|&process| self.processes.lives(process));
         let alive: Vec<_> = alive.map(|process| (MmId(process), self.mms[usize::from(process)])).collect();
         let dump = self.graph.dump(self.release, &alive)?;

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 
 use rmap_seam::MAX_PROCESSES;
 
@@ -27,16 +28,22 @@ pub struct Processes {
     commands: Vec<(PipeReader, PipeWriter)>,
     results: (PipeReader, PipeWriter),
     pids: [Option<i32>; MAX_PROCESSES],
-    /// Where [`Processes::touch`] writes what it reads.
+    /// Where [`Processes::touch`] writes what it reads, and [`Processes::write`] reads what it writes.
     scratch: File,
+    /// What was written to memory last.
+    written: u32,
 }
+
+/// Where the two do so in the file.
+const TOUCHED: u64 = 0;
+const WRITTEN: u64 = 4096;
 
 impl Processes {
     /// None alive.
     pub fn new(scratch: File) -> Result<Processes, Error> {
         let io = |error| Error::Io("a pipe".into(), error);
         let commands = (0..MAX_PROCESSES).map(|_| io::pipe()).collect::<io::Result<_>>().map_err(io)?;
-        Ok(Processes { commands, results: io::pipe().map_err(io)?, pids: [None; MAX_PROCESSES], scratch })
+        Ok(Processes { commands, results: io::pipe().map_err(io)?, pids: [None; MAX_PROCESSES], scratch, written: 0 })
     }
 
     /// Whether one is alive.
@@ -52,7 +59,9 @@ impl Processes {
             0 => serve(&self.commands, &self.results.1, 0),
             1.. => {
                 self.pids[0] = Some(pid);
-                self.result().map(|_| pid)
+                self.result()?;
+                self.settle(0)?;
+                Ok(pid)
             }
             _ => Err(Error::Io("fork".into(), io::Error::last_os_error())),
         }
@@ -82,13 +91,36 @@ impl Processes {
         // The parent says a pid and the child BORN, in whichever order they run.
         let pid = first.max(self.result()?);
         self.pids[usize::from(child)] = Some(pid as i32);
+        self.settle(child)?;
         Ok(pid)
+    }
+
+    /// A process that is new has to fault in the program again. Once it has done one command it has all that it takes to
+    /// wait for the next.
+    fn settle(&mut self, process: u8) -> Result<(), Error> {
+        self.call(process, libc::SYS_getpid, &[]).map(drop)
     }
 
     /// A process reads one byte of its memory. The result is 1, or an errno below 0.
     pub fn touch(&mut self, process: u8, address: u64) -> Result<i64, Error> {
         let scratch = self.scratch.as_raw_fd() as u64;
-        self.call(process, libc::SYS_pwrite64, &[scratch, address, 1, 0])
+        self.call(process, libc::SYS_pwrite64, &[scratch, address, 1, TOUCHED])
+    }
+
+    /// A process writes to its memory what nobody wrote before. The result is how many bytes, or an errno below 0. The kernel
+    /// copies so few bytes one by one, so that a fault that fails is not tried again.
+    pub fn write(&mut self, process: u8, address: u64) -> Result<i64, Error> {
+        self.written += 1;
+        let bytes = self.written.to_ne_bytes();
+        let io = |error| Error::Io("the scratch file".into(), error);
+        self.scratch.write_all_at(&bytes, WRITTEN).map_err(io)?;
+        let scratch = self.scratch.as_raw_fd() as u64;
+        self.call(process, libc::SYS_pread64, &[scratch, address, bytes.len() as u64, WRITTEN])
+    }
+
+    /// The pid of a process that is alive.
+    pub fn pid(&self, process: u8) -> Option<i32> {
+        self.pids.get(usize::from(process)).copied().flatten()
     }
 
     /// A process ends; it is gone when this returns.

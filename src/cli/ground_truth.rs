@@ -11,17 +11,18 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::known_file::KnownArg;
 use super::random::FailRate;
-use super::{AGREE, Error, FOUND, expected, file, print, subject};
+use super::subject::{self, VmaOption};
+use super::{AGREE, Error, FOUND, expected, file, print};
 use crate::ground_truth::compare::{self, GuestDifference, Observed};
 use crate::ground_truth::emulator::{EmulatorError, Setup};
 use crate::ground_truth::expressible::{LeftOut, expressible};
 use crate::ground_truth::guest::Guest;
-use crate::ground_truth::userland::Userland;
+use crate::ground_truth::userland::{Played, Userland};
 use crate::kernel::Reference;
 use crate::known::Booted;
 use crate::minimize::minimize;
 use crate::session::VmaCode;
-use crate::trace::{Mix, Rng, Trace, random_trace};
+use crate::trace::{Mix, OpKind, Rng, Trace, random_trace};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -39,6 +40,8 @@ pub(super) struct Args {
     /// The emulator that boots the image.
     #[arg(long, value_name = "PROGRAM", default_value = "qemu-system-x86_64")]
     emulator: PathBuf,
+    #[command(flatten)]
+    vma: VmaOption,
     /// How many random traces are run.
     #[arg(long, default_value_t = 500)]
     traces: u32,
@@ -78,6 +81,11 @@ struct Totals {
     left_out: LeftOut,
     /// Warnings of the userland run that the booted kernel did not give, and how often.
     userland_alone: BTreeMap<String, u64>,
+    /// Of operations on pages and of faults, by name: how many were done, and how many refused.
+    on_pages: BTreeMap<&'static str, [u64; 2]>,
+    /// Page table entries that were compared, and frames.
+    entries: u64,
+    frames: u64,
     /// Of everything that the booted kernel showed.
     digest: DefaultHasher,
 }
@@ -85,11 +93,20 @@ struct Totals {
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let reference = subject::reference(args.kernel.as_deref())?;
     let begun = Instant::now();
-    let setup = Setup { emulator: args.emulator.clone(), image: args.image.clone(), agent: args.agent.clone() };
-    let userland = Userland::new(reference)?;
+    let vma = args.vma.asked().unwrap_or(VmaCode::Kernel);
+    if vma == VmaCode::Model {
+        return Err(Error::Usage("--vma model: a booted kernel is compared with the kernel's own VMA code".to_owned()));
+    }
+    let setup = Setup {
+        emulator: args.emulator.clone(),
+        image: args.image.clone(),
+        agent: args.agent.clone(),
+        pages: vma == VmaCode::Pages,
+    };
+    let userland = Userland::new(reference, vma)?;
     let guest = Guest::boot(&setup)?;
     print(format_args!("{}: booted {} in {:.1} s\n", reference.name, guest.release(), begun.elapsed().as_secs_f64()))?;
-    let mut play = Comparison { userland, guest, totals: Totals::default() };
+    let mut play = Comparison { vma, userland, guest, totals: Totals::default() };
     let bar = ProgressBar::new(args.files.len() as u64 + u64::from(args.traces)).with_style(
         ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} traces, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
@@ -97,11 +114,11 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     for path in &args.files {
         let trace = file::read_trace(path)?;
         expected::ignored(&trace, path, "ground-truth");
-        let trace = expressible(&trace, &mut play.totals.left_out);
+        let trace = expressible(&trace, vma, &mut play.totals.left_out);
         bar.inc(1);
-        if let Some(difference) = play.compare(args, &trace)? {
+        if let Some(found) = play.compare(args, &trace)? {
             bar.finish_and_clear();
-            return play.report(args, &setup, &trace, &difference, &path.display().to_string());
+            return play.report(args, &setup, &found, &path.display().to_string());
         }
     }
     let mut rng = Rng::new(args.seed);
@@ -116,15 +133,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             if fails { rate.unwrap_or(FAIL_PER_MILLE) } else { 0 },
         );
         bar.inc(1);
-        if let Some(difference) = play.compare(args, &trace)? {
+        if let Some(found) = play.compare(args, &trace)? {
             bar.finish_and_clear();
-            return play.report(
-                args,
-                &setup,
-                &trace,
-                &difference,
-                &format!("random trace {number} of seed {}", args.seed),
-            );
+            return play.report(args, &setup, &found, &format!("random trace {number} of seed {}", args.seed));
         }
     }
     bar.finish_and_clear();
@@ -143,6 +154,11 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         begun.elapsed().as_secs_f64()
     );
     let _ = writeln!(text, "left out: {}", totals.left_out);
+    if vma == VmaCode::Pages {
+        let counts = totals.on_pages.iter().map(|(name, [done, refused])| format!("{name} {done} ({refused} refused)"));
+        let counts = counts.collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "pages: {} entries and {} frames identical; {counts}", totals.entries, totals.frames);
+    }
     for (warning, times) in &totals.userland_alone {
         let _ = writeln!(
             text,
@@ -155,6 +171,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
 }
 
 struct Comparison {
+    vma: VmaCode,
     userland: Userland,
     guest: Guest,
     totals: Totals,
@@ -164,14 +181,16 @@ impl Comparison {
     /// A random trace of at least this many operations, all of them system calls.
     fn random_trace(&mut self, rng: &mut Rng, number: u32, ops: usize, fail_per_mille: u32) -> Trace {
         let mix = [Mix::full, Mix::merges, Mix::full_fork_heavy][number as usize % 3]();
-        let mix = Mix { fail_per_mille, fail_within: FAIL_WITHIN, fail_node_per_mille: 0, ..mix };
+        let mix = if self.vma == VmaCode::Pages { mix.with_pages() } else { mix };
+        let mix =
+            Mix { fail_per_mille, fail_within: FAIL_WITHIN, fail_node_per_mille: 0, fail_page_per_mille: 0, ..mix };
         let ops = ops + rng.below(ops as u32 + 1) as usize;
         let mut length = ops;
         loop {
             // The same numbers for a longer trace, so that none begins in the middle.
             let trace = random_trace(&mut rng.clone(), length, &mix);
             let mut left_out = LeftOut::default();
-            let said = expressible(&trace, &mut left_out);
+            let said = expressible(&trace, self.vma, &mut left_out);
             if said.ops.len() >= ops || length > 4 * ops {
                 self.totals.left_out.add(&left_out);
                 rng.next_u64();
@@ -181,9 +200,23 @@ impl Comparison {
         }
     }
 
-    /// Plays on both, and counts. The trace on which the booted kernel is lost is kept.
-    fn compare(&mut self, args: &Args, trace: &Trace) -> Result<Option<GuestDifference>, Error> {
-        let (ours, theirs) = match play(&mut self.userland, &mut self.guest, trace) {
+    /// Plays on both. What was left out counts.
+    fn play(&mut self, trace: &Trace) -> Result<(Played, Vec<Observed>), Error> {
+        let mut left_out = LeftOut::default();
+        let both = self.play_counting(trace, &mut left_out);
+        self.totals.left_out.add(&left_out);
+        both
+    }
+
+    fn play_counting(&mut self, trace: &Trace, left_out: &mut LeftOut) -> Result<(Played, Vec<Observed>), Error> {
+        let played = self.userland.play(trace, left_out).map_err(|error| Error::Usage(error.to_string()))?;
+        let theirs = self.guest.play(&played.trace, &played.steps)?;
+        Ok((played, theirs))
+    }
+
+    /// Plays on both, and counts: the first difference, with what was played. The trace on which the booted kernel is lost is kept.
+    fn compare(&mut self, args: &Args, trace: &Trace) -> Result<Option<(Trace, GuestDifference)>, Error> {
+        let (Played { trace, steps: ours }, theirs) = match self.play(trace) {
             Ok(both) => both,
             Err(error) => {
                 file::write(&args.out, format!("# ground truth: lost the booted kernel\n{trace}").as_bytes())?;
@@ -206,10 +239,17 @@ impl Comparison {
                 *totals.userland_alone.entry(warning.clone()).or_default() += 1;
             }
         }
-        for step in &theirs {
+        for (op, step) in trace.ops.iter().zip(&theirs) {
+            if op.kind.needs_page_tables() || matches!(op.kind, OpKind::Fault { .. }) {
+                totals.on_pages.entry(op.kind.keyword()).or_default()[usize::from(step.errno != 0)] += 1;
+            }
+            if let Some(pages) = &step.dump.pages {
+                totals.entries += pages.processes.iter().map(|process| process.entries.len() as u64).sum::<u64>();
+                totals.frames += pages.frames.len() as u64;
+            }
             (step.errno, step.dump.json(), !step.warnings.is_empty()).hash(&mut totals.digest);
         }
-        Ok(compare::first_difference(trace, &ours, &theirs))
+        Ok(compare::first_difference(&trace, &ours, &theirs).map(|difference| (trace, difference)))
     }
 
     /// Tries the known findings of the reference; whether one is not as the file says.
@@ -218,15 +258,19 @@ impl Comparison {
         let mut unlike = false;
         for known in all.of(reference.name, reference.version) {
             let trace = all.trace(&known).map_err(|error| Error::Usage(error.to_string()))?;
-            if VmaCode::needed_by(&trace) == VmaCode::Pages {
-                print(format_args!(
-                    "known: {}: not played: no system call does its operations on pages\n",
-                    known.trace
-                ))?;
+            let needs_pages = VmaCode::needed_by(&trace) == VmaCode::Pages;
+            if needs_pages && self.vma != VmaCode::Pages {
+                print(format_args!("known: {}: not played: its operations need --vma pages\n", known.trace))?;
                 continue;
             }
-            let trace = expressible(&trace, &mut self.totals.left_out);
-            let (ours, theirs) = play(&mut self.userland, &mut self.guest, &trace)?;
+            let mut left_out = LeftOut::default();
+            let said = expressible(&trace, self.vma, &mut left_out);
+            let (Played { trace, steps: ours }, theirs) = self.play_counting(&said, &mut left_out)?;
+            if needs_pages && !left_out.is_empty() {
+                print(format_args!("known: {}: not played: without {left_out}\n", known.trace))?;
+                continue;
+            }
+            self.totals.left_out.add(&left_out);
             let booted = match theirs.iter().all(|step| step.warnings.is_empty()) {
                 true => Booted::Silent,
                 false => Booted::Warns,
@@ -259,8 +303,7 @@ impl Comparison {
         mut self,
         args: &Args,
         setup: &Setup,
-        trace: &Trace,
-        difference: &GuestDifference,
+        (trace, difference): &(Trace, GuestDifference),
         whence: &str,
     ) -> Result<u8, Error> {
         let _ = writeln!(anstream::stderr(), "ground-truth: a difference in {whence}; making the trace small");
@@ -268,17 +311,17 @@ impl Comparison {
         let (mut small, mut found) = (cut.clone(), difference.clone());
         let (what, mut again) = (difference.what, false);
         minimize(&cut, |candidate| {
-            let result = play(&mut self.userland, &mut self.guest, candidate);
+            let result = self.play_counting(candidate, &mut LeftOut::default());
             // A kernel that was lost is booted again; a trace that loses it again and again is no smaller one.
-            let Ok((ours, theirs)) = result else {
+            let Ok((Played { trace, steps: ours }, theirs)) = result else {
                 if let Ok(guest) = Guest::boot(setup) {
                     self.guest = guest;
                 }
                 return false;
             };
-            match compare::first_difference(candidate, &ours, &theirs) {
+            match compare::first_difference(&trace, &ours, &theirs) {
                 Some(difference) if difference.what == what => {
-                    (small, found, again) = (candidate.clone(), difference, true);
+                    (small, found, again) = (trace, difference, true);
                     true
                 }
                 _ => false,
@@ -294,12 +337,6 @@ impl Comparison {
         print(format_args!("saved as {}\n", args.out.display()))?;
         Ok(FOUND)
     }
-}
-
-fn play(userland: &mut Userland, guest: &mut Guest, trace: &Trace) -> Result<(Vec<Observed>, Vec<Observed>), Error> {
-    let ours = userland.play(trace).map_err(|error| Error::Usage(error.to_string()))?;
-    let theirs = guest.play(trace, &ours)?;
-    Ok((ours, theirs))
 }
 
 impl From<EmulatorError> for Error {

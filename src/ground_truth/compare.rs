@@ -23,6 +23,8 @@ pub enum DifferingPart {
     Attempts,
     /// The graph after it.
     Graph,
+    /// The page tables after it.
+    PageTables,
     /// The booted kernel warned, and the userland run did not. The other way round is no difference: the userland run warns
     /// of what only `CONFIG_DEBUG_VM` warns of, and every time.
     Warning,
@@ -35,6 +37,7 @@ impl DifferingPart {
             DifferingPart::Errno => "return value",
             DifferingPart::Attempts => "attempts to allocate",
             DifferingPart::Graph => "graph",
+            DifferingPart::PageTables => "page tables",
             DifferingPart::Warning => "warning",
         }
     }
@@ -55,9 +58,10 @@ pub struct GuestDifference {
 
 /// What a step returned, as far as both sides can say it: a fault is asked for by `madvise()`, whose errno for
 /// a page that is not mapped or not writable is another than that of a fault; and growth comes of a memory access, which
-/// only works or does not.
-fn said(op: &Op, errno: i32, before: Option<&Dump>) -> i32 {
+/// only works or does not. Where page tables are compared, a fault comes of an access, too.
+fn said(op: &Op, errno: i32, before: Option<&Dump>, accesses: bool) -> i32 {
     match op.kind {
+        OpKind::Fault { .. } if accesses && errno == ENOMEM => EFAULT,
         OpKind::Fault { mm, page, .. } => {
             let mapped = before.is_some_and(|dump| {
                 let vmas = dump.processes.iter().find(|process| process.id == mm.0);
@@ -78,8 +82,9 @@ fn said(op: &Op, errno: i32, before: Option<&Dump>) -> i32 {
 pub fn first_difference(trace: &Trace, userland: &[Observed], booted: &[Observed]) -> Option<GuestDifference> {
     let mut before = None;
     for (step, (op, (ours, theirs))) in trace.ops.iter().zip(userland.iter().zip(booted)).enumerate() {
+        let accesses = ours.dump.pages.is_some();
         let differs = |what| GuestDifference { step, what, userland: ours.clone(), booted: theirs.clone() };
-        if said(op, ours.errno, before) != said(op, theirs.errno, before) {
+        if said(op, ours.errno, before, accesses) != said(op, theirs.errno, before, accesses) {
             return Some(differs(DifferingPart::Errno));
         }
         if !same_attempts(op, ours.attempts.as_deref(), theirs.attempts.as_deref()) {
@@ -87,6 +92,9 @@ pub fn first_difference(trace: &Trace, userland: &[Observed], booted: &[Observed
         }
         if !same_graph(&ours.dump, &theirs.dump) {
             return Some(differs(DifferingPart::Graph));
+        }
+        if ours.dump.pages != theirs.dump.pages {
+            return Some(differs(DifferingPart::PageTables));
         }
         if ours.warnings.is_empty() && !theirs.warnings.is_empty() {
             return Some(differs(DifferingPart::Warning));
@@ -169,6 +177,7 @@ mod tests {
             processes: vec![Process { id: 0, vmas: vec![vma] }],
             anon_vmas: vec![anon_vma],
             live: Live { anon_vma: 1, anon_vma_chain: 1 },
+            pages: None,
         };
         Observed { errno: 0, dump, attempts: None, warnings: Vec::new() }
     }
@@ -216,8 +225,9 @@ mod tests {
     #[test]
     fn an_errno_is_translated_only_where_the_system_call_says_less() {
         assert_eq!(compare(|step| step.errno = ENOMEM), Some(DifferingPart::Errno));
-        let errno =
-            |text: &str, errno, before: Option<&Dump>| said(&text.parse::<Trace>().unwrap().ops[0], errno, before);
+        let errno = |text: &str, errno, before: Option<&Dump>| {
+            said(&text.parse::<Trace>().unwrap().ops[0], errno, before, false)
+        };
         let before = step().dump;
         assert_eq!(errno("fault p0 1", ENOMEM, Some(&before)), ENOMEM);
         assert_eq!(errno("fault p0 9", ENOMEM, Some(&before)), EFAULT);

@@ -22,6 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Slab caches are kept apart, so that a cache is known by its address; the console says warnings.
 const COMMAND_LINE: &str = "console=ttyS0 loglevel=5 nokaslr panic=-1 mitigations=off slab_nomerge \
      transparent_hugepage=never numa_balancing=disable rdinit=/init";
+/// Bytes of the disk that is swapped to. It has room for far more than a trace swaps out, so that the kernel never thinks that it
+/// is nearly full.
+const SWAP_BYTES: u64 = 64 << 20;
+const PAGE_BYTES: u64 = 4096;
 /// What a line of the console has that says that the kernel found something wrong with itself.
 const ALARMS: [&str; 6] = ["WARNING: ", "BUG: ", "Oops: ", "kernel BUG at", "general protection fault", "Kernel panic"];
 
@@ -69,6 +73,8 @@ pub struct Setup {
     pub image: PathBuf,
     /// The agent, linked statically.
     pub agent: PathBuf,
+    /// Whether page tables are compared. Then the machine has a disk to swap to, and a second node.
+    pub pages: bool,
 }
 
 /// A running emulator. Ended when dropped.
@@ -98,6 +104,22 @@ fn initramfs(agent: &Path, to: &Path) -> Result<(), EmulatorError> {
     newc::trailer(file).map_err(io_error(to)).map(drop)
 }
 
+/// The disk that is swapped to: all that is on it is the header of a swap area (`union swap_header`, include/linux/swap.h).
+fn swap_area(to: &Path) -> Result<(), EmulatorError> {
+    const SIGNATURE: &[u8] = b"SWAPSPACE2";
+    const VERSION: u32 = 1;
+    let mut header = vec![0; PAGE_BYTES as usize];
+    header[1024..1028].copy_from_slice(&VERSION.to_le_bytes());
+    header[1028..1032].copy_from_slice(&((SWAP_BYTES / PAGE_BYTES - 1) as u32).to_le_bytes());
+    let end = header.len() - SIGNATURE.len();
+    header[end..].copy_from_slice(SIGNATURE);
+    let made = File::create(to).and_then(|mut file| {
+        file.write_all(&header)?;
+        file.set_len(SWAP_BYTES)
+    });
+    made.map_err(io_error(to))
+}
+
 impl Emulator {
     /// Boots, and waits for the agent to be up.
     pub fn boot(setup: &Setup) -> Result<Emulator, EmulatorError> {
@@ -110,8 +132,12 @@ impl Emulator {
             text.push(after);
             text
         };
+        if setup.pages {
+            swap_area(&at("swap"))?;
+        }
         let stderr = File::create(at("errors")).map_err(io_error(dir.path()))?;
-        let child = Command::new(&setup.emulator)
+        let mut command = Command::new(&setup.emulator);
+        command
             .args(["-accel", "tcg", "-M", "q35", "-cpu", "max", "-m", "512", "-smp", "1"])
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
             .arg("-kernel")
@@ -125,12 +151,16 @@ impl Emulator {
             .arg(option("socket,id=line,path=", "line", ",server=on,wait=off"))
             .args(["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=line,name=line", "-chardev"])
             .arg(option("socket,id=debug,path=", "debug", ",server=on,wait=off"))
-            .args(["-gdb", "chardev:debug"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(stderr)
-            .spawn()
-            .map_err(io_error(&setup.emulator))?;
+            .args(["-gdb", "chardev:debug"]);
+        if setup.pages {
+            command
+                .args(["-object", "memory-backend-ram,id=near,size=256M", "-numa", "node,memdev=near,cpus=0"])
+                .args(["-object", "memory-backend-ram,id=far,size=256M", "-numa", "node,memdev=far"])
+                .args(["-device", "nvme,drive=swap,serial=swap", "-drive"])
+                .arg(option("if=none,id=swap,format=raw,file=", "swap", ""));
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+        let child = command.spawn().map_err(io_error(&setup.emulator))?;
         // From here on whatever goes wrong ends the emulator too.
         let mut child = Guard(Some(child));
         let to = connect(&at("line"), child.0.as_mut(), dir.path())?;

@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::mm::KernelDriver;
 use crate::rmap::Fail;
-use crate::trace::{Op, OpKind, Trace, UserAction};
+use crate::session::VmaCode;
+use crate::trace::{Op, OpKind, Target, Trace, UserAction};
 
 /// How often each thing was left out, by what it is called.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct LeftOut(BTreeMap<&'static str, u64>);
 
 impl LeftOut {
-    fn count(&mut self, what: &'static str) {
+    /// One more.
+    pub fn count(&mut self, what: &'static str) {
         *self.0.entry(what).or_default() += 1;
     }
 
@@ -46,23 +49,69 @@ fn without_order(kind: OpKind) -> OpKind {
     }
 }
 
-/// Why a process on the booted kernel cannot ask for an operation, if it cannot.
-fn reason(kind: &OpKind) -> Option<&'static str> {
-    match kind.user_action() {
-        UserAction::Call(_) if kind.needs_page_tables() => Some("operations on pages (page tables are not compared)"),
-        UserAction::None(reason) => Some(reason),
-        UserAction::UffdProtect { .. } => Some("uffdwp (the agent has no userfaultfd)"),
-        UserAction::UffdMove { .. } => Some("uffdmove (its range must be registered, which changes VMAs)"),
-        UserAction::Call(_) | UserAction::Fork(_) | UserAction::Exit | UserAction::Grow { .. } => None,
+/// Why a process on the booted kernel cannot ask for an operation, if it never can.
+fn reason(kind: &OpKind, vma: VmaCode) -> Option<&'static str> {
+    if vma != VmaCode::Pages && kind.needs_page_tables() {
+        return Some("operations on pages (page tables are not compared)");
+    }
+    match kind {
+        // Their meaning depends on the page: see below.
+        OpKind::Touch { .. } | OpKind::SwapOut { .. } | OpKind::Migrate { .. } => None,
+        _ => match kind.user_action() {
+            UserAction::None(reason) => Some(reason),
+            UserAction::UffdProtect { .. } => Some("uffdwp (the agent has no userfaultfd)"),
+            UserAction::UffdMove { .. } => Some("uffdmove (its range must be registered, which changes VMAs)"),
+            UserAction::Call(_) | UserAction::Fork(_) | UserAction::Exit | UserAction::Grow { .. } => None,
+        },
     }
 }
 
-/// The part of a trace that can be said in system calls.
-pub fn expressible(trace: &Trace, left_out: &mut LeftOut) -> Trace {
+/// Why an operation is left out as the page tables and VMAs are when it comes: then the system call would do something else.
+/// `locks`: memory was locked in the trace.
+pub fn reason_before(kind: &OpKind, driver: &KernelDriver, locks: bool) -> Option<&'static str> {
+    let (tables, _) = driver.page_tables()?;
+    let present = |mm, page| {
+        let entry = tables.entry_at(mm, page)?;
+        matches!(entry.target, Target::Frame(_) | Target::Zero).then_some(entry)
+    };
+    let frame = |mm, page| tables.frame_of(present(mm, page)?);
+    match *kind {
+        OpKind::Touch { mm, page, write } => {
+            let allowed = present(mm, page).is_some_and(|entry| entry.writable || !write);
+            (!allowed).then_some("touch (where the access would fault)")
+        }
+        // A page that is there when its memory is locked counts as locked on the booted kernel alone.
+        OpKind::LazyFree { .. } => locks.then_some("lazyfree (after mlock)"),
+        OpKind::SwapOut { mm, page } => match frame(mm, page) {
+            None => Some("swapout (of no page that is present)"),
+            Some(frame) if !frame.anon => Some("swapout (of a page of a file)"),
+            Some(frame) if frame.mapcount > 1 => {
+                Some("swapout (of a page that is mapped twice, which MADV_PAGEOUT leaves)")
+            }
+            Some(_) => None,
+        },
+        OpKind::Migrate { mm, page } => match frame(mm, page) {
+            None => Some("migrate (of no page that is present)"),
+            Some(frame) if !frame.anon => Some("migrate (of a page of a file)"),
+            Some(_) => None,
+        },
+        OpKind::Move { mm, start, end, .. } => {
+            let (_, vmas) = driver.processes().find(|(process, _)| *process == mm)?;
+            let mut moved = vmas.iter().filter(|vma| vma.range.start < end && start < vma.range.end);
+            let several = moved.clone().any(|vma| end > vma.range.end);
+            (several && moved.any(|vma| vma.file))
+                .then_some("move (beyond a VMA, of a file: the guest's places its mappings itself)")
+        }
+        _ => None,
+    }
+}
+
+/// The part of a trace that can be said in system calls, whatever state its operations meet.
+pub fn expressible(trace: &Trace, vma: VmaCode, left_out: &mut LeftOut) -> Trace {
     let mut said = Trace::default();
     for op in &trace.ops {
         let kind = without_order(op.kind);
-        if let Some(reason) = reason(&kind) {
+        if let Some(reason) = reason(&kind, vma) {
             left_out.count(reason);
             continue;
         }
@@ -88,7 +137,10 @@ mod tests {
     fn what_needs_page_tables_is_left_out_and_a_fault_loses_its_order() {
         let text = "map p0 1..3\nmap p0 5..6 shared file 0\nfault p0 1 order 2\nswapout p0 1\nlazyfree p0 1..3\ndontneed p0 1..3";
         let mut left_out = LeftOut::default();
-        assert_eq!(expressible(&text.parse().unwrap(), &mut left_out), "map p0 1..3\nfault p0 1".parse().unwrap());
+        assert_eq!(
+            expressible(&text.parse().unwrap(), VmaCode::Kernel, &mut left_out),
+            "map p0 1..3\nfault p0 1".parse().unwrap()
+        );
         let counted = left_out.to_string();
         assert!(counted.contains("page tables are not compared) 4") && counted.contains("without) 1"), "{counted}");
     }
@@ -98,7 +150,7 @@ mod tests {
         let text =
             "map p0 1..3\nfault p0 1\npin p0 1\nwalk p0 1\nunmap p0 1..2 fail=1 failnode=1\nunpin 0\nuffdmove p0 2 1";
         let mut left_out = LeftOut::default();
-        let said = expressible(&text.parse().unwrap(), &mut left_out);
+        let said = expressible(&text.parse().unwrap(), VmaCode::Kernel, &mut left_out);
         assert_eq!(said, "map p0 1..3\nfault p0 1\nunmap p0 1..2 fail=1".parse().unwrap());
         let counted = left_out.to_string();
         for name in ["pin (", "unpin (", "walk (", "uffdmove (", "failnode= ("] {

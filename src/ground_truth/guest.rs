@@ -14,6 +14,8 @@ use crate::trace::agent::{Reply, Request};
 pub struct Guest {
     emulator: Emulator,
     port: Option<DebugPort>,
+    /// Whether dumps have page tables.
+    pages: bool,
 }
 
 /// As the agent begins a trace: process 0 with nothing in its window.
@@ -24,13 +26,14 @@ fn beginning() -> Dump {
         processes: vec![Process { id: 0, vmas: Vec::new() }],
         anon_vmas: Vec::new(),
         live: Live { anon_vma: 0, anon_vma_chain: 0 },
+        pages: None,
     }
 }
 
 impl Guest {
     /// Boots.
     pub fn boot(setup: &Setup) -> Result<Guest, EmulatorError> {
-        Ok(Guest { emulator: Emulator::boot(setup)?, port: None })
+        Ok(Guest { emulator: Emulator::boot(setup)?, port: None, pages: setup.pages })
     }
 
     /// `uname -r`
@@ -53,7 +56,7 @@ impl Guest {
         }
         let mut marked: Vec<usize> = failing.keys().copied().collect();
         marked.sort_unstable();
-        let request = Request { trace: trace.to_string(), marked };
+        let request = Request { trace: trace.to_string(), marked, pages: self.pages };
         let line = serde_json::to_string(&request).map_err(|error| EmulatorError::Agent(error.to_string()))?;
         self.emulator.send(&line)?;
         let mut steps: Vec<Observed> = Vec::new();

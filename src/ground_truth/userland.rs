@@ -1,14 +1,14 @@
 //! The userland run: a trace on the kernel driver alone, and after each step what the booted kernel is compared with.
 
+use super::expressible::{LeftOut, reason_before};
 use super::observed::{Attempt, Observed};
 use crate::check::Sides;
 use crate::kernel::{Kernel, Reference};
 use crate::mm::{KernelDriver, Outcome};
-use crate::rmap::dump::Dump;
+use crate::rmap::dump::{AnonFrame, Dump, DumpedEntry, DumpedFrame, PageState, PageTarget, ProcessPages};
 use crate::rmap::{Cache, Call, Event, EventKind, Side, Snapshot, StateError, VmaId};
 use crate::session::{Session, SessionError, VmaCode};
-use crate::trace::Trace;
-use crate::trace::{Log, Mapped, Recorder};
+use crate::trace::{Frame, Log, Mapped, Op, OpKind, PageEntry, PageTables, Recorder, Target, Trace};
 
 /// A kernel's own code in userland, with a note of its attempts to allocate.
 pub struct Userland {
@@ -39,24 +39,46 @@ impl Log for Noted {
     }
 }
 
+/// What was played of a trace.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Played {
+    /// Without the operations that no process can ask for in the state that they meet.
+    pub trace: Trace,
+    /// A step each operation.
+    pub steps: Vec<Observed>,
+}
+
 impl Userland {
-    /// Of a reference.
+    /// Of a reference, with its own page-table code or without.
     ///
     /// # Errors
-    /// If it has no VMA code.
-    pub fn new(reference: &'static Reference) -> Result<Userland, SessionError> {
-        let session = Session::new(reference).with_sides(Sides::Reference).with_vma(VmaCode::Kernel);
+    /// If it has no such code.
+    pub fn new(reference: &'static Reference, vma: VmaCode) -> Result<Userland, SessionError> {
+        let session = Session::new(reference).with_sides(Sides::Reference).with_vma(vma);
         Ok(Userland { side: Recorder::new(session.kernel()?), driver: KernelDriver::new() })
     }
 
-    /// Plays a trace: a step each operation.
-    pub fn play(&mut self, trace: &Trace) -> Result<Vec<Observed>, StateError> {
+    /// Plays what is [expressible](super::expressible::expressible) of a trace. Where there are page tables, an operation on
+    /// pages is left out if the system call that does it would do something else.
+    pub fn play(&mut self, trace: &Trace, left_out: &mut LeftOut) -> Result<Played, StateError> {
         self.side.reset();
         self.driver.reset();
-        trace.ops.iter().map(|op| self.step(op)).collect()
+        self.driver.look_at_page_tables(&mut self.side);
+        let mut played = Played::default();
+        let mut locks = false;
+        for op in &trace.ops {
+            if let Some(reason) = reason_before(&op.kind, &self.driver, locks) {
+                left_out.count(reason);
+                continue;
+            }
+            locks |= matches!(op.kind, OpKind::Mlock { .. } | OpKind::MlockAll { .. });
+            played.steps.push(self.step(op)?);
+            played.trace.ops.push(*op);
+        }
+        Ok(played)
     }
 
-    fn step(&mut self, op: &crate::trace::Op) -> Result<Observed, StateError> {
+    fn step(&mut self, op: &Op) -> Result<Observed, StateError> {
         let errno = match self.driver.apply(&mut self.side, op) {
             Outcome::Done => 0,
             Outcome::Refused(errno) | Outcome::Failed(errno) => errno,
@@ -67,8 +89,45 @@ impl Userland {
         let of = |vmas: &[Mapped]| vmas.iter().map(|vma| vma.vma).collect::<Vec<VmaId>>();
         let processes: Vec<_> = self.driver.processes().map(|(mm, vmas)| (mm, of(vmas))).collect();
         let name = self.side.side().reference().name;
-        let dump = Dump::detailed(name, "userland", &snapshot, self.side.live(), &processes);
+        let pages = self.driver.page_tables().map(|(tables, _)| page_state(tables));
+        let dump = Dump::detailed(name, "userland", &snapshot, self.side.live(), &processes, pages);
         let Noted { attempts, warnings } = self.side.log();
         Ok(Observed { errno, dump, attempts: Some(attempts.clone()), warnings: warnings.clone() })
     }
+}
+
+/// What is compared of the page tables.
+fn page_state(tables: &PageTables) -> PageState {
+    let processes = tables.mms.iter().map(|mm| ProcessPages {
+        id: mm.mm.0,
+        anon: mm.anon,
+        file: mm.file + mm.shmem,
+        swap: mm.swap,
+        entries: tables.entries.iter().filter(|entry| entry.mm == mm.mm).map(dumped_entry).collect(),
+    });
+    let mapped = tables.entries.iter().filter_map(|entry| tables.frame(entry.target.mapped()?));
+    let frames = mapped.map(|frame| (u64::from(frame.frame), dumped_frame(frame)));
+    PageState { processes: processes.collect(), frames: frames.collect() }
+}
+
+fn dumped_entry(entry: &PageEntry) -> DumpedEntry {
+    let (target, exclusive) = match entry.target {
+        Target::Zero => (PageTarget::Zero, false),
+        Target::Frame(frame) => (PageTarget::Frame(frame.into()), false),
+        Target::Swap { slot, exclusive } => (PageTarget::Slot(slot.into()), exclusive),
+        // No system call leaves such an entry behind.
+        Target::Device(_) => (PageTarget::Other(u64::MAX), false),
+        Target::Migration { exclusive, .. } => (PageTarget::Other(u64::MAX), exclusive),
+    };
+    DumpedEntry { page: entry.page, target, writable: entry.writable, dirty: entry.dirty, exclusive }
+}
+
+fn dumped_frame(frame: &Frame) -> DumpedFrame {
+    let anon = frame.anon.then(|| AnonFrame {
+        anon_vma: frame.anon_vma.map(|anon_vma| anon_vma.0.into()),
+        exclusive: frame.exclusive,
+        swapbacked: frame.swapbacked,
+        content: frame.content,
+    });
+    DumpedFrame { mapcount: frame.mapcount, index: frame.index, anon }
 }

@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AnonVmaId, MmId, Node, Snapshot, VmaAttributes, VmaId, VmaState};
 
+mod pages;
+
+pub use pages::{AnonFrame, DumpedEntry, DumpedFrame, PageDump, PageState, PageTarget, ProcessPages};
+
 /// A state as it is dumped. The fields are the keys of the JSON form.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Dump {
@@ -25,6 +29,9 @@ pub struct Dump {
     pub anon_vmas: Vec<AnonVma>,
     /// Live objects.
     pub live: Live,
+    /// Page tables, if they were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages: Option<PageDump>,
 }
 
 /// A process.
@@ -119,18 +126,20 @@ impl Dump {
         live: [u32; 3],
         processes: &[(MmId, Vec<VmaId>)],
     ) -> Dump {
-        Dump::of(kernel, side, snapshot, live, processes, false)
+        Dump::of(kernel, side, snapshot, live, processes, false, None)
     }
 
-    /// The same with the flags of VMAs and the trees of anon_vmas.
+    /// The same with the flags of VMAs and the trees of anon_vmas, and with page tables, if there are any. An anon_vma is
+    /// named there by its serial.
     pub fn detailed(
         kernel: &str,
         side: &str,
         snapshot: &Snapshot,
         live: [u32; 3],
         processes: &[(MmId, Vec<VmaId>)],
+        pages: Option<PageState>,
     ) -> Dump {
-        Dump::of(kernel, side, snapshot, live, processes, true)
+        Dump::of(kernel, side, snapshot, live, processes, true, pages)
     }
 
     fn of(
@@ -140,6 +149,7 @@ impl Dump {
         live: [u32; 3],
         processes: &[(MmId, Vec<VmaId>)],
         detailed: bool,
+        pages: Option<PageState>,
     ) -> Dump {
         let mut numbers = Numbers::default();
         let mut processes: Vec<Process> = processes
@@ -200,6 +210,10 @@ impl Dump {
             processes,
             anon_vmas,
             live: Live { anon_vma: live[1], anon_vma_chain: live[2] },
+            pages: pages.map(|pages| {
+                let named = |serial: u64| numbers.by_serial.get(&AnonVmaId(u32::try_from(serial).ok()?)).copied();
+                pages.dump(|serial| named(serial).map(|number| number as u64))
+            }),
         }
     }
 
@@ -253,7 +267,8 @@ impl Dump {
                 writeln!(out, "  {node}")?;
             }
         }
-        writeln!(out, "live: {} anon_vma, {} anon_vma_chain", self.live.anon_vma, self.live.anon_vma_chain)
+        writeln!(out, "live: {} anon_vma, {} anon_vma_chain", self.live.anon_vma, self.live.anon_vma_chain)?;
+        self.pages.iter().try_for_each(|pages| write!(out, "{pages}"))
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Request {
     pub trace: String,
     /// The operations whose allocations the host watches, from 0.
     pub marked: Vec<usize>,
+    /// Whether dumps have page tables. Then the agent also has the pages of a fault accessed, so that they are written to.
+    pub pages: bool,
 }
 
 /// What the agent sends.

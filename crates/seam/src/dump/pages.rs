@@ -1,0 +1,234 @@
+//! Page tables in a dump: what a booted kernel and a userland run are compared by.
+//!
+//! A side reads a [`PageState`], with its own numbers of frames, slots and contents. [`PageState::dump`] renames them in
+//! the order in which they are met: processes by number, the entries of a process by page.
+
+use std::fmt;
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+/// What an entry leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PageTarget {
+    /// The zero page.
+    Zero,
+    /// A frame.
+    Frame(u64),
+    /// A slot of the swap device.
+    Slot(u64),
+    /// Something else that is not present: the type of its entry.
+    Other(u64),
+}
+
+/// An entry of a lowest page table that is not empty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DumpedEntry {
+    /// The page.
+    pub page: u64,
+    /// What it leads to.
+    pub target: PageTarget,
+    /// `pte_write()`
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub writable: bool,
+    /// `pte_dirty()`
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dirty: bool,
+    /// `pte_swp_exclusive()`, of a slot.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exclusive: bool,
+}
+
+/// The page tables of a process, and how many pages its mm counts.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProcessPages {
+    /// Its number.
+    pub id: u8,
+    /// `MM_ANONPAGES`
+    pub anon: i64,
+    /// `MM_FILEPAGES` and `MM_SHMEMPAGES`: which of the two it is depends on the file system.
+    pub file: i64,
+    /// `MM_SWAPENTS`
+    pub swap: i64,
+    /// By page.
+    pub entries: Vec<DumpedEntry>,
+}
+
+/// A frame that an entry maps.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DumpedFrame {
+    /// The page's `_mapcount`, plus 1.
+    pub mapcount: i64,
+    /// Its page offset.
+    pub index: u64,
+    /// Of anonymous memory alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anon: Option<AnonFrame>,
+}
+
+/// What a frame of anonymous memory has.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AnonFrame {
+    /// The anon_vma of its mapping; null if that is none of the dump.
+    pub anon_vma: Option<u64>,
+    /// `PageAnonExclusive()`
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exclusive: bool,
+    /// `folio_test_swapbacked()`
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub swapbacked: bool,
+    /// What was written to it last.
+    pub content: u64,
+}
+
+/// What a side has read.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PageState {
+    /// In any order; the entries of each, too.
+    pub processes: Vec<ProcessPages>,
+    /// By number, those that entries name.
+    pub frames: FxHashMap<u64, DumpedFrame>,
+}
+
+/// The same with names that do not depend on the side.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct PageDump {
+    /// By number.
+    pub processes: Vec<ProcessPages>,
+    /// In the order in which entries name them.
+    pub frames: Vec<DumpedFrame>,
+}
+
+/// Names in the order in which they are asked for.
+#[derive(Default)]
+struct Names(FxHashMap<u64, u64>);
+
+impl Names {
+    /// The name of a number, and whether it is new.
+    fn of(&mut self, number: u64) -> (u64, bool) {
+        let next = self.0.len() as u64;
+        let name = *self.0.entry(number).or_insert(next);
+        (name, name == next && self.0.len() as u64 > next)
+    }
+}
+
+impl PageState {
+    /// Renames frames, slots and contents. `anon_vma` says what an anon_vma is called in the dump.
+    pub fn dump(mut self, anon_vma: impl Fn(u64) -> Option<u64>) -> PageDump {
+        let (mut frames, mut slots, mut contents) = (Names::default(), Names::default(), Names::default());
+        let mut dumped = Vec::new();
+        self.processes.sort_by_key(|process| process.id);
+        for process in &mut self.processes {
+            process.entries.sort_by_key(|entry| entry.page);
+            for entry in &mut process.entries {
+                match &mut entry.target {
+                    PageTarget::Slot(number) => *number = slots.of(*number).0,
+                    PageTarget::Frame(number) => {
+                        let (name, new) = frames.of(*number);
+                        if new && let Some(mut frame) = self.frames.remove(number) {
+                            if let Some(anon) = &mut frame.anon {
+                                anon.anon_vma = anon.anon_vma.and_then(&anon_vma);
+                                anon.content = contents.of(anon.content).0;
+                            }
+                            dumped.push(frame);
+                        }
+                        *number = name;
+                    }
+                    PageTarget::Zero | PageTarget::Other(_) => (),
+                }
+            }
+        }
+        PageDump { processes: self.processes, frames: dumped }
+    }
+}
+
+/// `0x12 frame 3 write dirty`
+impl fmt::Display for DumpedEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x} ", self.page)?;
+        match self.target {
+            PageTarget::Zero => f.write_str("zero page"),
+            PageTarget::Frame(number) => write!(f, "frame {number}"),
+            PageTarget::Slot(number) => write!(f, "slot {number}"),
+            PageTarget::Other(kind) => write!(f, "entry of type {kind}"),
+        }?;
+        let words = [(self.writable, " write"), (self.dirty, " dirty"), (self.exclusive, " exclusive")];
+        words.iter().filter(|(is, _)| *is).try_for_each(|(_, word)| f.write_str(word))
+    }
+}
+
+/// `mapcount 2  index 0x12  anon_vma 1  content 3  exclusive`
+impl fmt::Display for DumpedFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "mapcount {}  index {:#x}", self.mapcount, self.index)?;
+        let Some(anon) = &self.anon else { return f.write_str("  of a file") };
+        match anon.anon_vma {
+            Some(number) => write!(f, "  anon_vma {number}"),
+            None => f.write_str("  anon_vma -"),
+        }?;
+        write!(f, "  content {}", anon.content)?;
+        let words = [(anon.exclusive, "  exclusive"), (anon.swapbacked, "  swapbacked")];
+        words.iter().filter(|(is, _)| *is).try_for_each(|(_, word)| f.write_str(word))
+    }
+}
+
+impl fmt::Display for PageDump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for process in &self.processes {
+            let ProcessPages { id, anon, file, swap, entries } = process;
+            writeln!(f, "p{id} pages: anon {anon}  file {file}  swap {swap}")?;
+            entries.iter().try_for_each(|entry| writeln!(f, "  {entry}"))?;
+        }
+        self.frames.iter().enumerate().try_for_each(|(number, frame)| writeln!(f, "frame {number}  {frame}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(page: u64, target: PageTarget) -> DumpedEntry {
+        DumpedEntry { page, target, writable: true, dirty: false, exclusive: false }
+    }
+
+    fn frame(index: u64, content: u64) -> DumpedFrame {
+        let anon = AnonFrame { anon_vma: Some(70), exclusive: true, swapbacked: true, content };
+        DumpedFrame { mapcount: 1, index, anon: Some(anon) }
+    }
+
+    fn state(first: u64, slot: u64, content: u64) -> PageState {
+        let process = |id, entries| ProcessPages { id, anon: 2, file: 0, swap: 1, entries };
+        let (a, b) = (PageTarget::Frame(first), PageTarget::Frame(first + 1));
+        PageState {
+            processes: vec![
+                process(1, vec![entry(5, b), entry(4, a)]),
+                process(0, vec![entry(8, PageTarget::Slot(slot)), entry(4, a)]),
+            ],
+            frames: [(first, frame(4, content)), (first + 1, frame(5, content + 9))].into_iter().collect(),
+        }
+    }
+
+    #[test]
+    fn numbers_of_a_side_do_not_matter_and_what_is_shared_does() {
+        let name = |number| (number == 70).then_some(2);
+        let dump = state(30, 4, 100).dump(name);
+        assert_eq!(dump, state(7, 9, 5).dump(name));
+        let text = dump.to_string();
+        assert!(
+            text.starts_with("p0 pages: anon 2  file 0  swap 1\n  0x4 frame 0 write\n  0x8 slot 0 write\n"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("frame 1  mapcount 1  index 0x5  anon_vma 2  content 1  exclusive  swapbacked\n"),
+            "{text}"
+        );
+        let mut other = state(30, 4, 100);
+        other.processes[0].entries[1].target = PageTarget::Frame(31);
+        assert_ne!(dump, other.dump(name));
+        let mut other = state(30, 4, 100);
+        other.frames.insert(31, frame(5, 100));
+        assert_ne!(dump, other.dump(name), "two frames of one content");
+        assert_ne!(dump, state(30, 4, 100).dump(|_| None));
+    }
+}

@@ -1,0 +1,274 @@
+//! Page tables of the test processes, and the frames that they map, as the kernel's memory has them.
+//!
+//! What lies outside of the window is the agent's own. Its pages are counted, so that what an mm counts can be told apart.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+
+use rmap_seam::dump::{AnonFrame, DumpedEntry, DumpedFrame, PageState, PageTarget, ProcessPages};
+use rmap_trace::agent::FIRST_PAGE;
+
+use crate::Error;
+use crate::graph::{PAGE_SHIFT, WINDOW_END};
+use crate::memory::{self, Memory};
+use crate::offsets::Pages as Offsets;
+
+/// Bits of an entry (arch/x86/include/asm/pgtable_types.h).
+const PRESENT: u64 = 1;
+const WRITE: u64 = 1 << 1;
+const DIRTY: u64 = 1 << 6;
+/// Of a higher level: it maps a large page. Of the lowest: something else.
+const LARGE: u64 = 1 << 7;
+const PROTNONE: u64 = 1 << 8;
+const SPECIAL: u64 = 1 << 9;
+/// The dirty bit of what is not writable, where there are shadow stacks.
+const SAVED_DIRTY: u64 = 1 << 58;
+const FRAME: u64 = 0x000f_ffff_ffff_f000;
+/// `_PAGE_SWP_EXCLUSIVE`
+const SWAP_EXCLUSIVE: u64 = 1 << 3;
+/// Swap areas that there can be at most: higher types are of other entries.
+const SWAP_TYPES: u64 = 23;
+
+const ENTRIES: usize = 512;
+/// Page tables have half of the address space.
+const USER_ENTRIES: usize = ENTRIES / 2;
+
+/// `PAGE_MAPPING_ANON` (include/linux/page-flags.h), and both bits below the pointer.
+const MAPPING_ANON: u64 = 1;
+const MAPPING_BITS: u64 = 3;
+
+/// Places in `mm_struct.rss_stat` (include/linux/mm_types_task.h).
+const COUNTERS: usize = 4;
+const FILEPAGES: usize = 0;
+const ANONPAGES: usize = 1;
+const SWAPENTS: usize = 2;
+const SHMEMPAGES: usize = 3;
+
+/// Where the kernel has its memory, its frames and its counters.
+pub struct Places {
+    offsets: Offsets,
+    /// `page_offset_base`
+    direct: u64,
+    /// `vmemmap_base`
+    frames: u64,
+    /// Levels of page tables, 4 or 5.
+    levels: u32,
+    /// `__per_cpu_offset[0]`
+    per_cpu: u64,
+}
+
+impl Places {
+    /// Of the running kernel.
+    pub fn read(memory: &Memory, btf: &Path) -> Result<Places, Error> {
+        let [direct, frames, shift, per_cpu] =
+            memory::symbols([&["page_offset_base"], &["vmemmap_base"], &["pgdir_shift"], &["__per_cpu_offset"]])?;
+        let shift = memory.read(shift, 4)?.half(0);
+        Ok(Places {
+            offsets: Offsets::read(btf)?,
+            direct: memory.word(direct)?,
+            frames: memory.word(frames)?,
+            levels: (shift - PAGE_SHIFT) / 9 + 1,
+            per_cpu: memory.word(per_cpu)?,
+        })
+    }
+}
+
+/// What reads page tables.
+pub struct PageReader<'a> {
+    pub memory: &'a Memory,
+    pub places: &'a Places,
+    pub own: &'a OwnPages,
+}
+
+/// Pages by counter.
+type Counts = [i64; COUNTERS];
+
+/// What the agent's own memory was counted as when it was looked at last, by mm. It hardly ever changes.
+#[derive(Default)]
+pub struct OwnPages(RefCell<HashMap<u64, Counts>>);
+
+/// An entry of a lowest table.
+struct Found {
+    address: u64,
+    entry: u64,
+}
+
+impl PageReader<'_> {
+    /// Reads those of one process. `anon_vma` gives an anon_vma the name that it has in the graph.
+    pub fn process(
+        &self,
+        id: u8,
+        mm: u64,
+        anon_vma: impl Fn(u64) -> Option<u64>,
+        state: &mut PageState,
+    ) -> Result<(), Error> {
+        let mut entries = Vec::new();
+        for Found { address, entry } in self.found(mm, 0..WINDOW_END)? {
+            entries.push(self.entry(address, entry, &anon_vma, state)?);
+        }
+        let counts = self.counters(mm)?;
+        let without = |own: Counts| {
+            let left: Counts = std::array::from_fn(|place| counts[place] - own[place]);
+            [left[ANONPAGES], left[FILEPAGES] + left[SHMEMPAGES], left[SWAPENTS]]
+        };
+        let known = self.own.0.borrow().get(&mm).copied();
+        let left = match known.map(without) {
+            // The counters are those of the entries: then nothing else has changed.
+            Some(left) if left == counted(&entries, state) => left,
+            _ => {
+                let own = self.own_pages(mm)?;
+                self.own.0.borrow_mut().insert(mm, own);
+                without(own)
+            }
+        };
+        let [anon, file, swap] = left;
+        state.processes.push(ProcessPages { id, anon, file, swap, entries });
+        Ok(())
+    }
+
+    /// The pages outside of the window.
+    fn own_pages(&self, mm: u64) -> Result<Counts, Error> {
+        let mut counts = [0; COUNTERS];
+        for Found { entry, .. } in self.found(mm, WINDOW_END..u64::MAX)? {
+            // Frames that no counter knows, such as those of the vDSO's data.
+            if entry & (PRESENT | PROTNONE) == 0 || entry & SPECIAL != 0 {
+                continue;
+            }
+            let page = self.page((entry & FRAME) >> PAGE_SHIFT);
+            let mapping = self.memory.word(page + self.places.offsets.mapping as u64)?;
+            counts[if mapping & MAPPING_BITS == MAPPING_ANON { ANONPAGES } else { FILEPAGES }] += 1;
+        }
+        Ok(counts)
+    }
+
+    /// Whether a page of a process is present.
+    pub fn is_present(&self, mm: u64, address: u64) -> Result<bool, Error> {
+        let mut table = self.memory.word(mm + self.places.offsets.pgd as u64)?;
+        for level in (0..self.places.levels).rev() {
+            let number = address >> (PAGE_SHIFT + 9 * level) & (ENTRIES as u64 - 1);
+            let entry = self.memory.word(table + number * 8)?;
+            if level == 0 || entry & PRESENT == 0 {
+                return Ok(entry & (PRESENT | PROTNONE) != 0);
+            }
+            table = self.places.direct + (entry & FRAME);
+        }
+        Ok(false)
+    }
+
+    /// The entries of a process for these addresses.
+    fn found(&self, mm: u64, range: Range<u64>) -> Result<Vec<Found>, Error> {
+        let top = self.memory.word(mm + self.places.offsets.pgd as u64)?;
+        let mut found = Vec::new();
+        self.table(top, self.places.levels - 1, 0, &range, &mut found)?;
+        Ok(found)
+    }
+
+    /// What is in a table, at this address in the direct map, and below.
+    fn table(
+        &self,
+        table: u64,
+        level: u32,
+        base: u64,
+        range: &Range<u64>,
+        found: &mut Vec<Found>,
+    ) -> Result<(), Error> {
+        let entries = if level + 1 == self.places.levels { USER_ENTRIES } else { ENTRIES };
+        let table = self.memory.read(table, entries * 8)?;
+        let shift = PAGE_SHIFT + 9 * level;
+        for number in 0..entries {
+            let entry = table.word(number * 8);
+            let address = base + ((number as u64) << shift);
+            if entry == 0 || address >= range.end || address + ((1 << shift) - 1) < range.start {
+                continue;
+            }
+            if level == 0 {
+                found.push(Found { address, entry });
+            } else if entry & LARGE != 0 || entry & PRESENT == 0 {
+                return Err(Error::Graph(format!("an entry {entry:#x} of level {level} at {address:#x}")));
+            } else {
+                self.table(self.places.direct + (entry & FRAME), level - 1, address, range, found)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &self,
+        address: u64,
+        entry: u64,
+        anon_vma: impl Fn(u64) -> Option<u64>,
+        state: &mut PageState,
+    ) -> Result<DumpedEntry, Error> {
+        let page = (address >> PAGE_SHIFT) - FIRST_PAGE;
+        if entry & (PRESENT | PROTNONE) == 0 {
+            let (kind, slot) = (entry >> 59, !entry << 5 >> 14);
+            let target = if kind < SWAP_TYPES { PageTarget::Slot(kind << 50 | slot) } else { PageTarget::Other(kind) };
+            let exclusive = entry & SWAP_EXCLUSIVE != 0;
+            return Ok(DumpedEntry { page, target, writable: false, dirty: false, exclusive });
+        }
+        let number = (entry & FRAME) >> PAGE_SHIFT;
+        let target = if entry & SPECIAL != 0 { PageTarget::Zero } else { PageTarget::Frame(number) };
+        if let PageTarget::Frame(number) = target
+            && !state.frames.contains_key(&number)
+        {
+            state.frames.insert(number, self.frame(number, anon_vma)?);
+        }
+        let dirty = entry & (DIRTY | SAVED_DIRTY) != 0;
+        Ok(DumpedEntry { page, target, writable: entry & WRITE != 0, dirty, exclusive: false })
+    }
+
+    /// The `struct page` of a frame.
+    fn page(&self, number: u64) -> u64 {
+        self.places.frames + number * self.places.offsets.page_size as u64
+    }
+
+    fn frame(&self, number: u64, anon_vma: impl Fn(u64) -> Option<u64>) -> Result<DumpedFrame, Error> {
+        let page = self.memory.read(self.page(number), self.places.offsets.page_size)?;
+        let (flags, mapping) = (page.word(self.places.offsets.flags), page.word(self.places.offsets.mapping));
+        let has = |bit: u32| flags >> bit & 1 != 0;
+        let anon = match mapping & MAPPING_BITS {
+            MAPPING_ANON => Some(AnonFrame {
+                anon_vma: anon_vma(mapping & !MAPPING_BITS),
+                exclusive: has(self.places.offsets.anon_exclusive),
+                swapbacked: has(self.places.offsets.swapbacked),
+                content: self.memory.word(self.places.direct + (number << PAGE_SHIFT))?,
+            }),
+            _ => None,
+        };
+        Ok(DumpedFrame {
+            mapcount: i64::from(page.half(self.places.offsets.mapcount) as i32) + 1,
+            index: page.word(self.places.offsets.index).wrapping_sub(FIRST_PAGE),
+            anon,
+        })
+    }
+
+    /// `mm_struct.rss_stat`, of a machine with one processor.
+    fn counters(&self, mm: u64) -> Result<Counts, Error> {
+        let ([first, size], [count, counters]) = (self.places.offsets.rss_stat, self.places.offsets.percpu_counter);
+        let mut values = [0; COUNTERS];
+        for (number, value) in values.iter_mut().enumerate() {
+            let counter = self.memory.read(mm + (first + number * size) as u64, size)?;
+            let part = self.memory.read(counter.word(counters).wrapping_add(self.places.per_cpu), 4)?;
+            *value = counter.word(count) as i64 + i64::from(part.half(0) as i32);
+        }
+        Ok(values)
+    }
+}
+
+/// What entries count as: anonymous pages, pages of files, entries of the swap area.
+fn counted(entries: &[DumpedEntry], state: &PageState) -> [i64; 3] {
+    let mut counts = [0; 3];
+    for entry in entries {
+        match entry.target {
+            PageTarget::Frame(number) => {
+                let is_anon = state.frames.get(&number).is_some_and(|frame| frame.anon.is_some());
+                counts[usize::from(!is_anon)] += 1;
+            }
+            PageTarget::Slot(_) => counts[2] += 1,
+            PageTarget::Zero | PageTarget::Other(_) => (),
+        }
+    }
+    counts
+}

@@ -1,0 +1,104 @@
+//! What the guest is set up with so that operations on pages do what they do in userland: a swap area, no fault-around, no
+//! read-ahead of swap; and how the kernel is made to do at once what it puts off.
+
+use std::ffi::CStr;
+use std::fs;
+use std::io;
+use std::ptr;
+use std::sync::OnceLock;
+
+use crate::graph::PAGE_SHIFT;
+use crate::{Error, mount};
+
+/// The disk that the host gives, with the header of a swap area.
+const SWAP: &CStr = c"/dev/nvme0n1";
+/// What is written to files of the kernel: a fault maps one page, and one page is read from swap.
+const SETTINGS: [(&str, &str); 2] = [("/debug/fault_around_bytes", "4096"), ("/proc/sys/vm/page-cluster", "0")];
+/// A page takes fewer looks than this to be written.
+const LOOKS: u32 = 1 << 16;
+/// As mempolicy.h has it: pages that others map move, too.
+const MPOL_MF_MOVE_ALL: i32 = 1 << 2;
+/// Nodes of the guest.
+const NODES: i32 = 2;
+
+/// A page of the agent's own, which nothing is written to.
+static OWN_PAGE: OnceLock<usize> = OnceLock::new();
+
+fn io_error(what: &str) -> Error {
+    Error::Io(what.to_owned(), io::Error::last_os_error())
+}
+
+/// Sets it up.
+pub fn begin() -> Result<(), Error> {
+    mount("debugfs", "/debug")?;
+    for (file, setting) in SETTINGS {
+        fs::write(file, setting).map_err(|error| Error::Io(file.to_owned(), error))?;
+    }
+    // SAFETY: a string that ends in NUL.
+    if unsafe { libc::swapon(SWAP.as_ptr(), 0) } != 0 {
+        return Err(io_error("swapon"));
+    }
+    // SAFETY: a new page, wherever there is room.
+    let page = unsafe {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        libc::mmap(ptr::null_mut(), 1 << PAGE_SHIFT, libc::PROT_READ, flags, -1, 0)
+    };
+    if page == libc::MAP_FAILED {
+        return Err(io_error("mmap"));
+    }
+    // It is set once.
+    let _ = OWN_PAGE.set(page as usize);
+    Ok(())
+}
+
+/// Has the kernel do what it gathers in batches: folios come onto the lists of reclaim, and lose `PG_swapbacked`.
+/// `MADV_COLD` does so first, whatever it is asked for.
+pub fn drain_lru() -> Result<(), Error> {
+    let Some(&page) = OWN_PAGE.get() else { return Ok(()) };
+    // SAFETY: a page of our own, which nothing is in.
+    match unsafe { libc::madvise(page as *mut libc::c_void, 1 << PAGE_SHIFT, libc::MADV_COLD) } {
+        0 => Ok(()),
+        _ => Err(io_error("madvise")),
+    }
+}
+
+/// Waits until what goes to the swap area is there.
+pub fn wait_for_writeback() -> Result<(), Error> {
+    const FILE: &str = "/proc/vmstat";
+    for _ in 0..LOOKS {
+        let text = fs::read_to_string(FILE).map_err(|error| Error::Io(FILE.to_owned(), error))?;
+        if text.lines().any(|line| line == "nr_writeback 0") {
+            return Ok(());
+        }
+    }
+    Err(Error::Graph("pages are being written back without an end".to_owned()))
+}
+
+/// Has a page of a process go to the other node, whoever else maps it. The result is 0, or an errno below 0.
+pub fn move_to_other_node(pid: i32, address: u64) -> i64 {
+    let pages = [address];
+    let mut status = [-1i32];
+    let move_pages = |nodes: *const i32, status: &mut [i32; 1], flags: i32| {
+        // SAFETY: one page, one node if there are any, and one status, each in an array of one.
+        unsafe { libc::syscall(libc::SYS_move_pages, pid, 1, pages.as_ptr(), nodes, status.as_mut_ptr(), flags) }
+    };
+    if move_pages(ptr::null(), &mut status, 0) < 0 {
+        return -errno();
+    }
+    if status[0] < 0 {
+        return status[0].into();
+    }
+    let other = [(status[0] + 1) % NODES];
+    if move_pages(other.as_ptr(), &mut status, MPOL_MF_MOVE_ALL) < 0 {
+        return -errno();
+    }
+    match status[0] {
+        node if node == other[0] => 0,
+        node if node < 0 => node.into(),
+        _ => i64::from(-libc::EBUSY),
+    }
+}
+
+fn errno() -> i64 {
+    io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO).into()
+}
