@@ -2,7 +2,7 @@
 //!
 //! Names of objects are canonical on both sides, so what is compared is the graph up to renaming: processes, VMAs with
 //! their flags and page offsets, chains in list order, and of each anon_vma its root, parent, counters and the tree
-//! node by node. Then the errno, and of a step with failures the attempts to allocate, cache by cache.
+//! node by node; and page tables, if they were read. Then the errno, and of a step with failures the attempts to allocate, cache by cache.
 
 use std::fmt::Write as _;
 
