@@ -496,11 +496,16 @@ static int32_t migration_begin(struct folio *src, struct folio **to)
 /* The second; if the folio cannot move, everything is as it was. */
 static int32_t migration_end(struct folio *src, struct folio *dst)
 {
+	bool waits = folio_order(src) > 1 && !list_empty(&src->_deferred_list);
+	bool in_part = waits && folio_test_partially_mapped(src);
 	int32_t result = 0;
 
 	if (nobody_else_has(src)) {
 		folio_take_place_of(dst, src);
 		remove_migration_ptes(src, dst, 0);
+		/* One that waits to be split goes on waiting, as what it was when it was unmapped. */
+		if (waits)
+			deferred_split_folio(dst, in_part);
 		src->mapping = NULL;
 	} else {
 		remove_migration_ptes(src, src, 0);

@@ -49,6 +49,7 @@ struct frame_notes {
 	uint32_t anon_vma;		/* the serial, or RMAP_NONE */
 	uint32_t deferral;		/* whether it waits to be split, and why */
 	uint32_t pins;			/* of operations */
+	uint32_t lockers;		/* in memory */
 	uint32_t migrates_to;		/* the first frame of the other folio; 0: none */
 	bool migrating, migrated;	/* of either */
 	bool poisoned;			/* its memory has failed, and a reference is kept */

@@ -48,30 +48,38 @@ static inline void folio_mark_lazyfree(struct folio *folio)
 		folio_clear_swapbacked(folio);
 }
 
+/* How many have locked a folio. In the kernel the list of unevictable folios counts them. */
+static inline uint32_t *lockers_of(const struct folio *folio)
+{
+	const struct page_layer *layer = current_world->pages;
+
+	return &layer->notes[&folio->page - layer->frames].lockers;
+}
+
 static inline void mlock_folio(struct folio *folio)
 {
 	folio_mlocked(folio, true);
 	SetPageMlocked(&folio->page);
+	++*lockers_of(folio);
 }
 
 static inline void mlock_new_folio(struct folio *folio)
 {
 	SetPageMlocked(&folio->page);
+	*lockers_of(folio) = 1;
 }
 
 static inline void munlock_folio(struct folio *folio)
 {
+	uint32_t *lockers = lockers_of(folio);
+
 	folio_mlocked(folio, false);
+	if (*lockers && --*lockers)
+		return;
 	ClearPageMlocked(&folio->page);
 }
 
 /* --- No-op --- */
-
-static inline int mlock_pte_range(pmd_t *pmd, unsigned long addr, unsigned long end,
-				  struct mm_walk *walk)
-{
-	return 0;
-}
 
 static inline long populate_vma_page_range(struct vm_area_struct *vma, unsigned long start,
 					   unsigned long end, int *locked)
