@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use rmap_diff::ground_truth::compare::{DifferingPart, first_difference, report};
-use rmap_diff::ground_truth::expressible::{LeftOut, expressible};
+use rmap_diff::ground_truth::expressible::{LeftOut, expressible, without_zswap};
 use rmap_diff::ground_truth::observed::Observed;
 use rmap_diff::ground_truth::userland::{Played, Userland};
 use rmap_diff::kernel;
@@ -142,6 +142,33 @@ fn whatever_is_planted_in_page_tables_is_found() {
 }
 
 #[test]
+fn whatever_is_planted_in_a_large_folio_is_found() {
+    let text =
+        "map p0 0x10..0x14\nfault p0 0x10 order 2\nfork p0 p1\nfault p1 0x11\nunmap p0 0x11..0x12\nsplit p0 0x12";
+    let mut left_out = LeftOut::default();
+    let said = expressible(&text.parse().unwrap(), VmaCode::Pages, &mut left_out);
+    let Played { trace, steps } = userland_with_pages().play(&said, &mut left_out).unwrap();
+    assert!(left_out.is_empty() && trace.ops.len() == 6, "{left_out}");
+    let pages = |step: usize| steps[step].dump.pages.as_ref().expect("page tables");
+    assert!(pages(4).large.len() == 1 && pages(5).large.is_empty(), "it was split");
+    let changes: [&dyn Fn(&mut PageDump); 7] = [
+        &|pages| pages.large[0].order += 1,
+        &|pages| pages.large[0].entire_mapcount += 1,
+        &|pages| pages.large[0].large_mapcount -= 1,
+        &|pages| pages.large[0].pages_mapped -= 1,
+        &|pages| pages.large[0].partially_mapped ^= true,
+        &|pages| pages.frames[1].folio = None,
+        &|pages| pages.processes[0].entries[1].huge = true,
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let mut planted = steps.clone();
+        change(planted[4].dump.pages.as_mut().unwrap());
+        let found = first_difference(&trace, &steps, &planted).unwrap_or_else(|| panic!("change {number}"));
+        assert_eq!((found.step, found.what), (4, DifferingPart::PageTables), "change {number}");
+    }
+}
+
+#[test]
 fn an_operation_that_a_system_call_would_do_otherwise_is_left_out_by_the_state_that_it_meets() {
     let text = format!(
         "{PAGES}\nswapout p0 0x10\nmigrate p0 0x10\nmigrate p0 0x12\ntouch p0 0x10 write\ntouch p0 0x10\n\
@@ -235,4 +262,23 @@ fn what_is_missing_is_named() {
     let (output, text) = ground_truth(&[&common[..], &["--emulator", emulator.to_str().unwrap()]].concat());
     assert_eq!(output.status.code(), Some(2));
     assert!(text.contains("the emulator ended at once") && text.contains("could not load the kernel"), "{text}");
+}
+
+#[test]
+fn without_zswap_a_trace_has_large_folios_or_swaps_out() {
+    let said = |text: &str| {
+        let mut left_out = LeftOut::default();
+        let said = without_zswap(&text.parse().unwrap(), &mut left_out);
+        (said, left_out.to_string())
+    };
+    let swaps = "map p0 1..9\nfault p0 1\nswapout p0 1\nfault p0 1";
+    assert_eq!(said(swaps), (swaps.parse().unwrap(), "nothing".to_owned()));
+    let large = "map p0 1..9\nfault p0 4 order 2\nsplit p0 4";
+    assert_eq!(said(large), (large.parse().unwrap(), "nothing".to_owned()));
+    let (first, counted) = said("map p0 1..9\nfault p0 4 order 2\nswapout p0 4\nfault p0 1 order 2");
+    assert_eq!(first, "map p0 1..9\nfault p0 4 order 2\nfault p0 1 order 2".parse().unwrap());
+    assert!(counted.starts_with("swapout (") && counted.ends_with(" 1"), "{counted}");
+    let (first, counted) = said("map p0 1..9\nswapout p0 4\nfault p0 1 order 2\nswapout p0 1");
+    assert_eq!(first, "map p0 1..9\nswapout p0 4\nfault p0 1\nswapout p0 1".parse().unwrap());
+    assert!(counted.starts_with("order N (") && counted.ends_with(" 1"), "{counted}");
 }

@@ -103,7 +103,12 @@ fn session(serial: &mut Serial) -> Result<(), Error> {
     }
     let mut processes = Processes::new(file("/scratch")?)?;
     let release = memory::release()?;
-    serial.send(&Reply::Ready(Kernel { release: release.clone(), kmem_cache_alloc, caches }))?;
+    serial.send(&Reply::Ready(Kernel {
+        release: release.clone(),
+        kmem_cache_alloc,
+        caches,
+        zswap: paging::has_zswap(),
+    }))?;
     let mut places = None;
     while let Some(line) = serial.line()? {
         let request: Request = serde_json::from_str(&line).map_err(|error| Error::Host(error.to_string()))?;
@@ -114,6 +119,7 @@ fn session(serial: &mut Serial) -> Result<(), Error> {
         }
         let pages = places.as_ref().filter(|_| request.pages);
         let files = if request.pages { &files_of_pages } else { &files };
+        processes.write_contents(request.contents);
         let mut player = Player::begin(&memory, &offsets, init_task, &release, files, pages, &mut processes)?;
         for (step, op) in trace.ops.iter().enumerate() {
             let marked = request.marked.contains(&step);
@@ -130,6 +136,9 @@ fn session(serial: &mut Serial) -> Result<(), Error> {
             serial.send(&Reply::Step { step, errno, dump })?;
         }
         processes.end()?;
+        if request.pages {
+            files.iter().try_for_each(empty).map_err(|error| Error::Io("a file".into(), error))?;
+        }
         serial.send(&Reply::End)?;
     }
     Ok(())
@@ -139,8 +148,14 @@ fn session(serial: &mut Serial) -> Result<(), Error> {
 fn file(path: &str) -> Result<fs::File, Error> {
     let io = |error| Error::Io(path.to_owned(), error);
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path).map_err(io)?;
-    file.set_len((FIRST_PAGE + PAGE_LIMIT) << graph::PAGE_SHIFT).map_err(io)?;
+    empty(&file).map_err(io)?;
     Ok(file)
+}
+
+/// No page of a file is in memory any more.
+fn empty(file: &fs::File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.set_len((FIRST_PAGE + PAGE_LIMIT) << graph::PAGE_SHIFT)
 }
 
 fn mount(kind: &str, at: &str) -> Result<(), Error> {

@@ -42,9 +42,18 @@ pub struct Pages {
     pub mapping: usize,
     pub index: usize,
     pub mapcount: usize,
+    /// `compound_head`, or `compound_info` since 7.0 or so.
+    pub compound: usize,
+    /// Of a folio of several pages; the order is in the lowest byte of `_flags_1`.
+    pub flags_1: usize,
+    pub entire_mapcount: usize,
+    pub large_mapcount: usize,
+    pub pages_mapped: usize,
     /// Numbers of `enum pageflags`.
     pub anon_exclusive: u32,
     pub swapbacked: u32,
+    pub head: u32,
+    pub partially_mapped: u32,
 }
 
 /// One of the layouts of a maple tree's node.
@@ -226,6 +235,7 @@ impl Pages {
     pub fn read(btf: &Path) -> Result<Pages, Error> {
         let btf = Reader::open(btf)?;
         let folio = |member| btf.at("folio", member);
+        let flag = |name| btf.value("pageflags", name);
         Ok(Pages {
             pgd: btf.at("mm_struct", "pgd")?,
             rss_stat: [btf.at("mm_struct", "rss_stat")?, btf.size("percpu_counter", "counters")?],
@@ -235,8 +245,15 @@ impl Pages {
             mapping: folio("mapping")?,
             index: folio("index")?,
             mapcount: btf.at("page", "_mapcount")?,
-            anon_exclusive: btf.value("pageflags", "PG_anon_exclusive")?,
-            swapbacked: btf.value("pageflags", "PG_swapbacked")?,
+            compound: btf.at("page", "compound_info").or_else(|_| btf.at("page", "compound_head"))?,
+            flags_1: folio("_flags_1")?,
+            entire_mapcount: folio("_entire_mapcount")?,
+            large_mapcount: folio("_large_mapcount")?,
+            pages_mapped: folio("_nr_pages_mapped")?,
+            anon_exclusive: flag("PG_anon_exclusive")?,
+            swapbacked: flag("PG_swapbacked")?,
+            head: flag("PG_head")?,
+            partially_mapped: flag("PG_partially_mapped")?,
         })
     }
 }

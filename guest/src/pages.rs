@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
-use rmap_seam::dump::{AnonFrame, DumpedEntry, DumpedFrame, PageState, PageTarget, ProcessPages};
+use rmap_seam::dump::{AnonFrame, DumpedEntry, DumpedFolio, DumpedFrame, PageState, PageTarget, ProcessPages};
 use rmap_trace::agent::FIRST_PAGE;
 
 use crate::Error;
@@ -89,10 +89,12 @@ type Counts = [i64; COUNTERS];
 #[derive(Default)]
 pub struct OwnPages(RefCell<HashMap<u64, Counts>>);
 
-/// An entry of a lowest table.
+/// What an entry says of a page.
 struct Found {
     address: u64,
     entry: u64,
+    /// It is of the level above the lowest.
+    huge: bool,
 }
 
 impl PageReader<'_> {
@@ -105,8 +107,8 @@ impl PageReader<'_> {
         state: &mut PageState,
     ) -> Result<(), Error> {
         let mut entries = Vec::new();
-        for Found { address, entry } in self.found(mm, 0..WINDOW_END)? {
-            entries.push(self.entry(address, entry, &anon_vma, state)?);
+        for found in self.found(mm, 0..WINDOW_END)? {
+            entries.push(self.entry(&found, &anon_vma, state)?);
         }
         let counts = self.counters(mm)?;
         let without = |own: Counts| {
@@ -143,13 +145,22 @@ impl PageReader<'_> {
         Ok(counts)
     }
 
+    /// Whether a page of a process is of a folio of several pages.
+    pub fn is_large(&self, mm: u64, address: u64) -> Result<bool, Error> {
+        let found = self.found(mm, address..address + 1)?;
+        let Some(found) = found.iter().find(|found| found.address == address) else { return Ok(false) };
+        let mut state = PageState::default();
+        self.entry(found, |_| None, &mut state)?;
+        Ok(!state.large.is_empty())
+    }
+
     /// Whether a page of a process is present.
     pub fn is_present(&self, mm: u64, address: u64) -> Result<bool, Error> {
         let mut table = self.memory.word(mm + self.places.offsets.pgd as u64)?;
         for level in (0..self.places.levels).rev() {
             let number = address >> (PAGE_SHIFT + 9 * level) & (ENTRIES as u64 - 1);
             let entry = self.memory.word(table + number * 8)?;
-            if level == 0 || entry & PRESENT == 0 {
+            if level == 0 || entry & PRESENT == 0 || entry & LARGE != 0 {
                 return Ok(entry & (PRESENT | PROTNONE) != 0);
             }
             table = self.places.direct + (entry & FRAME);
@@ -184,7 +195,15 @@ impl PageReader<'_> {
                 continue;
             }
             if level == 0 {
-                found.push(Found { address, entry });
+                found.push(Found { address, entry, huge: false });
+            } else if level == 1 && entry & LARGE != 0 && entry & PRESENT != 0 {
+                // The bit is another one in the lowest level.
+                let (entry, pages) = (entry & !LARGE, ENTRIES as u64);
+                found.extend((0..pages).map(|page| page << PAGE_SHIFT).map(|offset| Found {
+                    address: address + offset,
+                    entry: entry + offset,
+                    huge: true,
+                }));
             } else if entry & LARGE != 0 || entry & PRESENT == 0 {
                 return Err(Error::Graph(format!("an entry {entry:#x} of level {level} at {address:#x}")));
             } else {
@@ -196,27 +215,28 @@ impl PageReader<'_> {
 
     fn entry(
         &self,
-        address: u64,
-        entry: u64,
+        found: &Found,
         anon_vma: impl Fn(u64) -> Option<u64>,
         state: &mut PageState,
     ) -> Result<DumpedEntry, Error> {
+        let &Found { address, entry, huge } = found;
         let page = (address >> PAGE_SHIFT) - FIRST_PAGE;
         if entry & (PRESENT | PROTNONE) == 0 {
             let (kind, slot) = (entry >> 59, !entry << 5 >> 14);
             let target = if kind < SWAP_TYPES { PageTarget::Slot(kind << 50 | slot) } else { PageTarget::Other(kind) };
             let exclusive = entry & SWAP_EXCLUSIVE != 0;
-            return Ok(DumpedEntry { page, target, writable: false, dirty: false, exclusive });
+            return Ok(DumpedEntry { page, target, writable: false, dirty: false, exclusive, huge });
         }
         let number = (entry & FRAME) >> PAGE_SHIFT;
         let target = if entry & SPECIAL != 0 { PageTarget::Zero } else { PageTarget::Frame(number) };
         if let PageTarget::Frame(number) = target
             && !state.frames.contains_key(&number)
         {
-            state.frames.insert(number, self.frame(number, anon_vma)?);
+            let frame = self.frame(number, anon_vma, state)?;
+            state.frames.insert(number, frame);
         }
         let dirty = entry & (DIRTY | SAVED_DIRTY) != 0;
-        Ok(DumpedEntry { page, target, writable: entry & WRITE != 0, dirty, exclusive: false })
+        Ok(DumpedEntry { page, target, writable: entry & WRITE != 0, dirty, exclusive: false, huge })
     }
 
     /// The `struct page` of a frame.
@@ -224,24 +244,61 @@ impl PageReader<'_> {
         self.places.frames + number * self.places.offsets.page_size as u64
     }
 
-    fn frame(&self, number: u64, anon_vma: impl Fn(u64) -> Option<u64>) -> Result<DumpedFrame, Error> {
-        let page = self.memory.read(self.page(number), self.places.offsets.page_size)?;
-        let (flags, mapping) = (page.word(self.places.offsets.flags), page.word(self.places.offsets.mapping));
-        let has = |bit: u32| flags >> bit & 1 != 0;
+    /// A frame, and its folio if that has several pages.
+    fn frame(
+        &self,
+        number: u64,
+        anon_vma: impl Fn(u64) -> Option<u64>,
+        state: &mut PageState,
+    ) -> Result<DumpedFrame, Error> {
+        let offsets = &self.places.offsets;
+        let page = self.memory.read(self.page(number), offsets.page_size)?;
+        let first = self.first_of_folio(number, page.word(offsets.compound));
+        let head = if first == number { None } else { Some(self.memory.read(self.page(first), offsets.page_size)?) };
+        let head = head.as_ref().unwrap_or(&page);
+        let has = |flags: u64, bit: u32| flags >> bit & 1 != 0;
+        let (flags, mapping) = (head.word(offsets.flags), head.word(offsets.mapping));
         let anon = match mapping & MAPPING_BITS {
             MAPPING_ANON => Some(AnonFrame {
                 anon_vma: anon_vma(mapping & !MAPPING_BITS),
-                exclusive: has(self.places.offsets.anon_exclusive),
-                swapbacked: has(self.places.offsets.swapbacked),
+                exclusive: has(page.word(offsets.flags), offsets.anon_exclusive),
+                swapbacked: has(flags, offsets.swapbacked),
                 content: self.memory.word(self.places.direct + (number << PAGE_SHIFT))?,
             }),
             _ => None,
         };
+        let folio = has(flags, offsets.head).then_some((first, number - first));
+        if folio.is_some() && !state.large.contains_key(&first) {
+            let second = self.memory.read(self.page(first), 2 * offsets.page_size)?;
+            let count = |at: usize| second.half(at) as i32;
+            let flags = second.word(offsets.flags_1);
+            let dumped = DumpedFolio {
+                order: flags as u8,
+                entire_mapcount: count(offsets.entire_mapcount) + 1,
+                large_mapcount: count(offsets.large_mapcount) + 1,
+                pages_mapped: count(offsets.pages_mapped),
+                partially_mapped: has(flags, offsets.partially_mapped),
+            };
+            state.large.insert(first, dumped);
+        }
         Ok(DumpedFrame {
-            mapcount: i64::from(page.half(self.places.offsets.mapcount) as i32) + 1,
-            index: page.word(self.places.offsets.index).wrapping_sub(FIRST_PAGE),
+            mapcount: i64::from(page.half(offsets.mapcount) as i32) + 1,
+            index: head.word(offsets.index).wrapping_add(number - first).wrapping_sub(FIRST_PAGE),
             anon,
+            folio,
         })
+    }
+
+    /// Mirrors compound_head() (include/linux/page-flags.h): a page behind the first has its address, or since 7.0 or so a mask
+    /// that makes it of its own.
+    fn first_of_folio(&self, number: u64, compound: u64) -> u64 {
+        if compound & 1 == 0 {
+            return number;
+        }
+        let (page, rest) = (self.page(number), compound & !1);
+        let is_mask = (!rest).wrapping_add(1).is_power_of_two();
+        let head = if is_mask { page & rest } else { rest };
+        (head - self.places.frames) / self.places.offsets.page_size as u64
     }
 
     /// `mm_struct.rss_stat`, of a machine with one processor.

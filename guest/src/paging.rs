@@ -4,8 +4,11 @@
 use std::ffi::CStr;
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::ptr;
 use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
 
 use crate::graph::PAGE_SHIFT;
 use crate::{Error, mount};
@@ -13,9 +16,21 @@ use crate::{Error, mount};
 /// The disk that the host gives, with the header of a swap area.
 const SWAP: &CStr = c"/dev/nvme0n1";
 /// What is written to files of the kernel: a fault maps one page, and one page is read from swap.
-const SETTINGS: [(&str, &str); 2] = [("/debug/fault_around_bytes", "4096"), ("/proc/sys/vm/page-cluster", "0")];
+/// Of huge pages: a fault for reading brings in one, too, and khugepaged collapses only what is mapped whole and by one process.
+const SETTINGS: [(&str, &str); 7] = [
+    ("/debug/fault_around_bytes", "4096"),
+    ("/proc/sys/vm/page-cluster", "0"),
+    ("/sys/kernel/mm/transparent_hugepage/use_zero_page", "0"),
+    ("/sys/kernel/mm/transparent_hugepage/defrag", "always"),
+    ("/sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none", "0"),
+    ("/sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_shared", "0"),
+    ("/sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_swap", "0"),
+];
+/// With it a page is as good as written when it is given away.
+const ZSWAP: &str = "/sys/module/zswap/parameters/enabled";
 /// A page takes fewer looks than this to be written.
 const LOOKS: u32 = 1 << 16;
+const PAUSE: Duration = Duration::from_micros(100);
 /// As mempolicy.h has it: pages that others map move, too.
 const MPOL_MF_MOVE_ALL: i32 = 1 << 2;
 /// Nodes of the guest.
@@ -32,7 +47,16 @@ fn io_error(what: &str) -> Error {
 pub fn begin() -> Result<(), Error> {
     mount("debugfs", "/debug")?;
     for (file, setting) in SETTINGS {
-        fs::write(file, setting).map_err(|error| Error::Io(file.to_owned(), error))?;
+        write_setting(file, setting)?;
+    }
+    if has_zswap() {
+        write_setting(ZSWAP, "1")?;
+    }
+    // Neither khugepaged nor another thread of the kernel runs while this program or a test process does.
+    let priority = libc::sched_param { sched_priority: 1 };
+    // SAFETY: the parameter is valid for the call.
+    if unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &priority) } != 0 {
+        return Err(io_error("sched_setscheduler"));
     }
     // SAFETY: a string that ends in NUL.
     if unsafe { libc::swapon(SWAP.as_ptr(), 0) } != 0 {
@@ -49,6 +73,32 @@ pub fn begin() -> Result<(), Error> {
     // It is set once.
     let _ = OWN_PAGE.set(page as usize);
     Ok(())
+}
+
+/// Whether the kernel can keep what it swaps out in memory, compressed. Without it a page that is swapped out stays in the swap cache
+/// for as long as it takes to write it, and after that until reclaim comes by; unless it is all 0, since that is not written.
+pub fn has_zswap() -> bool {
+    Path::new(ZSWAP).exists()
+}
+
+fn write_setting(file: &str, setting: &str) -> Result<(), Error> {
+    fs::write(file, setting).map_err(|error| Error::Io(file.to_owned(), error))
+}
+
+/// Has faults bring in folios of `1 << order` pages, where one fits, or no longer; 0: it is always so.
+pub fn allow_order(order: u32, allowed: bool) -> Result<(), Error> {
+    if order == 0 {
+        return Ok(());
+    }
+    let kilobytes = 4u64 << order;
+    let file = format!("/sys/kernel/mm/transparent_hugepage/hugepages-{kilobytes}kB/enabled");
+    write_setting(&file, if allowed { "always" } else { "never" })
+}
+
+/// Splits the large folio at a page of a process.
+pub fn split(pid: i32, address: u64) -> Result<(), Error> {
+    let end = address + (1 << PAGE_SHIFT);
+    write_setting("/debug/split_huge_pages", &format!("{pid},{address:#x},{end:#x}"))
 }
 
 /// Has the kernel do what it gathers in batches: folios come onto the lists of reclaim, and lose `PG_swapbacked`.
@@ -70,6 +120,7 @@ pub fn wait_for_writeback() -> Result<(), Error> {
         if text.lines().any(|line| line == "nr_writeback 0") {
             return Ok(());
         }
+        thread::sleep(PAUSE);
     }
     Err(Error::Graph("pages are being written back without an end".to_owned()))
 }

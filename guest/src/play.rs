@@ -110,10 +110,21 @@ impl<'a> Player<'a> {
         let result = match *kind {
             // Where nothing is mapped an access could make what lies above grow.
             OpKind::Fault { page, .. } if self.graph.vma_range(space, address(page))?.is_none() => return Ok(None),
-            OpKind::Fault { page, read: true, .. } | OpKind::Touch { page, write: false, .. } => {
-                self.processes.touch(mm.0, address(page))?
+            OpKind::Fault { page, read, order, .. } => {
+                paging::allow_order(order.into(), true)?;
+                let result = self.access(mm, page, !read)?;
+                paging::allow_order(order.into(), false)?;
+                result
             }
-            OpKind::Fault { page, .. } | OpKind::Touch { page, .. } => self.processes.write(mm.0, address(page))?,
+            OpKind::Touch { page, write, .. } => self.access(mm, page, write)?,
+            OpKind::Split { page, .. } => {
+                let Some(pid) = self.processes.pid(mm.0) else { return Ok(Some(libc::ESRCH)) };
+                paging::split(pid, address(page))?;
+                match self.graph.page_reader(places).is_large(space, address(page))? {
+                    true => i64::from(-libc::EAGAIN),
+                    false => 0,
+                }
+            }
             OpKind::SwapOut { page, .. } => {
                 let UserAction::Call(call) = kind.user_action() else { return Ok(None) };
                 let arguments: Vec<u64> = call.arguments.iter().map(|argument| self.number(argument)).collect();
@@ -134,6 +145,14 @@ impl<'a> Player<'a> {
             _ => return Ok(None),
         };
         Ok(Some(if result < 0 { -result as i32 } else { 0 }))
+    }
+
+    /// A process reads or writes a page.
+    fn access(&mut self, mm: MmId, page: u64, write: bool) -> Result<i64, Error> {
+        match write {
+            true => self.processes.write(mm.0, address(page)),
+            false => self.processes.touch(mm.0, address(page)),
+        }
     }
 
     /// An argument of a system call as the kernel takes it.

@@ -30,8 +30,9 @@ pub struct Processes {
     pids: [Option<i32>; MAX_PROCESSES],
     /// Where [`Processes::touch`] writes what it reads, and [`Processes::write`] reads what it writes.
     scratch: File,
-    /// What was written to memory last.
+    /// What was written to memory last, and whether it is something new each time, or 0.
     written: u32,
+    contents: bool,
 }
 
 /// Where the two do so in the file.
@@ -43,7 +44,14 @@ impl Processes {
     pub fn new(scratch: File) -> Result<Processes, Error> {
         let io = |error| Error::Io("a pipe".into(), error);
         let commands = (0..MAX_PROCESSES).map(|_| io::pipe()).collect::<io::Result<_>>().map_err(io)?;
-        Ok(Processes { commands, results: io::pipe().map_err(io)?, pids: [None; MAX_PROCESSES], scratch, written: 0 })
+        Ok(Processes {
+            commands,
+            results: io::pipe().map_err(io)?,
+            pids: [None; MAX_PROCESSES],
+            scratch,
+            written: 0,
+            contents: true,
+        })
     }
 
     /// Whether one is alive.
@@ -107,11 +115,16 @@ impl Processes {
         self.call(process, libc::SYS_pwrite64, &[scratch, address, 1, TOUCHED])
     }
 
-    /// A process writes to its memory what nobody wrote before. The result is how many bytes, or an errno below 0. The kernel
+    /// Whether [`Processes::write`] writes something new each time, or 0.
+    pub fn write_contents(&mut self, contents: bool) {
+        self.contents = contents;
+    }
+
+    /// A process writes to its memory what nobody wrote before, or 0. The result is how many bytes, or an errno below 0. The kernel
     /// copies so few bytes one by one, so that a fault that fails is not tried again.
     pub fn write(&mut self, process: u8, address: u64) -> Result<i64, Error> {
         self.written += 1;
-        let bytes = self.written.to_ne_bytes();
+        let bytes = if self.contents { self.written } else { 0 }.to_ne_bytes();
         let io = |error| Error::Io("the scratch file".into(), error);
         self.scratch.write_all_at(&bytes, WRITTEN).map_err(io)?;
         let scratch = self.scratch.as_raw_fd() as u64;

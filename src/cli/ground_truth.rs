@@ -15,7 +15,7 @@ use super::subject::{self, VmaOption};
 use super::{AGREE, Error, FOUND, expected, file, print};
 use crate::ground_truth::compare::{self, GuestDifference, Observed};
 use crate::ground_truth::emulator::{EmulatorError, Setup};
-use crate::ground_truth::expressible::{LeftOut, expressible};
+use crate::ground_truth::expressible::{LeftOut, expressible, without_zswap};
 use crate::ground_truth::guest::Guest;
 use crate::ground_truth::userland::{Played, Userland};
 use crate::kernel::Reference;
@@ -209,8 +209,17 @@ impl Comparison {
     }
 
     fn play_counting(&mut self, trace: &Trace, left_out: &mut LeftOut) -> Result<(Played, Vec<Observed>), Error> {
-        let played = self.userland.play(trace, left_out).map_err(|error| Error::Usage(error.to_string()))?;
-        let theirs = self.guest.play(&played.trace, &played.steps)?;
+        let lacks_zswap = self.vma == VmaCode::Pages && !self.guest.has_zswap();
+        let trace = if lacks_zswap { &without_zswap(trace, left_out) } else { trace };
+        let mut played = self.userland.play(trace, left_out).map_err(|error| Error::Usage(error.to_string()))?;
+        let swaps = played.trace.ops.iter().any(|op| matches!(op.kind, OpKind::SwapOut { .. }));
+        let contents = !(lacks_zswap && swaps);
+        let mut theirs = self.guest.play(&played.trace, &played.steps, contents)?;
+        if !contents {
+            for steps in [&mut played.steps, &mut theirs] {
+                *steps = std::mem::take(steps).into_iter().map(Observed::without_contents).collect();
+            }
+        }
         Ok((played, theirs))
     }
 

@@ -41,9 +41,11 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// An operation without the order of its folio, which no process can choose, and which says nothing of VMAs.
-fn without_order(kind: OpKind) -> OpKind {
+/// An operation without the order of its folio. The order says nothing of VMAs; and the administrator of a booted kernel cannot
+/// allow one of two pages.
+fn without_order(kind: OpKind, vma: VmaCode) -> OpKind {
     match kind {
+        OpKind::Fault { order: 2.., .. } if vma == VmaCode::Pages => kind,
         OpKind::Fault { mm, page, read, .. } => OpKind::Fault { mm, page, read, order: 0 },
         other => other,
     }
@@ -56,7 +58,7 @@ fn reason(kind: &OpKind, vma: VmaCode) -> Option<&'static str> {
     }
     match kind {
         // Their meaning depends on the page: see below.
-        OpKind::Touch { .. } | OpKind::SwapOut { .. } | OpKind::Migrate { .. } => None,
+        OpKind::Touch { .. } | OpKind::SwapOut { .. } | OpKind::Migrate { .. } | OpKind::Split { .. } => None,
         _ => match kind.user_action() {
             UserAction::None(reason) => Some(reason),
             UserAction::UffdProtect { .. } => Some("uffdwp (the agent has no userfaultfd)"),
@@ -67,24 +69,23 @@ fn reason(kind: &OpKind, vma: VmaCode) -> Option<&'static str> {
 }
 
 /// Why an operation is left out as the page tables and VMAs are when it comes: then the system call would do something else.
-/// `locks`: memory was locked in the trace.
-pub fn reason_before(kind: &OpKind, driver: &KernelDriver, locks: bool) -> Option<&'static str> {
+pub fn reason_before(kind: &OpKind, driver: &KernelDriver) -> Option<&'static str> {
     let (tables, _) = driver.page_tables()?;
     let present = |mm, page| {
         let entry = tables.entry_at(mm, page)?;
         matches!(entry.target, Target::Frame(_) | Target::Zero).then_some(entry)
     };
     let frame = |mm, page| tables.frame_of(present(mm, page)?);
+    let large = |head| tables.large.iter().find(|(folio, _)| *folio == head).map(|(_, counts)| counts);
     match *kind {
         OpKind::Touch { mm, page, write } => {
             let allowed = present(mm, page).is_some_and(|entry| entry.writable || !write);
             (!allowed).then_some("touch (where the access would fault)")
         }
-        // A page that is there when its memory is locked counts as locked on the booted kernel alone.
-        OpKind::LazyFree { .. } => locks.then_some("lazyfree (after mlock)"),
         OpKind::SwapOut { mm, page } => match frame(mm, page) {
             None => Some("swapout (of no page that is present)"),
             Some(frame) if !frame.anon => Some("swapout (of a page of a file)"),
+            Some(frame) if large(frame.head).is_some() => Some("swapout (of a page of a large folio)"),
             Some(frame) if frame.mapcount > 1 => {
                 Some("swapout (of a page that is mapped twice, which MADV_PAGEOUT leaves)")
             }
@@ -93,6 +94,13 @@ pub fn reason_before(kind: &OpKind, driver: &KernelDriver, locks: bool) -> Optio
         OpKind::Migrate { mm, page } => match frame(mm, page) {
             None => Some("migrate (of no page that is present)"),
             Some(frame) if !frame.anon => Some("migrate (of a page of a file)"),
+            Some(frame) if large(frame.head).is_some_and(|counts| counts.partially_mapped) => {
+                Some("migrate (of a large folio that is mapped in part, which move_pages() splits)")
+            }
+            Some(_) => None,
+        },
+        OpKind::Split { mm, page } => match frame(mm, page).and_then(|frame| large(frame.head)) {
+            None => Some("split (of a folio of one page)"),
             Some(_) => None,
         },
         OpKind::Move { mm, start, end, .. } => {
@@ -110,7 +118,7 @@ pub fn reason_before(kind: &OpKind, driver: &KernelDriver, locks: bool) -> Optio
 pub fn expressible(trace: &Trace, vma: VmaCode, left_out: &mut LeftOut) -> Trace {
     let mut said = Trace::default();
     for op in &trace.ops {
-        let kind = without_order(op.kind);
+        let kind = without_order(op.kind, vma);
         if let Some(reason) = reason(&kind, vma) {
             left_out.count(reason);
             continue;
@@ -125,6 +133,30 @@ pub fn expressible(trace: &Trace, vma: VmaCode, left_out: &mut LeftOut) -> Trace
             left_out.count("failpage= (the operation is played without)");
         }
         said.ops.push(Op { kind, fail_node: Fail::NEVER, fail_page: Fail::NEVER, ..*op });
+    }
+    said
+}
+
+/// What of a trace can be played on a kernel without zswap: large folios, or pages that are swapped out, whichever comes first.
+/// Pages must be all 0 there to be out of memory at once; and the split of a large folio frees those that are.
+pub fn without_zswap(trace: &Trace, left_out: &mut LeftOut) -> Trace {
+    let (mut large, mut swapped) = (false, false);
+    let mut said = Trace::default();
+    for op in &trace.ops {
+        let kind = match op.kind {
+            OpKind::SwapOut { .. } if large => {
+                left_out.count("swapout (after a large folio, on a kernel without zswap)");
+                continue;
+            }
+            OpKind::Fault { order: 1.., .. } if swapped => {
+                left_out.count("order N (after swapout, on a kernel without zswap: the operation is played without)");
+                without_order(op.kind, VmaCode::Kernel)
+            }
+            kind => kind,
+        };
+        swapped |= matches!(kind, OpKind::SwapOut { .. });
+        large |= matches!(kind, OpKind::Fault { order: 1.., .. });
+        said.ops.push(Op { kind, ..*op });
     }
     said
 }

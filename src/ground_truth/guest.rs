@@ -41,8 +41,19 @@ impl Guest {
         &self.emulator.kernel.release
     }
 
+    /// Whether it has zswap, so that a page is out of memory once it is swapped out, whatever is in it.
+    pub fn has_zswap(&self) -> bool {
+        self.emulator.kernel.zswap
+    }
+
     /// Plays a trace. `userland` is what came of it in userland: the attempts that failed there fail here.
-    pub fn play(&mut self, trace: &Trace, userland: &[Observed]) -> Result<Vec<Observed>, EmulatorError> {
+    /// `contents`: whether processes write something new each time.
+    pub fn play(
+        &mut self,
+        trace: &Trace,
+        userland: &[Observed],
+        contents: bool,
+    ) -> Result<Vec<Observed>, EmulatorError> {
         let failing: HashMap<usize, &[Attempt]> = userland
             .iter()
             .enumerate()
@@ -56,7 +67,7 @@ impl Guest {
         }
         let mut marked: Vec<usize> = failing.keys().copied().collect();
         marked.sort_unstable();
-        let request = Request { trace: trace.to_string(), marked, pages: self.pages };
+        let request = Request { trace: trace.to_string(), marked, pages: self.pages, contents };
         let line = serde_json::to_string(&request).map_err(|error| EmulatorError::Agent(error.to_string()))?;
         self.emulator.send(&line)?;
         let mut steps: Vec<Observed> = Vec::new();

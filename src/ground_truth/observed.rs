@@ -24,3 +24,15 @@ pub struct Observed {
     /// What the kernel warned of, or died of.
     pub warnings: Vec<String>,
 }
+
+impl Observed {
+    /// Forgets which pages have the same content.
+    pub fn without_contents(mut self) -> Observed {
+        for frame in self.dump.pages.iter_mut().flat_map(|pages| &mut pages.frames) {
+            if let Some(anon) = &mut frame.anon {
+                anon.content = 0;
+            }
+        }
+        self
+    }
+}

@@ -1,14 +1,16 @@
 //! The userland run: a trace on the kernel driver alone, and after each step what the booted kernel is compared with.
 
+use rustc_hash::FxHashMap;
+
 use super::expressible::{LeftOut, reason_before};
 use super::observed::{Attempt, Observed};
 use crate::check::Sides;
 use crate::kernel::{Kernel, Reference};
 use crate::mm::{KernelDriver, Outcome};
-use crate::rmap::dump::{AnonFrame, Dump, DumpedEntry, DumpedFrame, PageState, PageTarget, ProcessPages};
-use crate::rmap::{Cache, Call, Event, EventKind, Side, Snapshot, StateError, VmaId};
+use crate::rmap::dump::{AnonFrame, Dump, DumpedEntry, DumpedFolio, DumpedFrame, PageState, PageTarget, ProcessPages};
+use crate::rmap::{Cache, Call, Event, EventKind, LargeCounts, Side, Snapshot, StateError, VmaId};
 use crate::session::{Session, SessionError, VmaCode};
-use crate::trace::{Frame, Log, Mapped, Op, OpKind, PageEntry, PageTables, Recorder, Target, Trace};
+use crate::trace::{Frame, Log, Mapped, Op, PageEntry, PageTables, Recorder, Target, Trace};
 
 /// A kernel's own code in userland, with a note of its attempts to allocate.
 pub struct Userland {
@@ -65,13 +67,11 @@ impl Userland {
         self.driver.reset();
         self.driver.look_at_page_tables(&mut self.side);
         let mut played = Played::default();
-        let mut locks = false;
         for op in &trace.ops {
-            if let Some(reason) = reason_before(&op.kind, &self.driver, locks) {
+            if let Some(reason) = reason_before(&op.kind, &self.driver) {
                 left_out.count(reason);
                 continue;
             }
-            locks |= matches!(op.kind, OpKind::Mlock { .. } | OpKind::MlockAll { .. });
             played.steps.push(self.step(op)?);
             played.trace.ops.push(*op);
         }
@@ -105,9 +105,19 @@ fn page_state(tables: &PageTables) -> PageState {
         swap: mm.swap,
         entries: tables.entries.iter().filter(|entry| entry.mm == mm.mm).map(dumped_entry).collect(),
     });
+    let large = tables.large.iter().map(|(head, counts)| {
+        let LargeCounts { order, entire_mapcount, large_mapcount, pages_mapped, partially_mapped, .. } = *counts;
+        let folio = DumpedFolio { order, entire_mapcount, large_mapcount, pages_mapped, partially_mapped };
+        (u64::from(*head), folio)
+    });
+    let large: FxHashMap<_, _> = large.collect();
     let mapped = tables.entries.iter().filter_map(|entry| tables.frame(entry.target.mapped()?));
-    let frames = mapped.map(|frame| (u64::from(frame.frame), dumped_frame(frame)));
-    PageState { processes: processes.collect(), frames: frames.collect() }
+    let frames = mapped.map(|frame| {
+        let (number, head) = (u64::from(frame.frame), u64::from(frame.head));
+        let folio = large.contains_key(&head).then(|| (head, number - head));
+        (number, DumpedFrame { folio, ..dumped_frame(frame) })
+    });
+    PageState { processes: processes.collect(), frames: frames.collect(), large }
 }
 
 fn dumped_entry(entry: &PageEntry) -> DumpedEntry {
@@ -119,7 +129,7 @@ fn dumped_entry(entry: &PageEntry) -> DumpedEntry {
         Target::Device(_) => (PageTarget::Other(u64::MAX), false),
         Target::Migration { exclusive, .. } => (PageTarget::Other(u64::MAX), exclusive),
     };
-    DumpedEntry { page: entry.page, target, writable: entry.writable, dirty: entry.dirty, exclusive }
+    DumpedEntry { page: entry.page, target, writable: entry.writable, dirty: entry.dirty, exclusive, huge: entry.huge }
 }
 
 fn dumped_frame(frame: &Frame) -> DumpedFrame {
@@ -129,5 +139,5 @@ fn dumped_frame(frame: &Frame) -> DumpedFrame {
         swapbacked: frame.swapbacked,
         content: frame.content,
     });
-    DumpedFrame { mapcount: frame.mapcount, index: frame.index, anon }
+    DumpedFrame { mapcount: frame.mapcount, index: frame.index, anon, folio: None }
 }

@@ -14,7 +14,7 @@ use crate::{AnonVmaId, MmId, Node, Snapshot, VmaAttributes, VmaId, VmaState};
 
 mod pages;
 
-pub use pages::{AnonFrame, DumpedEntry, DumpedFrame, PageDump, PageState, PageTarget, ProcessPages};
+pub use pages::{AnonFrame, DumpedEntry, DumpedFolio, DumpedFrame, PageDump, PageState, PageTarget, ProcessPages};
 
 /// A state as it is dumped. The fields are the keys of the JSON form.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -22,6 +22,8 @@ pub struct Request {
     pub marked: Vec<usize>,
     /// Whether dumps have page tables. Then the agent also has the pages of a fault accessed, so that they are written to.
     pub pages: bool,
+    /// Whether a process writes something new to memory each time; otherwise it writes 0.
+    pub contents: bool,
 }
 
 /// What the agent sends.
@@ -58,4 +60,6 @@ pub struct Kernel {
     pub kmem_cache_alloc: u64,
     /// The addresses of the caches of vm_area_struct, anon_vma and anon_vma_chain.
     pub caches: [u64; 3],
+    /// Whether it has zswap.
+    pub zswap: bool,
 }

@@ -38,6 +38,9 @@ pub struct DumpedEntry {
     /// `pte_swp_exclusive()`, of a slot.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exclusive: bool,
+    /// An entry of the level above maps the page, together with others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub huge: bool,
 }
 
 /// The page tables of a process, and how many pages its mm counts.
@@ -65,6 +68,24 @@ pub struct DumpedFrame {
     /// Of anonymous memory alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anon: Option<AnonFrame>,
+    /// If it is of a large folio: which, and its place there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folio: Option<(u64, u64)>,
+}
+
+/// A folio of several pages.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DumpedFolio {
+    /// It has `1 << order` pages.
+    pub order: u8,
+    /// `folio_entire_mapcount()`
+    pub entire_mapcount: i32,
+    /// `folio_large_mapcount()`
+    pub large_mapcount: i32,
+    /// `_nr_pages_mapped`
+    pub pages_mapped: i32,
+    /// `folio_test_partially_mapped()`
+    pub partially_mapped: bool,
 }
 
 /// What a frame of anonymous memory has.
@@ -89,6 +110,8 @@ pub struct PageState {
     pub processes: Vec<ProcessPages>,
     /// By number, those that entries name.
     pub frames: FxHashMap<u64, DumpedFrame>,
+    /// By the number that frames give them.
+    pub large: FxHashMap<u64, DumpedFolio>,
 }
 
 /// The same with names that do not depend on the side.
@@ -98,6 +121,9 @@ pub struct PageDump {
     pub processes: Vec<ProcessPages>,
     /// In the order in which entries name them.
     pub frames: Vec<DumpedFrame>,
+    /// In the order in which frames name them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub large: Vec<DumpedFolio>,
 }
 
 /// Names in the order in which they are asked for.
@@ -117,7 +143,7 @@ impl PageState {
     /// Renames frames, slots and contents. `anon_vma` says what an anon_vma is called in the dump.
     pub fn dump(mut self, anon_vma: impl Fn(u64) -> Option<u64>) -> PageDump {
         let (mut frames, mut slots, mut contents) = (Names::default(), Names::default(), Names::default());
-        let mut dumped = Vec::new();
+        let (mut dumped, mut folios, mut large) = (Vec::new(), Names::default(), Vec::new());
         self.processes.sort_by_key(|process| process.id);
         for process in &mut self.processes {
             process.entries.sort_by_key(|entry| entry.page);
@@ -131,6 +157,11 @@ impl PageState {
                                 anon.anon_vma = anon.anon_vma.and_then(&anon_vma);
                                 anon.content = contents.of(anon.content).0;
                             }
+                            if let Some((folio, _)) = &mut frame.folio {
+                                let (name, new) = folios.of(*folio);
+                                large.extend(self.large.remove(folio).filter(|_| new));
+                                *folio = name;
+                            }
                             dumped.push(frame);
                         }
                         *number = name;
@@ -139,7 +170,7 @@ impl PageState {
                 }
             }
         }
-        PageDump { processes: self.processes, frames: dumped }
+        PageDump { processes: self.processes, frames: dumped, large }
     }
 }
 
@@ -153,7 +184,8 @@ impl fmt::Display for DumpedEntry {
             PageTarget::Slot(number) => write!(f, "slot {number}"),
             PageTarget::Other(kind) => write!(f, "entry of type {kind}"),
         }?;
-        let words = [(self.writable, " write"), (self.dirty, " dirty"), (self.exclusive, " exclusive")];
+        let words =
+            [(self.huge, " huge"), (self.writable, " write"), (self.dirty, " dirty"), (self.exclusive, " exclusive")];
         words.iter().filter(|(is, _)| *is).try_for_each(|(_, word)| f.write_str(word))
     }
 }
@@ -162,6 +194,9 @@ impl fmt::Display for DumpedEntry {
 impl fmt::Display for DumpedFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "mapcount {}  index {:#x}", self.mapcount, self.index)?;
+        if let Some((folio, place)) = self.folio {
+            write!(f, "  page {place} of folio {folio}")?;
+        }
         let Some(anon) = &self.anon else { return f.write_str("  of a file") };
         match anon.anon_vma {
             Some(number) => write!(f, "  anon_vma {number}"),
@@ -173,6 +208,16 @@ impl fmt::Display for DumpedFrame {
     }
 }
 
+/// `order 2  entire_mapcount 0  large_mapcount 4  pages_mapped 4`
+impl fmt::Display for DumpedFolio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DumpedFolio { order, entire_mapcount, large_mapcount, pages_mapped, partially_mapped } = self;
+        write!(f, "order {order}  entire_mapcount {entire_mapcount}  large_mapcount {large_mapcount}")?;
+        write!(f, "  pages_mapped {pages_mapped:#x}")?;
+        if *partially_mapped { f.write_str("  partially mapped") } else { Ok(()) }
+    }
+}
+
 impl fmt::Display for PageDump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for process in &self.processes {
@@ -180,7 +225,8 @@ impl fmt::Display for PageDump {
             writeln!(f, "p{id} pages: anon {anon}  file {file}  swap {swap}")?;
             entries.iter().try_for_each(|entry| writeln!(f, "  {entry}"))?;
         }
-        self.frames.iter().enumerate().try_for_each(|(number, frame)| writeln!(f, "frame {number}  {frame}"))
+        self.frames.iter().enumerate().try_for_each(|(number, frame)| writeln!(f, "frame {number}  {frame}"))?;
+        self.large.iter().enumerate().try_for_each(|(number, folio)| writeln!(f, "folio {number}  {folio}"))
     }
 }
 
@@ -189,12 +235,12 @@ mod tests {
     use super::*;
 
     fn entry(page: u64, target: PageTarget) -> DumpedEntry {
-        DumpedEntry { page, target, writable: true, dirty: false, exclusive: false }
+        DumpedEntry { page, target, writable: true, dirty: false, exclusive: false, huge: false }
     }
 
     fn frame(index: u64, content: u64) -> DumpedFrame {
         let anon = AnonFrame { anon_vma: Some(70), exclusive: true, swapbacked: true, content };
-        DumpedFrame { mapcount: 1, index, anon: Some(anon) }
+        DumpedFrame { mapcount: 1, index, anon: Some(anon), folio: None }
     }
 
     fn state(first: u64, slot: u64, content: u64) -> PageState {
@@ -206,6 +252,7 @@ mod tests {
                 process(0, vec![entry(8, PageTarget::Slot(slot)), entry(4, a)]),
             ],
             frames: [(first, frame(4, content)), (first + 1, frame(5, content + 9))].into_iter().collect(),
+            large: FxHashMap::default(),
         }
     }
 
