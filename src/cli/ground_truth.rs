@@ -68,6 +68,8 @@ const FAIL_PER_MILLE: u32 = 250;
 /// The share of random traces that have any.
 const FAILING: f64 = 0.2;
 const FAIL_WITHIN: u16 = 4;
+/// With page tables, one random trace in so many is of huge pages.
+const HUGE_EVERY: u32 = 8;
 
 /// What was compared.
 #[derive(Default)]
@@ -181,7 +183,11 @@ impl Comparison {
     /// A random trace of at least this many operations, all of them system calls.
     fn random_trace(&mut self, rng: &mut Rng, number: u32, ops: usize, fail_per_mille: u32) -> Trace {
         let mix = [Mix::full, Mix::merges, Mix::full_fork_heavy][number as usize % 3]();
-        let mix = if self.vma == VmaCode::Pages { mix.with_pages() } else { mix };
+        let mix = match self.vma {
+            VmaCode::Pages if number % HUGE_EVERY == HUGE_EVERY - 1 => Mix::huge_pages(),
+            VmaCode::Pages => mix.with_pages(),
+            _ => mix,
+        };
         let mix =
             Mix { fail_per_mille, fail_within: FAIL_WITHIN, fail_node_per_mille: 0, fail_page_per_mille: 0, ..mix };
         let ops = ops + rng.below(ops as u32 + 1) as usize;

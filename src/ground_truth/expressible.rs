@@ -93,7 +93,9 @@ pub fn reason_before(kind: &OpKind, driver: &KernelDriver) -> Option<&'static st
         },
         OpKind::Migrate { mm, page } => match frame(mm, page) {
             None => Some("migrate (of no page that is present)"),
-            Some(frame) if !frame.anon => Some("migrate (of a page of a file)"),
+            Some(frame) if frame.file && !frame.not_told => {
+                Some("migrate (of a page of a file system that is told of writes: ramfs does not move it)")
+            }
             Some(frame) if large(frame.head).is_some_and(|counts| counts.partially_mapped) => {
                 Some("migrate (of a large folio that is mapped in part, which move_pages() splits)")
             }
