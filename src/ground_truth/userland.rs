@@ -128,6 +128,8 @@ fn dumped_entry(entry: &PageEntry) -> DumpedEntry {
         // No system call leaves such an entry behind.
         Target::Device(_) => (PageTarget::Other(u64::MAX), false),
         Target::Migration { exclusive, .. } => (PageTarget::Other(u64::MAX), exclusive),
+        // No traces of such operations are played.
+        Target::Poison(_) => (PageTarget::Other(u64::MAX), false),
     };
     DumpedEntry { page: entry.page, target, writable: entry.writable, dirty: entry.dirty, exclusive, huge: entry.huge }
 }
