@@ -33,7 +33,8 @@ enum Advance {
 }
 
 impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
-    /// Where the driver [counts](Driver::injected) maple tree nodes, their allocations fail too.
+    /// Where the driver [counts](Driver::injected) maple tree nodes, their allocations fail too, and so do those of frames and
+    /// page tables.
     pub fn new(lockstep: Lockstep<C, P>, driver: D, scope: Scope) -> Self {
         LockstepWorlds { lockstep, driver, scope, history: Vec::new(), ended: HashSet::default() }
     }
@@ -123,6 +124,7 @@ impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for Lockstep
                 let step = self.step(prefix, &now);
                 let attempts = self.lockstep.attempts();
                 let injected = self.driver.injected(&mut self.lockstep);
+                let pages = self.driver.page_tables(&mut self.lockstep).is_some();
                 match step {
                     Advance::To(key) if key == here => {}
                     Advance::To(key) => {
@@ -150,7 +152,7 @@ impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for Lockstep
                 }
                 op = match self.scope.failures {
                     Failures::None => None,
-                    Failures::All => failures.next(kind.into(), attempts, injected),
+                    Failures::All => failures.next(kind.into(), attempts, injected, pages),
                 };
             }
         }
@@ -168,11 +170,16 @@ struct FailuresOf {
     failed: (u16, bool),
     /// The node that failed last.
     node: u16,
+    /// Whether there are no more nodes to fail.
+    past_nodes: bool,
+    /// The frame or page table that failed last.
+    page: u16,
 }
 
 impl FailuresOf {
-    /// The operation with the next failure. `attempts` and `injected` are those of the one before.
-    fn next(&mut self, plain: Op, attempts: u32, injected: Option<u32>) -> Option<Op> {
+    /// The operation with the next failure. `attempts` and `injected` are those of the one before; `pages`: frames and page
+    /// tables are allocated, too.
+    fn next(&mut self, plain: Op, attempts: u32, injected: Option<u32>, pages: bool) -> Option<Op> {
         let all = *self.attempts.get_or_insert(attempts);
         self.failed = match self.failed {
             (n, false) if n > 0 => (n, true),
@@ -183,12 +190,17 @@ impl FailuresOf {
             let fail = if ever_after { Fail::new(&[], Some(n)).unwrap_or_default() } else { Fail::nth(n) };
             return Some(Op { fail, ..plain });
         }
-        // How many nodes there are to fail is known when one does not.
-        if self.node > 0 && injected == Some(0) {
+        // How many nodes there are to fail is known when one does not; and how many pages.
+        let failed_none = injected? == 0;
+        self.past_nodes |= self.node > 0 && failed_none;
+        if !self.past_nodes {
+            self.node = self.node.saturating_add(1);
+            return Some(Op { fail_node: Fail::nth(self.node), ..plain });
+        }
+        if !pages || self.page > 0 && failed_none {
             return None;
         }
-        injected?;
-        self.node = self.node.saturating_add(1);
-        Some(Op { fail_node: Fail::nth(self.node), ..plain })
+        self.page = self.page.saturating_add(1);
+        Some(Op { fail_page: Fail::nth(self.page), ..plain })
     }
 }

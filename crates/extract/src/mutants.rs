@@ -91,6 +91,9 @@ pub struct Group {
     /// Of the files that are cut whole, those whose functions with these words in their names are in it.
     #[serde(default)]
     pub whole: BTreeMap<String, Vec<String>>,
+    /// Calls of [`Plan::nothing`] that do something where these functions run.
+    #[serde(default)]
+    pub matters: Vec<String>,
 }
 
 /// What is mutated: `csrc/mutants.toml`.
@@ -114,6 +117,15 @@ impl Plan {
     /// If it is not TOML, or not of this form.
     pub fn parse(text: &str) -> Result<Plan, String> {
         toml::from_str(text).map_err(|error| format!("csrc/mutants.toml: {}", error.to_string().trim()))
+    }
+
+    /// The plan for the functions of a group.
+    fn of_group(&self, name: &str) -> Plan {
+        let mut plan = self.clone();
+        let matters = self.group.iter().filter(|group| group.name == name).flat_map(|group| &group.matters);
+        let matters: Vec<&String> = matters.collect();
+        plan.nothing.retain(|call| !matters.contains(&call));
+        plan
     }
 
     /// The score that a function cut from a tree belongs to.
@@ -189,7 +201,8 @@ impl<'p> Schemata<'p> {
             return text.to_owned();
         };
         let first = self.mutants.last().map_or(1, |last| last.number + 1);
-        let made = rewrite::rewrite(&function, self.plan, &self.types, first);
+        let plan = self.plan.of_group(group);
+        let made = rewrite::rewrite(&function, &plan, &self.types, first);
         self.left.extend(made.left.iter().map(|at| format!("{file}:{}: in {name}()", line + at)));
         let mut nth: BTreeMap<(Operator, String, String), u32> = BTreeMap::new();
         for found in made.mutants {

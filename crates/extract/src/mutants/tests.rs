@@ -2,9 +2,15 @@
 
 use super::*;
 
+/// In `h` what rests elsewhere matters.
+fn group(name: &str) -> Group {
+    let matters = if name == "h" { vec!["rest".to_owned()] } else { Vec::new() };
+    Group { name: name.into(), functions: Vec::new(), manifest: name == "g", whole: BTreeMap::new(), matters }
+}
+
 fn plan() -> Plan {
     Plan {
-        group: vec![Group { name: "g".into(), functions: Vec::new(), manifest: true, whole: BTreeMap::new() }],
+        group: ["g", "h"].map(group).into(),
         assertions: vec!["WARN_ON".into()],
         declarations: vec!["_STATE".into()],
         nothing: vec!["rest".into()],
@@ -43,6 +49,15 @@ fn statements_are_dropped_but_no_assertions_declarations_and_rests() {
     assert_eq!(by(Operator::DropStatement, text), ["s->n++; => ", "g(s); => "]);
     assert_eq!(by(Operator::OffByOne, text), Vec::<String>::new());
     assert_eq!(by(Operator::EarlyReturn, text), ["s->n++; => return; s->n++;", "g(s); => return; g(s);"]);
+}
+
+#[test]
+fn a_call_that_matters_in_a_group_is_dropped_there() {
+    let plan = plan();
+    let mut schemata = Schemata::new(&plan, [].into_iter());
+    schemata.function("h", "mm/f.c", "f", 10, "void f(struct s *s)\n{\n\trest(s);\n}");
+    let dropped = schemata.mutants.iter().filter(|m| m.operator == Operator::DropStatement);
+    assert_eq!(dropped.map(|m| m.before.as_str()).collect::<Vec<_>>(), ["rest(s);"]);
 }
 
 #[test]
