@@ -85,7 +85,11 @@ const OPS_IN_PORT: u64 = 20_000;
 const LINKED: Finds = Finds(&["violate I8 range changed in the trees", "violate I8 tree order"]);
 
 /// A page of which a TLB may still hold the translation.
-const FREED_TOO_EARLY: Finds = Finds(&["violate I11 freed before the TLB was flushed", "violate I11 TLB not flushed"]);
+const FREED_TOO_EARLY: Finds = Finds(&[
+    "violate I11 freed before the TLB was flushed",
+    "violate I11 written out before the TLB was flushed",
+    "violate I11 TLB not flushed",
+]);
 
 /// A page of a file after it was written back.
 const LEFT_BY_WRITEBACK: Finds = Finds(&[
