@@ -41,6 +41,9 @@ fn build() -> Result<()> {
 
     let mutated = env::var_os("RMAP_MUTANTS").is_some_and(|value| !value.is_empty() && value != "0");
     let references = cache::references()?;
+    if mutated {
+        println!("cargo::rerun-if-changed=tests/unreached.toml");
+    }
     let recipe = Recipe::load(&csrc, mutated)?;
     let compiler = Compiler::of_build(csrc, mutated)?;
     if compiler.instrumentation.address {

@@ -317,8 +317,8 @@ enum rmap_page_frame {
 	/* Found by a walk of a small folio that is not locked in memory: all of it is 0. */
 	RMAP_FRAME_UNUSED = 8192,
 	RMAP_FRAME_NOT_TOLD = 4096,	/* of a file whose number is RMAP_FILES_NOT_TOLD or more */
-	/* Its memory has failed: whoever told the kernel so keeps a reference. */
-	RMAP_FRAME_POISONED = 16384,
+	RMAP_FRAME_POISONED = 16384,	/* PageHWPoison(): its memory has failed */
+	RMAP_FRAME_KEPT = 32768,	/* whoever told of that keeps a reference */
 };
 
 /* A touched tree of at most so many nodes is reported whole, otherwise by paths. */

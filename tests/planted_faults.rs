@@ -1554,7 +1554,7 @@ static IN_C: &[InC] = &[
         of: AFTER,
         fault: Fault {
             name: "registration-ends-and-protection-stays",
-            about: "mm/userfaultfd: reset ptes when close() for wr-protected ones (6.9)",
+            about: "mm/userfaultfd: reset ptes when close() for wr-protected ones (6.9), and its like for UFFDIO_UNREGISTER",
             file: "mm/userfaultfd.c",
             edits: &[Edit {
                 within: "userfaultfd_clear_vma",
@@ -1639,7 +1639,7 @@ static IN_C: &[InC] = &[
         of: AFTER,
         fault: Fault {
             name: "split-forgets-a-write-to-a-huge-page",
-            about: "mm/thp: carry over dirty bit when thp splits on pmd (6.1): the entries of its pages are clean",
+            about: "2e3468778dbe (6.1), of a huge page that is split: the migration entries of its pages are clean",
             file: "mm/huge_memory.c",
             edits: &[Edit {
                 within: "__split_huge_pmd_locked",

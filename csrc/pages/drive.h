@@ -38,17 +38,15 @@ static void page_tables_checked(void)
 	layer->notifiers_open = 0;
 }
 
-/* Who keeps the pages whose memory has failed lets go of them. */
+/* The references on pages whose memory has failed. */
 static void poisoned_pages_drop(void)
 {
 	struct page_layer *layer = current_world->pages;
 
-	for (uint32_t frame = 1; layer->nr_poisoned && frame < layer->nr_frames; frame++) {
-		if (!layer->notes[frame].live || !layer->notes[frame].poisoned)
+	for (uint32_t frame = 1; layer->any_poisoned && frame < layer->nr_frames; frame++) {
+		if (!layer->notes[frame].live || !layer->notes[frame].kept)
 			continue;
-		layer->notes[frame].poisoned = false;
-		layer->nr_poisoned--;
-		ClearPageHWPoison(pfn_to_page(frame));
+		layer->notes[frame].kept = false;
 		folio_put(page_folio(pfn_to_page(frame)));
 	}
 }
@@ -402,7 +400,7 @@ static bool nobody_else_has(const struct folio *folio)
  * As reclaim takes a folio out of memory. What is still mapped then, or referenced by somebody
  * else, stays. A folio of several pages is taken if its content may be dropped; otherwise reclaim
  * would split it, or want slots in a row. One that is pinned goes as far as in a race with GUP. One
- * of which memory has failed is on no list.
+ * of which memory has failed is left alone.
  */
 static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_swapout *op)
 {
@@ -662,8 +660,8 @@ static int32_t drive_split(struct mm_struct *mm, const struct rmap_operation_spl
 	return result;
 }
 
-/* Whether userfaultfd may be registered for all that is there: private anonymous memory. */
-static bool may_register(struct mm_struct *mm, unsigned long start, unsigned long end)
+/* Whether all that is there is private anonymous memory, for which userfaultfd may be registered. */
+static bool may_have_userfaultfd(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	VMA_ITERATOR(vmi, mm, start);
 	struct vm_area_struct *vma;
@@ -687,7 +685,7 @@ static int32_t uffd_protect(struct mm_struct *mm, unsigned long start, unsigned 
 
 	context->mm = mm;
 	mmap_write_lock(mm);
-	result = may_register(mm, start, end) ? 0 : -EINVAL;
+	result = may_have_userfaultfd(mm, start, end) ? 0 : -EINVAL;
 	if (!result) {
 		vma = vma_find(&vmi, end);
 		result = userfaultfd_register_range(context, vma, VM_UFFD_WP, start, end, false);
@@ -716,6 +714,10 @@ static int32_t uffd_unprotect(struct mm_struct *mm, unsigned long start, unsigne
 	int32_t result = 0;
 
 	mmap_write_lock(mm);
+	if (!may_have_userfaultfd(mm, start, end)) {
+		mmap_write_unlock(mm);
+		return -EINVAL;
+	}
 	prev = vma_prev(&vmi);
 	for_each_vma_range(vmi, vma, end) {
 		unsigned long first = max(vma->vm_start, start), last = min(vma->vm_end, end);
@@ -744,7 +746,8 @@ static int32_t drive_uffdwp(struct mm_struct *mm, const struct rmap_operation_uf
 
 /*
  * As memory_failure() takes a page whose memory has failed out of every page table. A large folio
- * is split first; where that is not possible the page stays. Whoever told of it keeps the page.
+ * is split first; where that is not possible the page stays, and is marked. Otherwise a reference
+ * is kept.
  */
 static int32_t drive_poison(struct mm_struct *mm, const struct rmap_operation_poison *op)
 {
@@ -759,21 +762,25 @@ static int32_t drive_poison(struct mm_struct *mm, const struct rmap_operation_po
 		return -EBUSY;
 	folio_get(folio);
 	SetPageHWPoison(page);
-	frame_notes_of(page)->poisoned = true;
-	current_world->pages->nr_poisoned++;
+	current_world->pages->any_poisoned = true;
 	folio_lock(folio);
 	if (folio_test_large(folio)) {
 		current_world->pages->splitting = true;
 		result = split_huge_page(page) ? -EBUSY : 0;
 		current_world->pages->splitting = false;
 		folio = page_folio(page);
+		if (result) {
+			folio_unlock(folio);
+			folio_put(folio);
+			return result;
+		}
 	}
-	if (!result)
-		result = unmap_poisoned_folio(folio, page_to_pfn(page), false);
+	frame_notes_of(page)->kept = true;
+	result = unmap_poisoned_folio(folio, page_to_pfn(page), false);
 	/* What is stored is still right; what is not is lost, and stays to be found so. */
 	if (!result && folio_test_swapcache(folio) && !folio_test_dirty(folio))
 		swap_cache_del_folio(folio);
-	else if (!result && is_of_file(folio))
+	else if (!result && is_of_file(folio) && mapping_can_writeback(folio->mapping))
 		page_cache_forget(folio);
 	folio_unlock(folio);
 	return result;

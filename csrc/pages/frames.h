@@ -165,6 +165,9 @@ static void frames_give(struct page *page, unsigned int order)
 	frames_forgotten(page_to_pfn(page), 1u << order);
 	for (uint32_t i = 0; i < 1u << order; i++)
 		notes[i].live = false;
+	/* One whose memory has failed is not used again. */
+	if (!order && PageHWPoison(page))
+		return;
 	notes->next_free = layer->first_free[order];
 	layer->first_free[order] = page_to_pfn(page);
 }
@@ -555,7 +558,8 @@ static void page_layer_clear(struct rmap_world *w)
 	memset(layer->node, 0, sizeof(layer->node));
 	layer->nr_frames = ZERO_FRAME;
 	memset(layer->first_free, 0, sizeof(layer->first_free));
-	layer->live_pages = layer->nr_tables = layer->nr_poisoned = 0;
+	layer->live_pages = layer->nr_tables = 0;
+	layer->any_poisoned = false;
 	layer->writes = layer->put_off = layer->attempts = layer->injected = 0;
 	layer->nr_stale = 0;
 	layer->splitting = false;

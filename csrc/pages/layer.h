@@ -52,7 +52,7 @@ struct frame_notes {
 	uint32_t lockers;		/* in memory */
 	uint32_t migrates_to;		/* the first frame of the other folio; 0: none */
 	bool migrating, migrated;	/* of either */
-	bool poisoned;			/* its memory has failed, and a reference is kept */
+	bool kept;			/* its memory has failed: a reference is kept */
 };
 
 /* A slot of the swap device. */
@@ -91,7 +91,7 @@ struct page_layer {
 	uint32_t first_free[ORDER_MAX + 1];	/* by order; 0: none */
 	uint32_t told_first, told_count;	/* pages of the folio of this call */
 	uint32_t live_pages;
-	uint32_t nr_poisoned;
+	bool any_poisoned;		/* some page has failed since the reset */
 	struct table_memory **tables;	/* in use */
 	uint32_t nr_tables, max_tables;
 	struct table_memory *free_tables;

@@ -50,8 +50,8 @@ static inline pgprot_t vm_get_page_prot(unsigned long vm_flags)
 									       PAGE_READONLY;
 }
 
-/* Every file has somewhere that its pages are stored. */
-#define mapping_can_writeback(mapping) true
+/* A file system that is not told of the first write to a page keeps its files in memory. */
+#define mapping_can_writeback(mapping) (file_number(mapping) < RMAP_FILES_NOT_TOLD)
 
 /* Nobody waits. */
 static int swapcache_wq __maybe_unused;

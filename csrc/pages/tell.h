@@ -95,7 +95,8 @@ static uint64_t frame_bits(const struct page *page, const struct folio *folio)
 	bits |= folio_test_dirty(folio) ? RMAP_FRAME_DIRTY : 0;
 	bits |= folio_notes(folio)->migrating ? RMAP_FRAME_MIGRATING : 0;
 	bits |= folio_notes(folio)->migrated ? RMAP_FRAME_MIGRATED : 0;
-	bits |= frame_notes_of(page)->poisoned ? RMAP_FRAME_POISONED : 0;
+	bits |= PageHWPoison(page) ? RMAP_FRAME_POISONED : 0;
+	bits |= frame_notes_of(page)->kept ? RMAP_FRAME_KEPT : 0;
 	return bits;
 }
 

@@ -131,14 +131,15 @@ static void notify_told(const struct mmu_notifier_range *range, bool end)
 static void mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
 {
 	notify_told(range, false);
-	current_world->pages->notifiers_open++;
+	/* mprotect() takes a range that begins at 0 for none that has begun. */
+	current_world->pages->notifiers_open += range->start != 0;
 	verbatim_mmu_notifier_invalidate_range_start(range);
 }
 
 static void mmu_notifier_invalidate_range_end(struct mmu_notifier_range *range)
 {
 	notify_told(range, true);
-	current_world->pages->notifiers_open--;
+	current_world->pages->notifiers_open -= range->start != 0;
 	verbatim_mmu_notifier_invalidate_range_end(range);
 }
 
@@ -208,7 +209,7 @@ static uint32_t poisoned_page_of(const struct folio *folio)
 {
 	uint32_t pages = 1u << folio_order(folio), nth = 0;
 
-	if (likely(!current_world->pages->nr_poisoned))
+	if (likely(!current_world->pages->any_poisoned))
 		return 0;
 	while (nth < pages && !PageHWPoison(&folio->page + nth))
 		nth++;

@@ -81,8 +81,8 @@ fn frame_fault(tables: &PageTables, frame: &Frame, entries_of: &EntriesOf) -> Op
     let pages = of_folio.len() as i64;
     // A cache has a reference for each page. GUP_PIN_COUNTING_BIAS: a pin of a small folio counts as so many.
     let pin = if pages == 1 { 1024 } else { 1 };
-    let poisoned = of_folio.iter().filter(|frame| frame.poisoned).count() as i64;
-    let held = frame.pins.cast_signed() * pin + i64::from(frame.migrating) + poisoned;
+    let kept = of_folio.iter().filter(|frame| frame.kept).count() as i64;
+    let held = frame.pins.cast_signed() * pin + i64::from(frame.migrating) + kept;
     let of_folio = of_folio.iter().map(|frame| entries_of.frame(frame.frame).own);
     let wanted = huge + of_folio.sum::<i64>() + pages * (i64::from(frame.file) + i64::from(frame.swapcache)) + held;
     if frame.references != wanted {
@@ -221,8 +221,9 @@ fn entry_fault(
         let detail = format!("page {page:#x} of {mm} is writable, and write-protected by userfaultfd");
         return Some(broken(Invariant::Uffd, "write-protected entry that is writable", None, detail));
     }
+    // One that nobody keeps is not used again: it is not there.
     if let Target::Poison(number) = entry.target
-        && !tables.frame(number).is_some_and(|frame| frame.poisoned)
+        && tables.frame(number).is_some_and(|frame| !frame.poisoned)
     {
         let detail =
             format!("page {page:#x} of {mm} says that the memory of frame {number} has failed, and it has not");
@@ -465,7 +466,8 @@ mod tests {
             let mut tables = one_page();
             (tables.entries[0].target, tables.entries[0].writable) = (Target::Poison(2), false);
             let frame = &mut tables.frames[0];
-            (frame.poisoned, frame.references, frame.mapcount) = (poisoned, references, 0);
+            (frame.poisoned, frame.kept) = (poisoned, poisoned);
+            (frame.references, frame.mapcount) = (references, 0);
             (tables.mms[0].anon, tables.totals.anon_mapped) = (0, 0);
             found(&tables, true)
         };

@@ -240,7 +240,7 @@ impl Run<'_> {
         }
         let survivors = chosen.iter().filter(|mutant| {
             let fate = outcome.get(&(mutant.number, Mode::Lockstep));
-            fate.is_some_and(|fate| fate.kill().is_none()) && equivalents.reason(name, mutant).is_none()
+            fate.is_some_and(|fate| fate.kill().is_none()) && equivalents.left_out(name, mutant, fate).is_none()
         });
         let mut places: HashMap<&str, Vec<String>> = HashMap::new();
         for mutant in survivors {

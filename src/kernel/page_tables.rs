@@ -89,6 +89,7 @@ pub(super) fn decode(mut words: &[u64], out: &mut PageTables) -> Option<()> {
                     anon_vma: anon_vma.checked_sub(1).map(|serial| AnonVmaId(serial as u32)),
                     dirty: is(bits, bit::RMAP_FRAME_DIRTY as u64),
                     poisoned: is(bits, bit::RMAP_FRAME_POISONED as u64),
+                    kept: is(bits, bit::RMAP_FRAME_KEPT as u64),
                     content,
                     stored,
                     pins,

@@ -28,7 +28,7 @@ struct Page {
     frame: Option<u32>,
     /// Its entry says that its memory has failed.
     poisoned: bool,
-    /// Its memory has failed, and it could not be unmapped then.
+    /// Its memory has failed, and it is still mapped: a split takes it away.
     failed: bool,
     /// Userfaultfd has write-protected it.
     uffd: bool,
@@ -89,22 +89,22 @@ fn may_change(operation: &OpKind) -> (u64, u64) {
 }
 
 /// Whether an operation may take a page's write protection by userfaultfd away, with the page or without.
-fn may_unprotect(operation: &OpKind, page: &Page) -> bool {
-    let (start, end) = match operation {
-        OpKind::Exit { .. } => (0, u64::MAX),
-        OpKind::Unmap { .. }
-        | OpKind::Move { .. }
-        | OpKind::Resize { .. }
-        | OpKind::DontNeed { .. }
-        | OpKind::UffdWp { .. } => operation.pages().unwrap_or((0, 0)),
-        _ => (0, 0),
+fn may_unprotect(operation: &OpKind, done: bool, page: &Page) -> bool {
+    let ranges = match *operation {
+        OpKind::Exit { .. } => [(0, u64::MAX), (0, 0)],
+        OpKind::Move { start, end, to, .. } if done => [(start, end), (to, to + (end - start))],
+        OpKind::Unmap { .. } | OpKind::Resize { .. } | OpKind::DontNeed { .. } | OpKind::UffdWp { .. } => {
+            [operation.pages().unwrap_or((0, 0)), (0, 0)]
+        }
+        _ => [(0, 0); 2],
     };
-    operation.process() == Some(page.mm) && (start..end).contains(&page.page)
+    let is_in = |(start, end): (u64, u64)| (start..end).contains(&page.page);
+    operation.process() == Some(page.mm) && ranges.into_iter().any(is_in)
 }
 
 /// A page that is write-protected by userfaultfd and was not, or the other way round, and nobody asked for it.
-fn protection_changed(operation: &OpKind, old: &Page, new: &Page) -> Option<&'static str> {
-    if old.uffd == new.uffd || old.poisoned || new.poisoned || may_unprotect(operation, old) {
+fn protection_changed(operation: &OpKind, done: bool, old: &Page, new: &Page) -> Option<&'static str> {
+    if old.uffd == new.uffd || old.poisoned || new.poisoned || may_unprotect(operation, done, old) {
         return None;
     }
     Some(if old.uffd { "page lost its write protection" } else { "page that is write-protected by nobody" })
@@ -162,7 +162,7 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
     };
     for old in &before.0 {
         if let Some(new) = after.at(old.mm, old.page)
-            && let Some(what) = protection_changed(operation, old, new)
+            && let Some(what) = protection_changed(operation, done, old, new)
         {
             return found(what, old, Some(new));
         }

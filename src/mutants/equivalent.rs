@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Mutant, MutantsError};
+use super::{Fate, Mutant, MutantsError};
 
 /// The reviewed file.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -100,6 +100,13 @@ impl Equivalents {
         self.entries.iter().find(|entry| entry.is_of(kernel, mutant)).map(|entry| entry.reason.as_str())
     }
 
+    /// Why a mutant is left out of the score: it is equivalent, or nothing reaches its line, as `tests/unreached.toml` says and
+    /// no trace refutes.
+    pub fn left_out<'a>(&'a self, kernel: &str, mutant: &'a Mutant, fate: Option<&Fate>) -> Option<&'a str> {
+        let unreached = mutant.unreached.as_deref().filter(|_| fate == Some(&Fate::Unreached));
+        self.reason(kernel, mutant).or(unreached)
+    }
+
     /// The entries that are of none of these references' mutants.
     pub fn stale(&self, tables: &[(&str, &[Mutant])]) -> Vec<String> {
         let matches = |entry: &Entry| {
@@ -125,7 +132,17 @@ mod tests {
             before: before.into(),
             after: after.into(),
             nth,
+            unreached: None,
         }
+    }
+
+    #[test]
+    fn a_line_that_nothing_reaches_excuses_no_mutant_that_a_trace_reached() {
+        let unreached = Mutant { unreached: Some("no such page".into()), ..mutant("a < b", "a <= b", 1) };
+        let none = Equivalents::default();
+        assert_eq!(none.left_out("7.3", &unreached, Some(&Fate::Unreached)), Some("no such page"));
+        assert_eq!(none.left_out("7.3", &unreached, Some(&Fate::Survived { ms: 1 })), None);
+        assert_eq!(none.left_out("7.3", &mutant("a < b", "a <= b", 1), Some(&Fate::Unreached)), None);
     }
 
     #[test]

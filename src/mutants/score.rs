@@ -12,7 +12,7 @@ pub struct Score {
     pub of: usize,
     /// Those found.
     pub killed: usize,
-    /// Those that no state can show.
+    /// Those that no state can show, or whose lines nothing reaches.
     pub equivalent: usize,
     /// The median of the milliseconds until a kill.
     pub median_ms: u64,
@@ -34,7 +34,7 @@ impl Score {
         let mut times = Vec::new();
         for mutant in mutants.iter().filter(|mutant| mutant.group == group) {
             let Some(fate) = outcome.get(&(mutant.number, mode)) else { continue };
-            if equivalents.reason(kernel, mutant).is_some() {
+            if equivalents.left_out(kernel, mutant, Some(fate)).is_some() {
                 score.equivalent += 1;
                 continue;
             }
@@ -70,7 +70,7 @@ pub fn tsv(kernel: &str, mutants: &[Mutant], outcome: &MutantFates, equivalents:
         };
         let trace = match (lockstep.kill(), fate(Mode::Alone).and_then(Fate::kill)) {
             (Some(kill), _) | (None, Some(kill)) => kill.trace.trim().replace('\n', "; "),
-            (None, None) => match equivalents.reason(kernel, mutant) {
+            (None, None) => match equivalents.left_out(kernel, mutant, Some(lockstep)) {
                 Some(reason) => format!("equivalent: {}", reason.split_whitespace().collect::<Vec<_>>().join(" ")),
                 None => String::new(),
             },
@@ -152,6 +152,7 @@ mod tests {
             before: "g();".into(),
             after: String::new(),
             nth: 1,
+            unreached: None,
         };
         let killed = Fate::Killed(Kill {
             by: "violate I5".into(),

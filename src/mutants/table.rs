@@ -26,6 +26,9 @@ pub struct Mutant {
     pub after: String,
     /// Which of those in the function with the same operator and text, from 1.
     pub nth: u32,
+    /// Why nothing reaches its line, if `tests/unreached.toml` says so.
+    #[serde(default)]
+    pub unreached: Option<String>,
 }
 
 impl Mutant {

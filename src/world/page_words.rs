@@ -127,6 +127,7 @@ fn frame_bits(frame: &Frame) -> u64 {
         frame.migrating,
         frame.migrated,
         frame.poisoned,
+        frame.kept,
         frame.content == frame.stored,
     ];
     bits.into_iter().fold(1, |bits, bit| bits << 1 | u64::from(bit))

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::extract::Piece;
+use crate::reached::Unreached;
 use crate::syntax::{Kind, SourceFile};
 
 mod parse;
@@ -74,6 +75,9 @@ pub struct Mutant {
     pub after: String,
     /// Which of those in this function with the same operator and text, from 1.
     pub nth: u32,
+    /// Why nothing reaches its line, if the list of such lines says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreached: Option<String>,
 }
 
 /// Functions that have a score of their own.
@@ -140,6 +144,8 @@ impl Plan {
 pub struct Schemata<'p> {
     plan: &'p Plan,
     types: types::Types,
+    /// The list of lines that nothing reaches, and the reference.
+    unreached: Option<(&'p Unreached, &'p str)>,
     /// By file and function and line: a function that is cut twice is mutated alike.
     done: BTreeMap<(String, String, usize), String>,
     /// In order of their numbers.
@@ -152,7 +158,13 @@ impl<'p> Schemata<'p> {
     /// None yet. `structs` are texts with the structures whose members are given to functions.
     pub fn new<'t>(plan: &'p Plan, structs: impl Iterator<Item = &'t str>) -> Self {
         let types = types::Types::read(structs);
-        Self { plan, types, done: BTreeMap::new(), mutants: Vec::new(), left: Vec::new() }
+        Self { plan, types, unreached: None, done: BTreeMap::new(), mutants: Vec::new(), left: Vec::new() }
+    }
+
+    /// The same, told which lines of the reference nothing reaches.
+    #[must_use]
+    pub fn with_unreached(self, list: Option<&'p Unreached>, reference: &'p str) -> Self {
+        Self { unreached: list.map(|list| (list, reference)), ..self }
     }
 
     /// Mutates those of the pieces that the plan names; `by_manifest`: that the manifest names what is cut.
@@ -204,6 +216,7 @@ impl<'p> Schemata<'p> {
         let plan = self.plan.of_group(group);
         let made = rewrite::rewrite(&function, &plan, &self.types, first);
         self.left.extend(made.left.iter().map(|at| format!("{file}:{}: in {name}()", line + at)));
+        let reasons = self.unreached.map(|(list, reference)| list.reasons(reference, name, text)).unwrap_or_default();
         let mut nth: BTreeMap<(Operator, String, String), u32> = BTreeMap::new();
         for found in made.mutants {
             let nth = nth.entry((found.operator, found.before.clone(), found.after.clone())).or_default();
@@ -218,6 +231,7 @@ impl<'p> Schemata<'p> {
                 before: found.before,
                 after: found.after,
                 nth: *nth,
+                unreached: reasons.get(found.line).copied().flatten().map(str::to_owned),
             });
         }
         made.text

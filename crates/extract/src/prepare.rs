@@ -10,6 +10,7 @@ use crate::cache::Reference;
 use crate::extract::{self, Extract, ExtractError, Piece, closure};
 use crate::manifest::{Manifest, ManifestError};
 use crate::mutants::{Plan, Schemata};
+use crate::reached::{ReachedError, Unreached};
 use crate::revision::{self, RevisionError};
 use crate::share;
 use crate::stand_ins;
@@ -29,6 +30,9 @@ pub enum PrepareError {
     /// What is to be mutated is not well said.
     #[error("{0}")]
     Plan(String),
+    /// Nor which lines nothing reaches.
+    #[error(transparent)]
+    Unreached(#[from] ReachedError),
     /// The tree cannot be cut.
     #[error(transparent)]
     Extract(#[from] ExtractError),
@@ -64,6 +68,8 @@ pub struct Recipe {
     pages: Manifest,
     stand_ins: String,
     plan: Option<Plan>,
+    /// Lines that nothing reaches, where the list is beside `csrc`.
+    unreached: Option<Unreached>,
 }
 
 impl Recipe {
@@ -79,7 +85,9 @@ impl Recipe {
         let path = csrc.join("mutants.toml");
         let plan = || Plan::parse(&fs::read_to_string(&path).map_err(failed(&path))?).map_err(PrepareError::Plan);
         let plan = mutated.then(plan).transpose()?;
-        Ok(Recipe { csrc: csrc.to_owned(), base, layer, pages, stand_ins, plan })
+        let path = csrc.with_file_name("tests").join("unreached.toml");
+        let unreached = (mutated && path.exists()).then(|| Unreached::load(&path)).transpose()?;
+        Ok(Recipe { csrc: csrc.to_owned(), base, layer, pages, stand_ins, plan, unreached })
     }
 
     /// Cuts a reference and writes its text below `dir`.
@@ -90,7 +98,8 @@ impl Recipe {
         let mut extract = extract::extract(reference, &self.base)?;
         let mut mutants = self.plan.as_ref().map(|plan| {
             let structs = extract.pieces.iter().filter(|piece| piece.kind == Kind::Struct);
-            Schemata::new(plan, structs.map(|piece| piece.text.as_str()))
+            let schemata = Schemata::new(plan, structs.map(|piece| piece.text.as_str()));
+            schemata.with_unreached(self.unreached.as_ref(), &reference.note.name)
         });
         if let Some(mutants) = &mut mutants {
             mutants.apply(&mut extract.pieces, true);

@@ -157,6 +157,19 @@ impl Unreached {
         explained
     }
 
+    /// Why each line of a function's text cannot be reached, if an entry says so.
+    pub fn reasons(&self, reference: &str, function: &str, text: &str) -> Vec<Option<&str>> {
+        let lines: lcov::Lines =
+            text.lines().map(|line| Line { text: line.to_owned(), ..Line::default() }).enumerate().collect();
+        let code = code(lines.iter());
+        let texts: Vec<&Line> = code.iter().map(|(_, line)| *line).collect();
+        let mut reasons = vec![None; lines.len()];
+        for ((number, _), entry) in code.iter().zip(self.explain(reference, function, &texts)) {
+            reasons[*number] = entry.map(|at| self.entries[at].reason.as_str());
+        }
+        reasons
+    }
+
     fn is_assert(&self, text: &str) -> bool {
         self.asserts.iter().any(|name| text.contains(&format!("{name}(")))
     }

@@ -130,8 +130,10 @@ pub struct Frame {
     pub migrating: bool,
     /// Such a migration has ended: part of the folio may have been unmapped meanwhile.
     pub migrated: bool,
-    /// Its memory has failed, and whoever told the kernel so keeps a reference.
+    /// `PageHWPoison()`: its memory has failed.
     pub poisoned: bool,
+    /// Whoever told the kernel so keeps a reference.
+    pub kept: bool,
 }
 
 /// A slot of the swap device that is in use.

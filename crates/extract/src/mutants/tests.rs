@@ -61,6 +61,17 @@ fn a_call_that_matters_in_a_group_is_dropped_there() {
 }
 
 #[test]
+fn a_mutant_knows_why_nothing_reaches_its_line() {
+    let list = "[[unreached]]\nfunction = 'f'\nblocks = ['if (s->huge)']\nreason = 'no such page'\n";
+    let (plan, list) = (plan(), toml::from_str(list).unwrap());
+    let mut schemata = Schemata::new(&plan, [].into_iter()).with_unreached(Some(&list), "7.3");
+    schemata.function("g", "mm/f.c", "f", 10, "void f(struct s *s)\n{\n\tif (s->huge) {\n\t\tg(s);\n\t}\n\th(s);\n}");
+    let dropped = schemata.mutants.iter().filter(|m| m.operator == Operator::DropStatement);
+    let reasons: Vec<_> = dropped.map(|m| (m.before.as_str(), m.unreached.as_deref())).collect();
+    assert_eq!(reasons, [("g(s);", Some("no such page")), ("h(s);", None)]);
+}
+
+#[test]
 fn loops_of_macros_are_loops() {
     let text = "void f(struct s *s)\n{\n\tlist_for_each_entry(a, &s->list, node) {\n\t\ta->n--;\n\t\tif (a->n)\n\t\t\tcontinue;\n\t}\n}";
     assert_eq!(
