@@ -65,7 +65,7 @@ pub(super) struct Args {
     #[command(flatten)]
     scope: ScopeArgs,
     /// `all`: try each operation also with each of its allocations failing, alone and with all later ones. With the
-    /// kernel's VMA code, try it also with each allocation of a maple tree node failing.
+    /// kernel's VMA code, try it also with each allocation of a maple tree node failing, and with --vma pages each of a frame or page table.
     #[arg(long, value_enum, default_value_t = FailuresArg::None)]
     failures: FailuresArg,
     #[command(flatten)]
