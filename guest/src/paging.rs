@@ -16,21 +16,23 @@ use crate::{Error, mount};
 /// The disk that the host gives, with the header of a swap area.
 const SWAP: &CStr = c"/dev/nvme0n1";
 /// What is written to files of the kernel: a fault maps one page, and one page is read from swap.
-/// Of huge pages: a fault for reading brings in one, too, and khugepaged collapses only what is mapped whole and by one process.
-const SETTINGS: [(&str, &str); 7] = [
+/// Of huge pages: a fault for reading brings in one, too; and khugepaged sleeps for days once it has looked around.
+const SETTINGS: [(&str, &str); 5] = [
     ("/debug/fault_around_bytes", "4096"),
     ("/proc/sys/vm/page-cluster", "0"),
     ("/sys/kernel/mm/transparent_hugepage/use_zero_page", "0"),
     ("/sys/kernel/mm/transparent_hugepage/defrag", "always"),
-    ("/sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none", "0"),
-    ("/sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_shared", "0"),
-    ("/sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_swap", "0"),
+    ("/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs", "1000000000"),
 ];
+const FULL_SCANS: &str = "/sys/kernel/mm/transparent_hugepage/khugepaged/full_scans";
+/// The order of a huge page, and how many bytes have room for one wherever they begin.
+const HUGE_ORDER: u32 = 9;
+const ROOM_FOR_HUGE: usize = 4 << 20;
 /// With it a page is as good as written when it is given away.
 const ZSWAP: &str = "/sys/module/zswap/parameters/enabled";
 /// A page takes fewer looks than this to be written.
 const LOOKS: u32 = 1 << 16;
-const PAUSE: Duration = Duration::from_micros(100);
+const PAUSE: Duration = Duration::from_millis(1);
 /// As mempolicy.h has it: pages that others map move, too.
 const MPOL_MF_MOVE_ALL: i32 = 1 << 2;
 /// Nodes of the guest.
@@ -52,27 +54,47 @@ pub fn begin() -> Result<(), Error> {
     if has_zswap() {
         write_setting(ZSWAP, "1")?;
     }
-    // Neither khugepaged nor another thread of the kernel runs while this program or a test process does.
-    let priority = libc::sched_param { sched_priority: 1 };
-    // SAFETY: the parameter is valid for the call.
-    if unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &priority) } != 0 {
-        return Err(io_error("sched_setscheduler"));
+    let room = map(ROOM_FOR_HUGE, libc::PROT_READ | libc::PROT_WRITE)?;
+    put_khugepaged_to_sleep(room)?;
+    // SAFETY: what was mapped above, and nothing points there.
+    if unsafe { libc::munmap(room, ROOM_FOR_HUGE) } != 0 {
+        return Err(io_error("munmap"));
     }
     // SAFETY: a string that ends in NUL.
     if unsafe { libc::swapon(SWAP.as_ptr(), 0) } != 0 {
         return Err(io_error("swapon"));
     }
-    // SAFETY: a new page, wherever there is room.
-    let page = unsafe {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        libc::mmap(ptr::null_mut(), 1 << PAGE_SHIFT, libc::PROT_READ, flags, -1, 0)
-    };
-    if page == libc::MAP_FAILED {
-        return Err(io_error("mmap"));
-    }
+    let page = map(1 << PAGE_SHIFT, libc::PROT_READ)?;
     // It is set once.
     let _ = OWN_PAGE.set(page as usize);
     Ok(())
+}
+
+/// New memory, wherever there is room.
+fn map(bytes: usize, protection: i32) -> Result<*mut libc::c_void, Error> {
+    // SAFETY: nothing that is mapped is changed.
+    let at = unsafe { libc::mmap(ptr::null_mut(), bytes, protection, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0) };
+    if at == libc::MAP_FAILED { Err(io_error("mmap")) } else { Ok(at) }
+}
+
+/// Otherwise khugepaged collapses what a test process has, whenever it gets to run. It sleeps between two scans, and while it sleeps it
+/// hears of nothing. So it is given a reason for a first scan: memory that was written to, and that may have huge pages.
+fn put_khugepaged_to_sleep(room: *mut libc::c_void) -> Result<(), Error> {
+    allow_order(HUGE_ORDER, false)?;
+    // SAFETY: the first byte of memory of our own.
+    unsafe { room.cast::<u8>().write_volatile(1) };
+    // SAFETY: memory of our own, which keeps what is in it.
+    if unsafe { libc::madvise(room, ROOM_FOR_HUGE, libc::MADV_HUGEPAGE) } != 0 {
+        return Err(io_error("madvise"));
+    }
+    for _ in 0..LOOKS {
+        let scans = fs::read_to_string(FULL_SCANS).map_err(|error| Error::Io(FULL_SCANS.to_owned(), error))?;
+        thread::sleep(PAUSE);
+        if scans.trim() != "0" {
+            return Ok(());
+        }
+    }
+    Err(Error::Graph("khugepaged does not look around".to_owned()))
 }
 
 /// Whether the kernel can keep what it swaps out in memory, compressed. Without it a page that is swapped out stays in the swap cache
@@ -85,14 +107,24 @@ fn write_setting(file: &str, setting: &str) -> Result<(), Error> {
     fs::write(file, setting).map_err(|error| Error::Io(file.to_owned(), error))
 }
 
-/// Has faults bring in folios of `1 << order` pages, where one fits, or no longer; 0: it is always so.
+/// Has faults bring in folios of `1 << order` pages, where one fits, or no longer; 0: it is always so. If huge pages were never
+/// allowed, khugepaged would end, and begin anew when they are.
 pub fn allow_order(order: u32, allowed: bool) -> Result<(), Error> {
     if order == 0 {
         return Ok(());
     }
     let kilobytes = 4u64 << order;
     let file = format!("/sys/kernel/mm/transparent_hugepage/hugepages-{kilobytes}kB/enabled");
-    write_setting(&file, if allowed { "always" } else { "never" })
+    write_setting(
+        &file,
+        if allowed {
+            "always"
+        } else if order == HUGE_ORDER {
+            "madvise"
+        } else {
+            "never"
+        },
+    )
 }
 
 /// Splits the large folio at a page of a process.

@@ -111,9 +111,9 @@ impl<'a> Player<'a> {
             // Where nothing is mapped an access could make what lies above grow.
             OpKind::Fault { page, .. } if self.graph.vma_range(space, address(page))?.is_none() => return Ok(None),
             OpKind::Fault { page, read, order, .. } => {
-                paging::allow_order(order.into(), true)?;
+                paging::allow_order(order, true)?;
                 let result = self.access(mm, page, !read)?;
-                paging::allow_order(order.into(), false)?;
+                paging::allow_order(order, false)?;
                 result
             }
             OpKind::Touch { page, write, .. } => self.access(mm, page, write)?,
