@@ -235,7 +235,7 @@ fn the_known_findings_warn_in_userland_and_say_what_they_do_booted() {
 
 fn ground_truth(args: &[&str]) -> (Output, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rmap-diff"));
-    command.arg("ground-truth").args(args).env_remove("RMAP_KERNEL").env_remove("RMAP_KNOWN");
+    command.arg("ground-truth").args(args).env_remove("RMAP_KERNEL").env_remove("RMAP_KNOWN").env_remove("RMAP_VMA");
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     (output, text)

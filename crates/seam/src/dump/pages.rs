@@ -174,18 +174,55 @@ impl PageState {
     }
 }
 
-/// `0x12 frame 3 write dirty`
-impl fmt::Display for DumpedEntry {
+impl PageTarget {
+    /// What the next page leads to, if it leads to what comes next.
+    fn next(self) -> PageTarget {
+        match self {
+            PageTarget::Frame(number) => PageTarget::Frame(number + 1),
+            PageTarget::Slot(number) => PageTarget::Slot(number + 1),
+            other => other,
+        }
+    }
+}
+
+impl DumpedEntry {
+    /// Whether the next entry says the same of the next page.
+    fn goes_on(&self, next: &DumpedEntry) -> bool {
+        DumpedEntry { page: self.page + 1, target: self.target.next(), ..*self } == *next
+    }
+}
+
+impl DumpedFrame {
+    /// Whether the next frame has the same of the next page.
+    fn goes_on(&self, next: &DumpedFrame) -> bool {
+        let folio = self.folio.map(|(folio, place)| (folio, place + 1));
+        DumpedFrame { index: self.index.wrapping_add(1), folio, ..self.clone() } == *next
+    }
+}
+
+/// Entries that are said at once: `0x12 frame 3 write dirty`, `0x12..0x14 frame 3.. write dirty`.
+struct EntryRun<'a>(&'a [DumpedEntry]);
+
+impl fmt::Display for EntryRun<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x} ", self.page)?;
-        match self.target {
+        let EntryRun([first, rest @ ..]) = self else { return Ok(()) };
+        let (end, more) = match rest.last() {
+            Some(last) => (format!("..{:#x}", last.page + 1), ".."),
+            None => (String::new(), ""),
+        };
+        write!(f, "{:#x}{end} ", first.page)?;
+        match first.target {
             PageTarget::Zero => f.write_str("zero page"),
-            PageTarget::Frame(number) => write!(f, "frame {number}"),
-            PageTarget::Slot(number) => write!(f, "slot {number}"),
+            PageTarget::Frame(number) => write!(f, "frame {number}{more}"),
+            PageTarget::Slot(number) => write!(f, "slot {number}{more}"),
             PageTarget::Other(kind) => write!(f, "entry of type {kind}"),
         }?;
-        let words =
-            [(self.huge, " huge"), (self.writable, " write"), (self.dirty, " dirty"), (self.exclusive, " exclusive")];
+        let words = [
+            (first.huge, " huge"),
+            (first.writable, " write"),
+            (first.dirty, " dirty"),
+            (first.exclusive, " exclusive"),
+        ];
         words.iter().filter(|(is, _)| *is).try_for_each(|(_, word)| f.write_str(word))
     }
 }
@@ -223,9 +260,15 @@ impl fmt::Display for PageDump {
         for process in &self.processes {
             let ProcessPages { id, anon, file, swap, entries } = process;
             writeln!(f, "p{id} pages: anon {anon}  file {file}  swap {swap}")?;
-            entries.iter().try_for_each(|entry| writeln!(f, "  {entry}"))?;
+            let mut runs = entries.chunk_by(DumpedEntry::goes_on);
+            runs.try_for_each(|run| writeln!(f, "  {}", EntryRun(run)))?;
         }
-        self.frames.iter().enumerate().try_for_each(|(number, frame)| writeln!(f, "frame {number}  {frame}"))?;
+        let mut number = 0;
+        for run in self.frames.chunk_by(DumpedFrame::goes_on) {
+            let end = if run.len() > 1 { format!("..{}", number + run.len()) } else { String::new() };
+            run.iter().take(1).try_for_each(|frame| writeln!(f, "frame {number}{end}  {frame}"))?;
+            number += run.len();
+        }
         self.large.iter().enumerate().try_for_each(|(number, folio)| writeln!(f, "folio {number}  {folio}"))
     }
 }
@@ -277,5 +320,27 @@ mod tests {
         other.frames.insert(31, frame(5, 100));
         assert_ne!(dump, other.dump(name), "two frames of one content");
         assert_ne!(dump, state(30, 4, 100).dump(|_| None));
+    }
+
+    #[test]
+    fn a_huge_page_is_said_in_a_line() {
+        let mut state = PageState::default();
+        let huge = |nth: u64| DumpedEntry { huge: true, ..entry(0x200 + nth, PageTarget::Frame(900 + nth)) };
+        let entries = (0..512).map(huge).chain([entry(0x400, PageTarget::Zero), entry(0x401, PageTarget::Zero)]);
+        state.processes = vec![ProcessPages { id: 3, anon: 512, file: 0, swap: 0, entries: entries.collect() }];
+        state.frames =
+            (0..512).map(|nth| (900 + nth, DumpedFrame { folio: Some((900, nth)), ..frame(nth, 7) })).collect();
+        let folio = DumpedFolio {
+            order: 9,
+            entire_mapcount: 1,
+            large_mapcount: 1,
+            pages_mapped: 0x80_0000,
+            partially_mapped: false,
+        };
+        state.large = [(900, folio)].into_iter().collect();
+        let lines = "p3 pages: anon 512  file 0  swap 0\n  0x200..0x400 frame 0.. huge write\n  0x400..0x402 zero page write\n\
+                     frame 0..512  mapcount 1  index 0x0  page 0 of folio 0  anon_vma -  content 0  exclusive  swapbacked\n\
+                     folio 0  order 9  entire_mapcount 1  large_mapcount 1  pages_mapped 0x800000\n";
+        assert_eq!(state.dump(|_| None).to_string(), lines);
     }
 }
