@@ -197,6 +197,20 @@ fn an_operation_that_a_system_call_would_do_otherwise_is_left_out_by_the_state_t
 }
 
 #[test]
+fn a_read_of_locked_memory_that_is_swapped_out_is_left_out_where_a_batch_of_folios_makes_a_difference() {
+    let played = |lock: &str, read: &str| {
+        let text = format!("map p0 1..2\nfault p0 1\nswapout p0 1\nfork p0 p1\n{lock} p0 1..2\nfault p0 1 {read}");
+        let mut left_out = LeftOut::default();
+        let played = userland_with_pages().play(&text.parse().unwrap(), &mut left_out).unwrap();
+        (played.trace.ops.len(), left_out.to_string())
+    };
+    let (ops, counted) = played("mlock", "read");
+    assert_eq!((ops, counted.as_str()), (5, "fault (for reading, of locked memory that is swapped out) 1"));
+    assert_eq!(played("mlock", "").0, 6);
+    assert_eq!(played("munlock", "read").0, 6);
+}
+
+#[test]
 fn attempts_are_told_in_the_order_of_the_kernel_with_those_that_failed() {
     let trace: Trace = "map p0 0x10..0x14\nfault p0 0x10\nfork p0 p1 fail=2,3\nfork p0 p1".parse().unwrap();
     let steps = steps_of(&mut userland(), &trace);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::mm::KernelDriver;
-use crate::rmap::Fail;
+use crate::rmap::{Fail, VmaAttributes};
 use crate::session::VmaCode;
 use crate::trace::{Op, OpKind, Target, Trace, UserAction};
 
@@ -78,6 +78,15 @@ pub fn reason_before(kind: &OpKind, driver: &KernelDriver) -> Option<&'static st
     let frame = |mm, page| tables.frame_of(present(mm, page)?);
     let large = |head| tables.large.iter().find(|(folio, _)| *folio == head).map(|(_, counts)| counts);
     match *kind {
+        // The booted kernel keeps a folio that it has just read in a batch, whose reference makes it look shared. Only of locked
+        // memory does a fault for reading ask whether it is.
+        OpKind::Fault { mm, page, read: true, .. } => {
+            let entry = tables.entry_at(mm, page)?;
+            let locked = u64::from(driver.mapped_at(mm, page)?.flags) & VmaAttributes::LOCKED != 0;
+            let Target::Swap { slot, exclusive: false } = entry.target else { return None };
+            let reads = tables.slot(slot).is_some_and(|slot| slot.cached.is_none());
+            (locked && reads).then_some("fault (for reading, of locked memory that is swapped out)")
+        }
         OpKind::Touch { mm, page, write } => {
             let allowed = present(mm, page).is_some_and(|entry| entry.writable || !write);
             (!allowed).then_some("touch (where the access would fault)")
