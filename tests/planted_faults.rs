@@ -2199,7 +2199,7 @@ fn a_review_says_what_a_planted_fault_breaks_and_on_which_side() {
         (BEFORE, "root-not-pinned", "model", "violate I6", "root-not-pinned"),
         (AFTER, "cleanup-keeps-the-anon_vma", "model", "violate I10", "cleanup-keeps-the-anon_vma"),
         (AFTER, "reclaim-does-not-count-swap", "pages", "violate Rss MM_SWAPENTS", "7.x-faults"),
-        (AFTER, "writeback-leaves-pages-writable", "pages", "violate Asked entry", "7.x-faults"),
+        (AFTER, "writeback-leaves-pages-writable", "pages", "violate I11 page left writable", "7.x-faults"),
     ];
     let mut failures = Vec::new();
     for (base, fault, vma, wanted, kernel) in cases {

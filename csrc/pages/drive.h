@@ -478,7 +478,8 @@ static int32_t migration_begin(struct folio *src, struct folio **to)
 	struct folio *dst;
 
 	/* One that is partially mapped is split first. */
-	if (folio_test_locked(src) || poisoned_page_of(src) || (folio_test_large(src) && folio_test_partially_mapped(src)))
+	if (folio_test_locked(src) || poisoned_page_of(src) ||
+	    (folio_test_large(src) && folio_test_partially_mapped(src)))
 		return -EBUSY;
 	dst = page_layer_folio(GFP_HIGHUSER_MOVABLE, folio_order(src));
 	if (!dst)
@@ -501,7 +502,7 @@ static int32_t migration_end(struct folio *src, struct folio *dst)
 	if (nobody_else_has(src)) {
 		folio_take_place_of(dst, src);
 		remove_migration_ptes(src, dst, 0);
-		/* One that waits to be split goes on waiting, as what it was when it was unmapped. */
+		/* One that waits to be split goes on waiting, as it was when it was unmapped. */
 		if (waits)
 			deferred_split_folio(dst, in_part);
 		src->mapping = NULL;
@@ -660,7 +661,7 @@ static int32_t drive_split(struct mm_struct *mm, const struct rmap_operation_spl
 	return result;
 }
 
-/* Whether all that is there is private anonymous memory, for which userfaultfd may be registered. */
+/* Whether all that is there is private anonymous memory: userfaultfd may be registered for it. */
 static bool may_have_userfaultfd(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	VMA_ITERATOR(vmi, mm, start);
