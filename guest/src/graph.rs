@@ -9,18 +9,14 @@ use rmap_seam::dump::{Dump, PageState};
 use rmap_seam::{
     AnonVmaId, AnonVmaState, AvcId, ChainLink, MmId, Node, Snapshot, VmaAttributes, VmaId, VmaRange, VmaState,
 };
-use rmap_trace::PAGE_LIMIT;
 use rmap_trace::agent::FIRST_PAGE;
 
 use crate::Error;
 use crate::maple;
-use crate::memory::{Bytes, Memory};
+use crate::memory::{Bytes, Memory, PAGE_SHIFT, WINDOW_END};
 use crate::offsets::Offsets;
 use crate::pages::{OwnPages, PageReader, Places};
 
-pub const PAGE_SHIFT: u32 = 12;
-/// Where the window ends: all that the agent has mapped for itself lies above.
-pub const WINDOW_END: u64 = (FIRST_PAGE + PAGE_LIMIT) << PAGE_SHIFT;
 /// More entries than this no chain or tree has.
 const MAX_ENTRIES: usize = 1 << 16;
 

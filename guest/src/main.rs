@@ -155,7 +155,7 @@ fn file(path: &str) -> Result<fs::File, Error> {
 /// No page of a file is in memory any more.
 fn empty(file: &fs::File) -> io::Result<()> {
     file.set_len(0)?;
-    file.set_len((FIRST_PAGE + PAGE_LIMIT) << graph::PAGE_SHIFT)
+    file.set_len((FIRST_PAGE + PAGE_LIMIT) << memory::PAGE_SHIFT)
 }
 
 fn mount(kind: &str, at: &str) -> Result<(), Error> {

@@ -11,8 +11,7 @@ use rmap_seam::dump::{AnonFrame, DumpedEntry, DumpedFolio, DumpedFrame, PageStat
 use rmap_trace::agent::FIRST_PAGE;
 
 use crate::Error;
-use crate::graph::{PAGE_SHIFT, WINDOW_END};
-use crate::memory::{self, Memory};
+use crate::memory::{self, Memory, PAGE_SHIFT, WINDOW_END};
 use crate::offsets::Pages as Offsets;
 
 /// Bits of an entry (arch/x86/include/asm/pgtable_types.h).

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use crate::graph::PAGE_SHIFT;
+use crate::memory::PAGE_SHIFT;
 use crate::{Error, mount};
 
 /// The disk that the host gives, with the header of a swap area.

@@ -9,8 +9,8 @@ use rmap_trace::agent::FIRST_PAGE;
 use rmap_trace::{Argument, OpKind, UserAction};
 
 use crate::Error;
-use crate::graph::{Graph, PAGE_SHIFT};
-use crate::memory::Memory;
+use crate::graph::Graph;
+use crate::memory::{Memory, PAGE_SHIFT};
 use crate::offsets::Offsets;
 use crate::pages::{OwnPages, Places};
 use crate::paging;

@@ -86,6 +86,13 @@ macro_rules! drawn_page {
     };
 }
 
+/// One of some words, or none.
+macro_rules! drawn_word {
+    () => {
+        Arg::Sort | Arg::Read | Arg::Touch | Arg::Off | Arg::Access | Arg::Advice | Arg::DontUnmap | Arg::Mode
+    };
+}
+
 impl TraceModel {
     /// Of a trace's beginning: process 0 exists, with nothing mapped.
     /// `processes` and `pages` say how many of each a made-up operation may use.
@@ -289,14 +296,7 @@ impl TraceModel {
                 Arg::Order => (),
                 Arg::Pin => args.number = draw_one(self.pins.into(), u64::from(fields.number))? as u8,
                 Arg::Migration => args.number = draw_one(self.migrations.into(), u64::from(fields.number))? as u8,
-                Arg::Sort
-                | Arg::Read
-                | Arg::Touch
-                | Arg::Off
-                | Arg::Access
-                | Arg::Advice
-                | Arg::DontUnmap
-                | Arg::Mode => {
+                drawn_word!() => {
                     let word = match arg.form() {
                         // From above, so that a record of `grows` keeps its meaning.
                         Form::Optional(_) if arg == Arg::Sort => self.sort(&fields),
@@ -381,14 +381,7 @@ impl TraceModel {
                 }
                 Arg::Pin => fields.number = undraw_one(self.pins.into(), u64::from(args.number))? as u8,
                 Arg::Migration => fields.number = undraw_one(self.migrations.into(), u64::from(args.number))? as u8,
-                Arg::Sort
-                | Arg::Read
-                | Arg::Touch
-                | Arg::Off
-                | Arg::Access
-                | Arg::Advice
-                | Arg::DontUnmap
-                | Arg::Mode => {
+                drawn_word!() => {
                     fields.word = match arg.form() {
                         Form::Optional(_) if arg == Arg::Sort => [0, 3, 2, 1][usize::from(args.word & 3)],
                         Form::Optional(words) if args.word != 0 => args.word + 3 - words.len() as u8,
