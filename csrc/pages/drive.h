@@ -7,8 +7,10 @@
 
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
+#include "pages/lookup.h"
+#include "pages/memory_failure.h"
 #include "pages/swap_device.h"
-#include "pages/userfaults.h"
+#include "pages/write_protect.h"
 #include "vma/operations.h"
 
 /* One maps the page, and one makes it the process's: more would go on for ever. */
@@ -38,19 +40,6 @@ static void page_tables_checked(void)
 	layer->notifiers_open = 0;
 }
 
-/* The references on pages whose memory has failed. */
-static void poisoned_pages_drop(void)
-{
-	struct page_layer *layer = current_world->pages;
-
-	for (uint32_t frame = 1; layer->any_poisoned && frame < layer->nr_frames; frame++) {
-		if (!layer->notes[frame].live || !layer->notes[frame].kept)
-			continue;
-		layer->notes[frame].kept = false;
-		folio_put(page_folio(pfn_to_page(frame)));
-	}
-}
-
 /* No process is left. */
 static void page_tables_end(void)
 {
@@ -62,46 +51,6 @@ static void page_tables_end(void)
 static uint32_t page_tables_injected(const struct rmap_world *w)
 {
 	return w->pages->injected;
-}
-
-/* The entry of a level for a page, by the tables as memory; NULL if there is no table for it. */
-static unsigned long *entry_above(const struct mm_struct *mm, uint64_t page, int lowest)
-{
-	unsigned long *table = (unsigned long *)mm->pgd;
-
-	for (int level = 3; level > lowest; level--) {
-		unsigned long entry = table[page >> (9 * level) & (PTRS_PER_PTE - 1)];
-
-		if (!(entry & ENTRY_PRESENT) || (entry & ENTRY_HUGE))
-			return NULL;
-		table = page_address(pfn_to_page(entry >> PAGE_SHIFT));
-	}
-	return &table[page >> (9 * lowest) & (PTRS_PER_PTE - 1)];
-}
-
-static unsigned long *entry_at(const struct mm_struct *mm, uint64_t page)
-{
-	return entry_above(mm, page, 0);
-}
-
-/* What maps a page: an entry of a lowest table, or that of a huge page. */
-struct found_entry {
-	unsigned long *at;		/* NULL: there is no table for it */
-	bool huge;
-	struct rmap_entry told;		/* of this page */
-};
-
-static struct found_entry find_entry(const struct mm_struct *mm, uint64_t page)
-{
-	struct found_entry found = { .at = entry_above(mm, page, 1) };
-
-	found.huge = found.at && is_huge(*found.at);
-	if (!found.huge)
-		found.at = entry_at(mm, page);
-	found.told = entry_of(found.at ? *found.at : 0);
-	if (found.huge)
-		found.told.number += page % PTRS_PER_PTE;
-	return found;
 }
 
 /* Of one VMA: each lowest table that is there. */
@@ -300,16 +249,6 @@ static int32_t drive_unpin(const struct rmap_operation_unpin *op)
 	folio_notes(folio)->pins--;
 	gup_put_folio(folio, 1, FOLL_PIN);
 	return 0;
-}
-
-/* The folio at a page; NULL if none is mapped there, or the zero page. */
-static struct folio *folio_at(const struct mm_struct *mm, uint64_t page)
-{
-	struct rmap_entry told = find_entry(mm, page).told;
-
-	if (!(told.bits & (RMAP_ENTRY_PRESENT | RMAP_ENTRY_DEVICE)) || told.number == ZERO_FRAME)
-		return NULL;
-	return page_folio(pfn_to_page(told.number));
 }
 
 /*
@@ -658,132 +597,6 @@ static int32_t drive_split(struct mm_struct *mm, const struct rmap_operation_spl
 	result = split_folio(folio);
 	folio_unlock(folio);
 	folio_put(folio);
-	return result;
-}
-
-/* Whether all that is there is private anonymous memory: userfaultfd may be registered for it. */
-static bool may_have_userfaultfd(struct mm_struct *mm, unsigned long start, unsigned long end)
-{
-	VMA_ITERATOR(vmi, mm, start);
-	struct vm_area_struct *vma;
-	bool found = false;
-
-	for_each_vma_range(vmi, vma, end) {
-		if (!vma_is_anonymous(vma) || (vma->vm_flags & VM_SPECIAL))
-			return false;
-		found = true;
-	}
-	return found;
-}
-
-/* UFFDIO_REGISTER, and UFFDIO_WRITEPROTECT of all that is there. */
-static int32_t uffd_protect(struct mm_struct *mm, unsigned long start, unsigned long end)
-{
-	struct userfaultfd_ctx *context = &current_world->pages->userfaults[mm->id];
-	VMA_ITERATOR(vmi, mm, start);
-	struct vm_area_struct *vma;
-	int32_t result;
-
-	context->mm = mm;
-	mmap_write_lock(mm);
-	result = may_have_userfaultfd(mm, start, end) ? 0 : -EINVAL;
-	if (!result) {
-		vma = vma_find(&vmi, end);
-		result = userfaultfd_register_range(context, vma, VM_UFFD_WP, start, end, false);
-	}
-	mmap_write_unlock(mm);
-	if (result)
-		return result;
-	mmap_read_lock(mm);
-	vma_iter_init(&vmi, mm, start);
-	for_each_vma_range(vmi, vma, end) {
-		unsigned long first = max(vma->vm_start, start), last = min(vma->vm_end, end);
-
-		result = min(uffd_wp_range(vma, first, last - first, true), 0l);
-		if (result)
-			break;
-	}
-	mmap_read_unlock(mm);
-	return result;
-}
-
-/* UFFDIO_UNREGISTER */
-static int32_t uffd_unprotect(struct mm_struct *mm, unsigned long start, unsigned long end)
-{
-	VMA_ITERATOR(vmi, mm, start);
-	struct vm_area_struct *vma, *prev;
-	int32_t result = 0;
-
-	mmap_write_lock(mm);
-	if (!may_have_userfaultfd(mm, start, end)) {
-		mmap_write_unlock(mm);
-		return -EINVAL;
-	}
-	prev = vma_prev(&vmi);
-	for_each_vma_range(vmi, vma, end) {
-		unsigned long first = max(vma->vm_start, start), last = min(vma->vm_end, end);
-
-		if (vma->vm_start < start)
-			prev = vma;
-		if (vma->vm_userfaultfd_ctx.ctx) {
-			vma = userfaultfd_clear_vma(&vmi, prev, vma, first, last);
-			if (IS_ERR(vma)) {
-				result = PTR_ERR(vma);
-				break;
-			}
-		}
-		prev = vma;
-	}
-	mmap_write_unlock(mm);
-	return result;
-}
-
-static int32_t drive_uffdwp(struct mm_struct *mm, const struct rmap_operation_uffdwp *op)
-{
-	unsigned long start = op->start << PAGE_SHIFT, end = op->end << PAGE_SHIFT;
-
-	return op->off ? uffd_unprotect(mm, start, end) : uffd_protect(mm, start, end);
-}
-
-/*
- * As memory_failure() takes a page whose memory has failed out of every page table. A large folio
- * is split first; where that is not possible the page stays, and is marked. Otherwise a reference
- * is kept.
- */
-static int32_t drive_poison(struct mm_struct *mm, const struct rmap_operation_poison *op)
-{
-	struct folio *folio = folio_at(mm, op->page);
-	struct page *page;
-	int32_t result = 0;
-
-	if (!folio)
-		return -EFAULT;
-	page = pfn_to_page(find_entry(mm, op->page).told.number);
-	if (folio_test_locked(folio) || poisoned_page_of(folio))
-		return -EBUSY;
-	folio_get(folio);
-	SetPageHWPoison(page);
-	current_world->pages->any_poisoned = true;
-	folio_lock(folio);
-	if (folio_test_large(folio)) {
-		current_world->pages->splitting = true;
-		result = split_huge_page(page) ? -EBUSY : 0;
-		current_world->pages->splitting = false;
-		folio = page_folio(page);
-		if (result) {
-			folio_unlock(folio);
-			folio_put(folio);
-			return result;
-		}
-	}
-	frame_notes_of(page)->kept = true;
-	result = unmap_poisoned_folio(folio, page_to_pfn(page), false);
-	/* What is stored is still right; what is not is lost, and stays to be found so. */
-	if (!result && folio_test_swapcache(folio) && !folio_test_dirty(folio))
-		swap_cache_del_folio(folio);
-	else if (!result && is_of_file(folio) && mapping_can_writeback(folio->mapping))
-		page_cache_forget(folio);
-	folio_unlock(folio);
 	return result;
 }
 

@@ -227,7 +227,7 @@ static struct rmap_folio_found folio_found(const struct folio *folio)
 	found.bits |= maybe_pinned(folio) ? RMAP_FRAME_PINNED : 0;
 	found.poisoned = poisoned_page_of(folio);
 	if (!folio_test_large(folio) && folio_test_anon(folio) && !folio_test_mlocked(folio) &&
-	    !found.poisoned && !page_layer_content(&folio->page))
+	    !page_layer_content(&folio->page))
 		found.bits |= RMAP_FRAME_UNUSED;
 	found.slot = folio_test_swapcache(folio) ? swp_offset(folio->swap) : 0;
 	if (is_of_file(folio)) {

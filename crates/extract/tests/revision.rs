@@ -16,6 +16,8 @@ fn old() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     old_tree(dir.path(), "6.1.2");
     std::fs::write(dir.path().join("mm/page_vma_mapped.c"), walk_of_mappings("return not_found(walk);")).unwrap();
+    let forgets = ZERO_PAGE.replace("PageHWPoison", "PageCompound").replace("pte_mkuffd", "pte_clean");
+    std::fs::write(dir.path().join("mm/migrate.c"), forgets).unwrap();
     dir
 }
 
@@ -35,6 +37,7 @@ fn new() -> tempfile::TempDir {
     let rmap = dir.path().join("mm/rmap.c");
     let text = std::fs::read_to_string(&rmap).unwrap();
     std::fs::write(&rmap, text + SPLITS_LATE + BATCHES).unwrap();
+    std::fs::write(dir.path().join("mm/migrate.c"), ZERO_PAGE).unwrap();
     dir
 }
 
@@ -43,6 +46,16 @@ const SPLITS_LATE: &str = "
 static bool try_to_migrate_one(struct folio *folio)
 {
 	return split_huge_pmd_locked(folio);
+}
+";
+
+/// What maps the zero page.
+const ZERO_PAGE: &str = "
+static bool try_to_map_unused_to_zeropage(struct page *page, pte_t pte)
+{
+	if (PageHWPoison(page))
+		return false;
+	return set_pte(pte_mkuffd(pte));
 }
 ";
 
@@ -220,6 +233,8 @@ fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
         ("unmap_drops_huge", &[(rmap, get.into(), format!("{DROPS_HUGE}\n{get}"))]),
         ("migrate_splits_late", &[(rmap, get.into(), format!("{SPLITS_LATE}\n{get}"))]),
         ("batches_protected", &[(rmap, get.into(), format!("{BATCHES}\n{get}"))]),
+        ("zero_page_keeps_uffd", &[("mm/migrate.c", "pte_clean(pte)".into(), "pte_mkuffd_wp(pte)".into())]),
+        ("zero_page_spares_poisoned", &[("mm/migrate.c", "PageCompound(page)".into(), "PageHWPoison(page)".into())]),
         ("munmap_splits_first_below", &[("mm/mmap.c", "vma->start, 0".into(), "vma->start, 1".into())]),
         ("munmap_splits_last_above", &[("mm/mmap.c", "vma->end, 1".into(), "vma->end, 0".into())]),
     ];
@@ -245,6 +260,8 @@ fn each_behaviour_missing_from_a_new_tree_clears_its_field_alone() {
         ("walk_passes_huge", "mm/page_vma_mapped.c", "goto restart", "return not_found(walk)"),
         ("unmap_drops_huge", "mm/rmap.c", "\tunmap_huge_pmd_locked(folio);\n", ""),
         ("migrate_splits_late", "mm/rmap.c", "split_huge_pmd_locked(folio)", "split_huge_pmd_address(folio)"),
+        ("zero_page_keeps_uffd", "mm/migrate.c", "pte_mkuffd(pte)", "pte"),
+        ("zero_page_spares_poisoned", "mm/migrate.c", "PageHWPoison(page)", "PageCompound(page)"),
         (
             "batches_protected",
             "mm/rmap.c",

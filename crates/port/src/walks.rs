@@ -693,8 +693,11 @@ impl Port {
             from = page + 1;
             let first = visit.page_of(entry);
             // try_to_map_unused_to_zeropage()
-            if flags.has(WalkFlags::USE_SHARED_ZEROPAGE) && found.has(FolioFound::UNUSED) && !visit.locked {
-                let bits = self.protection(visit.vma)? | Entry::ACCESSED | Entry::ZERO | entry.bits & Entry::UFFD;
+            let spared = self.revision.zero_page_spares_poisoned && found.poisoned != 0;
+            let unused = flags.has(WalkFlags::USE_SHARED_ZEROPAGE) && found.has(FolioFound::UNUSED) && !spared;
+            if unused && !visit.locked {
+                let kept = if self.revision.zero_page_keeps_uffd { Entry::UFFD } else { 0 };
+                let bits = self.protection(visit.vma)? | Entry::ACCESSED | Entry::ZERO | entry.bits & kept;
                 self.write_entry(visit.mm, page, Entry { bits, number: ZERO_FRAME });
                 self.count_in_mm(visit.mm, MmCounter::AnonPages, -1);
                 continue;

@@ -84,6 +84,11 @@ revision! {
         migrate_splits_late,
         /// `try_to_unmap()` treats entries in a row together also in a VMA that userfaultfd write-protects (7.3).
         batches_protected,
+        /// A page of zeros that becomes the zero page in a split stays write-protected by userfaultfd (6.18, and later stable
+        /// releases).
+        zero_page_keeps_uffd,
+        /// A page whose memory has failed is not taken for one of zeros in a split (6.18, and later stable releases).
+        zero_page_spares_poisoned,
         /// munmap splits the first VMA with the new VMA below the split: from 6.6 on.
         munmap_splits_first_below,
         /// munmap splits the last VMA with the new VMA above the split: from 6.3 on.
@@ -126,6 +131,8 @@ impl Revision {
         unmap_drops_huge: false,
         migrate_splits_late: false,
         batches_protected: false,
+        zero_page_keeps_uffd: false,
+        zero_page_spares_poisoned: false,
         munmap_splits_first_below: false,
         munmap_splits_last_above: false,
     };
@@ -133,6 +140,8 @@ impl Revision {
     const V6_1: Revision = Revision { walk_tries_lock: true, ..Revision::V5_15 };
     const V6_12: Revision = Revision {
         prepare_asserts_mmap_lock: true,
+        zero_page_keeps_uffd: true,
+        zero_page_spares_poisoned: true,
         munmap_splits_first_below: true,
         munmap_splits_last_above: true,
         ..Revision::V6_1

@@ -68,6 +68,8 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
         unmap_drops_huge: unmap_drops_huge(&rmap),
         migrate_splits_late: migrate_splits_late(&rmap),
         batches_protected: batches_protected(&rmap),
+        zero_page_keeps_uffd: zero_page_asks(tree, &["pte_mkuffd", "pte_mkuffd_wp"]),
+        zero_page_spares_poisoned: zero_page_asks(tree, &["PageHWPoison"]),
         munmap_splits_first_below,
         munmap_splits_last_above: !munmap_splits_last_below,
     })
@@ -145,6 +147,13 @@ pub(super) fn walk_passes_huge(tree: &Path) -> Result<bool, RevisionError> {
 /// Whether a lazily freed huge page is dropped without a split of its mapping.
 fn unmap_drops_huge(rmap: &SourceFile) -> bool {
     function(&[rmap], "try_to_unmap_one").is_some_and(|unmap| unmap.first_call("unmap_huge_pmd_locked").is_some())
+}
+
+/// Whether what puts the zero page in the place of a page of zeros calls one of these.
+fn zero_page_asks(tree: &Path, names: &[&str]) -> bool {
+    let Ok(migrate) = SourceFile::read(tree, "mm/migrate.c") else { return false };
+    let maps = function(&[&migrate], "try_to_map_unused_to_zeropage");
+    maps.is_some_and(|maps| names.iter().any(|name| maps.first_call(name).is_some()))
 }
 
 /// Whether unmapping looks for entries in a row also in a VMA that userfaultfd write-protects.
