@@ -100,6 +100,8 @@ pub struct Pages {
     folios: Vec<Folio>,
     free: Vec<FolioId>,
     pins: [Option<AnonVmaId>; MAX_PINS],
+    /// By folio: the anon_vma and the index that the kernel's own page tables had last, where they are read.
+    origins: Vec<(Option<AnonVmaId>, u64)>,
     /// Processes of which a page maps another folio since somebody asked, or one with another anon_vma: a bit each.
     changed: Cell<u16>,
 }
@@ -322,19 +324,36 @@ impl Pages {
     /// Takes in what the kernel's own page tables hold after an operation: a folio's number is that of its frame. The
     /// kernel's code has made the calls of the reverse map itself.
     pub fn read(&mut self, tables: &PageTables) {
+        let folios = tables.frames.last().map_or(0, |frame| frame.frame as usize + 1);
         self.folios.clear();
-        self.folios.resize(tables.frames.last().map_or(0, |frame| frame.frame as usize + 1), Folio::default());
-        let mut entries: [Vec<(u64, FolioId)>; MAX_PROCESSES] = Default::default();
-        for entry in &tables.entries {
-            let Some(number) = entry.target.mapped() else { continue };
-            let Some(frame) = tables.frame(number).filter(|frame| frame.anon) else { continue };
-            let folio = &mut self.folios[frame.head as usize];
-            let pages = tables.frames_of(frame.head).len() as u32;
-            *folio = Folio { mapcount: folio.mapcount + 1, exclusive: tables.is_exclusive(entry), pages };
-            entries[usize::from(entry.mm.0) % MAX_PROCESSES].push((entry.page, FolioId(frame.head)));
+        self.folios.resize(folios, Folio::default());
+        let origins = std::mem::take(&mut self.origins);
+        self.origins.resize(folios, (None, 0));
+        for frame in &tables.frames {
+            self.folios[frame.head as usize].pages += 1;
+            if frame.frame == frame.head {
+                self.origins[frame.frame as usize] = (frame.anon_vma, frame.index);
+            }
         }
-        for (mm, entries) in (0..).map(MmId).zip(entries) {
-            self.table(mm).0 = entries;
+        for mm in (0..MAX_PROCESSES as u8).map(MmId) {
+            let mut mapped = std::mem::take(&mut self.tables[usize::from(mm.0)].0).into_iter();
+            let mut now = Vec::with_capacity(mapped.len());
+            let mut as_before = true;
+            for entry in tables.entries_of(mm) {
+                let Some(number) = entry.target.mapped() else { continue };
+                let Some(frame) = tables.frame(number).filter(|frame| frame.anon) else { continue };
+                let head = frame.head as usize;
+                let folio = &mut self.folios[head];
+                folio.mapcount += 1;
+                folio.exclusive = tables.is_exclusive(entry);
+                let here = (entry.page, FolioId(frame.head));
+                as_before &= mapped.next() == Some(here) && origins.get(head) == Some(&self.origins[head]);
+                now.push(here);
+            }
+            if !as_before || mapped.next().is_some() {
+                self.change(mm);
+            }
+            self.tables[usize::from(mm.0)].0 = now;
         }
     }
 

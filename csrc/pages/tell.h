@@ -29,6 +29,17 @@ static void tell_entry(const struct mm_struct *mm, uint64_t page, struct rmap_en
 	put_word(told.number);
 }
 
+/* Most entries of most tables are empty: as many are looked at together. */
+#define EMPTY_RUN 16u
+
+static bool is_empty_run(const unsigned long *e)
+{
+	unsigned long low = e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7];
+	unsigned long high = e[8] | e[9] | e[10] | e[11] | e[12] | e[13] | e[14] | e[15];
+
+	return !(low | high);
+}
+
 /* Tells the entries below a table; returns how many tables there are, it included. */
 static uint32_t tell_table(const struct mm_struct *mm, const unsigned long *table, int level,
 			   uint64_t page)
@@ -38,6 +49,10 @@ static uint32_t tell_table(const struct mm_struct *mm, const unsigned long *tabl
 	for (uint64_t i = 0; i < PTRS_PER_PTE; i++) {
 		uint64_t below = page + (i << (9 * level));
 
+		if (i % EMPTY_RUN == 0 && is_empty_run(table + i)) {
+			i += EMPTY_RUN - 1;
+			continue;
+		}
 		if (!table[i])
 			continue;
 		if (!level) {

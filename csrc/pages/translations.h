@@ -35,14 +35,19 @@ static void translation_replaced(const struct mm_struct *mm, uint64_t page, uint
 	struct page_layer *layer = current_world->pages;
 	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < layer->nr_stale; i++) {
+	/* One that is not present covers none of them. */
+	for (uint32_t i = 0; (entry & ENTRY_PRESENT) && i < layer->nr_stale; i++) {
 		const struct stale_translation *stale = &layer->stale[i];
 
-		if (stale->mm != mm || stale->page != page || stale->pages != pages ||
-		    !entry_covers(entry, stale->entry))
-			layer->stale[kept++] = *stale;
+		if (stale->mm == mm && stale->page == page && stale->pages == pages &&
+		    entry_covers(entry, stale->entry))
+			continue;
+		if (kept != i)
+			layer->stale[kept] = *stale;
+		kept++;
 	}
-	layer->nr_stale = kept;
+	if (entry & ENTRY_PRESENT)
+		layer->nr_stale = kept;
 	if ((old & ENTRY_PRESENT) && !entry_covers(entry, old))
 		translation_stays(mm, page, pages, old);
 }

@@ -14,44 +14,78 @@ fn broken(invariant: Invariant, what: &'static str, frame: Option<u32>, detail: 
 /// `ENTIRELY_MAPPED` (mm/internal.h): what a folio counts for entries that map all of it, beside its pages.
 const ENTIRELY_MAPPED: i32 = 0x80_0000;
 
-/// How many entries map a frame.
+/// What the entries say of a frame.
 #[derive(Clone, Copy, Default)]
 struct Entries {
-    /// Entries of its own.
+    /// Entries of its own that map it.
     own: i64,
     /// Entries that map all of its folio.
     huge: i64,
+    /// The mms whose entries map it, a bit each.
+    mms: u16,
+    /// A migration entry names it.
+    moving: bool,
 }
 
-/// By frame.
-struct EntriesOf(Vec<Entries>);
+impl Entries {
+    /// Entries that map it.
+    fn all(&self) -> i64 {
+        self.own + self.huge
+    }
+}
 
-impl EntriesOf {
-    fn new(tables: &PageTables) -> EntriesOf {
-        let mut of = vec![Entries::default(); tables.frames.last().map_or(0, |frame| frame.frame as usize + 1)];
-        for entry in &tables.entries {
-            if let Some(entries) = entry.target.mapped().and_then(|frame| of.get_mut(frame as usize)) {
-                *(if entry.huge { &mut entries.huge } else { &mut entries.own }) += 1;
-            }
+/// By place of the frame in [`PageTables::frames`].
+fn entries_of_frames(tables: &PageTables) -> Vec<Entries> {
+    let mut of = vec![Entries::default(); tables.frames.len()];
+    for entry in &tables.entries {
+        let Some(entries) = entry.target.frame().and_then(|frame| of.get_mut(tables.place(frame)?)) else { continue };
+        if let Target::Migration { .. } = entry.target {
+            entries.moving = true;
+            continue;
         }
-        EntriesOf(of)
+        *(if entry.huge { &mut entries.huge } else { &mut entries.own }) += 1;
+        entries.mms |= 1 << (entry.mm.0 % 16);
+    }
+    of
+}
+
+/// A frame at its place, with what the entries say of each.
+#[derive(Clone, Copy)]
+struct Placed<'a> {
+    tables: &'a PageTables,
+    entries: &'a [Entries],
+    place: usize,
+}
+
+impl<'a> Placed<'a> {
+    fn frame(&self) -> &'a Frame {
+        &self.tables.frames[self.place]
     }
 
-    fn frame(&self, frame: u32) -> Entries {
-        self.0.get(frame as usize).copied().unwrap_or_default()
+    fn entries(&self) -> Entries {
+        self.entries[self.place]
+    }
+
+    /// The frames of the folio that begins here, and what the entries say of each.
+    fn folio(&self) -> (&'a [Frame], &'a [Entries]) {
+        let frames = self.tables.frames_from(self.place);
+        (frames, &self.entries[self.place..][..frames.len()])
     }
 }
 
 /// The first fault of each kind; `vma_at` says what a process has mapped at a page.
 pub(super) fn check(tables: &PageTables, vma_at: impl Fn(MmId, u64) -> Option<Mapped>) -> Vec<Violation> {
-    let entries_of = EntriesOf::new(tables);
+    let entries = &entries_of_frames(tables)[..];
+    let placed = |place| Placed { tables, entries, place };
     let migration_faults = migration_fault(tables);
-    let large_faults = tables.large.iter().find_map(|(head, counts)| large_fault(tables, *head, counts, &entries_of));
-    let frame_faults = tables.frames.iter().find_map(|frame| frame_fault(tables, frame, &entries_of));
-    let entry_faults = tables.entries.iter().find_map(|entry| entry_fault(tables, entry, &vma_at));
+    let large_faults = tables.large.iter().find_map(|(head, counts)| {
+        let place = tables.place(*head)?;
+        large_fault(placed(place), counts)
+    });
+    let frame_faults = (0..tables.frames.len()).find_map(|place| frame_fault(placed(place)));
+    let entry_faults = entries_fault(tables, vma_at);
     let of_entries = [frame_faults, large_faults, entry_faults, migration_faults];
-    let others =
-        [slot_fault(tables), mm_fault(tables), node_fault(tables, &entries_of), unwritten(tables), left(tables)];
+    let others = [slot_fault(tables), mm_fault(tables), node_fault(tables, entries), unwritten(tables), left(tables)];
     of_entries.into_iter().chain(others).flatten().collect()
 }
 
@@ -61,9 +95,10 @@ pub(super) fn unreadable() -> Violation {
     broken(Invariant::Mapcount, "entry of a free frame", None, detail)
 }
 
-fn frame_fault(tables: &PageTables, frame: &Frame, entries_of: &EntriesOf) -> Option<Violation> {
+fn frame_fault(placed: Placed<'_>) -> Option<Violation> {
+    let frame = placed.frame();
     let number = frame.frame;
-    let Entries { own, huge } = entries_of.frame(number);
+    let Entries { own, huge, .. } = placed.entries();
     let entries = own + huge;
     if frame.mapcount != own {
         let detail = format!("frame {number} has mapcount {}, and {own} entries map it", frame.mapcount);
@@ -77,14 +112,14 @@ fn frame_fault(tables: &PageTables, frame: &Frame, entries_of: &EntriesOf) -> Op
     if frame.frame != frame.head {
         return None;
     }
-    let of_folio = tables.frames_of(frame.head);
+    let (of_folio, entries_of_folio) = placed.folio();
     let pages = of_folio.len() as i64;
     // A cache has a reference for each page. GUP_PIN_COUNTING_BIAS: a pin of a small folio counts as so many.
     let pin = if pages == 1 { 1024 } else { 1 };
     let kept = of_folio.iter().filter(|frame| frame.kept).count() as i64;
     let held = frame.pins.cast_signed() * pin + i64::from(frame.migrating) + kept;
-    let of_folio = of_folio.iter().map(|frame| entries_of.frame(frame.frame).own);
-    let wanted = huge + of_folio.sum::<i64>() + pages * (i64::from(frame.file) + i64::from(frame.swapcache)) + held;
+    let of_pages = entries_of_folio.iter().map(|entries| entries.own);
+    let wanted = huge + of_pages.sum::<i64>() + pages * (i64::from(frame.file) + i64::from(frame.swapcache)) + held;
     if frame.references != wanted {
         let detail = format!("frame {number} has {} references; its entries and caches are {wanted}", frame.references);
         return Some(broken(Invariant::Mapcount, "references are not those of entries", Some(number), detail));
@@ -122,27 +157,17 @@ fn migration_fault(tables: &PageTables) -> Option<Violation> {
 }
 
 /// What a large folio counts for all of its pages, which are mapped one by one, or all by one entry.
-fn large_fault(tables: &PageTables, head: u32, counts: &LargeCounts, entries_of: &EntriesOf) -> Option<Violation> {
-    let frames = tables.frames_of(head);
-    let mut mapped = vec![false; frames.len()];
-    let (mut mms, mut moving) = (0u16, false);
-    for entry in &tables.entries {
-        let Some(frame) = entry.target.frame() else { continue };
-        let Some(page) = frame.checked_sub(head).and_then(|page| mapped.get_mut(page as usize)) else { continue };
-        if let Target::Migration { .. } = entry.target {
-            moving = true;
-            continue;
-        }
-        *page = true;
-        mms |= 1 << (entry.mm.0 % 16);
-    }
-    let pages = mapped.iter().filter(|&&mapped| mapped).count() as i32;
+fn large_fault(placed: Placed<'_>, counts: &LargeCounts) -> Option<Violation> {
+    let (frames, entries_of) = placed.folio();
+    let head = placed.frame().frame;
+    let mms = entries_of.iter().fold(0u16, |mms, of| mms | of.mms);
+    let moving = entries_of.iter().any(|of| of.moving);
+    let pages = entries_of.iter().filter(|of| of.all() > 0).count() as i32;
     let fault = |what, detail: String| {
         Some(broken(Invariant::Mapcount, what, Some(head), format!("the folio of frame {head} {detail}")))
     };
-    let of_frame = |frame: &Frame| entries_of.frame(frame.frame);
-    let huge = frames.first().map(of_frame).unwrap_or_default().huge as i32;
-    let entries = huge + frames.iter().map(|frame| of_frame(frame).own as i32).sum::<i32>();
+    let huge = placed.entries().huge as i32;
+    let entries = huge + entries_of.iter().map(|of| of.own as i32).sum::<i32>();
     if counts.entire_mapcount != huge {
         let detail = format!("has entire mapcount {}, and {huge} entries map all of it", counts.entire_mapcount);
         return fault("entire mapcount of a large folio", detail);
@@ -152,7 +177,7 @@ fn large_fault(tables: &PageTables, head: u32, counts: &LargeCounts, entries_of:
         return fault("mapcount of a large folio", detail);
     }
     let alone = if huge > 0 { ENTIRELY_MAPPED } else { 0 };
-    let of_their_own = alone + frames.iter().filter(|frame| of_frame(frame).own > 0).count() as i32;
+    let of_their_own = alone + entries_of.iter().filter(|of| of.own > 0).count() as i32;
     if counts.pages_mapped != of_their_own {
         let detail = format!("counts {:#x} mapped pages, and {of_their_own:#x} is right", counts.pages_mapped);
         return fault("mapped pages of a large folio", detail);
@@ -178,16 +203,25 @@ fn large_fault(tables: &PageTables, head: u32, counts: &LargeCounts, entries_of:
     None
 }
 
-fn entry_fault(
-    tables: &PageTables,
-    entry: &PageEntry,
-    vma_at: &impl Fn(MmId, u64) -> Option<Mapped>,
-) -> Option<Violation> {
+fn entries_fault(tables: &PageTables, vma_at: impl Fn(MmId, u64) -> Option<Mapped>) -> Option<Violation> {
+    // The VMA of the entry before.
+    let mut place: Option<(MmId, Mapped)> = None;
+    tables.entries.iter().find_map(|entry| {
+        let (mm, page) = (entry.mm, entry.page);
+        let is_there = |(of, vma): &(MmId, Mapped)| *of == mm && (vma.range.start..vma.range.end).contains(&page);
+        if !place.as_ref().is_some_and(is_there) {
+            place = vma_at(mm, page).map(|vma| (mm, vma));
+        }
+        let Some((_, vma)) = &place else {
+            let detail = format!("page {page:#x} of {mm} has an entry, and no VMA is there");
+            return Some(broken(Invariant::Mapcount, "entry outside of every VMA", None, detail));
+        };
+        entry_fault(tables, entry, vma)
+    })
+}
+
+fn entry_fault(tables: &PageTables, entry: &PageEntry, vma: &Mapped) -> Option<Violation> {
     let (mm, page) = (entry.mm, entry.page);
-    let Some(vma) = vma_at(mm, page) else {
-        let detail = format!("page {page:#x} of {mm} has an entry, and no VMA is there");
-        return Some(broken(Invariant::Mapcount, "entry outside of every VMA", None, detail));
-    };
     let frame = entry.target.mapped().and_then(|number| tables.frame(number));
     let exclusive = tables.is_exclusive(entry);
     if let Some(frame) = frame.filter(|frame| frame.anon && !frame.as_told) {
@@ -200,9 +234,9 @@ fn entry_fault(
         );
         return Some(broken(Invariant::I9, "mapped folio is not as the calls say", Some(number), detail));
     }
-    if let Some(frame) = frame.filter(|frame| frame.anon && !vma.file && frame.index != page_offset(&vma, page)) {
+    if let Some(frame) = frame.filter(|frame| frame.anon && !vma.file && frame.index != page_offset(vma, page)) {
         let number = frame.frame;
-        let wanted = page_offset(&vma, page);
+        let wanted = page_offset(vma, page);
         let detail =
             format!("frame {number} has index {:#x}, and {} has {wanted:#x} at page {page:#x}", frame.index, vma.vma);
         return Some(broken(Invariant::I9, "page of a folio that is not the VMA's", Some(number), detail));
@@ -297,7 +331,7 @@ fn page_offset(vma: &Mapped, page: u64) -> u64 {
 
 fn mm_fault(tables: &PageTables) -> Option<Violation> {
     tables.mms.iter().find_map(|counts| {
-        let of_mm = tables.entries.iter().filter(|entry| entry.mm == counts.mm);
+        let of_mm = tables.entries_of(counts.mm);
         let (mut anon, mut file, mut swap) = (0, 0, 0);
         for entry in of_mm {
             match entry.target {
@@ -328,19 +362,18 @@ fn mm_fault(tables: &PageTables) -> Option<Violation> {
     })
 }
 
-fn node_fault(tables: &PageTables, entries_of: &EntriesOf) -> Option<Violation> {
-    let count = |is: &dyn Fn(&Frame, Entries) -> bool| {
-        let mapped = |frame: &&Frame| {
-            let entries = entries_of.frame(frame.frame);
-            entries.own + entries.huge > 0 && is(frame, entries)
-        };
-        tables.frames.iter().filter(mapped).count() as i64
-    };
+fn node_fault(tables: &PageTables, entries: &[Entries]) -> Option<Violation> {
+    let (mut anon, mut file, mut thps) = (0, 0, 0);
+    for (frame, of) in tables.frames.iter().zip(entries) {
+        let mapped = i64::from(of.all() > 0);
+        *(if frame.anon { &mut anon } else { &mut file }) += mapped;
+        thps += i64::from(frame.anon && of.huge > 0);
+    }
     let totals = &tables.totals;
     let counted = [
-        ("NR_ANON_MAPPED is not what is mapped", totals.anon_mapped, count(&|frame, _| frame.anon)),
-        ("NR_FILE_MAPPED is not what is mapped", totals.file_mapped, count(&|frame, _| !frame.anon)),
-        ("NR_ANON_THPS is not what is mapped", totals.anon_thps, count(&|frame, of| frame.anon && of.huge > 0)),
+        ("NR_ANON_MAPPED is not what is mapped", totals.anon_mapped, anon),
+        ("NR_FILE_MAPPED is not what is mapped", totals.file_mapped, file),
+        ("NR_ANON_THPS is not what is mapped", totals.anon_thps, thps),
     ];
     let (what, found, wanted) = counted.into_iter().find(|(_, found, wanted)| found != wanted)?;
     Some(broken(Invariant::Rss, what, None, format!("{found} pages, and {wanted} is right")))
@@ -417,6 +450,8 @@ mod tests {
             large: Vec::new(),
             slots: Vec::new(),
             places: Vec::new(),
+            words: Vec::new(),
+            told_again: false,
         }
     }
 

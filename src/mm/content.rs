@@ -37,10 +37,17 @@ struct Page {
 }
 
 /// Every page that is there of every process, in order.
+#[derive(Default)]
 pub(super) struct Contents(Vec<Page>);
 
 impl Contents {
-    pub(super) fn of(tables: &PageTables) -> Contents {
+    /// Forgets all pages.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Takes in what the page tables hold now.
+    pub(super) fn read(&mut self, tables: &PageTables) {
         let page = |entry: &crate::trace::PageEntry| {
             let frame = tables.frame_of(entry);
             let mapped = frame.filter(|_| matches!(entry.target, Target::Frame(_)));
@@ -64,7 +71,18 @@ impl Contents {
                 uffd: entry.uffd,
             }
         };
-        Contents(tables.entries.iter().map(page).collect())
+        self.0.clear();
+        self.0.extend(tables.entries.iter().map(page));
+    }
+
+    /// Each page, with what is there of it afterwards.
+    fn with_successors<'a>(&'a self, after: &'a Contents) -> impl Iterator<Item = (&'a Page, Option<&'a Page>)> {
+        let mut rest = after.0.iter().peekable();
+        self.0.iter().map(move |old| {
+            let place = (old.mm, old.page);
+            while rest.next_if(|new| (new.mm, new.page) < place).is_some() {}
+            (old, rest.next_if(|new| (new.mm, new.page) == place))
+        })
     }
 
     fn at(&self, mm: MmId, page: u64) -> Option<&Page> {
@@ -160,8 +178,12 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
         OpKind::Poison { mm, page } => before.at(mm, page).and_then(|page| page.frame),
         _ => None,
     };
-    for old in &before.0 {
-        if let Some(new) = after.at(old.mm, old.page)
+    for (old, new) in before.with_successors(after) {
+        // Nothing is asked of a page that is as it was.
+        if new == Some(old) {
+            continue;
+        }
+        if let Some(new) = new
             && let Some(what) = protection_changed(operation, done, old, new)
         {
             return found(what, old, Some(new));
@@ -169,7 +191,6 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
         if of_process(old) && (start..end).contains(&old.page) {
             continue;
         }
-        let new = after.at(old.mm, old.page);
         match new {
             None if old.kept => return found("page lost", old, None),
             Some(new) if new.poisoned && (old.failed || old.frame.is_some() && old.frame == failed) => (),
@@ -297,7 +318,9 @@ mod tests {
             });
         }
         change(&mut tables);
-        Contents::of(&tables)
+        let mut contents = Contents::default();
+        contents.read(&tables);
+        contents
     }
 
     fn what(operation: OpKind, before: &Contents, after: &Contents) -> Option<&'static str> {

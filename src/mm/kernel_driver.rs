@@ -29,6 +29,10 @@ pub struct KernelDriver {
     tables: PageTables,
     /// Whether there are such tables, and whether they could be read.
     read: Option<bool>,
+    /// What every process sees at its pages: before the tables changed last, and now.
+    contents: [Contents; 2],
+    /// The page tables or the VMAs have changed since somebody asked.
+    unchecked: bool,
     /// The frame that each pin has pinned, where the kernel's own code keeps the page tables; 0: none.
     pinned_frames: [u32; MAX_PINS],
     /// Migrations that have begun: the anon_vma on which each has a reference, and its folio's first frame.
@@ -59,6 +63,8 @@ impl KernelDriver {
             events: Vec::new(),
             tables: PageTables::default(),
             read: None,
+            contents: Default::default(),
+            unchecked: false,
             pinned_frames: [0; MAX_PINS],
             migrations: [None; MAX_PINS],
             changed: 0,
@@ -78,6 +84,8 @@ impl KernelDriver {
         self.events.clear();
         self.tables.clear();
         self.read = None;
+        self.contents.iter_mut().for_each(Contents::clear);
+        self.unchecked = false;
         self.pinned_frames = [0; MAX_PINS];
         self.migrations = [None; MAX_PINS];
         self.changed = 0;
@@ -127,7 +135,6 @@ impl KernelDriver {
             return Err(Outcome::Refused(ESRCH));
         }
         let edges = self.edges(operation);
-        let contents = self.contents();
         self.before.clear();
         self.before.extend_from_slice(self.spaces[usize::from(mm.0)].as_deref().unwrap_or(&[]));
         let mut events = std::mem::take(&mut self.events);
@@ -144,7 +151,8 @@ impl KernelDriver {
         if let OpKind::Fork { child, .. } = operation {
             self.look_at(rmap, *child);
         }
-        self.read_page_tables(rmap);
+        let contents_known = self.read_page_tables(rmap);
+        self.unchecked |= matches!(operation, OpKind::Fork { .. }) || self.space(mm) != Some(&self.before[..]);
         let child = match operation {
             OpKind::Fork { child, .. } => self.space(*child),
             _ => None,
@@ -161,8 +169,8 @@ impl KernelDriver {
                 |page, folio| self.pages.folio_at(*child, page) == Some(folio) || self.is_copied(mm, *child, page);
             unexpected = meaning::missing_page(operation, &spaces, self.pages.mapped(mm), there);
         }
-        if let (Some(before), Some(after), None) = (contents, self.contents(), &unexpected) {
-            unexpected = content::changed(operation, errno == 0, &before, &after);
+        if contents_known && unexpected.is_none() {
+            unexpected = self.content_changed(operation, errno == 0);
         }
         if let (OpKind::Age { page, .. }, 0, None) = (operation, errno, &unexpected) {
             unexpected = self.still_used(mm, *page);
@@ -248,18 +256,29 @@ impl KernelDriver {
         pinned && self.tables.content(of_parent) == self.tables.content(of_child)
     }
 
-    /// What every process sees at its pages, where the kernel's own page tables could be read.
-    fn contents(&self) -> Option<Contents> {
-        (self.read == Some(true)).then(|| Contents::of(&self.tables))
+    /// The first page that is not as the operation should have left it, after the tables were read.
+    fn content_changed(&self, operation: &OpKind, done: bool) -> Option<UnexpectedEffect> {
+        let [before, after] = &self.contents;
+        let before = if self.tables.told_again { after } else { before };
+        content::changed(operation, done, before, after)
     }
 
-    /// Takes in what the kernel's own page tables hold, if its own code keeps them.
-    fn read_page_tables<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R) {
+    /// Takes in what the kernel's own page tables hold, if its own code keeps them. Returns whether what every process sees
+    /// at its pages is known, before and now.
+    fn read_page_tables<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R) -> bool {
+        let was_read = self.read == Some(true);
         self.read = rmap.page_tables(&mut self.tables);
         if self.read != Some(true) {
-            return;
+            self.unchecked = true;
+            return false;
         }
-        self.pages.read(&self.tables);
+        if !self.tables.told_again {
+            self.unchecked = true;
+            self.pages.read(&self.tables);
+            self.contents.swap(0, 1);
+            self.contents[1].read(&self.tables);
+        }
+        was_read
     }
 
     /// Takes them in before the first operation.
@@ -273,6 +292,11 @@ impl KernelDriver {
     /// read.
     pub fn page_tables(&self) -> Option<(&PageTables, bool)> {
         Some((&self.tables, self.read?))
+    }
+
+    /// Whether the page tables or the VMAs have changed since this was asked last.
+    pub fn take_unchecked(&mut self) -> bool {
+        std::mem::take(&mut self.unchecked)
     }
 
     /// What touches the range that an operation maps, changes or moves to, before it does.
@@ -413,11 +437,9 @@ impl KernelDriver {
 
     /// The end of what is no process's, by the frame that its begin returned: what it returns.
     fn end_held<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, operation: OpKind, frame: u32, node: &Fail) -> i32 {
-        let contents = self.contents();
         let result = rmap.operate(&Request { frame, ..Request::new(operation, node) }, &mut |_| ());
-        self.read_page_tables(rmap);
-        if let (Some(before), Some(after)) = (contents, self.contents()) {
-            self.unexpected = content::changed(&operation, result == 0, &before, &after).or(self.unexpected.take());
+        if self.read_page_tables(rmap) {
+            self.unexpected = self.content_changed(&operation, result == 0).or(self.unexpected.take());
         }
         result
     }

@@ -185,6 +185,10 @@ pub struct PageTables {
     pub slots: Vec<Slot>,
     /// By the number of a frame, its place in `frames` plus 1, or 0; empty: it is searched for.
     pub places: Vec<u32>,
+    /// The words that told of all this.
+    pub words: Vec<u64>,
+    /// The words were the same when they told of it last.
+    pub told_again: bool,
 }
 
 impl PageTables {
@@ -197,6 +201,7 @@ impl PageTables {
         self.large.clear();
         self.slots.clear();
         self.places.clear();
+        self.words.clear();
     }
 
     /// Notes the place of each frame, so that none is searched for.
@@ -209,7 +214,7 @@ impl PageTables {
     }
 
     /// Where a frame is in `frames`.
-    fn place(&self, number: u32) -> Option<usize> {
+    pub fn place(&self, number: u32) -> Option<usize> {
         if self.places.is_empty() {
             return self.frames.binary_search_by_key(&number, |frame| frame.frame).ok();
         }
@@ -218,13 +223,25 @@ impl PageTables {
 
     /// The frames of the folio that begins with this one.
     pub fn frames_of(&self, head: u32) -> &[Frame] {
-        let Some(first) = self.place(head) else { return &[] };
-        let rest = &self.frames[first..];
+        self.place(head).map_or(&[], |place| self.frames_from(place))
+    }
+
+    /// The frames of the folio whose first frame has this place in `frames`.
+    pub fn frames_from(&self, place: usize) -> &[Frame] {
+        let rest = &self.frames[place..];
+        let head = rest[0].frame;
         // Most have one page.
         match rest.get(1) {
             Some(next) if next.head == head => &rest[..rest.partition_point(|frame| frame.head == head)],
             _ => &rest[..1],
         }
+    }
+
+    /// What a process's page tables have.
+    pub fn entries_of(&self, mm: MmId) -> &[PageEntry] {
+        let first = self.entries.partition_point(|entry| entry.mm < mm);
+        let count = self.entries[first..].partition_point(|entry| entry.mm == mm);
+        &self.entries[first..first + count]
     }
 
     /// What a process's page table has for a page.
