@@ -104,14 +104,13 @@ fn measure(reference: &'static Reference, vmas: u64) {
     );
 }
 
-/// The kernel driver on random traces of the full set without failures, from empty worlds: its C with the page model,
-/// and with the port following and every check. The port does nothing by itself here.
-fn measure_kernel_driver(reference: &'static Reference) {
+/// The kernel driver on random traces without failures, from empty worlds: its C with what it has to tell of pages, and with
+/// the port following and every check. The port does nothing by itself here.
+fn measure_kernel_driver(reference: &'static Reference, mix: Mix, world: impl Fn() -> Kernel) {
     let mut rng = Rng::new(1);
-    let mix = Mix { fail_per_mille: 0, fail_node_per_mille: 0, ..Mix::full() };
+    let mix = Mix { fail_per_mille: 0, fail_node_per_mille: 0, fail_page_per_mille: 0, ..mix };
     let traces: Vec<Trace> = (0..200).map(|_| random_trace(&mut rng, 256, &mix)).collect();
     let ops: usize = traces.iter().map(|trace| trace.ops.len()).sum();
-    let world = || Kernel::with_vma_layer(reference, SlabMode::Reuse).expect("it was looked at");
     let mut best = [Duration::MAX; 2];
     for _ in 0..REPEATS {
         let (mut kernel, mut driver) = (world(), KernelDriver::new());
@@ -153,12 +152,25 @@ fn main() {
             measure(reference, vmas);
         }
     }
+    let head = || println!("{:<12} {:>10} {:>10} {:>15}", "kernel", "C ns/op", "both ns/op", "lockstep / C");
     println!("\nkernel driver, traces of 256 operations");
-    println!("{:<12} {:>10} {:>10} {:>15}", "kernel", "C ns/op", "both ns/op", "lockstep / C");
+    head();
     for reference in kernel::references() {
-        match reference.without_vma_layer() {
-            None => measure_kernel_driver(reference),
-            Some(why) => println!("{:<12} {why}", reference.name),
+        match Kernel::with_vma_layer(reference, SlabMode::Reuse) {
+            Ok(_) => measure_kernel_driver(reference, Mix::full(), || {
+                Kernel::with_vma_layer(reference, SlabMode::Reuse).expect("it was looked at")
+            }),
+            Err(why) => println!("{:<12} {why}", reference.name),
+        }
+    }
+    println!("\nkernel driver with page tables, traces of 256 operations");
+    head();
+    for reference in kernel::references() {
+        match Kernel::with_pages(reference, SlabMode::Reuse) {
+            Ok(_) => measure_kernel_driver(reference, Mix::full().with_pages(), || {
+                Kernel::with_pages(reference, SlabMode::Reuse).expect("it was looked at")
+            }),
+            Err(why) => println!("{:<12} {why}", reference.name),
         }
     }
 }

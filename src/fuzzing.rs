@@ -37,7 +37,7 @@ struct Target {
 }
 
 /// Chooses the reference (`$RMAP_KERNEL`, else the newest after the January 2026 series) and the VMA code (`$RMAP_VMA`:
-/// `kernel` or `model`; else the kernel's where the reference has it), and says what runs. Reads the known findings
+/// `pages`, `kernel` or `model`; else as much of the kernel's own as the reference has), and says what runs. Reads the known findings
 /// (`$RMAP_KNOWN`: a file or `none`; else those that are built in) and how inputs are mutated (`$RMAP_MUTATOR`:
 /// `operations` or `bytes`).
 ///
@@ -51,8 +51,13 @@ pub fn announce() -> Result<(), SetupError> {
     environment::check_instrumented()?;
     let asked = environment::vma()?;
     let vma = VmaCode::choose(asked, crate::check::Sides::Both, &[reference])?;
-    if let Some(why) = reference.without_vma_layer().filter(|_| asked.is_none()) {
-        eprintln!("rmap-diff: {} has no kernel VMA code, the model runs: {why}", reference.name);
+    let missing = match vma {
+        VmaCode::Model => reference.without_vma_layer().map(|why| ("VMA code, the model runs", why)),
+        VmaCode::Kernel => reference.without_pages_layer().map(|why| ("page-table code, a model of it runs", why)),
+        VmaCode::Pages => None,
+    };
+    if let Some((what, why)) = missing.filter(|_| asked.is_none()) {
+        eprintln!("rmap-diff: {} has no kernel {what}: {why}", reference.name);
     }
     let sanitizer = if ADDRESS_SANITIZER { "address" } else { "none" };
     eprintln!(

@@ -59,7 +59,7 @@ impl VmaCode {
         }
     }
 
-    /// What was asked for, else the kernel's own code where these references have it and their C runs.
+    /// What was asked for, else as much of the kernel's own code as these references have, where their C runs.
     ///
     /// # Errors
     /// If the kernel's VMA code, or its page-table code, was asked for and is not there.
@@ -72,15 +72,22 @@ impl VmaCode {
             let is_c = matches!(asked, Some(VmaCode::Kernel | VmaCode::Pages));
             return if is_c { Err(SessionError::PortAlone) } else { Ok(VmaCode::Model) };
         }
-        if asked == Some(VmaCode::Pages) {
-            let missing = references.iter().find_map(|reference| SessionError::missing_pages(reference));
-            return missing.map_or(Ok(VmaCode::Pages), Err);
-        }
-        let missing = references.iter().find_map(|reference| SessionError::missing(reference));
-        match (asked, missing) {
-            (Some(VmaCode::Kernel), Some(missing)) => Err(missing),
-            (asked, None) => Ok(asked.unwrap_or(VmaCode::Kernel)),
-            (_, Some(_)) => Ok(VmaCode::Model),
+        let asked = asked.unwrap_or_else(|| VmaCode::most_of(references));
+        let missing = match asked {
+            VmaCode::Pages => SessionError::missing_pages,
+            VmaCode::Kernel => SessionError::missing,
+            VmaCode::Model => |_: &Reference| None,
+        };
+        references.iter().find_map(|reference| missing(reference)).map_or(Ok(asked), Err)
+    }
+
+    /// As much of the kernel's own code as each of these references has.
+    fn most_of(references: &[&'static Reference]) -> VmaCode {
+        let all = |missing: fn(&Reference) -> Option<SessionError>| references.iter().all(|of| missing(of).is_none());
+        match (all(SessionError::missing_pages), all(SessionError::missing)) {
+            (true, _) => VmaCode::Pages,
+            (false, true) => VmaCode::Kernel,
+            (false, false) => VmaCode::Model,
         }
     }
 }
@@ -158,9 +165,9 @@ pub trait Job {
 }
 
 impl Session {
-    /// Both sides of a reference, under its own VMA code where it has that, with nothing tolerated.
+    /// Both sides of a reference, under as much of its own code as it has, with nothing tolerated.
     pub fn new(reference: &'static Reference) -> Session {
-        let vma = if reference.without_vma_layer().is_some() { VmaCode::Model } else { VmaCode::Kernel };
+        let vma = VmaCode::most_of(&[reference]);
         Session { reference, sides: Sides::Both, vma, slab: SlabMode::Reuse, tolerated: Vec::new() }
     }
 

@@ -27,7 +27,7 @@ fork p2 p3
 fn nothing_is_found_with_this_trace_on_6_12() {
     let trace: Trace = TRACE.parse().unwrap();
     let reference = kernel::reference(KERNEL).expect("the reference is in the cache: make kernel NAME=...");
-    let side = Kernel::with_vma_layer(reference, SlabMode::Reuse).expect("its VMA code is built");
+    let side = Kernel::with_pages(reference, SlabMode::Reuse).expect("its VMA code is built");
     let mut lockstep = Lockstep::new(side, Port::new(reference.revision));
     let result = check::run_trace(&mut lockstep, &mut KernelDriver::new(), &trace);
     if let Some(finding) = result.finding {

@@ -153,7 +153,7 @@ fn nonsense_is_refused() {
         &["6.12", "6.12", "--procs", "3"],
         &["6.12", "6.12", "--vma", "model", "--only", "move"],
         &["6.12", "6.12", "--only", "walk"],
-        &["6.12", "6.12", "--only", "swapout"],
+        &["6.12", "6.12", "--vma", "kernel", "--only", "swapout"],
     ] {
         assert_eq!(tool(args, "").status.code(), Some(2), "{args:?}");
     }

@@ -120,9 +120,9 @@ fn the_old_variable_says_what_it_is_now_and_does_the_same() {
 #[test]
 fn kernels_still_prints_the_old_word_for_scripts_that_compare_it() {
     let dir = place();
-    for option in ["--driver", "--vma"] {
+    for (option, word) in [("--driver", "kernel\n"), ("--vma", "pages\n")] {
         let output = rmap_diff(dir.path(), &["kernels", option, "6.12"], &[]);
-        assert_eq!((output.status.code(), output.stdout), (Some(0), b"kernel\n".to_vec()));
+        assert_eq!((output.status.code(), output.stdout), (Some(0), word.as_bytes().to_vec()));
         assert_eq!(String::from_utf8_lossy(&output.stderr).starts_with(HINT), option == "--driver");
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     if let Some(name) = args.vma.as_ref().or(args.driver.as_ref()) {
         let word = match Session::new(super::subject::reference(name.as_deref())?).vma {
             VmaCode::Model if args.driver.is_some() => "rust",
+            VmaCode::Pages if args.driver.is_some() => VmaCode::Kernel.name(),
             vma => vma.name(),
         };
         print(format_args!("{word}\n"))?;

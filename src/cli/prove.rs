@@ -69,7 +69,7 @@ impl Args {
         let none = is_known.then(|| "none".to_owned());
         let file = none.or_else(|| self.known.as_ref().map(|file| file.display().to_string()));
         let known = file.map(|file| ["--known".to_owned(), file]);
-        let vma = (vma == VmaCode::Model).then(|| ["--vma".to_owned(), vma.name().to_owned()]);
+        let vma = (vma != VmaCode::Pages).then(|| ["--vma".to_owned(), vma.name().to_owned()]);
         [vma, known].into_iter().flatten().flatten().collect()
     }
 }
@@ -147,7 +147,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
 
 /// Plays some traces, then random ones.
 fn search(args: &Args, vma: VmaCode, traces: &[Trace], prover: &mut Prover) -> Result<(), Error> {
-    for trace in traces.iter().filter(|trace| vma == VmaCode::Kernel || trace.is_small()) {
+    for trace in traces.iter().filter(|trace| vma != VmaCode::Model || trace.is_small()) {
         prover.play(trace)?;
     }
     let mixes = Mix::varied(vma.operations());

@@ -13,7 +13,7 @@ use crate::report::{self, Report};
 use crate::rmap::dump;
 use crate::rmap::{Side, Snapshot, errno_name};
 use crate::session::{Job, VmaCode};
-use crate::trace::Trace;
+use crate::trace::{OpKind, Trace};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -129,18 +129,15 @@ impl Job for Play<'_> {
             print(self.expected.other_versions())?;
         }
         self.expected.warn();
-        let refused = self.trace.ops.iter().filter(|op| op.kind.needs_page_tables()).count();
-        let lacks_pages = refused > 0 && self.args.subject.vma()? != VmaCode::Pages;
-        if lacks_pages && stats.done + stats.failed == 0 {
-            let file = self.file.display();
-            return Err(Error::Usage(format!(
-                "{file}: nothing was done: {refused} operations need the kernel's own page tables: --vma pages"
-            )));
-        }
-        if lacks_pages {
+        let not_run = NotRun::of(&self.trace, self.args.subject.vma()?);
+        if let Some(NotRun { count, why, with }) = &not_run {
+            if stats.done + stats.failed == 0 {
+                let file = self.file.display();
+                return Err(Error::Usage(format!("{file}: nothing was done: {count} operations {why}: --vma {with}")));
+            }
             let _ = writeln!(
                 anstream::stderr(),
-                "{}: {refused} operations need the kernel's own page tables, and are refused without: --vma pages",
+                "{}: {count} operations {why}, and are refused without: --vma {with}",
                 self.kernel
             );
         }
@@ -193,9 +190,11 @@ impl Job for Play<'_> {
                 SideArg::Both => "the sides agree and every invariant holds",
                 SideArg::Kernel | SideArg::Port => "every invariant holds",
             };
-            let not_run = match lacks_pages {
-                true => format!(", but {refused} operations were not run (--vma pages runs them)"),
-                false => String::new(),
+            let not_run = match &not_run {
+                Some(NotRun { count, with, .. }) => {
+                    format!(", but {count} operations were not run (--vma {with} runs them)")
+                }
+                None => String::new(),
             };
             print(format_args!(
                 "{}: {what}{not_run}: {} operations ({} refused, {} failed), {} rmap calls, {}\n",
@@ -211,6 +210,27 @@ impl Job for Play<'_> {
             }
         }
         Ok((AGREE, None))
+    }
+}
+
+/// Operations that the VMA code which runs does not have, and another one has.
+struct NotRun {
+    count: usize,
+    why: &'static str,
+    /// As `--vma` has it.
+    with: &'static str,
+}
+
+impl NotRun {
+    fn of(trace: &Trace, vma: VmaCode) -> Option<NotRun> {
+        let count = |is: fn(&OpKind) -> bool| trace.ops.iter().filter(|op| is(&op.kind)).count();
+        let (count, why, with) = match vma {
+            VmaCode::Pages => {
+                (count(|kind| matches!(kind, OpKind::UffdMove { .. })), "need this project's page model", "kernel")
+            }
+            _ => (count(|kind| kind.needs_page_tables()), "need the kernel's own page tables", "pages"),
+        };
+        (count > 0).then_some(NotRun { count, why, with })
     }
 }
 

@@ -35,8 +35,8 @@ pub(super) struct Args {
 #[derive(clap::Args)]
 #[group(skip)]
 pub(super) struct VmaOption {
-    /// What makes the rmap calls: the kernel's own VMA code, or a model of it in Rust. Default: the kernel's, where
-    /// the reference has it and its C runs.
+    /// What makes the rmap calls: the kernel's own VMA code, with or without its page-table code, or a model in Rust.
+    /// Default: as much of the kernel's own code as the reference has, where its C runs.
     #[arg(long, value_enum, env = "RMAP_VMA")]
     vma: Option<VmaArg>,
 }
@@ -55,9 +55,10 @@ impl VmaOption {
 /// What makes the rmap calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 enum VmaArg {
-    /// The kernel's own VMA code, compiled from the same tree.
+    /// The kernel's own VMA code, compiled from the same tree, and a model of page tables: the anonymous half of
+    /// mm/rmap.c, two to three times as fast as pages.
     Kernel,
-    /// The same, and the kernel's own page-table code keeps the page tables: of the newest kernels.
+    /// The kernel's own VMA and page-table code: all of mm/rmap.c.
     Pages,
     /// A model in Rust, for any tree: map, fault, fork, unmap, exit, pin, unpin and walk.
     Model,
