@@ -27,19 +27,27 @@ binary=$(ls -t "$target"/*/release/differential | head -n 1)
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-for set in full small; do
-    for traces in fuzz/seeds tests/cases; do
-        rmap-diff convert --set $set --seeds $traces -o "$work/$set"
+for set in full small pages; do
+    traces=(fuzz/seeds tests/cases)
+    [ "$set" = pages ] && traces+=(fuzz/page-seeds)
+    for of in "${traces[@]}"; do
+        rmap-diff convert --set "$set" --seeds "$of" -o "$work/$set"
     done
 done
 cp "$binary" "$OUT/rmap-diff-differential"
 built=0
 for kernel in $(fuzzed_kernels); do
-    vmas=model
-    [ "$(rmap-diff kernels --vma "$kernel")" = kernel ] && vmas="kernel model"
+    case $(rmap-diff kernels --vma "$kernel") in
+    pages) vmas="kernel pages model" ;;
+    kernel) vmas="kernel model" ;;
+    *) vmas=model ;;
+    esac
     for vma in $vmas; do
-        set=small
-        [ "$vma" = kernel ] && set=full
+        case $vma in
+        kernel) set=full ;;
+        pages) set=pages ;;
+        *) set=small ;;
+        esac
         # A name that the engine takes for a fuzzer: no dots. The model's has the word under which its corpus was collected.
         fuzzer=differential_${kernel//[.-]/_}_${vma/#model/rust}
         # The target's own words are read from the environment, which the engine leaves alone.
