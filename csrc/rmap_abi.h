@@ -296,6 +296,7 @@ enum rmap_page_entry {
 	RMAP_ENTRY_HUGE = 1024,
 	RMAP_ENTRY_UFFD = 2048,		/* userfaultfd has write-protected it */
 	RMAP_ENTRY_POISON = 4096,	/* the memory of its page has failed */
+	RMAP_ENTRY_SOFT_DIRTY = 8192,	/* written to, or new, for whoever tracks that */
 };
 
 enum rmap_page_frame {

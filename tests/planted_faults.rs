@@ -107,6 +107,10 @@ const UNREGISTERED: Finds = Finds(&[
 
 const PROTECTION_LOST: Finds = Finds(&["violate Asked page lost its write protection"]);
 
+const SOFT_DIRTY_LOST: Finds = Finds(&["violate Asked page lost its soft-dirty bit"]);
+
+const NOT_SOFT_DIRTY: Finds = Finds(&["violate Asked page was moved and is not soft-dirty"]);
+
 const SWAP_WITHOUT_CACHE: Finds =
     Finds(&["violate I11 WARN WARN_ON(folio_test_swapbacked(folio) != folio_test_swapcache(folio))"]);
 
@@ -1587,6 +1591,114 @@ static IN_C: &[InC] = &[
     InC {
         of: AFTER,
         fault: Fault {
+            name: "swap-entry-is-not-soft-dirty",
+            about: "a page that was written to goes to the swap device, and whoever tracks writes is not told",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "swp_pte_prepare",
+                from: "if (pte_soft_dirty(old_pte))",
+                to: "if (pte_none(old_pte))",
+            }],
+        },
+        hunts: &[pages_varied(Finds(&["differ try_to_unmap events: entry swap"]), SOFT_DIRTY_LOST)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "swapped-in-page-is-not-soft-dirty",
+            about: "a page comes back from the swap device, and whoever tracks writes is not told",
+            file: "mm/memory.c",
+            edits: &[Edit {
+                within: "do_swap_page",
+                from: "if (pte_swp_soft_dirty(vmf->orig_pte))",
+                to: "if (pte_none(vmf->orig_pte))",
+            }],
+        },
+        hunts: &[pages_varied(SOFT_DIRTY_LOST, SOFT_DIRTY_LOST)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "migration-entry-is-not-soft-dirty",
+            about: "the entry of a migration does not say that the page is soft-dirty",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "try_to_migrate_one",
+                from: "if (pte_soft_dirty(pteval))",
+                to: "if (pte_none(pteval))",
+            }],
+        },
+        hunts: &[pages_varied(Finds(&["differ try_to_migrate events: entry migration"]), SOFT_DIRTY_LOST)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "migrated-page-is-not-soft-dirty",
+            about: "a page comes back from migration, and whoever tracks writes is not told",
+            file: "mm/migrate.c",
+            edits: &[Edit { within: "remove_migration_pte", from: "pte = pte_mksoft_dirty(pte);", to: ";" }],
+        },
+        hunts: &[pages_varied(Finds(&["differ remove_migration_ptes events: entry present"]), SOFT_DIRTY_LOST)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "split-huge-page-is-not-soft-dirty",
+            about: "pages of a huge page are not soft-dirty after it was split",
+            file: "mm/huge_memory.c",
+            edits: &[Edit {
+                within: "__split_huge_pmd_locked",
+                from: "soft_dirty = pmd_soft_dirty(old_pmd);",
+                to: "soft_dirty = false;",
+            }],
+        },
+        hunts: &[pages_of_huge(Finds(&["differ try_to_migrate events: entry migration"]), SOFT_DIRTY_LOST)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "device-page-is-not-soft-dirty",
+            about: "a page that a device has for itself is not soft-dirty",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "make_device_exclusive",
+                from: "if (pte_soft_dirty(fw.pte))",
+                to: "if (pte_none(fw.pte))",
+            }],
+        },
+        hunts: &[pages_varied(SOFT_DIRTY_LOST, SOFT_DIRTY_LOST)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "moved-page-is-not-soft-dirty",
+            about: "memory that is new where it was moved to is not soft-dirty",
+            file: "mm/mremap.c",
+            edits: &[Edit {
+                within: "move_soft_dirty_pte",
+                from: "if (pgtable_supports_soft_dirty()) {",
+                to: "if (!pte_val(pte)) {",
+            }],
+        },
+        hunts: &[pages_varied(NOT_SOFT_DIRTY, NOT_SOFT_DIRTY)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "zero-page-is-not-soft-dirty",
+            about: "mm/rmap: fix soft-dirty and uffd-wp bit loss when remapping zero-filled mTHP subpage to shared zeropage (6.18)",
+            file: "mm/migrate.c",
+            edits: &[Edit {
+                within: "try_to_map_unused_to_zeropage",
+                from: "newpte = pte_mksoft_dirty(newpte);",
+                to: ";",
+            }],
+        },
+        hunts: &[pages_varied(Finds(&["differ remove_migration_ptes "]), SOFT_DIRTY_LOST)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
             name: "failed-memory-is-reclaimed",
             about: "mm: memory-failure: update ttu flag inside unmap_poisoned_folio (6.14): it is unmapped like a page that goes to swap",
             file: "mm/memory-failure.c",
@@ -1988,9 +2100,37 @@ static IN_PORT: &[InPort] = &[
             name: "swap-entry-forgets-userfaultfd",
             about: "the entry of a slot does not say that userfaultfd has write-protected the page",
             file: "crates/port/src/walks.rs",
-            edits: &[Edit { within: "swap_out", from: "was.bits & Entry::UFFD", to: "0" }],
+            edits: &[Edit { within: "swap_out", from: "was.bits & TOLD_APART", to: "was.bits & Entry::SOFT_DIRTY" }],
         },
         finds: &["differ try_to_unmap events: entry swap"],
+    },
+    InPort {
+        kernel: AFTER,
+        vma: "pages",
+        mix: "varied",
+        fault: Fault {
+            name: "swap-entry-forgets-that-it-is-soft-dirty",
+            about: "the entry of a slot does not say that the page is soft-dirty",
+            file: "crates/port/src/walks.rs",
+            edits: &[Edit { within: "swap_out", from: "was.bits & TOLD_APART", to: "was.bits & Entry::UFFD" }],
+        },
+        finds: &["differ try_to_unmap events: entry swap"],
+    },
+    InPort {
+        kernel: AFTER,
+        vma: "pages",
+        mix: "huge-pages",
+        fault: Fault {
+            name: "migration-forgets-that-a-huge-page-is-soft-dirty",
+            about: "the migration entry of a huge page does not say that it is soft-dirty",
+            file: "crates/port/src/walks.rs",
+            edits: &[Edit {
+                within: "migrate_huge",
+                from: "entry.bits & KEPT",
+                to: "entry.bits & (KEPT & !Entry::SOFT_DIRTY)",
+            }],
+        },
+        finds: &["differ try_to_migrate events: entry"],
     },
     InPort {
         kernel: AFTER,

@@ -32,10 +32,12 @@ static struct rmap_entry entry_of(unsigned long entry)
 		told.bits |= entry & ENTRY_NONE ? RMAP_ENTRY_NO_ACCESS : 0;
 		told.bits |= told.number == ZERO_FRAME ? RMAP_ENTRY_ZERO : 0;
 		told.bits |= entry & ENTRY_UFFD ? RMAP_ENTRY_UFFD : 0;
+		told.bits |= entry & ENTRY_SOFT_DIRTY ? RMAP_ENTRY_SOFT_DIRTY : 0;
 		return told;
 	}
 	told.number = __swp_offset(swap);
 	told.bits = entry & SWAP_UFFD ? RMAP_ENTRY_UFFD : 0;
+	told.bits |= entry & SWAP_SOFT_DIRTY ? RMAP_ENTRY_SOFT_DIRTY : 0;
 	if (__swp_type(swap) < MAX_SWAPFILES) {
 		told.bits |= RMAP_ENTRY_SWAP;
 		told.bits |= entry & SWAP_EXCLUSIVE ? RMAP_ENTRY_SWAP_EXCLUSIVE : 0;

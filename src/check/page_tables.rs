@@ -445,6 +445,7 @@ mod tests {
                 accessed: true,
                 huge: false,
                 uffd: false,
+                soft_dirty: true,
             }],
             frames: vec![frame(2)],
             large: Vec::new(),

@@ -39,6 +39,7 @@ fn entry(mm: MmId, page: u64, bits: u64, number: u32) -> PageEntry {
         accessed: is(bits, bit::RMAP_ENTRY_ACCESSED as u64),
         huge: is(bits, bit::RMAP_ENTRY_HUGE as u64),
         uffd: is(bits, bit::RMAP_ENTRY_UFFD as u64),
+        soft_dirty: is(bits, bit::RMAP_ENTRY_SOFT_DIRTY as u64),
     }
 }
 

@@ -32,6 +32,10 @@ struct Page {
     failed: bool,
     /// Userfaultfd has write-protected it.
     uffd: bool,
+    /// Whoever tracks what is written to finds that it was.
+    soft_dirty: bool,
+    /// Its folio has other pages, which are mapped one by one.
+    in_batch: bool,
     /// Its file system is not told of the first write, so that its VMA alone says whether it can be written to.
     not_told: bool,
 }
@@ -69,6 +73,8 @@ impl Contents {
                 poisoned: matches!(entry.target, Target::Poison(_)),
                 failed: frame.is_some_and(|frame| frame.poisoned),
                 uffd: entry.uffd,
+                soft_dirty: entry.soft_dirty,
+                in_batch: !entry.huge && frame.is_some_and(|frame| tables.frames_of(frame.head).len() > 1),
             }
         };
         self.0.clear();
@@ -128,6 +134,41 @@ fn protection_changed(operation: &OpKind, done: bool, old: &Page, new: &Page) ->
     Some(if old.uffd { "page lost its write protection" } else { "page that is write-protected by nobody" })
 }
 
+/// A page that is not soft-dirty any more, and is still there. The bit stays until it is cleared, or the page is unmapped.
+fn soft_dirty_lost(operation: &OpKind, done: bool, old: &Page, new: &Page) -> Option<&'static str> {
+    let may_go = !matches!(operation, OpKind::UffdWp { .. }) && may_unprotect(operation, done, old);
+    (old.soft_dirty && !new.soft_dirty && !new.poisoned && !may_go).then_some("page lost its soft-dirty bit")
+}
+
+/// After an operation that is done: a page that is not soft-dirty, and was written to, or is where it was not before
+/// (Documentation/admin-guide/mm/soft-dirty.rst). A child's memory is as new as its parent's; if pages of a folio are copied
+/// together, they have the bit of the first.
+fn soft_dirty_missing<'a>(
+    operation: &OpKind,
+    before: &'a Contents,
+    after: &'a Contents,
+) -> Option<(&'static str, &'a Page, Option<&'a Page>)> {
+    let without = |mm, page| after.at(mm, page).filter(|page| !page.soft_dirty && !page.poisoned);
+    match *operation {
+        OpKind::Fault { mm, page, read: false, .. } => {
+            without(mm, page).map(|new| ("page was written to and is not soft-dirty", new, Some(new)))
+        }
+        OpKind::Move { mm, start, end, to, .. } => {
+            let of_range = |old: &&Page| old.mm == mm && (start..end).contains(&old.page);
+            before.0.iter().filter(of_range).find_map(|old| {
+                Some(("page was moved and is not soft-dirty", old, Some(without(mm, old.page - start + to)?)))
+            })
+        }
+        OpKind::Fork { parent, child } => {
+            let of_parent = |old: &&Page| old.mm == parent && old.soft_dirty && !old.in_batch;
+            before.0.iter().filter(of_parent).find_map(|old| {
+                Some(("page is not soft-dirty, and the parent's is", old, Some(without(child, old.page)?)))
+            })
+        }
+        _ => None,
+    }
+}
+
 /// The frame of a page of a file that an operation writes to.
 fn written_file_page(operation: &OpKind, after: &Contents) -> Option<u32> {
     match *operation {
@@ -184,7 +225,8 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
             continue;
         }
         if let Some(new) = new
-            && let Some(what) = protection_changed(operation, done, old, new)
+            && let Some(what) =
+                protection_changed(operation, done, old, new).or_else(|| soft_dirty_lost(operation, done, old, new))
         {
             return found(what, old, Some(new));
         }
@@ -225,6 +267,9 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
     }
     if !done {
         return None;
+    }
+    if let Some((what, old, new)) = soft_dirty_missing(operation, before, after) {
+        return found(what, old, new);
     }
     match *operation {
         // Nothing is left in the page table, so that the next access finds an empty page or the file's.
@@ -306,6 +351,7 @@ mod tests {
                 accessed: true,
                 huge: false,
                 uffd: false,
+                soft_dirty: true,
             });
             tables.frames.push(Frame {
                 frame,
@@ -399,6 +445,40 @@ mod tests {
         for operation in [OpKind::SwapOut { mm: P0, page: 0x10 }, OpKind::fault(P0, 0x10)] {
             assert_eq!(what(operation, &first, &none), Some("page lost its write protection"));
         }
+    }
+
+    #[test]
+    fn a_soft_dirty_page_stays_so_until_it_is_unmapped_and_is_so_where_it_is_new() {
+        let soft = |pages: &[(MmId, u64, u64)], of: &[bool]| {
+            let of = of.to_vec();
+            contents(pages, move |tables| {
+                for (entry, &soft_dirty) in tables.entries.iter_mut().zip(&of) {
+                    entry.soft_dirty = soft_dirty;
+                }
+            })
+        };
+        let here = [(P0, 0x10, 7), (P1, 0x10, 7)];
+        let (both, none) = (soft(&here, &[true; 2]), soft(&here, &[false; 2]));
+        for operation in [OpKind::SwapOut { mm: P0, page: 0x10 }, OpKind::Migrate { mm: P1, page: 0x10 }] {
+            assert_eq!(what(operation, &both, &none), Some("page lost its soft-dirty bit"));
+            assert_eq!(what(operation, &none, &both), None);
+        }
+        let dontneed = OpKind::Unmap { mm: P0, start: 0x10, end: 0x11 };
+        assert_eq!(what(dontneed, &both, &soft(&here, &[false, true])), None);
+        let moves = OpKind::Move { mm: P0, start: 0x10, end: 0x11, to: 0x20, dontunmap: false };
+        let (from, to) = (soft(&here[..1], &[false]), [(P0, 0x20, 7)]);
+        assert_eq!(what(moves, &from, &soft(&to, &[true])), None);
+        assert_eq!(what(moves, &from, &soft(&to, &[false])), Some("page was moved and is not soft-dirty"));
+        let write = OpKind::fault(P0, 0x10);
+        assert_eq!(what(write, &from, &soft(&here[..1], &[true])), None);
+        assert_eq!(what(write, &from, &from), Some("page was written to and is not soft-dirty"));
+        let fork = OpKind::Fork { parent: P0, child: P1 };
+        let parent = soft(&here[..1], &[true]);
+        assert_eq!(what(fork, &parent, &both), None);
+        assert_eq!(
+            what(fork, &parent, &soft(&here, &[true, false])),
+            Some("page is not soft-dirty, and the parent's is")
+        );
     }
 
     #[test]

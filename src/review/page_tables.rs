@@ -9,7 +9,10 @@ pub(super) fn compare(base: &PageTables, changed: &PageTables) -> Option<Semanti
     let (mut frames, mut slots) = (Pairs::default(), Pairs::default());
     let mut entries = base.entries.iter().zip(&changed.entries);
     let mut same = |a: &PageEntry, b: &PageEntry| {
-        let said = |entry: &PageEntry| (entry.mm, entry.page, entry.writable, entry.dirty, entry.accessed, entry.uffd);
+        let said = |entry: &PageEntry| {
+            let PageEntry { mm, page, writable, dirty, accessed, uffd, soft_dirty, .. } = *entry;
+            (mm, page, [writable, dirty, accessed, uffd, soft_dirty])
+        };
         said(a) == said(b)
             && match (a.target, b.target) {
                 (Target::Zero, Target::Zero) => true,
@@ -110,6 +113,7 @@ fn entry_text(entry: &PageEntry) -> String {
         (entry.accessed, "accessed"),
         (entry.huge, "huge"),
         (entry.uffd, "uffd"),
+        (entry.soft_dirty, "soft-dirty"),
     ];
     format!("{:#x} of {}: {:?} {}", entry.page, entry.mm, entry.target, that_hold(&words, " ")).trim_end().to_owned()
 }
@@ -136,6 +140,7 @@ mod tests {
             accessed: page == 0,
             huge: false,
             uffd: false,
+            soft_dirty: false,
         };
         let frame = |frame| Frame { frame, head: first, anon: true, references: 1, ..Frame::default() };
         let counts = LargeCounts {

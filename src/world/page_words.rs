@@ -44,7 +44,7 @@ pub(super) fn entry_bits(entry: &PageEntry) -> u64 {
         Target::Device(_) => (4, false),
         Target::Poison(_) => (5, false),
     };
-    let bits = [exclusive, entry.writable, entry.dirty, entry.accessed, entry.huge, entry.uffd];
+    let bits = [exclusive, entry.writable, entry.dirty, entry.accessed, entry.huge, entry.uffd, entry.soft_dirty];
     bits.into_iter().fold(kind, |bits, bit| bits << 1 | u64::from(bit))
 }
 

@@ -21,7 +21,14 @@ const ZERO_FRAME: u32 = 1;
 /// Entries of a page table.
 const ENTRIES: u64 = 512;
 /// What the entry of a migration keeps of the mapping.
-const KEPT: u32 = Entry::WRITE | Entry::DIRTY | Entry::ACCESSED | Entry::UFFD;
+const KEPT: u32 = Entry::WRITE | Entry::DIRTY | Entry::ACCESSED | TOLD_APART;
+/// What any entry of a page keeps, also that of a slot of the swap device.
+const TOLD_APART: u32 = Entry::UFFD | Entry::SOFT_DIRTY;
+
+/// What `pte_mkdirty()` sets besides the bit that says that the page was written to: x86 takes it for soft-dirty then.
+fn soft_if_dirty(bits: u32) -> u32 {
+    if bits & Entry::DIRTY != 0 { Entry::SOFT_DIRTY } else { 0 }
+}
 
 /// The page tables of every process.
 #[derive(Default)]
@@ -339,13 +346,17 @@ impl Port {
         1 + (1..most).take_while(follows).count() as u64
     }
 
-    /// `pte_clear()` of entries in a row: what was there, written to and used if any of them was. Mirrors
-    /// `get_and_clear_ptes()` (include/linux/pgtable.h).
+    /// `pte_clear()` of entries in a row: what was there, written to and used if any of them was. What `pte_mkdirty()` marks so is
+    /// soft-dirty, too. Mirrors `get_and_clear_ptes()` (include/linux/pgtable.h).
     fn clear_entries(&mut self, mm: MmId, page: u64, count: u64) -> Entry {
         let mut all = self.page_tables.get(mm, page);
-        for page in page..page + count {
-            all.bits |= self.page_tables.get(mm, page).bits & (Entry::DIRTY | Entry::ACCESSED);
-            self.write_entry(mm, page, Entry::NONE);
+        for nth in 0..count {
+            let bits = self.page_tables.get(mm, page + nth).bits;
+            all.bits |= bits & (Entry::DIRTY | Entry::ACCESSED);
+            if nth > 0 {
+                all.bits |= soft_if_dirty(bits);
+            }
+            self.write_entry(mm, page + nth, Entry::NONE);
         }
         all
     }
@@ -442,7 +453,7 @@ impl Port {
         } else {
             found.references = found.references.wrapping_add(ENTRIES as u32 - 1);
             self.folio_add_anon_rmap(Pages::of(folio, 0, ENTRIES as u32), vma, first, exclusive)?;
-            self.protection(vma)? | kept
+            self.protection(vma)? | kept | soft_if_dirty(kept)
         };
         self.set_entries(mm, first, Entry { bits, number: entry.number }, ENTRIES);
         self.folio_remove_rmap(huge, vma)?;
@@ -489,7 +500,7 @@ impl Port {
             let poisoned = flags.has(WalkFlags::HWPOISON) && found.poisoned == visit.page_of(entry) + 1;
             let alone = of_device || flags.has(WalkFlags::HWPOISON) || visit.uffd && !self.revision.batches_protected;
             let count = match batches && !alone && (lazily_freed || of_file) {
-                true => self.batch(visit, page, entry, Entry::WRITE),
+                true => self.batch(visit, page, entry, Entry::WRITE | Entry::SOFT_DIRTY),
                 false => 1,
             };
             let entry = self.clear_entries(mm, page, count);
@@ -566,7 +577,7 @@ impl Port {
         }
         self.count_in_mm(mm, MmCounter::AnonPages, -1);
         self.count_in_mm(mm, MmCounter::SwapEntries, 1);
-        let bits = Entry::SWAP | was.bits & Entry::UFFD | if exclusive { Entry::EXCLUSIVE } else { 0 };
+        let bits = Entry::SWAP | was.bits & TOLD_APART | if exclusive { Entry::EXCLUSIVE } else { 0 };
         self.write_entry(mm, page, Entry { bits, number: slot });
         Ok(true)
     }
@@ -696,23 +707,24 @@ impl Port {
             let spared = self.revision.zero_page_spares_poisoned && found.poisoned != 0;
             let unused = flags.has(WalkFlags::USE_SHARED_ZEROPAGE) && found.has(FolioFound::UNUSED) && !spared;
             if unused && !visit.locked {
-                let kept = if self.revision.zero_page_keeps_uffd { Entry::UFFD } else { 0 };
+                let kept = if self.revision.zero_page_keeps_uffd { TOLD_APART } else { 0 };
                 let bits = self.protection(visit.vma)? | Entry::ACCESSED | Entry::ZERO | entry.bits & kept;
                 self.write_entry(visit.mm, page, Entry { bits, number: ZERO_FRAME });
                 self.count_in_mm(visit.mm, MmCounter::AnonPages, -1);
                 continue;
             }
             found.references = found.references.wrapping_add(1);
-            let mut kept = Entry::WRITE | Entry::ACCESSED | Entry::UFFD;
-            if found.has(FolioFound::DIRTY) {
-                kept |= Entry::DIRTY;
+            let mut kept = KEPT;
+            if !found.has(FolioFound::DIRTY) {
+                kept &= !Entry::DIRTY;
             }
             let bits = self.protection(visit.vma)? | entry.bits & kept;
             let exclusive = entry.bits & (Entry::WRITE | Entry::EXCLUSIVE) != 0;
             if entry.has(Entry::HUGE) {
                 let start = page / ENTRIES * ENTRIES;
                 self.folio_add_anon_rmap(Pages::of_huge(to), visit.vma, start, exclusive)?;
-                self.write_entry(visit.mm, start, Entry { bits: bits | Entry::HUGE, number: to.0 });
+                let bits = bits | soft_if_dirty(bits) | Entry::HUGE;
+                self.write_entry(visit.mm, start, Entry { bits, number: to.0 });
                 break;
             }
             let pages = Pages::of(to, first, 1);

@@ -48,7 +48,10 @@ impl Entry {
     /// `is_hwpoison_entry()`: the memory of its page has failed.
     pub const POISON: u32 = abi::RMAP_ENTRY_POISON as u32;
 
-    const NAMES: [(u32, &str); 11] = [
+    /// `pte_soft_dirty()`, or `pte_swp_soft_dirty()`
+    pub const SOFT_DIRTY: u32 = abi::RMAP_ENTRY_SOFT_DIRTY as u32;
+
+    const NAMES: [(u32, &str); 12] = [
         (Self::HUGE, " huge"),
         (Self::MIGRATION, " migration"),
         (Self::DEVICE, " device"),
@@ -60,6 +63,7 @@ impl Entry {
         (Self::EXCLUSIVE, " exclusive"),
         (Self::NO_ACCESS, " none"),
         (Self::UFFD, " uffd"),
+        (Self::SOFT_DIRTY, " soft-dirty"),
     ];
 
     /// Whether it has all of these bits.

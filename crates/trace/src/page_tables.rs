@@ -66,6 +66,8 @@ pub struct PageEntry {
     pub huge: bool,
     /// `pte_uffd()`: userfaultfd has write-protected it.
     pub uffd: bool,
+    /// `pte_soft_dirty()`: its page was written to, or it is new.
+    pub soft_dirty: bool,
 }
 
 /// The counters of an mm.

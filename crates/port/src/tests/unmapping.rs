@@ -119,27 +119,56 @@ fn entries_of_a_lazily_freed_large_folio_go_together_where_they_are_alike() {
 }
 
 #[test]
-fn write_protection_by_userfaultfd_goes_to_swap_and_to_migration_and_back() {
-    let (mut world, _) = mapped(V7_3, 0);
-    set(&mut world, 0, PAGE, entry(Entry::PRESENT | Entry::UFFD, FOLIO.0));
-    world.call(Call::TryToMigrate { folio: FOLIO, flags: WalkFlags(0), found: FOUND });
-    let migration = written(0, PAGE, entry(Entry::MIGRATION | Entry::UFFD | Entry::EXCLUSIVE, FOLIO.0));
-    assert!(world.port.events().contains(&migration), "{:?}", world.port.events());
-    world.call(Call::RemoveMigrationPtes { folio: FOLIO, to: FOLIO, flags: WalkFlags(0), found: FOUND });
-    let back = written(0, PAGE, entry(Entry::PRESENT | Entry::UFFD, FOLIO.0));
-    assert!(world.port.events().contains(&back), "{:?}", world.port.events());
-    world.call(Call::TryToUnmap { folio: FOLIO, flags: WalkFlags(0), found: IN_SWAP_CACHE });
-    let swap = written(0, PAGE, entry(Entry::SWAP | Entry::UFFD | Entry::EXCLUSIVE, 5));
-    assert!(world.port.events().contains(&swap), "{:?}", world.port.events());
+fn what_userfaultfd_and_trackers_of_writes_know_goes_to_swap_and_to_migration_and_back() {
+    for known in [Entry::UFFD, Entry::SOFT_DIRTY, Entry::UFFD | Entry::SOFT_DIRTY] {
+        let (mut world, _) = mapped(V7_3, 0);
+        set(&mut world, 0, PAGE, entry(Entry::PRESENT | known, FOLIO.0));
+        world.call(Call::TryToMigrate { folio: FOLIO, flags: WalkFlags(0), found: FOUND });
+        let migration = written(0, PAGE, entry(Entry::MIGRATION | known | Entry::EXCLUSIVE, FOLIO.0));
+        assert!(world.port.events().contains(&migration), "{:?}", world.port.events());
+        world.call(Call::RemoveMigrationPtes { folio: FOLIO, to: FOLIO, flags: WalkFlags(0), found: FOUND });
+        let back = written(0, PAGE, entry(Entry::PRESENT | known, FOLIO.0));
+        assert!(world.port.events().contains(&back), "{:?}", world.port.events());
+        world.call(Call::TryToUnmap { folio: FOLIO, flags: WalkFlags(0), found: IN_SWAP_CACHE });
+        let swap = written(0, PAGE, entry(Entry::SWAP | known | Entry::EXCLUSIVE, 5));
+        assert!(world.port.events().contains(&swap), "{:?}", world.port.events());
+    }
 }
 
 #[test]
-fn entries_that_userfaultfd_tells_apart_do_not_go_together() {
+fn a_page_that_comes_back_dirty_from_migration_is_not_soft_dirty_for_that() {
+    let (mut world, _) = mapped(V7_3, 0);
+    set(&mut world, 0, PAGE, entry(Entry::PRESENT | Entry::DIRTY, FOLIO.0));
+    let found = FolioFound { bits: FOUND.bits | FolioFound::DIRTY, ..FOUND };
+    world.call(Call::TryToMigrate { folio: FOLIO, flags: WalkFlags(0), found });
+    world.call(Call::RemoveMigrationPtes { folio: FOLIO, to: FOLIO, flags: WalkFlags(0), found });
+    let back = written(0, PAGE, entry(Entry::PRESENT | Entry::DIRTY, FOLIO.0));
+    assert!(world.port.events().contains(&back), "{:?}", world.port.events());
+}
+
+#[test]
+fn entries_that_go_together_are_soft_dirty_if_one_after_the_first_was_written_to() {
+    // It stays, since somebody else has a reference.
+    let found = FolioFound { bits: 0, references: 9, ..FolioFound::default() };
+    for (nth, soft) in [(0, 0), (1, Entry::SOFT_DIRTY)] {
+        let (mut world, _) = mapped(V7_3, 1);
+        set(&mut world, 0, PAGE + nth, entry(Entry::PRESENT | Entry::WRITE | Entry::DIRTY, FOLIO.0 + nth as u32));
+        world.call(Call::TryToUnmap { folio: FOLIO, flags: WalkFlags(0), found });
+        let bits = Entry::PRESENT | Entry::WRITE | Entry::DIRTY | soft;
+        for nth in 0..2 {
+            let back = written(0, PAGE + nth, entry(bits, FOLIO.0 + nth as u32));
+            assert!(world.port.events().contains(&back), "{:?}", world.port.events());
+        }
+    }
+}
+
+#[test]
+fn entries_that_userfaultfd_or_trackers_of_writes_tell_apart_do_not_go_together() {
     let found = FolioFound { bits: 0, references: 5, ..FolioFound::default() };
-    for (protects_later, flushes) in [(false, 1), (true, 3)] {
+    for (later, flushes) in [(0, 1), (Entry::UFFD, 3), (Entry::WRITE | Entry::SOFT_DIRTY, 3)] {
         let (mut world, _) = mapped(V7_3, 2);
-        if protects_later {
-            set(&mut world, 0, PAGE + 1, entry(Entry::PRESENT | Entry::UFFD, FOLIO.0 + 1));
+        if later != 0 {
+            set(&mut world, 0, PAGE + 1, entry(Entry::PRESENT | later, FOLIO.0 + 1));
         }
         world.call(Call::TryToUnmap { folio: FOLIO, flags: WalkFlags(0), found });
         assert_eq!(world.count(EventKind::Flush), flushes);

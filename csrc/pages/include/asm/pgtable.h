@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Stand-in: the architecture's view of an entry. An absent entry that is not 0 is a swap entry: its
- * type and offset, the exclusive bit, and that of userfaultfd. The accessed and the dirty bit are
- * 0 in it.
+ * type and offset, the exclusive bit, and those of userfaultfd and of soft-dirty tracking. The
+ * accessed and the dirty bit are 0 in it.
  */
 #ifndef _ASM_PGTABLE_H
 #define _ASM_PGTABLE_H
@@ -29,11 +29,14 @@ static void huge_write(void *entry, unsigned long value);
 #define ENTRY_NONE 0x004ul		/* present for the kernel alone; of no absent entry */
 #define ENTRY_HUGE 0x080ul		/* of a present entry of a higher level: no table */
 #define ENTRY_UFFD 0x100ul		/* userfaultfd has write-protected it */
+#define ENTRY_SOFT_DIRTY 0x200ul	/* it was written to, or it is new */
 #define ENTRY_BITS (PAGE_SIZE - 1)
 /* Of an absent entry. */
 #define SWAP_EXCLUSIVE 0x002ul
 #define SWAP_UFFD 0x020ul
-#define SWAP_TYPE_SHIFT 6
+#define SWAP_SOFT_DIRTY 0x040ul
+/* So that an offset is not where a present entry has a frame's number. */
+#define SWAP_TYPE_SHIFT 8
 #define SWAP_TYPE_BITS 5
 #define SWAP_OFFSET_SHIFT (SWAP_TYPE_SHIFT + SWAP_TYPE_BITS)
 /* The offset has room for a frame's number, and for two bits of a migration above it. */
@@ -114,9 +117,10 @@ static inline pte_t pte_mkclean(pte_t pte)
 	return pte_without(pte, ENTRY_DIRTY);
 }
 
+/* As x86 does: what the kernel marks as written to is soft-dirty, too; the processor does not. */
 static inline pte_t pte_mkdirty(pte_t pte)
 {
-	return pte_with(pte, ENTRY_DIRTY);
+	return pte_with(pte, ENTRY_DIRTY | ENTRY_SOFT_DIRTY);
 }
 
 static inline pte_t pte_mkold(pte_t pte)
@@ -144,6 +148,21 @@ static inline pte_t pte_clear_uffd(pte_t pte)
 	return pte_without(pte, ENTRY_UFFD);
 }
 
+static inline bool pte_soft_dirty(pte_t pte)
+{
+	return pte_val(pte) & ENTRY_SOFT_DIRTY;
+}
+
+static inline pte_t pte_mksoft_dirty(pte_t pte)
+{
+	return pte_with(pte, ENTRY_SOFT_DIRTY);
+}
+
+static inline pte_t pte_clear_soft_dirty(pte_t pte)
+{
+	return pte_without(pte, ENTRY_SOFT_DIRTY);
+}
+
 static inline unsigned long pte_pfn(pte_t pte)
 {
 	return pte_val(pte) >> PAGE_SHIFT;
@@ -166,11 +185,11 @@ static inline pte_t pfn_pte(unsigned long pfn, pgprot_t prot)
 
 #define mk_pte(page, prot) pfn_pte(page_to_pfn(page), prot)
 
-/* The protection changes; whether the page was written or used stays, and what userfaultfd did. */
+/* The protection changes; what the page was used for stays, and what userfaultfd did. */
 static inline pte_t pte_modify(pte_t pte, pgprot_t prot)
 {
 	unsigned long stays = ~ENTRY_BITS | ENTRY_ACCESSED | ENTRY_DIRTY | ENTRY_SPECIAL |
-			      ENTRY_UFFD;
+			      ENTRY_UFFD | ENTRY_SOFT_DIRTY;
 
 	return __pte((pte_val(pte) & stays) | (pgprot_val(prot) & ~stays));
 }
@@ -205,8 +224,11 @@ PMD_TEST(write)
 PMD_TEST(dirty)
 PMD_TEST(young)
 PMD_TEST(uffd)
+PMD_TEST(soft_dirty)
 PMD_CHANGE(mkuffd)
 PMD_CHANGE(clear_uffd)
+PMD_CHANGE(mksoft_dirty)
+PMD_CHANGE(clear_soft_dirty)
 PMD_CHANGE(wrprotect)
 PMD_CHANGE(mkwrite_novma)
 PMD_CHANGE(mkclean)
@@ -398,9 +420,27 @@ static inline pte_t pte_swp_clear_uffd(pte_t pte)
 	return pte_without(pte, SWAP_UFFD);
 }
 
+static inline bool pte_swp_soft_dirty(pte_t pte)
+{
+	return pte_val(pte) & SWAP_SOFT_DIRTY;
+}
+
+static inline pte_t pte_swp_mksoft_dirty(pte_t pte)
+{
+	return pte_with(pte, SWAP_SOFT_DIRTY);
+}
+
+static inline pte_t pte_swp_clear_soft_dirty(pte_t pte)
+{
+	return pte_without(pte, SWAP_SOFT_DIRTY);
+}
+
 PMD_TEST(swp_uffd)
+PMD_TEST(swp_soft_dirty)
 PMD_CHANGE(swp_mkuffd)
 PMD_CHANGE(swp_clear_uffd)
+PMD_CHANGE(swp_mksoft_dirty)
+PMD_CHANGE(swp_clear_soft_dirty)
 
 /* Their names until 7.2. */
 #define pte_uffd_wp pte_uffd
