@@ -60,6 +60,7 @@ enum rmap_rule {
 	RMAP_RULE_OTHER_ADDRESS = 17,	/* serial: the page */
 	RMAP_RULE_LEFT_BY_WRITEBACK = 18,	/* serial: the page */
 	RMAP_RULE_WRITTEN_BEFORE_FLUSH = 19,	/* serial: the page */
+	RMAP_RULE_NOT_PARTIALLY_MAPPED = 20,	/* serial: the folio */
 };
 
 /*
@@ -254,7 +255,8 @@ enum rmap_node {
  * The words of what the page tables hold. Frames are numbered as they are first used.
  *
  * totals: tag, frames in use but for the zero page, page tables in use, pages of files in memory,
- *         slots of the swap device in use, NR_ANON_MAPPED, NR_FILE_MAPPED, NR_ANON_THPS
+ *         slots of the swap device in use, NR_ANON_MAPPED, NR_FILE_MAPPED, NR_ANON_THPS, folios on
+ *         the list of those to split, how many its counter says
  * mm:     tag, mm, MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES, pgtables_bytes, page
  *         tables in it, the topmost not counted
  * entry:  tag, mm, page, rmap_page_entry bits, frame or slot
@@ -319,6 +321,8 @@ enum rmap_page_frame {
 	RMAP_FRAME_UNUSED = 8192,
 	RMAP_FRAME_NOT_TOLD = 4096,	/* of a file whose number is RMAP_FILES_NOT_TOLD or more */
 	RMAP_FRAME_POISONED = 16384,	/* PageHWPoison(): its memory has failed */
+	/* Its entries have been taken out for a while: by a migration, a split or reclaim. */
+	RMAP_FRAME_TAKEN_OUT = 65536,
 	RMAP_FRAME_KEPT = 32768,	/* whoever told of that keeps a reference */
 };
 

@@ -107,6 +107,12 @@ const UNREGISTERED: Finds = Finds(&[
 
 const PROTECTION_LOST: Finds = Finds(&["violate Asked page lost its write protection"]);
 
+const NOT_PARTIALLY_MAPPED: Finds = Finds(&["violate I11 folio marked partially mapped that is not"]);
+
+const MARKED: Finds = Finds(&["violate Mapcount folio marked partially mapped that is not"]);
+
+const OTHERS_QUEUED: Finds = Finds(&["violate Mapcount list of folios to split has others"]);
+
 const SOFT_DIRTY_LOST: Finds = Finds(&["violate Asked page lost its soft-dirty bit"]);
 
 const NOT_SOFT_DIRTY: Finds = Finds(&["violate Asked page was moved and is not soft-dirty"]);
@@ -1695,6 +1701,85 @@ static IN_C: &[InC] = &[
             }],
         },
         hunts: &[pages_varied(Finds(&["differ remove_migration_ptes "]), SOFT_DIRTY_LOST)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "unmapped-folio-is-queued",
+            about: "a folio that loses its last mappings is marked partially mapped",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "__folio_remove_rmap",
+                from: "partially_mapped = nr && atomic_read(mapped);",
+                to: "partially_mapped = nr;",
+            }],
+        },
+        hunts: &[pages_varied(Finds(&["differ folio_remove_rmap"]), NOT_PARTIALLY_MAPPED)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "mapped-folio-is-queued",
+            about: "a folio that loses a mapping, and no page, is marked partially mapped",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "__folio_remove_rmap",
+                from: "partially_mapped = nr && atomic_read(mapped);",
+                to: "partially_mapped = atomic_read(mapped);",
+            }],
+        },
+        hunts: &[pages_varied(Finds(&["differ folio_remove_rmap"]), NOT_PARTIALLY_MAPPED)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "queued-folio-is-never-marked",
+            about: "a folio that waits to be split is not marked partially mapped",
+            file: "mm/huge_memory.c",
+            edits: &[Edit { within: "deferred_split_folio", from: "if (partially_mapped) {", to: "if (!folio) {" }],
+        },
+        hunts: &[pages_varied(
+            Finds(&["differ folio_remove_rmap"]),
+            Finds(&["violate Mapcount queued folio that is not marked and no huge page"]),
+        )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "queued-folio-is-always-marked",
+            about: "a huge page that may be underused is marked partially mapped",
+            file: "mm/huge_memory.c",
+            edits: &[Edit { within: "deferred_split_folio", from: "if (partially_mapped) {", to: "if (folio) {" }],
+        },
+        hunts: &[pages_of_huge(MARKED, MARKED)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "split-folio-stays-queued",
+            about: "a folio that was split stays on the list of those to split",
+            file: "mm/huge_memory.c",
+            edits: &[Edit {
+                within: "__folio_freeze_and_split_unmapped",
+                from: "__list_lru_del(&deferred_split_lru, lru,",
+                to: "(void)(&deferred_split_lru, lru,",
+            }],
+        },
+        hunts: &[pages_varied(OTHERS_QUEUED, OTHERS_QUEUED)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "freed-folio-stays-queued",
+            about: "a folio that is freed stays on the list of those to split",
+            file: "mm/huge_memory.c",
+            edits: &[Edit {
+                within: "__folio_unqueue_deferred_split",
+                from: "if (__list_lru_del(&deferred_split_lru, lru, &folio->_deferred_list, nid)) {",
+                to: "if (list_empty(&folio->_deferred_list)) {",
+            }],
+        },
+        hunts: &[pages_varied(OTHERS_QUEUED, OTHERS_QUEUED)],
     },
     InC {
         of: AFTER,

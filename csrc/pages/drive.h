@@ -399,6 +399,7 @@ static void folio_take_place_of(struct folio *dst, struct folio *src)
 		folio_set_dirty(dst);
 	folio_mark_uptodate(dst);
 	folio_notes(dst)->migrated |= folio_notes(src)->migrated;
+	folio_notes(dst)->taken_out |= folio_notes(src)->taken_out;
 	for (int i = 0; i < pages; i++)
 		page_layer_fill(&dst->page + i, page_layer_content(&src->page + i));
 	if (folio_test_swapcache(src)) {

@@ -357,23 +357,57 @@ static void folio_add_file_rmap_ptes(struct folio *folio, struct page *page, int
 	folio_call_end(folio, 0);
 }
 
+/* How many pages of a large folio are mapped, by entries of their own or by one of all. */
+static uint32_t pages_mapped_of(const struct folio *folio)
+{
+	uint32_t pages = 1u << folio_order(folio), mapped = 0;
+
+	if (folio->_entire_mapcount.counter >= 0)
+		return pages;
+	for (uint32_t i = 0; i < pages; i++)
+		mapped += (&folio->page)[i]._mapcount.counter >= 0;
+	return mapped;
+}
+
+static bool is_marked_partial(const struct folio *folio)
+{
+	return deferral(folio) & RMAP_LARGE_PARTIALLY_MAPPED;
+}
+
+/* A mapping was removed: a folio is marked for it only if it lost a page and has another. */
+static void check_mark(const struct folio *folio)
+{
+	uint32_t mapped = pages_mapped_of(folio);
+
+	if (!mapped || mapped == 1u << folio_order(folio))
+		broken_rule(RMAP_RULE_NOT_PARTIALLY_MAPPED, folio_number(folio));
+}
+
 static void folio_remove_rmap_ptes(struct folio *folio, struct page *page, int nr_pages,
 				   struct vm_area_struct *vma)
 {
+	bool was_marked = is_marked_partial(folio);
+
 	folio_call_begin(CALL(FOLIO_REMOVE_RMAP, folio_remove_rmap, folio_number(folio),
 			      page_number(folio, page), nr_pages, serial_of(vma), false),
 			 folio, page, nr_pages, vma, NULL);
 	verbatim_folio_remove_rmap_ptes(folio, page, nr_pages, vma);
+	if (unlikely(!was_marked && is_marked_partial(folio)))
+		check_mark(folio);
 	folio_call_end(folio, 0);
 }
 
 static void folio_remove_rmap_pmd(struct folio *folio, struct page *page,
 				  struct vm_area_struct *vma)
 {
+	bool was_marked = is_marked_partial(folio);
+
 	folio_call_begin(CALL(FOLIO_REMOVE_RMAP, folio_remove_rmap, folio_number(folio),
 			      page_number(folio, page), HPAGE_PMD_NR, serial_of(vma), true),
 			 folio, page, 1, vma, NULL);
 	verbatim_folio_remove_rmap_pmd(folio, page, vma);
+	if (unlikely(!was_marked && is_marked_partial(folio)))
+		check_mark(folio);
 	folio_call_end(folio, 0);
 }
 

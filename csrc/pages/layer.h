@@ -52,6 +52,7 @@ struct frame_notes {
 	uint32_t lockers;		/* in memory */
 	uint32_t migrates_to;		/* the first frame of the other folio; 0: none */
 	bool migrating, migrated;	/* of either */
+	bool taken_out;			/* of it, or what it was moved from */
 	bool kept;			/* its memory has failed: a reference is kept */
 };
 

@@ -110,6 +110,7 @@ static uint64_t frame_bits(const struct page *page, const struct folio *folio)
 	bits |= folio_test_dirty(folio) ? RMAP_FRAME_DIRTY : 0;
 	bits |= folio_notes(folio)->migrating ? RMAP_FRAME_MIGRATING : 0;
 	bits |= folio_notes(folio)->migrated ? RMAP_FRAME_MIGRATED : 0;
+	bits |= folio_notes(folio)->taken_out ? RMAP_FRAME_TAKEN_OUT : 0;
 	bits |= PageHWPoison(page) ? RMAP_FRAME_POISONED : 0;
 	bits |= frame_notes_of(page)->kept ? RMAP_FRAME_KEPT : 0;
 	return bits;
@@ -155,6 +156,22 @@ static void tell_slot(uint32_t number)
 	put_word(slot->content);
 }
 
+/* Nodes of a list that are in frames; one that is not ends it, and counts. */
+static uint32_t nodes_of(const struct list_head *list)
+{
+	const struct page_layer *layer = current_world->pages;
+	const void *first = layer->frames, *end = layer->frames + layer->nr_frames;
+	uint32_t nodes = 0;
+
+	for (const struct list_head *at = list->next; at != list; at = at->next) {
+		nodes++;
+		if ((const void *)at < first || (const void *)at >= end ||
+		    nodes > layer->nr_frames)
+			break;
+	}
+	return nodes;
+}
+
 static void tell_page_tables(struct rmap_world *w)
 {
 	struct page_layer *layer = w->pages;
@@ -172,6 +189,11 @@ static void tell_page_tables(struct rmap_world *w)
 	put_word(layer->node[NR_ANON_MAPPED]);
 	put_word(layer->node[NR_FILE_MAPPED]);
 	put_word(layer->node[NR_ANON_THPS]);
+	/* The first list until 7.2, the second since 7.3. */
+	put_word(nodes_of(&layer->node_data->deferred_split_queue.split_queue) +
+		 nodes_of(&layer->deferred->list));
+	put_word(layer->node_data->deferred_split_queue.split_queue_len +
+		 layer->deferred->nr_items);
 	for (uint32_t i = 0; i < RMAP_MAX_PROCESSES; i++)
 		if (w->mms[i].alive)
 			tell_mm(&w->mms[i]);

@@ -279,6 +279,7 @@ static void walk_ends(const struct folio *folio, int32_t result)
 
 static void try_to_unmap(struct folio *folio, enum ttu_flags flags)
 {
+	folio_notes(folio)->taken_out = true;
 	walk_begins(CALL(TRY_TO_UNMAP, try_to_unmap, folio_number(folio), told_walk_flags(flags),
 			 folio_found(folio)),
 		    folio);
@@ -288,6 +289,7 @@ static void try_to_unmap(struct folio *folio, enum ttu_flags flags)
 
 static void try_to_migrate(struct folio *folio, enum ttu_flags flags)
 {
+	folio_notes(folio)->taken_out = true;
 	walk_begins(CALL(TRY_TO_MIGRATE, try_to_migrate, folio_number(folio),
 			 told_walk_flags(flags), folio_found(folio)),
 		    folio);

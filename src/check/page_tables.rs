@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::violation::{Invariant, Object, Violation};
 use crate::rmap::{FolioId, LargeCounts, MmId};
-use crate::trace::{Frame, Mapped, PageEntry, PageTables, Target};
+use crate::trace::{Frame, Mapped, PageEntry, PageTables, PageTotals, Target};
 
 fn broken(invariant: Invariant, what: &'static str, frame: Option<u32>, detail: String) -> Violation {
     Violation::new(invariant, what, frame.map(|frame| Object::Folio(FolioId(frame))), detail)
@@ -13,6 +13,9 @@ fn broken(invariant: Invariant, what: &'static str, frame: Option<u32>, detail: 
 
 /// `ENTIRELY_MAPPED` (mm/internal.h): what a folio counts for entries that map all of it, beside its pages.
 const ENTIRELY_MAPPED: i32 = 0x80_0000;
+
+/// `HPAGE_PMD_ORDER`
+const HUGE_ORDER: u8 = 9;
 
 /// What the entries say of a frame.
 #[derive(Clone, Copy, Default)]
@@ -85,7 +88,14 @@ pub(super) fn check(tables: &PageTables, vma_at: impl Fn(MmId, u64) -> Option<Ma
     let frame_faults = (0..tables.frames.len()).find_map(|place| frame_fault(placed(place)));
     let entry_faults = entries_fault(tables, vma_at);
     let of_entries = [frame_faults, large_faults, entry_faults, migration_faults];
-    let others = [slot_fault(tables), mm_fault(tables), node_fault(tables, entries), unwritten(tables), left(tables)];
+    let others = [
+        slot_fault(tables),
+        mm_fault(tables),
+        node_fault(tables, entries),
+        list_fault(tables),
+        unwritten(tables),
+        left(tables),
+    ];
     of_entries.into_iter().chain(others).flatten().collect()
 }
 
@@ -192,6 +202,9 @@ fn large_fault(placed: Placed<'_>, counts: &LargeCounts) -> Option<Violation> {
         return fault("shared large folio that counts as one mm's", format!("is mapped by {} mms", mms.count_ones()));
     }
     let partly = pages > 0 && pages < frames.len() as i32 && !moving;
+    if let Some((what, detail)) = waiting_fault(counts, frames, pages) {
+        return fault(what, detail);
+    }
     let in_cache = frames.first().is_none_or(|frame| !frame.anon || frame.swapcache);
     // To zap a migration entry is no call of folio_remove_rmap(): the kernel does not queue the folio.
     let migrated = frames.first().is_some_and(|frame| frame.migrated);
@@ -201,6 +214,46 @@ fn large_fault(placed: Placed<'_>, counts: &LargeCounts) -> Option<Violation> {
         return fault("partially mapped folio that is not queued", detail);
     }
     None
+}
+
+/// A large folio that waits to be split, or is marked partially mapped, and should not: one that is marked waits, for it has lost
+/// pages. A huge page may wait for another reason: much of it may be empty.
+fn waiting_fault(counts: &LargeCounts, frames: &[Frame], mapped: i32) -> Option<(&'static str, String)> {
+    let LargeCounts { deferred, partially_mapped, order, .. } = *counts;
+    let head = frames.first()?;
+    if deferred && !head.anon {
+        return Some(("queued folio that is not anonymous", "waits to be split, and is not anonymous".to_owned()));
+    }
+    if partially_mapped && !deferred {
+        let detail = "is marked partially mapped, and does not wait to be split".to_owned();
+        return Some(("folio marked partially mapped that is not queued", detail));
+    }
+    if deferred && !partially_mapped && order < HUGE_ORDER {
+        let detail = format!("of order {order} waits to be split, and is not marked partially mapped");
+        return Some(("queued folio that is not marked and no huge page", detail));
+    }
+    // A walk takes out entry after entry: the folio is partially mapped meanwhile, and stays marked when they are back.
+    if partially_mapped && mapped == frames.len() as i32 && !head.taken_out {
+        let detail = "is marked partially mapped, and all of it is mapped".to_owned();
+        return Some(("folio marked partially mapped that is not", detail));
+    }
+    None
+}
+
+/// The list of folios to split has those that say so, and no other.
+fn list_fault(tables: &PageTables) -> Option<Violation> {
+    let waiting = tables.large.iter().filter(|(_, counts)| counts.deferred).count() as u64;
+    let PageTotals { deferred, deferred_counted, .. } = tables.totals;
+    let (what, detail) = if deferred != waiting {
+        let detail = format!("{deferred} folios are on the list of those to split, and {waiting} are to be split");
+        ("list of folios to split has others", detail)
+    } else if deferred_counted != waiting {
+        let detail = format!("the list of folios to split counts {deferred_counted}, and has {waiting}");
+        ("count of folios to split", detail)
+    } else {
+        return None;
+    };
+    Some(broken(Invariant::Mapcount, what, None, detail))
 }
 
 fn entries_fault(tables: &PageTables, vma_at: impl Fn(MmId, u64) -> Option<Mapped>) -> Option<Violation> {
@@ -714,7 +767,32 @@ mod tests {
         assert_eq!(with(4, |counts| counts.large_mapcount = 5), ["Mapcount mapcount of a large folio"]);
         assert_eq!(with(4, |counts| counts.pages_mapped = 3), ["Mapcount mapped pages of a large folio"]);
         assert_eq!(with(3, |_| ()), ["Mapcount partially mapped folio that is not queued"]);
-        assert_eq!(with(3, |counts| (counts.partially_mapped, counts.deferred) = (true, true)), [""; 0]);
+        // Those that wait are on the list.
+        let waiting = |mapped, change: fn(&mut PageTables)| {
+            let mut tables = large(mapped);
+            (tables.totals.deferred, tables.totals.deferred_counted) = (1, 1);
+            let counts = &mut tables.large[0].1;
+            (counts.partially_mapped, counts.deferred) = (true, true);
+            change(&mut tables);
+            found(&tables, true)
+        };
+        assert_eq!(waiting(3, |_| ()), [""; 0]);
+        assert_eq!(waiting(4, |_| ()), ["Mapcount folio marked partially mapped that is not"]);
+        assert_eq!(waiting(4, |t| t.frames[0].taken_out = true), [""; 0]);
+        assert_eq!(waiting(3, |t| t.totals.deferred = 2), ["Mapcount list of folios to split has others"]);
+        assert_eq!(waiting(3, |t| t.totals.deferred_counted = 0), ["Mapcount count of folios to split"]);
+        let unmarked = |order: u8| {
+            let mut tables = large(4);
+            (tables.totals.deferred, tables.totals.deferred_counted) = (1, 1);
+            (tables.large[0].1.deferred, tables.large[0].1.order) = (true, order);
+            found(&tables, true)
+        };
+        assert_eq!(unmarked(2), ["Mapcount queued folio that is not marked and no huge page"]);
+        assert_eq!(unmarked(9), [""; 0]);
+        assert_eq!(
+            with(3, |counts| counts.partially_mapped = true),
+            ["Mapcount folio marked partially mapped that is not queued"]
+        );
         assert_eq!(with(3, |counts| counts.order = 1), [""; 0]);
         // Another process maps a page, too.
         let mut tables = large(4);

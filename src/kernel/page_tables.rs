@@ -55,9 +55,20 @@ pub(super) fn decode(told: &[u64], out: &mut PageTables) -> Option<()> {
     while let Some((&tag, rest)) = words.split_first() {
         words = match tag {
             t if t == Record::RMAP_PAGES_TOTALS as u64 => {
-                let (&[frames, tables, cached, slots, anon, file, thps], rest) = rest.split_first_chunk()?;
+                let (&[frames, tables, cached, slots, anon, file, thps, deferred, counted], rest) =
+                    rest.split_first_chunk()?;
                 let [anon_mapped, file_mapped, anon_thps] = [anon, file, thps].map(u64::cast_signed);
-                out.totals = PageTotals { frames, tables, cached, slots, anon_mapped, file_mapped, anon_thps };
+                out.totals = PageTotals {
+                    frames,
+                    tables,
+                    cached,
+                    slots,
+                    anon_mapped,
+                    file_mapped,
+                    anon_thps,
+                    deferred,
+                    deferred_counted: counted,
+                };
                 rest
             }
             t if t == Record::RMAP_PAGES_MM as u64 => {
@@ -95,6 +106,7 @@ pub(super) fn decode(told: &[u64], out: &mut PageTables) -> Option<()> {
                     index,
                     anon_vma: anon_vma.checked_sub(1).map(|serial| AnonVmaId(serial as u32)),
                     dirty: is(bits, bit::RMAP_FRAME_DIRTY as u64),
+                    taken_out: is(bits, bit::RMAP_FRAME_TAKEN_OUT as u64),
                     poisoned: is(bits, bit::RMAP_FRAME_POISONED as u64),
                     kept: is(bits, bit::RMAP_FRAME_KEPT as u64),
                     content,

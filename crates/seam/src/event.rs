@@ -103,6 +103,8 @@ byte_enum! {
         LeftByWriteback = RMAP_RULE_LEFT_BY_WRITEBACK "page left writable or dirty by writeback",
         /// Page `object` is written out while a TLB may still let a process write to it.
         WrittenBeforeFlush = RMAP_RULE_WRITTEN_BEFORE_FLUSH "written out before the TLB was flushed",
+        /// A mapping was removed, and folio `object` is marked partially mapped then: all of it is mapped, or nothing.
+        NotPartiallyMapped = RMAP_RULE_NOT_PARTIALLY_MAPPED "folio marked partially mapped that is not",
     }
 }
 

@@ -132,6 +132,8 @@ pub struct Frame {
     pub migrating: bool,
     /// Such a migration has ended: part of the folio may have been unmapped meanwhile.
     pub migrated: bool,
+    /// The entries of its folio have been taken out for a while: by a migration, a split or reclaim.
+    pub taken_out: bool,
     /// `PageHWPoison()`: its memory has failed.
     pub poisoned: bool,
     /// Whoever told the kernel so keeps a reference.
@@ -168,6 +170,10 @@ pub struct PageTotals {
     pub file_mapped: i64,
     /// `NR_ANON_THPS`
     pub anon_thps: i64,
+    /// Folios on the list of those to split.
+    pub deferred: u64,
+    /// How many folios that list has, as its counter says.
+    pub deferred_counted: u64,
 }
 
 /// All of it.
