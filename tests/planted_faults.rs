@@ -115,6 +115,8 @@ const OTHERS_QUEUED: Finds = Finds(&["violate Mapcount list of folios to split h
 
 const SOFT_DIRTY_LOST: Finds = Finds(&["violate Asked page lost its soft-dirty bit"]);
 
+const NEW_NOT_SOFT_DIRTY: Finds = Finds(&["violate Asked new memory that is not soft-dirty"]);
+
 const NOT_SOFT_DIRTY: Finds = Finds(&["violate Asked page was moved and is not soft-dirty"]);
 
 const SWAP_WITHOUT_CACHE: Finds =
@@ -1687,6 +1689,20 @@ static IN_C: &[InC] = &[
             }],
         },
         hunts: &[pages_varied(NOT_SOFT_DIRTY, NOT_SOFT_DIRTY)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "new-memory-is-not-soft-dirty",
+            about: "whoever tracks writes does not learn that memory was unmapped and mapped again",
+            file: "mm/vma.c",
+            edits: &[Edit {
+                within: "__mmap_complete",
+                from: "if (pgtable_supports_soft_dirty())",
+                to: "if (!pgtable_supports_soft_dirty())",
+            }],
+        },
+        hunts: &[pages_varied(NEW_NOT_SOFT_DIRTY, NEW_NOT_SOFT_DIRTY)],
     },
     InC {
         of: AFTER,

@@ -36,7 +36,7 @@ const FLAGS: [(u64, u64); 13] = [
     (0x10_0000, VmaAttributes::ACCOUNT),
     (0x20_0000, VmaAttributes::NORESERVE),
     (0x200_0000, VmaAttributes::WIPEONFORK),
-    // VM_SOFTDIRTY: on every new VMA of a kernel with CONFIG_MEM_SOFT_DIRTY, which the userland one is without.
+    // VM_SOFTDIRTY: on every new VMA of a kernel with CONFIG_MEM_SOFT_DIRTY. The userland one has it with its page-table code alone.
     (0x800_0000, 0),
 ];
 /// `VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC`

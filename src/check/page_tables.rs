@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::violation::{Invariant, Object, Violation};
-use crate::rmap::{FolioId, LargeCounts, MmId};
+use crate::rmap::{FolioId, LargeCounts, MmId, VmaAttributes};
 use crate::trace::{Frame, Mapped, PageEntry, PageTables, PageTotals, Target};
 
 fn broken(invariant: Invariant, what: &'static str, frame: Option<u32>, detail: String) -> Violation {
@@ -299,6 +299,11 @@ fn entry_fault(tables: &PageTables, entry: &PageEntry, vma: &Mapped) -> Option<V
         let detail = format!("page {page:#x} of {mm} is anonymous, in {}", vma.vma);
         return Some(broken(Invariant::Exclusive, "anonymous page of shared memory", number, detail));
     }
+    // Memory is new for whoever tracks writes until it is told to begin, and nobody says so.
+    if u64::from(vma.flags) & VmaAttributes::SOFTDIRTY == 0 {
+        let detail = format!("{} is not VM_SOFTDIRTY, and nobody has cleared the flag", vma.vma);
+        return Some(broken(Invariant::Asked, "new memory that is not soft-dirty", None, detail));
+    }
     if entry.uffd && !vma.is_write_protected() {
         let detail =
             format!("page {page:#x} of {mm} is write-protected by userfaultfd, and {} is not registered", vma.vma);
@@ -510,7 +515,7 @@ mod tests {
     }
 
     fn found(tables: &PageTables, writable: bool) -> Vec<String> {
-        found_in(tables, writable, 0)
+        found_in(tables, writable, VmaAttributes::SOFTDIRTY)
     }
 
     fn found_in(tables: &PageTables, writable: bool, flags: u64) -> Vec<String> {
@@ -536,17 +541,22 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_soft_dirty_from_the_beginning() {
+        assert_eq!(found_in(&one_page(), true, 0), ["Asked new memory that is not soft-dirty"]);
+    }
+
+    #[test]
     fn write_protection_needs_a_registration_and_lets_nobody_write() {
         let protected = |writable| {
             let mut tables = one_page();
             (tables.entries[0].uffd, tables.entries[0].writable) = (true, writable);
             tables
         };
-        let registered = crate::rmap::VmaAttributes::UFFD;
+        let registered = VmaAttributes::UFFD | VmaAttributes::SOFTDIRTY;
         assert_eq!(found_in(&protected(false), true, registered), [""; 0]);
         assert_eq!(found_in(&protected(true), true, registered), ["Uffd write-protected entry that is writable"]);
         let elsewhere = ["Uffd write-protected entry of a VMA that is not registered"];
-        assert_eq!(found_in(&protected(false), true, 0), elsewhere);
+        assert_eq!(found_in(&protected(false), true, VmaAttributes::SOFTDIRTY), elsewhere);
     }
 
     #[test]
@@ -702,7 +712,7 @@ mod tests {
                     file: true,
                     dontcopy: false,
                     wipeonfork: false,
-                    flags: rmap_seam::VmaAttributes::SHARED as u32 | 3,
+                    flags: (VmaAttributes::SHARED | VmaAttributes::SOFTDIRTY) as u32 | 3,
                     anon_vma: None,
                     is_child: false,
                 })

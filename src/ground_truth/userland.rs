@@ -8,7 +8,7 @@ use crate::check::Sides;
 use crate::kernel::{Kernel, Reference};
 use crate::mm::{KernelDriver, Outcome};
 use crate::rmap::dump::{AnonFrame, Dump, DumpedEntry, DumpedFolio, DumpedFrame, PageState, PageTarget, ProcessPages};
-use crate::rmap::{Cache, Call, Event, EventKind, LargeCounts, Side, Snapshot, StateError, VmaId};
+use crate::rmap::{Cache, Call, Event, EventKind, LargeCounts, Side, Snapshot, StateError, VmaAttributes, VmaId};
 use crate::session::{Session, SessionError, VmaCode};
 use crate::trace::{Frame, Log, Mapped, Op, PageEntry, PageTables, Recorder, Target, Trace};
 
@@ -85,7 +85,9 @@ impl Userland {
         };
         let mut words = Vec::new();
         self.side.state(&mut words);
-        let snapshot = Snapshot::decode(&words)?;
+        let mut snapshot = Snapshot::decode(&words)?;
+        // The userland one has it with its page-table code alone, and the agent does not tell of it.
+        snapshot.vmas.iter_mut().for_each(|vma| vma.attributes.flags &= !VmaAttributes::SOFTDIRTY);
         let of = |vmas: &[Mapped]| vmas.iter().map(|vma| vma.vma).collect::<Vec<VmaId>>();
         let processes: Vec<_> = self.driver.processes().map(|(mm, vmas)| (mm, of(vmas))).collect();
         let name = self.side.side().reference().name;
