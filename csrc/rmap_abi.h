@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define RMAP_ABI_VERSION 11
+#define RMAP_ABI_VERSION 12
 #define RMAP_FAIL_MAX 4
 #define RMAP_MAX_PROCESSES 16
 #define RMAP_MAX_FILES 4
@@ -263,6 +263,8 @@ enum rmap_node {
  * frame:  tag, frame, rmap_page_frame bits, references, mappings, index, anon_vma + 1 or 0, the
  *         first frame of its folio, content, pins of its folio, of a page of a file the content
          that is stored
+ * tail:   tag, frame, its own bits of those of a frame, mappings, content; all else is as the first
+ *         frame of its folio has it, which came before
  * slot:   tag, slot of the swap device that is in use, what its count says, frame of its page in
  *         the swap cache or 0, content
  *         Content is a number that each write to a page changes; 0 is an empty page's.
@@ -276,6 +278,7 @@ enum rmap_page_stream {
 	RMAP_PAGES_FRAME = 0x99,
 	RMAP_PAGES_LARGE = 0xaa,
 	RMAP_PAGES_SLOT = 0xbb,
+	RMAP_PAGES_TAIL = 0xcc,
 };
 
 enum rmap_page_entry {

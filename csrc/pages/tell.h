@@ -90,13 +90,23 @@ static void tell_mm(struct mm_struct *mm)
 	put_word(tables);
 }
 
+/* What each page of a folio has by itself. */
+static uint64_t page_bits(const struct page *page, const struct folio *folio)
+{
+	bool exclusive = folio_test_anon(folio) && PageAnonExclusive(page);
+	uint64_t bits = exclusive ? RMAP_FRAME_EXCLUSIVE : 0;
+
+	bits |= PageHWPoison(page) ? RMAP_FRAME_POISONED : 0;
+	bits |= frame_notes_of(page)->kept ? RMAP_FRAME_KEPT : 0;
+	return bits;
+}
+
 static uint64_t frame_bits(const struct page *page, const struct folio *folio)
 {
-	uint64_t bits = 0;
+	uint64_t bits = page_bits(page, folio);
 
 	if (folio_test_anon(folio)) {
 		bits |= RMAP_FRAME_ANON;
-		bits |= PageAnonExclusive(page) ? RMAP_FRAME_EXCLUSIVE : 0;
 		bits |= is_as_told(folio) ? RMAP_FRAME_AS_TOLD : 0;
 		bits |= folio_test_swapcache(folio) ? RMAP_FRAME_SWAPCACHE : 0;
 	} else if (folio->mapping) {
@@ -111,8 +121,6 @@ static uint64_t frame_bits(const struct page *page, const struct folio *folio)
 	bits |= folio_notes(folio)->migrating ? RMAP_FRAME_MIGRATING : 0;
 	bits |= folio_notes(folio)->migrated ? RMAP_FRAME_MIGRATED : 0;
 	bits |= folio_notes(folio)->taken_out ? RMAP_FRAME_TAKEN_OUT : 0;
-	bits |= PageHWPoison(page) ? RMAP_FRAME_POISONED : 0;
-	bits |= frame_notes_of(page)->kept ? RMAP_FRAME_KEPT : 0;
 	return bits;
 }
 
@@ -145,6 +153,19 @@ static void tell_frame(uint32_t frame)
 	put_word(is_of_file(folio) ? file_page_of(folio)->content : 0);
 }
 
+/* A page of the folio that was told of last: what it has by itself. */
+static void tell_tail(uint32_t frame, const struct folio *folio)
+{
+	struct page_layer *layer = current_world->pages;
+	const struct page *page = &layer->frames[frame];
+
+	put_word(RMAP_PAGES_TAIL);
+	put_word(frame);
+	put_word(page_bits(page, folio));
+	put_word((int64_t)page->_mapcount.counter + 1);
+	put_word(layer->notes[frame].content);
+}
+
 static void tell_slot(uint32_t number)
 {
 	const struct swap_slot *slot = &current_world->pages->slots[number];
@@ -175,6 +196,7 @@ static uint32_t nodes_of(const struct list_head *list)
 static void tell_page_tables(struct rmap_world *w)
 {
 	struct page_layer *layer = w->pages;
+	const struct folio *large = NULL;
 	uint32_t slots = 0, cached = 0;
 
 	for (uint32_t i = 1; i < layer->nr_slots; i++)
@@ -202,11 +224,17 @@ static void tell_page_tables(struct rmap_world *w)
 
 		if (!notes->live || notes->table)
 			continue;
+		if (large && page_folio(&layer->frames[frame]) == large) {
+			tell_tail(frame, large);
+			continue;
+		}
 		tell_frame(frame);
+		large = NULL;
 		if (notes->order) {
+			large = (const struct folio *)&layer->frames[frame];
 			put_word(RMAP_PAGES_LARGE);
 			put_word(frame);
-			tell_large((const struct folio *)&layer->frames[frame]);
+			tell_large(large);
 		}
 	}
 	for (uint32_t i = 1; i < layer->nr_slots; i++)

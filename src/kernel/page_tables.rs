@@ -117,6 +117,22 @@ pub(super) fn decode(told: &[u64], out: &mut PageTables) -> Option<()> {
                 });
                 rest
             }
+            t if t == Record::RMAP_PAGES_TAIL as u64 => {
+                let (&[frame, bits, mapcount, content], rest) = rest.split_first_chunk()?;
+                use abi::rmap_page_frame as bit;
+                let (frame, before) = (u32::try_from(frame).ok()?, *out.frames.last()?);
+                out.frames.push(Frame {
+                    frame,
+                    exclusive: is(bits, bit::RMAP_FRAME_EXCLUSIVE as u64),
+                    poisoned: is(bits, bit::RMAP_FRAME_POISONED as u64),
+                    kept: is(bits, bit::RMAP_FRAME_KEPT as u64),
+                    mapcount: mapcount.cast_signed(),
+                    index: before.index.wrapping_add(u64::from(frame.wrapping_sub(before.frame))),
+                    content,
+                    ..before
+                });
+                rest
+            }
             t if t == Record::RMAP_PAGES_SLOT as u64 => {
                 let (&[slot, count, cached, content], rest) = rest.split_first_chunk()?;
                 let [slot, cached] = [u32::try_from(slot).ok()?, u32::try_from(cached).ok()?];
