@@ -1027,6 +1027,8 @@ static IN_C: &[InC] = &[
         hunts: &[pages_in_lockstep(
             Finds(&[
                 "differ try_to_unmap events: entry swap exclusive vs MM_SWAPENTS",
+                "differ try_to_unmap events: entry swap exclusive soft-dirty vs MM_SWAPENTS",
+                "differ try_to_unmap events: entry swap soft-dirty vs MM_SWAPENTS",
                 "differ try_to_unmap events: entry swap vs MM_SWAPENTS",
             ]),
             Finds(&["violate Rss MM_SWAPENTS is not what is mapped"]),
