@@ -8,16 +8,16 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use rmap_diff::ground_truth::compare::{DifferingPart, first_difference, report};
-use rmap_diff::ground_truth::expressible::{LeftOut, expressible, without_zswap};
+use rmap_diff::ground_truth::expressible::{LeftOut, expressible, without_options, without_zswap};
 use rmap_diff::ground_truth::observed::Observed;
 use rmap_diff::ground_truth::userland::{Played, Userland};
 use rmap_diff::kernel;
 use rmap_diff::known::KnownFindings;
-use rmap_diff::rmap::Cache;
-use rmap_diff::rmap::dump::{PageDump, PageTarget};
+use rmap_diff::rmap::dump::{Dump, PageDump, PageTarget};
+use rmap_diff::rmap::{Cache, EBUSY, EFAULT, VmaAttributes};
 use rmap_diff::session::VmaCode;
-use rmap_diff::trace::Trace;
-use rmap_diff::trace::agent::Reply;
+use rmap_diff::trace::agent::{Kernel, Reply};
+use rmap_diff::trace::{OpKind, Trace};
 
 fn userland() -> Userland {
     Userland::new(kernel::reference("6.12").expect("make kernels"), VmaCode::Kernel).expect("a kernel driver")
@@ -166,6 +166,94 @@ fn whatever_is_planted_in_a_large_folio_is_found() {
         let found = first_difference(&trace, &steps, &planted).unwrap_or_else(|| panic!("change {number}"));
         assert_eq!((found.step, found.what), (4, DifferingPart::PageTables), "change {number}");
     }
+}
+
+/// Userfaultfd write-protects a page that is there, one on its way to swap and one whose memory has failed under two processes.
+const FAILED: &str = "map p0 0x10..0x14\nfault p0 0x10\nfault p0 0x11\nfault p0 0x12\nfault p0 0x13\nswapout p0 0x11\nfork p0 p1\n\
+                      poison p1 0x12\nfault p0 0x12\npoison p0 0x13\nuffdwp p0 0x10..0x13\nfault p0 0x10";
+
+#[test]
+fn whatever_is_planted_in_write_protection_and_failed_memory_is_found() {
+    let mut left_out = LeftOut::default();
+    let said = expressible(&FAILED.parse().unwrap(), VmaCode::Pages, &mut left_out);
+    let Played { trace, steps } = userland_with_pages().play(&said, &mut left_out).unwrap();
+    assert!(left_out.is_empty() && trace.ops.len() == FAILED.lines().count(), "{left_out}");
+    let last = steps.len() - 1;
+    let refused: Vec<_> = (0..=last).filter(|&step| steps[step].errno != 0).map(|step| steps[step].errno).collect();
+    assert_eq!(refused, [EFAULT, EBUSY], "an access to what has failed, and one to what is protected");
+    let planted = |change: &dyn Fn(&mut PageDump)| {
+        let mut planted = steps.clone();
+        change(planted[last].dump.pages.as_mut().expect("page tables"));
+        first_difference(&trace, &steps, &planted)
+    };
+    assert_eq!(planted(&|_| ()), None);
+    let changes: [&dyn Fn(&mut PageDump); 7] = [
+        &|pages| pages.processes[0].entries[0].uffd = false,
+        &|pages| pages.processes[0].entries[1].uffd = false,
+        &|pages| pages.processes[0].entries[2].uffd ^= true,
+        &|pages| pages.processes[1].entries[0].uffd = true,
+        &|pages| pages.processes[1].entries[2].target = PageTarget::Failed(1),
+        &|pages| pages.processes[1].entries[3].target = PageTarget::Slot(7),
+        &|pages| pages.processes[1].entries.truncate(3),
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let found = planted(change).unwrap_or_else(|| panic!("change {number}"));
+        assert_eq!((found.step, found.what), (last, DifferingPart::PageTables), "change {number}");
+    }
+    let mut planted_flag = steps.clone();
+    let uffd = |dump: &mut Dump| dump.processes[0].vmas[0].attributes.as_mut().unwrap().1 ^= VmaAttributes::UFFD;
+    uffd(&mut planted_flag[last].dump);
+    let found = first_difference(&trace, &steps, &planted_flag).map(|found| found.what);
+    assert_eq!(found, Some(DifferingPart::Graph), "what is registered is a flag of the VMA");
+    let text = report(&trace, &planted(changes[0]).unwrap());
+    for line in ["-  0x10 frame 0 dirty uffd", "+  0x10 frame 0 dirty", "  0x11 slot 0 uffd", "  0x12 failed memory 0"]
+    {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    // A booted kernel says EFAULT of both accesses.
+    let mut booted = steps.clone();
+    booted[last].errno = EFAULT;
+    assert_eq!(first_difference(&trace, &steps, &booted), None);
+    booted[last].errno = 0;
+    assert_eq!(first_difference(&trace, &steps, &booted).map(|found| found.what), Some(DifferingPart::Errno));
+}
+
+#[test]
+fn memory_does_not_fail_where_the_booted_kernel_would_do_something_else() {
+    let text = "map p0 1..9\nfault p0 1\nfault p0 2 read\npoison p0 3\npoison p0 2\npoison p0 1\npoison p0 1\n\
+                fault p0 4\nswapout p0 4\nfault p0 4 read\npoison p0 4\n\
+                map p0 0x10..0x12 shared file 1\nfault p0 0x10\npoison p0 0x10\nuffdwp p0 8..0x11";
+    let played = |zswap: bool| {
+        let mut userland = userland_with_pages();
+        userland.zswap = zswap;
+        let mut left_out = LeftOut::default();
+        let said = expressible(&text.parse().unwrap(), VmaCode::Pages, &mut left_out);
+        let played = userland.play(&said, &mut left_out).unwrap();
+        let failed = played.trace.ops.iter().filter(|op| matches!(op.kind, OpKind::Poison { .. })).count();
+        assert!(played.steps.iter().all(|step| step.errno == 0));
+        (failed, left_out.to_string())
+    };
+    let (failed, counted) = played(false);
+    assert_eq!(failed, 2, "{counted}");
+    for count in [
+        "poison (of no page that is present) 2",
+        "poison (of the zero page, which is no page of a process) 1",
+        "poison (of a page of a file that is written back: the guest's are in memory alone) 1",
+        "uffdwp (of memory of a file: tmpfs allows it) 1",
+    ] {
+        assert!(counted.contains(count), "{count} in {counted}");
+    }
+    let (failed, with_zswap) = played(true);
+    assert_eq!(failed, 1);
+    assert!(with_zswap.contains("poison (of a clean page of the swap cache: zswap"), "{with_zswap}");
+
+    let kernel = Kernel { userfaultfd: true, ..Kernel::default() };
+    let mut left_out = LeftOut::default();
+    let said = without_options(&"map p0 1..3\npoison p0 1\nuffdwp p0 1..2".parse().unwrap(), &kernel, &mut left_out);
+    assert_eq!(said, "map p0 1..3\nuffdwp p0 1..2".parse().unwrap());
+    without_options(&said, &Kernel::default(), &mut left_out);
+    let counted = left_out.to_string();
+    assert!(counted.contains("CONFIG_MEMORY_FAILURE) 1") && counted.contains("CONFIG_USERFAULTFD) 1"), "{counted}");
 }
 
 #[test]

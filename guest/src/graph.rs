@@ -21,7 +21,7 @@ use crate::pages::{OwnPages, PageReader, Places};
 const MAX_ENTRIES: usize = 1 << 16;
 
 /// Bits of `vm_flags`, the same in all kernels so far, and ours.
-const FLAGS: [(u64, u64); 13] = [
+const FLAGS: [(u64, u64); 14] = [
     (0x1, VmaAttributes::READ),
     (0x2, VmaAttributes::WRITE),
     (0x4, VmaAttributes::EXEC),
@@ -29,6 +29,7 @@ const FLAGS: [(u64, u64); 13] = [
     // VM_MAYSHARE, which comes with VM_SHARED.
     (0x80, 0),
     (0x100, VmaAttributes::GROWSDOWN),
+    (0x1000, VmaAttributes::UFFD),
     (0x2000, VmaAttributes::LOCKED),
     (0x2_0000, VmaAttributes::DONTCOPY),
     // VM_LOCKONFAULT, which comes and goes with VM_LOCKED.

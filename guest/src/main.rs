@@ -6,6 +6,7 @@
 //! | `main.rs` | the session with the host |
 //! | `play.rs` | each operation as the system call that it is |
 //! | `process.rs` | the test processes |
+//! | `userfault.rs` | the userfaultfd of a test process |
 //! | `graph.rs` | the graph: VMAs, chains, anon_vmas, interval trees |
 //! | `maple.rs` | the VMAs of an mm |
 //! | `pages.rs` | page tables and frames |
@@ -23,6 +24,7 @@ mod paging;
 mod play;
 mod process;
 mod serial;
+mod userfault;
 
 use std::ffi::CString;
 use std::fs::{self, OpenOptions};
@@ -90,6 +92,7 @@ fn session(serial: &mut Serial) -> Result<(), Error> {
     let [init_task, kmem_cache_alloc, caches @ ..] = memory::symbols(symbols)?;
     let caches = [memory.word(caches[0])?, memory.word(caches[1])?, memory.word(caches[2])?];
     unlimited_stack()?;
+    process::survive_failed_memory()?;
     let files_at = |place: &str| {
         (0..MAX_FILES).map(|number| file(&format!("{place}/file{number}"))).collect::<Result<Vec<_>, _>>()
     };
@@ -108,6 +111,8 @@ fn session(serial: &mut Serial) -> Result<(), Error> {
         kmem_cache_alloc,
         caches,
         zswap: paging::has_zswap(),
+        memory_failure: paging::has_memory_failure(),
+        userfaultfd: paging::has_userfaultfd(),
     }))?;
     let mut places = None;
     while let Some(line) = serial.line()? {

@@ -54,6 +54,8 @@ pub struct Pages {
     pub swapbacked: u32,
     pub head: u32,
     pub partially_mapped: u32,
+    /// With `CONFIG_MEMORY_FAILURE` alone.
+    pub hwpoison: Option<u32>,
 }
 
 /// One of the layouts of a maple tree's node.
@@ -254,6 +256,7 @@ impl Pages {
             swapbacked: flag("PG_swapbacked")?,
             head: flag("PG_head")?,
             partially_mapped: flag("PG_partially_mapped")?,
+            hwpoison: flag("PG_hwpoison").ok(),
         })
     }
 }

@@ -27,6 +27,9 @@ const SAVED_DIRTY: u64 = 1 << 58;
 const FRAME: u64 = 0x000f_ffff_ffff_f000;
 /// `_PAGE_SWP_EXCLUSIVE`
 const SWAP_EXCLUSIVE: u64 = 1 << 3;
+/// `_PAGE_UFFD_WP`, and `_PAGE_SWP_UFFD_WP` of what is not present.
+const UFFD: u64 = 1 << 10;
+const SWAP_UFFD: u64 = 1 << 2;
 /// Swap areas that there can be at most: higher types are of other entries.
 const SWAP_TYPES: u64 = 23;
 
@@ -79,6 +82,15 @@ pub struct PageReader<'a> {
     pub memory: &'a Memory,
     pub places: &'a Places,
     pub own: &'a OwnPages,
+}
+
+/// What matters of a page to an operation on it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PageSort {
+    /// It is anonymous memory.
+    pub anon: bool,
+    /// It is of a folio of several pages.
+    pub large: bool,
 }
 
 /// Pages by counter.
@@ -144,13 +156,14 @@ impl PageReader<'_> {
         Ok(counts)
     }
 
-    /// Whether a page of a process is of a folio of several pages.
-    pub fn is_large(&self, mm: u64, address: u64) -> Result<bool, Error> {
+    /// Of what sort the page of a process is that is mapped there; none: no page, or the zero page.
+    pub fn page_sort(&self, mm: u64, address: u64) -> Result<Option<PageSort>, Error> {
         let found = self.found(mm, address..address + 1)?;
-        let Some(found) = found.iter().find(|found| found.address == address) else { return Ok(false) };
+        let Some(found) = found.iter().find(|found| found.address == address) else { return Ok(None) };
         let mut state = PageState::default();
         self.entry(found, |_| None, &mut state)?;
-        Ok(!state.large.is_empty())
+        let frame = state.frames.values().next();
+        Ok(frame.map(|frame| PageSort { anon: frame.anon.is_some(), large: frame.folio.is_some() }))
     }
 
     /// Whether a page of a process is present.
@@ -221,10 +234,16 @@ impl PageReader<'_> {
         let &Found { address, entry, huge } = found;
         let page = (address >> PAGE_SHIFT) - FIRST_PAGE;
         if entry & (PRESENT | PROTNONE) == 0 {
-            let (kind, slot) = (entry >> 59, !entry << 5 >> 14);
-            let target = if kind < SWAP_TYPES { PageTarget::Slot(kind << 50 | slot) } else { PageTarget::Other(kind) };
-            let exclusive = entry & SWAP_EXCLUSIVE != 0;
-            return Ok(DumpedEntry { page, target, writable: false, dirty: false, exclusive, huge });
+            let (kind, offset) = (entry >> 59, !entry << 5 >> 14);
+            let target = if kind < SWAP_TYPES {
+                PageTarget::Slot(kind << 50 | offset)
+            } else if self.has_failed(offset)? {
+                PageTarget::Failed(offset)
+            } else {
+                PageTarget::Other(kind)
+            };
+            let (exclusive, uffd) = (entry & SWAP_EXCLUSIVE != 0, entry & SWAP_UFFD != 0);
+            return Ok(DumpedEntry { page, target, writable: false, dirty: false, exclusive, huge, uffd });
         }
         let number = (entry & FRAME) >> PAGE_SHIFT;
         let target = if entry & SPECIAL != 0 { PageTarget::Zero } else { PageTarget::Frame(number) };
@@ -234,8 +253,17 @@ impl PageReader<'_> {
             let frame = self.frame(number, anon_vma, state)?;
             state.frames.insert(number, frame);
         }
+        let (writable, uffd) = (entry & WRITE != 0, entry & UFFD != 0);
         let dirty = entry & (DIRTY | SAVED_DIRTY) != 0;
-        Ok(DumpedEntry { page, target, writable: entry & WRITE != 0, dirty, exclusive: false, huge })
+        Ok(DumpedEntry { page, target, writable, dirty, exclusive: false, huge, uffd })
+    }
+
+    /// Whether the memory of a frame has failed. Of the other entries that are not present, those of a migration name a frame,
+    /// too; none is left when a system call returns.
+    fn has_failed(&self, number: u64) -> Result<bool, Error> {
+        let Some(bit) = self.places.offsets.hwpoison else { return Ok(false) };
+        let flags = self.memory.word(self.page(number) + self.places.offsets.flags as u64)?;
+        Ok(flags >> bit & 1 != 0)
     }
 
     /// The `struct page` of a frame.
@@ -323,7 +351,7 @@ fn counted(entries: &[DumpedEntry], state: &PageState) -> [i64; 3] {
                 counts[usize::from(!is_anon)] += 1;
             }
             PageTarget::Slot(_) => counts[2] += 1,
-            PageTarget::Zero | PageTarget::Other(_) => (),
+            PageTarget::Zero | PageTarget::Failed(_) | PageTarget::Other(_) => (),
         }
     }
     counts

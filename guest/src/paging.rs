@@ -103,6 +103,16 @@ pub fn has_zswap() -> bool {
     Path::new(ZSWAP).exists()
 }
 
+/// Whether the kernel can be told that memory has failed.
+pub fn has_memory_failure() -> bool {
+    Path::new("/proc/sys/vm/memory_failure_recovery").exists()
+}
+
+/// Whether the kernel has userfaultfd.
+pub fn has_userfaultfd() -> bool {
+    Path::new("/proc/sys/vm/unprivileged_userfaultfd").exists()
+}
+
 fn write_setting(file: &str, setting: &str) -> Result<(), Error> {
     fs::write(file, setting).map_err(|error| Error::Io(file.to_owned(), error))
 }

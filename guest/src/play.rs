@@ -84,7 +84,11 @@ impl<'a> Player<'a> {
                 return Ok(0);
             }
             UserAction::Grow { page, pages } => return self.grow(mm, page, pages),
-            UserAction::UffdMove { .. } | UserAction::UffdProtect { .. } | UserAction::None(_) => {
+            UserAction::UffdProtect { start, end, off } => {
+                let result = self.processes.protect(mm.0, address(start), bytes(start, end), off)?;
+                return Ok(-result as i32);
+            }
+            UserAction::UffdMove { .. } | UserAction::None(_) => {
                 return Err(Error::Host(format!("{} is no system call", kind.keyword())));
             }
         };
@@ -120,9 +124,9 @@ impl<'a> Player<'a> {
             OpKind::Split { page, .. } => {
                 let Some(pid) = self.processes.pid(mm.0) else { return Ok(Some(libc::ESRCH)) };
                 paging::split(pid, address(page))?;
-                match self.graph.page_reader(places).is_large(space, address(page))? {
-                    true => i64::from(-libc::EAGAIN),
-                    false => 0,
+                match self.graph.page_reader(places).page_sort(space, address(page))? {
+                    Some(sort) if sort.large => i64::from(-libc::EAGAIN),
+                    _ => 0,
                 }
             }
             OpKind::SwapOut { page, .. } => {
@@ -138,6 +142,7 @@ impl<'a> Player<'a> {
                     result
                 }
             }
+            OpKind::Poison { page, .. } => self.advise_page(mm, page, libc::MADV_HWPOISON)?,
             OpKind::Migrate { page, .. } => match self.processes.pid(mm.0) {
                 Some(pid) => paging::move_to_other_node(pid, address(page)),
                 None => i64::from(-libc::ESRCH),
@@ -145,6 +150,11 @@ impl<'a> Player<'a> {
             _ => return Ok(None),
         };
         Ok(Some(if result < 0 { -result as i32 } else { 0 }))
+    }
+
+    /// `madvise()` of one page.
+    fn advise_page(&mut self, mm: MmId, page: u64, advice: i32) -> Result<i64, Error> {
+        self.processes.call(mm.0, libc::SYS_madvise, &[address(page), bytes(0, 1), advice as u64])
     }
 
     /// A process reads or writes a page.

@@ -11,10 +11,13 @@ use std::os::unix::fs::FileExt;
 use rmap_seam::MAX_PROCESSES;
 
 use crate::Error;
+use crate::userfault::UserFault;
 
 /// What a process is told, by its first word: a system call by number, or one of these.
 const FORK: u64 = u64::MAX;
 const EXIT: u64 = u64::MAX - 1;
+/// The first page, how many bytes, and whether it ends.
+const PROTECT: u64 = u64::MAX - 2;
 
 /// A first word and six arguments.
 type Command = [u64; 7];
@@ -131,6 +134,11 @@ impl Processes {
         self.call(process, libc::SYS_pread64, &[scratch, address, bytes.len() as u64, WRITTEN])
     }
 
+    /// A process has its userfaultfd write-protect so many bytes, or ends that. The result is 0, or an errno below 0.
+    pub fn protect(&mut self, process: u8, start: u64, bytes: u64, off: bool) -> Result<i64, Error> {
+        self.call(process, PROTECT as i64, &[start, bytes, off.into()])
+    }
+
     /// The pid of a process that is alive.
     pub fn pid(&self, process: u8) -> Option<i32> {
         self.pids.get(usize::from(process)).copied().flatten()
@@ -166,6 +174,7 @@ impl Processes {
 /// What a test process does until it is told to end.
 fn serve(commands: &[(PipeReader, PipeWriter)], results: &PipeWriter, first: usize) -> ! {
     let mut me = first;
+    let mut userfault = UserFault::default();
     let say = |mut results: &PipeWriter, result: i64| {
         if results.write_all(&result.to_ne_bytes()).is_err() {
             // SAFETY: ends the process, and nothing of it is left to be undone.
@@ -187,10 +196,13 @@ fn serve(commands: &[(PipeReader, PipeWriter)], results: &PipeWriter, first: usi
         let result = match command[0] {
             // Its parent is the agent, which reaps it, whoever of the two lives longer.
             FORK => system_call(libc::SYS_clone, [(libc::CLONE_PARENT | libc::SIGCHLD) as u64, 0, 0, 0, 0, 0]),
+            PROTECT => userfault.protect(command[1], command[2], command[3] != 0),
             number => system_call(number as i64, [1, 2, 3, 4, 5, 6].map(|i: usize| command[i])),
         };
         if command[0] == FORK && result == 0 {
             me = command[1] as usize;
+            // The child's memory is none of the parent's userfaultfd.
+            userfault = UserFault::default();
             say(results, BORN);
         } else {
             say(results, result);
@@ -198,8 +210,19 @@ fn serve(commands: &[(PipeReader, PipeWriter)], results: &PipeWriter, first: usi
     }
 }
 
+/// Memory that fails under a process that has just said so gives SIGBUS, which would end it. The handler runs before the system call
+/// returns, and the process goes on.
+pub fn survive_failed_memory() -> Result<(), Error> {
+    extern "C" fn go_on(_: i32) {}
+    // SAFETY: the handler does nothing, and what was the action before is not asked for.
+    match unsafe { libc::signal(libc::SIGBUS, go_on as extern "C" fn(i32) as libc::sighandler_t) } {
+        libc::SIG_ERR => Err(Error::Io("signal".into(), io::Error::last_os_error())),
+        _ => Ok(()),
+    }
+}
+
 /// A system call as the kernel answers it: negative is an errno.
-fn system_call(number: i64, args: [u64; 6]) -> i64 {
+pub fn system_call(number: i64, args: [u64; 6]) -> i64 {
     let [a, b, c, d, e, f] = args;
     // SAFETY: what is asked for changes memory of the window alone, where nothing of this program is, or makes a copy of a
     // process that has one thread.

@@ -15,12 +15,13 @@ use super::subject::{self, VmaOption};
 use super::{AGREE, Error, FOUND, expected, file, print};
 use crate::ground_truth::compare::{self, GuestDifference, Observed};
 use crate::ground_truth::emulator::{EmulatorError, Setup};
-use crate::ground_truth::expressible::{LeftOut, expressible, without_zswap};
+use crate::ground_truth::expressible::{LeftOut, expressible, without_options, without_zswap};
 use crate::ground_truth::guest::Guest;
 use crate::ground_truth::userland::{Played, Userland};
 use crate::kernel::Reference;
 use crate::known::Booted;
 use crate::minimize::minimize;
+use crate::rmap::dump::PageTarget;
 use crate::session::VmaCode;
 use crate::trace::{Mix, OpKind, Rng, Trace, random_trace};
 
@@ -88,6 +89,9 @@ struct Totals {
     /// Page table entries that were compared, and frames.
     entries: u64,
     frames: u64,
+    /// Of the entries, those that userfaultfd write-protects, and those of memory that has failed.
+    protected: u64,
+    failed: u64,
     /// Of everything that the booted kernel showed.
     digest: DefaultHasher,
 }
@@ -105,8 +109,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         agent: args.agent.clone(),
         pages: vma == VmaCode::Pages,
     };
-    let userland = Userland::new(reference, vma)?;
+    let mut userland = Userland::new(reference, vma)?;
     let guest = Guest::boot(&setup)?;
+    userland.zswap = guest.kernel().zswap;
     print(format_args!("{}: booted {} in {:.1} s\n", reference.name, guest.release(), begun.elapsed().as_secs_f64()))?;
     let mut play = Comparison { vma, userland, guest, totals: Totals::default() };
     let bar = ProgressBar::new(args.files.len() as u64 + u64::from(args.traces)).with_style(
@@ -159,7 +164,12 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     if vma == VmaCode::Pages {
         let counts = totals.on_pages.iter().map(|(name, [done, refused])| format!("{name} {done} ({refused} refused)"));
         let counts = counts.collect::<Vec<_>>().join(", ");
-        let _ = writeln!(text, "pages: {} entries and {} frames identical; {counts}", totals.entries, totals.frames);
+        let Totals { entries, frames, protected, failed, .. } = totals;
+        let _ = writeln!(
+            text,
+            "pages: {entries} entries ({protected} write-protected by userfaultfd, {failed} of failed memory) and {frames} \
+             frames identical; {counts}"
+        );
     }
     for (warning, times) in &totals.userland_alone {
         let _ = writeln!(
@@ -188,6 +198,8 @@ impl Comparison {
             VmaCode::Pages => mix.with_pages(),
             _ => mix,
         };
+        // Rare operations; of the first the state that it meets leaves out many.
+        let mix = if self.vma == VmaCode::Pages { mix.with("poison", 2).with("uffdwp", 3) } else { mix };
         let mix =
             Mix { fail_per_mille, fail_within: FAIL_WITHIN, fail_node_per_mille: 0, fail_page_per_mille: 0, ..mix };
         let ops = ops + rng.below(ops as u32 + 1) as usize;
@@ -215,9 +227,10 @@ impl Comparison {
     }
 
     fn play_counting(&mut self, trace: &Trace, left_out: &mut LeftOut) -> Result<(Played, Vec<Observed>), Error> {
-        let lacks_zswap = self.vma == VmaCode::Pages && !self.guest.has_zswap();
-        let trace = if lacks_zswap { &without_zswap(trace, left_out) } else { trace };
-        let mut played = self.userland.play(trace, left_out).map_err(|error| Error::Usage(error.to_string()))?;
+        let trace = without_options(trace, self.guest.kernel(), left_out);
+        let lacks_zswap = self.vma == VmaCode::Pages && !self.guest.kernel().zswap;
+        let trace = if lacks_zswap { without_zswap(&trace, left_out) } else { trace };
+        let mut played = self.userland.play(&trace, left_out).map_err(|error| Error::Usage(error.to_string()))?;
         let swaps = played.trace.ops.iter().any(|op| matches!(op.kind, OpKind::SwapOut { .. }));
         let contents = !(lacks_zswap && swaps);
         let mut theirs = self.guest.play(&played.trace, &played.steps, contents)?;
@@ -259,7 +272,11 @@ impl Comparison {
                 totals.on_pages.entry(op.kind.keyword()).or_default()[usize::from(step.errno != 0)] += 1;
             }
             if let Some(pages) = &step.dump.pages {
-                totals.entries += pages.processes.iter().map(|process| process.entries.len() as u64).sum::<u64>();
+                for entry in pages.processes.iter().flat_map(|process| &process.entries) {
+                    totals.entries += 1;
+                    totals.protected += u64::from(entry.uffd);
+                    totals.failed += u64::from(matches!(entry.target, PageTarget::Failed(_)));
+                }
                 totals.frames += pages.frames.len() as u64;
             }
             (step.errno, step.dump.json(), !step.warnings.is_empty()).hash(&mut totals.digest);

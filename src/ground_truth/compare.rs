@@ -11,7 +11,7 @@ use similar::TextDiff;
 use super::observed::Attempt;
 pub use super::observed::Observed;
 use crate::rmap::dump::Dump;
-use crate::rmap::{EFAULT, EINVAL, ENOMEM, errno_name};
+use crate::rmap::{EBUSY, EFAULT, EINVAL, ENOMEM, errno_name};
 use crate::trace::{Op, OpKind, Trace};
 
 /// What differs.
@@ -61,7 +61,8 @@ pub struct GuestDifference {
 /// only works or does not. Where page tables are compared, a fault comes of an access, too.
 fn said(op: &Op, errno: i32, before: Option<&Dump>, accesses: bool) -> i32 {
     match op.kind {
-        OpKind::Fault { .. } if accesses && errno == ENOMEM => EFAULT,
+        // So does an access that is for a userfaultfd, which gives SIGBUS on the booted kernel and in userland is to wait.
+        OpKind::Fault { .. } if accesses && [ENOMEM, EBUSY].contains(&errno) => EFAULT,
         OpKind::Fault { mm, page, .. } => {
             let mapped = before.is_some_and(|dump| {
                 let vmas = dump.processes.iter().find(|process| process.id == mm.0);
@@ -234,6 +235,9 @@ mod tests {
         assert_eq!(errno("fault p0 1", EINVAL, Some(&before)), EFAULT);
         assert_eq!(errno("unmap p0 1..2", ENOMEM, None), ENOMEM);
         assert_eq!(errno("grow p0 1 1", ENOMEM, Some(&before)), EFAULT);
+        let access = |text: &str, errno| said(&text.parse::<Trace>().unwrap().ops[0], errno, Some(&before), true);
+        assert_eq!((access("fault p0 1", ENOMEM), access("fault p0 1", EBUSY)), (EFAULT, EFAULT));
+        assert_eq!((errno("fault p0 1", EBUSY, Some(&before)), access("split p0 1", EBUSY)), (EBUSY, EBUSY));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::fmt;
 use crate::mm::KernelDriver;
 use crate::rmap::{Fail, VmaAttributes};
 use crate::session::VmaCode;
+use crate::trace::agent::Kernel;
 use crate::trace::{Op, OpKind, Target, Trace, UserAction};
 
 /// How often each thing was left out, by what it is called.
@@ -58,18 +59,26 @@ fn reason(kind: &OpKind, vma: VmaCode) -> Option<&'static str> {
     }
     match kind {
         // Their meaning depends on the page: see below.
-        OpKind::Touch { .. } | OpKind::SwapOut { .. } | OpKind::Migrate { .. } | OpKind::Split { .. } => None,
+        OpKind::Touch { .. }
+        | OpKind::SwapOut { .. }
+        | OpKind::Migrate { .. }
+        | OpKind::Split { .. }
+        | OpKind::Poison { .. } => None,
         _ => match kind.user_action() {
             UserAction::None(reason) => Some(reason),
-            UserAction::UffdProtect { .. } => Some("uffdwp (the agent has no userfaultfd)"),
             UserAction::UffdMove { .. } => Some("uffdmove (its range must be registered, which changes VMAs)"),
-            UserAction::Call(_) | UserAction::Fork(_) | UserAction::Exit | UserAction::Grow { .. } => None,
+            UserAction::Call(_)
+            | UserAction::Fork(_)
+            | UserAction::Exit
+            | UserAction::Grow { .. }
+            | UserAction::UffdProtect { .. } => None,
         },
     }
 }
 
 /// Why an operation is left out as the page tables and VMAs are when it comes: then the system call would do something else.
-pub fn reason_before(kind: &OpKind, driver: &KernelDriver) -> Option<&'static str> {
+/// `zswap`: the booted kernel has it.
+pub fn reason_before(kind: &OpKind, driver: &KernelDriver, zswap: bool) -> Option<&'static str> {
     let (tables, _) = driver.page_tables()?;
     let present = |mm, page| {
         let entry = tables.entry_at(mm, page)?;
@@ -114,6 +123,25 @@ pub fn reason_before(kind: &OpKind, driver: &KernelDriver) -> Option<&'static st
             None => Some("split (of a folio of one page)"),
             Some(_) => None,
         },
+        OpKind::Poison { mm, page } => match tables.entry_at(mm, page).map(|entry| entry.target) {
+            Some(Target::Zero) => Some("poison (of the zero page, which is no page of a process)"),
+            Some(Target::Frame(_)) => {
+                let frame = frame(mm, page)?;
+                if frame.file && !frame.not_told {
+                    Some("poison (of a page of a file that is written back: the guest's are in memory alone)")
+                } else if frame.swapcache && !frame.dirty && zswap {
+                    Some("poison (of a clean page of the swap cache: zswap keeps no copy of what it has given back)")
+                } else {
+                    None
+                }
+            }
+            _ => Some("poison (of no page that is present)"),
+        },
+        OpKind::UffdWp { mm, start, end, .. } => {
+            let (_, vmas) = driver.processes().find(|(process, _)| *process == mm)?;
+            let file = vmas.iter().any(|vma| vma.file && vma.range.start < end && start < vma.range.end);
+            file.then_some("uffdwp (of memory of a file: tmpfs allows it)")
+        }
         OpKind::Move { mm, start, end, .. } => {
             let (_, vmas) = driver.processes().find(|(process, _)| *process == mm)?;
             let mut moved = vmas.iter().filter(|vma| vma.range.start < end && start < vma.range.end);
@@ -168,6 +196,25 @@ pub fn without_zswap(trace: &Trace, left_out: &mut LeftOut) -> Trace {
         swapped |= matches!(kind, OpKind::SwapOut { .. });
         large |= matches!(kind, OpKind::Fault { order: 1.., .. });
         said.ops.push(Op { kind, ..*op });
+    }
+    said
+}
+
+/// What of a trace can be played on a kernel without `CONFIG_MEMORY_FAILURE`, or without `CONFIG_USERFAULTFD`.
+pub fn without_options(trace: &Trace, kernel: &Kernel, left_out: &mut LeftOut) -> Trace {
+    let mut said = Trace::default();
+    for op in &trace.ops {
+        let reason = match op.kind {
+            OpKind::Poison { .. } if !kernel.memory_failure => {
+                "poison (the booted kernel has no CONFIG_MEMORY_FAILURE)"
+            }
+            OpKind::UffdWp { .. } if !kernel.userfaultfd => "uffdwp (the booted kernel has no CONFIG_USERFAULTFD)",
+            _ => {
+                said.ops.push(*op);
+                continue;
+            }
+        };
+        left_out.count(reason);
     }
     said
 }

@@ -8,7 +8,7 @@ use super::failures;
 use super::observed::{Attempt, Observed};
 use crate::rmap::dump::{Dump, Live, Process};
 use crate::trace::Trace;
-use crate::trace::agent::{Reply, Request};
+use crate::trace::agent::{Kernel, Reply, Request};
 
 /// A booted kernel that plays traces.
 pub struct Guest {
@@ -41,9 +41,9 @@ impl Guest {
         &self.emulator.kernel.release
     }
 
-    /// Whether it has zswap, so that a page is out of memory once it is swapped out, whatever is in it.
-    pub fn has_zswap(&self) -> bool {
-        self.emulator.kernel.zswap
+    /// What it is, and has.
+    pub fn kernel(&self) -> &Kernel {
+        &self.emulator.kernel
     }
 
     /// Plays a trace. `userland` is what came of it in userland: the attempts that failed there fail here.

@@ -8,14 +8,18 @@ use crate::check::Sides;
 use crate::kernel::{Kernel, Reference};
 use crate::mm::{KernelDriver, Outcome};
 use crate::rmap::dump::{AnonFrame, Dump, DumpedEntry, DumpedFolio, DumpedFrame, PageState, PageTarget, ProcessPages};
-use crate::rmap::{Cache, Call, Event, EventKind, LargeCounts, Side, Snapshot, StateError, VmaAttributes, VmaId};
+use crate::rmap::{
+    Cache, Call, EOPNOTSUPP, Event, EventKind, LargeCounts, Side, Snapshot, StateError, VmaAttributes, VmaId,
+};
 use crate::session::{Session, SessionError, VmaCode};
-use crate::trace::{Frame, Log, Mapped, Op, PageEntry, PageTables, Recorder, Target, Trace};
+use crate::trace::{Frame, Log, Mapped, Op, OpKind, PageEntry, PageTables, Recorder, Target, Trace};
 
 /// A kernel's own code in userland, with a note of its attempts to allocate.
 pub struct Userland {
     side: Recorder<Kernel, Noted>,
     driver: KernelDriver,
+    /// Whether the booted kernel has zswap.
+    pub zswap: bool,
 }
 
 /// Of the last operation.
@@ -57,7 +61,7 @@ impl Userland {
     /// If it has no such code.
     pub fn new(reference: &'static Reference, vma: VmaCode) -> Result<Userland, SessionError> {
         let session = Session::new(reference).with_sides(Sides::Reference).with_vma(vma);
-        Ok(Userland { side: Recorder::new(session.kernel()?), driver: KernelDriver::new() })
+        Ok(Userland { side: Recorder::new(session.kernel()?), driver: KernelDriver::new(), zswap: false })
     }
 
     /// Plays what is [expressible](super::expressible::expressible) of a trace. Where there are page tables, an operation on
@@ -68,11 +72,17 @@ impl Userland {
         self.driver.look_at_page_tables(&mut self.side);
         let mut played = Played::default();
         for op in &trace.ops {
-            if let Some(reason) = reason_before(&op.kind, &self.driver) {
+            if let Some(reason) = reason_before(&op.kind, &self.driver, self.zswap) {
                 left_out.count(reason);
                 continue;
             }
-            played.steps.push(self.step(op)?);
+            let step = self.step(op)?;
+            // The reference has no unmap_poisoned_folio(), and has done nothing.
+            if matches!(op.kind, OpKind::Poison { .. }) && step.errno == EOPNOTSUPP {
+                left_out.count("poison (the reference is too old)");
+                continue;
+            }
+            played.steps.push(step);
             played.trace.ops.push(*op);
         }
         Ok(played)
@@ -130,10 +140,10 @@ fn dumped_entry(entry: &PageEntry) -> DumpedEntry {
         // No system call leaves such an entry behind.
         Target::Device(_) => (PageTarget::Other(u64::MAX), false),
         Target::Migration { exclusive, .. } => (PageTarget::Other(u64::MAX), exclusive),
-        // No traces of such operations are played.
-        Target::Poison(_) => (PageTarget::Other(u64::MAX), false),
+        Target::Poison(frame) => (PageTarget::Failed(frame.into()), false),
     };
-    DumpedEntry { page: entry.page, target, writable: entry.writable, dirty: entry.dirty, exclusive, huge: entry.huge }
+    let PageEntry { page, writable, dirty, huge, uffd, .. } = *entry;
+    DumpedEntry { page, target, writable, dirty, exclusive, huge, uffd }
 }
 
 fn dumped_frame(frame: &Frame) -> DumpedFrame {

@@ -207,7 +207,9 @@ impl fmt::Display for VmaOperation {
 }
 
 /// The errno values of the kernel, all positive. A call of the seam returns them negated.
-pub use nix::libc::{EAGAIN, EBADF, EBUSY, EEXIST, EFAULT, EINTR, EINVAL, EMFILE, ENOENT, ENOMEM, ENOSYS, ESRCH};
+pub use nix::libc::{
+    EAGAIN, EBADF, EBUSY, EEXIST, EFAULT, EINTR, EINVAL, EMFILE, ENOENT, ENOMEM, ENOSYS, EOPNOTSUPP, ESRCH,
+};
 
 /// The calls of the rmap interface. A driver needs nothing else from a side. So it can run on the compiled C,
 /// on the port, or on both in lockstep.

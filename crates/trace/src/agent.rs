@@ -60,6 +60,10 @@ pub struct Kernel {
     pub kmem_cache_alloc: u64,
     /// The addresses of the caches of vm_area_struct, anon_vma and anon_vma_chain.
     pub caches: [u64; 3],
-    /// Whether it has zswap.
+    /// Whether it has zswap: a page is then out of memory once it is swapped out, whatever is in it.
     pub zswap: bool,
+    /// Whether it has `CONFIG_MEMORY_FAILURE`.
+    pub memory_failure: bool,
+    /// Whether it has `CONFIG_USERFAULTFD`.
+    pub userfaultfd: bool,
 }

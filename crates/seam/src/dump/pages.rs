@@ -18,6 +18,8 @@ pub enum PageTarget {
     Frame(u64),
     /// A slot of the swap device.
     Slot(u64),
+    /// A frame whose memory has failed.
+    Failed(u64),
     /// Something else that is not present: the type of its entry.
     Other(u64),
 }
@@ -41,6 +43,9 @@ pub struct DumpedEntry {
     /// An entry of the level above maps the page, together with others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub huge: bool,
+    /// `pte_uffd_wp()`, or `pte_swp_uffd_wp()`: userfaultfd write-protects the page.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uffd: bool,
 }
 
 /// The page tables of a process, and how many pages its mm counts.
@@ -144,12 +149,14 @@ impl PageState {
     pub fn dump(mut self, anon_vma: impl Fn(u64) -> Option<u64>) -> PageDump {
         let (mut frames, mut slots, mut contents) = (Names::default(), Names::default(), Names::default());
         let (mut dumped, mut folios, mut large) = (Vec::new(), Names::default(), Vec::new());
+        let mut failed = Names::default();
         self.processes.sort_by_key(|process| process.id);
         for process in &mut self.processes {
             process.entries.sort_by_key(|entry| entry.page);
             for entry in &mut process.entries {
                 match &mut entry.target {
                     PageTarget::Slot(number) => *number = slots.of(*number).0,
+                    PageTarget::Failed(number) => *number = failed.of(*number).0,
                     PageTarget::Frame(number) => {
                         let (name, new) = frames.of(*number);
                         if new && let Some(mut frame) = self.frames.remove(number) {
@@ -215,6 +222,7 @@ impl fmt::Display for EntryRun<'_> {
             PageTarget::Zero => f.write_str("zero page"),
             PageTarget::Frame(number) => write!(f, "frame {number}{more}"),
             PageTarget::Slot(number) => write!(f, "slot {number}{more}"),
+            PageTarget::Failed(number) => write!(f, "failed memory {number}"),
             PageTarget::Other(kind) => write!(f, "entry of type {kind}"),
         }?;
         let words = [
@@ -222,6 +230,7 @@ impl fmt::Display for EntryRun<'_> {
             (first.writable, " write"),
             (first.dirty, " dirty"),
             (first.exclusive, " exclusive"),
+            (first.uffd, " uffd"),
         ];
         words.iter().filter(|(is, _)| *is).try_for_each(|(_, word)| f.write_str(word))
     }
@@ -278,7 +287,7 @@ mod tests {
     use super::*;
 
     fn entry(page: u64, target: PageTarget) -> DumpedEntry {
-        DumpedEntry { page, target, writable: true, dirty: false, exclusive: false, huge: false }
+        DumpedEntry { page, target, writable: true, dirty: false, exclusive: false, huge: false, uffd: false }
     }
 
     fn frame(index: u64, content: u64) -> DumpedFrame {
@@ -320,6 +329,25 @@ mod tests {
         other.frames.insert(31, frame(5, 100));
         assert_ne!(dump, other.dump(name), "two frames of one content");
         assert_ne!(dump, state(30, 4, 100).dump(|_| None));
+    }
+
+    #[test]
+    fn failed_memory_is_named_apart_from_frames() {
+        let with = |failed: [u64; 2]| {
+            let mut state = state(30, 4, 100);
+            let entries = [entry(9, PageTarget::Failed(failed[0])), entry(11, PageTarget::Failed(failed[1]))];
+            state.processes[1].entries.extend(entries.map(|entry| DumpedEntry {
+                writable: false,
+                uffd: true,
+                ..entry
+            }));
+            state.dump(|_| None)
+        };
+        assert_eq!(with([7, 8]), with([90, 3]));
+        assert_ne!(with([7, 8]), with([7, 7]), "two entries of one frame");
+        let text = with([7, 8]).to_string();
+        assert!(text.contains("  0x9 failed memory 0 uffd\n  0xb failed memory 1 uffd\n"), "{text}");
+        assert!(text.contains("frame 0  mapcount 1  index 0x4"), "{text}");
     }
 
     #[test]

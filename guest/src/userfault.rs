@@ -1,0 +1,100 @@
+//! The userfaultfd of a test process, which write-protects its pages (include/uapi/linux/userfaultfd.h).
+//!
+//! Nobody answers it. With `UFFD_FEATURE_SIGBUS` who writes to a protected page does not wait for an answer: the access fails.
+
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use crate::process::system_call;
+
+const UFFD_API: u64 = 0xaa;
+const UFFD_FEATURE_SIGBUS: u64 = 1 << 7;
+const UFFDIO_REGISTER_MODE_WP: u64 = 1 << 1;
+const UFFDIO_WRITEPROTECT_MODE_WP: u64 = 1 << 0;
+
+/// What the calls are named by: what they read or write, how many bytes, and which.
+const UFFDIO_API: u64 = request(READ | WRITE, size_of::<Api>(), 0x3f);
+const UFFDIO_REGISTER: u64 = request(READ | WRITE, size_of::<Register>(), 0x00);
+const UFFDIO_UNREGISTER: u64 = request(READ, size_of::<Range>(), 0x01);
+const UFFDIO_WRITEPROTECT: u64 = request(READ | WRITE, size_of::<WriteProtect>(), 0x06);
+
+/// `_IOC_WRITE` and `_IOC_READ`
+const WRITE: u64 = 1;
+const READ: u64 = 2;
+
+/// `_IOC()`
+const fn request(direction: u64, bytes: usize, number: u64) -> u64 {
+    direction << 30 | (bytes as u64) << 16 | UFFD_API << 8 | number
+}
+
+#[repr(C)]
+struct Api {
+    api: u64,
+    features: u64,
+    ioctls: u64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Range {
+    start: u64,
+    len: u64,
+}
+
+#[repr(C)]
+struct Register {
+    range: Range,
+    mode: u64,
+    ioctls: u64,
+}
+
+#[repr(C)]
+struct WriteProtect {
+    range: Range,
+    mode: u64,
+}
+
+/// Of one process. It is opened when it is needed first, and the same as long as the process lives, as VMAs merge only if they are
+/// registered with the same.
+#[derive(Default)]
+pub struct UserFault(Option<OwnedFd>);
+
+impl UserFault {
+    /// Registers so many bytes and write-protects what is there; or `off`: they are not registered any more. The result is 0, or an
+    /// errno below 0.
+    pub fn protect(&mut self, start: u64, len: u64, off: bool) -> i64 {
+        self.try_protect(Range { start, len }, off).err().unwrap_or(0)
+    }
+
+    fn try_protect(&mut self, mut range: Range, off: bool) -> Result<(), i64> {
+        let fd = self.open()?;
+        if off {
+            return control(fd, UFFDIO_UNREGISTER, &mut range);
+        }
+        control(fd, UFFDIO_REGISTER, &mut Register { range, mode: UFFDIO_REGISTER_MODE_WP, ioctls: 0 })?;
+        control(fd, UFFDIO_WRITEPROTECT, &mut WriteProtect { range, mode: UFFDIO_WRITEPROTECT_MODE_WP })
+    }
+
+    fn open(&mut self) -> Result<&OwnedFd, i64> {
+        let fd = match self.0.take() {
+            Some(fd) => fd,
+            None => {
+                let fd = checked(system_call(libc::SYS_userfaultfd, [0; 6]))?;
+                // SAFETY: it has just been opened, and nobody else has it.
+                let fd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
+                control(&fd, UFFDIO_API, &mut Api { api: UFFD_API, features: UFFD_FEATURE_SIGBUS, ioctls: 0 })?;
+                fd
+            }
+        };
+        Ok(self.0.insert(fd))
+    }
+}
+
+/// One call. What it takes is of the size that its name says.
+fn control<T>(fd: &OwnedFd, request: u64, argument: &mut T) -> Result<(), i64> {
+    let argument = std::ptr::from_mut(argument) as u64;
+    checked(system_call(libc::SYS_ioctl, [fd.as_raw_fd() as u64, request, argument, 0, 0, 0])).map(drop)
+}
+
+fn checked(result: i64) -> Result<i64, i64> {
+    if result < 0 { Err(result) } else { Ok(result) }
+}
