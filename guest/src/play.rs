@@ -12,7 +12,7 @@ use crate::Error;
 use crate::graph::Graph;
 use crate::memory::{Memory, PAGE_SHIFT};
 use crate::offsets::Offsets;
-use crate::pages::{OwnPages, Places};
+use crate::pages::{OwnPages, PageSort, Places};
 use crate::paging;
 use crate::process::Processes;
 
@@ -143,6 +143,10 @@ impl<'a> Player<'a> {
                 }
             }
             OpKind::Poison { page, .. } => self.advise_page(mm, page, libc::MADV_HWPOISON)?,
+            // Soft offlining migrates a page of anonymous memory, too; it splits a large folio, and drops a page of a file.
+            OpKind::Migrate { page, .. } if page % 2 == 1 && self.is_small_anon(space, page, places)? => {
+                self.advise_page(mm, page, libc::MADV_SOFT_OFFLINE)?
+            }
             OpKind::Migrate { page, .. } => match self.processes.pid(mm.0) {
                 Some(pid) => paging::move_to_other_node(pid, address(page)),
                 None => i64::from(-libc::ESRCH),
@@ -150,6 +154,12 @@ impl<'a> Player<'a> {
             _ => return Ok(None),
         };
         Ok(Some(if result < 0 { -result as i32 } else { 0 }))
+    }
+
+    /// Whether `migrate` of the page can be a matter of `MADV_SOFT_OFFLINE`.
+    fn is_small_anon(&self, space: u64, page: u64, places: &Places) -> Result<bool, Error> {
+        let sort = self.graph.page_reader(places).page_sort(space, address(page))?;
+        Ok(paging::has_memory_failure() && sort == Some(PageSort { anon: true, large: false }))
     }
 
     /// `madvise()` of one page.
