@@ -295,6 +295,11 @@ fn a_read_of_locked_memory_that_is_swapped_out_is_left_out_where_a_batch_of_foli
     let (ops, counted) = played("mlock", "read");
     assert_eq!((ops, counted.as_str()), (5, "fault (for reading, of locked memory that is swapped out) 1"));
     assert_eq!(played("mlock", "").0, 6);
+    let mut left_out = LeftOut::default();
+    let swaps = "map p0 1..2\nfault p0 1\nmlockall p0\nswapout p0 1\nmunlockall p0\nswapout p0 1";
+    let played_swaps = userland_with_pages().play(&swaps.parse().unwrap(), &mut left_out).unwrap();
+    assert_eq!(played_swaps.trace.ops.len(), 5);
+    assert_eq!(left_out.to_string(), "swapout (of locked memory, which MADV_PAGEOUT refuses at once) 1");
     assert_eq!(played("munlock", "read").0, 6);
 }
 

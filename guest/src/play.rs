@@ -135,12 +135,7 @@ impl<'a> Player<'a> {
                 let result = self.processes.call(mm.0, call.name.number, &arguments)?;
                 paging::wait_for_writeback()?;
                 let stays = self.graph.page_reader(places).is_present(space, address(page))?;
-                // Of locked memory it says EINVAL.
-                if stays && (result == 0 || result == i64::from(-libc::EINVAL)) {
-                    i64::from(-libc::EBUSY)
-                } else {
-                    result
-                }
+                if stays && result == 0 { i64::from(-libc::EBUSY) } else { result }
             }
             OpKind::Poison { page, .. } => self.advise_page(mm, page, libc::MADV_HWPOISON)?,
             // Soft offlining migrates a page of anonymous memory, too; it splits a large folio, and drops a page of a file.

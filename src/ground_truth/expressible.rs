@@ -86,15 +86,18 @@ pub fn reason_before(kind: &OpKind, driver: &KernelDriver, zswap: bool) -> Optio
     };
     let frame = |mm, page| tables.frame_of(present(mm, page)?);
     let large = |head| tables.large.iter().find(|(folio, _)| *folio == head).map(|(_, counts)| counts);
+    let is_locked = |mm, page| {
+        let vma = driver.mapped_at(mm, page);
+        vma.is_some_and(|vma| u64::from(vma.flags) & VmaAttributes::LOCKED != 0)
+    };
     match *kind {
         // The booted kernel keeps a folio that it has just read in a batch, whose reference makes it look shared. Only of locked
         // memory does a fault for reading ask whether it is.
         OpKind::Fault { mm, page, read: true, .. } => {
             let entry = tables.entry_at(mm, page)?;
-            let locked = u64::from(driver.mapped_at(mm, page)?.flags) & VmaAttributes::LOCKED != 0;
             let Target::Swap { slot, exclusive: false } = entry.target else { return None };
             let reads = tables.slot(slot).is_some_and(|slot| slot.cached.is_none());
-            (locked && reads).then_some("fault (for reading, of locked memory that is swapped out)")
+            (is_locked(mm, page) && reads).then_some("fault (for reading, of locked memory that is swapped out)")
         }
         OpKind::Touch { mm, page, write } => {
             let allowed = present(mm, page).is_some_and(|entry| entry.writable || !write);
@@ -104,6 +107,7 @@ pub fn reason_before(kind: &OpKind, driver: &KernelDriver, zswap: bool) -> Optio
             None => Some("swapout (of no page that is present)"),
             Some(frame) if !frame.anon => Some("swapout (of a page of a file)"),
             Some(frame) if large(frame.head).is_some() => Some("swapout (of a page of a large folio)"),
+            Some(_) if is_locked(mm, page) => Some("swapout (of locked memory, which MADV_PAGEOUT refuses at once)"),
             Some(frame) if frame.mapcount > 1 => {
                 Some("swapout (of a page that is mapped twice, which MADV_PAGEOUT leaves)")
             }
