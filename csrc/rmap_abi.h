@@ -61,6 +61,7 @@ enum rmap_rule {
 	RMAP_RULE_LEFT_BY_WRITEBACK = 18,	/* serial: the page */
 	RMAP_RULE_WRITTEN_BEFORE_FLUSH = 19,	/* serial: the page */
 	RMAP_RULE_NOT_PARTIALLY_MAPPED = 20,	/* serial: the folio */
+	RMAP_RULE_DEVICE_ANSWER = 21,	/* serial: the page */
 };
 
 /*
@@ -112,12 +113,19 @@ enum rmap_event_kind {
 	RMAP_EVENT_COUNTER = 28,
 	/* An entry more names a slot of the swap device, or one less (arg 1). object: slot */
 	RMAP_EVENT_SLOT = 29,
-	/* How the walk leaves it. flags: rmap_page_frame; object: folio; other: references */
+	/*
+	 * How the walk leaves it. arg and flags: rmap_page_frame, arg from bit 16 on; object:
+	 * folio; other: references
+	 */
 	RMAP_EVENT_LEFT = 30,
 	/* Of the lock of a file's tree of VMAs. flags: 1 if taken; object: file */
 	RMAP_EVENT_FILE_TRYLOCK = 31,
 	RMAP_EVENT_FILE_DOWN_READ = 32,	/* object: file */
 	RMAP_EVENT_FILE_UP_READ = 33,	/* object: file */
+	/* What a walk says of the VMAs that used a folio. object: folio; other: of RMAP_VMA_* */
+	RMAP_EVENT_USED_BY = 34,
+	/* Whether some of these pages were used. arg: mm; object: page; other: how many */
+	RMAP_EVENT_YOUNG = 35,
 };
 
 /* Statistics of a node: the trees number theirs differently. */
@@ -327,6 +335,9 @@ enum rmap_page_frame {
 	/* Its entries have been taken out for a while: by a migration, a split or reclaim. */
 	RMAP_FRAME_TAKEN_OUT = 65536,
 	RMAP_FRAME_KEPT = 32768,	/* whoever told of that keeps a reference */
+	/* Of no frame, but told with it: a flush is put off, and of an entry that was written to. */
+	RMAP_FRAME_FLUSH = 0x20000,
+	RMAP_FRAME_FLUSH_DIRTY = 0x40000,
 };
 
 /* A touched tree of at most so many nodes is reported whole, otherwise by paths. */

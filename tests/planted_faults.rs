@@ -91,6 +91,10 @@ const FREED_TOO_EARLY: Finds = Finds(&[
     "violate I11 TLB not flushed",
 ]);
 
+/// A page that a device gets, and that was written to.
+const FORGOTTEN_FOR_A_DEVICE: Finds =
+    Finds(&["violate Asked written page ", "violate I11 wrong answer to who wants a page for a device"]);
+
 /// A page of a file after it was written back.
 const LEFT_BY_WRITEBACK: Finds = Finds(&[
     "violate Asked entry that is writable or dirty after writeback",
@@ -1367,7 +1371,81 @@ static IN_C: &[InC] = &[
                 to: ";",
             }],
         },
-        hunts: &[pages_varied(Finds(&["violate Asked written page "]), Finds(&["violate Asked written page "]))],
+        hunts: &[pages_varied(FORGOTTEN_FOR_A_DEVICE, FORGOTTEN_FOR_A_DEVICE)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "a-device-gets-no-page",
+            about: "a driver is refused every page, whoever has it",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "make_device_exclusive",
+                from: "if (!folio_test_anon(folio) || folio_test_hugetlb(folio)) {",
+                to: "if (1) {",
+            }],
+        },
+        hunts: &[pages(Finds(&["violate I11 wrong answer to who wants a page for a device"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "a-locked-vma-is-not-told-of",
+            about: "who asks who used a folio is not told that a VMA locks it",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "folio_referenced_one",
+                from: "vma_flags_set(&pra->vma_flags, VMA_LOCKED_BIT);",
+                to: ";",
+            }],
+        },
+        hunts: &[InCHunt {
+            vma: "pages",
+            mix: "large-folios",
+            lockstep: Finds(&["differ folio_referenced events: used_by"]),
+            alone: Finds(&[]),
+            at_most: Some(10),
+        }],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "a-use-is-asked-of-page-by-page",
+            about: "who used a large folio is asked of each of its entries for itself",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "folio_referenced_one",
+                from: "nr = folio_pte_batch(folio, pvmw.pte, pteval, max_nr);",
+                to: ";",
+            }],
+        },
+        hunts: &[InCHunt {
+            vma: "pages",
+            mix: "large-folios",
+            lockstep: Finds(&["differ folio_referenced events: young"]),
+            alone: Finds(&[]),
+            at_most: Some(10),
+        }],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "every-flush-is-of-a-written-page",
+            about: "a flush that is put off counts as one of an entry that was written to",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "set_tlb_ubc_flush_pending", from: "if (writable)", to: "if (1)" }],
+        },
+        hunts: &[pages_varied(Finds(&["differ try_to_unmap events: left"]), Finds(&[]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "a-walk-does-not-count-down",
+            about: "who asks who used a folio goes on to VMAs after all of its mappings were seen",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "folio_referenced_one", from: "pra->mapcount -= nr;", to: ";" }],
+        },
+        hunts: &[pages_varied(Finds(&["differ folio_referenced events: "]), Finds(&[]))],
     },
     InC {
         of: AFTER,

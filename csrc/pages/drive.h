@@ -270,7 +270,7 @@ static int32_t drive_walk(struct mm_struct *mm, const struct rmap_operation_walk
 		remove_migration_ptes(folio, folio, 0);
 		folio_unlock(folio);
 	} else {
-		ask_who_used(folio);
+		ask_who_used(folio, false);
 	}
 	folio_put(folio);
 	return 0;
@@ -313,15 +313,20 @@ static void find_address(struct mm_struct *mm, uint64_t number)
 	mmap_read_unlock(mm);
 }
 
+/* As reclaim asks it of a folio that it has locked, unless somebody else has. */
 static int32_t drive_age(struct mm_struct *mm, const struct rmap_operation_age *op)
 {
 	struct folio *folio = folio_at(mm, op->page);
+	bool locked;
 
 	if (!folio)
 		return -EFAULT;
 	folio_get(folio);
 	find_address(mm, op->page);
-	ask_who_used(folio);
+	locked = folio_trylock(folio);
+	ask_who_used(folio, locked);
+	if (locked)
+		folio_unlock(folio);
 	folio_put(folio);
 	return 0;
 }
@@ -551,9 +556,60 @@ static int32_t drive_clean(struct mm_struct *mm, const struct rmap_operation_cle
 	return 0;
 }
 
+#ifdef SWP_DEVICE_EXCLUSIVE
+/* How a driver takes a page. */
+#define FOLL_DEVICE (FOLL_GET | FOLL_WRITE | FOLL_SPLIT_PMD)
+
+/* The driver asks for some address of a page. */
+static struct page *device_takes(struct mm_struct *mm, uint64_t number, struct folio **folio)
+{
+	return make_device_exclusive(mm, (number << PAGE_SHIFT) + number % PAGE_SIZE, NULL, folio);
+}
+
+/* The page, and nothing else, was what MMU notifiers were told of last. */
+static bool notified_of(uint64_t number)
+{
+	const struct page_layer *layer = current_world->pages;
+
+	return layer->notified_from == number << PAGE_SHIFT &&
+	       layer->notified_to == (number + 1) << PAGE_SHIFT;
+}
+
+/*
+ * The driver asks for a page that it could take as GUP does: of a file it gets none. Of another it
+ * gets the folio locked and with a reference more, MMU notifiers are told, and it is dirty if and
+ * only if it or the entry was.
+ */
+static int32_t ask_for_device(struct mm_struct *mm, uint64_t number, struct page *wanted)
+{
+	struct folio *wanted_folio = page_folio(wanted), *folio = NULL;
+	bool dirty = *find_entry(mm, number).at & ENTRY_DIRTY || folio_test_dirty(wanted_folio);
+	bool right;
+	int references = folio_ref_count(wanted_folio);
+	struct page *page;
+
+	current_world->pages->notified_from = 0;
+	page = device_takes(mm, number, &folio);
+	right = folio_test_anon(wanted_folio) ? page == wanted && folio == wanted_folio :
+						page == ERR_PTR(-EOPNOTSUPP);
+	right = right && folio_test_locked(wanted_folio) == !IS_ERR(page);
+	right = right && folio_ref_count(wanted_folio) == references + !IS_ERR(page);
+	if (!IS_ERR(page))
+		right = right && notified_of(number) && folio_test_dirty(wanted_folio) == dirty;
+	if (!right)
+		broken_rule(RMAP_RULE_DEVICE_ANSWER, number);
+	if (IS_ERR(page))
+		return PTR_ERR(page);
+	folio_unlock(folio);
+	folio_put(folio);
+	return 0;
+}
+#endif
+
 /*
  * As a driver takes a page for its device. It lets go of the folio at once: the next access of the
- * process takes the page back.
+ * process takes the page back. If GUP fails for another reason than that memory is out, the kernel
+ * has to find out, too.
  */
 static int32_t drive_exclusive(struct mm_struct *mm, const struct rmap_operation_exclusive *op)
 {
@@ -561,20 +617,22 @@ static int32_t drive_exclusive(struct mm_struct *mm, const struct rmap_operation
 	const struct folio *there = folio_at(mm, op->page);
 	struct folio *folio;
 	struct page *page;
-	int32_t result = 0;
+	int32_t result;
 
 	mmap_read_lock(mm);
 	if (is_migrating(mm, op->page) || (there && folio_test_locked(there))) {
 		result = -EBUSY;
 		goto unlock;
 	}
-	page = make_device_exclusive(mm, op->page << PAGE_SHIFT, NULL, &folio);
-	if (IS_ERR(page)) {
-		result = PTR_ERR(page);
-		goto unlock;
+	result = get_page_at(mm, op->page, FOLL_DEVICE, &page);
+	if (!result) {
+		folio_put(page_folio(page));
+		result = ask_for_device(mm, op->page, page);
+	} else if (result != -ENOMEM) {
+		page = device_takes(mm, op->page, &folio);
+		if (!IS_ERR(page))
+			broken_rule(RMAP_RULE_DEVICE_ANSWER, op->page);
 	}
-	folio_unlock(folio);
-	folio_put(folio);
 unlock:
 	mmap_read_unlock(mm);
 	return result;

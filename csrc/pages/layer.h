@@ -101,7 +101,9 @@ struct page_layer {
 	struct stale_translation *stale;	/* what TLBs may hold */
 	uint32_t nr_stale, max_stale;
 	bool splitting;			/* a folio */
+	bool tells_visits;		/* a walk: of the VMAs that it comes to */
 	int notifiers_open;		/* starts of MMU notifiers without their ends */
+	unsigned long notified_from, notified_to;	/* of the last start: addresses */
 	uint64_t put_off;		/* mms whose flush was put off */
 	uint64_t pinning;		/* mms that have pinned a page */
 	uint64_t writes;		/* to pages, since the reset */

@@ -133,6 +133,8 @@ static void notify_told(const struct mmu_notifier_range *range, bool end)
 static void mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
 {
 	notify_told(range, false);
+	current_world->pages->notified_from = range->start;
+	current_world->pages->notified_to = range->end;
 	/* mprotect() takes a range that begins at 0 for none that has begun. */
 	current_world->pages->notifiers_open += range->start != 0;
 	verbatim_mmu_notifier_invalidate_range_start(range);
@@ -227,6 +229,8 @@ static struct rmap_folio_found folio_found(const struct folio *folio)
 	found.bits |= folio_test_swapcache(folio) ? RMAP_FRAME_SWAPCACHE : 0;
 	found.bits |= folio_test_locked(folio) ? RMAP_FRAME_LOCKED : 0;
 	found.bits |= maybe_pinned(folio) ? RMAP_FRAME_PINNED : 0;
+	found.bits |= current->tlb_ubc.flush_required ? RMAP_FRAME_FLUSH : 0;
+	found.bits |= current->tlb_ubc.writable ? RMAP_FRAME_FLUSH_DIRTY : 0;
 	found.poisoned = poisoned_page_of(folio);
 	if (!folio_test_large(folio) && folio_test_anon(folio) && !folio_test_mlocked(folio) &&
 	    !page_layer_content(&folio->page))
@@ -272,10 +276,31 @@ static void walk_ends(const struct folio *folio, int32_t result)
 	if (is_of_file(folio) && folio->mapping->readers)
 		broken_rule(RMAP_RULE_LOCK_HELD_ON_RETURN, RMAP_NONE);
 	if (current_world->depth == 1)
-		record(RMAP_EVENT_LEFT, 0, found.bits & ~RMAP_FRAME_UNUSED, folio_number(folio),
-		       found.references);
+		record(RMAP_EVENT_LEFT, found.bits >> 16, found.bits & 0xffff & ~RMAP_FRAME_UNUSED,
+		       folio_number(folio), found.references);
 	folio_call_end(folio, result);
 }
+
+/*
+ * page_vma_mapped_walk() asks for it whenever it goes on. That it begins is told of walks that tell
+ * nothing else of a VMA where they change nothing.
+ */
+static unsigned long vma_address_end(struct page_vma_mapped_walk *pvmw)
+{
+	if (unlikely(current_world->pages->tells_visits) && !pvmw->pmd && !pvmw->pte)
+		record(RMAP_EVENT_VISIT, 0, 0, serial_of(pvmw->vma), pvmw->address >> PAGE_SHIFT);
+	return verbatim_vma_address_end(pvmw);
+}
+
+#ifdef RMAP_YOUNG_BATCHES
+static bool clear_flush_young_ptes(struct vm_area_struct *vma, unsigned long addr, pte_t *ptep,
+				   unsigned int nr)
+{
+	if (current_world->depth)
+		record(RMAP_EVENT_YOUNG, vma->vm_mm->id, 0, addr >> PAGE_SHIFT, nr);
+	return verbatim_clear_flush_young_ptes(vma, addr, ptep, nr);
+}
+#endif
 
 static void try_to_unmap(struct folio *folio, enum ttu_flags flags)
 {
@@ -298,15 +323,20 @@ static void try_to_migrate(struct folio *folio, enum ttu_flags flags)
 }
 
 /* As reclaim asks who used a folio. Nothing that is cut calls it. */
-static int ask_who_used(struct folio *folio)
+static int ask_who_used(struct folio *folio, bool locked)
 {
-	unsigned long flags[4] = { 0 };	/* of a VMA: a word before 7.3, a structure since */
+	/* Of a VMA: a word before 7.3, a structure since. It is to be cleared. */
+	unsigned long flags[4] = { ~0ul };
 	int result;
 
-	walk_begins(CALL(FOLIO_REFERENCED, folio_referenced, folio_number(folio), false,
+	walk_begins(CALL(FOLIO_REFERENCED, folio_referenced, folio_number(folio), locked,
 			 folio_found(folio)),
 		    folio);
-	result = folio_referenced(folio, 0, NULL, (void *)flags);
+	current_world->pages->tells_visits = true;
+	result = folio_referenced(folio, locked, NULL, (void *)flags);
+	current_world->pages->tells_visits = false;
+	if (current_world->depth == 1)
+		record(RMAP_EVENT_USED_BY, 0, 0, folio_number(folio), told_vma_flags(flags[0]));
 	walk_ends(folio, result);
 	return result;
 }
@@ -346,7 +376,9 @@ static void remove_migration_ptes(struct folio *src, struct folio *dst, remove_f
 	walk_begins(CALL(REMOVE_MIGRATION_PTES, remove_migration_ptes, folio_number(src),
 			 folio_number(dst), told_remove_flags(flags), folio_found(dst)),
 		    dst);
+	current_world->pages->tells_visits = true;
 	verbatim_remove_migration_ptes(src, dst, flags);
+	current_world->pages->tells_visits = false;
 	walk_ends(dst, 0);
 }
 

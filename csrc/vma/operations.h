@@ -28,8 +28,8 @@ static uint64_t vma_told_anon_pgoff(const struct vm_area_struct *vma)
 #endif
 }
 
-/* The flags as the C interface numbers them, and the file. */
-static uint64_t vma_told_kind(const struct vm_area_struct *vma)
+/* The flags of a VMA as the C interface numbers them. */
+static uint32_t told_vma_flags(unsigned long flags)
 {
 	static const struct {
 		unsigned long flag;
@@ -54,16 +54,22 @@ static uint64_t vma_told_kind(const struct vm_area_struct *vma)
 		/* It comes with VM_SHARED. */
 		{ VM_MAYSHARE, 0 },
 	};
-	unsigned long rest = vma->vm_flags & ~(VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC);
-	uint64_t kind = 0;
+	unsigned long rest = flags & ~(VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC);
+	uint32_t told = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bits); i++) {
 		if (rest & bits[i].flag)
-			kind |= bits[i].bit;
+			told |= bits[i].bit;
 		rest &= ~bits[i].flag;
 	}
-	if (rest)
-		kind |= RMAP_VMA_OTHER;
+	return told | (rest ? RMAP_VMA_OTHER : 0);
+}
+
+/* The flags, and the file. */
+static uint64_t vma_told_kind(const struct vm_area_struct *vma)
+{
+	uint64_t kind = told_vma_flags(vma->vm_flags);
+
 	if (vma->vm_file)
 		kind |= (uint64_t)(vma->vm_file - current_world->files + 1) << 32;
 	return kind;

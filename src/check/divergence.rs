@@ -211,9 +211,10 @@ fn return_class(ret: i32) -> String {
 /// In what two events differ that are alike without what depends on how objects are numbered.
 fn what_else_differs(event: Event) -> &'static str {
     match event.kind() {
-        Some(EventKind::Flush | EventKind::Notify) => "of other pages",
+        Some(EventKind::Flush | EventKind::Notify | EventKind::Young) => "of other pages",
         Some(EventKind::Counter) => "by another number",
         Some(EventKind::Left) => "otherwise",
+        Some(EventKind::UsedBy) => "with other flags",
         _ => "of another object",
     }
 }
@@ -263,6 +264,8 @@ fn event_class(event: Option<&Event>) -> String {
         | EventKind::Mlock
         | EventKind::Munlock
         | EventKind::Left
+        | EventKind::UsedBy
+        | EventKind::Young
         | EventKind::FileTrylock
         | EventKind::FileDownRead
         | EventKind::FileUpRead

@@ -176,12 +176,22 @@ impl Port {
     }
 
     /// The TLB forgets entries that a walk has cleared, now or later. Of what a device has it knows nothing.
-    fn flush_cleared(&mut self, mm: MmId, page: u64, pages: u64, was: Entry, flags: WalkFlags) {
+    fn flush_cleared(&mut self, mm: MmId, page: u64, pages: u64, was: Entry, flags: WalkFlags, found: &mut FolioFound) {
         match flags.has(WalkFlags::BATCH_FLUSH) {
             _ if was.has(Entry::DEVICE) => {}
-            true => self.observed.record(EventKind::Flush, mm.0, 1, 0, 0),
+            true => {
+                self.observed.record(EventKind::Flush, mm.0, 1, 0, 0);
+                found.bits |= FolioFound::FLUSH | if was.has(Entry::DIRTY) { FolioFound::FLUSH_DIRTY } else { 0 };
+            }
             false => self.flush(mm, page, pages),
         }
+    }
+
+    /// A walk that tells nothing else of a VMA, unless it changes something there, looks at its entries.
+    fn tell_visit(&mut self, visit: &Visit) -> Result<(), Stop> {
+        let serial = self.vmas.get(visit.vma)?.serial;
+        self.observed.record(EventKind::Visit, 0, 0, serial, visit.start as u32);
+        Ok(())
     }
 
     fn notify(&mut self, visit: &Visit, end: bool) {
@@ -192,7 +202,7 @@ impl Port {
     /// The walk is over, and the call tells all of the folio.
     fn leave(&mut self, folio: FolioId, pages: u64, found: FolioFound) {
         let bits = found.bits & !FolioFound::UNUSED;
-        self.observed.record(EventKind::Left, 0, bits as u16, folio.0, found.references);
+        self.observed.record(EventKind::Left, (bits >> 16) as u8, bits as u16, folio.0, found.references);
         self.observed.tell_folio(folio, 0, pages as u32);
     }
 
@@ -504,7 +514,7 @@ impl Port {
                 false => 1,
             };
             let entry = self.clear_entries(mm, page, count);
-            self.flush_cleared(mm, page, count, entry, flags);
+            self.flush_cleared(mm, page, count, entry, flags, found);
             if entry.has(Entry::DIRTY) {
                 found.bits |= FolioFound::DIRTY;
             }
@@ -611,7 +621,7 @@ impl Port {
             let pages = Pages::of(folio, visit.page_of(entry), 1);
             let exclusive = self.is_exclusive(folio, pages.first)?;
             self.write_entry(mm, page, Entry::NONE);
-            self.flush_cleared(mm, page, 1, entry, flags);
+            self.flush_cleared(mm, page, 1, entry, flags, found);
             if entry.has(Entry::DIRTY) {
                 found.bits |= FolioFound::DIRTY;
             }
@@ -700,6 +710,7 @@ impl Port {
         found: &mut FolioFound,
     ) -> Result<bool, Stop> {
         let mut from = visit.start;
+        self.tell_visit(visit)?;
         while let Some((page, entry)) = self.next_mapping(visit, from, Entry::MIGRATION) {
             from = page + 1;
             let first = visit.page_of(entry);
@@ -757,7 +768,7 @@ impl Port {
     pub(super) fn folio_referenced(&mut self, folio: FolioId, locked: bool, found: FolioFound) -> Result<i32, Stop> {
         let walked = self.walked(folio, folio, found)?;
         let mut left = self.mapcount(folio)?;
-        let mut users = 0;
+        let (mut users, mut used_by) = (0, 0);
         // A page of a file is locked for the walk; by kernels of 7.x any folio is.
         let locks = self.revision.walks_in_batches || found.file != 0;
         let busy = locks && !locked && found.has(FolioFound::LOCKED);
@@ -766,12 +777,14 @@ impl Port {
         } else if busy {
             1
         } else {
-            let one = |port: &mut Port, visit: &Visit| port.folio_referenced_one(visit, &mut left, &mut users);
+            let one =
+                |port: &mut Port, visit: &Visit| port.folio_referenced_one(visit, &mut left, &mut users, &mut used_by);
             match self.walk_mappings(walked, Lock::Folio { try_lock: true }, one, |_| Ok(false))? {
                 true => users,
                 false => -1,
             }
         };
+        self.observed.record(EventKind::UsedBy, 0, 0, folio.0, used_by);
         self.leave(folio, walked.place.pages, found);
         Ok(result)
     }
@@ -812,10 +825,17 @@ impl Port {
     }
 
     /// Mirrors `folio_referenced_one()` (mm/rmap.c): `left` are the mappings that it has not come to, `users` those that used
-    /// the folio.
-    fn folio_referenced_one(&mut self, visit: &Visit, left: &mut i32, users: &mut i32) -> Result<bool, Stop> {
+    /// the folio, and `used_by` the flags of their VMAs, except for VM_LOCKED: that is there only if a locked VMA ended the walk.
+    fn folio_referenced_one(
+        &mut self,
+        visit: &Visit,
+        left: &mut i32,
+        users: &mut i32,
+        used_by: &mut u32,
+    ) -> Result<bool, Stop> {
         let Visit { folio, pages, vma, mm, .. } = *visit;
         let batches = self.revision.walks_in_batches;
+        self.tell_visit(visit)?;
         let (mut from, mut seen, mut used, mut crossed) = (visit.start, 0, false, false);
         while let Some((page, entry)) = self.next_mapping(visit, from, Entry::PRESENT) {
             crossed = visit.start / ENTRIES != page / ENTRIES;
@@ -823,11 +843,13 @@ impl Port {
             if visit.locked {
                 if !batches && (pages == 1 || entry.has(Entry::HUGE)) {
                     self.lock_in_memory(folio, vma, EventKind::Mlock)?;
+                    *used_by |= VmaAttributes::LOCKED as u32;
                     return Ok(false);
                 }
                 (seen, *left) = (seen + 1, *left - 1);
                 if batches && (seen == pages || entry.has(Entry::HUGE)) && !crossed {
                     self.lock_in_memory(folio, vma, EventKind::Mlock)?;
+                    *used_by |= VmaAttributes::LOCKED as u32;
                     return Ok(false);
                 }
                 if entry.has(Entry::HUGE) {
@@ -854,6 +876,9 @@ impl Port {
             } else if batches && pages > 1 {
                 count = self.batch(visit, page, entry, 0);
             }
+            if batches {
+                self.observed.record(EventKind::Young, mm.0, 0, page as u32, count as u32);
+            }
             for page in page..page + count {
                 let entry = self.page_tables.get(mm, page);
                 if entry.has(Entry::ACCESSED) {
@@ -871,9 +896,13 @@ impl Port {
         // Before batches a large folio is locked at the end: all of it is in the VMA, and below one page table.
         if !batches && visit.locked && pages > 1 && seen == pages && !crossed {
             self.lock_in_memory(folio, vma, EventKind::Mlock)?;
+            *used_by |= VmaAttributes::LOCKED as u32;
             return Ok(false);
         }
-        *users += i32::from(used);
+        if used {
+            *users += 1;
+            *used_by |= (self.vmas.get(vma)?.attributes.flags & !VmaAttributes::LOCKED) as u32;
+        }
         Ok(*left != 0)
     }
 }

@@ -105,6 +105,8 @@ byte_enum! {
         WrittenBeforeFlush = RMAP_RULE_WRITTEN_BEFORE_FLUSH "written out before the TLB was flushed",
         /// A mapping was removed, and folio `object` is marked partially mapped then: all of it is mapped, or nothing.
         NotPartiallyMapped = RMAP_RULE_NOT_PARTIALLY_MAPPED "folio marked partially mapped that is not",
+        /// A driver asks for page `object`, and is refused what it may have, or given what it may not have or not as it should.
+        DeviceAnswer = RMAP_RULE_DEVICE_ANSWER "wrong answer to who wants a page for a device",
     }
 }
 
@@ -205,8 +207,12 @@ byte_enum! {
         /// `i_mmap_unlock_read()` of file `object`.
         FileUpRead = RMAP_EVENT_FILE_UP_READ "i_mmap_unlock_read",
         /// A walk leaves folio `object` with `other` references; `flags` are the bits of
-        /// [`FolioFound`](super::FolioFound).
+        /// [`FolioFound`](super::FolioFound), and `arg` those from bit 16 on.
         Left = RMAP_EVENT_LEFT "left",
+        /// A walk says that VMAs with the flags `other`, of [`VmaAttributes`](super::VmaAttributes), used folio `object`.
+        UsedBy = RMAP_EVENT_USED_BY "used_by",
+        /// A walk asks whether some of `other` pages of mm `arg` were used, from page `object` on, and clears their accessed bits.
+        Young = RMAP_EVENT_YOUNG "young",
     }
 }
 
@@ -361,9 +367,12 @@ impl fmt::Display for Event {
                 write!(f, "slot {} {how}", self.object)
             }
             EventKind::Left => {
-                let found = FolioFound { bits: self.flags.into(), references: self.other, ..FolioFound::default() };
+                let bits = u32::from(self.flags) | u32::from(self.arg) << 16;
+                let found = FolioFound { bits, references: self.other, ..FolioFound::default() };
                 write!(f, "folio{} left with {found}", self.object)
             }
+            EventKind::Young => write!(f, "young? p{} {:#x} pages {}", self.arg, self.object, self.other),
+            EventKind::UsedBy => write!(f, "folio{} used by VMAs with flags {:#x}", self.object, self.other),
             EventKind::Warn | EventKind::Bug | EventKind::Oops => write!(f, "{kind}"),
             EventKind::Rule => {
                 write!(f, "rule broken: {}", Rule::from_u8(self.arg).map_or("?", Rule::name))?;

@@ -175,6 +175,10 @@ impl FolioFound {
     pub const PINNED: u32 = abi::RMAP_FRAME_PINNED as u32;
     /// It has one page, which is all 0, and is not locked in memory.
     pub const UNUSED: u32 = abi::RMAP_FRAME_UNUSED as u32;
+    /// A flush of TLBs was put off, of this folio or of another: `tlbflush_unmap_batch.flush_required`.
+    pub const FLUSH: u32 = abi::RMAP_FRAME_FLUSH as u32;
+    /// One of an entry that was written to: `tlbflush_unmap_batch.writable`.
+    pub const FLUSH_DIRTY: u32 = abi::RMAP_FRAME_FLUSH_DIRTY as u32;
 
     /// Whether it has this bit.
     pub fn has(self, bit: u32) -> bool {
@@ -193,6 +197,8 @@ impl fmt::Display for FolioFound {
             (Self::LOCKED, " locked"),
             (Self::PINNED, " pinned"),
             (Self::UNUSED, " unused"),
+            (Self::FLUSH, " flush"),
+            (Self::FLUSH_DIRTY, " flush-dirty"),
         ];
         names.iter().filter(|(bit, _)| self.has(*bit)).try_for_each(|(_, name)| f.write_str(name))?;
         if self.slot != 0 {

@@ -64,7 +64,7 @@ fn a_page_in_the_swap_cache_leaves_its_slot_in_the_entry() {
         written(0, PAGE, entry(Entry::SWAP | Entry::EXCLUSIVE, 5)),
         event(EventKind::Stat, NodeStat::AnonMapped as u8, 0, u32::MAX, 0),
         event(EventKind::Notify, 1, 0, PAGE as u32, 1),
-        event(EventKind::Left, 0, left, FOLIO.0, 2),
+        event(EventKind::Left, (FolioFound::FLUSH >> 16) as u8, left, FOLIO.0, 2),
     ];
     assert_eq!(effects(&world), expected);
 }
@@ -238,10 +238,20 @@ fn each_process_that_used_a_page_is_counted_once_and_forgotten() {
         set(&mut world, 1, PAGE + nth, entry(Entry::PRESENT, FOLIO.0 + nth as u32));
     }
     let ask = Call::FolioReferenced { folio: FOLIO, locked: false, found: FOUND };
+    let flags = |flags| rmap_seam::VmaAttributes { anon_pgoff: 16, flags, file: 0 };
+    world.call(Call::VmaSetAttributes { vma, attributes: flags(3) });
+    let told = |world: &PortWorld, kind: EventKind| {
+        let of_kind = world.port.events().iter().filter(|event| event.kind() == Some(kind));
+        of_kind.map(|event| event.other).collect::<Vec<_>>()
+    };
     assert_eq!(world.call(ask), 1);
     assert_eq!((world.count(EventKind::Entry), world.count(EventKind::Flush)), (2, 2));
+    // Both processes are come to, and each is asked of both pages at once; the flags are those of who used it.
+    assert_eq!(told(&world, EventKind::Visit).len(), 2);
+    assert_eq!((told(&world, EventKind::Young), told(&world, EventKind::UsedBy)), (vec![2, 2], vec![3]));
     assert_eq!(world.call(ask), 0);
     assert_eq!(world.count(EventKind::Entry), 0);
+    assert_eq!(told(&world, EventKind::UsedBy), [0]);
     // Kernels of 7.x lock the folio for it.
     let found = FolioFound { bits: FOUND.bits | FolioFound::LOCKED, ..FOUND };
     assert_eq!(world.call(Call::FolioReferenced { folio: FOLIO, locked: false, found }), 1);
@@ -260,6 +270,8 @@ fn a_vma_that_locks_its_pages_keeps_them_and_locks_what_it_has_whole() {
         // Who asks is told of no use, and the folio is locked where all of it can be seen.
         assert_eq!(world.call(Call::FolioReferenced { folio: FOLIO, locked: false, found: FOUND }), 0);
         assert_eq!(world.count(EventKind::Mlock), 1, "{revision}");
+        let used_by = world.port.events().iter().find(|event| event.kind() == Some(EventKind::UsedBy)).unwrap().other;
+        assert_eq!(u64::from(used_by), rmap_seam::VmaAttributes::LOCKED, "{revision}");
         let ignore = WalkFlags(WalkFlags::IGNORE_MLOCK);
         world.call(Call::TryToUnmap { folio: FOLIO, flags: ignore, found: IN_SWAP_CACHE });
         assert!(world.count(EventKind::Entry) > 0);
