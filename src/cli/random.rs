@@ -75,6 +75,9 @@ enum MixArg {
     SparseForks,
     /// Huge pages that are forked, split, moved and migrated. Needs the kernel's own page-table code.
     HugePages,
+    /// Folios of several pages, and huge pages, to which reclaim, migration and devices come. Needs the kernel's own page-table
+    /// code.
+    LargeFolios,
 }
 
 /// A table for a person: operations, merges, then what was reached.
@@ -155,6 +158,7 @@ impl Random<'_> {
             MixArg::FailingMerges => vec![Mix::failing_merges()],
             MixArg::SparseForks => vec![Mix::sparse_forks()],
             MixArg::HugePages => vec![Mix::huge_pages()],
+            MixArg::LargeFolios => vec![Mix::large_folios(false), Mix::large_folios(true)],
         };
         if mixes[0].set == OpSet::Pages && operations != OpSet::Pages {
             return Err(Error::Usage("huge pages are of the kernel's own page-table code: give --vma pages".into()));

@@ -24,6 +24,7 @@ pub mod agent;
 mod args;
 mod bytes;
 mod expect;
+mod large;
 mod magnify;
 mod meaning;
 mod model;

@@ -5,9 +5,10 @@
 
 use super::Trace;
 use super::args::Args;
+use super::large::large_scene;
 use super::magnify::magnify;
 use super::model::{HUGE_PLACES, RANGE_PAGES, TraceModel, WINDOW_PAGES, WINDOW_START, draw_huge};
-use super::op::{Fails, HUGE_ORDER, Op, OpSet};
+use super::op::{Fails, HUGE_ORDER, Op, OpKind, OpSet};
 use super::scene::{scene, scenes};
 use super::table::{FAULT, OPERATION_COUNT, OPERATIONS, row_of};
 use rmap_seam::{Fail, MAX_PROCESSES, MmId};
@@ -71,6 +72,9 @@ pub struct Mix {
     pub huge: bool,
     /// In how many of 1000 cases a short sequence that leads to a rare state takes the place of one operation.
     pub scenes_per_mille: u32,
+    /// In how many of 1000 cases a sequence about one folio of several pages takes the place of one operation: of a huge page if
+    /// [`Mix::huge`] is set.
+    pub large_per_mille: u32,
 }
 
 /// All operations of the small set, with the weights of the byte form. One operation in eight has failing attempts.
@@ -90,6 +94,7 @@ impl Default for Mix {
             max_vmas: u32::MAX,
             huge: false,
             scenes_per_mille: 0,
+            large_per_mille: 0,
         }
     }
 }
@@ -215,6 +220,12 @@ impl Mix {
         base.with_pages().with("map", 8).with("fault", 12).with("fork", 2).with("exit", 1).with("unmap", 2)
     }
 
+    /// Folios of several pages, or huge pages, to which reclaim, migration and devices come.
+    pub fn large_folios(huge: bool) -> Mix {
+        let base = if huge { Mix::huge_pages() } else { Mix::merges().with_pages() };
+        Mix { large_per_mille: 200, ..base }
+    }
+
     /// The mixes that take turns, one trace each, if no mix was chosen. Of all operations, every second one is
     /// [`Mix::full`].
     pub fn varied(operations: OpSet) -> Vec<Mix> {
@@ -302,10 +313,16 @@ pub fn random_trace(rng: &mut Rng, ops: usize, mix: &Mix) -> Trace {
     let mut model = TraceModel::new(mix.set, mix.processes, mix.window_pages);
     let mut trace = Trace { ops: Vec::with_capacity(ops), ..Trace::default() };
     let range_pages = u32::from(mix.range_pages.max(1));
+    let short = |rng: &mut Rng, which, mm, child, page| scene(which, mm, child, page, rng.below(1 << 16));
+    let large = |rng: &mut Rng, _, mm, child, page| large_scene(rng, mm, child, page, mix.huge);
     while trace.ops.len() < ops {
         // No number is taken where there are none, so that the traces of a seed stay.
         if mix.scenes_per_mille > 0 && rng.below(1000) < mix.scenes_per_mille {
-            play_scene(rng, mix, &mut model, &mut trace, ops);
+            play_scene(rng, mix, &mut model, &mut trace, ops, short);
+            continue;
+        }
+        if mix.large_per_mille > 0 && rng.below(1000) < mix.large_per_mille {
+            play_scene(rng, mix, &mut model, &mut trace, ops, large);
             continue;
         }
         if mix.huge && rng.below(1000) < HUGE_PER_MILLE {
@@ -374,7 +391,14 @@ fn map_huge_page(rng: &mut Rng, mix: &Mix, model: &mut TraceModel, trace: &mut T
 
 /// One of the short sequences, in a process that is there, as far as the trace has room. Its last operation may fail; where
 /// the kernel goes on after a failure, it fails in every other trace.
-fn play_scene(rng: &mut Rng, mix: &Mix, model: &mut TraceModel, trace: &mut Trace, ops: usize) {
+fn play_scene(
+    rng: &mut Rng,
+    mix: &Mix,
+    model: &mut TraceModel,
+    trace: &mut Trace,
+    ops: usize,
+    make: impl Fn(&mut Rng, u32, MmId, Option<MmId>, u64) -> Vec<OpKind>,
+) {
     let bits = rng.next_u64();
     let fields = Args { p: bits as u8, a: bits >> 32, ..Args::default() };
     let Some((_, place)) = model.choose(row_of("map").expect("an operation of the table"), fields, |_, _| true) else {
@@ -384,7 +408,7 @@ fn play_scene(rng: &mut Rng, mix: &Mix, model: &mut TraceModel, trace: &mut Trac
     let fork = row_of("fork").expect("an operation of the table");
     let forked = model.choose(fork, fields, |_, _| true).filter(|(row, _)| *row == fork);
     let child = forked.map(|(_, args)| MmId(args.q));
-    let scene = scene(which, MmId(place.p), child, place.a, rng.below(1 << 16));
+    let scene = make(rng, which, MmId(place.p), child, place.a);
     let last = scene.len().saturating_sub(1);
     for (at, kind) in scene.into_iter().enumerate().take(ops - trace.ops.len()) {
         let goes_on = matches!(kind.keyword(), "mlockall" | "munlockall");
@@ -457,6 +481,7 @@ mod tests {
             max_vmas: 0,
             huge: true,
             scenes_per_mille: 1000,
+            large_per_mille: 0,
         };
         assert_eq!(random_trace(&mut Rng::new(3), 1_000, &odd).ops.len(), 1_000);
         let odd = Mix { processes: 255, window_pages: 255, range_pages: 255, ..odd };
