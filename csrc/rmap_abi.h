@@ -335,7 +335,7 @@ enum rmap_page_frame {
 	/* Its entries have been taken out for a while: by a migration, a split or reclaim. */
 	RMAP_FRAME_TAKEN_OUT = 65536,
 	RMAP_FRAME_KEPT = 32768,	/* whoever told of that keeps a reference */
-	/* Of no frame, but told with it: a flush is put off, and of an entry that was written to. */
+	/* Of no frame, but told with it: a flush is put off, and that of a written page. */
 	RMAP_FRAME_FLUSH = 0x20000,
 	RMAP_FRAME_FLUSH_DIRTY = 0x40000,
 };

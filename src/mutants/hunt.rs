@@ -91,9 +91,14 @@ impl Place {
     }
 
     fn kind_with_pages(self, round: usize) -> (VmaCode, Mix, SlabMode, usize) {
-        let mixes = Mix::varied(OpSet::Pages);
-        let turn = round / mixes.len();
-        let mix = mixes[round % mixes.len()].clone();
+        // After two of the mixes of all operations comes one of large folios, and every second of these is of huge pages.
+        let varied = Mix::varied(OpSet::Pages);
+        let mixes = varied.len() + varied.len() / 2;
+        let (turn, nth) = (round / mixes, round % mixes);
+        let mix = match nth % 3 {
+            2 => Mix::large_folios(nth / 3 % 2 == 1),
+            place => varied[nth / 3 * 2 + place].clone(),
+        };
         let mix = Mix { scenes_per_mille: PAGE_SCENES_PER_MILLE, ..mix };
         let mix = self.fail_per_mille.map_or(mix.clone(), |failing| mix.with_failing(failing));
         (VmaCode::Pages, mix, SlabMode::Reuse, LENGTHS[turn % LENGTHS.len()])
