@@ -126,7 +126,9 @@ fn migration_replaces_the_entry_and_back() {
         world.call(Call::FolioSetMapping { folio: OTHER, anon_vma: Some(rmap_seam::AnonVmaId(0)), index: PAGE });
         let found = FolioFound { bits: FOUND.bits | FolioFound::DIRTY, ..FOUND };
         world.call(Call::RemoveMigrationPtes { folio: FOLIO, to: OTHER, flags: WalkFlags(0), found });
-        assert_eq!(of_entries(&world), [written(PAGE, huge(Entry::PRESENT | kept, OTHER.0))]);
+        // pmd_mkdirty() makes it soft-dirty, too.
+        let back = huge(Entry::PRESENT | kept | Entry::SOFT_DIRTY, OTHER.0);
+        assert_eq!(of_entries(&world), [written(PAGE, back)]);
         assert_eq!(world.port.events().last().unwrap().other, 3);
     }
 }
