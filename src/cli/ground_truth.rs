@@ -13,6 +13,7 @@ use super::known_file::KnownArg;
 use super::random::FailRate;
 use super::subject::{self, VmaOption};
 use super::{AGREE, Error, FOUND, expected, file, print};
+use crate::check::Sides;
 use crate::ground_truth::compare::{self, GuestDifference, Observed};
 use crate::ground_truth::emulator::{EmulatorError, Setup};
 use crate::ground_truth::expressible::{LeftOut, expressible, without_options, without_zswap};
@@ -99,7 +100,7 @@ struct Totals {
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let reference = subject::reference(args.kernel.as_deref())?;
     let begun = Instant::now();
-    let vma = args.vma.asked().unwrap_or(VmaCode::Kernel);
+    let vma = VmaCode::choose(args.vma.asked(), Sides::Reference, &[reference])?;
     if vma == VmaCode::Model {
         return Err(Error::Usage("--vma model: a booted kernel is compared with the kernel's own VMA code".to_owned()));
     }

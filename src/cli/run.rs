@@ -129,7 +129,7 @@ impl Job for Play<'_> {
             print(self.expected.other_versions())?;
         }
         self.expected.warn();
-        let not_run = NotRun::of(&self.trace, self.args.subject.vma()?);
+        let not_run = NotRun::of(self.trace, self.args.subject.vma()?);
         if let Some(NotRun { count, why, with }) = &not_run {
             if stats.done + stats.failed == 0 {
                 let file = self.file.display();
