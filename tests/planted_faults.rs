@@ -1433,7 +1433,11 @@ static IN_C: &[InC] = &[
             name: "every-flush-is-of-a-written-page",
             about: "a flush that is put off counts as one of an entry that was written to",
             file: "mm/rmap.c",
-            edits: &[Edit { within: "set_tlb_ubc_flush_pending", from: "if (writable)", to: "if (1)" }],
+            edits: &[Edit {
+                within: "try_to_unmap_one",
+                from: "set_tlb_ubc_flush_pending(mm, pteval, address, end_addr)",
+                to: "set_tlb_ubc_flush_pending(mm, pte_mkdirty(pteval), address, end_addr)",
+            }],
         },
         hunts: &[pages_varied(Finds(&["differ try_to_unmap events: left"]), Finds(&[]))],
     },
