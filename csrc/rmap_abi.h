@@ -332,9 +332,9 @@ enum rmap_page_frame {
 	RMAP_FRAME_UNUSED = 8192,
 	RMAP_FRAME_NOT_TOLD = 4096,	/* of a file whose number is RMAP_FILES_NOT_TOLD or more */
 	RMAP_FRAME_POISONED = 16384,	/* PageHWPoison(): its memory has failed */
-	/* Its entries have been taken out for a while: by a migration, a split or reclaim. */
-	RMAP_FRAME_TAKEN_OUT = 65536,
 	RMAP_FRAME_KEPT = 32768,	/* whoever told of that keeps a reference */
+	/* Marked partially mapped while a walk had taken its entries out. */
+	RMAP_FRAME_TAKEN_OUT = 65536,
 	/* Of no frame, but told with it: a flush is put off, and that of a written page. */
 	RMAP_FRAME_FLUSH = 0x20000,
 	RMAP_FRAME_FLUSH_DIRTY = 0x40000,

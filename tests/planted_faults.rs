@@ -91,6 +91,8 @@ const FREED_TOO_EARLY: Finds = Finds(&[
     "violate I11 TLB not flushed",
 ]);
 
+/// What a driver is told when it asks for a page.
+const DEVICE_ANSWER: Finds = Finds(&["violate I11 wrong answer to who wants a page for a device"]);
 /// A page that a device gets, and that was written to.
 const FORGOTTEN_FOR_A_DEVICE: Finds =
     Finds(&["violate Asked written page ", "violate I11 wrong answer to who wants a page for a device"]);
@@ -1385,7 +1387,17 @@ static IN_C: &[InC] = &[
                 to: "if (1) {",
             }],
         },
-        hunts: &[pages(Finds(&["violate I11 wrong answer to who wants a page for a device"]))],
+        hunts: &[pages(DEVICE_ANSWER)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "a-device-gets-no-page-of-a-huge-one",
+            about: "the entry that maps a huge page is not split for a device, so that its page is asked for again and again",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "make_device_exclusive", from: " | FOLL_SPLIT_PMD", to: "" }],
+        },
+        hunts: &[pages_of_huge(DEVICE_ANSWER, DEVICE_ANSWER)],
     },
     InC {
         of: AFTER,
@@ -1840,7 +1852,7 @@ static IN_C: &[InC] = &[
         },
         hunts: &[pages_varied(
             Finds(&["differ folio_remove_rmap"]),
-            Finds(&["violate Mapcount queued folio that is not marked and no huge page"]),
+            Finds(&["violate Mapcount partially mapped folio that is not queued"]),
         )],
     },
     InC {

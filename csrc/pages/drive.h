@@ -206,11 +206,19 @@ static int get_page_at(struct mm_struct *mm, uint64_t number, unsigned int gup_f
 	return try_grab_folio(page_folio(page), 1, gup_flags & (FOLL_GET | FOLL_PIN));
 }
 
+#define DEVICE_TRIES_MAX 8
+
 static long get_user_pages_remote(struct mm_struct *mm, unsigned long start, unsigned long nr_pages,
 				  unsigned int gup_flags, struct page **pages, int *locked)
 {
-	int error = get_page_at(mm, start >> PAGE_SHIFT, gup_flags, pages);
+	int error;
 
+	/* Nobody is in the way, so that trying again and again has no use. */
+	if (++current_world->pages->device_tries > DEVICE_TRIES_MAX) {
+		broken_rule(RMAP_RULE_DEVICE_ANSWER, start >> PAGE_SHIFT);
+		return -EBUSY;
+	}
+	error = get_page_at(mm, start >> PAGE_SHIFT, gup_flags, pages);
 	return error ? error : 1;
 }
 
@@ -557,49 +565,59 @@ static int32_t drive_clean(struct mm_struct *mm, const struct rmap_operation_cle
 }
 
 #ifdef SWP_DEVICE_EXCLUSIVE
-/* How a driver takes a page. */
-#define FOLL_DEVICE (FOLL_GET | FOLL_WRITE | FOLL_SPLIT_PMD)
-
-/* The driver asks for some address of a page. */
-static struct page *device_takes(struct mm_struct *mm, uint64_t number, struct folio **folio)
+/*
+ * A driver was refused a page. It may be if memory is out, if GUP does not get it, or if it is not
+ * anonymous. Which errno says so is not asked.
+ */
+static void check_refused(struct mm_struct *mm, uint64_t number, int32_t error)
 {
-	return make_device_exclusive(mm, (number << PAGE_SHIFT) + number % PAGE_SIZE, NULL, folio);
-}
+	struct page *page;
 
-/* The page, and nothing else, was what MMU notifiers were told of last. */
-static bool notified_of(uint64_t number)
-{
-	const struct page_layer *layer = current_world->pages;
-
-	return layer->notified_from == number << PAGE_SHIFT &&
-	       layer->notified_to == (number + 1) << PAGE_SHIFT;
+	if (error == -ENOMEM || get_page_at(mm, number, FOLL_GET | FOLL_WRITE, &page))
+		return;
+	if (folio_test_anon(page_folio(page)))
+		broken_rule(RMAP_RULE_DEVICE_ANSWER, number);
+	folio_put(page_folio(page));
 }
 
 /*
- * The driver asks for a page that it could take as GUP does: of a file it gets none. Of another it
- * gets the folio locked and with a reference more, MMU notifiers are told, and it is dirty if and
- * only if it or the entry was.
+ * A driver got a page: the one at the address, anonymous and locked. MMU notifiers heard of it. If
+ * it is the page that was there before, that it was written to is not forgotten.
  */
-static int32_t ask_for_device(struct mm_struct *mm, uint64_t number, struct page *wanted)
+static void check_given(struct mm_struct *mm, uint64_t number, struct page *page,
+			const struct folio *folio, struct rmap_entry before, bool was_dirty)
 {
-	struct folio *wanted_folio = page_folio(wanted), *folio = NULL;
-	bool dirty = *find_entry(mm, number).at & ENTRY_DIRTY || folio_test_dirty(wanted_folio);
-	bool right;
-	int references = folio_ref_count(wanted_folio);
+	uint32_t frame = page_to_pfn(page);
+	bool dirty = was_dirty && before.number == frame;
+
+	if (find_entry(mm, number).told.number != frame || page_folio(page) != folio ||
+	    !folio_test_anon(folio) || !folio_test_locked(folio) ||
+	    !current_world->pages->watched_told || (dirty && !folio_test_dirty(folio)))
+		broken_rule(RMAP_RULE_DEVICE_ANSWER, number);
+}
+
+static int32_t ask_for_device(struct mm_struct *mm, uint64_t number)
+{
+	struct page_layer *layer = current_world->pages;
+	const struct found_entry there = find_entry(mm, number);
+	bool mapped = there.told.bits & (RMAP_ENTRY_PRESENT | RMAP_ENTRY_DEVICE) &&
+		      there.told.number != ZERO_FRAME;
+	bool dirty = mapped && (there.told.bits & RMAP_ENTRY_DIRTY ||
+				folio_test_dirty(page_folio(pfn_to_page(there.told.number))));
+	/* The driver asks for some address of a page. */
+	unsigned long address = (number << PAGE_SHIFT) + number % PAGE_SIZE;
+	struct folio *folio = NULL;
 	struct page *page;
 
-	current_world->pages->notified_from = 0;
-	page = device_takes(mm, number, &folio);
-	right = folio_test_anon(wanted_folio) ? page == wanted && folio == wanted_folio :
-						page == ERR_PTR(-EOPNOTSUPP);
-	right = right && folio_test_locked(wanted_folio) == !IS_ERR(page);
-	right = right && folio_ref_count(wanted_folio) == references + !IS_ERR(page);
-	if (!IS_ERR(page))
-		right = right && notified_of(number) && folio_test_dirty(wanted_folio) == dirty;
-	if (!right)
-		broken_rule(RMAP_RULE_DEVICE_ANSWER, number);
-	if (IS_ERR(page))
+	layer->watched = number << PAGE_SHIFT;
+	layer->watched_told = false;
+	layer->device_tries = 0;
+	page = make_device_exclusive(mm, address, NULL, &folio);
+	if (IS_ERR(page)) {
+		check_refused(mm, number, PTR_ERR(page));
 		return PTR_ERR(page);
+	}
+	check_given(mm, number, page, folio, there.told, dirty);
 	folio_unlock(folio);
 	folio_put(folio);
 	return 0;
@@ -608,32 +626,18 @@ static int32_t ask_for_device(struct mm_struct *mm, uint64_t number, struct page
 
 /*
  * As a driver takes a page for its device. It lets go of the folio at once: the next access of the
- * process takes the page back. If GUP fails for another reason than that memory is out, the kernel
- * has to find out, too.
+ * process takes the page back.
  */
 static int32_t drive_exclusive(struct mm_struct *mm, const struct rmap_operation_exclusive *op)
 {
 #ifdef SWP_DEVICE_EXCLUSIVE
 	const struct folio *there = folio_at(mm, op->page);
-	struct folio *folio;
-	struct page *page;
-	int32_t result;
+	bool busy = is_migrating(mm, op->page) || (there && folio_test_locked(there));
+	int32_t result = -EBUSY;
 
 	mmap_read_lock(mm);
-	if (is_migrating(mm, op->page) || (there && folio_test_locked(there))) {
-		result = -EBUSY;
-		goto unlock;
-	}
-	result = get_page_at(mm, op->page, FOLL_DEVICE, &page);
-	if (!result) {
-		folio_put(page_folio(page));
-		result = ask_for_device(mm, op->page, page);
-	} else if (result != -ENOMEM) {
-		page = device_takes(mm, op->page, &folio);
-		if (!IS_ERR(page))
-			broken_rule(RMAP_RULE_DEVICE_ANSWER, op->page);
-	}
-unlock:
+	if (!busy)
+		result = ask_for_device(mm, op->page);
 	mmap_read_unlock(mm);
 	return result;
 #else

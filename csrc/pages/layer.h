@@ -52,7 +52,7 @@ struct frame_notes {
 	uint32_t lockers;		/* in memory */
 	uint32_t migrates_to;		/* the first frame of the other folio; 0: none */
 	bool migrating, migrated;	/* of either */
-	bool taken_out;			/* of it, or what it was moved from */
+	bool taken_out;			/* when it, or what it was moved from, was marked */
 	bool kept;			/* its memory has failed: a reference is kept */
 };
 
@@ -103,7 +103,9 @@ struct page_layer {
 	bool splitting;			/* a folio */
 	bool tells_visits;		/* a walk: of the VMAs that it comes to */
 	int notifiers_open;		/* starts of MMU notifiers without their ends */
-	unsigned long notified_from, notified_to;	/* of the last start: addresses */
+	unsigned long watched;		/* an address that MMU notifiers are to be told of */
+	bool watched_told;		/* they were */
+	uint32_t device_tries;		/* of GUP, for the page that a device gets */
 	uint64_t put_off;		/* mms whose flush was put off */
 	uint64_t pinning;		/* mms that have pinned a page */
 	uint64_t writes;		/* to pages, since the reset */

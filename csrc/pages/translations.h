@@ -36,7 +36,9 @@ static void translation_replaced(const struct mm_struct *mm, uint64_t page, uint
 	uint32_t kept = 0;
 
 	/* One that is not present covers none of them. */
-	for (uint32_t i = 0; (entry & ENTRY_PRESENT) && i < layer->nr_stale; i++) {
+	if (!(entry & ENTRY_PRESENT))
+		goto note_old;
+	for (uint32_t i = 0; i < layer->nr_stale; i++) {
 		const struct stale_translation *stale = &layer->stale[i];
 
 		if (stale->mm == mm && stale->page == page && stale->pages == pages &&
@@ -46,8 +48,8 @@ static void translation_replaced(const struct mm_struct *mm, uint64_t page, uint
 			layer->stale[kept] = *stale;
 		kept++;
 	}
-	if (entry & ENTRY_PRESENT)
-		layer->nr_stale = kept;
+	layer->nr_stale = kept;
+note_old:
 	if ((old & ENTRY_PRESENT) && !entry_covers(entry, old))
 		translation_stays(mm, page, pages, old);
 }

@@ -133,8 +133,9 @@ static void notify_told(const struct mmu_notifier_range *range, bool end)
 static void mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
 {
 	notify_told(range, false);
-	current_world->pages->notified_from = range->start;
-	current_world->pages->notified_to = range->end;
+	current_world->pages->watched_told |=
+		range->start <= current_world->pages->watched &&
+		current_world->pages->watched < range->end;
 	/* mprotect() takes a range that begins at 0 for none that has begun. */
 	current_world->pages->notifiers_open += range->start != 0;
 	verbatim_mmu_notifier_invalidate_range_start(range);
@@ -302,23 +303,34 @@ static bool clear_flush_young_ptes(struct vm_area_struct *vma, unsigned long add
 }
 #endif
 
+/* A walk that takes out entry after entry marks a folio that gets them all back. */
+static void note_marked_by_walk(const struct folio *folio, bool was_marked)
+{
+	if (!was_marked && is_marked_partial(folio))
+		folio_notes(folio)->taken_out = true;
+}
+
 static void try_to_unmap(struct folio *folio, enum ttu_flags flags)
 {
-	folio_notes(folio)->taken_out = true;
+	bool was_marked = is_marked_partial(folio);
+
 	walk_begins(CALL(TRY_TO_UNMAP, try_to_unmap, folio_number(folio), told_walk_flags(flags),
 			 folio_found(folio)),
 		    folio);
 	verbatim_try_to_unmap(folio, flags);
+	note_marked_by_walk(folio, was_marked);
 	walk_ends(folio, 0);
 }
 
 static void try_to_migrate(struct folio *folio, enum ttu_flags flags)
 {
-	folio_notes(folio)->taken_out = true;
+	bool was_marked = is_marked_partial(folio);
+
 	walk_begins(CALL(TRY_TO_MIGRATE, try_to_migrate, folio_number(folio),
 			 told_walk_flags(flags), folio_found(folio)),
 		    folio);
 	verbatim_try_to_migrate(folio, flags);
+	note_marked_by_walk(folio, was_marked);
 	walk_ends(folio, 0);
 }
 

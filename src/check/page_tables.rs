@@ -14,9 +14,6 @@ fn broken(invariant: Invariant, what: &'static str, frame: Option<u32>, detail: 
 /// `ENTIRELY_MAPPED` (mm/internal.h): what a folio counts for entries that map all of it, beside its pages.
 const ENTIRELY_MAPPED: i32 = 0x80_0000;
 
-/// `HPAGE_PMD_ORDER`
-const HUGE_ORDER: u8 = 9;
-
 /// What the entries say of a frame.
 #[derive(Clone, Copy, Default)]
 struct Entries {
@@ -217,9 +214,9 @@ fn large_fault(placed: Placed<'_>, counts: &LargeCounts) -> Option<Violation> {
 }
 
 /// A large folio that waits to be split, or is marked partially mapped, and should not: one that is marked waits, for it has lost
-/// pages. A huge page may wait for another reason: much of it may be empty.
+/// pages. Others may wait, too: much of them may be empty. Which those are is the kernel's choice.
 fn waiting_fault(counts: &LargeCounts, frames: &[Frame], mapped: i32) -> Option<(&'static str, String)> {
-    let LargeCounts { deferred, partially_mapped, order, .. } = *counts;
+    let LargeCounts { deferred, partially_mapped, .. } = *counts;
     let head = frames.first()?;
     if deferred && !head.anon {
         return Some(("queued folio that is not anonymous", "waits to be split, and is not anonymous".to_owned()));
@@ -227,10 +224,6 @@ fn waiting_fault(counts: &LargeCounts, frames: &[Frame], mapped: i32) -> Option<
     if partially_mapped && !deferred {
         let detail = "is marked partially mapped, and does not wait to be split".to_owned();
         return Some(("folio marked partially mapped that is not queued", detail));
-    }
-    if deferred && !partially_mapped && order < HUGE_ORDER {
-        let detail = format!("of order {order} waits to be split, and is not marked partially mapped");
-        return Some(("queued folio that is not marked and no huge page", detail));
     }
     // A walk takes out entry after entry: the folio is partially mapped meanwhile, and stays marked when they are back.
     if partially_mapped && mapped == frames.len() as i32 && !head.taken_out {
@@ -791,14 +784,8 @@ mod tests {
         assert_eq!(waiting(4, |t| t.frames[0].taken_out = true), [""; 0]);
         assert_eq!(waiting(3, |t| t.totals.deferred = 2), ["Mapcount list of folios to split has others"]);
         assert_eq!(waiting(3, |t| t.totals.deferred_counted = 0), ["Mapcount count of folios to split"]);
-        let unmarked = |order: u8| {
-            let mut tables = large(4);
-            (tables.totals.deferred, tables.totals.deferred_counted) = (1, 1);
-            (tables.large[0].1.deferred, tables.large[0].1.order) = (true, order);
-            found(&tables, true)
-        };
-        assert_eq!(unmarked(2), ["Mapcount queued folio that is not marked and no huge page"]);
-        assert_eq!(unmarked(9), [""; 0]);
+        // All of it is mapped, and much may be empty.
+        assert_eq!(waiting(4, |t| t.large[0].1.partially_mapped = false), [""; 0]);
         assert_eq!(
             with(3, |counts| counts.partially_mapped = true),
             ["Mapcount folio marked partially mapped that is not queued"]

@@ -143,6 +143,9 @@ fn soft_dirty_lost(operation: &OpKind, done: bool, old: &Page, new: &Page) -> Op
 /// After an operation that is done: a page that is not soft-dirty, and was written to, or is where it was not before
 /// (Documentation/admin-guide/mm/soft-dirty.rst). A child's memory is as new as its parent's; if pages of a folio are copied
 /// together, they have the bit of the first.
+///
+/// A write here is a fault that the kernel handles: a processor that writes by a writable entry sets the dirty bit alone. And
+/// pages are moved entry by entry: CONFIG_HAVE_MOVE_PMD is off.
 fn soft_dirty_missing<'a>(
     operation: &OpKind,
     before: &'a Contents,

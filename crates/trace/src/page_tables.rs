@@ -132,7 +132,7 @@ pub struct Frame {
     pub migrating: bool,
     /// Such a migration has ended: part of the folio may have been unmapped meanwhile.
     pub migrated: bool,
-    /// The entries of its folio have been taken out for a while: by a migration, a split or reclaim.
+    /// Its folio was marked partially mapped while a migration, a split or reclaim had taken out its entries.
     pub taken_out: bool,
     /// `PageHWPoison()`: its memory has failed.
     pub poisoned: bool,

@@ -35,7 +35,7 @@ static void huge_write(void *entry, unsigned long value);
 #define SWAP_EXCLUSIVE 0x002ul
 #define SWAP_UFFD 0x020ul
 #define SWAP_SOFT_DIRTY 0x040ul
-/* So that an offset is not where a present entry has a frame's number. */
+/* The offset begins above PAGE_SHIFT, where the frame's number of a present entry begins. */
 #define SWAP_TYPE_SHIFT 8
 #define SWAP_TYPE_BITS 5
 #define SWAP_OFFSET_SHIFT (SWAP_TYPE_SHIFT + SWAP_TYPE_BITS)
