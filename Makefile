@@ -1,4 +1,5 @@
 # rmap-diff. `make fuzz` and `make test` do all their set-up by themselves; a second call does none of it again.
+# VMA=pages is the default where the references have page-table code, else kernel, else model.
 #
 #   make fuzz [TIME=60] [KERNEL=NAME] [TARGET=differential] [SANITIZER=address|none] [VMA=kernel|pages|model]
 #   make test [PATCH=FILE] [REQUIRE=1]
@@ -22,7 +23,7 @@ TIME ?= 60
 TARGET ?= differential
 SANITIZER ?= address
 KERNEL ?=
-# The kernel's own VMA code where the reference has it, unless said.
+# As much of the kernel's own code as the reference has, unless said.
 VMA ?=
 # The old name, with the old word for the model.
 ifneq ($(DRIVER),)

@@ -161,7 +161,8 @@ impl Random<'_> {
             MixArg::LargeFolios => vec![Mix::large_folios(false), Mix::large_folios(true)],
         };
         if mixes[0].set == OpSet::Pages && operations != OpSet::Pages {
-            return Err(Error::Usage("huge pages are of the kernel's own page-table code: give --vma pages".into()));
+            let why = "this mix needs the kernel's own page-table code: --vma pages, of a reference that has it";
+            return Err(Error::Usage(why.into()));
         }
         if mixes[0].set == OpSet::Full && operations == OpSet::Small {
             let why = "the model does not know all operations of this mix: use --mix default, fork-heavy or wide";
