@@ -321,7 +321,10 @@ static void find_address(struct mm_struct *mm, uint64_t number)
 	mmap_read_unlock(mm);
 }
 
-/* As reclaim asks it of a folio that it has locked, unless somebody else has. */
+/*
+ * Of an odd page as reclaim asks it, of a folio that it has locked, unless somebody else has. Of an
+ * even page without the lock, which the kernel then takes by itself.
+ */
 static int32_t drive_age(struct mm_struct *mm, const struct rmap_operation_age *op)
 {
 	struct folio *folio = folio_at(mm, op->page);
@@ -331,7 +334,7 @@ static int32_t drive_age(struct mm_struct *mm, const struct rmap_operation_age *
 		return -EFAULT;
 	folio_get(folio);
 	find_address(mm, op->page);
-	locked = folio_trylock(folio);
+	locked = op->page % 2 && folio_trylock(folio);
 	ask_who_used(folio, locked);
 	if (locked)
 		folio_unlock(folio);
