@@ -20,7 +20,8 @@
 //! - 6: one attempt;
 //! - 7: a list, whose length is in bits 3–4. If bit 5 is set, or if the list is empty, a *from* follows: that attempt and
 //!   all later ones fail;
-//! - 5: the same as 7, but the attempts are those for maple tree nodes, and only in the full set;
+//! - 5: the same as 7, but the attempts are those for maple tree nodes, and only in the full set and in that of pages;
+//! - 4: the same as 5, but the attempts are those for frames and page tables, and only in the set of pages;
 //! - anything else: none.
 //!
 //! Each attempt lies 1 to 8 after the one before.
@@ -52,6 +53,8 @@ const EXACT: u8 = 0xee;
 const PAGES: u8 = 1 << 5;
 /// Bits 0–2 of the mode: a list, a *from*, or both, of nodes.
 const NODES: u8 = 5;
+/// Bits 0–2 of the mode: the same of frames and page tables.
+const FRAMES: u8 = 4;
 /// Bits 0–2 of the mode: one attempt fails.
 const SINGLE: u8 = 6;
 /// Bits 0–2 of the mode: a list, a *from*, or both.
@@ -206,8 +209,9 @@ impl Record {
     /// The same with other attempts failing; as it is if its form cannot say that.
     pub(super) fn failing(mut self, fails: &Fails, set: OpSet) -> Record {
         if self.is_exact() {
-            self.kind &= !PAGES;
-            (self.fails, self.nodes) = (attempts_of(&fails.alloc), attempts_of(&fails.node));
+            let (sort, others) = if fails.page.is_never() { (0, &fails.node) } else { (PAGES, &fails.page) };
+            self.kind = self.kind & !PAGES | sort;
+            (self.fails, self.nodes) = (attempts_of(&fails.alloc), attempts_of(others));
         } else if let Some((mode, alloc, nodes)) = encode_gaps(fails, set) {
             (self.mode, self.fails, self.nodes) = (mode, alloc, nodes);
         }
@@ -247,6 +251,7 @@ fn decode_gaps(record: &Record, set: OpSet) -> Fails {
     match record.mode & 7 {
         SINGLE | LIST => Fails { alloc: decode(&record.fails), ..Fails::NEVER },
         NODES if set != OpSet::Small => Fails { node: decode(&record.nodes), ..Fails::NEVER },
+        FRAMES if set == OpSet::Pages => Fails { page: decode(&record.nodes), ..Fails::NEVER },
         _ => Fails::NEVER,
     }
 }
@@ -254,16 +259,18 @@ fn decode_gaps(record: &Record, set: OpSet) -> Fails {
 /// The mode and the gaps of a modulo record that fails just so, if there is one.
 fn encode_gaps(fails: &Fails, set: OpSet) -> Option<(u8, [u16; ATTEMPTS], [u16; ATTEMPTS])> {
     let none = [0; ATTEMPTS];
-    if !fails.page.is_never() {
-        return None;
-    }
-    if fails.node.is_never() {
-        let (mode, gaps) = gaps_of(&fails.alloc)?;
-        return Some((mode, gaps, none));
-    }
-    let (mode, gaps) = gaps_of(&fails.node)?;
-    let mode = if mode == SINGLE { NODES | 1 << LIST_SHIFT } else { mode & !7 | NODES };
-    (fails.alloc.is_never() && set != OpSet::Small).then_some((mode, none, gaps))
+    let (sort, others, possible) = match (fails.node.is_never(), fails.page.is_never()) {
+        (true, true) => {
+            let (mode, gaps) = gaps_of(&fails.alloc)?;
+            return Some((mode, gaps, none));
+        }
+        (false, true) => (NODES, &fails.node, set != OpSet::Small),
+        (true, false) => (FRAMES, &fails.page, set == OpSet::Pages),
+        (false, false) => return None,
+    };
+    let (mode, gaps) = gaps_of(others)?;
+    let mode = if mode == SINGLE { sort | 1 << LIST_SHIFT } else { mode & !7 | sort };
+    (fails.alloc.is_never() && possible).then_some((mode, none, gaps))
 }
 
 fn gaps_of(fail: &Fail) -> Option<(u8, [u16; ATTEMPTS])> {

@@ -134,7 +134,7 @@ fn apply(mutation: Mutation, set: OpSet, records: &mut Vec<Record>, rng: &mut Rn
             insert(records, made, rng, room);
         }
         Mutation::Phase => {
-            let made = made_up(set, &Mix::full_fork_heavy().weights, 8 + place(rng, 25), rng);
+            let made = made_up(set, &fork_heavy(set).weights, 8 + place(rng, 25), rng);
             insert(records, made, rng, room);
         }
         Mutation::Drop if len > 0 => {
@@ -165,16 +165,33 @@ fn apply(mutation: Mutation, set: OpSet, records: &mut Vec<Record>, rng: &mut Rn
         }
         Mutation::Burst => burst(set, records, rng, room),
         Mutation::Fresh => {
-            let mix = match (rng.below(3), set) {
-                (0, OpSet::Full | OpSet::Pages) => Mix { set, ..Mix::full_fork_heavy() },
-                (0, OpSet::Small) => Mix::fork_heavy(),
-                _ => Mix { set, weights: swarm(set, rng), ..Mix::default() },
+            let mix = match rng.below(3) {
+                0 => fork_heavy(set),
+                _ => Mix { weights: swarm(set, rng), ..any_kind(set) },
             };
             let ops = (2 + place(rng, FRESH_OPS as usize - 1)).min(most);
             *records = records_of(&random_trace(rng, ops, &mix).to_bytes_of(set));
         }
         // There is nothing to do it to.
         _ => {}
+    }
+}
+
+/// Many forks of few VMAs.
+fn fork_heavy(set: OpSet) -> Mix {
+    match set {
+        OpSet::Small => Mix::fork_heavy(),
+        OpSet::Full => Mix::full_fork_heavy(),
+        OpSet::Pages => Mix::full_fork_heavy().with_pages(),
+    }
+}
+
+/// A set's failures, and its other settings.
+fn any_kind(set: OpSet) -> Mix {
+    match set {
+        OpSet::Small => Mix::default(),
+        OpSet::Full => Mix::full(),
+        OpSet::Pages => Mix::full().with_pages(),
     }
 }
 
@@ -215,7 +232,7 @@ fn burst(set: OpSet, records: &mut Vec<Record>, rng: &mut Rng, room: usize) {
     let forks: Vec<usize> =
         records.iter().enumerate().filter(|(_, record)| record.row(set) == fork).map(|(at, _)| at).collect();
     let Some(&at) = forks.get(place(rng, forks.len())) else {
-        return insert(records, made_up(set, &Mix::full_fork_heavy().weights, 4, rng), rng, room);
+        return insert(records, made_up(set, &fork_heavy(set).weights, 4, rng), rng, room);
     };
     let from = at.saturating_sub(place(rng, 4));
     let to = (at + 1 + place(rng, 4)).min(records.len());
@@ -270,7 +287,7 @@ fn change_failure(record: &Record, set: OpSet, rng: &mut Rng) -> Record {
         false => Fail::new(&[n], None),
     };
     let first = |fail: &Fail| fail.list().chain(fail.from()).next();
-    let (first_alloc, first_node) = (first(&old.alloc), first(&old.node));
+    let (first_alloc, first_node, first_page) = (first(&old.alloc), first(&old.node), first(&old.page));
     let moved =
         |n: u16, rng: &mut Rng| if rng.below(2) == 0 { n.saturating_add(1) } else { n.saturating_sub(1).max(1) };
     let fails = match rng.below(6) {
@@ -282,6 +299,14 @@ fn change_failure(record: &Record, set: OpSet, rng: &mut Rng) -> Record {
         1 | 2 if first_node.is_some() => {
             let n = moved(first_node.unwrap_or(1), rng);
             Fails { node: fail(n, old.node.from().is_some()).unwrap_or(Fail::NEVER), page: Fail::NEVER, ..old }
+        }
+        1 | 2 if first_page.is_some() => {
+            let n = moved(first_page.unwrap_or(1), rng);
+            Fails { page: fail(n, old.page.from().is_some()).unwrap_or(Fail::NEVER), node: Fail::NEVER, ..old }
+        }
+        // Of a frame or a page table, or of a maple tree node: an operation has one of the two.
+        3 if set == OpSet::Pages && rng.below(2) == 0 => {
+            Fails { page: fail(drawn, rng.below(2) == 0).unwrap_or(Fail::NEVER), ..Fails::NEVER }
         }
         3 if set != OpSet::Small => {
             Fails { node: fail(drawn, rng.below(2) == 0).unwrap_or(Fail::NEVER), ..Fails::NEVER }

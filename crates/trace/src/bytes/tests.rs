@@ -36,7 +36,7 @@ fn any_op(rng: &mut Rng) -> Op {
 }
 
 fn round_trips(trace: &Trace) {
-    for set in [OpSet::Small, OpSet::Full] {
+    for set in [OpSet::Small, OpSet::Full, OpSet::Pages] {
         let bytes = trace.to_bytes_of(set);
         assert_eq!(bytes.len(), trace.ops.len() * RECORD_BYTES);
         assert_eq!(Trace::try_from_bytes_of(set, &bytes).as_ref(), Ok(trace));
@@ -62,6 +62,7 @@ fn random_bytes_round_trip() {
         let bytes: Vec<u8> = (0..rng.below(80) * RECORD_BYTES as u32).map(|_| rng.next_u64() as u8).collect();
         round_trips(&Trace::from_bytes(&bytes));
         let small = Trace::from_bytes_of(OpSet::Small, &bytes);
+        round_trips(&Trace::from_bytes_of(OpSet::Pages, &bytes));
         // What an exact record says is said in any set.
         assert!(small.is_small() || bytes.chunks(RECORD_BYTES).any(|record| record[3] == EXACT), "{small}");
         round_trips(&small);
@@ -71,12 +72,22 @@ fn random_bytes_round_trip() {
 #[test]
 fn legal_operations_of_the_window_are_modulo_records() {
     let never_fails = Mix { fail_per_mille: 0, ..Mix::default() };
-    // Both sorts of failures at once are of no modulo record.
-    let one_sort = |mix: Mix| [Mix { fail_per_mille: 0, ..mix.clone() }, Mix { fail_node_per_mille: 0, ..mix }];
-    let full = [Mix::full(), Mix::full_fork_heavy(), Mix::merges()].into_iter().flat_map(one_sort);
-    for mix in [never_fails, Mix::default(), Mix::fork_heavy(), Mix::wide()].into_iter().chain(full) {
+    // Two sorts of failures at once are of no modulo record.
+    let one_sort = |mix: Mix| {
+        let none = Mix { fail_per_mille: 0, fail_node_per_mille: 0, fail_page_per_mille: 0, ..mix.clone() };
+        [
+            Mix { fail_per_mille: mix.fail_per_mille, ..none.clone() },
+            Mix { fail_node_per_mille: mix.fail_node_per_mille, ..none.clone() },
+            Mix { fail_page_per_mille: mix.fail_page_per_mille, ..none },
+        ]
+    };
+    let mixes = [Mix::full(), Mix::full_fork_heavy(), Mix::merges()];
+    let pages = mixes.clone().map(Mix::with_pages);
+    let mixes = mixes.into_iter().chain(pages).flat_map(one_sort);
+    for mix in [never_fails, Mix::default(), Mix::fork_heavy(), Mix::wide()].into_iter().chain(mixes) {
         let trace = random_trace(&mut Rng::new(3), 2_000, &mix);
         round_trips(&trace);
+        assert_eq!(trace.ops.iter().any(|op| !op.fail_page.is_never()), mix.fail_page_per_mille > 0);
         let bytes = trace.to_bytes_of(mix.set);
         assert!(bytes.chunks(RECORD_BYTES).all(|record| record[3] != EXACT));
     }

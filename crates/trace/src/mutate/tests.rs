@@ -14,8 +14,12 @@ fn seed_records() -> Vec<Record> {
 }
 
 fn after(mutation: Mutation, seed: u64, most: usize) -> Vec<Record> {
-    let mut records = seed_records();
-    apply(mutation, OpSet::Full, &mut records, &mut Rng::new(seed), most);
+    of_set(OpSet::Full, mutation, seed, most)
+}
+
+fn of_set(set: OpSet, mutation: Mutation, seed: u64, most: usize) -> Vec<Record> {
+    let mut records = records_of(&SEED.parse::<Trace>().unwrap().to_bytes_of(set));
+    apply(mutation, set, &mut records, &mut Rng::new(seed), most);
     records
 }
 
@@ -27,7 +31,7 @@ fn trace_of(records: &[Record]) -> Trace {
 fn any_bytes_become_whole_records_that_fit() {
     let mut rng = Rng::new(1);
     for round in 0..20_000u32 {
-        let set = if round % 2 == 0 { OpSet::Full } else { OpSet::Small };
+        let set = [OpSet::Full, OpSet::Small, OpSet::Pages][round as usize % 3];
         let size = place(&mut rng, 500);
         let most = place(&mut rng, 600);
         let mut data: Vec<u8> = (0..size.max(most)).map(|_| rng.next_u64() as u8).collect();
@@ -113,5 +117,37 @@ fn a_mutation_of_the_full_set_makes_no_operation_on_pages() {
     for (row, operation) in OPERATIONS.iter().enumerate() {
         assert_eq!(row < rows_of(OpSet::Full), operation.is_of(OpSet::Full), "{}", operation.keyword);
         assert!(row < rows_of(OpSet::Pages));
+    }
+}
+
+#[test]
+fn a_mutation_of_the_set_of_pages_makes_operations_on_pages_and_their_failures() {
+    for mutation in [Mutation::Phase, Mutation::Fresh] {
+        let ops = (0..600).flat_map(|seed| {
+            let records = of_set(OpSet::Pages, mutation, seed, 64);
+            Trace::from_bytes_of(OpSet::Pages, &bytes_of(&records)).ops
+        });
+        let ops: Vec<_> = ops.collect();
+        assert!(ops.iter().any(|op| !op.fail_page.is_never()), "{mutation:?}");
+        for operation in OPERATIONS.iter().filter(|operation| operation.needs_page_tables()) {
+            assert!(ops.iter().any(|op| op.kind.keyword() == operation.keyword), "{mutation:?} {}", operation.keyword);
+        }
+    }
+}
+
+#[test]
+fn a_failure_of_a_frame_is_added_moved_and_taken_away() {
+    let text = "map p0 0x10..0x14\nfault p0 0x10 failpage=3\n";
+    // As a modulo record, and as an exact one.
+    for exact in [false, true] {
+        let trace: Trace = text.parse().unwrap();
+        let seed = records_of(&if exact { trace.to_exact_bytes() } else { trace.to_bytes_of(OpSet::Pages) });
+        assert_eq!(seed[1].is_exact(), exact);
+        let changed = |seed_of_change| change_failure(&seed[1], OpSet::Pages, &mut Rng::new(seed_of_change));
+        let pages: Vec<Fail> = (0..500).map(|n| changed(n).failures(OpSet::Pages).page).collect();
+        for want in [Fail::NEVER, Fail::new(&[2], None).unwrap(), Fail::new(&[4], None).unwrap()] {
+            assert!(pages.contains(&want), "exact: {exact}, {want:?}");
+        }
+        assert!(pages.iter().any(|fail| fail.from().is_some()));
     }
 }
