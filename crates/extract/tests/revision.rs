@@ -16,7 +16,7 @@ fn old() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     old_tree(dir.path(), "6.1.2");
     std::fs::write(dir.path().join("mm/page_vma_mapped.c"), walk_of_mappings("return not_found(walk);")).unwrap();
-    let forgets = ZERO_PAGE.replace("PageHWPoison", "PageCompound").replace("pte_mkuffd", "pte_clean");
+    let forgets = ZERO_PAGE.replace("PageHWPoison", "PageCompound").replace("pte_mkuffd", "pte_clean").replace("pte_mksoft_dirty", "pte_used");
     std::fs::write(dir.path().join("mm/migrate.c"), forgets).unwrap();
     dir
 }
@@ -55,7 +55,7 @@ static bool try_to_map_unused_to_zeropage(struct page *page, pte_t pte)
 {
 	if (PageHWPoison(page))
 		return false;
-	return set_pte(pte_mkuffd(pte));
+	return set_pte(pte_mksoft_dirty(pte_mkuffd(pte)));
 }
 ";
 
@@ -234,6 +234,7 @@ fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
         ("migrate_splits_late", &[(rmap, get.into(), format!("{SPLITS_LATE}\n{get}"))]),
         ("batches_protected", &[(rmap, get.into(), format!("{BATCHES}\n{get}"))]),
         ("zero_page_keeps_uffd", &[("mm/migrate.c", "pte_clean(pte)".into(), "pte_mkuffd_wp(pte)".into())]),
+        ("zero_page_keeps_soft_dirty", &[("mm/migrate.c", "pte_used(".into(), "pte_mksoft_dirty(".into())]),
         ("zero_page_spares_poisoned", &[("mm/migrate.c", "PageCompound(page)".into(), "PageHWPoison(page)".into())]),
         ("munmap_splits_first_below", &[("mm/mmap.c", "vma->start, 0".into(), "vma->start, 1".into())]),
         ("munmap_splits_last_above", &[("mm/mmap.c", "vma->end, 1".into(), "vma->end, 0".into())]),
@@ -261,6 +262,7 @@ fn each_behaviour_missing_from_a_new_tree_clears_its_field_alone() {
         ("unmap_drops_huge", "mm/rmap.c", "\tunmap_huge_pmd_locked(folio);\n", ""),
         ("migrate_splits_late", "mm/rmap.c", "split_huge_pmd_locked(folio)", "split_huge_pmd_address(folio)"),
         ("zero_page_keeps_uffd", "mm/migrate.c", "pte_mkuffd(pte)", "pte"),
+        ("zero_page_keeps_soft_dirty", "mm/migrate.c", "pte_mksoft_dirty(", "pte_used("),
         ("zero_page_spares_poisoned", "mm/migrate.c", "PageHWPoison(page)", "PageCompound(page)"),
         (
             "batches_protected",
@@ -283,10 +285,13 @@ fn each_behaviour_missing_from_a_new_tree_clears_its_field_alone() {
 fn page_table_code_that_walks_half_in_one_way_and_half_in_the_other_is_refused() {
     let dir = new();
     revision::check_walks(dir.path()).unwrap();
-    edit(dir.path(), "mm/rmap.c", "folio_pte_batch(folio) && ", "");
-    let error = revision::check_walks(dir.path()).unwrap_err().to_string();
-    assert!(error.contains("cannot tell `walks_in_batches` of folio_referenced_one()"), "{error}");
-    assert!(!revision::detect(dir.path()).unwrap().walks_in_batches);
+    for (from, to) in [("folio_pte_batch(folio)", "1"), ("clear_flush_young_ptes(folio, ", "by_another_name(folio, ")] {
+        let dir = new();
+        edit(dir.path(), "mm/rmap.c", from, to);
+        let error = revision::check_walks(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("cannot tell `walks_in_batches` of folio_referenced_one()"), "{error}");
+        assert!(!revision::detect(dir.path()).unwrap().walks_in_batches);
+    }
 
     let dir = new();
     let twice = "goto restart;\n\tif (!check_pmd(0, walk))\n\t\treturn not_found(walk);\n";

@@ -21,9 +21,10 @@ const ZERO_FRAME: u32 = 1;
 /// Entries of a page table.
 const ENTRIES: u64 = 512;
 /// What the entry of a migration keeps of the mapping.
-const KEPT: u32 = Entry::WRITE | Entry::DIRTY | Entry::ACCESSED | TOLD_APART;
-/// What any entry of a page keeps, also that of a slot of the swap device.
-const TOLD_APART: u32 = Entry::UFFD | Entry::SOFT_DIRTY;
+const KEPT: u32 = Entry::WRITE | Entry::DIRTY | Entry::ACCESSED | TRACKED;
+/// What userfaultfd and soft-dirty tracking mark. Entries of migration and of the swap device keep it, those of a page whose
+/// memory has failed do not.
+const TRACKED: u32 = Entry::UFFD | Entry::SOFT_DIRTY;
 
 /// What `pte_mkdirty()` sets besides the bit that says that the page was written to: x86 takes it for soft-dirty then.
 fn soft_if_dirty(bits: u32) -> u32 {
@@ -175,7 +176,8 @@ impl Port {
         self.observed.record(EventKind::Flush, mm.0, 0, page as u32, pages as u32);
     }
 
-    /// The TLB forgets entries that a walk has cleared, now or later. Of what a device has it knows nothing.
+    /// The TLB forgets entries that a walk has cleared, now or later: then `found` says that a flush is put off. Of what a device has
+    /// the TLB knows nothing.
     fn flush_cleared(&mut self, mm: MmId, page: u64, pages: u64, was: Entry, flags: WalkFlags, found: &mut FolioFound) {
         match flags.has(WalkFlags::BATCH_FLUSH) {
             _ if was.has(Entry::DEVICE) => {}
@@ -587,7 +589,7 @@ impl Port {
         }
         self.count_in_mm(mm, MmCounter::AnonPages, -1);
         self.count_in_mm(mm, MmCounter::SwapEntries, 1);
-        let bits = Entry::SWAP | was.bits & TOLD_APART | if exclusive { Entry::EXCLUSIVE } else { 0 };
+        let bits = Entry::SWAP | was.bits & TRACKED | if exclusive { Entry::EXCLUSIVE } else { 0 };
         self.write_entry(mm, page, Entry { bits, number: slot });
         Ok(true)
     }
@@ -718,7 +720,9 @@ impl Port {
             let spared = self.revision.zero_page_spares_poisoned && found.poisoned != 0;
             let unused = flags.has(WalkFlags::USE_SHARED_ZEROPAGE) && found.has(FolioFound::UNUSED) && !spared;
             if unused && !visit.locked {
-                let kept = if self.revision.zero_page_keeps_uffd { TOLD_APART } else { 0 };
+                let uffd = if self.revision.zero_page_keeps_uffd { Entry::UFFD } else { 0 };
+                let soft_dirty = if self.revision.zero_page_keeps_soft_dirty { Entry::SOFT_DIRTY } else { 0 };
+                let kept = uffd | soft_dirty;
                 let bits = self.protection(visit.vma)? | Entry::ACCESSED | Entry::ZERO | entry.bits & kept;
                 self.write_entry(visit.mm, page, Entry { bits, number: ZERO_FRAME });
                 self.count_in_mm(visit.mm, MmCounter::AnonPages, -1);

@@ -87,6 +87,8 @@ revision! {
         /// A page of zeros that becomes the zero page in a split stays write-protected by userfaultfd (6.18, and later stable
         /// releases).
         zero_page_keeps_uffd,
+        /// A page of zeros that becomes the zero page in a split stays soft-dirty (6.18, and later stable releases).
+        zero_page_keeps_soft_dirty,
         /// A page whose memory has failed is not taken for one of zeros in a split (6.18, and later stable releases).
         zero_page_spares_poisoned,
         /// munmap splits the first VMA with the new VMA below the split: from 6.6 on.
@@ -132,6 +134,7 @@ impl Revision {
         migrate_splits_late: false,
         batches_protected: false,
         zero_page_keeps_uffd: false,
+        zero_page_keeps_soft_dirty: false,
         zero_page_spares_poisoned: false,
         munmap_splits_first_below: false,
         munmap_splits_last_above: false,
@@ -141,6 +144,7 @@ impl Revision {
     const V6_12: Revision = Revision {
         prepare_asserts_mmap_lock: true,
         zero_page_keeps_uffd: true,
+        zero_page_keeps_soft_dirty: true,
         zero_page_spares_poisoned: true,
         munmap_splits_first_below: true,
         munmap_splits_last_above: true,

@@ -69,6 +69,7 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
         migrate_splits_late: migrate_splits_late(&rmap),
         batches_protected: batches_protected(&rmap),
         zero_page_keeps_uffd: zero_page_asks(tree, &["pte_mkuffd", "pte_mkuffd_wp"]),
+        zero_page_keeps_soft_dirty: zero_page_asks(tree, &["pte_mksoft_dirty"]),
         zero_page_spares_poisoned: zero_page_asks(tree, &["PageHWPoison"]),
         munmap_splits_first_below,
         munmap_splits_last_above: !munmap_splits_last_below,
@@ -109,18 +110,24 @@ fn locks_whole_folios(rmap: &SourceFile) -> bool {
 }
 
 /// Whether the walks of a folio's mappings ask how many entries in a row they can treat together, and see that a VMA locks all
-/// of a folio below one page table. Kernels between 6.12 and 7.2 have a part of that.
+/// of a folio below one page table. Kernels between 6.12 and 7.2 have a part of that. The entries that were used are asked for
+/// together by a function whose calls are told.
 pub(super) fn walks_in_batches(rmap: &SourceFile) -> Result<bool, RevisionError> {
-    let wanted = "a batch of entries and PVMW_PGTABLE_CROSSED in try_to_unmap_one() and folio_referenced_one(), or neither in both";
-    let (mut has, mut lacks) = (None, None);
+    let wanted = "a batch of entries and PVMW_PGTABLE_CROSSED in try_to_unmap_one() and folio_referenced_one(), and there \
+                  clear_flush_young_ptes(), or neither in both";
+    let mut parts = Vec::new();
     for (name, batch) in [("try_to_unmap_one", "folio_unmap_pte_batch"), ("folio_referenced_one", "folio_pte_batch")] {
         let Some(body) = function(&[rmap], name) else { continue };
-        for there in [body.first_call(batch).is_some(), body.mentions("PVMW_PGTABLE_CROSSED")] {
-            *(if there { &mut has } else { &mut lacks }) = Some(body.clone());
-        }
+        parts.push((body.clone(), body.first_call(batch).is_some()));
+        parts.push((body.clone(), body.mentions("PVMW_PGTABLE_CROSSED")));
     }
-    match (has, lacks) {
-        (Some(_), Some(body)) => Err(unclear("walks_in_batches", &body, "a part of it is not there", wanted)),
+    if let Some(body) = function(&[rmap], "folio_referenced_one") {
+        let young = ["clear_flush_young_ptes", "clear_flush_young_ptes_notify"];
+        parts.push((body.clone(), young.iter().any(|name| body.first_call(name).is_some())));
+    }
+    let part = |there: bool| parts.iter().rev().find(|(_, is)| *is == there).map(|(body, _)| body);
+    match (part(true), part(false)) {
+        (Some(_), Some(body)) => Err(unclear("walks_in_batches", body, "a part of it is not there", wanted)),
         (has, _) => Ok(has.is_some()),
     }
 }

@@ -503,7 +503,7 @@ static bool try_to_unmap_one(struct folio *folio)
 
 static bool folio_referenced_one(struct folio *folio)
 {
-	return folio_pte_batch(folio) && !(flags & PVMW_PGTABLE_CROSSED);
+	return clear_flush_young_ptes(folio, folio_pte_batch(folio)) && !(flags & PVMW_PGTABLE_CROSSED);
 }
 ";
 

@@ -156,6 +156,18 @@ fn reclaim_splits_the_mapping_or_drops_all_of_it() {
 }
 
 #[test]
+fn pages_of_a_huge_page_whose_entry_is_split_are_soft_dirty_if_it_was_written_to() {
+    for (dirty, soft) in [(0, 0), (Entry::DIRTY, Entry::SOFT_DIRTY)] {
+        let (mut world, _) = mapped(V7_3);
+        set(&mut world, PAGE, huge(Entry::PRESENT | dirty, FOLIO.0));
+        let found = FolioFound { bits: 0, references: 9, ..FolioFound::default() };
+        world.call(Call::TryToUnmap { folio: FOLIO, flags: WalkFlags(WalkFlags::SPLIT_HUGE_PMD), found });
+        let page = written(PAGE + 7, Entry { bits: Entry::PRESENT | dirty | soft, number: FOLIO.0 + 7 });
+        assert!(of_entries(&world).contains(&page), "{:?}", of_entries(&world));
+    }
+}
+
+#[test]
 fn who_used_a_huge_page_is_said_by_its_entry() {
     let (mut world, _) = with_entry(V7_3);
     let ask = Call::FolioReferenced { folio: FOLIO, locked: false, found: FOUND };

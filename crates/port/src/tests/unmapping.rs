@@ -137,13 +137,62 @@ fn what_userfaultfd_and_trackers_of_writes_know_goes_to_swap_and_to_migration_an
 
 #[test]
 fn a_page_that_comes_back_dirty_from_migration_is_not_soft_dirty_for_that() {
-    let (mut world, _) = mapped(V7_3, 0);
-    set(&mut world, 0, PAGE, entry(Entry::PRESENT | Entry::DIRTY, FOLIO.0));
-    let found = FolioFound { bits: FOUND.bits | FolioFound::DIRTY, ..FOUND };
-    world.call(Call::TryToMigrate { folio: FOLIO, flags: WalkFlags(0), found });
-    world.call(Call::RemoveMigrationPtes { folio: FOLIO, to: FOLIO, flags: WalkFlags(0), found });
-    let back = written(0, PAGE, entry(Entry::PRESENT | Entry::DIRTY, FOLIO.0));
-    assert!(world.port.events().contains(&back), "{:?}", world.port.events());
+    for revision in [V6_12, V7_3] {
+        let (mut world, _) = mapped(revision, 0);
+        set(&mut world, 0, PAGE, entry(Entry::PRESENT | Entry::DIRTY, FOLIO.0));
+        let found = FolioFound { bits: FOUND.bits | FolioFound::DIRTY, ..FOUND };
+        world.call(Call::TryToMigrate { folio: FOLIO, flags: WalkFlags(0), found });
+        world.call(Call::RemoveMigrationPtes { folio: FOLIO, to: FOLIO, flags: WalkFlags(0), found });
+        let back = written(0, PAGE, entry(Entry::PRESENT | Entry::DIRTY, FOLIO.0));
+        assert!(world.port.events().contains(&back), "{revision}: {:?}", world.port.events());
+    }
+}
+
+#[test]
+fn a_flush_that_is_put_off_says_whether_an_entry_was_written_to() {
+    for (bits, left) in [(0, FolioFound::FLUSH), (Entry::DIRTY, FolioFound::FLUSH | FolioFound::FLUSH_DIRTY)] {
+        for flags in [WalkFlags(0), WalkFlags(WalkFlags::BATCH_FLUSH)] {
+            let (mut world, _) = mapped(V7_3, 0);
+            set(&mut world, 0, PAGE, entry(Entry::PRESENT | bits, FOLIO.0));
+            world.call(Call::TryToUnmap { folio: FOLIO, flags, found: IN_SWAP_CACHE });
+            let put_off = if flags.has(WalkFlags::BATCH_FLUSH) { left } else { 0 };
+            assert_eq!(u32::from(world.port.events().last().unwrap().arg), put_off >> 16);
+        }
+    }
+}
+
+#[test]
+fn before_batches_nobody_is_asked_of_several_entries_at_once() {
+    for (revision, asked) in [(V6_12, 0), (V7_3, 1)] {
+        let (mut world, _) = mapped(revision, 1);
+        for nth in 0..2 {
+            set(&mut world, 0, PAGE + nth, entry(Entry::PRESENT | Entry::ACCESSED, FOLIO.0 + nth as u32));
+        }
+        assert_eq!(world.call(Call::FolioReferenced { folio: FOLIO, locked: false, found: FOUND }), 1, "{revision}");
+        assert_eq!((world.count(EventKind::Young), world.count(EventKind::Flush)), (asked, 2), "{revision}");
+    }
+}
+
+#[test]
+fn the_zero_page_keeps_what_the_revision_says() {
+    let (uffd, soft) = (Entry::UFFD, Entry::SOFT_DIRTY);
+    for (keeps_uffd, keeps_soft_dirty, kept) in
+        [(false, false, 0), (true, false, uffd), (false, true, soft), (true, true, uffd | soft)]
+    {
+        let revision = Revision {
+            zero_page_keeps_uffd: keeps_uffd,
+            zero_page_keeps_soft_dirty: keeps_soft_dirty,
+            ..V7_3
+        };
+        let (mut world, _) = mapped(revision, 0);
+        set(&mut world, 0, PAGE, entry(Entry::PRESENT | uffd | soft, FOLIO.0));
+        world.call(Call::TryToMigrate { folio: FOLIO, flags: WalkFlags(0), found: FOUND });
+        let found = FolioFound { bits: FOUND.bits | FolioFound::UNUSED, ..FOUND };
+        let flags = WalkFlags(WalkFlags::USE_SHARED_ZEROPAGE);
+        world.call(Call::RemoveMigrationPtes { folio: FOLIO, to: FOLIO, flags, found });
+        let zero = written(0, PAGE, entry(Entry::PRESENT | Entry::ACCESSED | Entry::ZERO | kept, 1));
+        assert!(world.port.events().contains(&zero), "{:?}", world.port.events());
+    }
 }
 
 #[test]
