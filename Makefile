@@ -141,5 +141,4 @@ trees: setup-build
 ground-truth: TRACES ?= 500
 ground-truth: SEED ?= 1
 ground-truth: setup-build
-	@$(if $(VMA),RMAP_VMA="$(VMA)") scripts/ground-truth "$(or $(KERNEL),6.12)" "$(TRACES)" "$(SEED)" \
-		fuzz/seeds/*.trace $(if $(filter pages,$(VMA)),fuzz/page-seeds/*.trace)
+	@$(if $(VMA),RMAP_VMA="$(VMA)") scripts/ground-truth "$(or $(KERNEL),6.12)" "$(TRACES)" "$(SEED)"
