@@ -1662,7 +1662,7 @@ static IN_C: &[InC] = &[
         of: AFTER,
         fault: Fault {
             name: "registration-ends-and-protection-stays",
-            about: "mm/userfaultfd: reset ptes when close() for wr-protected ones (6.9), and its like for UFFDIO_UNREGISTER",
+            about: "c88033efe9a3 (CVE-2024-36881), and its like for UFFDIO_UNREGISTER: entries stay write-protected",
             file: "mm/userfaultfd.c",
             edits: &[Edit {
                 within: "userfaultfd_clear_vma",
@@ -1676,7 +1676,7 @@ static IN_C: &[InC] = &[
         of: AFTER,
         fault: Fault {
             name: "zero-page-is-not-write-protected",
-            about: "mm/rmap: fix soft-dirty and uffd-wp bit loss when remapping zero-filled mTHP subpage to shared zeropage (6.18)",
+            about: "9658d698a8a8: a page that becomes the zero page in a split is not write-protected any more",
             file: "mm/migrate.c",
             edits: &[Edit { within: "try_to_map_unused_to_zeropage", from: "newpte = pte_mkuffd(newpte);", to: ";" }],
         },
@@ -1804,7 +1804,7 @@ static IN_C: &[InC] = &[
         of: AFTER,
         fault: Fault {
             name: "zero-page-is-not-soft-dirty",
-            about: "mm/rmap: fix soft-dirty and uffd-wp bit loss when remapping zero-filled mTHP subpage to shared zeropage (6.18)",
+            about: "9658d698a8a8: a page that becomes the zero page in a split is not soft-dirty any more",
             file: "mm/migrate.c",
             edits: &[Edit {
                 within: "try_to_map_unused_to_zeropage",
@@ -1818,7 +1818,7 @@ static IN_C: &[InC] = &[
         of: AFTER,
         fault: Fault {
             name: "unmapped-folio-is-queued",
-            about: "a folio that loses its last mappings is marked partially mapped",
+            about: "7491f3f34891: a folio that loses its last mappings is marked partially mapped",
             file: "mm/rmap.c",
             edits: &[Edit {
                 within: "__folio_remove_rmap",
@@ -1897,7 +1897,7 @@ static IN_C: &[InC] = &[
         of: AFTER,
         fault: Fault {
             name: "failed-memory-is-reclaimed",
-            about: "mm: memory-failure: update ttu flag inside unmap_poisoned_folio (6.14): it is unmapped like a page that goes to swap",
+            about: "b81679b1633a: a page whose memory has failed is unmapped like one that goes to swap",
             file: "mm/memory-failure.c",
             edits: &[Edit {
                 within: "unmap_poisoned_folio",
@@ -1931,7 +1931,7 @@ static IN_C: &[InC] = &[
         of: AFTER,
         fault: Fault {
             name: "migration-forgets-a-write",
-            about: "2e3468778dbe (6.1): the entry of a migration does not say that its page was written to",
+            about: "2e3468778dbe: the entry of a migration does not say that its page was written to",
             file: "mm/rmap.c",
             edits: &[Edit {
                 within: "try_to_migrate_one",
@@ -1948,7 +1948,7 @@ static IN_C: &[InC] = &[
         of: AFTER,
         fault: Fault {
             name: "split-forgets-a-write-to-a-huge-page",
-            about: "2e3468778dbe (6.1), of a huge page that is split: the migration entries of its pages are clean",
+            about: "2e3468778dbe, of a huge page that is split: the migration entries of its pages are clean",
             file: "mm/huge_memory.c",
             edits: &[Edit {
                 within: "__split_huge_pmd_locked",
