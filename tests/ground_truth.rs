@@ -20,11 +20,16 @@ use rmap_diff::trace::agent::{Kernel, Reply};
 use rmap_diff::trace::{OpKind, Trace};
 
 fn userland() -> Userland {
-    Userland::new(kernel::reference("6.12").expect("make kernels"), VmaCode::Kernel).expect("a kernel driver")
+    userland_for(VmaCode::Kernel, &Kernel::default())
 }
 
 fn userland_with_pages() -> Userland {
-    Userland::new(kernel::reference("6.12").expect("make kernels"), VmaCode::Pages).expect("page-table code")
+    userland_for(VmaCode::Pages, &Kernel::default())
+}
+
+/// To be compared with a booted kernel that has these options.
+fn userland_for(vma: VmaCode, booted: &Kernel) -> Userland {
+    Userland::new(kernel::reference("6.12").expect("make kernels"), vma, booted).expect("the kernel's own code")
 }
 
 fn steps_of(userland: &mut Userland, trace: &Trace) -> Vec<Observed> {
@@ -224,8 +229,7 @@ fn memory_does_not_fail_where_the_booted_kernel_would_do_something_else() {
                 fault p0 4\nswapout p0 4\nfault p0 4 read\npoison p0 4\n\
                 map p0 0x10..0x12 shared file 1\nfault p0 0x10\npoison p0 0x10\nuffdwp p0 8..0x11";
     let played = |zswap: bool| {
-        let mut userland = userland_with_pages();
-        userland.zswap = zswap;
+        let mut userland = userland_for(VmaCode::Pages, &Kernel { zswap, ..Kernel::default() });
         let mut left_out = LeftOut::default();
         let said = expressible(&text.parse().unwrap(), VmaCode::Pages, &mut left_out);
         let played = userland.play(&said, &mut left_out).unwrap();
@@ -334,7 +338,7 @@ fn the_known_findings_warn_in_userland_and_say_what_they_do_booted() {
         }
         assert!(known.booted.is_some(), "{}: make ground-truth tells", known.trace);
         played += 1;
-        let steps = steps_of(&mut Userland::new(reference, VmaCode::Kernel).unwrap(), &trace);
+        let steps = steps_of(&mut Userland::new(reference, VmaCode::Kernel, &Kernel::default()).unwrap(), &trace);
         assert!(steps.iter().any(|step| !step.warnings.is_empty()), "{}", known.trace);
     }
     assert!(played > 2, "{played} played");

@@ -110,9 +110,8 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         agent: args.agent.clone(),
         pages: vma == VmaCode::Pages,
     };
-    let mut userland = Userland::new(reference, vma)?;
     let guest = Guest::boot(&setup)?;
-    userland.zswap = guest.kernel().zswap;
+    let userland = Userland::new(reference, vma, guest.kernel())?;
     print(format_args!("{}: booted {} in {:.1} s\n", reference.name, guest.release(), begun.elapsed().as_secs_f64()))?;
     let mut play = Comparison { vma, userland, guest, totals: Totals::default() };
     let bar = ProgressBar::new(args.files.len() as u64 + u64::from(args.traces)).with_style(

@@ -12,14 +12,14 @@ use crate::rmap::{
     Cache, Call, EOPNOTSUPP, Event, EventKind, LargeCounts, Side, Snapshot, StateError, VmaAttributes, VmaId,
 };
 use crate::session::{Session, SessionError, VmaCode};
+use crate::trace::agent::Kernel as BootedKernel;
 use crate::trace::{Frame, Log, Mapped, Op, OpKind, PageEntry, PageTables, Recorder, Target, Trace};
 
 /// A kernel's own code in userland, with a note of its attempts to allocate.
 pub struct Userland {
     side: Recorder<Kernel, Noted>,
     driver: KernelDriver,
-    /// Whether the booted kernel has zswap.
-    pub zswap: bool,
+    booted: BootedKernel,
 }
 
 /// Of the last operation.
@@ -55,13 +55,13 @@ pub struct Played {
 }
 
 impl Userland {
-    /// Of a reference, with its own page-table code or without.
+    /// Of a reference, with its own page-table code or without. `booted` is the kernel that it is compared with.
     ///
     /// # Errors
-    /// If it has no such code.
-    pub fn new(reference: &'static Reference, vma: VmaCode) -> Result<Userland, SessionError> {
+    /// If the reference has no such code.
+    pub fn new(reference: &'static Reference, vma: VmaCode, booted: &BootedKernel) -> Result<Userland, SessionError> {
         let session = Session::new(reference).with_sides(Sides::Reference).with_vma(vma);
-        Ok(Userland { side: Recorder::new(session.kernel()?), driver: KernelDriver::new(), zswap: false })
+        Ok(Userland { side: Recorder::new(session.kernel()?), driver: KernelDriver::new(), booted: booted.clone() })
     }
 
     /// Plays what is [expressible](super::expressible::expressible) of a trace. Where there are page tables, an operation on
@@ -72,7 +72,7 @@ impl Userland {
         self.driver.look_at_page_tables(&mut self.side);
         let mut played = Played::default();
         for op in &trace.ops {
-            if let Some(reason) = reason_before(&op.kind, &self.driver, self.zswap) {
+            if let Some(reason) = reason_before(&op.kind, &self.driver, self.booted.zswap) {
                 left_out.count(reason);
                 continue;
             }
