@@ -10,11 +10,13 @@
 //! | `graph.rs` | the graph: VMAs, chains, anon_vmas, interval trees |
 //! | `maple.rs` | the VMAs of an mm |
 //! | `pages.rs` | page tables and frames |
+//! | `entry.rs` | one entry of a page table |
 //! | `paging.rs` | swap, nodes, and what the kernel puts off |
 //! | `memory.rs` | the kernel's memory and symbols |
 //! | `offsets.rs` | where the kernel keeps what |
 //! | `serial.rs` | the line to the host |
 
+mod entry;
 mod graph;
 mod maple;
 mod memory;

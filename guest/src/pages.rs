@@ -11,25 +11,10 @@ use rmap_seam::dump::{AnonFrame, DumpedEntry, DumpedFolio, DumpedFrame, PageStat
 use rmap_trace::agent::FIRST_PAGE;
 
 use crate::Error;
+use crate::entry::{Entry, Leads, Upper};
 use crate::memory::{self, Memory, PAGE_SHIFT, WINDOW_END};
 use crate::offsets::Pages as Offsets;
 
-/// Bits of an entry (arch/x86/include/asm/pgtable_types.h).
-const PRESENT: u64 = 1;
-const WRITE: u64 = 1 << 1;
-const DIRTY: u64 = 1 << 6;
-/// Of a higher level: it maps a large page. Of the lowest: something else.
-const LARGE: u64 = 1 << 7;
-const PROTNONE: u64 = 1 << 8;
-const SPECIAL: u64 = 1 << 9;
-/// The dirty bit of what is not writable, where there are shadow stacks.
-const SAVED_DIRTY: u64 = 1 << 58;
-const FRAME: u64 = 0x000f_ffff_ffff_f000;
-/// `_PAGE_SWP_EXCLUSIVE`
-const SWAP_EXCLUSIVE: u64 = 1 << 3;
-/// `_PAGE_UFFD_WP`, and `_PAGE_SWP_UFFD_WP` of what is not present.
-const UFFD: u64 = 1 << 10;
-const SWAP_UFFD: u64 = 1 << 2;
 /// Swap areas that there can be at most: higher types are of other entries.
 const SWAP_TYPES: u64 = 23;
 
@@ -100,10 +85,10 @@ type Counts = [i64; COUNTERS];
 #[derive(Default)]
 pub struct OwnPages(RefCell<HashMap<u64, Counts>>);
 
-/// What an entry says of a page.
+/// An entry of a page.
 struct Found {
     address: u64,
-    entry: u64,
+    word: u64,
     /// It is of the level above the lowest.
     huge: bool,
 }
@@ -144,12 +129,10 @@ impl PageReader<'_> {
     /// The pages outside of the window.
     fn own_pages(&self, mm: u64) -> Result<Counts, Error> {
         let mut counts = [0; COUNTERS];
-        for Found { entry, .. } in self.found(mm, WINDOW_END..u64::MAX)? {
-            // Frames that no counter knows, such as those of the vDSO's data.
-            if entry & (PRESENT | PROTNONE) == 0 || entry & SPECIAL != 0 {
-                continue;
-            }
-            let page = self.page((entry & FRAME) >> PAGE_SHIFT);
+        for Found { word, .. } in self.found(mm, WINDOW_END..u64::MAX)? {
+            // No counter knows special frames, such as those of the vDSO's data.
+            let Leads::Frame(number) = Entry::of(word).leads else { continue };
+            let page = self.page(number);
             let mapping = self.memory.word(page + self.places.offsets.mapping as u64)?;
             counts[if mapping & MAPPING_BITS == MAPPING_ANON { ANONPAGES } else { FILEPAGES }] += 1;
         }
@@ -171,11 +154,15 @@ impl PageReader<'_> {
         let mut table = self.memory.word(mm + self.places.offsets.pgd as u64)?;
         for level in (0..self.places.levels).rev() {
             let number = address >> (PAGE_SHIFT + 9 * level) & (ENTRIES as u64 - 1);
-            let entry = self.memory.word(table + number * 8)?;
-            if level == 0 || entry & PRESENT == 0 || entry & LARGE != 0 {
-                return Ok(entry & (PRESENT | PROTNONE) != 0);
+            let word = self.memory.word(table + number * 8)?;
+            if level == 0 {
+                return Ok(!matches!(Entry::of(word).leads, Leads::Absent { .. }));
             }
-            table = self.places.direct + (entry & FRAME);
+            match Upper::of(word) {
+                Upper::Table(at) => table = self.places.direct + at,
+                Upper::Large(_) => return Ok(true),
+                Upper::Other => return Ok(false),
+            }
         }
         Ok(false)
     }
@@ -201,25 +188,27 @@ impl PageReader<'_> {
         let table = self.memory.read(table, entries * 8)?;
         let shift = PAGE_SHIFT + 9 * level;
         for number in 0..entries {
-            let entry = table.word(number * 8);
+            let word = table.word(number * 8);
             let address = base + ((number as u64) << shift);
-            if entry == 0 || address >= range.end || address + ((1 << shift) - 1) < range.start {
+            if word == 0 || address >= range.end || address + ((1 << shift) - 1) < range.start {
                 continue;
             }
             if level == 0 {
-                found.push(Found { address, entry, huge: false });
-            } else if level == 1 && entry & LARGE != 0 && entry & PRESENT != 0 {
-                // The bit is another one in the lowest level.
-                let (entry, pages) = (entry & !LARGE, ENTRIES as u64);
-                found.extend((0..pages).map(|page| page << PAGE_SHIFT).map(|offset| Found {
-                    address: address + offset,
-                    entry: entry + offset,
-                    huge: true,
-                }));
-            } else if entry & LARGE != 0 || entry & PRESENT == 0 {
-                return Err(Error::Graph(format!("an entry {entry:#x} of level {level} at {address:#x}")));
-            } else {
-                self.table(self.places.direct + (entry & FRAME), level - 1, address, range, found)?;
+                found.push(Found { address, word, huge: false });
+                continue;
+            }
+            match Upper::of(word) {
+                Upper::Table(at) => self.table(self.places.direct + at, level - 1, address, range, found)?,
+                Upper::Large(first) if level == 1 => {
+                    found.extend((0..ENTRIES as u64).map(|page| page << PAGE_SHIFT).map(|offset| Found {
+                        address: address + offset,
+                        word: first + offset,
+                        huge: true,
+                    }));
+                }
+                Upper::Large(_) | Upper::Other => {
+                    return Err(Error::Graph(format!("an entry {word:#x} of level {level} at {address:#x}")));
+                }
             }
         }
         Ok(())
@@ -231,31 +220,23 @@ impl PageReader<'_> {
         anon_vma: impl Fn(u64) -> Option<u64>,
         state: &mut PageState,
     ) -> Result<DumpedEntry, Error> {
-        let &Found { address, entry, huge } = found;
+        let &Found { address, word, huge } = found;
         let page = (address >> PAGE_SHIFT) - FIRST_PAGE;
-        if entry & (PRESENT | PROTNONE) == 0 {
-            let (kind, offset) = (entry >> 59, !entry << 5 >> 14);
-            let target = if kind < SWAP_TYPES {
-                PageTarget::Slot(kind << 50 | offset)
-            } else if self.has_failed(offset)? {
-                PageTarget::Failed(offset)
-            } else {
-                PageTarget::Other(kind)
-            };
-            let (exclusive, uffd) = (entry & SWAP_EXCLUSIVE != 0, entry & SWAP_UFFD != 0);
-            return Ok(DumpedEntry { page, target, writable: false, dirty: false, exclusive, huge, uffd });
-        }
-        let number = (entry & FRAME) >> PAGE_SHIFT;
-        let target = if entry & SPECIAL != 0 { PageTarget::Zero } else { PageTarget::Frame(number) };
+        let Entry { leads, writable, dirty, exclusive, uffd } = Entry::of(word);
+        let target = match leads {
+            Leads::Frame(number) => PageTarget::Frame(number),
+            Leads::Special => PageTarget::Zero,
+            Leads::Absent { kind, offset } if kind < SWAP_TYPES => PageTarget::Slot(kind << 50 | offset),
+            Leads::Absent { offset, .. } if self.has_failed(offset)? => PageTarget::Failed(offset),
+            Leads::Absent { kind, .. } => PageTarget::Other(kind),
+        };
         if let PageTarget::Frame(number) = target
             && !state.frames.contains_key(&number)
         {
             let frame = self.frame(number, anon_vma, state)?;
             state.frames.insert(number, frame);
         }
-        let (writable, uffd) = (entry & WRITE != 0, entry & UFFD != 0);
-        let dirty = entry & (DIRTY | SAVED_DIRTY) != 0;
-        Ok(DumpedEntry { page, target, writable, dirty, exclusive: false, huge, uffd })
+        Ok(DumpedEntry { page, target, writable, dirty, exclusive, huge, uffd })
     }
 
     /// Whether the memory of a frame has failed. Of the other entries that are not present, those of a migration name a frame,

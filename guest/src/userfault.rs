@@ -98,3 +98,16 @@ fn control<T>(fd: &OwnedFd, request: u64, argument: &mut T) -> Result<(), i64> {
 fn checked(result: i64) -> Result<i64, i64> {
     if result < 0 { Err(result) } else { Ok(result) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_calls_have_the_numbers_of_the_kernel() {
+        assert_eq!(UFFDIO_API, 0xc018_aa3f);
+        assert_eq!(UFFDIO_REGISTER, 0xc020_aa00);
+        assert_eq!(UFFDIO_UNREGISTER, 0x8010_aa01);
+        assert_eq!(UFFDIO_WRITEPROTECT, 0xc018_aa06);
+    }
+}
