@@ -15,8 +15,11 @@ use crate::entry::{Entry, Leads, Upper};
 use crate::memory::{self, Memory, PAGE_SHIFT, WINDOW_END};
 use crate::offsets::Pages as Offsets;
 
-/// Swap areas that there can be at most: higher types are of other entries.
+/// Types of absent entries (include/linux/swap.h). At least so many are of swap areas, of which the guest has one. Then come those
+/// of failed memory, of migrations and of devices; how many depends on the kernel's version and options. The last is always that of
+/// markers, whose offset is no frame.
 const SWAP_TYPES: u64 = 23;
+const MARKER: u64 = 31;
 
 const ENTRIES: usize = 512;
 /// Page tables have half of the address space.
@@ -227,7 +230,7 @@ impl PageReader<'_> {
             Leads::Frame(number) => PageTarget::Frame(number),
             Leads::Special => PageTarget::Zero,
             Leads::Absent { kind, offset } if kind < SWAP_TYPES => PageTarget::Slot(kind << 50 | offset),
-            Leads::Absent { offset, .. } if self.has_failed(offset)? => PageTarget::Failed(offset),
+            Leads::Absent { kind, offset } if kind != MARKER && self.has_failed(offset)? => PageTarget::Failed(offset),
             Leads::Absent { kind, .. } => PageTarget::Other(kind),
         };
         if let PageTarget::Frame(number) = target
@@ -239,8 +242,9 @@ impl PageReader<'_> {
         Ok(DumpedEntry { page, target, writable, dirty, exclusive, huge, uffd })
     }
 
-    /// Whether the memory of a frame has failed. Of the other entries that are not present, those of a migration name a frame,
-    /// too; none is left when a system call returns.
+    /// Whether the memory of a frame has failed, which an entry names that is neither of a swap area nor a marker. Entries of
+    /// migrations and of devices name a frame, too. No migration is left when a system call returns, and the guest has no device
+    /// with memory of its own.
     fn has_failed(&self, number: u64) -> Result<bool, Error> {
         let Some(bit) = self.places.offsets.hwpoison else { return Ok(false) };
         let flags = self.memory.word(self.page(number) + self.places.offsets.flags as u64)?;
