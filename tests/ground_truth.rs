@@ -24,7 +24,7 @@ fn userland() -> Userland {
 }
 
 fn userland_with_pages() -> Userland {
-    userland_for(VmaCode::Pages, &Kernel::default())
+    userland_for(VmaCode::Pages, &Kernel { soft_dirty: true, ..Kernel::default() })
 }
 
 /// To be compared with a booted kernel that has these options.
@@ -117,7 +117,7 @@ fn whatever_is_planted_in_page_tables_is_found() {
         first_difference(&trace, &steps, &planted)
     };
     assert_eq!(planted(&|_| ()), None);
-    let changes: [&dyn Fn(&mut PageDump); 14] = [
+    let changes: [&dyn Fn(&mut PageDump); 16] = [
         &|pages| pages.frames[0].mapcount -= 1,
         &|pages| pages.frames[0].index += 1,
         &|pages| pages.frames[0].anon = None,
@@ -132,6 +132,8 @@ fn whatever_is_planted_in_page_tables_is_found() {
         &|pages| pages.processes[0].entries[0].writable ^= true,
         &|pages| pages.processes[1].entries[1].dirty ^= true,
         &|pages| pages.processes[1].entries[2].exclusive ^= true,
+        &|pages| pages.processes[0].entries[0].soft_dirty ^= true,
+        &|pages| pages.processes[1].entries[2].soft_dirty ^= true,
     ];
     for (number, change) in changes.into_iter().enumerate() {
         let found = planted(change).unwrap_or_else(|| panic!("change {number}"));
@@ -144,6 +146,30 @@ fn whatever_is_planted_in_page_tables_is_found() {
     {
         assert!(text.contains(line), "{line} in {text}");
     }
+}
+
+#[test]
+fn soft_dirty_bits_and_flags_are_compared_if_the_booted_kernel_has_them() {
+    let trace: Trace = PAGES.parse().unwrap();
+    let steps = steps_of(&mut userland_with_pages(), &trace);
+    let last = steps.len() - 1;
+    let text = steps[last].dump.text();
+    for line in ["  0x11 frame 2 write dirty soft-dirty\n", "  0x12 slot 0 soft-dirty\n"] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    let mut planted = steps.clone();
+    planted[0].dump.processes[0].vmas[0].attributes.as_mut().unwrap().1 ^= VmaAttributes::SOFTDIRTY;
+    assert_eq!(first_difference(&trace, &steps, &planted).map(|found| found.what), Some(DifferingPart::Graph));
+
+    let without = steps_of(&mut userland_for(VmaCode::Pages, &Kernel::default()), &trace);
+    let pages = |steps: &[Observed]| steps[last].dump.pages.clone().expect("page tables");
+    assert!(pages(&without).processes.iter().flat_map(|process| &process.entries).all(|entry| !entry.soft_dirty));
+    let of_vma = |steps: &[Observed]| steps[last].dump.processes[0].vmas[0].attributes.expect("a detailed dump").1;
+    assert_eq!(of_vma(&steps) ^ of_vma(&without), VmaAttributes::SOFTDIRTY);
+    // The rest is the same.
+    let mut masked = pages(&steps);
+    masked.processes.iter_mut().flat_map(|process| &mut process.entries).for_each(|entry| entry.soft_dirty = false);
+    assert_eq!(masked, pages(&without));
 }
 
 #[test]

@@ -12,10 +12,14 @@ const PROTNONE: u64 = 1 << 8;
 const SPECIAL: u64 = 1 << 9;
 /// `_PAGE_UFFD_WP`
 const UFFD: u64 = 1 << 10;
+/// `_PAGE_SOFT_DIRTY`, which no entry has if the kernel lacks the option; nor the next.
+const SOFT_DIRTY: u64 = 1 << 11;
 /// The dirty bit of what is not writable, where there are shadow stacks.
 const SAVED_DIRTY: u64 = 1 << 58;
 const FRAME: u64 = 0x000f_ffff_ffff_f000;
 
+/// `_PAGE_SWP_SOFT_DIRTY`
+const SWAP_SOFT_DIRTY: u64 = 1 << 1;
 /// `_PAGE_SWP_UFFD_WP`
 const SWAP_UFFD: u64 = 1 << 2;
 /// `_PAGE_SWP_EXCLUSIVE`
@@ -44,6 +48,7 @@ pub struct Entry {
     /// Of an absent one alone.
     pub exclusive: bool,
     pub uffd: bool,
+    pub soft_dirty: bool,
 }
 
 impl Entry {
@@ -60,6 +65,7 @@ impl Entry {
                 dirty: false,
                 exclusive: has(SWAP_EXCLUSIVE),
                 uffd: has(SWAP_UFFD),
+                soft_dirty: has(SWAP_SOFT_DIRTY),
             };
         }
         // That of memory without access has its bits inverted.
@@ -70,6 +76,7 @@ impl Entry {
             dirty: has(DIRTY | SAVED_DIRTY),
             exclusive: false,
             uffd: has(UFFD),
+            soft_dirty: has(SOFT_DIRTY),
         }
     }
 }
@@ -105,8 +112,14 @@ mod tests {
         (!offset & ((1 << 50) - 1)) << 9 | kind << 59
     }
 
-    const PLAIN: Entry =
-        Entry { leads: Leads::Frame(0x1234), writable: false, dirty: false, exclusive: false, uffd: false };
+    const PLAIN: Entry = Entry {
+        leads: Leads::Frame(0x1234),
+        writable: false,
+        dirty: false,
+        exclusive: false,
+        uffd: false,
+        soft_dirty: false,
+    };
 
     #[test]
     fn each_bit_of_a_present_entry_says_one_thing() {
@@ -118,6 +131,7 @@ mod tests {
             (1 << 6, Entry { dirty: true, ..PLAIN }),
             (1 << 58, Entry { dirty: true, ..PLAIN }),
             (1 << 10, Entry { uffd: true, ..PLAIN }),
+            (1 << 11, Entry { soft_dirty: true, ..PLAIN }),
             (1 << 9, Entry { leads: Leads::Special, ..PLAIN }),
         ];
         for (bit, entry) in with {
@@ -133,6 +147,7 @@ mod tests {
             let plain = Entry { leads, ..PLAIN };
             let word = absent(kind, offset);
             assert_eq!(Entry::of(word), plain);
+            assert_eq!(Entry::of(word | 1 << 1), Entry { soft_dirty: true, ..plain });
             assert_eq!(Entry::of(word | 1 << 2), Entry { uffd: true, ..plain });
             assert_eq!(Entry::of(word | 1 << 3), Entry { exclusive: true, ..plain });
         }

@@ -37,8 +37,7 @@ const FLAGS: [(u64, u64); 14] = [
     (0x10_0000, VmaAttributes::ACCOUNT),
     (0x20_0000, VmaAttributes::NORESERVE),
     (0x200_0000, VmaAttributes::WIPEONFORK),
-    // VM_SOFTDIRTY: on every new VMA of a kernel with CONFIG_MEM_SOFT_DIRTY. The userland one has it with its page-table code alone.
-    (0x800_0000, 0),
+    (0x800_0000, VmaAttributes::SOFTDIRTY),
 ];
 /// `VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC`
 const MAY: u64 = 0x70;
@@ -156,7 +155,7 @@ impl Graph<'_> {
         let pgoff = vma.word(at.vm_pgoff).wrapping_sub(FIRST_PAGE);
         let attributes = VmaAttributes {
             anon_pgoff: self.anon_pgoff(&vma).map_or(pgoff, |pages| pages.wrapping_sub(FIRST_PAGE)),
-            flags: flags(vma.word(at.vm_flags)),
+            flags: flags(vma.word(at.vm_flags)) & !self.flags_not_told(),
             file: self.file(vma.word(at.vm_file))?,
         };
         let anon_vma = Some(vma.word(at.anon_vma)).filter(|&pointer| pointer != 0);
@@ -172,6 +171,11 @@ impl Graph<'_> {
             chain,
         });
         Ok(Some(id))
+    }
+
+    /// The userland run has `CONFIG_MEM_SOFT_DIRTY` with its page-table code alone.
+    fn flags_not_told(&self) -> u64 {
+        if self.pages.is_some() { 0 } else { VmaAttributes::SOFTDIRTY }
     }
 
     fn anon_pgoff(&self, vma: &Bytes) -> Option<u64> {

@@ -115,6 +115,7 @@ fn session(serial: &mut Serial) -> Result<(), Error> {
         zswap: paging::has_zswap(),
         memory_failure: paging::has_memory_failure(),
         userfaultfd: paging::has_userfaultfd(),
+        soft_dirty: paging::has_soft_dirty(),
     }))?;
     let mut places = None;
     while let Some(line) = serial.line()? {

@@ -225,7 +225,7 @@ impl PageReader<'_> {
     ) -> Result<DumpedEntry, Error> {
         let &Found { address, word, huge } = found;
         let page = (address >> PAGE_SHIFT) - FIRST_PAGE;
-        let Entry { leads, writable, dirty, exclusive, uffd } = Entry::of(word);
+        let Entry { leads, writable, dirty, exclusive, uffd, soft_dirty } = Entry::of(word);
         let target = match leads {
             Leads::Frame(number) => PageTarget::Frame(number),
             Leads::Special => PageTarget::Zero,
@@ -239,7 +239,7 @@ impl PageReader<'_> {
             let frame = self.frame(number, anon_vma, state)?;
             state.frames.insert(number, frame);
         }
-        Ok(DumpedEntry { page, target, writable, dirty, exclusive, huge, uffd })
+        Ok(DumpedEntry { page, target, writable, dirty, exclusive, huge, uffd, soft_dirty })
     }
 
     /// Whether the memory of a frame has failed, which an entry names that is neither of a swap area nor a marker. Entries of

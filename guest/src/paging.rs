@@ -113,6 +113,13 @@ pub fn has_userfaultfd() -> bool {
     Path::new("/proc/sys/vm/unprivileged_userfaultfd").exists()
 }
 
+/// Whether the kernel tracks what is written to: then new memory has a flag, which `smaps` calls `sd`.
+pub fn has_soft_dirty() -> bool {
+    let text = fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    let mut flags = text.lines().filter_map(|line| line.strip_prefix("VmFlags:")).flat_map(str::split_whitespace);
+    flags.any(|flag| flag == "sd")
+}
+
 fn write_setting(file: &str, setting: &str) -> Result<(), Error> {
     fs::write(file, setting).map_err(|error| Error::Io(file.to_owned(), error))
 }

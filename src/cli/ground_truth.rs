@@ -90,8 +90,9 @@ struct Totals {
     /// Page table entries that were compared, and frames.
     entries: u64,
     frames: u64,
-    /// Of the entries, those that userfaultfd write-protects, and those of memory that has failed.
+    /// Of the entries, those that userfaultfd write-protects, those that are soft-dirty, and those of memory that has failed.
     protected: u64,
+    soft_dirty: u64,
     failed: u64,
     /// Of everything that the booted kernel showed.
     digest: DefaultHasher,
@@ -164,12 +165,15 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     if vma == VmaCode::Pages {
         let counts = totals.on_pages.iter().map(|(name, [done, refused])| format!("{name} {done} ({refused} refused)"));
         let counts = counts.collect::<Vec<_>>().join(", ");
-        let Totals { entries, frames, protected, failed, .. } = totals;
+        let Totals { entries, frames, protected, soft_dirty, failed, .. } = totals;
         let _ = writeln!(
             text,
-            "pages: {entries} entries ({protected} write-protected by userfaultfd, {failed} of failed memory) and {frames} \
-             frames identical; {counts}"
+            "pages: {entries} entries ({protected} write-protected by userfaultfd, {soft_dirty} soft-dirty, {failed} of failed \
+             memory) and {frames} frames identical; {counts}"
         );
+        if !play.guest.kernel().soft_dirty {
+            text.push_str("soft-dirty bits were not compared: the booted kernel has no CONFIG_MEM_SOFT_DIRTY\n");
+        }
     }
     for (warning, times) in &totals.userland_alone {
         let _ = writeln!(
@@ -275,6 +279,7 @@ impl Comparison {
                 for entry in pages.processes.iter().flat_map(|process| &process.entries) {
                     totals.entries += 1;
                     totals.protected += u64::from(entry.uffd);
+                    totals.soft_dirty += u64::from(entry.soft_dirty);
                     totals.failed += u64::from(matches!(entry.target, PageTarget::Failed(_)));
                 }
                 totals.frames += pages.frames.len() as u64;

@@ -96,26 +96,29 @@ impl Userland {
         let mut words = Vec::new();
         self.side.state(&mut words);
         let mut snapshot = Snapshot::decode(&words)?;
-        // The userland one has it with its page-table code alone, and the agent does not tell of it.
-        snapshot.vmas.iter_mut().for_each(|vma| vma.attributes.flags &= !VmaAttributes::SOFTDIRTY);
+        let soft_dirty = self.booted.soft_dirty && self.driver.page_tables().is_some();
+        if !soft_dirty {
+            snapshot.vmas.iter_mut().for_each(|vma| vma.attributes.flags &= !VmaAttributes::SOFTDIRTY);
+        }
         let of = |vmas: &[Mapped]| vmas.iter().map(|vma| vma.vma).collect::<Vec<VmaId>>();
         let processes: Vec<_> = self.driver.processes().map(|(mm, vmas)| (mm, of(vmas))).collect();
         let name = self.side.side().reference().name;
-        let pages = self.driver.page_tables().map(|(tables, _)| page_state(tables));
+        let pages = self.driver.page_tables().map(|(tables, _)| page_state(tables, soft_dirty));
         let dump = Dump::detailed(name, "userland", &snapshot, self.side.live(), &processes, pages);
         let Noted { attempts, warnings } = self.side.log();
         Ok(Observed { errno, dump, attempts: Some(attempts.clone()), warnings: warnings.clone() })
     }
 }
 
-/// What is compared of the page tables.
-fn page_state(tables: &PageTables) -> PageState {
+/// What is compared of the page tables. `soft_dirty`: soft-dirty bits are.
+fn page_state(tables: &PageTables, soft_dirty: bool) -> PageState {
+    let dumped = |entry: &PageEntry| DumpedEntry { soft_dirty: soft_dirty && entry.soft_dirty, ..dumped_entry(entry) };
     let processes = tables.mms.iter().map(|mm| ProcessPages {
         id: mm.mm.0,
         anon: mm.anon,
         file: mm.file + mm.shmem,
         swap: mm.swap,
-        entries: tables.entries.iter().filter(|entry| entry.mm == mm.mm).map(dumped_entry).collect(),
+        entries: tables.entries.iter().filter(|entry| entry.mm == mm.mm).map(dumped).collect(),
     });
     let large = tables.large.iter().map(|(head, counts)| {
         let LargeCounts { order, entire_mapcount, large_mapcount, pages_mapped, partially_mapped, .. } = *counts;
@@ -142,8 +145,8 @@ fn dumped_entry(entry: &PageEntry) -> DumpedEntry {
         Target::Migration { exclusive, .. } => (PageTarget::Other(u64::MAX), exclusive),
         Target::Poison(frame) => (PageTarget::Failed(frame.into()), false),
     };
-    let PageEntry { page, writable, dirty, huge, uffd, .. } = *entry;
-    DumpedEntry { page, target, writable, dirty, exclusive, huge, uffd }
+    let PageEntry { page, writable, dirty, huge, uffd, soft_dirty, .. } = *entry;
+    DumpedEntry { page, target, writable, dirty, exclusive, huge, uffd, soft_dirty }
 }
 
 fn dumped_frame(frame: &Frame) -> DumpedFrame {

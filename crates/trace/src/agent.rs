@@ -66,4 +66,6 @@ pub struct Kernel {
     pub memory_failure: bool,
     /// Whether it has `CONFIG_USERFAULTFD`.
     pub userfaultfd: bool,
+    /// Whether it has `CONFIG_MEM_SOFT_DIRTY`.
+    pub soft_dirty: bool,
 }

@@ -46,6 +46,9 @@ pub struct DumpedEntry {
     /// `pte_uffd_wp()`, or `pte_swp_uffd_wp()`: userfaultfd write-protects the page.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub uffd: bool,
+    /// `pte_soft_dirty()`, or `pte_swp_soft_dirty()`
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub soft_dirty: bool,
 }
 
 /// The page tables of a process, and how many pages its mm counts.
@@ -231,6 +234,7 @@ impl fmt::Display for EntryRun<'_> {
             (first.dirty, " dirty"),
             (first.exclusive, " exclusive"),
             (first.uffd, " uffd"),
+            (first.soft_dirty, " soft-dirty"),
         ];
         words.iter().filter(|(is, _)| *is).try_for_each(|(_, word)| f.write_str(word))
     }
@@ -287,7 +291,16 @@ mod tests {
     use super::*;
 
     fn entry(page: u64, target: PageTarget) -> DumpedEntry {
-        DumpedEntry { page, target, writable: true, dirty: false, exclusive: false, huge: false, uffd: false }
+        DumpedEntry {
+            page,
+            target,
+            writable: true,
+            dirty: false,
+            exclusive: false,
+            huge: false,
+            uffd: false,
+            soft_dirty: false,
+        }
     }
 
     fn frame(index: u64, content: u64) -> DumpedFrame {
