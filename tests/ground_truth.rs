@@ -54,7 +54,7 @@ fn dumps_over_the_line(userland: &mut Userland, vma: VmaCode, of: &str) -> usize
     let mut dumps = 0;
     for (name, trace) in seeds(of) {
         let said = expressible(&trace, vma, &mut LeftOut::default());
-        let Played { trace, steps } = userland.play(&said, &mut LeftOut::default()).unwrap();
+        let Played { trace, steps, .. } = userland.play(&said, &mut LeftOut::default()).unwrap();
         assert_eq!(steps.len(), trace.ops.len(), "{name}");
         let mut again = steps_of(userland, &trace);
         for (number, step) in again.iter_mut().enumerate() {
@@ -178,7 +178,7 @@ fn whatever_is_planted_in_a_large_folio_is_found() {
         "map p0 0x10..0x14\nfault p0 0x10 order 2\nfork p0 p1\nfault p1 0x11\nunmap p0 0x11..0x12\nsplit p0 0x12";
     let mut left_out = LeftOut::default();
     let said = expressible(&text.parse().unwrap(), VmaCode::Pages, &mut left_out);
-    let Played { trace, steps } = userland_with_pages().play(&said, &mut left_out).unwrap();
+    let Played { trace, steps, .. } = userland_with_pages().play(&said, &mut left_out).unwrap();
     assert!(left_out.is_empty() && trace.ops.len() == 6, "{left_out}");
     let pages = |step: usize| steps[step].dump.pages.as_ref().expect("page tables");
     assert!(pages(4).large.len() == 1 && pages(5).large.is_empty(), "it was split");
@@ -207,7 +207,7 @@ const FAILED: &str = "map p0 0x10..0x14\nfault p0 0x10\nfault p0 0x11\nfault p0 
 fn whatever_is_planted_in_write_protection_and_failed_memory_is_found() {
     let mut left_out = LeftOut::default();
     let said = expressible(&FAILED.parse().unwrap(), VmaCode::Pages, &mut left_out);
-    let Played { trace, steps } = userland_with_pages().play(&said, &mut left_out).unwrap();
+    let Played { trace, steps, .. } = userland_with_pages().play(&said, &mut left_out).unwrap();
     assert!(left_out.is_empty() && trace.ops.len() == FAILED.lines().count(), "{left_out}");
     let last = steps.len() - 1;
     let refused: Vec<_> = (0..=last).filter(|&step| steps[step].errno != 0).map(|step| steps[step].errno).collect();
@@ -312,6 +312,21 @@ fn an_operation_that_a_system_call_would_do_otherwise_is_left_out_by_the_state_t
     ] {
         assert!(left_out.to_string().contains(count), "{count} in {left_out}");
     }
+}
+
+#[test]
+fn a_page_of_an_odd_number_migrates_by_soft_offlining_if_nothing_else_would_come_of_it() {
+    let text = "map p0 0x10..0x14\nfault p0 0x10\nfault p0 0x11\nmigrate p0 0x10\nmigrate p0 0x11\n\
+                map p0 0x20..0x24\nfault p0 0x21 order 2\nmigrate p0 0x21\n\
+                map p0 0x31..0x32 file 2\nfault p0 0x31 read\nmigrate p0 0x31";
+    let soft_offlined = |booted: &Kernel| {
+        let mut left_out = LeftOut::default();
+        let played = userland_for(VmaCode::Pages, booted).play(&text.parse().unwrap(), &mut left_out).unwrap();
+        assert!(left_out.is_empty() && played.trace.ops.len() == text.lines().count(), "{left_out}");
+        played.soft_offlined
+    };
+    assert_eq!(soft_offlined(&Kernel { memory_failure: true, ..Kernel::default() }), [4]);
+    assert!(soft_offlined(&Kernel::default()).is_empty());
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn session(serial: &mut Serial) -> Result<(), Error> {
                 serial.send(&Reply::Before(step))?;
                 serial.line()?;
             }
-            let errno = player.play(&op.kind)?;
+            let errno = player.play(&op.kind, request.soft_offlined.contains(&step))?;
             if marked {
                 serial.send(&Reply::After(step))?;
                 serial.line()?;

@@ -72,15 +72,6 @@ pub struct PageReader<'a> {
     pub own: &'a OwnPages,
 }
 
-/// What matters of a page to an operation on it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PageSort {
-    /// It is anonymous memory.
-    pub anon: bool,
-    /// It is of a folio of several pages.
-    pub large: bool,
-}
-
 /// Pages by counter.
 type Counts = [i64; COUNTERS];
 
@@ -142,14 +133,13 @@ impl PageReader<'_> {
         Ok(counts)
     }
 
-    /// Of what sort the page of a process is that is mapped there; none: no page, or the zero page.
-    pub fn page_sort(&self, mm: u64, address: u64) -> Result<Option<PageSort>, Error> {
+    /// Whether the page at an address of a process is of a folio of several pages.
+    pub fn is_of_large_folio(&self, mm: u64, address: u64) -> Result<bool, Error> {
         let found = self.found(mm, address..address + 1)?;
-        let Some(found) = found.iter().find(|found| found.address == address) else { return Ok(None) };
+        let Some(found) = found.iter().find(|found| found.address == address) else { return Ok(false) };
         let mut state = PageState::default();
         self.entry(found, |_| None, &mut state)?;
-        let frame = state.frames.values().next();
-        Ok(frame.map(|frame| PageSort { anon: frame.anon.is_some(), large: frame.folio.is_some() }))
+        Ok(!state.large.is_empty())
     }
 
     /// Whether a page of a process is present.

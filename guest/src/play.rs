@@ -12,7 +12,7 @@ use crate::Error;
 use crate::graph::Graph;
 use crate::memory::{Memory, PAGE_SHIFT};
 use crate::offsets::Offsets;
-use crate::pages::{OwnPages, PageSort, Places};
+use crate::pages::{OwnPages, Places};
 use crate::paging;
 use crate::process::Processes;
 
@@ -65,14 +65,14 @@ impl<'a> Player<'a> {
     }
 
     /// Does one operation; what it returns is 0 or an errno. Of a process that is not there, or that is there already, it
-    /// says what the userland driver says.
-    pub fn play(&mut self, kind: &OpKind) -> Result<i32, Error> {
+    /// says what the userland driver says. `soft_offlined`: a migration is done by soft offlining.
+    pub fn play(&mut self, kind: &OpKind, soft_offlined: bool) -> Result<i32, Error> {
         let mm = kind.process().ok_or_else(|| Error::Host(format!("{} is of no process", kind.keyword())))?;
         if !self.processes.lives(mm.0) {
             return Ok(libc::ESRCH);
         }
         if let Some(places) = self.graph.pages
-            && let Some(errno) = self.on_page(kind, mm, places)?
+            && let Some(errno) = self.on_page(kind, soft_offlined, mm, places)?
         {
             return Ok(errno);
         }
@@ -109,7 +109,7 @@ impl<'a> Player<'a> {
     }
 
     /// An operation on one page, where page tables are read; none: it is a plain system call.
-    fn on_page(&mut self, kind: &OpKind, mm: MmId, places: &Places) -> Result<Option<i32>, Error> {
+    fn on_page(&mut self, kind: &OpKind, soft_offlined: bool, mm: MmId, places: &Places) -> Result<Option<i32>, Error> {
         let space = self.mms[usize::from(mm.0)];
         let result = match *kind {
             // Where nothing is mapped an access could make what lies above grow.
@@ -124,9 +124,9 @@ impl<'a> Player<'a> {
             OpKind::Split { page, .. } => {
                 let Some(pid) = self.processes.pid(mm.0) else { return Ok(Some(libc::ESRCH)) };
                 paging::split(pid, address(page))?;
-                match self.graph.page_reader(places).page_sort(space, address(page))? {
-                    Some(sort) if sort.large => i64::from(-libc::EAGAIN),
-                    _ => 0,
+                match self.graph.page_reader(places).is_of_large_folio(space, address(page))? {
+                    true => i64::from(-libc::EAGAIN),
+                    false => 0,
                 }
             }
             OpKind::SwapOut { page, .. } => {
@@ -138,10 +138,7 @@ impl<'a> Player<'a> {
                 if stays && result == 0 { i64::from(-libc::EBUSY) } else { result }
             }
             OpKind::Poison { page, .. } => self.advise_page(mm, page, libc::MADV_HWPOISON)?,
-            // Soft offlining migrates a page of anonymous memory, too; it splits a large folio, and drops a page of a file.
-            OpKind::Migrate { page, .. } if page % 2 == 1 && self.is_small_anon(space, page, places)? => {
-                self.advise_page(mm, page, libc::MADV_SOFT_OFFLINE)?
-            }
+            OpKind::Migrate { page, .. } if soft_offlined => self.advise_page(mm, page, libc::MADV_SOFT_OFFLINE)?,
             OpKind::Migrate { page, .. } => match self.processes.pid(mm.0) {
                 Some(pid) => paging::move_to_other_node(pid, address(page)),
                 None => i64::from(-libc::ESRCH),
@@ -149,12 +146,6 @@ impl<'a> Player<'a> {
             _ => return Ok(None),
         };
         Ok(Some(if result < 0 { -result as i32 } else { 0 }))
-    }
-
-    /// Whether `migrate` of the page can be a matter of `MADV_SOFT_OFFLINE`.
-    fn is_small_anon(&self, space: u64, page: u64, places: &Places) -> Result<bool, Error> {
-        let sort = self.graph.page_reader(places).page_sort(space, address(page))?;
-        Ok(paging::has_memory_failure() && sort == Some(PageSort { anon: true, large: false }))
     }
 
     /// `madvise()` of one page.

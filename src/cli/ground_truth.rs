@@ -87,6 +87,8 @@ struct Totals {
     userland_alone: BTreeMap<String, u64>,
     /// Of operations on pages and of faults, by name: how many were done, and how many refused.
     on_pages: BTreeMap<&'static str, [u64; 2]>,
+    /// Of the migrations that were done, those by soft offlining.
+    soft_offlined: u64,
     /// Page table entries that were compared, and frames.
     entries: u64,
     frames: u64,
@@ -163,7 +165,10 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     );
     let _ = writeln!(text, "left out: {}", totals.left_out);
     if vma == VmaCode::Pages {
-        let counts = totals.on_pages.iter().map(|(name, [done, refused])| format!("{name} {done} ({refused} refused)"));
+        let counts = totals.on_pages.iter().map(|(name, [done, refused])| match *name {
+            "migrate" => format!("{name} {done} ({} by soft offlining, {refused} refused)", totals.soft_offlined),
+            _ => format!("{name} {done} ({refused} refused)"),
+        });
         let counts = counts.collect::<Vec<_>>().join(", ");
         let Totals { entries, frames, protected, soft_dirty, failed, .. } = totals;
         let _ = writeln!(
@@ -237,7 +242,7 @@ impl Comparison {
         let mut played = self.userland.play(&trace, left_out).map_err(|error| Error::Usage(error.to_string()))?;
         let swaps = played.trace.ops.iter().any(|op| matches!(op.kind, OpKind::SwapOut { .. }));
         let contents = !(lacks_zswap && swaps);
-        let mut theirs = self.guest.play(&played.trace, &played.steps, contents)?;
+        let mut theirs = self.guest.play(&played, contents)?;
         if !contents {
             for steps in [&mut played.steps, &mut theirs] {
                 *steps = std::mem::take(steps).into_iter().map(Observed::without_contents).collect();
@@ -248,7 +253,7 @@ impl Comparison {
 
     /// Plays on both, and counts: the first difference, with what was played. The trace on which the booted kernel is lost is kept.
     fn compare(&mut self, args: &Args, trace: &Trace) -> Result<Option<(Trace, GuestDifference)>, Error> {
-        let (Played { trace, steps: ours }, theirs) = match self.play(trace) {
+        let (Played { trace, steps: ours, soft_offlined }, theirs) = match self.play(trace) {
             Ok(both) => both,
             Err(error) => {
                 file::write(&args.out, format!("# ground truth: lost the booted kernel\n{trace}").as_bytes())?;
@@ -271,6 +276,7 @@ impl Comparison {
                 *totals.userland_alone.entry(warning.clone()).or_default() += 1;
             }
         }
+        totals.soft_offlined += soft_offlined.iter().filter(|&&step| theirs[step].errno == 0).count() as u64;
         for (op, step) in trace.ops.iter().zip(&theirs) {
             if op.kind.needs_page_tables() || matches!(op.kind, OpKind::Fault { .. }) {
                 totals.on_pages.entry(op.kind.keyword()).or_default()[usize::from(step.errno != 0)] += 1;
@@ -302,7 +308,7 @@ impl Comparison {
             }
             let mut left_out = LeftOut::default();
             let said = expressible(&trace, self.vma, &mut left_out);
-            let (Played { trace, steps: ours }, theirs) = self.play_counting(&said, &mut left_out)?;
+            let (Played { trace, steps: ours, .. }, theirs) = self.play_counting(&said, &mut left_out)?;
             if needs_pages && !left_out.is_empty() {
                 print(format_args!("known: {}: not played: without {left_out}\n", known.trace))?;
                 continue;
@@ -350,7 +356,7 @@ impl Comparison {
         minimize(&cut, |candidate| {
             let result = self.play_counting(candidate, &mut LeftOut::default());
             // A kernel that was lost is booted again; a trace that loses it again and again is no smaller one.
-            let Ok((Played { trace, steps: ours }, theirs)) = result else {
+            let Ok((Played { trace, steps: ours, .. }, theirs)) = result else {
                 if let Ok(guest) = Guest::boot(setup) {
                     self.guest = guest;
                 }

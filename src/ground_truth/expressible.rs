@@ -157,6 +157,18 @@ pub fn reason_before(kind: &OpKind, driver: &KernelDriver, zswap: bool) -> Optio
     }
 }
 
+/// Whether the booted kernel migrates the page by `MADV_SOFT_OFFLINE`, which takes the old frame out of use; otherwise by
+/// `move_pages()`. So that there are some of both, it is a matter of the page's number. Soft offlining would split a large folio, and
+/// drop a page of a file.
+pub fn is_soft_offlined(kind: &OpKind, driver: &KernelDriver, booted: &Kernel) -> bool {
+    let OpKind::Migrate { mm, page } = *kind else { return false };
+    let Some((tables, _)) = driver.page_tables() else { return false };
+    let frame = tables.entry_at(mm, page).and_then(|entry| tables.frame_of(entry));
+    let is_small_anon =
+        frame.is_some_and(|frame| frame.anon && !tables.large.iter().any(|(folio, _)| *folio == frame.head));
+    booted.memory_failure && page % 2 == 1 && is_small_anon
+}
+
 /// The part of a trace that can be said in system calls, whatever state its operations meet.
 pub fn expressible(trace: &Trace, vma: VmaCode, left_out: &mut LeftOut) -> Trace {
     let mut said = Trace::default();

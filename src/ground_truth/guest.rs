@@ -6,8 +6,8 @@ use super::debug_port::DebugPort;
 use super::emulator::{Emulator, EmulatorError, Setup};
 use super::failures;
 use super::observed::{Attempt, Observed};
+use super::userland::Played;
 use crate::rmap::dump::{Dump, Live, Process};
-use crate::trace::Trace;
 use crate::trace::agent::{Kernel, Reply, Request};
 
 /// A booted kernel that plays traces.
@@ -46,15 +46,11 @@ impl Guest {
         &self.emulator.kernel
     }
 
-    /// Plays a trace. `userland` is what came of it in userland: the attempts that failed there fail here.
-    /// `contents`: whether processes write something new each time.
-    pub fn play(
-        &mut self,
-        trace: &Trace,
-        userland: &[Observed],
-        contents: bool,
-    ) -> Result<Vec<Observed>, EmulatorError> {
-        let failing: HashMap<usize, &[Attempt]> = userland
+    /// Plays what was played in userland: the attempts that failed there fail here. `contents`: whether processes write something
+    /// new each time.
+    pub fn play(&mut self, userland: &Played, contents: bool) -> Result<Vec<Observed>, EmulatorError> {
+        let Played { trace, steps: expected, soft_offlined } = userland;
+        let failing: HashMap<usize, &[Attempt]> = expected
             .iter()
             .enumerate()
             .filter_map(|(step, ours)| Some((step, ours.attempts.as_deref()?)))
@@ -67,7 +63,8 @@ impl Guest {
         }
         let mut marked: Vec<usize> = failing.keys().copied().collect();
         marked.sort_unstable();
-        let request = Request { trace: trace.to_string(), marked, pages: self.pages, contents };
+        let soft_offlined = soft_offlined.clone();
+        let request = Request { trace: trace.to_string(), marked, soft_offlined, pages: self.pages, contents };
         let line = serde_json::to_string(&request).map_err(|error| EmulatorError::Agent(error.to_string()))?;
         self.emulator.send(&line)?;
         let mut steps: Vec<Observed> = Vec::new();

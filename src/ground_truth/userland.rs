@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::expressible::{LeftOut, reason_before};
+use super::expressible::{LeftOut, is_soft_offlined, reason_before};
 use super::observed::{Attempt, Observed};
 use crate::check::Sides;
 use crate::kernel::{Kernel, Reference};
@@ -52,6 +52,8 @@ pub struct Played {
     pub trace: Trace,
     /// A step each operation.
     pub steps: Vec<Observed>,
+    /// The migrations that the booted kernel is to do by soft offlining, from 0.
+    pub soft_offlined: Vec<usize>,
 }
 
 impl Userland {
@@ -76,11 +78,15 @@ impl Userland {
                 left_out.count(reason);
                 continue;
             }
+            let soft_offlined = is_soft_offlined(&op.kind, &self.driver, &self.booted);
             let step = self.step(op)?;
             // The reference has no unmap_poisoned_folio(), and has done nothing.
             if matches!(op.kind, OpKind::Poison { .. }) && step.errno == EOPNOTSUPP {
                 left_out.count("poison (the reference is too old)");
                 continue;
+            }
+            if soft_offlined {
+                played.soft_offlined.push(played.steps.len());
             }
             played.steps.push(step);
             played.trace.ops.push(*op);

@@ -20,6 +20,8 @@ pub struct Request {
     pub trace: String,
     /// The operations whose allocations the host watches, from 0.
     pub marked: Vec<usize>,
+    /// The migrations that are done by soft offlining, from 0.
+    pub soft_offlined: Vec<usize>,
     /// Whether dumps have page tables. Then the agent also has the pages of a fault accessed, so that they are written to.
     pub pages: bool,
     /// Whether a process writes something new to memory each time; otherwise it writes 0.
