@@ -210,6 +210,10 @@ fn whatever_is_planted_in_write_protection_and_failed_memory_is_found() {
     let Played { trace, steps, .. } = userland_with_pages().play(&said, &mut left_out).unwrap();
     assert!(left_out.is_empty() && trace.ops.len() == FAILED.lines().count(), "{left_out}");
     let last = steps.len() - 1;
+    assert_eq!(
+        Played { trace: trace.clone(), steps: steps.clone(), soft_offlined: vec![1, 2, 3] }.lost_frames(),
+        2 + 3
+    );
     let refused: Vec<_> = (0..=last).filter(|&step| steps[step].errno != 0).map(|step| steps[step].errno).collect();
     assert_eq!(refused, [EFAULT, EBUSY], "an access to what has failed, and one to what is protected");
     let planted = |change: &dyn Fn(&mut PageDump)| {

@@ -116,7 +116,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let guest = Guest::boot(&setup)?;
     let userland = Userland::new(reference, vma, guest.kernel())?;
     print(format_args!("{}: booted {} in {:.1} s\n", reference.name, guest.release(), begun.elapsed().as_secs_f64()))?;
-    let mut play = Comparison { vma, userland, guest, totals: Totals::default() };
+    let mut play = Comparison { vma, setup, userland, guest, boots: 1, totals: Totals::default() };
     let bar = ProgressBar::new(args.files.len() as u64 + u64::from(args.traces)).with_style(
         ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} traces, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
@@ -128,7 +128,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         bar.inc(1);
         if let Some(found) = play.compare(args, &trace)? {
             bar.finish_and_clear();
-            return play.report(args, &setup, &found, &path.display().to_string());
+            return play.report(args, &found, &path.display().to_string());
         }
     }
     let mut rng = Rng::new(args.seed);
@@ -145,7 +145,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         bar.inc(1);
         if let Some(found) = play.compare(args, &trace)? {
             bar.finish_and_clear();
-            return play.report(args, &setup, &found, &format!("random trace {number} of seed {}", args.seed));
+            return play.report(args, &found, &format!("random trace {number} of seed {}", args.seed));
         }
     }
     bar.finish_and_clear();
@@ -164,6 +164,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         begun.elapsed().as_secs_f64()
     );
     let _ = writeln!(text, "left out: {}", totals.left_out);
+    if play.boots > 1 {
+        let _ = writeln!(text, "booted {} times, since memory that has failed does not come back", play.boots);
+    }
     if vma == VmaCode::Pages {
         let counts = totals.on_pages.iter().map(|(name, [done, refused])| match *name {
             "migrate" => format!("{name} {done} ({} by soft offlining, {refused} refused)", totals.soft_offlined),
@@ -193,8 +196,11 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
 
 struct Comparison {
     vma: VmaCode,
+    setup: Setup,
     userland: Userland,
     guest: Guest,
+    /// How often a guest was booted.
+    boots: u32,
     totals: Totals,
 }
 
@@ -227,6 +233,13 @@ impl Comparison {
         }
     }
 
+    /// Goes on with a guest that has played nothing.
+    fn boot_again(&mut self) -> Result<(), EmulatorError> {
+        self.guest = Guest::boot(&self.setup)?;
+        self.boots += 1;
+        Ok(())
+    }
+
     /// Plays on both. What was left out counts.
     fn play(&mut self, trace: &Trace) -> Result<(Played, Vec<Observed>), Error> {
         let mut left_out = LeftOut::default();
@@ -242,6 +255,9 @@ impl Comparison {
         let mut played = self.userland.play(&trace, left_out).map_err(|error| Error::Usage(error.to_string()))?;
         let swaps = played.trace.ops.iter().any(|op| matches!(op.kind, OpKind::SwapOut { .. }));
         let contents = !(lacks_zswap && swaps);
+        if self.guest.is_worn_out() {
+            self.boot_again()?;
+        }
         let mut theirs = self.guest.play(&played, contents)?;
         if !contents {
             for steps in [&mut played.steps, &mut theirs] {
@@ -345,7 +361,6 @@ impl Comparison {
     fn report(
         mut self,
         args: &Args,
-        setup: &Setup,
         (trace, difference): &(Trace, GuestDifference),
         whence: &str,
     ) -> Result<u8, Error> {
@@ -353,13 +368,14 @@ impl Comparison {
         let cut = trace.first(difference.step + 1);
         let (mut small, mut found) = (cut.clone(), difference.clone());
         let (what, mut again) = (difference.what, false);
+        // What the traces before it have left behind is no part of it. Without another guest this one goes on.
+        let _ = self.boot_again();
         minimize(&cut, |candidate| {
             let result = self.play_counting(candidate, &mut LeftOut::default());
             // A kernel that was lost is booted again; a trace that loses it again and again is no smaller one.
             let Ok((Played { trace, steps: ours, .. }, theirs)) = result else {
-                if let Ok(guest) = Guest::boot(setup) {
-                    self.guest = guest;
-                }
+                // Without one, the next trace fails in the same way.
+                let _ = self.boot_again();
                 return false;
             };
             match compare::first_difference(&trace, &ours, &theirs) {

@@ -16,7 +16,13 @@ pub struct Guest {
     port: Option<DebugPort>,
     /// Whether dumps have page tables.
     pages: bool,
+    /// Frames that have been taken out of use for good, at most.
+    lost_frames: usize,
 }
+
+/// A kernel that has lost so many frames is to be booted again. In the worst case each of them was of another block of 2 MB, which no
+/// huge page has room in any more; the machine has 256 such blocks.
+const MAX_LOST_FRAMES: usize = 64;
 
 /// As the agent begins a trace: process 0 with nothing in its window.
 fn beginning() -> Dump {
@@ -33,7 +39,7 @@ fn beginning() -> Dump {
 impl Guest {
     /// Boots.
     pub fn boot(setup: &Setup) -> Result<Guest, EmulatorError> {
-        Ok(Guest { emulator: Emulator::boot(setup)?, port: None, pages: setup.pages })
+        Ok(Guest { emulator: Emulator::boot(setup)?, port: None, pages: setup.pages, lost_frames: 0 })
     }
 
     /// `uname -r`
@@ -46,10 +52,17 @@ impl Guest {
         &self.emulator.kernel
     }
 
+    /// Whether failed and soft-offlined memory may soon have left no room for a huge page. Then a trace with one would show something
+    /// else than on a kernel that was just booted.
+    pub fn is_worn_out(&self) -> bool {
+        self.lost_frames >= MAX_LOST_FRAMES
+    }
+
     /// Plays what was played in userland: the attempts that failed there fail here. `contents`: whether processes write something
     /// new each time.
     pub fn play(&mut self, userland: &Played, contents: bool) -> Result<Vec<Observed>, EmulatorError> {
         let Played { trace, steps: expected, soft_offlined } = userland;
+        self.lost_frames += userland.lost_frames();
         let failing: HashMap<usize, &[Attempt]> = expected
             .iter()
             .enumerate()

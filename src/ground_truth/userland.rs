@@ -56,6 +56,14 @@ pub struct Played {
     pub soft_offlined: Vec<usize>,
 }
 
+impl Played {
+    /// How many frames the booted kernel takes out of use for good, at most.
+    pub fn lost_frames(&self) -> usize {
+        let failed = self.trace.ops.iter().filter(|op| matches!(op.kind, OpKind::Poison { .. }));
+        failed.count() + self.soft_offlined.len()
+    }
+}
+
 impl Userland {
     /// Of a reference, with its own page-table code or without. `booted` is the kernel that it is compared with.
     ///
