@@ -94,7 +94,6 @@ fn session(serial: &mut Serial) -> Result<(), Error> {
     let [init_task, kmem_cache_alloc, caches @ ..] = memory::symbols(symbols)?;
     let caches = [memory.word(caches[0])?, memory.word(caches[1])?, memory.word(caches[2])?];
     unlimited_stack()?;
-    process::survive_failed_memory()?;
     let files_at = |place: &str| {
         (0..MAX_FILES).map(|number| file(&format!("{place}/file{number}"))).collect::<Result<Vec<_>, _>>()
     };

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::memory::PAGE_SHIFT;
+use crate::process::errno;
 use crate::{Error, mount};
 
 /// The disk that the host gives, with the header of a swap area.
@@ -197,8 +198,4 @@ pub fn move_to_other_node(pid: i32, address: u64) -> i64 {
         node if node < 0 => node.into(),
         _ => i64::from(-libc::EBUSY),
     }
-}
-
-fn errno() -> i64 {
-    io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO).into()
 }

@@ -21,7 +21,8 @@ const PROTECT: u64 = u64::MAX - 2;
 
 /// A first word and six arguments.
 type Command = [u64; 7];
-/// What a process says when it first runs, so that nothing of its birth happens during a later step.
+/// What a process says when it first runs, so that nothing of its birth happens during a later step. The first of them says an errno
+/// below 0 instead if it does not survive failed memory.
 const BORN: i64 = 0;
 
 const COMMAND_BYTES: usize = size_of::<Command>();
@@ -70,7 +71,10 @@ impl Processes {
             0 => serve(&self.commands, &self.results.1, 0),
             1.. => {
                 self.pids[0] = Some(pid);
-                self.result()?;
+                let born = self.result()?;
+                if born != BORN {
+                    return Err(Error::Io("sigaction".into(), io::Error::from_raw_os_error(-born as i32)));
+                }
                 self.settle(0)?;
                 Ok(pid)
             }
@@ -181,7 +185,8 @@ fn serve(commands: &[(PipeReader, PipeWriter)], results: &PipeWriter, first: usi
             unsafe { libc::_exit(2) };
         }
     };
-    say(results, BORN);
+    // Those that it forks have the handler, too.
+    say(results, survive_failed_memory());
     loop {
         let mut bytes = [0; COMMAND_BYTES];
         let read = commands.get(me).map(|(pipe, _)| (&mut &*pipe).read_exact(&mut bytes));
@@ -211,14 +216,30 @@ fn serve(commands: &[(PipeReader, PipeWriter)], results: &PipeWriter, first: usi
 }
 
 /// Memory that fails under a process that has just said so gives SIGBUS, which would end it. The handler runs before the system call
-/// returns, and the process goes on.
-pub fn survive_failed_memory() -> Result<(), Error> {
-    extern "C" fn go_on(_: i32) {}
-    // SAFETY: the handler does nothing, and what was the action before is not asked for.
-    match unsafe { libc::signal(libc::SIGBUS, go_on as extern "C" fn(i32) as libc::sighandler_t) } {
-        libc::SIG_ERR => Err(Error::Io("signal".into(), io::Error::last_os_error())),
-        _ => Ok(()),
+/// returns, and the process goes on. The result is [`BORN`], or an errno below 0.
+fn survive_failed_memory() -> i64 {
+    extern "C" fn go_on(_: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+        // SAFETY: the kernel gives a handler that asks for it (SA_SIGINFO) what the signal is about.
+        let code = unsafe { (*info).si_code };
+        if code != libc::BUS_MCEERR_AR && code != libc::BUS_MCEERR_AO {
+            // SAFETY: no handler is installed. The access that gave the signal is tried again, and ends the process.
+            unsafe { libc::signal(libc::SIGBUS, libc::SIG_DFL) };
+        }
     }
+    // SAFETY: a structure of integers and of a pointer that may be null.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = go_on as extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) as libc::sighandler_t;
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
+    // SAFETY: the handler reads what it is given and calls what is safe in one; the action before is not asked for.
+    match unsafe { libc::sigaction(libc::SIGBUS, &action, std::ptr::null_mut()) } {
+        0 => BORN,
+        _ => -errno(),
+    }
+}
+
+/// Of the call of the C library that has just failed.
+pub fn errno() -> i64 {
+    io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO).into()
 }
 
 /// A system call as the kernel answers it: negative is an errno.
@@ -230,5 +251,5 @@ pub fn system_call(number: i64, args: [u64; 6]) -> i64 {
     if result != -1 {
         return result;
     }
-    -i64::from(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+    -errno()
 }
