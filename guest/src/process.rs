@@ -1,7 +1,10 @@
-//! The test processes: children of the agent that do nothing but system calls that they are told over a pipe.
+//! The test processes: children of the agent that do what they are told over a pipe: a system call by number, a fork, or a few calls
+//! of a userfaultfd of their own (`userfault.rs`).
 //!
 //! A process is born as a copy of the agent or of another one, and then sits in [`serve`] for ever: it touches no memory but its
-//! stack, which all of them have touched before, so that a step changes nothing but what its system call changes.
+//! stack, which all of them have touched before, so that a step changes nothing but what its system call changes. What a call is
+//! told to change lies in the window, where nothing of this program is; the calls of a userfaultfd also write to a structure on the
+//! stack.
 
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
@@ -200,9 +203,13 @@ fn serve(commands: &[(PipeReader, PipeWriter)], results: &PipeWriter, first: usi
         }
         let result = match command[0] {
             // Its parent is the agent, which reaps it, whoever of the two lives longer.
-            FORK => system_call(libc::SYS_clone, [(libc::CLONE_PARENT | libc::SIGCHLD) as u64, 0, 0, 0, 0, 0]),
+            // SAFETY: it makes a copy of a process that has one thread, and changes no memory.
+            FORK => unsafe {
+                system_call(libc::SYS_clone, [(libc::CLONE_PARENT | libc::SIGCHLD) as u64, 0, 0, 0, 0, 0])
+            },
             PROTECT => userfault.protect(command[1], command[2], command[3] != 0),
-            number => system_call(number as i64, [1, 2, 3, 4, 5, 6].map(|i: usize| command[i])),
+            // SAFETY: the agent asks for calls that change memory of the window alone, where nothing of this program is.
+            number => unsafe { system_call(number as i64, [1, 2, 3, 4, 5, 6].map(|i: usize| command[i])) },
         };
         if command[0] == FORK && result == 0 {
             me = command[1] as usize;
@@ -243,10 +250,13 @@ pub fn errno() -> i64 {
 }
 
 /// A system call as the kernel answers it: negative is an errno.
-pub fn system_call(number: i64, args: [u64; 6]) -> i64 {
+///
+/// # Safety
+/// The call may change memory of this program only where the caller may, such as a structure that an argument is the address of and
+/// that the caller has for itself. It may not make a second thread.
+pub unsafe fn system_call(number: i64, args: [u64; 6]) -> i64 {
     let [a, b, c, d, e, f] = args;
-    // SAFETY: what is asked for changes memory of the window alone, where nothing of this program is, or makes a copy of a
-    // process that has one thread.
+    // SAFETY: the caller answers for what the call does.
     let result = unsafe { libc::syscall(number, a, b, c, d, e, f) };
     if result != -1 {
         return result;

@@ -53,6 +53,28 @@ struct WriteProtect {
     mode: u64,
 }
 
+/// What one call takes.
+trait Argument {
+    /// The number of the call.
+    const REQUEST: u64;
+}
+
+impl Argument for Api {
+    const REQUEST: u64 = UFFDIO_API;
+}
+
+impl Argument for Register {
+    const REQUEST: u64 = UFFDIO_REGISTER;
+}
+
+impl Argument for Range {
+    const REQUEST: u64 = UFFDIO_UNREGISTER;
+}
+
+impl Argument for WriteProtect {
+    const REQUEST: u64 = UFFDIO_WRITEPROTECT;
+}
+
 /// Of one process. It is opened when it is needed first, and the same as long as the process lives, as VMAs merge only if they are
 /// registered with the same.
 #[derive(Default)]
@@ -68,20 +90,21 @@ impl UserFault {
     fn try_protect(&mut self, mut range: Range, off: bool) -> Result<(), i64> {
         let fd = self.open()?;
         if off {
-            return control(fd, UFFDIO_UNREGISTER, &mut range);
+            return control(fd, &mut range);
         }
-        control(fd, UFFDIO_REGISTER, &mut Register { range, mode: UFFDIO_REGISTER_MODE_WP, ioctls: 0 })?;
-        control(fd, UFFDIO_WRITEPROTECT, &mut WriteProtect { range, mode: UFFDIO_WRITEPROTECT_MODE_WP })
+        control(fd, &mut Register { range, mode: UFFDIO_REGISTER_MODE_WP, ioctls: 0 })?;
+        control(fd, &mut WriteProtect { range, mode: UFFDIO_WRITEPROTECT_MODE_WP })
     }
 
     fn open(&mut self) -> Result<&OwnedFd, i64> {
         let fd = match self.0.take() {
             Some(fd) => fd,
             None => {
-                let fd = checked(system_call(libc::SYS_userfaultfd, [0; 6]))?;
+                // SAFETY: it opens a file, and changes no memory.
+                let fd = checked(unsafe { system_call(libc::SYS_userfaultfd, [0; 6]) })?;
                 // SAFETY: it has just been opened, and nobody else has it.
                 let fd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
-                control(&fd, UFFDIO_API, &mut Api { api: UFFD_API, features: UFFD_FEATURE_SIGBUS, ioctls: 0 })?;
+                control(&fd, &mut Api { api: UFFD_API, features: UFFD_FEATURE_SIGBUS, ioctls: 0 })?;
                 fd
             }
         };
@@ -89,10 +112,13 @@ impl UserFault {
     }
 }
 
-/// One call. What it takes is of the size that its name says.
-fn control<T>(fd: &OwnedFd, request: u64, argument: &mut T) -> Result<(), i64> {
+/// One call. What it takes is of the size that its number says, and integers alone.
+fn control<T: Argument>(fd: &OwnedFd, argument: &mut T) -> Result<(), i64> {
     let argument = std::ptr::from_mut(argument) as u64;
-    checked(system_call(libc::SYS_ioctl, [fd.as_raw_fd() as u64, request, argument, 0, 0, 0])).map(drop)
+    // SAFETY: the kernel reads and writes the structure, which is the caller's alone and of the type that the number is made of.
+    // Any bytes are a value of it. What the call does to memory beyond that is in the window, where nothing of this program is.
+    let result = unsafe { system_call(libc::SYS_ioctl, [fd.as_raw_fd() as u64, T::REQUEST, argument, 0, 0, 0]) };
+    checked(result).map(drop)
 }
 
 fn checked(result: i64) -> Result<i64, i64> {
