@@ -14,7 +14,7 @@ use rmap_diff::ground_truth::userland::{Played, Userland};
 use rmap_diff::kernel;
 use rmap_diff::known::KnownFindings;
 use rmap_diff::rmap::dump::{Dump, PageDump, PageTarget};
-use rmap_diff::rmap::{Cache, EBUSY, EFAULT, VmaAttributes};
+use rmap_diff::rmap::{Cache, EBUSY, EFAULT, EINVAL, VmaAttributes};
 use rmap_diff::session::VmaCode;
 use rmap_diff::trace::agent::{Kernel, Reply};
 use rmap_diff::trace::{OpKind, Trace};
@@ -257,7 +257,7 @@ fn whatever_is_planted_in_write_protection_and_failed_memory_is_found() {
 fn memory_does_not_fail_where_the_booted_kernel_would_do_something_else() {
     let text = "map p0 1..9\nfault p0 1\nfault p0 2 read\npoison p0 3\npoison p0 2\npoison p0 1\npoison p0 1\n\
                 fault p0 4\nswapout p0 4\nfault p0 4 read\npoison p0 4\n\
-                map p0 0x10..0x12 shared file 1\nfault p0 0x10\npoison p0 0x10\nuffdwp p0 8..0x11";
+                map p0 0x10..0x12 shared file 1\nfault p0 0x10\npoison p0 0x10";
     let played = |zswap: bool| {
         let mut userland = userland_for(VmaCode::Pages, &Kernel { zswap, ..Kernel::default() });
         let mut left_out = LeftOut::default();
@@ -273,7 +273,6 @@ fn memory_does_not_fail_where_the_booted_kernel_would_do_something_else() {
         "poison (of no page that is present) 2",
         "poison (of the zero page, which is no page of a process) 1",
         "poison (of a page of a file that is written back: the guest's are in memory alone) 1",
-        "uffdwp (of memory of a file: tmpfs allows it) 1",
     ] {
         assert!(counted.contains(count), "{count} in {counted}");
     }
@@ -288,6 +287,18 @@ fn memory_does_not_fail_where_the_booted_kernel_would_do_something_else() {
     without_options(&said, &Kernel::default(), &mut left_out);
     let counted = left_out.to_string();
     assert!(counted.contains("CONFIG_MEMORY_FAILURE) 1") && counted.contains("CONFIG_USERFAULTFD) 1"), "{counted}");
+}
+
+#[test]
+fn userfaultfd_is_refused_over_a_file_of_ramfs_and_left_out_over_one_of_tmpfs() {
+    let text = "map p0 1..4\nmap p0 4..6 file 3\nmap p0 6..8 shared file 0\nmap p0 8..10 file 1\n\
+                uffdwp p0 1..4\nuffdwp p0 2..5\nuffdwp p0 4..6 off\n\
+                uffdwp p0 6..7\nuffdwp p0 8..9 off\nuffdwp p0 1..10\nuffdwp p0 1..10 off";
+    let mut left_out = LeftOut::default();
+    let played = userland_with_pages().play(&text.parse().unwrap(), &mut left_out).unwrap();
+    let errnos: Vec<_> = played.steps.iter().map(|step| step.errno).collect();
+    assert_eq!(errnos, [0, 0, 0, 0, 0, EINVAL, EINVAL, EINVAL, EINVAL]);
+    assert_eq!(left_out.to_string(), "uffdwp (of memory of a file of tmpfs, which the booted kernel allows) 2");
 }
 
 #[test]

@@ -143,8 +143,10 @@ pub fn reason_before(kind: &OpKind, driver: &KernelDriver, zswap: bool) -> Optio
         },
         OpKind::UffdWp { mm, start, end, .. } => {
             let (_, vmas) = driver.processes().find(|(process, _)| *process == mm)?;
-            let file = vmas.iter().any(|vma| vma.file && vma.range.start < end && start < vma.range.end);
-            file.then_some("uffdwp (of memory of a file: tmpfs allows it)")
+            let files = || vmas.iter().filter(|vma| vma.file && vma.range.start < end && start < vma.range.end);
+            // One of ramfs has all of it refused, on the booted kernel, too.
+            let allowed = files().next().is_some() && files().all(|vma| vma.not_told);
+            allowed.then_some("uffdwp (of memory of a file of tmpfs, which the booted kernel allows)")
         }
         OpKind::Move { mm, start, end, .. } => {
             let (_, vmas) = driver.processes().find(|(process, _)| *process == mm)?;

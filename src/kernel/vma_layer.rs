@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::{Kernel, abi, page_tables, wire};
-use crate::rmap::{AnonVmaId, EINVAL, Event, Fail, MmId, Side, VmaAttributes, VmaId, VmaRange};
+use crate::rmap::{AnonVmaId, EINVAL, Event, FILES_NOT_TOLD, Fail, MmId, Side, VmaAttributes, VmaId, VmaRange};
 use crate::trace::{Mapped, MmCounts, PageTables, Request, Seen, Watched};
 
 /// How C comes back: whose it is, the watcher, and what it panicked with, which must not unwind through C.
@@ -82,6 +82,8 @@ impl Watched for Kernel {
             range: VmaRange { start: vma[1], end: vma[2], pgoff: vma[3] },
             writable: vma[4] & VmaAttributes::WRITE != 0,
             file: vma[4] >> 32 != 0,
+            // The files are numbered from 1 there.
+            not_told: vma[4] >> 32 > u64::from(FILES_NOT_TOLD),
             dontcopy: vma[4] & VmaAttributes::DONTCOPY != 0,
             wipeonfork: vma[4] & VmaAttributes::WIPEONFORK != 0,
             flags: vma[4] as u32,

@@ -531,6 +531,7 @@ pub(super) mod tests {
             range: VmaRange { start, end, pgoff: start },
             writable: true,
             file: false,
+            not_told: false,
             dontcopy: false,
             wipeonfork: false,
             flags: 0x83,

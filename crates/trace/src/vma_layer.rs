@@ -109,6 +109,8 @@ pub struct Mapped {
     pub writable: bool,
     /// Whether it maps a file.
     pub file: bool,
+    /// Whether that is of a file system that is not told of the first write to a page.
+    pub not_told: bool,
     /// `VM_DONTCOPY`
     pub dontcopy: bool,
     /// `VM_WIPEONFORK`

@@ -474,6 +474,7 @@ fn the_tree_of_an_mm_is_checked_against_what_was_told() {
         range: VmaRange { start, end, pgoff: start },
         writable: true,
         file: false,
+        not_told: false,
         dontcopy: false,
         wipeonfork: false,
         flags: 0x83,

@@ -175,6 +175,7 @@ fn the_side_that_brings_the_vma_code_is_asked_what_is_mapped() {
         range: RANGE,
         writable: true,
         file: false,
+        not_told: false,
         dontcopy: false,
         wipeonfork: false,
         flags: 3,
