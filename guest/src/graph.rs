@@ -117,7 +117,7 @@ impl Graph<'_> {
         Ok(state)
     }
 
-    /// The range, in bytes, of the VMA of an mm that holds an address of the window.
+    /// The first address and the end of the VMA of an mm that holds an address of the window.
     pub fn vma_range(&self, mm: u64, address: u64) -> Result<Option<(u64, u64)>, Error> {
         for vma in maple::entries(self.memory, self.offsets, mm, WINDOW_END)? {
             let vma = self.memory.read(vma, self.offsets.vma.size)?;
@@ -129,7 +129,7 @@ impl Graph<'_> {
         Ok(None)
     }
 
-    /// The `vm_file` of the VMA that holds an address.
+    /// The `vm_file` of the VMA of an mm that holds an address.
     pub fn file_at(&self, mm: u64, address: u64) -> Result<Option<u64>, Error> {
         for vma in maple::entries(self.memory, self.offsets, mm, WINDOW_END)? {
             let vma = self.memory.read(vma, self.offsets.vma.size)?;

@@ -14,7 +14,7 @@ use rmap_trace::agent::FIRST_PAGE;
 use crate::Error;
 
 pub const PAGE_SHIFT: u32 = 12;
-/// Where the window ends: all that the agent has mapped for itself lies above.
+/// The address at which the window ends: all that the agent has mapped for itself lies above.
 pub const WINDOW_END: u64 = (FIRST_PAGE + PAGE_LIMIT) << PAGE_SHIFT;
 
 /// As much of the beginning of `/proc/kcore` as holds its program headers.

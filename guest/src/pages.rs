@@ -72,16 +72,18 @@ pub struct PageReader<'a> {
     pub own: &'a OwnPages,
 }
 
-/// Pages by counter.
+/// How many pages each counter of an mm has.
 type Counts = [i64; COUNTERS];
 
-/// What the agent's own memory was counted as when it was looked at last, by mm. It hardly ever changes.
+/// What the agent's own memory was counted as when it was looked at last, by the address of the mm. It hardly ever changes.
 #[derive(Default)]
 pub struct OwnPages(RefCell<HashMap<u64, Counts>>);
 
 /// An entry of a page.
 struct Found {
+    /// At which the page begins.
     address: u64,
+    /// As an entry of the lowest level has it.
     word: u64,
     /// It is of the level above the lowest.
     huge: bool,
@@ -142,7 +144,7 @@ impl PageReader<'_> {
         Ok(!state.large.is_empty())
     }
 
-    /// Whether a page of a process is present.
+    /// Whether the page at an address of a process is present.
     pub fn is_present(&self, mm: u64, address: u64) -> Result<bool, Error> {
         let mut table = self.memory.word(mm + self.places.offsets.pgd as u64)?;
         for level in (0..self.places.levels).rev() {
@@ -241,12 +243,12 @@ impl PageReader<'_> {
         Ok(flags >> bit & 1 != 0)
     }
 
-    /// The `struct page` of a frame.
+    /// The address of the `struct page` of a frame.
     fn page(&self, number: u64) -> u64 {
         self.places.frames + number * self.places.offsets.page_size as u64
     }
 
-    /// A frame, and its folio if that has several pages.
+    /// A frame by number, and its folio if that has several pages.
     fn frame(
         &self,
         number: u64,
@@ -291,8 +293,8 @@ impl PageReader<'_> {
         })
     }
 
-    /// Mirrors compound_head() (include/linux/page-flags.h): a page behind the first has its address, or since 7.0 or so a mask
-    /// that makes it of its own.
+    /// The number of the first frame of a folio. Mirrors compound_head() (include/linux/page-flags.h): a page behind the first has
+    /// its address, or since 7.0 or so a mask that makes it of its own.
     fn first_of_folio(&self, number: u64, compound: u64) -> u64 {
         if compound & 1 == 0 {
             return number;

@@ -145,7 +145,7 @@ pub fn allow_order(order: u32, allowed: bool) -> Result<(), Error> {
     )
 }
 
-/// Splits the large folio at a page of a process.
+/// Splits the large folio at an address of a process, which is that of a page.
 pub fn split(pid: i32, address: u64) -> Result<(), Error> {
     let end = address + (1 << PAGE_SHIFT);
     write_setting("/debug/split_huge_pages", &format!("{pid},{address:#x},{end:#x}"))
@@ -175,7 +175,7 @@ pub fn wait_for_writeback() -> Result<(), Error> {
     Err(Error::Graph("pages are being written back without an end".to_owned()))
 }
 
-/// Has a page of a process go to the other node, whoever else maps it. The result is 0, or an errno below 0.
+/// Has the page at an address of a process go to the other node, whoever else maps it. The result is 0, or an errno below 0.
 pub fn move_to_other_node(pid: i32, address: u64) -> i64 {
     let pages = [address];
     let mut status = [-1i32];

@@ -30,16 +30,18 @@ pub struct Player<'a> {
     release: &'a str,
     files: &'a [File],
     processes: &'a mut Processes,
-    /// The `task_struct` of each process, and its `mm`.
+    /// The addresses of the `task_struct` of each process, and of its `mm_struct`.
     tasks: [u64; MAX_PROCESSES],
     mms: [u64; MAX_PROCESSES],
     last: Option<Dump>,
 }
 
+/// The address at which a page of a trace begins.
 fn address(page: u64) -> u64 {
     (FIRST_PAGE + page) << PAGE_SHIFT
 }
 
+/// How many bytes there are from one page to another.
 fn bytes(start: u64, end: u64) -> u64 {
     end.saturating_sub(start) << PAGE_SHIFT
 }
@@ -196,8 +198,8 @@ impl<'a> Player<'a> {
         let Some(below) = start.checked_sub(bytes(0, pages)).filter(|&below| below > address(0)) else {
             return Ok(libc::EFAULT);
         };
-        for page in (below..start).step_by(1 << PAGE_SHIFT) {
-            if self.graph.vma_range(space, page)?.is_some() {
+        for address in (below..start).step_by(1 << PAGE_SHIFT) {
+            if self.graph.vma_range(space, address)?.is_some() {
                 return Ok(libc::EFAULT);
             }
         }
@@ -210,7 +212,8 @@ impl<'a> Player<'a> {
         Ok(if result < 0 { -result as i32 } else { 0 })
     }
 
-    /// The task and the mm of a process that has just been born: the task list is searched from its end.
+    /// The addresses of the `task_struct` and the `mm_struct` of a process that has just been born: the task list is searched from
+    /// its end.
     fn task_of(&self, pid: i32) -> Result<(u64, u64), Error> {
         let Graph { memory, offsets, .. } = self.graph;
         let [tasks, pid_at, mm, _] = offsets.task;

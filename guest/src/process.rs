@@ -19,7 +19,7 @@ use crate::userfault::UserFault;
 /// What a process is told, by its first word: a system call by number, or one of these.
 const FORK: u64 = u64::MAX;
 const EXIT: u64 = u64::MAX - 1;
-/// The first page, how many bytes, and whether it ends.
+/// The address of the first byte, how many bytes, and whether it ends.
 const PROTECT: u64 = u64::MAX - 2;
 
 /// A first word and six arguments.
@@ -119,7 +119,7 @@ impl Processes {
         self.call(process, libc::SYS_getpid, &[]).map(drop)
     }
 
-    /// A process reads one byte of its memory. The result is 1, or an errno below 0.
+    /// A process reads the byte at an address. The result is 1, or an errno below 0.
     pub fn touch(&mut self, process: u8, address: u64) -> Result<i64, Error> {
         let scratch = self.scratch.as_raw_fd() as u64;
         self.call(process, libc::SYS_pwrite64, &[scratch, address, 1, TOUCHED])
@@ -130,7 +130,7 @@ impl Processes {
         self.contents = contents;
     }
 
-    /// A process writes to its memory what nobody wrote before, or 0. The result is how many bytes, or an errno below 0. The kernel
+    /// A process writes to an address what nobody wrote before, or 0. The result is how many bytes, or an errno below 0. The kernel
     /// copies so few bytes one by one, so that a fault that fails is not tried again.
     pub fn write(&mut self, process: u8, address: u64) -> Result<i64, Error> {
         self.written += 1;
@@ -141,7 +141,8 @@ impl Processes {
         self.call(process, libc::SYS_pread64, &[scratch, address, bytes.len() as u64, WRITTEN])
     }
 
-    /// A process has its userfaultfd write-protect so many bytes, or ends that. The result is 0, or an errno below 0.
+    /// A process has its userfaultfd write-protect so many bytes from an address on, or ends that. The result is 0, or an errno
+    /// below 0.
     pub fn protect(&mut self, process: u8, start: u64, bytes: u64, off: bool) -> Result<i64, Error> {
         self.call(process, PROTECT as i64, &[start, bytes, off.into()])
     }

@@ -81,8 +81,8 @@ impl Argument for WriteProtect {
 pub struct UserFault(Option<OwnedFd>);
 
 impl UserFault {
-    /// Registers so many bytes and write-protects what is there; or `off`: they are not registered any more. The result is 0, or an
-    /// errno below 0.
+    /// Registers so many bytes from an address on and write-protects what is there; or `off`: they are not registered any more. The
+    /// result is 0, or an errno below 0.
     pub fn protect(&mut self, start: u64, len: u64, off: bool) -> i64 {
         self.try_protect(Range { start, len }, off).err().unwrap_or(0)
     }

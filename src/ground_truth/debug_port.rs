@@ -35,9 +35,9 @@ pub struct DebugPort {
 pub struct Registers {
     /// The first argument.
     pub rdi: u64,
-    /// The stack, whose top is the return address.
+    /// The address of the stack's top, where the return address is.
     pub rsp: u64,
-    /// Where it stands.
+    /// The address of the next instruction.
     pub rip: u64,
     /// All of them, as the port dumps them.
     all: String,
@@ -152,7 +152,7 @@ impl DebugPort {
         }
     }
 
-    /// Sets a breakpoint.
+    /// Sets a breakpoint at an address.
     pub fn insert(&mut self, address: u64) -> Result<(), EmulatorError> {
         self.expect_ok(&format!("Z0,{address:x},1"))
     }
@@ -162,8 +162,8 @@ impl DebugPort {
         self.expect_ok(&format!("z0,{address:x},1"))
     }
 
-    /// Goes past the breakpoint at which the machine stands; tells whether it did. If not, an interrupt came first, and the
-    /// same call is going to stop there again.
+    /// Goes past the breakpoint at this address, at which the machine stands; tells whether it did. If not, an interrupt came
+    /// first, and the same call is going to stop there again.
     pub fn step_over(&mut self, address: u64) -> Result<bool, EmulatorError> {
         self.remove(address)?;
         let stop = self.ask("s")?;
