@@ -62,6 +62,8 @@ enum rmap_rule {
 	RMAP_RULE_WRITTEN_BEFORE_FLUSH = 19,	/* serial: the page */
 	RMAP_RULE_NOT_PARTIALLY_MAPPED = 20,	/* serial: the folio */
 	RMAP_RULE_DEVICE_ANSWER = 21,	/* serial: the page */
+	RMAP_RULE_TABLE_NOT_EMPTY = 22,	/* serial: the page of an entry */
+	RMAP_RULE_TABLE_STILL_FOUND = 23,	/* serial: the first page of the table */
 };
 
 /*

@@ -91,6 +91,9 @@ const FREED_TOO_EARLY: Finds = Finds(&[
     "violate I11 TLB not flushed",
 ]);
 
+/// A page table to which a walk can still come.
+const TABLE_STILL_FOUND: Finds = Finds(&["violate I11 page table freed before its VMAs left the reverse map"]);
+
 /// What a driver is told when it asks for a page.
 const DEVICE_ANSWER: Finds = Finds(&["violate I11 wrong answer to who wants a page for a device"]);
 /// A page that a device gets, and that was written to.
@@ -1066,6 +1069,52 @@ static IN_C: &[InC] = &[
             edits: &[Edit { within: "free_pte_range", from: "pte_free_tlb(tlb, token, addr);", to: ";" }],
         },
         hunts: &[pages(Finds(&["violate I12 frames or page tables left"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "page-table-goes-before-its-pages",
+            about: "munmap frees the page tables of a range, and then looks for the pages that they map",
+            file: "mm/vma.c",
+            edits: &[Edit {
+                within: "unmap_region",
+                from: "unmap_vmas(&tlb, unmap);\n\tmas_set(unmap->mas, unmap->tree_reset);\n\tfree_pgtables(&tlb, unmap);",
+                to: "free_pgtables(&tlb, unmap);\n\tmas_set(unmap->mas, unmap->tree_reset);\n\tunmap_vmas(&tlb, unmap);",
+            }],
+        },
+        hunts: &[pages(Finds(&["violate I11 page table freed with entries in it"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "page-table-goes-before-its-vma",
+            about: "the page tables of a range are freed while walks of anonymous folios still find its VMA",
+            file: "mm/memory.c",
+            edits: &[Edit {
+                within: "free_pgtables",
+                from: "unlink_anon_vmas(vma);\n\n\t\tunlink_file_vma_batch_init(&vb);",
+                to: "free_pgd_range(tlb, addr, vma->vm_end, unmap->pg_start,\n\
+                     \t\t\t       next ? next->vm_start : unmap->pg_end);\n\
+                     \t\tunlink_anon_vmas(vma);\n\n\t\tunlink_file_vma_batch_init(&vb);",
+            }],
+        },
+        hunts: &[pages(TABLE_STILL_FOUND)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "page-table-goes-before-its-files-vma",
+            about: "the page tables of a range are freed while walks of a file's folios still find its VMA",
+            file: "mm/memory.c",
+            edits: &[Edit {
+                within: "free_pgtables",
+                from: "unlink_file_vma_batch_final(&vb);",
+                to: "free_pgd_range(tlb, addr, vma->vm_end, unmap->pg_start,\n\
+                     \t\t\t       next ? next->vm_start : unmap->pg_end);\n\
+                     \t\tunlink_file_vma_batch_final(&vb);",
+            }],
+        },
+        hunts: &[pages(TABLE_STILL_FOUND)],
     },
     InC {
         of: AFTER,

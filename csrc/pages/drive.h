@@ -7,6 +7,7 @@
 
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
+#include "pages/freed_tables.h"
 #include "pages/lookup.h"
 #include "pages/memory_failure.h"
 #include "pages/swap_device.h"

@@ -223,6 +223,7 @@ static void table_page_free(struct page *page)
 	struct frame_notes *notes = frame_notes_of(page);
 	struct table_memory *table = notes->table, *last = layer->tables[--layer->nr_tables];
 
+	table_emptied(page);
 	TABLE_UNPOISON(table);
 	TABLE_UNPOISON(last);
 	last->at = table->at;
@@ -459,6 +460,7 @@ static inline void tlb_remove_large_page(struct mmu_gather *tlb, struct page *pa
 static inline void tlb_remove_table_page(struct mmu_gather *tlb, struct page *page,
 					 unsigned long address)
 {
+	table_range_ends(page);
 	tlb_flush_pmd_range(tlb, address, PAGE_SIZE);
 	tlb->freed_tables = true;
 	tlb_remove_large_page(tlb, page, PAGE_SIZE);

@@ -136,5 +136,7 @@ static void huge_entry_written(const struct mm_struct *mm, unsigned long page, u
 			       unsigned long entry);
 static void table_told(const struct mm_struct *mm, uint64_t page, bool present);
 static void tlb_flushed(struct mm_struct *mm);
+static void table_emptied(const struct page *page);
+static void table_range_ends(const struct page *page);
 
 #endif /* PAGES_LAYER_H */

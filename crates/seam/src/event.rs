@@ -107,6 +107,10 @@ byte_enum! {
         NotPartiallyMapped = RMAP_RULE_NOT_PARTIALLY_MAPPED "folio marked partially mapped that is not",
         /// A driver asks for page `object`, and is refused what it may have, or given what it may not have or not as it should.
         DeviceAnswer = RMAP_RULE_DEVICE_ANSWER "wrong answer to who wants a page for a device",
+        /// A page table is free, and its entry of page `object` was not cleared.
+        TableNotEmpty = RMAP_RULE_TABLE_NOT_EMPTY "page table freed with entries in it",
+        /// The page table that begins at page `object` goes with its range, and a VMA there is still in the reverse map.
+        TableStillFound = RMAP_RULE_TABLE_STILL_FOUND "page table freed before its VMAs left the reverse map",
     }
 }
 
