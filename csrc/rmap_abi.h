@@ -64,6 +64,7 @@ enum rmap_rule {
 	RMAP_RULE_DEVICE_ANSWER = 21,	/* serial: the page */
 	RMAP_RULE_TABLE_NOT_EMPTY = 22,	/* serial: the page of an entry */
 	RMAP_RULE_TABLE_STILL_FOUND = 23,	/* serial: the first page of the table */
+	RMAP_RULE_FAULTED_OLD = 24,	/* serial: the page */
 };
 
 /*

@@ -91,6 +91,9 @@ const FREED_TOO_EARLY: Finds = Finds(&[
     "violate I11 TLB not flushed",
 ]);
 
+/// A page that was used, after a migration or a move. A walk that only takes entries out and puts them back has its own check.
+const USE_LOST: Finds = Finds(&["violate Asked page lost its accessed bit", "violate Asked walk changed a page table"]);
+
 /// A page table to which a walk can still come.
 const TABLE_STILL_FOUND: Finds = Finds(&["violate I11 page table freed before its VMAs left the reverse map"]);
 
@@ -1582,8 +1585,78 @@ static IN_C: &[InC] = &[
         },
         hunts: &[pages_in_lockstep(
             Finds(&["differ remove_migration_ptes events: entry present"]),
-            Finds(&["violate Asked walk changed a page table"]),
+            Finds(&["violate Asked walk changed a page table", "violate Asked page that nobody used counts as used"]),
         )],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "migration-entry-forgets-a-use",
+            about: "2e3468778dbe (6.1): the entry of a migration does not say that its page was used",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "try_to_migrate_one",
+                from: "if (pte_young(pteval))\n\t\t\t\t\tentry",
+                to: "if (pte_none(pteval))\n\t\t\t\t\tentry",
+            }],
+        },
+        hunts: &[pages_in_lockstep(Finds(&["differ try_to_migrate events: entry migration"]), USE_LOST)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "migration-forgets-a-use",
+            about: "2e3468778dbe (6.1): a page that was used does not count as used when it comes back from migration",
+            file: "mm/migrate.c",
+            edits: &[Edit {
+                within: "remove_migration_pte",
+                from: "if (!softleaf_is_migration_young(entry))",
+                to: "if (folio)",
+            }],
+        },
+        hunts: &[pages_in_lockstep(Finds(&["differ remove_migration_ptes events: entry present"]), USE_LOST)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "move-forgets-a-use",
+            about: "a page that was used does not count as used where it is moved to",
+            file: "mm/mremap.c",
+            edits: &[Edit {
+                within: "move_ptes",
+                from: "pte = move_soft_dirty_pte(pte);",
+                to: "pte = move_soft_dirty_pte(pte_present(pte) ? pte_mkold(pte) : pte);",
+            }],
+        },
+        hunts: &[pages(USE_LOST)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "huge-page-moves-and-forgets-a-use",
+            about: "a huge page that was used does not count as used where it is moved to",
+            file: "mm/huge_memory.c",
+            edits: &[Edit {
+                within: "move_huge_pmd",
+                from: "pmd = move_soft_dirty_pmd(pmd);",
+                to: "pmd = move_soft_dirty_pmd(pmd_present(pmd) ? pmd_mkold(pmd) : pmd);",
+            }],
+        },
+        hunts: &[pages_of_huge(USE_LOST, USE_LOST)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "swapped-in-page-is-old",
+            about: "a page that a fault brings back from the swap device does not count as used",
+            file: "mm/memory.c",
+            edits: &[Edit {
+                within: "do_swap_page",
+                from: "pte = mk_pte(page, vma->vm_page_prot);",
+                to: "pte = pte_mkold(mk_pte(page, vma->vm_page_prot));",
+            }],
+        },
+        hunts: &[pages(Finds(&["violate I11 page faulted in that does not count as used"]))],
     },
     InC {
         of: AFTER,

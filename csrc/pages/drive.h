@@ -99,6 +99,19 @@ static bool is_migrating(const struct mm_struct *mm, uint64_t page)
 }
 
 /*
+ * Some processors do not set the accessed bit, and fault again for it: so a fault has set it. A
+ * page that a device had is only mapped again.
+ */
+static void check_faulted_in(const struct mm_struct *mm, uint64_t page, struct rmap_entry before)
+{
+	uint32_t bits = find_entry(mm, page).told.bits;
+
+	if (!(before.bits & RMAP_ENTRY_DEVICE) && (bits & RMAP_ENTRY_PRESENT) &&
+	    !(bits & RMAP_ENTRY_ACCESSED))
+		broken_rule(RMAP_RULE_FAULTED_OLD, page);
+}
+
+/*
  * As the architecture's handler of page faults: what the VMA forbids is not asked for. Returns the
  * VMA's serial. What only prepares the VMA, for a page that is moved there, faults no page in.
  */
@@ -129,6 +142,8 @@ static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fau
 	current_world->pages->orders = op->order ? 1ul << op->order : 0;
 	/* A page that a device has comes back as its VMA says: a write may fault again. */
 	for (int tries = 0; tries < FAULTS_OF_A_PIN; tries++) {
+		struct rmap_entry before = find_entry(mm, op->page).told;
+
 		fault = handle_mm_fault(vma, addr,
 					FAULT_FLAG_USER | (op->read ? 0 : FAULT_FLAG_WRITE), NULL);
 		if (fault & VM_FAULT_OOM)
@@ -137,9 +152,10 @@ static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fau
 			result = -EFAULT;
 		else if (fault & VM_FAULT_RETRY)
 			result = -EBUSY;
-		else if (!access_page(mm, op->page, !op->read))
-			continue;
-		break;
+		else
+			check_faulted_in(mm, op->page, before);
+		if (result < 0 || access_page(mm, op->page, !op->read))
+			break;
 	}
 unlock:
 	mmap_read_unlock(mm);

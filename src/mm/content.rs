@@ -2,7 +2,7 @@
 //! not asked to change, wherever the page goes meanwhile.
 
 use super::meaning::UnexpectedEffect;
-use crate::rmap::MmId;
+use crate::rmap::{MmId, WalkMode};
 use crate::trace::{OpKind, PageTables, Target};
 
 /// A page of a process.
@@ -34,6 +34,8 @@ struct Page {
     uffd: bool,
     /// Whoever tracks what is written to finds that it was.
     soft_dirty: bool,
+    /// Whether its entry says that it was used; none where no entry can say so: on the swap device, and on a device.
+    used: Option<bool>,
     /// Its folio has other pages, which are mapped one by one.
     in_batch: bool,
     /// Its file system is not told of the first write, so that its VMA alone says whether it can be written to.
@@ -74,6 +76,10 @@ impl Contents {
                 failed: frame.is_some_and(|frame| frame.poisoned),
                 uffd: entry.uffd,
                 soft_dirty: entry.soft_dirty,
+                used: match entry.target {
+                    Target::Frame(_) | Target::Zero | Target::Migration { .. } => Some(entry.accessed),
+                    _ => None,
+                },
                 in_batch: !entry.huge && frame.is_some_and(|frame| tables.frames_of(frame.head).len() > 1),
             }
         };
@@ -172,6 +178,37 @@ fn soft_dirty_missing<'a>(
     }
 }
 
+/// A page that does not count as used any more, though nobody asked who used it; or one that counts as used since a migration or
+/// a move. Where entries of a folio are moved together, all have the bit if one has.
+fn use_changed(operation: &OpKind, old: &Page, new: &Page) -> Option<&'static str> {
+    let (asks, keeps) = match *operation {
+        OpKind::Age { .. } => (true, false),
+        OpKind::Walk { mode, .. } => (mode != WalkMode::Locked, mode == WalkMode::Locked),
+        OpKind::Migrate { .. } | OpKind::MigrateBegin { .. } | OpKind::MigrateEnd { .. } => (false, true),
+        OpKind::Move { .. } => (false, !old.in_batch),
+        _ => (false, false),
+    };
+    match (old.used?, new.used?) {
+        (true, false) if !asks => Some("page lost its accessed bit"),
+        (false, true) if keeps => Some("page that nobody used counts as used"),
+        _ => None,
+    }
+}
+
+/// After a move: a page that does not count as used as it did, where it is now.
+fn use_changed_by_move<'a>(
+    operation: &OpKind,
+    before: &'a Contents,
+    after: &'a Contents,
+) -> Option<(&'static str, &'a Page, Option<&'a Page>)> {
+    let OpKind::Move { mm, start, end, to, .. } = *operation else { return None };
+    let mut moved = before.0.iter().filter(|old| old.mm == mm && (start..end).contains(&old.page));
+    moved.find_map(|old| {
+        let new = after.at(mm, old.page - start + to)?;
+        Some((use_changed(operation, old, new)?, old, Some(new)))
+    })
+}
+
 /// The frame of a page of a file that an operation writes to.
 fn written_file_page(operation: &OpKind, after: &Contents) -> Option<u32> {
     match *operation {
@@ -236,6 +273,9 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
         if of_process(old) && (start..end).contains(&old.page) {
             continue;
         }
+        if let Some(what) = new.and_then(|new| use_changed(operation, old, new)) {
+            return found(what, old, new);
+        }
         match new {
             None if old.kept => return found("page lost", old, None),
             Some(new) if new.poisoned && (old.failed || old.frame.is_some() && old.frame == failed) => (),
@@ -271,7 +311,8 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
     if !done {
         return None;
     }
-    if let Some((what, old, new)) = soft_dirty_missing(operation, before, after) {
+    let missing = soft_dirty_missing(operation, before, after);
+    if let Some((what, old, new)) = missing.or_else(|| use_changed_by_move(operation, before, after)) {
         return found(what, old, new);
     }
     match *operation {
@@ -482,6 +523,48 @@ mod tests {
             what(fork, &parent, &soft(&here, &[true, false])),
             Some("page is not soft-dirty, and the parent's is")
         );
+    }
+
+    #[test]
+    fn a_page_counts_as_used_wherever_it_goes_until_somebody_asks_who_used_it() {
+        let used = |pages: &[(MmId, u64, u64)], accessed: bool, target: Option<Target>| {
+            contents(pages, move |tables| {
+                for entry in &mut tables.entries {
+                    entry.accessed = accessed;
+                    entry.target = target.unwrap_or(entry.target);
+                }
+            })
+        };
+        let (here, there) = ([(P0, 0x10, 7)], [(P0, 0x20, 7)]);
+        let (yes, no) = (used(&here, true, None), used(&here, false, None));
+        let (lost, gained) = (Some("page lost its accessed bit"), Some("page that nobody used counts as used"));
+        let page = 0x10;
+        for migrates in [
+            OpKind::Migrate { mm: P0, page },
+            OpKind::Walk { mm: P0, page, mode: WalkMode::Locked },
+            OpKind::MigrateEnd { migration: 0 },
+        ] {
+            assert_eq!(what(migrates, &yes, &no), lost);
+            assert_eq!(what(migrates, &no, &yes), gained);
+            assert_eq!(what(migrates, &yes, &yes), None);
+        }
+        let begin = OpKind::MigrateBegin { mm: P0, page };
+        let migration = |accessed| used(&here, accessed, Some(Target::Migration { frame: 2, exclusive: true }));
+        assert_eq!(what(begin, &yes, &migration(false)), lost);
+        assert_eq!(what(begin, &no, &migration(true)), gained);
+        assert_eq!(what(begin, &yes, &migration(true)), None);
+        // Nor do others change it, except for who asks, or who takes the page away.
+        for other in [OpKind::Protect { mm: P0, start: 0x10, end: 0x11, write: false }, OpKind::fault(P1, 0x10)] {
+            assert_eq!(what(other, &yes, &no), lost);
+            assert_eq!(what(other, &no, &yes), None);
+        }
+        assert_eq!(what(OpKind::Age { mm: P0, page }, &yes, &no), None);
+        assert_eq!(what(OpKind::Walk { mm: P0, page, mode: WalkMode::Unlocked }, &yes, &no), None);
+        // A move takes it along.
+        let moves = OpKind::Move { mm: P0, start: 0x10, end: 0x11, to: 0x20, dontunmap: false };
+        assert_eq!(what(moves, &yes, &used(&there, false, None)), lost);
+        assert_eq!(what(moves, &no, &used(&there, true, None)), gained);
+        assert_eq!(what(moves, &yes, &used(&there, true, None)), None);
     }
 
     #[test]

@@ -111,6 +111,8 @@ byte_enum! {
         TableNotEmpty = RMAP_RULE_TABLE_NOT_EMPTY "page table freed with entries in it",
         /// The page table that begins at page `object` goes with its range, and a VMA there is still in the reverse map.
         TableStillFound = RMAP_RULE_TABLE_STILL_FOUND "page table freed before its VMAs left the reverse map",
+        /// A fault has mapped page `object`, and its entry does not say that it was used.
+        FaultedOld = RMAP_RULE_FAULTED_OLD "page faulted in that does not count as used",
     }
 }
 
