@@ -80,8 +80,8 @@ invariants! {
        "After success the destination's chain has the source's anon_vmas, and after a fork without reuse also a new one. After failure every object that existed before the call is as it was. Only an anon_vma that is not a root, has no active VMA and has at most one child is reused."
        "`mm/rmap.c` `anon_vma_clone()`, `anon_vma_fork()`, `maybe_reuse_anon_vma()` (7.x)";
     I11 "locks-and-warnings" "locks and warnings"
-       "No lock is held on return, no allocation sleeps under an anon_vma lock, a tree changes only under its root's write lock, and the code warns of nothing. A page table is freed only when it is empty, and with its range only after `unlink_anon_vmas()` and the removal from the tree of the file of every VMA that lies over it."
-       "`mm/rmap.c` lock ordering at the head of the file, `anon_vma_lock_write()`; `mm/memory.c` `free_pgtables()`; every WARN and BUG of the extracted code";
+       "No lock is held on return, no allocation sleeps under an anon_vma lock, a tree changes only under its root's write lock, and the code warns of nothing. A frame or a page table is not freed, and so not used again, before the TLB of every mm that mapped it was flushed; when an operation ends no TLB holds a translation that allows more than its entry. A page table is freed only when it is empty, and with its range only after `unlink_anon_vmas()` and the removal from the tree of the file of every VMA that lies over it."
+       "`mm/rmap.c` lock ordering at the head of the file, `anon_vma_lock_write()`; `mm/memory.c` `free_pgtables()`; `mm/mmu_gather.c` `tlb_flush_mmu()`; Documentation/core-api/cachetlb.rst; every WARN and BUG of the extracted code";
     I12 "nothing-left" "nothing left"
        "After the last exit no object is live, and no frame, page table or slot of the swap device is in use."
        "`mm/mmap.c` `exit_mmap()`; `mm/rmap.c` `unlink_anon_vmas()`, `__put_anon_vma()`; `mm/memory.c` `free_pgtables()`";
