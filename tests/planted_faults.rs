@@ -1076,6 +1076,41 @@ static IN_C: &[InC] = &[
     InC {
         of: AFTER,
         fault: Fault {
+            name: "exit-keeps-a-reference",
+            about: "a page that the exit of a process unmaps keeps its reference",
+            file: "mm/memory.c",
+            edits: &[Edit {
+                within: "zap_present_folio_ptes",
+                from: "if (unlikely(__tlb_remove_folio_pages(",
+                to: "if (tlb->fullmm)\n\t\tfolio_get(folio);\n\tif (unlikely(__tlb_remove_folio_pages(",
+            }],
+        },
+        // The second where another process still has the page.
+        hunts: &[pages(Finds(&[
+            "violate I12 frames or page tables left",
+            "violate Mapcount references are not those of entries",
+        ]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "exit-keeps-a-swap-slot",
+            about: "an entry of the swap device that the exit of a process takes away stays counted in its slot",
+            file: "mm/memory.c",
+            edits: &[Edit {
+                within: "zap_nonpresent_ptes",
+                from: "swap_put_entries_direct(entry, nr);",
+                to: "if (!tlb->fullmm)\n\t\t\tswap_put_entries_direct(entry, nr);",
+            }],
+        },
+        hunts: &[pages(Finds(&[
+            "violate I12 frames or page tables left",
+            "violate Swap count is not the number of swap entries",
+        ]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
             name: "page-table-goes-before-its-pages",
             about: "munmap frees the page tables of a range, and then looks for the pages that they map",
             file: "mm/vma.c",
@@ -2614,6 +2649,9 @@ const SHORTEST: &[(&str, &str, &str, usize)] = &[
     ),
     ("reclaim-does-not-count-swap", "kernel", "violate Rss MM_SWAPENTS is not what is mapped", 3),
     ("migration-forgets-what-was-written", "both", "differ remove_migration_ptes", 3),
+    // The last process goes, and nobody else could have the page.
+    ("exit-keeps-a-reference", "kernel", "violate I12 frames or page tables left", 3),
+    ("exit-keeps-a-swap-slot", "kernel", "violate I12 frames or page tables left", 4),
     // A folio of several pages that loses one of them.
     ("partially-mapped-folio-is-not-queued", "kernel", "violate Mapcount partially mapped folio that is not queued", 3),
     ("fork-keeps-the-clone", "both", "differ anon_vma_fork events", 3),

@@ -84,15 +84,10 @@ pub(super) fn check(tables: &PageTables, vma_at: impl Fn(MmId, u64) -> Option<Ma
     });
     let frame_faults = (0..tables.frames.len()).find_map(|place| frame_fault(placed(place)));
     let entry_faults = entries_fault(tables, vma_at);
-    let of_entries = [frame_faults, large_faults, entry_faults, migration_faults];
-    let others = [
-        slot_fault(tables),
-        mm_fault(tables),
-        node_fault(tables, entries),
-        list_fault(tables),
-        unwritten(tables),
-        left(tables),
-    ];
+    // First: once no process is left, it says more than which count is wrong.
+    let of_entries = [left(tables), frame_faults, large_faults, entry_faults, migration_faults];
+    let others =
+        [slot_fault(tables), mm_fault(tables), node_fault(tables, entries), list_fault(tables), unwritten(tables)];
     of_entries.into_iter().chain(others).flatten().collect()
 }
 
@@ -844,8 +839,13 @@ mod tests {
 
     #[test]
     fn what_is_left_without_a_process_is_named() {
-        let totals = PageTotals { tables: 1, ..PageTotals::default() };
-        let tables = PageTables { totals, ..PageTables::default() };
-        assert_eq!(found(&tables, true), ["I12 frames or page tables left"]);
+        for totals in [
+            PageTotals { frames: 1, ..PageTotals::default() },
+            PageTotals { tables: 1, ..PageTotals::default() },
+            PageTotals { slots: 1, ..PageTotals::default() },
+        ] {
+            let tables = PageTables { totals, ..PageTables::default() };
+            assert_eq!(found(&tables, true), ["I12 frames or page tables left"]);
+        }
     }
 }
