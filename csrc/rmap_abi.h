@@ -65,6 +65,7 @@ enum rmap_rule {
 	RMAP_RULE_TABLE_NOT_EMPTY = 22,	/* serial: the page of an entry */
 	RMAP_RULE_TABLE_STILL_FOUND = 23,	/* serial: the first page of the table */
 	RMAP_RULE_FAULTED_OLD = 24,	/* serial: the page */
+	RMAP_RULE_LRU = 25,		/* serial: the folio */
 };
 
 /*
@@ -1141,8 +1142,8 @@ struct rmap_ops {
 	 */
 	const uint64_t *(*page_tables)(struct rmap_world *world, uint32_t *count);
 	/*
-	 * Which allocations of frames and page tables of the next operations fail, counted from
-	 * begin_operation() on.
+	 * Which allocations of frames, page tables and slots of the swap device of the next
+	 * operations fail, counted from begin_operation() on.
 	 */
 	void (*fail_pages)(struct rmap_world *world, const struct rmap_fail *fail);
 	/* 1 if compiled with the fuzzer's coverage counters. */

@@ -103,7 +103,7 @@ fn the_first_fault_allocates_three_page_tables_and_a_frame() {
 /// The pages lie on both sides of a border between two page tables.
 #[test]
 fn a_fork_or_a_move_that_fails_half_way_leaves_both_processes_sound() {
-    for attempt in 1..=4 {
+    for attempt in 1..=5 {
         let text = format!(
             "map p0 0x1fe..0x202\nfault p0 0x1ff\nfault p0 0x200\nfork p0 p1 failpage={attempt}\nfault p0 0x1ff\n\
              fault p0 0x200\nfork p0 p2\nmove p0 0x1fe..0x202 0x3ff failpage={}\nwalk p2 0x1ff locked\n",
@@ -134,6 +134,8 @@ fn a_page_is_reclaimed_and_comes_back() {
         ("swapout p0 0x10\ndontneed p0 0x10..0x14\nfault p0 0x10 read\ntouch p0 0x10\n", (6, 0, 0)),
         ("mlock p0 0x10..0x14\nswapout p0 0x10\nmunlockall p0\nswapout p0 0x10\n", (5, 1, 0)),
         ("swapout p0 0x10\nfault p0 0x10 failpage=1\nfault p0 0x10\n", (4, 0, 1)),
+        // Without a slot it stays.
+        ("swapout p0 0x10 failpage=1\ntouch p0 0x10 write\nswapout p0 0x10\n", (4, 0, 1)),
         ("fork p0 p1\nswapout p1 0x10\nfork p0 p2\nfault p2 0x10\nexit p0\nfault p1 0x10\n", (8, 0, 0)),
     ] {
         for found in play(&format!("map p0 0x10..0x14\nfault p0 0x10\n{text}")) {
@@ -164,7 +166,7 @@ fn a_pinned_page_stays_where_it_is_until_it_is_unpinned() {
         ("pin p0 0x10\nunpin 0\nswapout p0 0x10\n", (5, 0, 0)),
         // The child's copy can go, the parent's page cannot.
         ("pin p0 0x10\nfork p0 p1\nswapout p1 0x10\nswapout p0 0x10\n", (5, 1, 0)),
-        ("pin p0 0x10\nfork p0 p1 failpage=1\nfork p0 p1 failpage=4\nfork p0 p1\n", (4, 0, 2)),
+        ("pin p0 0x10\nfork p0 p1 failpage=1\nfork p0 p1 failpage=5\nfork p0 p1\n", (4, 0, 2)),
         // A page that is not there is faulted in; what may not be written is made the process's alone.
         ("pin p0 0x11 failpage=1\npin p0 0x11\ntouch p0 0x11 write\n", (4, 0, 1)),
         ("fork p0 p1\nprotect p0 0x10..0x14 r\npin p0 0x10\nfork p0 p2\nexit p0\nunpin 0\n", (8, 0, 0)),

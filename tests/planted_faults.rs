@@ -844,6 +844,16 @@ static IN_C: &[InC] = &[
     InC {
         of: AFTER,
         fault: Fault {
+            name: "copy-on-write-forgets-the-lru",
+            about: "the page that copy-on-write makes is put on no LRU list, so that reclaim never finds it",
+            file: "mm/memory.c",
+            edits: &[Edit { within: "wp_page_copy", from: "folio_add_lru_vma(new_folio, vma);", to: ";" }],
+        },
+        hunts: &[pages(Finds(&["violate I11 anonymous folio that was not put on an LRU list once"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
             name: "fork-leaves-the-page-exclusive",
             about: "a page that parent and child share stays marked exclusive",
             file: "mm/memory.c",

@@ -378,6 +378,7 @@ static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_s
 {
 	struct folio *folio = folio_at(mm, op->page);
 	enum ttu_flags flags = 0;
+	swp_entry_t slot;
 	int32_t result = 0;
 
 	if (!folio)
@@ -391,7 +392,12 @@ static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_s
 	folio_lock(folio);
 	if (folio_test_anon(folio) && folio_test_swapbacked(folio) &&
 	    !folio_test_swapcache(folio)) {
-		swap_cache_add_folio(folio, swap_slot_alloc());
+		slot = swap_slot_alloc();
+		if (!slot.val) {
+			result = -ENOMEM;
+			goto keep;
+		}
+		swap_cache_add_folio(folio, slot);
 		folio_set_dirty(folio);
 	}
 	try_to_unmap(folio, TTU_BATCH_FLUSH | flags);
@@ -414,6 +420,7 @@ static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_s
 	} else if (!folio_test_anon(folio)) {
 		page_cache_forget(folio);
 	}
+keep:
 	folio_unlock(folio);
 	folio_put(folio);
 	return result;
@@ -431,6 +438,7 @@ static void folio_take_place_of(struct folio *dst, struct folio *src)
 	if (folio_test_dirty(src))
 		folio_set_dirty(dst);
 	folio_mark_uptodate(dst);
+	folio_add_lru(dst);
 	folio_notes(dst)->migrated |= folio_notes(src)->migrated;
 	folio_notes(dst)->taken_out |= folio_notes(src)->taken_out;
 	for (int i = 0; i < pages; i++)

@@ -520,6 +520,8 @@ static void __folio_put(struct folio *folio)
 
 	VM_WARN_ON_FOLIO(folio_mapped(folio), folio);
 	VM_WARN_ON_FOLIO(folio_test_locked(folio), folio);
+	if (folio_test_anon(folio) && !frame_notes_of(&folio->page)->on_lru)
+		broken_rule(RMAP_RULE_LRU, page_to_pfn(&folio->page));
 	folio_unqueue_deferred_split(folio);
 	current_world->pages->live_pages -= 1u << order;
 	folio_gone(folio);
@@ -624,16 +626,21 @@ static void page_layer_destroy(struct rmap_world *w)
 	free(layer);
 }
 
-/* The top of a process's page tables, which its own creation would have failed without. */
-static void page_tables_born(struct mm_struct *mm)
+/* The top of a process's page tables. Without it there is no process. */
+static bool page_tables_born(struct mm_struct *mm)
 {
-	mm->pgd = page_address(table_page_alloc());
+	struct page *page = table_alloc_one();
+
+	if (!page)
+		return false;
+	mm->pgd = page_address(page);
 	current_world->pages->pinning &= ~(1ul << mm->id);
 	mm->mm_users.counter = 1;
 #ifdef RMAP_MM_ID
 	mm->mm_id = mm->id + 1;
 #endif
 	INIT_LIST_HEAD(&mm->mmlist);
+	return true;
 }
 
 static void page_tables_gone(struct mm_struct *mm)

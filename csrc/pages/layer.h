@@ -54,6 +54,7 @@ struct frame_notes {
 	bool migrating, migrated;	/* of either */
 	bool taken_out;			/* when it, or what it was moved from, was marked */
 	bool kept;			/* its memory has failed: a reference is kept */
+	bool on_lru;			/* reclaim would find it */
 };
 
 /* A slot of the swap device. */

@@ -28,6 +28,10 @@ static inline void free_folio_and_swap_cache(struct folio *folio)
 
 #define free_page_and_swap_cache(page) free_folio_and_swap_cache(page_folio(page))
 
+/* Each new folio is on the list that the old one is on. The second until 6.13 or so. */
+#define lru_add_split_folio(folio, new_folio, ...) folio_add_lru(new_folio)
+#define lru_add_page_tail(folio, page, ...) folio_add_lru((struct folio *)(page))
+
 /* Whether all of it is 0, as the page layer knows it; nothing else is compared. */
 static inline bool pages_identical(struct page *page, struct page *zero)
 {
@@ -41,8 +45,6 @@ static inline bool pages_identical(struct page *page, struct page *zero)
 /* Macros: their types and what they are given differ from release to release. */
 #define VM_WARN_ON_ONCE_PAGE(condition, page) VM_WARN_ON_ONCE(condition)
 #define VM_WARN_ON_ONCE_FOLIO(condition, folio) VM_WARN_ON_ONCE(condition)
-#define lru_add_split_folio(...) do {} while (0)
-#define lru_add_page_tail(...) do {} while (0)
 #define folio_lruvec_lock(folio) (&NODE_DATA(0)->lruvec)
 #define lruvec_unlock(lruvec) ((void)(lruvec))
 #define unlock_page_lruvec(lruvec) ((void)(lruvec))

@@ -23,12 +23,14 @@ static struct swap_slot *swap_slot_of(swp_entry_t entry)
 	return &layer->slots[number];
 }
 
-/* A slot that nobody uses. */
+/* A slot that nobody uses; 0: there is none. */
 static swp_entry_t swap_slot_alloc(void)
 {
 	struct page_layer *layer = current_world->pages;
 	uint32_t number = 1;
 
+	if (!page_attempt(GFP_NOWAIT))
+		return (swp_entry_t) { 0 };
 	while (number < layer->nr_slots &&
 	       (layer->slots[number].count || layer->slots[number].folio))
 		number++;
@@ -142,6 +144,16 @@ static struct folio *swap_cache_folio(swp_entry_t entry)
 
 #define swap_cache_get_folio(entry, ...) swap_cache_folio(entry)
 
+/* It is on no list; but that it would be is noted. */
+static void folio_add_lru(struct folio *folio)
+{
+	struct frame_notes *notes = frame_notes_of(&folio->page);
+
+	if (notes->on_lru)
+		broken_rule(RMAP_RULE_LRU, page_to_pfn(&folio->page));
+	notes->on_lru = true;
+}
+
 static struct folio *swapin_readahead(swp_entry_t entry, gfp_t gfp, struct vm_fault *vmf)
 {
 	struct folio *folio = page_layer_folio(gfp, 0);
@@ -149,6 +161,7 @@ static struct folio *swapin_readahead(swp_entry_t entry, gfp_t gfp, struct vm_fa
 	if (!folio)
 		return NULL;
 	swap_cache_add_folio(folio, entry);
+	folio_add_lru(folio);
 	page_layer_fill(&folio->page, swap_slot_of(entry)->content);
 	folio_set_swapbacked(folio);
 	folio_mark_uptodate(folio);
@@ -191,9 +204,10 @@ static void free_pages_and_swap_cache(struct encoded_page **pages, int nr)
 	}
 }
 
-/* It is on no list; but whether it is locked in memory is said here. */
+/* Whether it is locked in memory is said here, too. */
 static void folio_add_lru_vma(struct folio *folio, struct vm_area_struct *vma)
 {
+	folio_add_lru(folio);
 	if ((vma->vm_flags & (VM_LOCKED | VM_SPECIAL)) == VM_LOCKED)
 		mlock_new_folio(folio);
 }
@@ -236,7 +250,6 @@ static inline void swap_read_folio(struct folio *folio, void *plug)
 #define swapcache_clear(si, entry, nr) do {} while (0)
 #define get_shadow_from_swap_cache(entry) NULL
 #define workingset_refault(folio, shadow) do {} while (0)
-#define folio_add_lru(folio) do {} while (0)
 
 static void swap_clear(struct page_layer *layer)
 {

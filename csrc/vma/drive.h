@@ -170,7 +170,10 @@ static int32_t drive_fork(struct mm_struct *oldmm, struct mm_struct *mm)
 		.id = mm->id, .page_table_lock = { .mm = mm->id }, .alive = true,
 	};
 	mt_init_flags(&mm->mm_mt, MM_MT_FLAGS);
-	page_tables_born(mm);
+	if (!page_tables_born(mm)) {
+		mm->alive = false;
+		return -ENOMEM;
+	}
 	result = dup_mmap(mm, oldmm);
 	if (result)
 		drive_exit(mm);

@@ -18,8 +18,9 @@ static void page_tables_destroy(struct rmap_world *w)
 {
 }
 
-static void page_tables_born(struct mm_struct *mm)
+static bool page_tables_born(struct mm_struct *mm)
 {
+	return true;
 }
 
 static void page_tables_gone(struct mm_struct *mm)

@@ -113,6 +113,8 @@ byte_enum! {
         TableStillFound = RMAP_RULE_TABLE_STILL_FOUND "page table freed before its VMAs left the reverse map",
         /// A fault has mapped page `object`, and its entry does not say that it was used.
         FaultedOld = RMAP_RULE_FAULTED_OLD "page faulted in that does not count as used",
+        /// Anonymous folio `object` is freed, and was never put on an LRU list; or a folio is put there twice.
+        Lru = RMAP_RULE_LRU "anonymous folio that was not put on an LRU list once",
     }
 }
 

@@ -368,7 +368,7 @@ pub struct Op {
     /// Which of its attempts to allocate a maple tree node fail. They are counted separately, because they differ
     /// from kernel to kernel. The model driver makes none.
     pub fail_node: Fail,
-    /// Which of its attempts to allocate a frame or a page table fail. Only where the kernel's own page-table code runs is
+    /// Which of its attempts to allocate a frame, a page table or a slot of the swap device fail. Only where the kernel's own page-table code runs is
     /// there such an attempt. An operation that says it has no [`Op::fail_node`].
     pub fail_page: Fail,
 }
