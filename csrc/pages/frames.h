@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Frames and page tables: the allocator, which can be told to fail, and how a table is reached from
- * an entry. A table is memory of its own, so that AddressSanitizer sees an access past its end.
+ * an entry. A table is memory of its own, so that AddressSanitizer sees an access before it or past
+ * its end.
  */
 #ifndef PAGES_FRAMES_H
 #define PAGES_FRAMES_H
@@ -19,9 +20,13 @@
 	__asan_poison_memory_region(&(table)->frame, sizeof(*(table)) - sizeof((table)->entries))
 #define TABLE_UNPOISON(table) \
 	__asan_unpoison_memory_region(&(table)->frame, sizeof(*(table)) - sizeof((table)->entries))
+/* Nobody uses the rest of the page behind a table. */
+#define TABLE_POISON_REST(table) \
+	__asan_poison_memory_region((table) + 1, 2 * PAGE_SIZE - sizeof(*(table)))
 #else
 #define TABLE_POISON(table) ((void)(table))
 #define TABLE_UNPOISON(table) ((void)(table))
+#define TABLE_POISON_REST(table) ((void)(table))
 #endif
 
 /* --- Custom --- */
@@ -183,6 +188,7 @@ static struct table_memory *table_take(void)
 		table = aligned_alloc(PAGE_SIZE, 2 * PAGE_SIZE);
 	if (!table)
 		out_of_memory();
+	TABLE_POISON_REST(table);
 	memset(table->entries, 0, sizeof(table->entries));
 	return table;
 }
