@@ -10,6 +10,15 @@
 //! are read, a folio may have several. The zero page and pages of a file are not folios of the anonymous
 //! reverse map: a read fault of an empty page leaves it empty here. Each folio is locked whenever the kernel wants it
 //! to be.
+//!
+//! Where the kernel's own code keeps the page tables, they are read from there: [`Pages::read`] for what is checked, and a
+//! [`Listing`] for pictures and dumps.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `pages/listing.rs` | what the kernel's page tables hold: runs of equal pages, and each folio once |
+//! | `pages/words.rs` | how that is said |
+//! | `pages/canonical.rs` | the same tables with numbers that follow from the state |
 
 use std::cell::Cell;
 
@@ -20,8 +29,16 @@ use crate::rmap::{
     VmaRange, WalkMode,
 };
 
+mod canonical;
+mod listing;
+mod words;
+
 #[cfg(test)]
 mod tests;
+
+pub use canonical::canonical;
+pub use listing::{Change, EntryRun, FolioRun, Listing, ProcessPages, SlotRun, TailRun, VmaPages};
+pub use words::{Naming, totals_phrases};
 
 /// How many references on anon_vmas can be held at a time.
 pub const MAX_PINS: usize = 16;

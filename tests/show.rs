@@ -1,5 +1,5 @@
-//! The anon_vma forest as a picture: what is told of a step, and whether a real browser shows it as it should. A binary
-//! holds no faulty reference, so a divergence is shown with a port of another revision.
+//! The anon_vma forest and the kernel's page tables as a picture: what is told of a step, and whether a real browser shows it
+//! as it should. A binary holds no faulty reference, so a divergence is shown with a port of another revision.
 
 mod common;
 
@@ -15,22 +15,36 @@ use common::{NEWEST, reference, trace};
 use rmap_diff::check::Lockstep;
 use rmap_diff::kernel::{Kernel, SlabMode};
 use rmap_diff::mm::{KernelDriver, SmallDriver};
+use rmap_diff::pages::{Change, EntryRun, FolioRun, Listing};
 use rmap_diff::port::Port;
 use rmap_diff::rmap::Revision;
+use rmap_diff::session::{Session, VmaCode};
 use rmap_diff::show::{self, Fate, Film, Step, html, svg, text};
-use rmap_diff::trace::Trace;
+use rmap_diff::trace::{Target, Trace};
 
 /// At the first fork already: 7.2 allocates before it clones.
 const PARTING: &str =
     "map p0 0x10..0x14\nfault p0 0x10\nfork p0 p1\nfork p1 p2\nexit p1\nmap p2 0x20..0x22 \nfork p2 p3\n";
 
+/// A large folio that a fork shares, a page that goes to the swap device, and one that migrates.
+const PAGES: &str = "map p0 0x10..0x20\nfault p0 0x10 order 2\nfork p0 p1\nfault p0 0x18\nswapout p0 0x18\n\
+    fault p0 0x19\nmigrate-begin p0 0x19\nmigrate-end 0\nfault p0 0x1c read\ndontneed p0 0x11..0x12\nexit p1\n";
+
 fn seed(name: &str) -> Trace {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(format!("{name}.trace"));
+    seed_of("fuzz/seeds", name)
+}
+
+fn seed_of(dir: &str, name: &str) -> Trace {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir).join(format!("{name}.trace"));
     trace(&fs::read_to_string(path).unwrap())
 }
 
 fn seeds() -> Vec<String> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    seeds_of("fuzz/seeds")
+}
+
+fn seeds_of(dir: &str) -> Vec<String> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
     let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let mut names: Vec<String> = names.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     names.sort();
@@ -42,6 +56,15 @@ fn seeds() -> Vec<String> {
 fn film(name: &str, trace: &Trace) -> Film {
     let reference = reference(name);
     let kernel = common::layer::kernel_with_layer(reference, SlabMode::Reuse);
+    let mut lockstep = Lockstep::new(kernel, Port::new(reference.revision));
+    let sides = ["kernel", "port"];
+    show::film(&mut lockstep, &mut KernelDriver::new(), trace, reference.name, &sides, 1..=usize::MAX)
+}
+
+/// The same, and the kernel's own page tables.
+fn film_of_pages(name: &str, trace: &Trace) -> Film {
+    let reference = reference(name);
+    let kernel = Session::new(reference).with_vma(VmaCode::Pages).kernel().unwrap();
     let mut lockstep = Lockstep::new(kernel, Port::new(reference.revision));
     let sides = ["kernel", "port"];
     show::film(&mut lockstep, &mut KernelDriver::new(), trace, reference.name, &sides, 1..=usize::MAX)
@@ -226,6 +249,165 @@ fn the_command_writes_text_svg_and_page() {
     }
 }
 
+fn listing(step: &Step) -> &Listing {
+    step.pages.as_ref().expect("page tables").as_ref().expect("that can be read")
+}
+
+/// The entries of a process that have the page.
+fn run_at(step: &Step, mm: u8, page: u64) -> Option<&EntryRun> {
+    let process = listing(step).processes.iter().find(|process| process.counters.mm.0 == mm)?;
+    let mut runs = process.vmas.iter().flat_map(|vma| &vma.runs);
+    runs.find(|run| (run.first.page..run.first.page + run.pages).contains(&page))
+}
+
+/// The folio that these entries name first.
+fn folio_of<'a>(step: &'a Step, run: &EntryRun) -> &'a FolioRun {
+    let (frame, _) = run.frames().expect("entries that name a frame");
+    let has = |folio: &&FolioRun| (folio.frames().0..folio.frames().1).contains(&frame);
+    listing(step).folios.iter().filter(|folio| folio.change != Change::Freed).find(has).expect("its folio")
+}
+
+/// How many arrows come to a box of the picture, and how many of them are dashed.
+fn arrows(film: &Film, step: &Step, to: &str) -> (usize, usize) {
+    let picture = svg::file(film, step);
+    let lines: Vec<&str> = picture.lines().filter(|line| line.contains(&format!(r#"data-to="{to}""#))).collect();
+    (lines.len(), lines.iter().filter(|line| line.contains("link absent")).count())
+}
+
+#[test]
+fn a_forked_large_folio_is_drawn_once_with_what_it_counts() {
+    for kernel in ["6.12", NEWEST] {
+        let film = film_of_pages(kernel, &trace(PAGES));
+        assert_eq!(film.found, None, "{kernel}");
+        let (faulted, forked) = (step(&film, 2), step(&film, 3));
+        let of_parent = run_at(forked, 0, 0x10).unwrap();
+        assert_eq!((of_parent.place(), of_parent.pages), ("0x10..0x14".to_owned(), 4));
+        let folio = folio_of(forked, of_parent);
+        let number = folio.first.frame;
+        assert_eq!(run_at(forked, 1, 0x12).unwrap().frames(), of_parent.frames(), "the child has the same frames");
+        assert_eq!(listing(forked).folios.len(), 1);
+
+        // What a fork changes: writable and exclusive in the parent, and the counts.
+        let before = run_at(faulted, 0, 0x10).unwrap();
+        assert!(before.bits().contains(&"write") && before.bits().contains(&"exclusive"), "{:?}", before.bits());
+        assert!(!of_parent.bits().contains(&"write") && !of_parent.bits().contains(&"exclusive"));
+        assert_eq!((before.change, of_parent.change), (Change::New, Change::Changed));
+        let counts = |step: &Step| folio_of(step, run_at(step, 0, 0x10).unwrap()).large.unwrap().large_mapcount;
+        assert_eq!((counts(faulted), counts(forked)), (4, 8));
+        assert_eq!([faulted, forked].map(|step| arrows(&film, step, &format!("folio{number}"))), [(1, 0), (2, 0)]);
+        for (step, wanted) in [(faulted, "pages 0..4 mapcount 1 exclusive"), (forked, "pages 0..4 mapcount 2")] {
+            let said = text::plain(&film, step);
+            assert!(
+                said.contains(&format!(
+                    "\nfolio{number}  order 2, frames {number}..{}, anon, anon_vma0, index 0x10, ",
+                    number + 4
+                )),
+                "{said}"
+            );
+            assert!(
+                said.contains(wanted) && said.contains("large_mapcount ") && said.contains("entire_mapcount 0"),
+                "{said}"
+            );
+            let picture = svg::file(&film, step);
+            assert!(picture.contains(wanted) && picture.matches(r#"<g class="folio""#).count() == 1, "{picture}");
+        }
+        assert!(text::plain(&film, forked).contains("\np1  anon 4, file 0, shmem 0, swap 0, pgtables_bytes "));
+
+        // The parent drops a page, then the child goes: the folio is partially mapped.
+        let (dropped, left) = (step(&film, 10), step(&film, 11));
+        let number = folio_of(dropped, run_at(dropped, 0, 0x10).unwrap()).first.frame;
+        let partly = |step| text::plain(&film, step).contains("partially mapped, on the deferred list");
+        assert!(!partly(dropped) && partly(left), "{}", text::plain(&film, left));
+        assert_eq!(run_at(dropped, 0, 0x11), None);
+        assert_eq!([dropped, left].map(|step| arrows(&film, step, &format!("folio{number}")).0), [3, 2]);
+        assert!(text::plain(&film, left).contains("page 1 mapcount 0"));
+        assert!(svg::file(&film, left).contains("on the deferred list"));
+    }
+}
+
+#[test]
+fn a_page_that_is_swapped_out_is_drawn_with_its_slot() {
+    for kernel in ["6.12", NEWEST] {
+        let film = film_of_pages(kernel, &trace(PAGES));
+        let (faulted, out) = (step(&film, 4), step(&film, 5));
+        let frame = run_at(faulted, 0, 0x18).unwrap().frames().unwrap().0;
+        let run = run_at(out, 0, 0x18).unwrap();
+        let Target::Swap { slot, .. } = run.first.target else { panic!("{run:?}") };
+        assert_eq!((run.target(), run.change), (format!("swap slot {slot}"), Change::Changed));
+        let said = text::plain(&film, out);
+        assert!(said.contains(&format!("\n    0x18  swap slot {slot}  exclusive")), "{said}");
+        assert!(said.contains(&format!("\nslot {slot}  count 1 (new)\n")), "{said}");
+        assert!(said.contains(&format!("\nfolio{frame}  frame {frame}, ")) && said.contains(" (freed)\n"), "{said}");
+        assert!(said.contains("\np0  anon 4, file 0, shmem 0, swap 1, "), "{said}");
+        assert!(said.ends_with("slots 1\n") && text::plain(&film, faulted).ends_with("slots 0\n"), "{said}");
+        assert_eq!(arrows(&film, out, &format!("slot{slot}")), (1, 1));
+        assert_eq!(arrows(&film, out, &format!("folio{frame}")).0, 0, "nothing names a folio that was freed");
+        assert!(!svg::file(&film, faulted).contains(r#"<g class="slot""#));
+    }
+}
+
+#[test]
+fn a_migration_is_drawn_while_it_lasts() {
+    for kernel in ["6.12", NEWEST] {
+        let film = film_of_pages(kernel, &trace(PAGES));
+        let (begun, ended) = (step(&film, 7), step(&film, 8));
+        let run = run_at(begun, 0, 0x19).unwrap();
+        let frame = run.frames().unwrap().0;
+        assert_eq!(run.target(), format!("migration frame {frame}"));
+        let folio = folio_of(begun, run).phrases(rmap_diff::pages::Naming::Serial).join(", ");
+        assert!(folio.contains("mapcount 0") && folio.contains("locked, migrating"), "{folio}");
+        assert_eq!(arrows(&film, begun, &format!("folio{frame}")), (1, 1));
+        let after = run_at(ended, 0, 0x19).unwrap();
+        let now = after.frames().unwrap().0;
+        assert!(now != frame && after.target() == format!("frame {now}"), "{after:?}");
+        assert_eq!(arrows(&film, ended, &format!("folio{now}")), (1, 0));
+        let said = text::plain(&film, ended);
+        assert!(!said.contains("migration frame") && !said.contains("migrating\n"), "{said}");
+        let gone: Vec<u32> = listing(ended)
+            .folios
+            .iter()
+            .filter(|folio| folio.change == Change::Freed)
+            .map(|folio| folio.first.frame)
+            .collect();
+        assert_eq!(gone.into_iter().map(u64::from).collect::<Vec<_>>(), [frame]);
+        assert!(text::plain(&film, step(&film, 9)).contains("\n    0x1c  zero page  "), "a read fault");
+    }
+}
+
+#[test]
+fn nothing_is_left_in_the_page_tables_at_the_end() {
+    let film = film_of_pages(NEWEST, &trace(PAGES));
+    let end = listing(film.steps.last().unwrap());
+    assert!(end.processes.is_empty() && !end.folios.is_empty());
+    assert!(end.folios.iter().all(|folio| folio.change == Change::Freed));
+    assert!(end.slots.iter().all(|slot| slot.change == Change::Freed));
+}
+
+#[test]
+fn entries_that_are_alike_are_one_line_and_a_huge_page_is_one() {
+    let film = film_of_pages(
+        NEWEST,
+        &trace("map p0 0x400..0x800\nfault p0 0x400 huge\nfault p0 0x600\nfault p0 0x601\nfork p0 p1\n"),
+    );
+    let said = text::plain(&film, step(&film, 5));
+    let lines = |of: &str| said.lines().filter(|line| line.contains(of)).count();
+    assert_eq!((lines("0x400..0x600  frame"), lines("0x600..0x602  frame")), (2, 2), "{said}");
+    assert_eq!((lines("order 9, "), lines("2 folios of one page")), (1, 1), "{said}");
+    assert!(said.contains("large_mapcount 2, entire_mapcount 2, pages_mapped 0x800000"), "{said}");
+    assert!(said.contains("NR_ANON_THPS 512, ") || said.contains("NR_ANON_THPS 1, "), "{said}");
+}
+
+#[test]
+fn without_the_kernels_page_tables_none_are_drawn() {
+    let film = film(NEWEST, &seed("siblings"));
+    for step in &film.steps {
+        assert_eq!(step.pages, None);
+        let picture = svg::file(&film, step);
+        assert!(!text::plain(&film, step).contains("page tables") && !picture.contains("page tables"));
+    }
+    assert!(html::page(&film).contains(r#""pages":null"#));
+}
+
 /// The errors that the browser has noted, and what the page has asked for beyond itself.
 fn nothing_to_complain_of(browser: &Browser, pages: &[&Path]) {
     assert_eq!(browser.errors, Vec::<String>::new());
@@ -315,8 +497,8 @@ fn the_page_steps_through_a_divergence_in_a_browser() {
 const UNTIDY: &str = r#"(() => {
 	const found = [];
 	const apart = (a, b) => a.right <= b.left + .5 || b.right <= a.left + .5 || a.bottom <= b.top + .5 || b.bottom <= a.top + .5;
-	for (const svg of document.querySelectorAll('#scenes svg')) {
-		const boxes = [...svg.querySelectorAll('g.vma, g.anon')];
+	for (const svg of document.querySelectorAll('#scenes svg, #pages svg')) {
+		const boxes = [...svg.querySelectorAll('g.vma, g.anon, g.pages, g.folio, g.slot')];
 		const rect = (group) => group.querySelector('rect').getBoundingClientRect();
 		boxes.forEach((a, i) => boxes.slice(i + 1).forEach((b) => {
 			if (!apart(rect(a), rect(b))) found.push(`${a.textContent} over ${b.textContent}`);
@@ -344,8 +526,8 @@ const UNTIDY: &str = r#"(() => {
 				const point = path.getPointAtLength(at).matrixTransform(path.getScreenCTM());
 				for (const group of boxes) {
 					const r = rect(group);
-					if (point.x > r.left + 1 && point.x < r.right - 1 && point.y > r.top && point.y < r.bottom && group.dataset.vma !== line.dataset.vma)
-						found.push(`an arrow of vma${line.dataset.vma} through ${group.textContent}`);
+					if (point.x > r.left + 1 && point.x < r.right - 1 && point.y > r.top && point.y < r.bottom && (line.dataset.from || group.dataset.vma !== line.dataset.vma))
+						found.push(`an arrow of ${line.dataset.from || `vma${line.dataset.vma}`} through ${group.textContent}`);
 				}
 			}
 		}
@@ -370,6 +552,11 @@ fn no_picture_is_untidy(from: usize) {
     let mut pages = vec![page_of(&parting(), &dir, "parting.html")];
     for name in seeds().into_iter().skip(from).step_by(2) {
         pages.push(page_of(&film(NEWEST, &seed(&name)), &dir, &format!("{name}.html")));
+    }
+    for name in seeds_of("fuzz/page-seeds").into_iter().skip(from).step_by(2) {
+        let film = film_of_pages(NEWEST, &seed_of("fuzz/page-seeds", &name));
+        assert!(film.steps.iter().all(|step| matches!(step.pages, Some(Ok(_)))), "{name}");
+        pages.push(page_of(&film, &dir, &format!("pages-{name}.html")));
     }
     let mut steps = 0;
     for page in &pages {
@@ -403,7 +590,7 @@ const CONTRAST: &str = r#"(() => {
 	let least = { ratio: 99 };
 	const page = rgb(getComputedStyle(document.body).backgroundColor);
 	for (const text of document.querySelectorAll('svg text, svg tspan')) {
-		const box = text.closest('g.vma, g.anon')?.querySelector('rect');
+		const box = text.closest('g.vma, g.anon, g.pages, g.folio, g.slot')?.querySelector('rect');
 		const fill = box ? getComputedStyle(box).fill : 'none';
 		const found = ratio(rgb(getComputedStyle(text).fill), fill === 'none' ? page : rgb(fill));
 		if (found < least.ratio) least = { ratio: found, text: text.textContent };
@@ -424,6 +611,7 @@ fn the_page_can_be_read_in_light_and_in_dark() {
         page_of(&parting(), &dir, "parting.html"),
         page_of(&film("6.12", &seed("reuse-oldest-or-first")), &dir, "reuse.html"),
         page_of(&film("6.12", &seed("all-sixteen-processes")), &dir, "sixteen.html"),
+        page_of(&film_of_pages(NEWEST, &trace(PAGES)), &dir, "pages.html"),
     ];
     let mut browser = Browser::start(1500, 1000);
     let mut grounds = Vec::new();
@@ -443,6 +631,30 @@ fn the_page_can_be_read_in_light_and_in_dark() {
     assert_ne!(grounds[0], grounds[1]);
     browser.evaluate("document.querySelector('#scenes text').style.fill = 'rgb(40, 44, 48)'");
     assert!(browser.evaluate(CONTRAST)["ratio"].as_f64() < Some(4.5), "the check can fail");
+}
+
+#[test]
+fn a_folio_under_the_pointer_shows_who_names_it_and_its_anon_vma() {
+    let dir = tempfile::tempdir().unwrap();
+    let film = film_of_pages(NEWEST, &trace(PAGES));
+    let page = page_of(&film, &dir, "pages.html");
+    let mut browser = Browser::start(1500, 1000);
+    browser.open(&page, "#3");
+    assert_eq!(browser.evaluate("document.querySelectorAll('#pages g.folio').length"), 1);
+    browser.evaluate("document.querySelector('#pages g.folio').dispatchEvent(new Event('mouseenter'))");
+    let near = "[...document.querySelectorAll('.near')].map(box => box.getAttribute('class').split(' ')[0]).sort()";
+    assert_eq!(browser.evaluate(near), serde_json::json!(["anon", "folio", "line", "line", "pages", "pages"]));
+    let mapping = browser.evaluate("document.querySelector('#pages g.folio').dataset.mapping");
+    assert_eq!(browser.evaluate("document.querySelector('.anon.near').dataset.anon"), mapping);
+    assert_eq!(browser.evaluate("document.getElementById('pages').classList.contains('faint')"), true);
+    browser.evaluate("document.querySelector('#pages g.folio').dispatchEvent(new Event('mouseleave'))");
+    assert_eq!(browser.evaluate("document.querySelectorAll('.faint').length"), 0);
+    // Another step has other tables, and a run without them none.
+    browser.press("Home");
+    assert_eq!(browser.evaluate("document.querySelectorAll('#pages g.folio').length"), 0);
+    let page = page_of(&parting(), &dir, "parting.html");
+    browser.open(&page, "#1");
+    assert_eq!(browser.evaluate("document.getElementById('pages').hidden"), true);
 }
 
 #[test]

@@ -43,6 +43,11 @@ pub trait Driver<C: Side, P: Side>: AddressSpaces {
     fn page_tables(&mut self, _lockstep: &mut Lockstep<C, P>) -> Option<&PageTables> {
         None
     }
+    /// Reads what the kernel's own page tables hold now, for whoever draws it: also where something was found in the middle of
+    /// an operation. None: its own code does not keep them; false: they name what is not there, and cannot be read.
+    fn read_page_tables(&self, _lockstep: &mut Lockstep<C, P>, _out: &mut PageTables) -> Option<bool> {
+        None
+    }
     /// Ends every process.
     fn exit_all(&mut self, lockstep: &mut Lockstep<C, P>);
     /// The processes that are alive, each with its VMAs in order of their addresses.
@@ -113,6 +118,9 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
     fn page_tables(&mut self, lockstep: &mut Lockstep<C, P>) -> Option<&PageTables> {
         self.look_at_page_tables(lockstep);
         KernelDriver::page_tables(self).filter(|(_, readable)| *readable).map(|(tables, _)| tables)
+    }
+    fn read_page_tables(&self, lockstep: &mut Lockstep<C, P>, out: &mut PageTables) -> Option<bool> {
+        Watched::page_tables(lockstep.reference(), out)
     }
     fn exit_all(&mut self, lockstep: &mut Lockstep<C, P>) {
         KernelDriver::exit_all(self, lockstep);

@@ -5,12 +5,13 @@ use std::ops::RangeInclusive;
 use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
 
-use super::scene::Scene;
-use crate::check::{self, Driver, FieldDiff, Finding, FindingKind, Lockstep, diff_states};
+use super::scene::{Fate, Scene};
+use crate::check::{self, Driver, FieldDiff, Finding, FindingKind, Lockstep, Object, diff_states};
 use crate::mm::Outcome;
+use crate::pages::Listing;
 use crate::report::{Report, text::return_text};
-use crate::rmap::{Event, Side, Snapshot, errno_name};
-use crate::trace::{Op, OpKind, Trace};
+use crate::rmap::{Event, FolioId, Side, Snapshot, VmaState, errno_name};
+use crate::trace::{Op, OpKind, PageTables, Trace};
 
 /// A trace as it was played.
 #[derive(Clone, PartialEq, Debug)]
@@ -38,6 +39,8 @@ pub struct Step {
     pub calls: Vec<String>,
     /// One scene where the sides agree or one ran alone; else the reference's and the port's.
     pub scenes: Vec<Scene>,
+    /// What the kernel's own page tables hold, where its own code keeps them, or why they cannot be read.
+    pub pages: Option<Result<Listing, String>>,
     /// What differs between the two.
     pub differs: Vec<FieldDiff>,
 }
@@ -75,7 +78,8 @@ pub fn film<C: Side, P: Side, D: Driver<C, P>>(
 ) -> Film {
     lockstep.reset();
     driver.reset();
-    let mut camera = Camera { captions, keep, before: Vec::new(), steps: Vec::new() };
+    let tables = PageTables::default();
+    let mut camera = Camera { captions, keep, before: Vec::new(), tables, steps: Vec::new() };
     for (at, op) in trace.ops.iter().enumerate() {
         let outcome = driver.apply(lockstep, op);
         lockstep.end_operation();
@@ -110,6 +114,8 @@ struct Camera<'a> {
     keep: RangeInclusive<usize>,
     /// The sides after the step before; nothing at the beginning.
     before: Vec<Scene>,
+    /// The page tables after the step before; nothing at the beginning, or where they were not read.
+    tables: PageTables,
     steps: Vec<Step>,
 }
 
@@ -144,13 +150,15 @@ impl Camera<'_> {
             })
             .collect();
         self.before = scenes.clone();
-        if !self.keep.contains(&number) {
-            return;
-        }
         let differs = match &states[..] {
             [Ok(reference), Ok(port)] => diff_states(reference, port),
             _ => Vec::new(),
         };
+        let vmas = states[0].as_ref().map_or(&[][..], |state| &state.vmas[..]);
+        let pages = self.page_tables(lockstep, driver, &drawn(vmas, &scenes[0]), &differs);
+        if !self.keep.contains(&number) {
+            return;
+        }
         let scenes = match <[Scene; 2]>::try_from(scenes) {
             Ok([reference, port]) if differs.is_empty() && reference.unreadable == port.unreadable => {
                 vec![Scene { caption: self.captions.join(" and "), ..reference }]
@@ -167,9 +175,46 @@ impl Camera<'_> {
             outcome,
             calls: lockstep.calls().iter().map(|call| call.to_string()).collect(),
             scenes,
+            pages,
             differs,
         });
     }
+
+    /// What the kernel's own page tables hold. `vmas`: where entries may lie.
+    fn page_tables<C: Side, P: Side, D: Driver<C, P>>(
+        &mut self,
+        lockstep: &mut Lockstep<C, P>,
+        driver: &D,
+        vmas: &[&VmaState],
+        differs: &[FieldDiff],
+    ) -> Option<Result<Listing, String>> {
+        let mut tables = PageTables::default();
+        let readable = driver.read_page_tables(lockstep, &mut tables)?;
+        if !readable {
+            tables.clear();
+        }
+        let before = std::mem::replace(&mut self.tables, tables);
+        if !readable {
+            return Some(Err("an entry names a frame that is free".to_owned()));
+        }
+        let of = |folio: FolioId| {
+            let of_this = |field: &&FieldDiff| field.object == Some(Object::Folio(folio));
+            differs.iter().filter(of_this).map(|field| field.field).collect()
+        };
+        Some(Ok(Listing::new(&self.tables, vmas, &before, of)))
+    }
+}
+
+/// The VMAs in which page table entries may lie. An operation that was stopped half-way may leave two for a page: that in the
+/// tree of its mm comes first.
+fn drawn<'a>(vmas: &'a [VmaState], scene: &Scene) -> Vec<&'a VmaState> {
+    let in_no_tree = |state: &&VmaState| {
+        let shown = scene.processes.iter().flat_map(|process| &process.vmas);
+        shown.filter(|vma| vma.fate != Fate::Freed).any(|vma| vma.id == state.id.0 && vma.unmapped)
+    };
+    let mut vmas: Vec<&VmaState> = vmas.iter().collect();
+    vmas.sort_by_key(in_no_tree);
+    vmas
 }
 
 fn snapshot(side: &mut impl Side) -> Result<Snapshot, String> {

@@ -1,4 +1,4 @@
-//! All steps as one page: pictures, what differs, calls, and a slider. It holds all that it needs and asks no network.
+//! All steps as one page: pictures, page tables, what differs, calls, and a slider. It holds all that it needs and asks no network.
 
 use serde_json::{Value, json};
 
@@ -49,5 +49,6 @@ fn value(film: &Film, step: &Step) -> Value {
         "calls": step.calls,
         "differs": fields.collect::<Value>(),
         "scenes": step.scenes.iter().map(scene).collect::<Value>(),
+        "pages": svg::pages(step),
     })
 }

@@ -30,23 +30,63 @@
 		const stage = at("scenes");
 		stage.replaceChildren();
 		stage.classList.toggle("two", step.scenes.length > 1);
-		stage.classList.remove("faint");
+		fade(false);
 		for (const scene of step.scenes) {
 			const figure = element("div");
 			figure.dataset.caption = scene.caption;
 			figure.innerHTML = scene.svg;
 			figure.querySelectorAll(".vma, .anon").forEach((box) => {
 				box.addEventListener("mouseenter", () => near(figure, box));
-				box.addEventListener("mouseleave", () => stage.classList.remove("faint"));
+				box.addEventListener("mouseleave", () => fade(false));
 			});
 			stage.append(figure);
 		}
 	}
 
+	function pages(step) {
+		const panel = at("pages");
+		panel.hidden = !step.pages;
+		panel.innerHTML = step.pages || "";
+		panel.querySelectorAll(".pages, .folio, .slot").forEach((box) => {
+			box.addEventListener("mouseenter", () => nearPages(box));
+			box.addEventListener("mouseleave", () => fade(false));
+		});
+	}
+
+	function fade(on) {
+		at("scenes").classList.toggle("faint", on);
+		at("pages").classList.toggle("faint", on);
+	}
+
+	function forget() {
+		document.querySelectorAll("#stage .near").forEach((old) => old.classList.remove("near"));
+	}
+
+	const isOf = (box, key) => box.dataset.keys.split(" ").includes(key);
+
+	// Entries, folio or slot under the pointer, what names it or what it names, and the anon_vma of its mapping.
+	function nearPages(box) {
+		forget();
+		box.classList.add("near");
+		const boxes = [...at("pages").querySelectorAll("[data-keys]")];
+		const mappings = new Set([box.dataset.mapping]);
+		at("pages").querySelectorAll(".line").forEach((line) => {
+			const { from, to } = line.dataset;
+			if (!isOf(box, from) && !isOf(box, to)) return;
+			line.classList.add("near");
+			boxes.filter((other) => isOf(other, from) || isOf(other, to)).forEach((other) => {
+				other.classList.add("near");
+				mappings.add(other.dataset.mapping);
+			});
+		});
+		at("scenes").querySelectorAll(".anon").forEach((anon) => anon.classList.toggle("near", mappings.has(anon.dataset.anon)));
+		fade(true);
+	}
+
 	// A box under the pointer, its chain entries, and what they lead to, stand out.
 	function near(figure, box) {
 		const vma = box.dataset.vma, anon = box.dataset.anon;
-		at("scenes").querySelectorAll(".near").forEach((old) => old.classList.remove("near"));
+		forget();
 		box.classList.add("near");
 		figure.querySelectorAll(".line").forEach((line) => {
 			if (vma !== undefined ? line.dataset.vma !== vma : line.dataset.anon !== anon) return;
@@ -54,7 +94,8 @@
 			const other = vma !== undefined ? `.anon[data-anon="${line.dataset.anon}"]` : `.vma[data-vma="${line.dataset.vma}"]`;
 			figure.querySelectorAll(other).forEach((there) => there.classList.add("near"));
 		});
-		at("scenes").classList.add("faint");
+		if (anon !== undefined) at("pages").querySelectorAll(`[data-mapping="${anon}"]`).forEach((folio) => folio.classList.add("near"));
+		fade(true);
 	}
 
 	function differs(step) {
@@ -95,6 +136,7 @@
 		button.setAttribute("aria-current", "step");
 		button.scrollIntoView({ block: "nearest" });
 		scenes(step);
+		pages(step);
 		differs(step);
 		finding(index === foundAt);
 		at("calls").hidden = step.calls.length === 0;
@@ -105,6 +147,7 @@
 	function fit(on) {
 		at("fit").checked = on;
 		at("scenes").classList.toggle("fit", on);
+		at("pages").classList.toggle("fit", on);
 	}
 
 	const keys = {

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::layout::{self, AnonVmaBox, HEADING, LINE, Layout, LinkLine, ProcessBox};
+use super::pages::{Panel, UNREADABLE};
 use super::scene::{Fate, Scene, Vma};
 use super::{Film, Step};
 
@@ -26,8 +27,10 @@ fn write_file(film: &Film, step: &Step, out: &mut String) -> fmt::Result {
     let layouts: Vec<Layout<'_>> = step.scenes.iter().map(Layout::new).collect();
     let width = layouts.iter().map(|layout| layout.width).sum::<f64>() + BETWEEN * (layouts.len() as f64 - 1.0);
     let (legend, legend_width) = legend();
-    let height = layouts.iter().map(|layout| layout.height).fold(0.0, f64::max) + TITLE + LEGEND;
-    let width = width.max(legend_width + 28.0);
+    let below = layouts.iter().map(|layout| layout.height).fold(0.0, f64::max) + TITLE;
+    let (panel, [panel_width, panel_height]) = panel(step);
+    let height = below + panel_height + LEGEND;
+    let width = width.max(legend_width + 28.0).max(panel_width);
     writeln!(
         out,
         r#"<svg xmlns="http://www.w3.org/2000/svg" class="picture" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">"#
@@ -37,15 +40,18 @@ fn write_file(film: &Film, step: &Step, out: &mut String) -> fmt::Result {
     writeln!(out, r#"<rect class="ground" width="{width}" height="{height}"/>"#)?;
     writeln!(out, r#"<text class="step" x="14" y="24">{}</text>"#, escape(&heading(film, step)))?;
     let found = film.found.as_ref().filter(|found| found.step == step.number);
-    let below = found.map_or_else(|| film.kernel.clone(), |found| format!("{}: {}", film.kernel, found.signature));
+    let what = found.map_or_else(|| film.kernel.clone(), |found| format!("{}: {}", film.kernel, found.signature));
     let class = if found.is_some() { "found" } else { "quiet" };
-    writeln!(out, r#"<text class="{class}" x="14" y="44">{}</text>"#, escape(&below))?;
+    writeln!(out, r#"<text class="{class}" x="14" y="44">{}</text>"#, escape(&what))?;
     let mut x = 0.0;
     for (scene, layout) in step.scenes.iter().zip(&layouts) {
         writeln!(out, r#"<g transform="translate({x} {TITLE})">"#)?;
         write_scene(scene, layout, out)?;
         writeln!(out, "</g>")?;
         x += layout.width + BETWEEN;
+    }
+    if !panel.is_empty() {
+        writeln!(out, r#"<g transform="translate(0 {below})">{panel}</g>"#)?;
     }
     writeln!(out, r#"<g transform="translate(14 {})">{legend}</g>"#, height - LEGEND + 8.0)?;
     writeln!(out, "</svg>")
@@ -64,14 +70,39 @@ pub(super) fn scene(scene: &Scene) -> String {
     let layout = Layout::new(scene);
     let mut out = String::new();
     // Writing to a string does not fail.
-    let _ = write!(
-        out,
-        r#"<svg xmlns="http://www.w3.org/2000/svg" class="picture" viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img"><title></title>"#,
-        layout.width, layout.height
+    let _ = write_scene(scene, &layout, &mut out);
+    in_page([layout.width, layout.height], &out)
+}
+
+/// What the page tables of a step hold, for the page, if the kernel's own code keeps them.
+pub(super) fn pages(step: &Step) -> Option<String> {
+    step.pages.as_ref()?;
+    let (drawn, size) = panel(step);
+    Some(in_page(size, &drawn))
+}
+
+fn in_page([width, height]: [f64; 2], drawn: &str) -> String {
+    format!(
+        r#"<svg xmlns="http://www.w3.org/2000/svg" class="picture" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img"><title></title>{drawn}</svg>"#
     )
-    .and_then(|()| write_scene(scene, &layout, &mut out))
-    .and_then(|()| out.write_str("</svg>"));
-    out
+}
+
+/// What the page tables of a step hold, with its width and height; nothing if the kernel's own code does not keep them.
+fn panel(step: &Step) -> (String, [f64; 2]) {
+    let mut out = String::new();
+    match &step.pages {
+        None => (out, [0.0; 2]),
+        Some(Err(why)) => {
+            let why = escape(why);
+            (format!(r#"<text class="found" x="14" y="16">{UNREADABLE}: {why}</text>"#), [700.0, HEADING])
+        }
+        Some(Ok(listing)) => {
+            let panel = Panel::new(listing);
+            // Writing to a string does not fail.
+            let _ = panel.write(&mut out);
+            (out, [panel.width, panel.height])
+        }
+    }
 }
 
 const LEGEND: f64 = 40.0;
@@ -161,7 +192,7 @@ fn write_link(line: &LinkLine<'_>, out: &mut String) -> fmt::Result {
 }
 
 /// How many colours the processes share.
-const COLOURS: u8 = 8;
+pub(super) const COLOURS: u8 = 8;
 
 fn write_process(process: &ProcessBox<'_>, out: &mut String) -> fmt::Result {
     let fate = match process.process.fate {

@@ -6,9 +6,11 @@ use anstyle::{AnsiColor, Style};
 use similar::{ChangeTag, TextDiff};
 
 use super::layout::{notes, rows};
+use super::pages::UNREADABLE;
 use super::scene::{AnonVma, Fate, Scene};
 use super::svg::heading;
 use super::{Film, Step};
+use crate::pages::{Listing, Naming, totals_phrases};
 
 const HEAD: Style = Style::new().bold();
 const FOUND: Style = AnsiColor::Red.on_default().bold();
@@ -66,7 +68,50 @@ fn write_step(film: &Film, step: &Step, out: &mut String) -> fmt::Result {
             }
         }
     }
-    Ok(())
+    match &step.pages {
+        None => Ok(()),
+        Some(Err(why)) => writeln!(out, "\n{HEAD}page tables{HEAD:#}\n{UNREADABLE}: {why}"),
+        Some(Ok(listing)) => write_pages(listing, out),
+    }
+}
+
+fn write_pages(listing: &Listing, out: &mut String) -> fmt::Result {
+    let naming = Naming::Serial;
+    writeln!(out, "\n{HEAD}page tables{HEAD:#}")?;
+    for process in &listing.processes {
+        writeln!(out, "{}  {}", process.counters.mm, process.counts().join(", "))?;
+        for vma in &process.vmas {
+            match vma.vma {
+                Some((id, range)) => writeln!(out, "  {range} {id}")?,
+                None => writeln!(out, "  in no VMA")?,
+            }
+            for run in &vma.runs {
+                let part = run.part(naming).map_or(String::new(), |part| format!(" ({part})"));
+                let bits = run.bits().join(" ");
+                let line = format!("{}  {}{part}  {bits}", run.place(), run.target());
+                writeln!(out, "    {}{}", line.trim_end(), run.change.note())?;
+            }
+        }
+    }
+    if !listing.folios.is_empty() {
+        writeln!(out, "\n{HEAD}folios{HEAD:#}")?;
+    }
+    for folio in &listing.folios {
+        let differs = if folio.differs.is_empty() {
+            String::new()
+        } else {
+            format!("; the sides differ in {}", folio.differs.join(", "))
+        };
+        let phrases = folio.phrases(naming).join(", ");
+        writeln!(out, "{}  {phrases}{differs}{}", folio.name(naming), folio.change.note())?;
+    }
+    if !listing.slots.is_empty() {
+        writeln!(out, "\n{HEAD}swap device{HEAD:#}")?;
+    }
+    for slot in &listing.slots {
+        writeln!(out, "{}  {}{}", slot.name(), slot.phrases(naming).join(", "), slot.change.note())?;
+    }
+    writeln!(out, "\n{}", totals_phrases(&listing.totals).join(", "))
 }
 
 fn signed(sign: char, line: &str, out: &mut String) -> fmt::Result {
