@@ -408,6 +408,59 @@ fn without_the_kernels_page_tables_none_are_drawn() {
     assert!(html::page(&film).contains(r#""pages":null"#));
 }
 
+/// The lines that a dump has with any VMA code come first, and are the same.
+#[test]
+fn a_text_dump_ends_with_the_page_tables_in_a_form_that_follows_from_the_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let dump = |text: &str, args: &[&str]| {
+        let file = dir.path().join("dumped.trace");
+        fs::write(&file, text).unwrap();
+        let file = file.display().to_string();
+        let output = command(&[&["run", &file, "--kernel", "6.12", "--dump"], args].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let small = "map p0 0x10..0x20\nfault p0 0x10\nfork p0 p1\nfault p1 0x11\n";
+    let with = dump(small, &["text", "--vma", "pages"]);
+    let without = dump(small, &["text", "--vma", "kernel"]);
+    let added = with.strip_prefix(&without).unwrap_or_else(|| panic!("{without}\n{with}"));
+    assert!(
+        added.starts_with("kernel 6.12, page tables\np0 pages  anon 1  file 0  shmem 0  swap 0  pgtables_bytes "),
+        "{added}"
+    );
+    for form in [&["text", "--side", "port"][..], &["text", "--vma", "kernel"], &["json", "--vma", "pages"]] {
+        assert!(!dump(small, form).contains("pages"), "{form:?}");
+    }
+    assert_eq!(dump(small, &["json", "--vma", "pages"]), dump(small, &["json", "--vma", "kernel"]));
+
+    let all = dump(PAGES, &["text", "--side", "kernel"]);
+    for wanted in [
+        "\n  0x10  frame 0  page 0 of folio 0  ",
+        "\nfolio 0  order 2  frames 0..4  anon, anon_vma 0  index 0x10  ",
+        "partially mapped  on the deferred list",
+        "\n  0x18  swap slot 0  exclusive",
+        "\nslot 0  count 1\n",
+        "\n  0x1c  zero page",
+    ] {
+        assert!(all.contains(wanted), "{wanted}: {all}");
+    }
+    let again = all.lines().filter(|line| line.starts_with("folio 0 ")).count();
+    assert_eq!(again, 1, "{all}");
+
+    // The same state, with other frames and slots.
+    let [one, other] = [
+        "map p0 0x10..0x14\nfault p0 0x10\nfault p0 0x11\nfault p0 0x12\nfault p0 0x13\nswapout p0 0x10\nswapout p0 0x12\n",
+        "map p0 0x10..0x14\nfault p0 0x13\nfault p0 0x12\nfault p0 0x11\nswapout p0 0x12\nfault p0 0x10\nswapout p0 0x10\n",
+    ]
+    .map(|text| dump(text, &["text", "--side", "kernel"]));
+    assert_eq!(one, other);
+    let moved = dump(
+        "map p0 0x10..0x14\nfault p0 0x10\nfault p0 0x11\nfault p0 0x12\nfault p0 0x13\nswapout p0 0x10\nswapout p0 0x13\n",
+        &["text", "--side", "kernel"],
+    );
+    assert_ne!(one, moved);
+}
+
 /// The errors that the browser has noted, and what the page has asked for beyond itself.
 fn nothing_to_complain_of(browser: &Browser, pages: &[&Path]) {
     assert_eq!(browser.errors, Vec::<String>::new());

@@ -9,11 +9,12 @@ use super::{AGREE, Error, FOUND, SideArg, USAGE, file, known_file, print, subjec
 use crate::check::{self, Driver, Lockstep};
 use crate::known::KnownFinding;
 use crate::mm::Outcome;
+use crate::pages::{Listing, canonical};
 use crate::report::{self, Report};
-use crate::rmap::dump;
-use crate::rmap::{Side, Snapshot, errno_name};
+use crate::rmap::dump::Dump;
+use crate::rmap::{Side, Snapshot, VmaState, errno_name};
 use crate::session::{Job, VmaCode};
-use crate::trace::{OpKind, Trace};
+use crate::trace::{OpKind, PageTables, Trace};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -38,7 +39,7 @@ pub(super) struct Args {
 enum DumpForm {
     /// One object per side, with canonical ids.
     Json,
-    /// The same, for a person.
+    /// The same, for a person, and what the kernel's own page tables hold.
     Text,
 }
 
@@ -143,6 +144,7 @@ impl Job for Play<'_> {
         }
         if let Some(form) = self.args.dump {
             let processes = driver.processes();
+            let mut pages = String::new();
             for &side in self.args.subject.side.dump_names() {
                 let (state, live) = match (side, lockstep.port()) {
                     ("rust", Some(port)) => side_state(port),
@@ -150,11 +152,26 @@ impl Job for Play<'_> {
                 };
                 let snapshot = Snapshot::decode(&state)
                     .map_err(|error| Error::Usage(format!("{side} side of {}: {error}", self.kernel)))?;
+                let (dump, ids) = Dump::numbered(self.kernel, side, &snapshot, live, &processes);
                 print(match form {
-                    DumpForm::Json => dump::json(self.kernel, side, &snapshot, live, &processes),
-                    DumpForm::Text => dump::text(self.kernel, side, &snapshot, live, &processes),
+                    DumpForm::Json => dump.json() + "\n",
+                    DumpForm::Text => dump.text(),
                 })?;
+                let mut tables = PageTables::default();
+                // They are the C's.
+                if form == DumpForm::Text
+                    && side == "c"
+                    && let Some(readable) = driver.read_page_tables(lockstep, &mut tables)
+                {
+                    let id = |serial| ids.get(&serial).and_then(|&id| u32::try_from(id).ok());
+                    pages = match readable {
+                        true => pages_text(&canonical(&tables, id), &snapshot),
+                        false => "the page tables cannot be read: an entry names a frame that is free\n".to_owned(),
+                    };
+                    pages.insert_str(0, &format!("kernel {}, page tables\n", self.kernel));
+                }
             }
+            print(pages)?;
         }
         check::end_trace(lockstep, driver);
         lockstep.settle();
@@ -232,6 +249,12 @@ impl NotRun {
         };
         (count > 0).then_some(NotRun { count, why, with })
     }
+}
+
+/// What page tables hold, a line for each thing.
+fn pages_text(tables: &PageTables, snapshot: &Snapshot) -> String {
+    let vmas: Vec<&VmaState> = snapshot.vmas.iter().collect();
+    Listing::new(tables, &vmas, tables, |_| Vec::new()).dump()
 }
 
 fn side_state(side: &mut impl Side) -> (Vec<u64>, [u32; 3]) {

@@ -126,6 +126,17 @@ impl Dump {
         live: [u32; 3],
         processes: &[(MmId, Vec<VmaId>)],
     ) -> Dump {
+        Dump::of(kernel, side, snapshot, live, processes, false, None).0
+    }
+
+    /// The same, with the id that it gives to each anon_vma.
+    pub fn numbered(
+        kernel: &str,
+        side: &str,
+        snapshot: &Snapshot,
+        live: [u32; 3],
+        processes: &[(MmId, Vec<VmaId>)],
+    ) -> (Dump, FxHashMap<AnonVmaId, usize>) {
         Dump::of(kernel, side, snapshot, live, processes, false, None)
     }
 
@@ -139,7 +150,7 @@ impl Dump {
         processes: &[(MmId, Vec<VmaId>)],
         pages: Option<PageState>,
     ) -> Dump {
-        Dump::of(kernel, side, snapshot, live, processes, true, pages)
+        Dump::of(kernel, side, snapshot, live, processes, true, pages).0
     }
 
     fn of(
@@ -150,7 +161,7 @@ impl Dump {
         processes: &[(MmId, Vec<VmaId>)],
         detailed: bool,
         pages: Option<PageState>,
-    ) -> Dump {
+    ) -> (Dump, FxHashMap<AnonVmaId, usize>) {
         let mut numbers = Numbers::default();
         let mut processes: Vec<Process> = processes
             .iter()
@@ -204,7 +215,7 @@ impl Dump {
                 None => break,
             };
         }
-        Dump {
+        let dump = Dump {
             kernel: kernel.to_string(),
             side: side.to_string(),
             processes,
@@ -214,7 +225,8 @@ impl Dump {
                 let named = |serial: u64| numbers.by_serial.get(&AnonVmaId(u32::try_from(serial).ok()?)).copied();
                 pages.dump(|serial| named(serial).map(|number| number as u64))
             }),
-        }
+        };
+        (dump, numbers.by_serial)
     }
 
     /// As one line of JSON, without a newline.
