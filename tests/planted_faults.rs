@@ -1130,7 +1130,17 @@ static IN_C: &[InC] = &[
                 to: "free_pgtables(&tlb, unmap);\n\tmas_set(unmap->mas, unmap->tree_reset);\n\tunmap_vmas(&tlb, unmap);",
             }],
         },
-        hunts: &[pages(Finds(&["violate I11 page table freed with entries in it"]))],
+        // The others where a table stays, for another VMA is there: its pages lose their anon_vma before they are unmapped.
+        hunts: &[pages_in_lockstep(
+            Finds(&[
+                "violate I11 page table freed with entries in it",
+                "differ folio_remove_rmap_ptes events: WARN vs NR_ANON_MAPPED",
+            ]),
+            Finds(&[
+                "violate I11 page table freed with entries in it",
+                "violate I11 WARN WARN_ON(atomic_read(&anon_vma->refcount) == N)",
+            ]),
+        )],
     },
     InC {
         of: AFTER,
@@ -1637,7 +1647,7 @@ static IN_C: &[InC] = &[
         of: AFTER,
         fault: Fault {
             name: "migration-entry-forgets-a-use",
-            about: "2e3468778dbe (6.1): the entry of a migration does not say that its page was used",
+            about: "2e3468778dbe: the entry of a migration does not say that its page was used",
             file: "mm/rmap.c",
             edits: &[Edit {
                 within: "try_to_migrate_one",
@@ -1651,7 +1661,7 @@ static IN_C: &[InC] = &[
         of: AFTER,
         fault: Fault {
             name: "migration-forgets-a-use",
-            about: "2e3468778dbe (6.1): a page that was used does not count as used when it comes back from migration",
+            about: "2e3468778dbe: a page that was used does not count as used when it comes back from migration",
             file: "mm/migrate.c",
             edits: &[Edit {
                 within: "remove_migration_pte",
@@ -2659,9 +2669,10 @@ const SHORTEST: &[(&str, &str, &str, usize)] = &[
     ),
     ("reclaim-does-not-count-swap", "kernel", "violate Rss MM_SWAPENTS is not what is mapped", 3),
     ("migration-forgets-what-was-written", "both", "differ remove_migration_ptes", 3),
-    // The last process goes, and nobody else could have the page.
-    ("exit-keeps-a-reference", "kernel", "violate I12 frames or page tables left", 3),
-    ("exit-keeps-a-swap-slot", "kernel", "violate I12 frames or page tables left", 4),
+    // With the trace the last process ends.
+    ("exit-keeps-a-reference", "kernel", "violate I12 frames or page tables left", 2),
+    ("exit-keeps-a-swap-slot", "kernel", "violate I12 frames or page tables left", 3),
+    ("page-table-goes-before-its-pages", "kernel", "violate I11 page table freed with entries in it", 3),
     // A folio of several pages that loses one of them.
     ("partially-mapped-folio-is-not-queued", "kernel", "violate Mapcount partially mapped folio that is not queued", 3),
     ("fork-keeps-the-clone", "both", "differ anon_vma_fork events", 3),
