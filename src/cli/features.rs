@@ -15,8 +15,36 @@ use crate::world::{Symmetry, World};
 struct Site {
     /// By the operation's place among all.
     operation: usize,
-    /// None for a maple tree node: where the tree asks for those is not told.
-    attempt: Option<FailedAttempt>,
+    attempt: Attempt,
+}
+
+/// What was not allocated.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Attempt {
+    /// An object of one of the three caches.
+    Object(FailedAttempt),
+    /// A maple tree node. Where the tree asks for it is not told.
+    MapleNode,
+    /// A frame or a page table. Where the page-table code asks for it is not told.
+    Page,
+}
+
+impl Attempt {
+    /// Its sort, as a table names it.
+    fn of(self) -> &'static str {
+        match self {
+            Attempt::Object(attempt) => attempt.cache.name(),
+            Attempt::MapleNode => "maple tree node",
+            Attempt::Page => "frame or page table",
+        }
+    }
+
+    fn object(self) -> Option<FailedAttempt> {
+        match self {
+            Attempt::Object(attempt) => Some(attempt),
+            Attempt::MapleNode | Attempt::Page => None,
+        }
+    }
 }
 
 /// Gathered after each operation.
@@ -52,7 +80,7 @@ impl Features {
         driver: &mut D,
         op: &Op,
     ) {
-        self.count_failures(op.kind.index(), lockstep.failed_attempts(), driver.stats().injected());
+        self.count_failures(op, lockstep.failed_attempts(), driver.stats().injected());
         let Ok(world) = World::of(lockstep, driver) else { return };
         self.states.insert(world.key(Symmetry::Processes));
         let vmas = || world.processes.iter().flat_map(|process| &process.vmas);
@@ -81,23 +109,20 @@ impl Features {
         let injected = driver.stats().injected();
         let last = usize::try_from(lockstep.stats().operations).ok().and_then(|n| trace.ops.get(n.checked_sub(1)?));
         if let Some(op) = last.filter(|_| injected > self.injected) {
-            self.count_failures(op.kind.index(), lockstep.failed_attempts(), injected);
+            self.count_failures(op, lockstep.failed_attempts(), injected);
         }
     }
 
     /// `injected`: so far, of whatever sort.
-    fn count_failures(&mut self, operation: usize, failed: &[FailedAttempt], injected: u64) {
-        let nodes = injected.saturating_sub(self.injected).saturating_sub(failed.len() as u64);
+    fn count_failures(&mut self, op: &Op, failed: &[FailedAttempt], injected: u64) {
+        let others = injected.saturating_sub(self.injected).saturating_sub(failed.len() as u64);
         self.injected = injected;
-        let attempts = failed.iter().map(|&attempt| (Some(attempt), 1));
-        for (attempt, count) in attempts.chain([(None, nodes)]).filter(|(_, count)| *count > 0) {
-            *self.failures.entry(Site { operation, attempt }).or_default() += count;
+        // Of these two sorts an operation has failures of one only.
+        let other = if op.fail_page.is_never() { Attempt::MapleNode } else { Attempt::Page };
+        let attempts = failed.iter().map(|&attempt| (Attempt::Object(attempt), 1));
+        for (attempt, count) in attempts.chain([(other, others)]).filter(|(_, count)| *count > 0) {
+            *self.failures.entry(Site { operation: op.kind.index(), attempt }).or_default() += count;
         }
-    }
-
-    fn failures_of(&self, cache: Option<Cache>) -> u64 {
-        let of = |site: &Site| site.attempt.map(|attempt| attempt.cache) == cache;
-        self.failures.iter().filter(|(site, _)| of(site)).map(|(_, count)| count).sum()
     }
 
     fn reached(&self) -> [(&'static str, &'static str, u64); 5] {
@@ -113,11 +138,13 @@ impl Features {
     /// A table for a person.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
-        for cache in Cache::ALL.iter().copied().map(Some).chain([None]) {
-            let name = cache.map_or(MAPLE_NODE, Cache::name);
-            let _ = writeln!(text, "failures of {name:<29} {:>10}", self.failures_of(cache));
-            for (site, count) in self.failures.iter().filter(|(site, _)| site.attempt.map(|a| a.cache) == cache) {
-                let place = match site.attempt {
+        let others = [Attempt::MapleNode, Attempt::Page].map(Attempt::of);
+        for name in Cache::ALL.iter().map(|cache| cache.name()).chain(others) {
+            let of_sort = || self.failures.iter().filter(|(site, _)| site.attempt.of() == name);
+            let count: u64 = of_sort().map(|(_, count)| count).sum();
+            let _ = writeln!(text, "failures of {name:<29} {count:>10}");
+            for (site, count) in of_sort() {
+                let place = match site.attempt.object() {
                     Some(attempt) => format!("{}: {}() {}", site.keyword(), attempt.function, Gfp::name(attempt.gfp)),
                     None => site.keyword().to_owned(),
                 };
@@ -138,9 +165,9 @@ impl Features {
             .map(|(site, count)| {
                 json!({
                     "operation": site.keyword(),
-                    "function": site.attempt.map(|attempt| attempt.function),
-                    "of": site.attempt.map_or(MAPLE_NODE, |attempt| attempt.cache.name()),
-                    "gfp": site.attempt.map(|attempt| Gfp::name(attempt.gfp)),
+                    "function": site.attempt.object().map(|attempt| attempt.function),
+                    "of": site.attempt.of(),
+                    "gfp": site.attempt.object().map(|attempt| Gfp::name(attempt.gfp)),
                     "count": count,
                 })
             })
@@ -152,8 +179,6 @@ impl Features {
         value
     }
 }
-
-const MAPLE_NODE: &str = "maple tree node";
 
 impl Site {
     fn keyword(&self) -> &'static str {
