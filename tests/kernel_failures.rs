@@ -9,7 +9,7 @@ use common::layer::LayerWorld;
 use rmap_diff::mm::{KernelDriver, Outcome};
 use rmap_diff::rmap::{FolioId, MAX_PROCESSES, MmId};
 use rmap_diff::trace::Watched;
-use rmap_diff::trace::{OPERATIONS, OpKind};
+use rmap_diff::trace::{OPERATIONS, OpKind, Operation};
 
 /// A family in which each chain has two entries, in p1.
 const FAMILY: &str = "map p0 0x10..0x18\nfault p0 0x11\nfault p0 0x16\nfork p0 p1\nfault p1 0x11\n";
@@ -73,6 +73,41 @@ const SITUATIONS: &[(&str, &str)] = &[
     ("map p0 0x10..0x18\nfault p0 0x11\npin p0 0x11\n", "unpin 0"),
     (FAMILY, "walk p1 0x16"),
     ("map p0 0x10..0x14\nmap p0 0x20..0x24\nfault p0 0x10\n", "uffdmove p0 0x10 0x20"),
+];
+
+/// The same for operations of the page-table code, and what allocates frames and page tables.
+const PAGE_SITUATIONS: &[(&str, &str)] = &[
+    ("map p0 0x10..0x14\n", "fault p0 0x10 read"),
+    ("map p0 0x10..0x20\n", "fault p0 0x10 order 2"),
+    ("map p0 0x200..0x400\n", "fault p0 0x200 huge"),
+    ("map p0 0x10..0x14 file 1\n", "fault p0 0x11 read"),
+    ("map p0 0x10..0x14 shared file 1\n", "fault p0 0x11"),
+    // Copies, and what comes back from the swap device.
+    ("map p0 0x10..0x14\nfault p0 0x10\nfork p0 p1\n", "fault p1 0x10"),
+    ("map p0 0x200..0x400\nfault p0 0x200 huge\nfork p0 p1\n", "fault p1 0x200"),
+    ("map p0 0x10..0x14\nfault p0 0x10\nswapout p0 0x10\n", "fault p0 0x10"),
+    ("map p0 0x1fe..0x202\nfault p0 0x1ff\nfault p0 0x200\n", "fork p0 p1"),
+    ("map p0 0x200..0x400\nfault p0 0x200 huge\n", "fork p0 p1"),
+    ("map p0 0x10..0x14\nfault p0 0x10\npin p0 0x10\n", "fork p0 p1"),
+    ("map p0 0x1fe..0x202\nfault p0 0x1ff\nfault p0 0x200\n", "move p0 0x1fe..0x202 0x3ff"),
+    ("map p0 0x200..0x400\nfault p0 0x200 huge\n", "move p0 0x200..0x400 0x601"),
+    ("map p0 0x10..0x14\n", "pin p0 0x10"),
+    ("map p0 0x10..0x14\nfault p0 0x10\nfork p0 p1\n", "pin p1 0x10"),
+    ("map p0 0x10..0x14\nfault p0 0x10\n", "touch p0 0x10 write"),
+    ("map p0 0x10..0x14\nfault p0 0x10\nfork p0 p1\n", "dontneed p0 0x10..0x12"),
+    ("map p0 0x10..0x14\nfault p0 0x10\nfork p0 p1\n", "age p1 0x10"),
+    ("map p0 0x10..0x14\nfault p0 0x10\nfork p0 p1\n", "swapout p1 0x10"),
+    ("map p0 0x10..0x14\nfault p0 0x10\n", "lazyfree p0 0x10..0x12"),
+    ("map p0 0x10..0x20\nfault p0 0x10 order 2\n", "migrate p0 0x10"),
+    ("map p0 0x10..0x14\nfault p0 0x10\nfork p0 p1\n", "migrate-begin p1 0x10"),
+    ("map p0 0x10..0x20\nfault p0 0x10 order 2\nmigrate-begin p0 0x10\n", "migrate-end 0"),
+    ("map p0 0x10..0x14 shared file 1\nfault p0 0x11\n", "clean p0 0x11"),
+    ("map p0 0x200..0x400\nfault p0 0x200 huge\n", "split p0 0x200"),
+    ("map p0 0x10..0x14\nfault p0 0x10\nfork p0 p1\n", "exclusive p1 0x10"),
+    ("map p0 0x200..0x400\nfault p0 0x200 huge\n", "exclusive p0 0x210"),
+    ("map p0 0x10..0x14\nfault p0 0x10\n", "uffdwp p0 0x10..0x12"),
+    ("map p0 0x200..0x400\nfault p0 0x200 huge\n", "uffdwp p0 0x200..0x210"),
+    ("map p0 0x10..0x20\nfault p0 0x10 order 2\n", "poison p0 0x11"),
 ];
 
 /// Enough VMAs of p0 for a maple tree of several levels, above those of the situations (what grows keeps its distance from what is below): it splits and joins nodes.
@@ -142,45 +177,67 @@ fn fails_once(world: &mut LayerWorld, before: &[&str], line: &str, failure: &str
     injected > 0
 }
 
-fn every_single_failure(key: &str) {
+/// Every situation, with and without the crowd, with each attempt failing alone, and with all later ones. Counts, for each
+/// operation, how many attempts were made to fail.
+fn count_failures(world: &mut LayerWorld, situations: &[(&str, &str)], key: &str, injected_by_operation: &mut [u32]) {
     let crowd = crowd();
-    let mut injected_by_operation = vec![0; OPERATIONS.len()];
-    for name in GENERATIONS {
-        let mut world = LayerWorld::new(name);
-        for (before, line) in SITUATIONS {
-            let row = common::trace(line).ops[0].kind.index();
-            if line.starts_with("uffdmove") && !world.lockstep.reference().moves_pages() {
-                continue;
-            }
-            for (crowd, from) in [("", ""), ("", "+"), (crowd.as_str(), ""), (crowd.as_str(), "+")] {
-                let mut n = 1;
-                while fails_once(&mut world, &[crowd, before], line, &format!("{key}={n}{from}")) {
-                    injected_by_operation[row] += 1;
-                    n += 1;
-                    assert!(n < 200, "it never succeeds: {}", world.so_far());
-                }
+    for (before, line) in situations {
+        let row = common::trace(line).ops[0].kind.index();
+        for (crowd, from) in [("", ""), ("", "+"), (crowd.as_str(), ""), (crowd.as_str(), "+")] {
+            let mut n = 1;
+            while fails_once(world, &[crowd, before], line, &format!("{key}={n}{from}")) {
+                injected_by_operation[row] += 1;
+                n += 1;
+                assert!(n < 200, "it never succeeds: {}", world.so_far());
             }
         }
     }
-    // All that allocate did: only these never do. What needs page tables has its tests in tests/page_tables.rs.
-    let met = OPERATIONS.iter().zip(&injected_by_operation).filter(|(operation, _)| !operation.needs_page_tables());
-    for (operation, &injected) in met {
-        let never: &[&str] = match key {
-            "fail" => &["exit", "pin", "unpin", "walk"],
-            _ => &["exit", "pin", "unpin", "walk", "fault", "uffdmove"],
-        };
+}
+
+/// Of these operations no attempt fails, and of all others some do.
+fn assert_failures(injected_by_operation: &[u32], never: &[&str], key: &str, of: impl Fn(&Operation) -> bool) {
+    for (operation, &injected) in OPERATIONS.iter().zip(injected_by_operation).filter(|(operation, _)| of(operation)) {
         assert_eq!(injected == 0, never.contains(&operation.keyword), "{} {key}: {injected}", operation.keyword);
     }
 }
 
+fn every_single_failure(key: &str, never: &[&str]) {
+    let mut injected = vec![0; OPERATIONS.len()];
+    for name in GENERATIONS {
+        let mut world = LayerWorld::new(name);
+        let moves_pages = world.lockstep.reference().moves_pages();
+        let situations: Vec<_> =
+            SITUATIONS.iter().copied().filter(|(_, line)| moves_pages || !line.starts_with("uffdmove")).collect();
+        count_failures(&mut world, &situations, key, &mut injected);
+    }
+    assert_failures(&injected, never, key, |operation| !operation.needs_page_tables());
+}
+
+/// The same with the kernel's page-table code, where `uffdmove` is refused.
+fn every_single_failure_of_pages(key: &str, never: &[&str]) {
+    let mut injected = vec![0; OPERATIONS.len()];
+    for mut world in GENERATIONS.into_iter().filter_map(LayerWorld::with_pages) {
+        let situations: Vec<_> = SITUATIONS.iter().chain(PAGE_SITUATIONS).copied().collect();
+        let possible = |line: &str| !line.starts_with("uffdmove");
+        let situations: Vec<_> = situations.into_iter().filter(|(_, line)| possible(line)).collect();
+        count_failures(&mut world, &situations, key, &mut injected);
+    }
+    assert_failures(&injected, never, key, |_| true);
+}
+
 #[test]
 fn every_operation_survives_the_failure_of_each_allocation_of_the_reverse_map() {
-    every_single_failure("fail");
+    every_single_failure("fail", &["exit", "pin", "unpin", "walk"]);
 }
 
 #[test]
 fn every_operation_survives_the_failure_of_each_allocation_of_the_maple_tree() {
-    every_single_failure("failnode");
+    every_single_failure("failnode", &["exit", "pin", "unpin", "walk", "fault", "uffdmove"]);
+}
+
+#[test]
+fn every_operation_on_page_tables_survives_the_failure_of_each_frame_and_page_table() {
+    every_single_failure_of_pages("failpage", &["exit"]);
 }
 
 #[test]

@@ -63,8 +63,16 @@ pub struct LayerWorld {
 
 impl LayerWorld {
     pub fn new(name: &str) -> LayerWorld {
-        let reference = reference(name);
-        let kernel = kernel_with_layer(reference, SlabMode::Reuse);
+        LayerWorld::of(kernel_with_layer(reference(name), SlabMode::Reuse))
+    }
+
+    /// With the kernel's page-table code. None: the reference has none.
+    pub fn with_pages(name: &str) -> Option<LayerWorld> {
+        Kernel::with_pages(reference(name), SlabMode::Reuse).ok().map(LayerWorld::of)
+    }
+
+    fn of(kernel: Kernel) -> LayerWorld {
+        let reference = kernel.reference();
         let lockstep = Lockstep::new(Recorder::new(kernel), Port::new(reference.revision));
         LayerWorld { reference, lockstep, driver: KernelDriver::new(), done: Trace::default() }
     }
