@@ -183,25 +183,44 @@ fn without_pages(reference: &Reference) -> &'static str {
 fn exhaust(amount: &Amount) -> Result<String, String> {
     let [procs, pages, depth] = amount.scope;
     let [p, n, d] = amount.scope.map(|number| number.to_string());
-    let mut text = format!(
+    let scope = ["--procs", &p, "--pages", &n, "--depth", &d, "--failures", "all"];
+    let depth_of_pages = if amount.quick { "4" } else { "5" };
+    let of_pages = [
+        "--procs",
+        "2",
+        "--pages",
+        "4",
+        "--order",
+        "2",
+        "--depth",
+        depth_of_pages,
+        "--failures",
+        "all",
+        "--only",
+        PAGE_OPERATIONS,
+    ];
+    let anonymous = exhausted(&scope, |reference| Some(without_pages(reference)))?;
+    let with_pages = exhausted(&of_pages, |reference| reference.without_pages_layer().is_none().then_some("pages"))?;
+    Ok(format!(
         "`rmap-diff exhaust --vma kernel --procs {procs} --pages {pages} --depth {depth} --failures all` finished on each \
-         reference (of one without kernel VMA code with the model), and found nothing.\n\n| reference | transitions | of them with a failure | states | seconds |\n| --- | --- | --- | --- | --- |\n"
-    );
+         reference (of one without kernel VMA code with the model), and found nothing.\n\n{anonymous}\n\
+         So did a scope of one page table, with folios of orders 0 and 2:\n\
+         `rmap-diff exhaust --vma pages {}`.\n\n{with_pages}",
+        of_pages.join(" ")
+    ))
+}
+
+/// What the second scope is made of: what changes page tables, and who makes the processes.
+const PAGE_OPERATIONS: &str = "map,fault,fork,unmap,exit,touch,age,swapout,migrate,lazyfree,exclusive,split";
+
+/// A scope on each reference for which there is a VMA code.
+fn exhausted(scope: &[&str], vma: impl Fn(&Reference) -> Option<&'static str>) -> Result<String, String> {
+    let mut text = "| reference | transitions | of them with a failure | states | seconds |\n\
+                    | --- | --- | --- | --- | --- |\n"
+        .to_owned();
     for reference in kernel::references() {
-        let scope = [
-            "exhaust",
-            "--vma",
-            without_pages(reference),
-            "--procs",
-            &p,
-            "--pages",
-            &n,
-            "--depth",
-            &d,
-            "--failures",
-            "all",
-        ];
-        let (json, seconds) = tool(&scope, reference)?;
+        let Some(vma) = vma(reference) else { continue };
+        let (json, seconds) = tool(&[&["exhaust", "--vma", vma], scope].concat(), reference)?;
         let [transitions, failing, states] = ["transitions", "failing", "states"].map(|key| number(&json[key]));
         let _ = writeln!(text, "| {} | {transitions} | {failing} | {states} | {seconds:.1} |", reference.name);
     }
@@ -236,26 +255,36 @@ fn day_of(path: &Path) -> String {
     line_of("date", &["-u", "-d", &at, "+%Y-%m-%d"])
 }
 
+/// The rows of the last hunts: those that this machine has the files of, else what the page says.
 fn mutants(_: &Amount) -> Result<String, String> {
+    let page = fs::read_to_string(FILE).map_err(|error| format!("{FILE}: {error}"))?;
     let mut rows = String::new();
     let mut missing = Vec::new();
     for reference in kernel::references() {
         let path = Path::new("target/mutants").join(format!("{}.tsv", reference.name));
-        let Ok(table) = fs::read_to_string(&path) else {
-            missing.push(reference.name);
-            continue;
-        };
-        for (group, tally) in Tally::from_tsv(&table).map_err(|error| format!("{}: {error}", path.display()))? {
+        let table = fs::read_to_string(&path).unwrap_or_default();
+        let tallies = Tally::from_tsv(&table).map_err(|error| format!("{}: {error}", path.display()))?;
+        let begins = |group: &str| format!("| {} | `{group}` | ", reference.name);
+        let before = rows.len();
+        let hunted = |line: &&str| tallies.iter().any(|(group, _)| line.starts_with(&begins(group)));
+        let is_of = |line: &&str| line.starts_with(&format!("| {} | `", reference.name));
+        for line in page.lines().filter(is_of).filter(|line| !hunted(line)) {
+            let _ = writeln!(rows, "{line}");
+        }
+        for (group, tally) in &tallies {
             let Tally { of, lockstep, alone, explained } = tally;
-            let percent = |killed: usize| 100.0 * killed as f64 / of.max(1) as f64;
+            let percent = |killed: &usize| 100.0 * *killed as f64 / (*of).max(1) as f64;
             let _ = writeln!(
                 rows,
-                "| {} | `{group}` | {lockstep} of {of} ({:.1} %) | {alone} of {of} ({:.1} %) | {explained} | {} |",
-                reference.name,
+                "{}{lockstep} of {of} ({:.1} %) | {alone} of {of} ({:.1} %) | {explained} | {} |",
+                begins(group),
                 percent(lockstep),
                 percent(alone),
                 day_of(&path)
             );
+        }
+        if rows.len() == before {
+            missing.push(reference.name);
         }
     }
     let mut text = String::new();
