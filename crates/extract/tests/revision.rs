@@ -16,7 +16,10 @@ fn old() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     old_tree(dir.path(), "6.1.2");
     std::fs::write(dir.path().join("mm/page_vma_mapped.c"), walk_of_mappings("return not_found(walk);")).unwrap();
-    let forgets = ZERO_PAGE.replace("PageHWPoison", "PageCompound").replace("pte_mkuffd", "pte_clean").replace("pte_mksoft_dirty", "pte_used");
+    let forgets = ZERO_PAGE
+        .replace("PageHWPoison", "PageCompound")
+        .replace("pte_mkuffd", "pte_clean")
+        .replace("pte_mksoft_dirty", "pte_used");
     std::fs::write(dir.path().join("mm/migrate.c"), forgets).unwrap();
     dir
 }

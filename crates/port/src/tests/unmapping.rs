@@ -179,11 +179,8 @@ fn the_zero_page_keeps_what_the_revision_says() {
     for (keeps_uffd, keeps_soft_dirty, kept) in
         [(false, false, 0), (true, false, uffd), (false, true, soft), (true, true, uffd | soft)]
     {
-        let revision = Revision {
-            zero_page_keeps_uffd: keeps_uffd,
-            zero_page_keeps_soft_dirty: keeps_soft_dirty,
-            ..V7_3
-        };
+        let revision =
+            Revision { zero_page_keeps_uffd: keeps_uffd, zero_page_keeps_soft_dirty: keeps_soft_dirty, ..V7_3 };
         let (mut world, _) = mapped(revision, 0);
         set(&mut world, 0, PAGE, entry(Entry::PRESENT | uffd | soft, FOLIO.0));
         world.call(Call::TryToMigrate { folio: FOLIO, flags: WalkFlags(0), found: FOUND });
