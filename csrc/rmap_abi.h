@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define RMAP_ABI_VERSION 12
+#define RMAP_ABI_VERSION 13
 #define RMAP_FAIL_MAX 4
 #define RMAP_MAX_PROCESSES 16
 #define RMAP_MAX_FILES 4
@@ -99,7 +99,10 @@ enum rmap_event_kind {
 	RMAP_EVENT_VISIT = 20,		/* of a walk; object: VMA; other: page */
 	/* object: anon_vma; other: avc, which stays in the tree with another last page offset */
 	RMAP_EVENT_TREE_UPDATE = 21,
-	/* A statistic of the node changes. arg: rmap_stat; object: by how much, a signed number */
+	/*
+	 * A statistic of the node changes, within a call or in none. arg: rmap_stat; object: by how
+	 * much, a signed number
+	 */
 	RMAP_EVENT_STAT = 22,
 	RMAP_EVENT_MLOCK = 23,		/* mlock_folio(). object: folio */
 	RMAP_EVENT_MUNLOCK = 24,	/* munlock_folio(). object: folio */
@@ -109,7 +112,10 @@ enum rmap_event_kind {
 	 * other: page
 	 */
 	RMAP_EVENT_ENTRY = 25,
-	/* TLBs are flushed. arg: mm; flags: 1 if it is put off; object: page; other: how many */
+	/*
+	 * TLBs are flushed, within a call or in none. arg: mm; flags: rmap_flush; object: page;
+	 * other: how many
+	 */
 	RMAP_EVENT_FLUSH = 26,
 	/* MMU notifiers. arg: 1 at the end; object: page; other: how many */
 	RMAP_EVENT_NOTIFY = 27,
@@ -137,6 +143,17 @@ enum rmap_stat {
 	RMAP_STAT_ANON_MAPPED = 0,
 	RMAP_STAT_FILE_MAPPED = 1,
 	RMAP_STAT_ANON_THPS = 2,
+	RMAP_STAT_PIN_ACQUIRED = 3,
+	RMAP_STAT_PIN_RELEASED = 4,
+	RMAP_STAT_OTHER = 5,		/* one that has no name here */
+};
+
+/* What a flush is of. Only the first names pages. */
+enum rmap_flush {
+	RMAP_FLUSH_PAGES = 0,
+	RMAP_FLUSH_PUT_OFF = 1,		/* nothing yet: the flush is put off */
+	RMAP_FLUSH_MM = 2,		/* all pages of the mm */
+	RMAP_FLUSH_BATCH = 3,		/* every flush that was put off; arg: 0 */
 };
 
 /* Counters of an mm. */

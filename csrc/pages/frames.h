@@ -64,19 +64,29 @@ static uint64_t page_layer_content(const struct page *page)
 	return frame_notes_of(page)->content;
 }
 
+static enum rmap_stat told_stat(unsigned int item)
+{
+	switch (item) {
+	case NR_ANON_MAPPED:
+		return RMAP_STAT_ANON_MAPPED;
+	case NR_FILE_MAPPED:
+		return RMAP_STAT_FILE_MAPPED;
+	case NR_ANON_THPS:
+		return RMAP_STAT_ANON_THPS;
+	case NR_FOLL_PIN_ACQUIRED:
+		return RMAP_STAT_PIN_ACQUIRED;
+	case NR_FOLL_PIN_RELEASED:
+		return RMAP_STAT_PIN_RELEASED;
+	default:
+		return RMAP_STAT_OTHER;
+	}
+}
+
 static void page_layer_count(unsigned int item, long amount)
 {
 	if (item < NODE_COUNTERS)
 		current_world->pages->node[item] += amount;
-	/* Within a call of the reverse map it is one of its effects. */
-	if (!current_world->depth)
-		return;
-	if (item == NR_ANON_MAPPED)
-		record(RMAP_EVENT_STAT, RMAP_STAT_ANON_MAPPED, 0, amount, 0);
-	else if (item == NR_FILE_MAPPED)
-		record(RMAP_EVENT_STAT, RMAP_STAT_FILE_MAPPED, 0, amount, 0);
-	else if (item == NR_ANON_THPS)
-		record(RMAP_EVENT_STAT, RMAP_STAT_ANON_THPS, 0, amount, 0);
+	record(RMAP_EVENT_STAT, told_stat(item), 0, amount, 0);
 }
 
 /* Whether a count is that of a page or an mm, so that nobody looks for an anon_vma around it. */
@@ -97,6 +107,7 @@ static void swap_clear(struct page_layer *layer);
 static void tlb_flushed(struct mm_struct *mm)
 {
 	translations_flushed(mm, 0, ~0ul);
+	record(RMAP_EVENT_FLUSH, mm ? mm->id : 0, mm ? RMAP_FLUSH_MM : RMAP_FLUSH_BATCH, 0, 0);
 }
 
 static inline bool page_attempt(gfp_t gfp)

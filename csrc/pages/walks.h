@@ -104,23 +104,17 @@ static void table_told(const struct mm_struct *mm, uint64_t page, bool present)
 
 /* --- What goes with them --- */
 
-static void flush_told(struct mm_struct *mm, bool put_off, unsigned long start, unsigned long end)
-{
-	if (current_world->depth)
-		record(RMAP_EVENT_FLUSH, mm->id, put_off, start >> PAGE_SHIFT,
-		       (end - start) >> PAGE_SHIFT);
-}
-
 static void tlb_flushed_pages(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	translations_flushed(mm, start >> PAGE_SHIFT, (end + PAGE_SIZE - 1) >> PAGE_SHIFT);
-	flush_told(mm, false, start, end);
+	record(RMAP_EVENT_FLUSH, mm->id, RMAP_FLUSH_PAGES, start >> PAGE_SHIFT,
+	       (end - start) >> PAGE_SHIFT);
 }
 
 static void tlb_flush_put_off(struct mm_struct *mm)
 {
 	current_world->pages->put_off |= 1ul << mm->id;
-	flush_told(mm, true, 0, 0);
+	record(RMAP_EVENT_FLUSH, mm->id, RMAP_FLUSH_PUT_OFF, 0, 0);
 }
 
 static void notify_told(const struct mmu_notifier_range *range, bool end)

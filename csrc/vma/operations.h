@@ -103,17 +103,31 @@ static int32_t watch(const struct rmap_call *call, int32_t result, bool with_sta
 	return result;
 }
 
-/* What the page-table code locks and counts outside of calls is no effect that a call has. */
+#ifdef RMAP_PAGES
+static bool is_wrong(const struct rmap_event *event)
+{
+	return event->kind >= RMAP_EVENT_WARN && event->kind <= RMAP_EVENT_RULE;
+}
+#endif
+
+/*
+ * What the page-table code locks and counts outside of calls is no effect that a call has. Flushes
+ * and statistics are told, unless something went wrong, which is then told alone.
+ */
 static void forget_effects(void)
 {
 #ifdef RMAP_PAGES
 	struct rmap_world *w = current_world;
+	bool wrong = false;
 	uint32_t kept = 0;
 
+	for (uint32_t i = 0; i < w->nr_events; i++)
+		wrong |= is_wrong(&w->events[i]);
 	for (uint32_t i = 0; i < w->nr_events; i++) {
 		uint8_t kind = w->events[i].kind;
 
-		if (kind >= RMAP_EVENT_WARN && kind <= RMAP_EVENT_RULE)
+		if (wrong ? is_wrong(&w->events[i]) :
+			    kind == RMAP_EVENT_FLUSH || kind == RMAP_EVENT_STAT)
 			w->events[kept++] = w->events[i];
 	}
 	w->nr_events = kept;

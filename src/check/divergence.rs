@@ -5,7 +5,9 @@ use std::fmt;
 use super::expect::Unmet;
 use super::state_diff::FieldDiff;
 use super::violation::Violation;
-use crate::rmap::{Cache, Call, Entry, Event, EventKind, Function, Gfp, MmCounter, Rule, StateError, errno_name};
+use crate::rmap::{
+    Cache, Call, Entry, Event, EventKind, FlushKind, Function, Gfp, MmCounter, Rule, StateError, errno_name,
+};
 
 /// Which side.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -244,7 +246,7 @@ fn event_class(event: Option<&Event>) -> String {
         EventKind::Exit => format!("exit {function} -{}", errno_name(i32::from(event.flags))),
         EventKind::Stat => event.to_string(),
         EventKind::Entry => format!("entry {}", Entry { bits: event.flags.into(), number: 0 }.kind()),
-        EventKind::Flush => if event.flags == 1 { "flush put off" } else { "flush" }.to_owned(),
+        EventKind::Flush => event.flush_kind().map_or("flush", FlushKind::name).to_owned(),
         EventKind::Notify => if event.arg == 1 { "notify end" } else { "notify start" }.to_owned(),
         EventKind::Counter => MmCounter::from_u8(event.flags as u8).map_or("?", MmCounter::name).to_owned(),
         EventKind::Slot => if event.arg == 1 { "slot dropped" } else { "slot taken" }.to_owned(),

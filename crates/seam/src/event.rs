@@ -127,6 +127,26 @@ byte_enum! {
         FileMapped = RMAP_STAT_FILE_MAPPED "NR_FILE_MAPPED",
         /// `NR_ANON_THPS`
         AnonThps = RMAP_STAT_ANON_THPS "NR_ANON_THPS",
+        /// `NR_FOLL_PIN_ACQUIRED`
+        PinAcquired = RMAP_STAT_PIN_ACQUIRED "NR_FOLL_PIN_ACQUIRED",
+        /// `NR_FOLL_PIN_RELEASED`
+        PinReleased = RMAP_STAT_PIN_RELEASED "NR_FOLL_PIN_RELEASED",
+        /// One that has no name here.
+        Other = RMAP_STAT_OTHER "another statistic",
+    }
+}
+
+byte_enum! {
+    /// What a flush is of.
+    FlushKind {
+        /// Some pages of an mm.
+        Pages = RMAP_FLUSH_PAGES "flush",
+        /// Nothing yet: it is put off.
+        PutOff = RMAP_FLUSH_PUT_OFF "flush put off",
+        /// All pages of an mm.
+        Mm = RMAP_FLUSH_MM "flush of an mm",
+        /// Every flush that was put off.
+        Batch = RMAP_FLUSH_BATCH "flush of what was put off",
     }
 }
 
@@ -191,7 +211,7 @@ byte_enum! {
         Visit = RMAP_EVENT_VISIT "visit",
         /// avc `other` stays in the tree of anon_vma `object`, and its last page offset may have changed (after 7.3).
         TreeUpdate = RMAP_EVENT_TREE_UPDATE "tree_update",
-        /// Statistic `arg` of the node changes by `object`, a signed number of pages.
+        /// Statistic `arg` of the node changes by `object`, a signed number of pages. That happens outside of calls too.
         Stat = RMAP_EVENT_STAT "stat",
         /// `mlock_folio()` of folio `object`.
         Mlock = RMAP_EVENT_MLOCK "mlock_folio",
@@ -200,7 +220,8 @@ byte_enum! {
         /// A walk writes the page table entry of page `other` of mm `arg`: `flags` the bits of an [`Entry`](super::Entry),
         /// `object` its number.
         Entry = RMAP_EVENT_ENTRY "entry",
-        /// TLBs of mm `arg` are flushed, of `other` pages from `object` on; or that is put off (`flags` 1).
+        /// TLBs of mm `arg` are flushed: `flags` a [`FlushKind`]; if that is of pages, `other` of them from `object` on.
+        /// That happens outside of calls too.
         Flush = RMAP_EVENT_FLUSH "flush",
         /// `mmu_notifier_invalidate_range_start()` or `_end()` (`arg` 1): of `other` pages from `object` on.
         Notify = RMAP_EVENT_NOTIFY "notify",
@@ -291,6 +312,12 @@ impl Event {
         EventKind::from_u8(self.kind)
     }
 
+    /// Of [`EventKind::Flush`]: what is flushed.
+    #[inline]
+    pub fn flush_kind(&self) -> Option<FlushKind> {
+        FlushKind::from_u8(u8::try_from(self.flags).ok()?)
+    }
+
     /// Whether this event alone makes the call a violation: a broken rule, a WARN, a BUG, an oops.
     #[inline]
     pub fn is_violation(&self) -> bool {
@@ -360,8 +387,14 @@ impl fmt::Display for Event {
                 let entry = Entry { bits: self.flags.into(), number: self.object };
                 write!(f, "entry p{} {:#x}: {entry}", self.arg, self.other)
             }
-            EventKind::Flush if self.flags == 1 => write!(f, "flush p{} put off", self.arg),
-            EventKind::Flush => write!(f, "flush p{} {:#x} pages {}", self.arg, self.object, self.other),
+            EventKind::Flush => match self.flush_kind() {
+                Some(FlushKind::PutOff) => write!(f, "flush p{} put off", self.arg),
+                Some(FlushKind::Mm) => write!(f, "flush p{} all pages", self.arg),
+                Some(kind @ FlushKind::Batch) => write!(f, "{kind}"),
+                Some(FlushKind::Pages) | None => {
+                    write!(f, "flush p{} {:#x} pages {}", self.arg, self.object, self.other)
+                }
+            },
             EventKind::Notify => {
                 let when = if self.arg == 1 { "end" } else { "start" };
                 write!(f, "notify {when} {:#x} pages {}", self.object, self.other)

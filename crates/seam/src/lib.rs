@@ -25,7 +25,7 @@ mod revision;
 mod state;
 
 pub use calls::{Call, CallClass};
-pub use event::{Cache, Event, EventKind, Function, Gfp, MmCounter, NodeStat, Rule};
+pub use event::{Cache, Event, EventKind, FlushKind, Function, Gfp, MmCounter, NodeStat, Rule};
 pub use fail::{Fail, FailError};
 pub use page_table::{Entry, FolioFound, WalkFlags};
 pub use revision::Revision;
