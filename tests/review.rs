@@ -124,6 +124,22 @@ fn a_walk_that_ends_early_in_another_order_is_no_difference() {
 }
 
 #[test]
+fn fewer_flushes_that_leave_no_translation_are_another_flush_order() {
+    // 7.x takes the entries of a folio out together, and puts off one flush for all; 6.12 does it page by page.
+    let trace = "map p0 0..4\nfault p0 0 order 2\nlazyfree p0 0..4\nswapout p0 0\n";
+    let newest = reference(NEWEST).name;
+    let of = |base: &str| tool(&[base, newest, "--vma", "pages", "--trace", "-", "--json"], trace);
+    let output = of("6.12");
+    let verdict: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &verdict["verdict"]), (Some(3), &"equivalent but for".into()), "{verdict}");
+    assert_eq!(classes(&verdict), [("flush order".to_owned(), 4)], "{verdict}");
+    let detail = verdict["classes"][0]["detail"].as_str().unwrap();
+    let puts_off = detail.split(" against ").map(|side| side.matches("flush p0 put off").count());
+    assert_eq!(puts_off.collect::<Vec<_>>(), [4, 1], "{detail}");
+    assert_eq!(of("7.2").status.code(), Some(0));
+}
+
+#[test]
 fn other_merges_are_different_vmas() {
     let (verdict, status) = review("6.12", reference(NEWEST).name, "kernel", &["--depth", "0", "--ops", "20000"]);
     assert_eq!((status, &verdict["verdict"]), (Some(1), &"different".into()), "{verdict}");

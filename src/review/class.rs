@@ -39,6 +39,10 @@ pub enum BenignDifference {
     AllocationFlags,
     /// Roots are locked and unlocked in another order, or otherwise often.
     Lock,
+    /// TLBs are flushed in another order, in other pieces or otherwise often.
+    Flush,
+    /// A statistic of the node changes by another amount.
+    Statistics,
     /// A walk comes to the mappings of a folio in another order, and ends where one is locked in memory.
     WalkOrder,
     /// An allocation that fails is not made by the other, which reuses an anon_vma there.
@@ -99,6 +103,8 @@ impl BenignDifference {
             BenignDifference::AllocationCount => "allocation count".into(),
             BenignDifference::AllocationFlags => "allocation flags".into(),
             BenignDifference::Lock => "lock order".into(),
+            BenignDifference::Flush => "flush order".into(),
+            BenignDifference::Statistics => "statistics".into(),
             BenignDifference::WalkOrder => "order of a walk that ends early".into(),
             BenignDifference::EnomemWhereReused(which) => {
                 format!("ENOMEM of {} where reuse would have succeeded", names.of(which))

@@ -1,8 +1,10 @@
-//! What an operation did, in words that two references share: its allocations by site, its locks, the VMAs that it handed
-//! to `unlink_anon_vmas()` half-built.
+//! What an operation did, in words that two references share: its allocations by site, its locks, its flushes of TLBs, what it
+//! counted, the VMAs that it handed to `unlink_anon_vmas()` half-built.
+
+use std::collections::BTreeMap;
 
 use super::calls::{Calls, Made, Place};
-use crate::rmap::{Cache, Call, Event, EventKind, Function, Gfp};
+use crate::rmap::{Cache, Call, Event, EventKind, Function, Gfp, NodeStat};
 
 /// Where the kernel allocates: what, for which VMA, in which function, and its ordinal at that site.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -55,6 +57,10 @@ pub struct Observed {
     pub attempts: Vec<Attempt>,
     /// Locks and unlocks of roots, in order, the roots numbered as they are first met.
     pub locks: Vec<(EventKind, u8, u32)>,
+    /// Flushes of TLBs, in order. An event of these names processes and pages, which both references number alike.
+    pub flushes: Vec<Event>,
+    /// By how much each statistic of the node has changed, unless it is as before.
+    pub statistics: BTreeMap<NodeStat, i64>,
     /// From which functions `unlink_anon_vmas()` was handed a VMA with a chain and no anon_vma.
     pub partial_unlinks: Vec<Option<Function>>,
 }
@@ -95,10 +101,17 @@ impl Observed {
                         });
                         observed.locks.push((kind, event.arg, root as u32));
                     }
+                    Some(EventKind::Flush) => observed.flushes.push(*event),
+                    Some(EventKind::Stat) => {
+                        if let Some(stat) = NodeStat::from_u8(event.arg) {
+                            *observed.statistics.entry(stat).or_default() += i64::from(event.object.cast_signed());
+                        }
+                    }
                     _ => {}
                 }
             }
         }
+        observed.statistics.retain(|_, change| *change != 0);
         observed
     }
 

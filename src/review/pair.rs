@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `pair/sequences.rs` | what both did on the way: allocations, locks, half-built VMAs |
+//! | `pair/sequences.rs` | what both did on the way: allocations, locks, flushes, statistics, half-built VMAs |
 //! | `pair/failure.rs` | an operation in which an allocation fails |
 
 mod failure;
@@ -206,6 +206,8 @@ impl<S: Side> Pair<S> {
         if self.depth == Depth::Graph && from_here {
             self.compare_attempts(&observed);
             self.compare_locks(&observed);
+            self.compare_flushes(&observed);
+            self.compare_statistics(&observed);
         }
         Some(Rehearsal { observed, reused, after: self.worlds.clone(), depth: self.depth })
     }

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::exhaust::{Ended, Expand, Failures, Limits, OpKinds, Scope, Search};
 use crate::port::Port;
-use crate::rmap::{Cache, Call, Event, EventKind, Fail, Function, Gfp, Revision, Rmap, Side};
+use crate::rmap::{Cache, Call, Event, EventKind, Fail, FlushKind, Function, Gfp, NodeStat, Revision, Rmap, Side};
 use crate::world::Symmetry;
 
 /// A port that does a call in another way.
@@ -232,6 +232,34 @@ fn locks_and_flags_are_compared() {
     };
     let seen = with_events(revision, atomic, fork);
     assert_eq!(classes(&seen), [Class::Except(BenignDifference::AllocationFlags)]);
+}
+
+/// Tells one event after each lock of a root.
+fn with_each_lock(event: Event, told: Event) -> Vec<Event> {
+    if event.kind() == Some(EventKind::DownWrite) { vec![event, told] } else { vec![event] }
+}
+
+#[test]
+fn flushes_and_statistics_are_compared() {
+    let fork = "map p0 0x10..0x11\nfault p0 0x10\nfork p0 p1\n";
+    let revision = generation("7.3");
+    let flushes = |event| with_each_lock(event, Event::new(EventKind::Flush, 0, FlushKind::Mm as u16, 0, 0));
+    let seen = with_events(revision, flushes, fork);
+    let class = Class::Except(BenignDifference::Flush);
+    assert_eq!(classes(&seen), [class.clone()]);
+    assert_eq!(ops(&seen, &class), 2);
+    assert_eq!(seen.get(&class).unwrap().detail, "nothing against flush p0 all pages");
+    let counts = |event| with_each_lock(event, Event::new(EventKind::Stat, NodeStat::PinAcquired as u8, 0, 2, 0));
+    let seen = with_events(revision, counts, fork);
+    let class = Class::Except(BenignDifference::Statistics);
+    assert_eq!(classes(&seen), [class.clone()]);
+    assert_eq!(seen.get(&class).unwrap().detail, "nothing against NR_FOLL_PIN_ACQUIRED +2");
+    // Up and down again: what a statistic is after the operation is the same.
+    let both = |event: Event| {
+        let stat = |by: i32| Event::new(EventKind::Stat, NodeStat::AnonMapped as u8, 0, by.cast_unsigned(), 0);
+        if event.kind() == Some(EventKind::DownWrite) { vec![event, stat(1), stat(-1)] } else { vec![event] }
+    };
+    assert!(with_events(revision, both, fork).is_empty());
 }
 
 #[test]

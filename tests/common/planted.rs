@@ -367,8 +367,8 @@ impl Workshop {
         }
     }
 
-    /// Reviews a fault against the tree that it was planted in: the verdict, and its worst class.
-    pub fn review(&self, base: &str, changed: &str, vma: &str) -> Result<(String, String), String> {
+    /// Reviews a fault against the tree that it was planted in: the verdict, and its classes, the worst last.
+    pub fn review(&self, base: &str, changed: &str, vma: &str) -> Result<(String, Vec<String>), String> {
         let (changed, chosen) = self.shared.get(changed).map_or((changed, 0), |(name, number)| (name, *number));
         let mut tool = Command::new(&self.binary);
         // The kernel's own code is not optimised here.
@@ -380,8 +380,8 @@ impl Workshop {
         let value: serde_json::Value = serde_json::from_str(&said)
             .map_err(|error| format!("{error}: {said}{}", String::from_utf8_lossy(&output.stderr)))?;
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-        let worst = value["classes"].as_array().and_then(|classes| classes.last());
-        Ok((text(&value["verdict"]), worst.map_or(String::new(), |class| text(&class["class"]))))
+        let classes = value["classes"].as_array().into_iter().flatten();
+        Ok((text(&value["verdict"]), classes.map(|class| text(&class["class"])).collect()))
     }
 
     /// Writes a trace.

@@ -1,10 +1,12 @@
 //! What both sides did in an operation, on the way to their states.
 
+use std::collections::BTreeMap;
+
 use super::{Pair, or_none};
 use crate::review::class::{BenignDifference, Class, PairSide};
 use crate::review::observed::Observed;
 use crate::review::sites;
-use crate::rmap::{EventKind, Gfp, Side};
+use crate::rmap::{Event, EventKind, Gfp, NodeStat, Side};
 
 impl<S: Side> Pair<S> {
     pub(super) fn compare_attempts(&mut self, observed: &[Observed; 2]) {
@@ -53,6 +55,29 @@ impl<S: Side> Pair<S> {
             };
             let detail = format!("{} against {}", text(base), text(changed));
             self.note(Class::Except(BenignDifference::Lock), || detail);
+        }
+    }
+
+    /// The states are the same and no invariant is broken, so no side has left a translation to what is gone.
+    pub(super) fn compare_flushes(&mut self, observed: &[Observed; 2]) {
+        let [base, changed] = observed.each_ref().map(|observed| &observed.flushes);
+        if base != changed {
+            let text = |flushes: &[Event]| or_none(flushes.iter().map(Event::to_string).collect::<Vec<_>>().join(", "));
+            self.note(Class::Except(BenignDifference::Flush), || format!("{} against {}", text(base), text(changed)));
+        }
+    }
+
+    /// The page tables are the same and no invariant is broken, so that what differs is no statistic of what is mapped.
+    pub(super) fn compare_statistics(&mut self, observed: &[Observed; 2]) {
+        let [base, changed] = observed.each_ref().map(|observed| &observed.statistics);
+        if base != changed {
+            let text = |statistics: &BTreeMap<NodeStat, i64>| {
+                or_none(
+                    statistics.iter().map(|(stat, change)| format!("{stat} {change:+}")).collect::<Vec<_>>().join(", "),
+                )
+            };
+            let detail = format!("{} against {}", text(base), text(changed));
+            self.note(Class::Except(BenignDifference::Statistics), || detail);
         }
     }
 
