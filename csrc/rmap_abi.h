@@ -66,6 +66,8 @@ enum rmap_rule {
 	RMAP_RULE_TABLE_STILL_FOUND = 23,	/* serial: the first page of the table */
 	RMAP_RULE_FAULTED_OLD = 24,	/* serial: the page */
 	RMAP_RULE_LRU = 25,		/* serial: the folio */
+	RMAP_RULE_FRAME_OF_ABSENT = 26,	/* serial: the frame that the entry does name */
+	RMAP_RULE_DEVICE_MIGRATED = 27,	/* serial: the page */
 };
 
 /*
@@ -321,7 +323,11 @@ enum rmap_page_entry {
 	/* of a swap entry, or of a migration entry that cannot be written to */
 	RMAP_ENTRY_SWAP_EXCLUSIVE = 128,
 	RMAP_ENTRY_NO_ACCESS = 256,	/* present for the kernel alone: PROT_NONE */
-	RMAP_ENTRY_DEVICE = 512,	/* a device has the page for itself: it counts as mapped */
+	/*
+	 * A device has the page for itself. Since 6.15 it counts as mapped; before, it is writable
+	 * if the process could write, and comes back so.
+	 */
+	RMAP_ENTRY_DEVICE = 512,
 	/*
 	 * Of the level above the lowest: it stands for the pages of a whole page table, from its
 	 * page on.
@@ -458,6 +464,8 @@ enum rmap_call_kind {
 	RMAP_FOLIO_SPLIT = 47,
 	/* A table of the level above the lowest is there from now on, or not any more. */
 	RMAP_TABLE_SET = 48,
+	/* A walk again: until 6.14 a device gets all of a folio by one. */
+	RMAP_FOLIO_MAKE_DEVICE_EXCLUSIVE = 49,
 	/*
 	 * Reported by a driver behind the interface, never called: page-table updates, and events
 	 * of no call.
@@ -752,6 +760,13 @@ struct rmap_call_folio_mkclean {
 	struct rmap_folio_found found;
 };
 
+struct rmap_call_folio_make_device_exclusive {
+	uint32_t folio;
+	uint32_t mm;	/* for whose page a driver asks */
+	uint64_t page;
+	struct rmap_folio_found found;
+};
+
 struct rmap_call_file_tree_next {
 	uint32_t vma;
 };
@@ -828,6 +843,7 @@ struct rmap_call {
 		struct rmap_call_folio_referenced folio_referenced;
 		struct rmap_call_remove_migration_ptes remove_migration_ptes;
 		struct rmap_call_folio_mkclean folio_mkclean;
+		struct rmap_call_folio_make_device_exclusive folio_make_device_exclusive;
 		struct rmap_call_file_tree_next file_tree_next;
 		struct rmap_call_pages_zap pages_zap;
 		struct rmap_call_pages_copy pages_copy;
@@ -1026,8 +1042,8 @@ struct rmap_operation_clean {
 };
 
 /*
- * make_device_exclusive() of the page: -EOPNOTSUPP where the page is of a file, or the tree has no
- * such function (6.15).
+ * make_device_exclusive() of the page, or make_device_exclusive_range() until 6.14. -EOPNOTSUPP
+ * where the tree has neither.
  */
 struct rmap_operation_exclusive {
 	uint64_t page;

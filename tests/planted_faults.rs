@@ -1507,6 +1507,102 @@ static IN_C: &[InC] = &[
         hunts: &[pages_of_huge(DEVICE_ANSWER, DEVICE_ANSWER)],
     },
     InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "a-write-is-forgotten-for-a-devices-folio",
+            about: "a device gets a folio, and the folio is not told that an entry said that it was written to",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "page_make_device_exclusive_one",
+                from: "if (pte_dirty(pteval))\n\t\t\tfolio_mark_dirty(folio);",
+                to: ";",
+            }],
+        },
+        hunts: &[pages_varied(Finds(&["differ folio_make_device_exclusive events: left"]), FORGOTTEN_FOR_A_DEVICE)],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "a-devices-folio-is-not-soft-dirty",
+            about: "a page of a folio that a device has for itself is not soft-dirty",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "page_make_device_exclusive_one",
+                from: "if (pte_soft_dirty(pteval))",
+                to: "if (pte_none(pteval))",
+            }],
+        },
+        hunts: &[pages_varied(Finds(&["differ folio_make_device_exclusive events: entry"]), SOFT_DIRTY_LOST)],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "a-devices-folio-stays-mapped",
+            about: "a device gets a folio, whose mappings are counted as before",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "page_make_device_exclusive_one",
+                from: "folio_remove_rmap_pte(folio, subpage, vma);",
+                to: ";",
+            }],
+        },
+        hunts: &[pages_varied(
+            Finds(&["differ folio_make_device_exclusive "]),
+            Finds(&[
+                "violate I11 WARN WARN_ON((atomic_read(&cur_page->_mapcount) > N",
+                "violate I11 wrong answer to who wants a page for a device",
+            ]),
+        )],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "a-walk-for-a-device-never-ends",
+            about: "what maps pages besides is told that a folio goes to a device, and never that it is done",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "page_make_device_exclusive_one",
+                from: "mmu_notifier_invalidate_range_end(&range);",
+                to: ";",
+            }],
+        },
+        hunts: &[pages_varied(
+            Finds(&["differ folio_make_device_exclusive events: "]),
+            Finds(&["violate I11 MMU notifier without its counterpart"]),
+        )],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "a-device-gets-what-is-mapped",
+            about: "a driver gets a folio of which a page is still mapped",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "folio_make_device_exclusive",
+                from: "return args.valid && !folio_mapcount(folio);",
+                to: "return args.valid;",
+            }],
+        },
+        hunts: &[InCHunt {
+            mix: "large-folios",
+            ..pages_varied(Finds(&["differ folio_make_device_exclusive return"]), DEVICE_ANSWER)
+        }],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "a-device-gets-no-first-page",
+            about: "a driver is refused the page that it may have of a folio",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "make_device_exclusive_range",
+                from: "if (PageTail(pages[i]) || !folio_trylock(folio)) {",
+                to: "if (!PageTail(pages[i]) || !folio_trylock(folio)) {",
+            }],
+        },
+        hunts: &[pages(DEVICE_ANSWER)],
+    },
+    InC {
         of: AFTER,
         fault: Fault {
             name: "a-locked-vma-is-not-told-of",

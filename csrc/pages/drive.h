@@ -369,6 +369,15 @@ static bool nobody_else_has(const struct folio *folio)
 }
 
 /*
+ * Until 6.14 the entry of a device does not count as a mapping. Its reference is in the way of
+ * reclaim and migration, which then have nothing to unmap.
+ */
+static bool only_devices_have(struct folio *folio)
+{
+	return !folio_mapped(folio);
+}
+
+/*
  * As reclaim takes a folio out of memory. What is still mapped then, or referenced by somebody
  * else, stays. A folio of several pages is taken if its content may be dropped; otherwise reclaim
  * would split it, or want slots in a row. One that is pinned goes as far as in a race with GUP. One
@@ -385,7 +394,7 @@ static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_s
 		return -EFAULT;
 	flags |= folio_test_large(folio) ? TTU_SYNC : 0;
 	flags |= folio_order(folio) == HPAGE_PMD_ORDER ? TTU_SPLIT_HUGE_PMD : 0;
-	if (folio_test_locked(folio) || poisoned_page_of(folio) ||
+	if (folio_test_locked(folio) || poisoned_page_of(folio) || only_devices_have(folio) ||
 	    (folio_test_large(folio) && (!folio_test_anon(folio) || folio_test_swapbacked(folio))))
 		return -EBUSY;
 	folio_get(folio);
@@ -459,7 +468,7 @@ static int32_t migration_begin(struct folio *src, struct folio **to)
 	struct folio *dst;
 
 	/* One that is partially mapped is split first. */
-	if (folio_test_locked(src) || poisoned_page_of(src) ||
+	if (folio_test_locked(src) || poisoned_page_of(src) || only_devices_have(src) ||
 	    (folio_test_large(src) && folio_test_partially_mapped(src)))
 		return -EBUSY;
 	dst = page_layer_folio(GFP_HIGHUSER_MOVABLE, folio_order(src));
@@ -592,7 +601,54 @@ static int32_t drive_clean(struct mm_struct *mm, const struct rmap_operation_cle
 	return 0;
 }
 
-#ifdef SWP_DEVICE_EXCLUSIVE
+#if defined(SWP_DEVICE_EXCLUSIVE) || defined(RMAP_DEVICE_RANGE)
+#define DEVICES_GET_PAGES
+
+#ifdef RMAP_DEVICE_RANGE
+/* Of a range, which is one page here. An entry of a device does not count as a mapping. */
+static struct page *get_page_for_device(struct mm_struct *mm, uint64_t number,
+					struct folio **folio)
+{
+	unsigned long address = number << PAGE_SHIFT;
+	struct page *page = NULL;
+	int found = make_device_exclusive_range(mm, address, address + PAGE_SIZE, &page, NULL);
+
+	if (found < 0)
+		return ERR_PTR(found);
+	if (!page)
+		return ERR_PTR(-EBUSY);
+	*folio = page_folio(page);
+	return page;
+}
+
+/*
+ * Whether a driver gets an anonymous page. Of a large folio it gets all, but has to ask for the
+ * first; and where a device has a page of it already, the walk ends. Such a page is known by its
+ * reference, since no mapping counts it; the caller has another one.
+ */
+static bool must_get(const struct page *page)
+{
+	struct folio *folio = page_folio(page);
+	int references = folio_mapcount(folio) + (int)folio_notes(folio)->pins + 1;
+
+	return !folio_test_large(folio) ||
+	       (page == &folio->page && folio_ref_count(folio) == references);
+}
+
+/* Nothing maps what a device has. */
+#define is_left_mapped(folio) folio_mapped(folio)
+#else
+static struct page *get_page_for_device(struct mm_struct *mm, uint64_t number,
+					struct folio **folio)
+{
+	/* The driver asks for some address of a page. */
+	return make_device_exclusive(mm, (number << PAGE_SHIFT) + number % PAGE_SIZE, NULL, folio);
+}
+
+#define must_get(page) true
+#define is_left_mapped(folio) false
+#endif
+
 /*
  * A driver was refused a page. It may be if memory is out, if GUP does not get it, or if it is not
  * anonymous. Which errno says so is not asked.
@@ -603,7 +659,7 @@ static void check_refused(struct mm_struct *mm, uint64_t number, int32_t error)
 
 	if (error == -ENOMEM || get_page_at(mm, number, FOLL_GET | FOLL_WRITE, &page))
 		return;
-	if (folio_test_anon(page_folio(page)))
+	if (folio_test_anon(page_folio(page)) && must_get(page))
 		broken_rule(RMAP_RULE_DEVICE_ANSWER, number);
 	folio_put(page_folio(page));
 }
@@ -613,14 +669,15 @@ static void check_refused(struct mm_struct *mm, uint64_t number, int32_t error)
  * it is the page that was there before, that it was written to is not forgotten.
  */
 static void check_given(struct mm_struct *mm, uint64_t number, struct page *page,
-			const struct folio *folio, struct rmap_entry before, bool was_dirty)
+			struct folio *folio, struct rmap_entry before, bool was_dirty)
 {
 	uint32_t frame = page_to_pfn(page);
 	bool dirty = was_dirty && before.number == frame;
 
 	if (find_entry(mm, number).told.number != frame || page_folio(page) != folio ||
 	    !folio_test_anon(folio) || !folio_test_locked(folio) ||
-	    !current_world->pages->watched_told || (dirty && !folio_test_dirty(folio)))
+	    is_left_mapped(folio) || !current_world->pages->watched_told ||
+	    (dirty && !folio_test_dirty(folio)))
 		broken_rule(RMAP_RULE_DEVICE_ANSWER, number);
 }
 
@@ -632,15 +689,13 @@ static int32_t ask_for_device(struct mm_struct *mm, uint64_t number)
 		      there.told.number != ZERO_FRAME;
 	bool dirty = mapped && (there.told.bits & RMAP_ENTRY_DIRTY ||
 				folio_test_dirty(page_folio(pfn_to_page(there.told.number))));
-	/* The driver asks for some address of a page. */
-	unsigned long address = (number << PAGE_SHIFT) + number % PAGE_SIZE;
 	struct folio *folio = NULL;
 	struct page *page;
 
 	layer->watched = number << PAGE_SHIFT;
 	layer->watched_told = false;
 	layer->device_tries = 0;
-	page = make_device_exclusive(mm, address, NULL, &folio);
+	page = get_page_for_device(mm, number, &folio);
 	if (IS_ERR(page)) {
 		check_refused(mm, number, PTR_ERR(page));
 		return PTR_ERR(page);
@@ -658,7 +713,7 @@ static int32_t ask_for_device(struct mm_struct *mm, uint64_t number)
  */
 static int32_t drive_exclusive(struct mm_struct *mm, const struct rmap_operation_exclusive *op)
 {
-#ifdef SWP_DEVICE_EXCLUSIVE
+#ifdef DEVICES_GET_PAGES
 	const struct folio *there = folio_at(mm, op->page);
 	bool busy = is_migrating(mm, op->page) || (there && folio_test_locked(there));
 	int32_t result = -EBUSY;

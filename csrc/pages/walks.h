@@ -49,6 +49,16 @@ static struct rmap_entry entry_of(unsigned long entry)
 		return told;
 	}
 #endif
+#ifdef SWP_DEVICE_EXCLUSIVE_WRITE
+	if (__swp_type(swap) == SWP_DEVICE_EXCLUSIVE_WRITE) {
+		told.bits |= RMAP_ENTRY_DEVICE | RMAP_ENTRY_WRITE;
+		return told;
+	}
+	if (__swp_type(swap) == SWP_DEVICE_EXCLUSIVE_READ) {
+		told.bits |= RMAP_ENTRY_DEVICE;
+		return told;
+	}
+#endif
 	if (__swp_type(swap) == SWP_HWPOISON) {
 		told.bits |= RMAP_ENTRY_POISON;
 		return told;
@@ -74,9 +84,29 @@ static void entry_told(const struct mm_struct *mm, unsigned long page, struct rm
 	watch(&call, 0, false);
 }
 
+static bool is_in_call(enum rmap_call_kind kind)
+{
+	return current_world->depth && current_world->outermost.kind == kind;
+}
+
+/*
+ * A frame's number is read from an entry that has none: what the kernel would do with it is not
+ * known. Who used a folio may be asked so, and the kernel warns of it by itself (7.x).
+ */
+static void frame_of_absent_read(unsigned long entry)
+{
+	if (is_in_call(RMAP_FOLIO_REFERENCED))
+		return;
+	broken_rule(RMAP_RULE_FRAME_OF_ABSENT, entry_of(entry).number);
+	escape_call();
+}
+
 static void entry_written(const struct mm_struct *mm, unsigned long page, unsigned long old,
 			  unsigned long entry)
 {
+	if (unlikely(is_in_call(RMAP_REMOVE_MIGRATION_PTES)) &&
+	    entry_of(old).bits & RMAP_ENTRY_DEVICE)
+		broken_rule(RMAP_RULE_DEVICE_MIGRATED, page);
 	translation_replaced(mm, page, 1, old, entry);
 	entry_told(mm, page, entry_of(entry));
 }
@@ -357,6 +387,23 @@ static int folio_mkclean(struct folio *folio)
 	walk_ends(folio, result);
 	return result;
 }
+
+#ifdef RMAP_DEVICE_RANGE
+/* A device gets a folio, of which a driver has asked for the first page. */
+static bool folio_make_device_exclusive(struct folio *folio, struct mm_struct *mm,
+					unsigned long address, void *owner)
+{
+	bool was_marked = is_marked_partial(folio), result;
+
+	walk_begins(CALL(FOLIO_MAKE_DEVICE_EXCLUSIVE, folio_make_device_exclusive,
+			 folio_number(folio), mm->id, address >> PAGE_SHIFT, folio_found(folio)),
+		    folio);
+	result = verbatim_folio_make_device_exclusive(folio, mm, address, owner);
+	note_marked_by_walk(folio, was_marked);
+	walk_ends(folio, result);
+	return result;
+}
+#endif
 
 /* An int until 6.12 or later. */
 typedef __typeof__(_Generic(&verbatim_remove_migration_ptes,

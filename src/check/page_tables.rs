@@ -21,6 +21,8 @@ struct Entries {
     own: i64,
     /// Entries that map all of its folio.
     huge: i64,
+    /// Entries of a device that do not count as mappings, but have references.
+    lent: i64,
     /// The mms whose entries map it, a bit each.
     mms: u16,
     /// A migration entry names it.
@@ -39,9 +41,16 @@ fn entries_of_frames(tables: &PageTables) -> Vec<Entries> {
     let mut of = vec![Entries::default(); tables.frames.len()];
     for entry in &tables.entries {
         let Some(entries) = entry.target.frame().and_then(|frame| of.get_mut(tables.place(frame)?)) else { continue };
-        if let Target::Migration { .. } = entry.target {
-            entries.moving = true;
-            continue;
+        match entry.target {
+            Target::Migration { .. } => {
+                entries.moving = true;
+                continue;
+            }
+            Target::Device { counted: false, .. } => {
+                entries.lent += 1;
+                continue;
+            }
+            _ => {}
         }
         *(if entry.huge { &mut entries.huge } else { &mut entries.own }) += 1;
         entries.mms |= 1 << (entry.mm.0 % 16);
@@ -100,14 +109,14 @@ pub(super) fn unreadable() -> Violation {
 fn frame_fault(placed: Placed<'_>) -> Option<Violation> {
     let frame = placed.frame();
     let number = frame.frame;
-    let Entries { own, huge, .. } = placed.entries();
+    let Entries { own, huge, lent, .. } = placed.entries();
     let entries = own + huge;
     if frame.mapcount != own {
         let detail = format!("frame {number} has mapcount {}, and {own} entries map it", frame.mapcount);
         return Some(broken(Invariant::Mapcount, "mapcount is not the number of entries", Some(number), detail));
     }
-    if frame.exclusive && entries > 1 {
-        let detail = format!("frame {number} is marked exclusive, and {entries} entries map it");
+    if frame.exclusive && entries + lent > 1 {
+        let detail = format!("frame {number} is marked exclusive, and {} entries map it", entries + lent);
         return Some(broken(Invariant::Exclusive, "exclusive page with several entries", Some(number), detail));
     }
     // The rest is the folio's.
@@ -120,7 +129,7 @@ fn frame_fault(placed: Placed<'_>) -> Option<Violation> {
     let pin = if pages == 1 { 1024 } else { 1 };
     let kept = of_folio.iter().filter(|frame| frame.kept).count() as i64;
     let held = frame.pins.cast_signed() * pin + i64::from(frame.migrating) + kept;
-    let of_pages = entries_of_folio.iter().map(|entries| entries.own);
+    let of_pages = entries_of_folio.iter().map(|entries| entries.own + entries.lent);
     let wanted = huge + of_pages.sum::<i64>() + pages * (i64::from(frame.file) + i64::from(frame.swapcache)) + held;
     if frame.references != wanted {
         let detail = format!("frame {number} has {} references; its entries and caches are {wanted}", frame.references);
@@ -263,7 +272,7 @@ fn entries_fault(tables: &PageTables, vma_at: impl Fn(MmId, u64) -> Option<Mappe
 
 fn entry_fault(tables: &PageTables, entry: &PageEntry, vma: &Mapped) -> Option<Violation> {
     let (mm, page) = (entry.mm, entry.page);
-    let frame = entry.target.mapped().and_then(|number| tables.frame(number));
+    let frame = entry.target.mapped_or_lent().and_then(|number| tables.frame(number));
     let exclusive = tables.is_exclusive(entry);
     if let Some(frame) = frame.filter(|frame| frame.anon && !frame.as_told) {
         let number = frame.frame;
@@ -309,9 +318,10 @@ fn entry_fault(tables: &PageTables, entry: &PageEntry, vma: &Mapped) -> Option<V
             format!("page {page:#x} of {mm} says that the memory of frame {number} has failed, and it has not");
         return Some(broken(Invariant::Mapcount, "poison entry of a page that is sound", None, detail));
     }
-    // What a device has for itself could be written to, by one entry.
-    if let Target::Device(number) = entry.target
-        && !frame.is_some_and(|frame| frame.anon && exclusive)
+    // What a device has for itself could be written to, by one entry. Where that does not count as mapped, the first page of a
+    // folio is asked for, and the device gets the others, too, also what a relative has.
+    if let Target::Device { frame: number, counted } = entry.target
+        && !frame.is_some_and(|frame| frame.anon && (exclusive || !counted && frame.frame != frame.head))
     {
         let detail = format!("frame {number} is a device's at page {page:#x} of {mm}, and is not marked exclusive");
         return Some(broken(Invariant::Exclusive, "page of a device that is not exclusive", Some(number), detail));
@@ -383,7 +393,9 @@ fn mm_fault(tables: &PageTables) -> Option<Violation> {
             match entry.target {
                 Target::Zero | Target::Poison(_) => {}
                 Target::Swap { .. } => swap += 1,
-                Target::Frame(number) | Target::Device(number) | Target::Migration { frame: number, .. } => {
+                Target::Frame(number)
+                | Target::Device { frame: number, .. }
+                | Target::Migration { frame: number, .. } => {
                     match tables.frame(number).is_some_and(|frame| frame.anon) {
                         true => anon += 1,
                         false => file += 1,
@@ -562,6 +574,36 @@ mod tests {
         assert_eq!(failed(true, 1), [""; 0]);
         assert_eq!(failed(true, 0), ["Mapcount references are not those of entries"]);
         assert_eq!(failed(false, 0), ["Mapcount poison entry of a page that is sound"]);
+    }
+
+    #[test]
+    fn what_a_device_has_keeps_its_reference_and_may_not_count_as_mapped() {
+        let lent = |counted, mapcount, change: fn(&mut PageTables)| {
+            let mut tables = one_page();
+            tables.entries[0].target = Target::Device { frame: 2, counted };
+            tables.frames[0].mapcount = mapcount;
+            tables.totals.anon_mapped = mapcount;
+            change(&mut tables);
+            found(&tables, true)
+        };
+        let as_it_is = |_: &mut PageTables| {};
+        assert_eq!(lent(true, 1, as_it_is), [""; 0]);
+        assert_eq!(lent(false, 0, as_it_is), [""; 0]);
+        let mapcount = "Mapcount mapcount is not the number of entries";
+        assert_eq!(lent(true, 0, as_it_is), [mapcount, "Rss NR_ANON_MAPPED is not what is mapped"]);
+        assert_eq!(lent(false, 1, as_it_is), [mapcount, "Rss NR_ANON_MAPPED is not what is mapped"]);
+        let unreferenced = |t: &mut PageTables| t.frames[0].references = 0;
+        assert_eq!(lent(false, 0, unreferenced), ["Mapcount references are not those of entries"]);
+        let shared = |t: &mut PageTables| t.frames[0].exclusive = false;
+        assert_eq!(lent(false, 0, shared), ["Exclusive page of a device that is not exclusive"]);
+        let twice = |t: &mut PageTables| {
+            t.entries.push(PageEntry { page: 0x11, ..t.entries[0] });
+            (t.frames[0].references, t.mms[0].anon) = (2, 2);
+        };
+        assert_eq!(
+            lent(false, 0, twice),
+            ["Exclusive exclusive page with several entries", "I9 page of a folio that is not the VMA's"]
+        );
     }
 
     #[test]

@@ -240,7 +240,7 @@ impl Scope {
                 ops.extend([false, true].map(|read| OpKind::Fault { mm, page, read, order: self.order }));
             }
         }
-        let is_tried = |entry: &&PageEntry| entry.target.mapped().is_some() && self.is_tried(entry.page);
+        let is_tried = |entry: &&PageEntry| entry.target.mapped_or_lent().is_some() && self.is_tried(entry.page);
         for entry in world.entries_of(mm).iter().filter(is_tried) {
             let page = entry.page;
             let touches = if entry.writable { &[false, true][..] } else { &[false] };

@@ -155,7 +155,7 @@ fn dumped_entry(entry: &PageEntry) -> DumpedEntry {
         Target::Frame(frame) => (PageTarget::Frame(frame.into()), false),
         Target::Swap { slot, exclusive } => (PageTarget::Slot(slot.into()), exclusive),
         // No system call leaves such an entry behind.
-        Target::Device(_) => (PageTarget::Other(u64::MAX), false),
+        Target::Device { .. } => (PageTarget::Other(u64::MAX), false),
         Target::Migration { exclusive, .. } => (PageTarget::Other(u64::MAX), exclusive),
         Target::Poison(frame) => (PageTarget::Failed(frame.into()), false),
     };

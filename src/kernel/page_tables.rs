@@ -13,15 +13,15 @@ fn is(words: u64, bit: u64) -> bool {
 /// Pages of a lowest table, and of the entry of a huge page.
 const PAGES_OF_A_TABLE: u64 = 512;
 
-/// What an entry says of one page.
-fn entry(mm: MmId, page: u64, bits: u64, number: u32) -> PageEntry {
+/// What an entry says of one page; `device_counts`: what a device has counts as mapped.
+fn entry(mm: MmId, page: u64, bits: u64, number: u32, device_counts: bool) -> PageEntry {
     use abi::rmap_page_entry as bit;
     let target = if is(bits, bit::RMAP_ENTRY_ZERO as u64) {
         Target::Zero
     } else if is(bits, bit::RMAP_ENTRY_PRESENT as u64) {
         Target::Frame(number)
     } else if is(bits, bit::RMAP_ENTRY_DEVICE as u64) {
-        Target::Device(number)
+        Target::Device { frame: number, counted: device_counts }
     } else if is(bits, bit::RMAP_ENTRY_MIGRATION as u64) {
         let alone = bit::RMAP_ENTRY_WRITE as u64 | bit::RMAP_ENTRY_SWAP_EXCLUSIVE as u64;
         Target::Migration { frame: number, exclusive: is(bits, alone) }
@@ -43,9 +43,9 @@ fn entry(mm: MmId, page: u64, bits: u64, number: u32) -> PageEntry {
     }
 }
 
-/// Reads them, unless they say what is there already. None: they break off, or are no such words: the C met an entry of what is
-/// not there.
-pub(super) fn decode(told: &[u64], out: &mut PageTables) -> Option<()> {
+/// Reads them, unless they say what is there already; `device_counts`: what a device has counts as mapped. None: they break off,
+/// or are no such words: the C met an entry of what is not there.
+pub(super) fn decode(told: &[u64], device_counts: bool, out: &mut PageTables) -> Option<()> {
     out.told_again = !told.is_empty() && out.words == told;
     if out.told_again {
         return Some(());
@@ -82,7 +82,8 @@ pub(super) fn decode(told: &[u64], out: &mut PageTables) -> Option<()> {
                 let huge = is(bits, abi::rmap_page_entry::RMAP_ENTRY_HUGE as u64);
                 let pages = if huge { PAGES_OF_A_TABLE } else { 1 };
                 for nth in 0..pages {
-                    out.entries.push(entry(MmId(mm as u8), page + nth, bits, u32::try_from(number + nth).ok()?));
+                    let number = u32::try_from(number + nth).ok()?;
+                    out.entries.push(entry(MmId(mm as u8), page + nth, bits, number, device_counts));
                 }
                 rest
             }

@@ -113,7 +113,8 @@ impl Watched for Kernel {
         // SAFETY: the world is alive and used by this thread alone; C writes the count.
         let words = unsafe { read(self.world.as_ptr(), &mut count) };
         // SAFETY: C wrote `count` words there and does not touch them until the next call.
-        Some(page_tables::decode(unsafe { slice(words, count) }, out).is_some())
+        let words = unsafe { slice(words, count) };
+        Some(page_tables::decode(words, self.reference.revision.device_entries_count, out).is_some())
     }
 
     fn has_page_tables(&self) -> bool {

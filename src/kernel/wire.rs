@@ -281,6 +281,12 @@ mod tests {
                 flags: WalkFlags(WalkFlags::BATCH_FLUSH),
                 found: FolioFound { bits: FolioFound::DIRTY, references: 3, slot: 5, ..FolioFound::default() },
             },
+            Call::FolioMakeDeviceExclusive {
+                folio: FolioId(8),
+                mm: MmId(3),
+                page: 1 << 35,
+                found: FolioFound { bits: FolioFound::SWAPCACHE, references: 2, slot: 6, ..FolioFound::default() },
+            },
             Call::FolioMkclean {
                 folio: FolioId(8),
                 found: FolioFound { file: 2, index: 1 << 33, ..FolioFound::default() },

@@ -67,11 +67,11 @@ impl Contents {
                 },
                 zero: entry.target == Target::Zero,
                 clean: frame.is_some_and(|frame| !frame.dirty && !frame.swapcache && !entry.dirty),
-                of_device: matches!(entry.target, Target::Device(_)),
+                of_device: matches!(entry.target, Target::Device { .. }),
                 mapping: mapped.map(|_| (entry.writable, entry.dirty, tables.is_exclusive(entry))),
                 not_told: mapped.is_some_and(|frame| frame.not_told),
                 file: mapped.filter(|frame| frame.file).map(|frame| frame.frame),
-                frame: entry.target.mapped(),
+                frame: entry.target.mapped_or_lent(),
                 poisoned: matches!(entry.target, Target::Poison(_)),
                 failed: frame.is_some_and(|frame| frame.poisoned),
                 uffd: entry.uffd,
@@ -334,7 +334,13 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
         // Who accesses it finds out.
         OpKind::Poison { .. } => {
             let mapped = failed.and_then(|_| after.0.iter().find(|page| page.frame == failed));
-            mapped.and_then(|page| found("page that has failed is still mapped", page, Some(page)))
+            mapped.and_then(|page| {
+                let what = match page.of_device {
+                    true => "page that has failed stays a device's",
+                    false => "page that has failed is still mapped",
+                };
+                found(what, page, Some(page))
+            })
         }
         // All that is there can be written to again only when userfaultfd is told; or as before.
         OpKind::UffdWp { mm, start, end, off } => {
@@ -584,6 +590,8 @@ mod tests {
         assert_eq!(what(poison, &poisoned(&[]), &poisoned(&[0, 1, 2])), Some("page lost"));
         assert_eq!(what(OpKind::Age { mm: P0, page: 0x11 }, &poisoned(&[]), &poisoned(&[0])), Some("page lost"));
         assert_eq!(what(OpKind::Age { mm: P0, page: 0x11 }, &poisoned(&[0, 2]), &poisoned(&[0, 2])), None);
+        let lent = contents(&pages, |tables| tables.entries[0].target = Target::Device { frame: 2, counted: false });
+        assert_eq!(what(poison, &lent, &lent), Some("page that has failed stays a device's"));
     }
 
     #[test]

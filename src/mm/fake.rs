@@ -178,6 +178,7 @@ impl Fake {
             | Call::FolioReferenced { .. }
             | Call::RemoveMigrationPtes { .. }
             | Call::FolioMkclean { .. }
+            | Call::FolioMakeDeviceExclusive { .. }
             | Call::FileTreeNext { .. } => unreachable!("the small driver leaves {call:?} to page-table code"),
             Call::FolioFree { .. }
             | Call::FolioGetAnonVma { .. }

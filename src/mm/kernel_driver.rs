@@ -199,6 +199,9 @@ impl KernelDriver {
         if self.tables.frames_of(frame.head).iter().any(|frame| frame.poisoned) {
             return None;
         }
+        if self.is_lent(frame.head) {
+            return None;
+        }
         let large = self.tables.large.iter().find(|(head, _)| *head == frame.head);
         let splits = matches!(operation, OpKind::Split { .. });
         if !splits && large.is_some_and(|(_, counts)| counts.partially_mapped) {
@@ -212,6 +215,15 @@ impl KernelDriver {
             about: operation.keyword().to_owned(),
             detail: format!("page {page:#x} of {mm}, of the folio of frame {}", frame.head),
         })
+    }
+
+    /// Whether a device has a page of a folio by an entry that does not count as a mapping, but has a reference.
+    fn is_lent(&self, head: u32) -> bool {
+        let is_it = |entry: &PageEntry| {
+            let uncounted = matches!(entry.target, Target::Device { counted: false, .. });
+            uncounted && self.tables.frame_of(entry).is_some_and(|frame| frame.head == head)
+        };
+        self.tables.entries.iter().any(is_it)
     }
 
     /// After a folio was split: its page is still one of several.
@@ -242,7 +254,10 @@ impl KernelDriver {
             return None;
         }
         entries().find(|entry| entry.accessed).map(|entry| UnexpectedEffect {
-            what: "entry that is still marked used",
+            what: match self.is_lent(of_folio) {
+                true => "entry that is still marked used, beside those of a device",
+                false => "entry that is still marked used",
+            },
             about: "age".to_owned(),
             detail: format!("page {:#x} of {}", entry.page, entry.mm),
         })
@@ -376,10 +391,11 @@ impl KernelDriver {
         if !rmap.has_page_tables() {
             return Ok(());
         }
-        // folio_referenced() forgets that pages were used; migration does not, but a page that a device had is mapped again.
+        // folio_referenced() forgets that pages were used; migration does not, but a page that a device had, and that counted as
+        // mapped, is mapped again.
         let asks = mode != WalkMode::Locked;
         let target = |entry: &PageEntry| match entry.target {
-            Target::Device(frame) if !asks => Target::Frame(frame),
+            Target::Device { frame, counted: true } if !asks => Target::Frame(frame),
             target => target,
         };
         let seen = |entry: &PageEntry| PageEntry { accessed: entry.accessed && !asks, target: target(entry), ..*entry };

@@ -93,7 +93,7 @@ fn entry_named(entry: &PageEntry, names: &mut Names<'_>) -> PageEntry {
     let target = match entry.target {
         Target::Zero => Target::Zero,
         Target::Frame(frame) => Target::Frame(names.frame(frame)),
-        Target::Device(frame) => Target::Device(names.frame(frame)),
+        Target::Device { frame, counted } => Target::Device { frame: names.frame(frame), counted },
         Target::Poison(frame) => Target::Poison(names.frame(frame)),
         Target::Swap { slot, exclusive } => Target::Swap { slot: names.slot(slot), exclusive },
         Target::Migration { frame, exclusive } => Target::Migration { frame: names.frame(frame), exclusive },

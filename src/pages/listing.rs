@@ -87,7 +87,7 @@ fn nth(target: Target, nth: u64) -> Target {
     match target {
         Target::Zero => Target::Zero,
         Target::Frame(frame) => Target::Frame(add(frame)),
-        Target::Device(frame) => Target::Device(add(frame)),
+        Target::Device { frame, counted } => Target::Device { frame: add(frame), counted },
         Target::Poison(frame) => Target::Poison(add(frame)),
         Target::Swap { slot, exclusive } => Target::Swap { slot: add(slot), exclusive },
         Target::Migration { frame, exclusive } => Target::Migration { frame: add(frame), exclusive },

@@ -59,7 +59,7 @@ impl EntryRun {
             Target::Zero => return "zero page".to_owned(),
             Target::Frame(_) => "frame",
             Target::Swap { .. } => "swap slot",
-            Target::Device(_) => "device frame",
+            Target::Device { .. } => "device frame",
             Target::Migration { .. } => "migration frame",
             Target::Poison(_) => "hwpoison frame",
         };

@@ -17,7 +17,7 @@ pub(super) fn compare(base: &PageTables, changed: &PageTables) -> Option<Semanti
             && match (a.target, b.target) {
                 (Target::Zero, Target::Zero) => true,
                 (Target::Frame(a), Target::Frame(b))
-                | (Target::Device(a), Target::Device(b))
+                | (Target::Device { frame: a, .. }, Target::Device { frame: b, .. })
                 | (Target::Poison(a), Target::Poison(b)) => frames.agree(a, b),
                 (
                     Target::Migration { frame: a, exclusive: alone },

@@ -382,7 +382,7 @@ fn undone(world: &World) -> World {
     if let Some(tables) = &mut world.tables {
         for entry in &mut tables.entries {
             entry.writable = false;
-            if let Some(frame) = entry.target.mapped()
+            if let Some(frame) = entry.target.mapped_or_lent()
                 && tables.frames.iter().any(|of| of.frame == frame && of.anon)
             {
                 (entry.target, entry.dirty) = (Target::Frame(frame), false);

@@ -41,7 +41,7 @@ pub(super) fn entry_bits(entry: &PageEntry) -> u64 {
         Target::Frame(_) => (1, false),
         Target::Swap { exclusive, .. } => (2, exclusive),
         Target::Migration { exclusive, .. } => (3, exclusive),
-        Target::Device(_) => (4, false),
+        Target::Device { .. } => (4, false),
         Target::Poison(_) => (5, false),
     };
     let bits = [exclusive, entry.writable, entry.dirty, entry.accessed, entry.huge, entry.uffd, entry.soft_dirty];
@@ -57,7 +57,7 @@ impl PageNames {
                 Target::Zero => 0,
                 Target::Swap { slot, .. } => self.slots.name(slot),
                 Target::Frame(frame)
-                | Target::Device(frame)
+                | Target::Device { frame, .. }
                 | Target::Migration { frame, .. }
                 | Target::Poison(frame) => self.frames.name(frame),
             };

@@ -39,7 +39,7 @@ fn new() -> tempfile::TempDir {
     edit(dir.path(), "mm/rmap.c", UNMAP, UNMAP_DROPS_HUGE);
     let rmap = dir.path().join("mm/rmap.c");
     let text = std::fs::read_to_string(&rmap).unwrap();
-    std::fs::write(&rmap, text + SPLITS_LATE + BATCHES).unwrap();
+    std::fs::write(&rmap, text + SPLITS_LATE + BATCHES + DEVICE).unwrap();
     std::fs::write(dir.path().join("mm/migrate.c"), ZERO_PAGE).unwrap();
     dir
 }
@@ -49,6 +49,14 @@ const SPLITS_LATE: &str = "
 static bool try_to_migrate_one(struct folio *folio)
 {
 	return split_huge_pmd_locked(folio);
+}
+";
+
+/// What gives a page to a device, and leaves it mapped.
+const DEVICE: &str = "
+static struct page *make_device_exclusive(struct folio *folio)
+{
+	return set_pte(folio);
 }
 ";
 
@@ -239,6 +247,7 @@ fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
         ("zero_page_keeps_uffd", &[("mm/migrate.c", "pte_clean(pte)".into(), "pte_mkuffd_wp(pte)".into())]),
         ("zero_page_keeps_soft_dirty", &[("mm/migrate.c", "pte_used(".into(), "pte_mksoft_dirty(".into())]),
         ("zero_page_spares_poisoned", &[("mm/migrate.c", "PageCompound(page)".into(), "PageHWPoison(page)".into())]),
+        ("device_entries_count", &[(rmap, get.into(), format!("{DEVICE}\n{get}"))]),
         ("munmap_splits_first_below", &[("mm/mmap.c", "vma->start, 0".into(), "vma->start, 1".into())]),
         ("munmap_splits_last_above", &[("mm/mmap.c", "vma->end, 1".into(), "vma->end, 0".into())]),
     ];
@@ -267,6 +276,7 @@ fn each_behaviour_missing_from_a_new_tree_clears_its_field_alone() {
         ("zero_page_keeps_uffd", "mm/migrate.c", "pte_mkuffd(pte)", "pte"),
         ("zero_page_keeps_soft_dirty", "mm/migrate.c", "pte_mksoft_dirty(", "pte_used("),
         ("zero_page_spares_poisoned", "mm/migrate.c", "PageHWPoison(page)", "PageCompound(page)"),
+        ("device_entries_count", "mm/rmap.c", "return set_pte(folio)", "return folio_remove_rmap_pte(folio)"),
         (
             "batches_protected",
             "mm/rmap.c",

@@ -18,6 +18,8 @@ pub(super) const FREE: u32 = u32::MAX;
 pub(super) enum Stop {
     /// The object of that serial was followed after it was freed.
     UseAfterFree(u32),
+    /// A frame's number was read from an entry that is not present, and that names this frame.
+    FrameOfAbsent(u32),
     /// A wild or NULL pointer would have been followed: where.
     Oops(&'static str),
     /// `VM_BUG_ON()`: its condition and place.

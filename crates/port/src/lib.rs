@@ -275,6 +275,9 @@ impl Port {
                 return self.remove_migration_ptes(folio, to, flags, found);
             }
             Call::FolioMkclean { folio, found } => return self.folio_mkclean(folio, found),
+            Call::FolioMakeDeviceExclusive { folio, mm, page, found } => {
+                return self.folio_make_device_exclusive(folio, (mm, page), found);
+            }
             Call::FileTreeNext { vma } => self.file_tree_next(vma),
         }
         Ok(0)

@@ -113,6 +113,7 @@ impl Observed {
     pub fn stop(&mut self, stop: Stop) {
         match stop {
             Stop::UseAfterFree(serial) => self.rule(Rule::UseAfterFree, serial),
+            Stop::FrameOfAbsent(frame) => self.rule(Rule::FrameOfAbsent, frame),
             Stop::Oops(_) => self.record(EventKind::Oops, 0, 0, Event::NONE, Event::NONE),
             Stop::Bug(_) => self.record(EventKind::Bug, 0, 0, Event::NONE, Event::NONE),
         }
@@ -124,6 +125,9 @@ impl Observed {
         self.warning.map(|warning| match warning {
             Stop::Bug(what) | Stop::Oops(what) => what.to_string(),
             Stop::UseAfterFree(serial) => format!("use after free of #{serial}"),
+            Stop::FrameOfAbsent(frame) => {
+                format!("frame number of an entry that is not present and names frame {frame}")
+            }
         })
     }
 }

@@ -12,7 +12,7 @@ use super::folio::{Locked, Place};
 use super::mapping::{Count, Pages};
 use super::objects::{AnonVma, Vma};
 use rmap_seam::{
-    Entry, EventKind, FILES_NOT_TOLD, FolioFound, FolioId, MAX_PROCESSES, MmCounter, MmId, VmaAttributes, VmaId,
+    Entry, EventKind, FILES_NOT_TOLD, FolioFound, FolioId, MAX_PROCESSES, MmCounter, MmId, Rule, VmaAttributes, VmaId,
     WalkFlags,
 };
 
@@ -320,10 +320,10 @@ impl Port {
     }
 
     /// The next entry of a kind from a page on. Mirrors `page_vma_mapped_walk()` (mm/page_vma_mapped.c).
-    /// What a device has for itself is mapped.
+    /// What a device has for itself is taken for mapped, and until 6.14 for migrating, too.
     fn next_mapping(&self, visit: &Visit, mut from: u64, kind: u32) -> Option<(u64, Entry)> {
-        let is_of =
-            |entry: Entry| visit.is_of(entry, kind) || kind == Entry::PRESENT && visit.is_of(entry, Entry::DEVICE);
+        let devices = kind == Entry::PRESENT || !self.revision.device_entries_count;
+        let is_of = |entry: Entry| visit.is_of(entry, kind) || devices && visit.is_of(entry, Entry::DEVICE);
         let entry = |page| (page, self.page_tables.get(visit.mm, page));
         while from < visit.end {
             let table = from / ENTRIES * ENTRIES;
@@ -620,6 +620,9 @@ impl Port {
                 goes_on = self.migrate_huge(visit, page, entry, found)?;
                 break;
             }
+            if entry.has(Entry::DEVICE) && !self.revision.device_entries_count {
+                return Err(Stop::FrameOfAbsent(entry.number));
+            }
             let pages = Pages::of(folio, visit.page_of(entry), 1);
             let exclusive = self.is_exclusive(folio, pages.first)?;
             self.write_entry(mm, page, Entry::NONE);
@@ -729,12 +732,14 @@ impl Port {
                 continue;
             }
             found.references = found.references.wrapping_add(1);
-            let mut kept = KEPT;
+            // What a device's entry says is not asked; as none of a migration, it is none of a page that others have.
+            let of_device = entry.has(Entry::DEVICE);
+            let mut kept = if of_device { TRACKED } else { KEPT };
             if !found.has(FolioFound::DIRTY) {
                 kept &= !Entry::DIRTY;
             }
             let bits = self.protection(visit.vma)? | entry.bits & kept;
-            let exclusive = entry.bits & (Entry::WRITE | Entry::EXCLUSIVE) != 0;
+            let exclusive = of_device || entry.bits & (Entry::WRITE | Entry::EXCLUSIVE) != 0;
             if entry.has(Entry::HUGE) {
                 let start = page / ENTRIES * ENTRIES;
                 self.folio_add_anon_rmap(Pages::of_huge(to), visit.vma, start, exclusive)?;
@@ -746,6 +751,9 @@ impl Port {
             match found.file {
                 0 => self.folio_add_anon_rmap(pages, visit.vma, page, exclusive)?,
                 _ => self.folio_add_file_rmap(pages, visit.vma)?,
+            }
+            if of_device {
+                self.observed.rule(Rule::DeviceMigrated, page as u32);
             }
             self.write_entry(visit.mm, page, Entry { bits, number: to.0.wrapping_add(first) });
             if visit.locked {
@@ -808,6 +816,65 @@ impl Port {
         }
         self.leave(folio, walked.place.pages, found);
         Ok(cleaned)
+    }
+
+    /// Mirrors `folio_make_device_exclusive()` (mm/rmap.c, until 6.14): whether a device has the folio, and the process could
+    /// write to the page that was asked for.
+    pub(super) fn folio_make_device_exclusive(
+        &mut self,
+        folio: FolioId,
+        asked: (MmId, u64),
+        mut found: FolioFound,
+    ) -> Result<i32, Stop> {
+        let walked = self.walked(folio, folio, found)?;
+        let mut writable = false;
+        if found.file == 0 {
+            let one = |port: &mut Port, visit: &Visit| {
+                port.page_make_device_exclusive_one(visit, asked, &mut writable, &mut found)
+            };
+            let lock = Lock::Folio { try_lock: false };
+            self.walk_mappings(walked, lock, one, |port| Ok(port.mapcount(folio)? == 0))?;
+        }
+        // Of a page of a file there is no walk.
+        self.file_tree.clear();
+        self.leave(folio, walked.place.pages, found);
+        Ok((writable && self.mapcount(folio)? == 0).into())
+    }
+
+    /// Mirrors `page_make_device_exclusive_one()` (mm/rmap.c, until 6.14).
+    fn page_make_device_exclusive_one(
+        &mut self,
+        visit: &Visit,
+        asked: (MmId, u64),
+        writable: &mut bool,
+        found: &mut FolioFound,
+    ) -> Result<bool, Stop> {
+        let Visit { folio, pages, vma, mm, start, vma_end, .. } = *visit;
+        // The whole folio is notified of, also where the VMA has not its first page.
+        let notified = Visit { end: vma_end.min(start.wrapping_add(pages)), ..*visit };
+        let (mut from, mut goes_on) = (start, true);
+        self.notify(&notified, false);
+        while let Some((page, entry)) = self.next_mapping(visit, from, Entry::PRESENT) {
+            from = page + 1;
+            if entry.has(Entry::HUGE) {
+                return Err(Stop::Bug("VM_BUG_ON_FOLIO(!pvmw.pte, folio) in page_make_device_exclusive_one()"));
+            }
+            if entry.has(Entry::DEVICE) {
+                goes_on = false;
+                break;
+            }
+            self.write_entry(mm, page, Entry::NONE);
+            self.flush(mm, page, 1);
+            if entry.has(Entry::DIRTY) {
+                found.bits |= FolioFound::DIRTY;
+            }
+            *writable |= (mm, page) == asked && entry.has(Entry::WRITE);
+            let bits = Entry::DEVICE | entry.bits & (Entry::WRITE | TRACKED);
+            self.write_entry(mm, page, Entry { bits, number: entry.number });
+            self.folio_remove_rmap(Pages::of(folio, visit.page_of(entry), 1), vma)?;
+        }
+        self.notify(&notified, true);
+        Ok(goes_on)
     }
 
     /// Mirrors `page_vma_mkclean_one()` (mm/rmap.c): how many entries it changed.

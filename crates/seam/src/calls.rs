@@ -440,6 +440,18 @@ macro_rules! for_each_call {
                 /// What is found of the folio.
                 found: FolioFound,
             },
+            /// `folio_make_device_exclusive()` of a folio, until 6.14: its entries become those of a device, which do not count
+            /// as mappings. Returns whether the device has all of it, and the process could write to the page.
+            Mapping FolioMakeDeviceExclusive RMAP_FOLIO_MAKE_DEVICE_EXCLUSIVE folio_make_device_exclusive "folio_make_device_exclusive" {
+                /// The folio.
+                folio: FolioId,
+                /// The process for whose page a driver has asked.
+                mm: MmId,
+                /// That page: the folio's first.
+                page: u64,
+                /// What is found of the folio.
+                found: FolioFound,
+            },
             /// Before a walk of a page of a file: which of the VMAs that have the page comes next in the file's tree. Returns
             /// 0.
             TreeOrder FileTreeNext RMAP_FILE_TREE_NEXT file_tree_next "file_tree_next" {

@@ -115,6 +115,11 @@ byte_enum! {
         FaultedOld = RMAP_RULE_FAULTED_OLD "page faulted in that does not count as used",
         /// Anonymous folio `object` is freed, and was never put on an LRU list; or a folio is put there twice.
         Lru = RMAP_RULE_LRU "anonymous folio that was not put on an LRU list once",
+        /// The kernel reads a frame's number from an entry that is not present, as if it were. What the entry names is frame
+        /// `object`.
+        FrameOfAbsent = RMAP_RULE_FRAME_OF_ABSENT "frame number of an entry that is not present",
+        /// At page `object` the entry of a device is taken for that of a migration.
+        DeviceMigrated = RMAP_RULE_DEVICE_MIGRATED "entry of a device taken for that of a migration",
     }
 }
 

@@ -91,6 +91,9 @@ revision! {
         zero_page_keeps_soft_dirty,
         /// A page whose memory has failed is not taken for one of zeros in a split (6.18, and later stable releases).
         zero_page_spares_poisoned,
+        /// A page that a device has for itself counts as mapped ("mm/rmap: keep mapcount untouched for device-exclusive entries",
+        /// 6.15). Before, the device gets the whole folio by a walk, which unmaps it: references and counters of the mm stay.
+        device_entries_count,
         /// munmap splits the first VMA with the new VMA below the split: from 6.6 on.
         munmap_splits_first_below,
         /// munmap splits the last VMA with the new VMA above the split: from 6.3 on.
@@ -136,6 +139,7 @@ impl Revision {
         zero_page_keeps_uffd: false,
         zero_page_keeps_soft_dirty: false,
         zero_page_spares_poisoned: false,
+        device_entries_count: false,
         munmap_splits_first_below: false,
         munmap_splits_last_above: false,
     };
@@ -163,6 +167,7 @@ impl Revision {
         walks_in_batches: true,
         unmap_drops_huge: true,
         migrate_splits_late: true,
+        device_entries_count: true,
         ..Revision::V6_12
     };
     const V7_3: Revision = Revision {

@@ -16,8 +16,13 @@ pub enum Target {
         /// `pte_swp_exclusive()`
         exclusive: bool,
     },
-    /// A frame that a device has for itself: it counts as mapped, and the process must fault to get it back.
-    Device(u32),
+    /// A frame that a device has for itself: the process must fault to get it back.
+    Device {
+        /// The frame.
+        frame: u32,
+        /// Whether it counts as mapped.
+        counted: bool,
+    },
     /// A frame that is being migrated; whether it comes back as the process's alone.
     Migration {
         /// The frame.
@@ -33,15 +38,23 @@ impl Target {
     /// The frame that counts this entry as one that maps it.
     pub fn mapped(self) -> Option<u32> {
         match self {
-            Target::Frame(frame) | Target::Device(frame) => Some(frame),
+            Target::Frame(frame) | Target::Device { frame, counted: true } => Some(frame),
             _ => None,
         }
     }
 
-    /// The frame that it names, mapped or being migrated.
+    /// The frame that it maps, or that a device has meanwhile.
+    pub fn mapped_or_lent(self) -> Option<u32> {
+        match self {
+            Target::Frame(frame) | Target::Device { frame, .. } => Some(frame),
+            _ => None,
+        }
+    }
+
+    /// The frame that it names: mapped, a device's, or being migrated.
     pub fn frame(self) -> Option<u32> {
         match self {
-            Target::Frame(frame) | Target::Device(frame) | Target::Migration { frame, .. } => Some(frame),
+            Target::Frame(frame) | Target::Device { frame, .. } | Target::Migration { frame, .. } => Some(frame),
             Target::Zero | Target::Swap { .. } | Target::Poison(_) => None,
         }
     }
@@ -268,7 +281,7 @@ impl PageTables {
     pub fn frame_of(&self, entry: &PageEntry) -> Option<&Frame> {
         match entry.target {
             Target::Zero | Target::Poison(_) => None,
-            Target::Frame(frame) | Target::Device(frame) | Target::Migration { frame, .. } => self.frame(frame),
+            Target::Frame(frame) | Target::Device { frame, .. } | Target::Migration { frame, .. } => self.frame(frame),
             Target::Swap { slot, .. } => self.frame(self.slot(slot)?.cached?),
         }
     }

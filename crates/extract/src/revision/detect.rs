@@ -71,6 +71,7 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
         zero_page_keeps_uffd: zero_page_asks(tree, &["pte_mkuffd", "pte_mkuffd_wp"]),
         zero_page_keeps_soft_dirty: zero_page_asks(tree, &["pte_mksoft_dirty"]),
         zero_page_spares_poisoned: zero_page_asks(tree, &["PageHWPoison"]),
+        device_entries_count: device_entries_count(&rmap),
         munmap_splits_first_below,
         munmap_splits_last_above: !munmap_splits_last_below,
     })
@@ -161,6 +162,11 @@ fn zero_page_asks(tree: &Path, names: &[&str]) -> bool {
     let Ok(migrate) = SourceFile::read(tree, "mm/migrate.c") else { return false };
     let maps = function(&[&migrate], "try_to_map_unused_to_zeropage");
     maps.is_some_and(|maps| names.iter().any(|name| maps.first_call(name).is_some()))
+}
+
+/// Whether a device gets a page by a function that leaves it mapped: the one that took the place of a walk.
+fn device_entries_count(rmap: &SourceFile) -> bool {
+    function(&[rmap], "make_device_exclusive").is_some_and(|gives| gives.first_call("folio_remove_rmap_pte").is_none())
 }
 
 /// Whether unmapping looks for entries in a row also in a VMA that userfaultfd write-protects.

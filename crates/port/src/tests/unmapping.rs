@@ -2,7 +2,8 @@
 
 use super::world::*;
 use rmap_seam::{
-    Call, Entry, Event, EventKind, FolioFound, FolioId, MmCounter, MmId, NodeStat, Revision, Side, VmaId, WalkFlags,
+    Call, Entry, Event, EventKind, FolioFound, FolioId, MmCounter, MmId, NodeStat, Revision, Rmap, Rule, Side, VmaId,
+    WalkFlags,
 };
 
 const FOLIO: FolioId = FolioId(32);
@@ -321,5 +322,78 @@ fn a_vma_that_locks_its_pages_keeps_them_and_locks_what_it_has_whole() {
         let ignore = WalkFlags(WalkFlags::IGNORE_MLOCK);
         world.call(Call::TryToUnmap { folio: FOLIO, flags: ignore, found: IN_SWAP_CACHE });
         assert!(world.count(EventKind::Entry) > 0);
+    }
+}
+
+/// A driver asks for a folio of four pages of which the last is not mapped.
+#[test]
+fn a_device_gets_what_is_mapped_of_a_folio_and_its_entries_do_not_count() {
+    let (mut world, vma) = mapped(V6_12, 2);
+    set(&mut world, 0, PAGE + 3, Entry::NONE);
+    world.call(Call::FolioRemoveRmap { folio: FOLIO, first: 3, count: 1, vma, huge: false });
+    set(&mut world, 0, PAGE + 1, entry(Entry::PRESENT | Entry::DIRTY | Entry::SOFT_DIRTY, FOLIO.0 + 1));
+    let asks = |page| Call::FolioMakeDeviceExclusive { folio: FOLIO, mm: MmId(0), page, found: FOUND };
+    assert_eq!(world.call(asks(PAGE)), 1);
+    let taken = |nth: u32, bits| {
+        let page = PAGE + u64::from(nth);
+        [
+            written(0, page, Entry::NONE),
+            event(EventKind::Flush, 0, 0, page as u32, 1),
+            written(0, page, entry(Entry::DEVICE | bits, FOLIO.0 + nth)),
+            event(EventKind::Stat, NodeStat::AnonMapped as u8, 0, u32::MAX, 0),
+        ]
+    };
+    let expected = [
+        &[event(EventKind::Notify, 0, 0, PAGE as u32, 4)][..],
+        &taken(0, Entry::WRITE),
+        &taken(1, Entry::SOFT_DIRTY),
+        &taken(2, Entry::WRITE),
+        &[event(EventKind::Notify, 1, 0, PAGE as u32, 4)],
+        &[event(EventKind::Left, 0, (FOUND.bits | FolioFound::DIRTY) as u16, FOLIO.0, FOUND.references)],
+    ];
+    assert_eq!(effects(&world), expected.concat());
+    // Nothing maps it: there is no walk.
+    assert_eq!(world.call(asks(PAGE)), 0);
+    assert_eq!(world.count(EventKind::Notify), 0);
+    // The process takes back the first and the third page: at the second the walk ends, and something maps the folio.
+    for nth in [0, 2] {
+        let page = PAGE + u64::from(nth);
+        world.call(Call::FolioAddAnonRmap {
+            folio: FOLIO,
+            first: nth,
+            count: 1,
+            vma,
+            page,
+            exclusive: false,
+            huge: false,
+        });
+        set(&mut world, 0, page, entry(Entry::PRESENT | Entry::WRITE, FOLIO.0 + nth));
+    }
+    assert_eq!(world.call(asks(PAGE)), 0);
+    assert_eq!(world.count(EventKind::Entry), 2);
+}
+
+/// Until 6.14 the walks of migration meet entries of a device, of a folio of which another page is mapped.
+#[test]
+fn migration_takes_the_entry_of_a_device_for_another() {
+    let lent = |revision| {
+        let (mut world, vma) = mapped(revision, 1);
+        world.call(Call::FolioRemoveRmap { folio: FOLIO, first: 1, count: 1, vma, huge: false });
+        set(&mut world, 0, PAGE + 1, entry(Entry::DEVICE | Entry::WRITE, FOLIO.0 + 1));
+        world
+    };
+    let rule = |world: &PortWorld, rule: Rule| {
+        let is_it = |event: &&Event| event.kind() == Some(EventKind::Rule) && event.arg == rule as u8;
+        world.port.events().iter().find(is_it).map(|event| event.object)
+    };
+    let mut world = lent(V6_12);
+    world.port.call(Call::TryToMigrate { folio: FOLIO, flags: WalkFlags(0), found: FOUND });
+    assert_eq!(rule(&world, Rule::FrameOfAbsent), Some(FOLIO.0 + 1));
+    let restored = entry(Entry::PRESENT, FOLIO.0 + 1);
+    for (revision, taken) in [(V6_12, true), (V7_3, false)] {
+        let mut world = lent(revision);
+        world.port.call(Call::RemoveMigrationPtes { folio: FOLIO, to: FOLIO, flags: WalkFlags(0), found: FOUND });
+        assert_eq!(rule(&world, Rule::DeviceMigrated), taken.then_some(PAGE as u32 + 1));
+        assert_eq!(world.port.events().contains(&written(0, PAGE + 1, restored)), taken);
     }
 }

@@ -18,6 +18,7 @@ static void entry_written(const struct mm_struct *mm, unsigned long page, unsign
 			  unsigned long entry);
 static void table_unlinked(unsigned long entry);
 static void huge_write(void *entry, unsigned long value);
+static void frame_of_absent_read(unsigned long entry);
 
 /* The bits of an entry. */
 #define ENTRY_PRESENT 0x001ul
@@ -163,8 +164,11 @@ static inline pte_t pte_clear_soft_dirty(pte_t pte)
 	return pte_without(pte, ENTRY_SOFT_DIRTY);
 }
 
+/* Of an entry that is not present it is no frame's number. */
 static inline unsigned long pte_pfn(pte_t pte)
 {
+	if (unlikely(!pte_present(pte)))
+		frame_of_absent_read(pte_val(pte));
 	return pte_val(pte) >> PAGE_SHIFT;
 }
 
