@@ -270,7 +270,7 @@ fn the_dump_is_of_the_end_of_the_trace_and_an_unfaulted_vma_has_no_anon_vma() {
 
 #[test]
 fn the_text_dump_says_the_same_for_reading() {
-    let said = ok(fed(&["run", "-", "--kernel", "6.12", "--dump", "text"], SMALL.as_bytes()));
+    let said = ok(fed(&["run", "-", "--kernel", "6.12", "--vma", "kernel", "--dump", "text"], SMALL.as_bytes()));
     let of = |side: &str| {
         format!(
             "kernel 6.12, side {side}\np0\n  0x10..0x18  anon_vma 0  chain [0]\nanon_vma 0  root 0  parent 0  refcount 1  \
@@ -437,13 +437,13 @@ fn random(args: &[&str]) -> String {
 
 #[test]
 fn random_runs_are_told_by_their_seed() {
-    let base = ["--ops", "3000", "--kernel", "6.12", "--seed", "7"];
+    let base = ["--ops", "3000", "--kernel", "6.12", "--vma", "kernel", "--seed", "7"];
     let said = random(&base);
     assert!(said.starts_with("6.12: nothing found: 3000 operations in 12 traces ("), "{said}");
     assert_eq!(random(&base), said);
     for other in [&["--seed", "8"][..], &["--mix", "wide"], &["--mix", "fork-heavy"], &["--trace-ops", "100"]] {
-        let args: Vec<_> = base[..4].iter().chain(other).copied().collect();
-        assert_ne!(random(&args), random(&base[..4]), "{other:?}");
+        let args: Vec<_> = base[..6].iter().chain(other).copied().collect();
+        assert_ne!(random(&args), random(&base[..6]), "{other:?}");
     }
     assert!(random(&["--ops", "70", "--trace-ops", "32"]).contains(" 70 operations in 3 traces "));
 }
@@ -451,7 +451,7 @@ fn random_runs_are_told_by_their_seed() {
 #[test]
 fn the_fail_rate_is_a_share() {
     let failed = |rate: &str| -> f64 {
-        let said = random(&["--ops", "2000", "--kernel", "6.12", "--fail-rate", rate]);
+        let said = random(&["--ops", "2000", "--kernel", "6.12", "--vma", "kernel", "--fail-rate", rate]);
         let (_, rest) = said.split_once("% refused, ").unwrap();
         rest.split('%').next().unwrap().parse().unwrap()
     };

@@ -626,7 +626,7 @@ static struct page *get_page_for_device(struct mm_struct *mm, uint64_t number,
  * first; and where a device has a page of it already, the walk ends. Such a page is known by its
  * reference, since no mapping counts it; the caller has another one.
  */
-static bool must_get(const struct page *page)
+static bool must_get(struct page *page)
 {
 	struct folio *folio = page_folio(page);
 	int references = folio_mapcount(folio) + (int)folio_notes(folio)->pins + 1;

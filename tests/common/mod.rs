@@ -69,9 +69,14 @@ pub fn play_random<P: Side, D: Driver<Kernel, P>>(
         // Short traces reset often; long ones pile objects up.
         for (mix, length) in mixes.iter().flat_map(|mix| [16, 64, 250, 1000].map(|length| (mix, length))) {
             let trace = random_trace(&mut rng, length, mix);
+            let met = |lockstep: &Lockstep<Kernel, P>| lockstep.met().iter().sum::<u64>();
+            let before = met(lockstep);
             let result = check::run_trace(lockstep, driver, &trace);
             assert_nothing_found(reference, &result, &trace);
-            assert_eq!(lockstep.reference().live(), [0; 3]);
+            // A known finding may end a trace where it is.
+            if met(lockstep) == before {
+                assert_eq!(lockstep.reference().live(), [0; 3]);
+            }
             done += trace.ops.len();
         }
         if done >= ops {
