@@ -16,6 +16,7 @@
 //! | `offsets.rs` | where the kernel keeps what |
 //! | `serial.rs` | the line to the host |
 
+mod call;
 mod entry;
 mod graph;
 mod maple;

@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
+use crate::call::errno;
 use crate::memory::PAGE_SHIFT;
-use crate::process::errno;
 use crate::{Error, mount};
 
 /// The disk that the host gives, with the header of a swap area.

@@ -4,7 +4,7 @@
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use crate::process::system_call;
+use crate::call::system_call;
 
 const UFFD_API: u64 = 0xaa;
 const UFFD_FEATURE_SIGBUS: u64 = 1 << 7;
