@@ -16,6 +16,7 @@
 mod film;
 pub mod html;
 mod layout;
+mod markup;
 mod pages;
 mod scene;
 pub mod svg;

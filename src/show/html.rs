@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::markup::escape;
 use super::scene::Scene;
-use super::svg::{self, escape, heading};
+use super::svg::{self, heading};
 use super::{Film, Step};
 use crate::fill::fill;
 

@@ -4,7 +4,7 @@
 use std::fmt::{self, Write as _};
 
 use super::layout::{HEADING, LINE, Rect};
-use super::svg::{COLOURS, escape};
+use super::markup::{COLOURS, escape};
 use crate::pages::{Change, EntryRun, FolioRun, Listing, Naming, ProcessPages, SlotRun, VmaPages, totals_phrases};
 
 /// What is said instead of tables that cannot be read.

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::layout::{self, AnonVmaBox, HEADING, LINE, Layout, LinkLine, ProcessBox};
+use super::markup::{COLOURS, escape};
 use super::pages::{Panel, UNREADABLE};
 use super::scene::{Fate, Scene, Vma};
 use super::{Film, Step};
@@ -191,9 +192,6 @@ fn write_link(line: &LinkLine<'_>, out: &mut String) -> fmt::Result {
     )
 }
 
-/// How many colours the processes share.
-pub(super) const COLOURS: u8 = 8;
-
 fn write_process(process: &ProcessBox<'_>, out: &mut String) -> fmt::Result {
     let fate = match process.process.fate {
         Fate::New => " (new)",
@@ -347,9 +345,4 @@ fn write_box(class: &str, rect: &layout::Rect, out: &mut String) -> fmt::Result 
 
 fn differing(fields: &[&str]) -> String {
     if fields.is_empty() { String::new() } else { format!("\nthe sides differ in {}", fields.join(", ")) }
-}
-
-/// For XML, text and attributes.
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
