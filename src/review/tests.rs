@@ -246,13 +246,13 @@ fn flushes_and_statistics_are_compared() {
     let flushes = |event| with_each_lock(event, Event::new(EventKind::Flush, 0, FlushKind::Mm as u16, 0, 0));
     let seen = with_events(revision, flushes, fork);
     let class = Class::Except(BenignDifference::Flush);
-    assert_eq!(classes(&seen), [class.clone()]);
+    assert_eq!(classes(&seen), std::slice::from_ref(&class));
     assert_eq!(ops(&seen, &class), 2);
     assert_eq!(seen.get(&class).unwrap().detail, "nothing against flush p0 all pages");
     let counts = |event| with_each_lock(event, Event::new(EventKind::Stat, NodeStat::PinAcquired as u8, 0, 2, 0));
     let seen = with_events(revision, counts, fork);
     let class = Class::Except(BenignDifference::Statistics);
-    assert_eq!(classes(&seen), [class.clone()]);
+    assert_eq!(classes(&seen), std::slice::from_ref(&class));
     assert_eq!(seen.get(&class).unwrap().detail, "nothing against NR_FOLL_PIN_ACQUIRED +2");
     // Up and down again: what a statistic is after the operation is the same.
     let both = |event: Event| {
