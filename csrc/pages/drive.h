@@ -637,6 +637,23 @@ static bool must_get(struct page *page)
 
 /* Nothing maps what a device has. */
 #define is_left_mapped(folio) folio_mapped(folio)
+
+/*
+ * Whether the device has the page, though the driver was refused it: the walk ended before it had
+ * come to all pages of the folio, or GUP did not take back what a device had before. GUP is not
+ * asked for it then: it would take the page back.
+ */
+static bool is_device_page(struct mm_struct *mm, uint64_t number, struct rmap_entry before)
+{
+	struct rmap_entry told = find_entry(mm, number).told;
+
+	if (!(told.bits & RMAP_ENTRY_DEVICE))
+		return false;
+	if (!(before.bits & RMAP_ENTRY_DEVICE) &&
+	    !folio_mapped(page_folio(pfn_to_page(told.number))))
+		broken_rule(RMAP_RULE_DEVICE_ANSWER, number);
+	return true;
+}
 #else
 static struct page *get_page_for_device(struct mm_struct *mm, uint64_t number,
 					struct folio **folio)
@@ -647,17 +664,21 @@ static struct page *get_page_for_device(struct mm_struct *mm, uint64_t number,
 
 #define must_get(page) true
 #define is_left_mapped(folio) false
+#define is_device_page(mm, number, before) false
 #endif
 
 /*
  * A driver was refused a page. It may be if memory is out, if GUP does not get it, or if it is not
  * anonymous. Which errno says so is not asked.
  */
-static void check_refused(struct mm_struct *mm, uint64_t number, int32_t error)
+static void check_refused(struct mm_struct *mm, uint64_t number, int32_t error,
+			  struct rmap_entry before)
 {
 	struct page *page;
 
-	if (error == -ENOMEM || get_page_at(mm, number, FOLL_GET | FOLL_WRITE, &page))
+	if (error == -ENOMEM || is_device_page(mm, number, before))
+		return;
+	if (get_page_at(mm, number, FOLL_GET | FOLL_WRITE, &page))
 		return;
 	if (folio_test_anon(page_folio(page)) && must_get(page))
 		broken_rule(RMAP_RULE_DEVICE_ANSWER, number);
@@ -697,7 +718,7 @@ static int32_t ask_for_device(struct mm_struct *mm, uint64_t number)
 	layer->device_tries = 0;
 	page = get_page_for_device(mm, number, &folio);
 	if (IS_ERR(page)) {
-		check_refused(mm, number, PTR_ERR(page));
+		check_refused(mm, number, PTR_ERR(page), there.told);
 		return PTR_ERR(page);
 	}
 	check_given(mm, number, page, folio, there.told, dirty);
