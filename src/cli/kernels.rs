@@ -12,8 +12,8 @@ pub(super) struct Args {
     /// List as JSON.
     #[arg(long, conflicts_with = "show")]
     json: bool,
-    /// Print the VMA code that this reference (or the default one) runs with: `kernel`, or `model` where its own could not
-    /// be built.
+    /// Print the VMA code that this reference (or the default one) runs with: `pages`, or `kernel` or `model` where its
+    /// own could not be built.
     #[arg(long, value_name = "NAME", num_args = 0..=1, conflicts_with_all = ["show", "json"])]
     vma: Option<Option<String>>,
     /// The old spelling of --vma, which prints the old words.
