@@ -59,11 +59,14 @@ fn a_port_that_takes_the_entries_out_is_found_different() {
     );
 }
 
+/// An entry that stays in its tree keeps its place among those with the same key, and 7.3 puts it behind them. So walks come to the
+/// VMAs in another order, and nothing else differs.
 #[test]
-fn it_is_equivalent_to_7_3() {
+fn it_is_equivalent_to_7_3_except_for_the_order_of_flushes() {
     let mut review = Command::new(env!("CARGO_BIN_EXE_rmap-diff"));
     review.args(["review", BASE, NAME, "--depth", "5", "--ops", "5000"]).env_remove("RMAP_KNOWN");
     let output = review.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.starts_with(&format!("{BASE} and {NAME}: equivalent except for flush order\n")), "{said}");
 }
