@@ -172,7 +172,6 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     };
     let scope = args.scope.scope(failures, vma)?;
     let reference = args.subject.reference()?;
-    let known = args.subject.known()?;
     let subject = Subject {
         kernel: reference.name.to_owned(),
         text: xxh3_64(reference.extract.as_bytes()),
