@@ -15,7 +15,11 @@ const OLD: &[&str] = &["counts_apart"];
 fn old() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     old_tree(dir.path(), "6.1.2");
-    std::fs::write(dir.path().join("mm/page_vma_mapped.c"), walk_of_mappings("return not_found(walk);")).unwrap();
+    std::fs::write(
+        dir.path().join("mm/page_vma_mapped.c"),
+        walk_of_mappings("return not_found(walk);") + MEETS_DEVICES,
+    )
+    .unwrap();
     let forgets = ZERO_PAGE
         .replace("PageHWPoison", "PageCompound")
         .replace("pte_mkuffd", "pte_clean")
@@ -35,11 +39,13 @@ fn walk_of_mappings(otherwise: &str) -> String {
 fn new() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     new_tree(dir.path(), "7.3.4");
-    std::fs::write(dir.path().join("mm/page_vma_mapped.c"), walk_of_mappings("goto restart;")).unwrap();
+    std::fs::write(dir.path().join("mm/page_vma_mapped.c"), walk_of_mappings("goto restart;") + PASSES_DEVICES)
+        .unwrap();
     edit(dir.path(), "mm/rmap.c", UNMAP, UNMAP_DROPS_HUGE);
     let rmap = dir.path().join("mm/rmap.c");
     let text = std::fs::read_to_string(&rmap).unwrap();
-    std::fs::write(&rmap, text + SPLITS_LATE + BATCHES + DEVICE).unwrap();
+    std::fs::write(&rmap, text + &SPLITS_LATE.replace("return", "return pte_present(pte) &&") + BATCHES + DEVICE)
+        .unwrap();
     std::fs::write(dir.path().join("mm/migrate.c"), ZERO_PAGE).unwrap();
     dir
 }
@@ -49,6 +55,34 @@ const SPLITS_LATE: &str = "
 static bool try_to_migrate_one(struct folio *folio)
 {
 	return split_huge_pmd_locked(folio);
+}
+";
+
+/// A walk that looks for entries of migration finds those of devices, too.
+const MEETS_DEVICES: &str = "
+static bool check_pte(struct page_vma_mapped_walk *walk)
+{
+	if (walk->flags)
+		return is_migration_entry(walk) || is_device_exclusive_entry(walk);
+	return is_device_exclusive_entry(walk);
+}
+";
+
+/// It passes them.
+const PASSES_DEVICES: &str = "
+static bool check_pte(struct page_vma_mapped_walk *walk)
+{
+	if (walk->flags)
+		return softleaf_is_migration(walk);
+	return softleaf_is_device_exclusive(walk);
+}
+";
+
+/// A walk that asks whether what it migrates is there.
+const ASKS_PRESENT: &str = "
+static bool try_to_migrate_one(struct folio *folio)
+{
+	return pte_present(pte);
 }
 ";
 
@@ -248,6 +282,15 @@ fn each_behaviour_alone_in_an_old_tree_sets_its_field_alone() {
         ("zero_page_keeps_soft_dirty", &[("mm/migrate.c", "pte_used(".into(), "pte_mksoft_dirty(".into())]),
         ("zero_page_spares_poisoned", &[("mm/migrate.c", "PageCompound(page)".into(), "PageHWPoison(page)".into())]),
         ("device_entries_count", &[(rmap, get.into(), format!("{DEVICE}\n{get}"))]),
+        (
+            "migration_passes_devices",
+            &[(
+                "mm/page_vma_mapped.c",
+                "is_migration_entry(walk) || is_device_exclusive_entry(walk)".into(),
+                "1".into(),
+            )],
+        ),
+        ("migrate_asks_present", &[(rmap, get.into(), format!("{ASKS_PRESENT}\n{get}"))]),
         ("munmap_splits_first_below", &[("mm/mmap.c", "vma->start, 0".into(), "vma->start, 1".into())]),
         ("munmap_splits_last_above", &[("mm/mmap.c", "vma->end, 1".into(), "vma->end, 0".into())]),
     ];
@@ -277,6 +320,13 @@ fn each_behaviour_missing_from_a_new_tree_clears_its_field_alone() {
         ("zero_page_keeps_soft_dirty", "mm/migrate.c", "pte_mksoft_dirty(", "pte_used("),
         ("zero_page_spares_poisoned", "mm/migrate.c", "PageHWPoison(page)", "PageCompound(page)"),
         ("device_entries_count", "mm/rmap.c", "return set_pte(folio)", "return folio_remove_rmap_pte(folio)"),
+        (
+            "migration_passes_devices",
+            "mm/page_vma_mapped.c",
+            "softleaf_is_migration(walk)",
+            "softleaf_is_migration(walk) || softleaf_is_device_exclusive(walk)",
+        ),
+        ("migrate_asks_present", "mm/rmap.c", "return pte_present(pte) && split", "return split"),
         (
             "batches_protected",
             "mm/rmap.c",

@@ -322,7 +322,7 @@ impl Port {
     /// The next entry of a kind from a page on. Mirrors `page_vma_mapped_walk()` (mm/page_vma_mapped.c).
     /// What a device has for itself is taken for mapped, and until 6.14 for migrating, too.
     fn next_mapping(&self, visit: &Visit, mut from: u64, kind: u32) -> Option<(u64, Entry)> {
-        let devices = kind == Entry::PRESENT || !self.revision.device_entries_count;
+        let devices = kind == Entry::PRESENT || !self.revision.migration_passes_devices;
         let is_of = |entry: Entry| visit.is_of(entry, kind) || devices && visit.is_of(entry, Entry::DEVICE);
         let entry = |page| (page, self.page_tables.get(visit.mm, page));
         while from < visit.end {
@@ -620,7 +620,7 @@ impl Port {
                 goes_on = self.migrate_huge(visit, page, entry, found)?;
                 break;
             }
-            if entry.has(Entry::DEVICE) && !self.revision.device_entries_count {
+            if entry.has(Entry::DEVICE) && !self.revision.migrate_asks_present {
                 return Err(Stop::FrameOfAbsent(entry.number));
             }
             let pages = Pages::of(folio, visit.page_of(entry), 1);

@@ -94,6 +94,12 @@ revision! {
         /// A page that a device has for itself counts as mapped ("mm/rmap: keep mapcount untouched for device-exclusive entries",
         /// 6.15). Before, the device gets the whole folio by a walk, which unmaps it: references and counters of the mm stay.
         device_entries_count,
+        /// A walk that looks for entries of migration passes those of a device ("mm/page_vma_mapped: device-exclusive entries are not
+        /// migration entries", 6.15).
+        migration_passes_devices,
+        /// `try_to_migrate()` asks whether an entry is present before it reads a frame's number from it ("mm/rmap: handle
+        /// device-exclusive entries correctly in try_to_migrate_one()", 6.15).
+        migrate_asks_present,
         /// munmap splits the first VMA with the new VMA below the split: from 6.6 on.
         munmap_splits_first_below,
         /// munmap splits the last VMA with the new VMA above the split: from 6.3 on.
@@ -140,6 +146,8 @@ impl Revision {
         zero_page_keeps_soft_dirty: false,
         zero_page_spares_poisoned: false,
         device_entries_count: false,
+        migration_passes_devices: false,
+        migrate_asks_present: false,
         munmap_splits_first_below: false,
         munmap_splits_last_above: false,
     };
@@ -168,6 +176,8 @@ impl Revision {
         unmap_drops_huge: true,
         migrate_splits_late: true,
         device_entries_count: true,
+        migration_passes_devices: true,
+        migrate_asks_present: true,
         ..Revision::V6_12
     };
     const V7_3: Revision = Revision {

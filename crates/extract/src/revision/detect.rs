@@ -72,6 +72,8 @@ pub fn detect(tree: &Path) -> Result<Revision, RevisionError> {
         zero_page_keeps_soft_dirty: zero_page_asks(tree, &["pte_mksoft_dirty"]),
         zero_page_spares_poisoned: zero_page_asks(tree, &["PageHWPoison"]),
         device_entries_count: device_entries_count(&rmap),
+        migration_passes_devices: migration_passes_devices(tree),
+        migrate_asks_present: migrate_asks_present(&rmap),
         munmap_splits_first_below,
         munmap_splits_last_above: !munmap_splits_last_below,
     })
@@ -167,6 +169,19 @@ fn zero_page_asks(tree: &Path, names: &[&str]) -> bool {
 /// Whether a device gets a page by a function that leaves it mapped: the one that took the place of a walk.
 fn device_entries_count(rmap: &SourceFile) -> bool {
     function(&[rmap], "make_device_exclusive").is_some_and(|gives| gives.first_call("folio_remove_rmap_pte").is_none())
+}
+
+/// Whether `check_pte()` names entries of a device once: for walks that look for what is mapped, and not for those that look for
+/// entries of migration.
+fn migration_passes_devices(tree: &Path) -> bool {
+    let Ok(walk) = SourceFile::read(tree, "mm/page_vma_mapped.c") else { return false };
+    let names = ["is_device_exclusive_entry", "softleaf_is_device_exclusive"];
+    function(&[&walk], "check_pte").is_some_and(|check| check.calls(|word| names.contains(&word)).len() == 1)
+}
+
+/// Whether migration tells entries that are not present apart.
+fn migrate_asks_present(rmap: &SourceFile) -> bool {
+    function(&[rmap], "try_to_migrate_one").is_some_and(|migrate| migrate.first_call("pte_present").is_some())
 }
 
 /// Whether unmapping looks for entries in a row also in a VMA that userfaultfd write-protects.
