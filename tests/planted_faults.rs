@@ -1549,6 +1549,7 @@ static IN_C: &[InC] = &[
         hunts: &[pages_varied(
             Finds(&["differ folio_make_device_exclusive "]),
             Finds(&[
+                "violate Mapcount mapcount is not the number of entries",
                 "violate I11 WARN WARN_ON((atomic_read(&cur_page->_mapcount) > N",
                 "violate I11 wrong answer to who wants a page for a device",
             ]),
