@@ -583,7 +583,7 @@ static void page_layer_clear(struct rmap_world *w)
 	layer->any_poisoned = false;
 	layer->writes = layer->put_off = layer->attempts = layer->injected = 0;
 	layer->nr_stale = 0;
-	layer->splitting = false;
+	layer->splitting = layer->walking = false;
 	layer->notifiers_open = 0;
 	layer->pinning = 0;
 	layer->fail = (struct rmap_fail) { 0 };

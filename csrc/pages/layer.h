@@ -102,7 +102,8 @@ struct page_layer {
 	struct stale_translation *stale;	/* what TLBs may hold */
 	uint32_t nr_stale, max_stale;
 	bool splitting;			/* a folio */
-	bool tells_visits;		/* a walk: of the VMAs that it comes to */
+	bool walking;			/* through a folio's mappings */
+	const struct vm_area_struct *visited;	/* the VMA that the walk came to last */
 	int notifiers_open;		/* starts of MMU notifiers without their ends */
 	unsigned long watched;		/* an address that MMU notifiers are to be told of */
 	bool watched_told;		/* they were */

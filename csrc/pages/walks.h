@@ -292,12 +292,15 @@ static void walk_begins(struct rmap_call call, const struct folio *folio)
 		tell_file_tree(folio->mapping->i_mmap.rb_root.rb_node, folio->index);
 	folio_call_begin(call, folio, &folio->page, 1u << folio_order(folio), NULL, NULL);
 	current_world->bookkeeping = false;	/* it takes a lock */
+	current_world->pages->walking = true;
+	current_world->pages->visited = NULL;
 }
 
 static void walk_ends(const struct folio *folio, int32_t result)
 {
 	struct rmap_folio_found found = folio_found(folio);
 
+	current_world->pages->walking = false;
 	if (is_of_file(folio) && folio->mapping->readers)
 		broken_rule(RMAP_RULE_LOCK_HELD_ON_RETURN, RMAP_NONE);
 	if (current_world->depth == 1)
@@ -307,13 +310,17 @@ static void walk_ends(const struct folio *folio, int32_t result)
 }
 
 /*
- * page_vma_mapped_walk() asks for it whenever it goes on. That it begins is told of walks that tell
- * nothing else of a VMA where they change nothing.
+ * A walk asks for it where it comes to a VMA, and page_vma_mapped_walk() whenever it goes on there.
+ * No walk comes to a VMA twice.
  */
 static unsigned long vma_address_end(struct page_vma_mapped_walk *pvmw)
 {
-	if (unlikely(current_world->pages->tells_visits) && !pvmw->pmd && !pvmw->pte)
+	struct page_layer *layer = current_world->pages;
+
+	if (layer->walking && layer->visited != pvmw->vma) {
+		layer->visited = pvmw->vma;
 		record(RMAP_EVENT_VISIT, 0, 0, serial_of(pvmw->vma), pvmw->address >> PAGE_SHIFT);
+	}
 	return verbatim_vma_address_end(pvmw);
 }
 
@@ -368,9 +375,7 @@ static int ask_who_used(struct folio *folio, bool locked)
 	walk_begins(CALL(FOLIO_REFERENCED, folio_referenced, folio_number(folio), locked,
 			 folio_found(folio)),
 		    folio);
-	current_world->pages->tells_visits = true;
 	result = folio_referenced(folio, locked, NULL, (void *)flags);
-	current_world->pages->tells_visits = false;
 	if (current_world->depth == 1)
 		record(RMAP_EVENT_USED_BY, 0, 0, folio_number(folio), told_vma_flags(flags[0]));
 	walk_ends(folio, result);
@@ -429,9 +434,7 @@ static void remove_migration_ptes(struct folio *src, struct folio *dst, remove_f
 	walk_begins(CALL(REMOVE_MIGRATION_PTES, remove_migration_ptes, folio_number(src),
 			 folio_number(dst), told_remove_flags(flags), folio_found(dst)),
 		    dst);
-	current_world->pages->tells_visits = true;
 	verbatim_remove_migration_ptes(src, dst, flags);
-	current_world->pages->tells_visits = false;
 	walk_ends(dst, 0);
 }
 

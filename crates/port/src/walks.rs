@@ -189,7 +189,7 @@ impl Port {
         }
     }
 
-    /// A walk that tells nothing else of a VMA, unless it changes something there, looks at its entries.
+    /// A walk comes to a VMA.
     fn tell_visit(&mut self, visit: &Visit) -> Result<(), Stop> {
         let serial = self.vmas.get(visit.vma)?.serial;
         self.observed.record(EventKind::Visit, 0, 0, serial, visit.start as u32);
@@ -403,6 +403,7 @@ impl Port {
 
     /// Mirrors `try_to_unmap_one()` (mm/rmap.c).
     fn try_to_unmap_one(&mut self, visit: &Visit, flags: WalkFlags, found: &mut FolioFound) -> Result<bool, Stop> {
+        self.tell_visit(visit)?;
         self.notify(visit, false);
         let goes_on = self.unmap_entries(visit, flags, found)?;
         self.notify(visit, true);
@@ -607,6 +608,7 @@ impl Port {
             self.split_huge_at(visit, found)?;
             splits = false;
         }
+        self.tell_visit(visit)?;
         self.notify(visit, false);
         let (mut from, mut goes_on) = (visit.start, true);
         while let Some((page, entry)) = self.next_mapping(visit, from, Entry::PRESENT) {
@@ -808,7 +810,7 @@ impl Port {
         if self.mapcount(folio)? > 0 {
             let one = |port: &mut Port, visit: &Visit| {
                 if visit.shared {
-                    cleaned += port.make_clean(visit);
+                    cleaned += port.make_clean(visit)?;
                 }
                 Ok(true)
             };
@@ -854,6 +856,7 @@ impl Port {
         let notified = Visit { end: vma_end.min(start.wrapping_add(pages)), ..*visit };
         let (mut from, mut goes_on) = (start, true);
         self.notify(&notified, false);
+        self.tell_visit(visit)?;
         while let Some((page, entry)) = self.next_mapping(visit, from, Entry::PRESENT) {
             from = page + 1;
             if entry.has(Entry::HUGE) {
@@ -878,8 +881,9 @@ impl Port {
     }
 
     /// Mirrors `page_vma_mkclean_one()` (mm/rmap.c): how many entries it changed.
-    fn make_clean(&mut self, visit: &Visit) -> i32 {
+    fn make_clean(&mut self, visit: &Visit) -> Result<i32, Stop> {
         let (mm, mut from, mut cleaned) = (visit.mm, visit.start, 0);
+        self.tell_visit(visit)?;
         self.notify(visit, false);
         while let Some((page, entry)) = self.next_mapping(visit, from, Entry::PRESENT) {
             from = page + 1;
@@ -892,7 +896,7 @@ impl Port {
             cleaned += 1;
         }
         self.notify(visit, true);
-        cleaned
+        Ok(cleaned)
     }
 
     /// Mirrors `folio_referenced_one()` (mm/rmap.c): `left` are the mappings that it has not come to, `users` those that used

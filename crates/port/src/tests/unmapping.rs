@@ -56,6 +56,7 @@ fn a_page_in_the_swap_cache_leaves_its_slot_in_the_entry() {
     world.call(Call::TryToUnmap { folio: FOLIO, flags: WalkFlags(WalkFlags::BATCH_FLUSH), found: IN_SWAP_CACHE });
     let left = IN_SWAP_CACHE.bits as u16;
     let expected = [
+        event(EventKind::Visit, 0, 0, 0, PAGE as u32),
         event(EventKind::Notify, 0, 0, PAGE as u32, 1),
         written(0, PAGE, Entry::NONE),
         event(EventKind::Flush, 0, 1, 0, 0),
@@ -344,7 +345,7 @@ fn a_device_gets_what_is_mapped_of_a_folio_and_its_entries_do_not_count() {
         ]
     };
     let expected = [
-        &[event(EventKind::Notify, 0, 0, PAGE as u32, 4)][..],
+        &[event(EventKind::Notify, 0, 0, PAGE as u32, 4), event(EventKind::Visit, 0, 0, 0, PAGE as u32)][..],
         &taken(0, Entry::WRITE),
         &taken(1, Entry::SOFT_DIRTY),
         &taken(2, Entry::WRITE),
