@@ -1,7 +1,8 @@
 //! What an operation costs on the compiled C alone, on the port alone, and on both in lockstep with all
-//! checks, on one mix with 16 processes, at three numbers of live VMAs.
+//! checks, on one mix with 16 processes, at three numbers of live VMAs; then on the kernel's own VMA and page-table code, where
+//! the time inside of the C is told apart from that of the driver that reads what it did.
 //!
-//! `cargo bench` prints a table a reference. Only ratios of one run mean anything: machines are shared and noisy.
+//! `cargo bench` prints a table a reference; `cargo bench --bench lockstep -- 7.3` has that alone. Only ratios of one run mean anything: machines are shared and noisy.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,10 @@ use rmap_diff::kernel::{self, Kernel, Reference, SlabMode};
 use rmap_diff::known::KnownFindings;
 use rmap_diff::mm::{KernelDriver, Outcome, SmallDriver};
 use rmap_diff::port::Port;
-use rmap_diff::rmap::{MAX_PROCESSES, MmId, Rmap, Side};
-use rmap_diff::trace::{Mix, Op, OpKind, Rng, Trace, random_trace};
+use rmap_diff::rmap::{Call, Fail, MAX_PROCESSES, MmId, Revision, Rmap, Side};
+use rmap_diff::trace::{
+    Mapped, Mix, MmCounts, Op, OpKind, PageEvent, PageTables, Request, Rng, Trace, VmaLayer, Watched, random_trace,
+};
 
 /// Live VMAs, of 16 processes together.
 const SIZES: [u64; 3] = [64, 1024, 16384];
@@ -104,25 +107,93 @@ fn measure(reference: &'static Reference, vmas: u64) {
     );
 }
 
-/// The kernel driver on random traces without failures, from empty worlds: its C with what it has to tell of pages, and with
-/// the port following and every check. The port does nothing by itself here.
+/// A kernel whose time inside of the C is summed up: operations and calls, with what the C tells meanwhile.
+struct Timed {
+    kernel: Kernel,
+    inside: Duration,
+}
+
+impl Timed {
+    fn timed<T>(&mut self, does: impl FnOnce(&mut Kernel) -> T) -> T {
+        let begun = Instant::now();
+        let result = does(&mut self.kernel);
+        self.inside += begun.elapsed();
+        result
+    }
+}
+
+impl Rmap for Timed {
+    fn revision(&self) -> Revision {
+        self.kernel.revision()
+    }
+
+    fn begin_operation(&mut self, fail: &Fail) {
+        self.kernel.begin_operation(fail);
+    }
+
+    fn attempts(&self) -> u32 {
+        self.kernel.attempts()
+    }
+
+    fn call(&mut self, call: Call) -> i32 {
+        self.timed(|kernel| kernel.call(call))
+    }
+}
+
+impl VmaLayer for Timed {
+    fn operate(&mut self, request: &Request<'_>, pages: &mut dyn FnMut(PageEvent)) -> i32 {
+        self.timed(|kernel| VmaLayer::operate(kernel, request, pages))
+    }
+
+    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<MmCounts> {
+        Watched::mapped(&mut self.kernel, mm, out)
+    }
+
+    fn injected(&self) -> u32 {
+        Watched::injected(&self.kernel)
+    }
+
+    fn moves_pages(&self) -> bool {
+        Watched::moves_pages(&self.kernel)
+    }
+
+    fn merges_either_way(&self) -> bool {
+        Watched::merges_either_way(&self.kernel)
+    }
+
+    fn page_tables(&mut self, out: &mut PageTables) -> Option<bool> {
+        Watched::page_tables(&mut self.kernel, out)
+    }
+
+    fn has_page_tables(&self) -> bool {
+        Watched::has_page_tables(&self.kernel)
+    }
+
+    fn fail_pages(&mut self, fail: &Fail) {
+        Watched::fail_pages(&mut self.kernel, fail);
+    }
+}
+
+/// The kernel driver on random traces without failures, from empty worlds: inside of its C, with what the driver reads of VMAs
+/// and page tables, and with the port following and every check. The port does nothing by itself here.
 fn measure_kernel_driver(reference: &'static Reference, mix: Mix, world: impl Fn() -> Kernel) {
     let mut rng = Rng::new(1);
     let mix = Mix { fail_per_mille: 0, fail_node_per_mille: 0, fail_page_per_mille: 0, ..mix };
     let traces: Vec<Trace> = (0..200).map(|_| random_trace(&mut rng, 256, &mix)).collect();
     let ops: usize = traces.iter().map(|trace| trace.ops.len()).sum();
-    let mut best = [Duration::MAX; 2];
+    let mut best = [Duration::MAX; 3];
     for _ in 0..REPEATS {
-        let (mut kernel, mut driver) = (world(), KernelDriver::new());
+        let (mut kernel, mut driver) = (Timed { kernel: world(), inside: Duration::ZERO }, KernelDriver::new());
         let begun = Instant::now();
         for trace in &traces {
-            kernel.reset();
+            kernel.kernel.reset();
             driver.reset();
             for op in &trace.ops {
                 driver.apply(&mut kernel, op);
             }
         }
-        best[0] = best[0].min(begun.elapsed());
+        best[1] = best[1].min(begun.elapsed());
+        best[0] = best[0].min(kernel.inside);
         let known = KnownFindings::embedded().of(reference.name, reference.version);
         let mut both = Lockstep::new(world(), Port::new(reference.revision));
         both.tolerate(rmap_diff::known::signatures(&known));
@@ -132,10 +203,10 @@ fn measure_kernel_driver(reference: &'static Reference, mix: Mix, world: impl Fn
             let result = check::run_trace(&mut both, &mut driver, trace);
             assert!(result.finding.is_none(), "{:?}", result.finding);
         }
-        best[1] = best[1].min(begun.elapsed());
+        best[2] = best[2].min(begun.elapsed());
     }
-    let [c, both] = best.map(|time| time.as_nanos() as f64 / ops as f64);
-    println!("{:<12} {c:>10.0} {both:>10.0} {:>15.2}", reference.name, both / c);
+    let [inside, c, both] = best.map(|time| time.as_nanos() as f64 / ops as f64);
+    println!("{:<12} {inside:>14.0} {c:>10.0} {both:>10.0} {:>15.2}", reference.name, both / c);
 }
 
 fn main() {
@@ -143,19 +214,29 @@ fn main() {
     if std::env::args().any(|arg| arg == "--test") {
         return;
     }
+    let asked: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let references: Vec<&'static Reference> = kernel::references()
+        .iter()
+        .filter(|reference| asked.is_empty() || asked.iter().any(|name| name == reference.name))
+        .collect();
     println!(
         "{:<12} {:>7} {:>10} {:>10} {:>10} {:>10} {:>22}",
         "kernel", "VMAs", "C ns/op", "port ns/op", "both ns/op", "port / C", "lockstep / (C + port)"
     );
-    for reference in kernel::references() {
+    for &reference in &references {
         for vmas in SIZES {
             measure(reference, vmas);
         }
     }
-    let head = || println!("{:<12} {:>10} {:>10} {:>15}", "kernel", "C ns/op", "both ns/op", "lockstep / C");
+    let head = || {
+        println!(
+            "{:<12} {:>14} {:>10} {:>10} {:>15}",
+            "kernel", "inside C ns/op", "C ns/op", "both ns/op", "lockstep / C"
+        );
+    };
     println!("\nkernel driver, traces of 256 operations");
     head();
-    for reference in kernel::references() {
+    for &reference in &references {
         match Kernel::with_vma_layer(reference, SlabMode::Reuse) {
             Ok(_) => measure_kernel_driver(reference, Mix::full(), || {
                 Kernel::with_vma_layer(reference, SlabMode::Reuse).expect("it was looked at")
@@ -165,7 +246,7 @@ fn main() {
     }
     println!("\nkernel driver with page tables, traces of 256 operations");
     head();
-    for reference in kernel::references() {
+    for &reference in &references {
         match Kernel::with_pages(reference, SlabMode::Reuse) {
             Ok(_) => measure_kernel_driver(reference, Mix::full().with_pages(), || {
                 Kernel::with_pages(reference, SlabMode::Reuse).expect("it was looked at")
