@@ -225,6 +225,8 @@ static struct page *table_page_alloc(void)
 	struct table_memory *table = table_take();
 
 	frame_notes_of(page)->table = table;
+	frame_notes_of(page)->first = PTRS_PER_PTE;
+	frame_notes_of(page)->end = 0;
 	table->frame = page_to_pfn(page);
 	table->at = layer->nr_tables;
 	TABLE_POISON(table);
@@ -286,6 +288,23 @@ static bool is_in_a_table(const void *entry)
 	return false;
 }
 
+/* An entry is written to. One that lies past its table is no entry. */
+static void table_written(const void *entry)
+{
+	uint32_t i = ((unsigned long)entry & ~PAGE_MASK) / sizeof(unsigned long);
+	const struct page_layer *layer = current_world->pages;
+	uint32_t frame = page_to_pfn(virt_to_page(entry));
+	struct frame_notes *notes = &layer->notes[frame];
+
+	if (unlikely(frame >= layer->nr_frames || !notes->table ||
+		     notes->table->entries != (void *)((unsigned long)entry & PAGE_MASK)))
+		return;
+	if (i < notes->first)
+		notes->first = i;
+	if (i >= notes->end)
+		notes->end = i + 1;
+}
+
 /* Whether the kernel's own memory is there: batches ask it of a copy of an entry, on the stack. */
 static inline bool virt_addr_valid(const void *address)
 {
@@ -341,7 +360,7 @@ static void table_put(struct mm_struct *mm, const struct page *page, int level, 
 	}
 	if (!moves)
 		return;
-	for (uint64_t i = 0; i < PTRS_PER_PTE; i++) {
+	for (uint64_t i = notes->first; i < notes->end; i++) {
 		if (!entries[i])
 			continue;
 		if (level == 1 && is_huge(entries[i])) {
@@ -375,6 +394,7 @@ static void huge_write(void *entry, unsigned long value)
 	if (old == value)
 		return;
 	*(unsigned long *)entry = value;
+	table_written(entry);
 	huge_entry_written(frame_notes_of(virt_to_page(entry))->mm, page_of_entry(entry, 1), old,
 			   value);
 }
@@ -386,6 +406,7 @@ static void table_linked(struct mm_struct *mm, void *entry, const struct page *p
 		huge_write(entry, 0);
 	table_put(mm, page, level, page_of_entry(entry, level + 1));
 	*(unsigned long *)entry = table_entry(page);
+	table_written(entry);
 }
 
 /* The walk of a TLB may go on to a table that no entry names any more. */

@@ -38,6 +38,7 @@ struct frame_notes {
 	uint64_t base;			/* of a page table that is in use: the first page of it */
 	bool linked;			/* a page table that is in use */
 	uint8_t level;			/* 0: the lowest */
+	uint16_t first, end;		/* entries that were written to since it was new */
 	const struct mm_struct *mm;	/* whose */
 	uint32_t next_free;		/* of its order */
 	bool live;

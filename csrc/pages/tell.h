@@ -29,30 +29,18 @@ static void tell_entry(const struct mm_struct *mm, uint64_t page, struct rmap_en
 	put_word(told.number);
 }
 
-/* Most entries of most tables are empty: as many are looked at together. */
-#define EMPTY_RUN 16u
-
-static bool is_empty_run(const unsigned long *e)
-{
-	unsigned long low = e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7];
-	unsigned long high = e[8] | e[9] | e[10] | e[11] | e[12] | e[13] | e[14] | e[15];
-
-	return !(low | high);
-}
 
 /* Tells the entries below a table; returns how many tables there are, it included. */
-static uint32_t tell_table(const struct mm_struct *mm, const unsigned long *table, int level,
+static uint32_t tell_table(const struct mm_struct *mm, const struct frame_notes *notes, int level,
 			   uint64_t page)
 {
+	const unsigned long *table = notes->table->entries;
 	uint32_t tables = 1;
 
-	for (uint64_t i = 0; i < PTRS_PER_PTE; i++) {
+	/* All entries are written by functions of csrc/pages, which note where. */
+	for (uint64_t i = notes->first; i < notes->end; i++) {
 		uint64_t below = page + (i << (9 * level));
 
-		if (i % EMPTY_RUN == 0 && is_empty_run(table + i)) {
-			i += EMPTY_RUN - 1;
-			continue;
-		}
 		if (!table[i])
 			continue;
 		if (!level) {
@@ -67,18 +55,18 @@ static uint32_t tell_table(const struct mm_struct *mm, const unsigned long *tabl
 			tables++;	/* the one that it is split into is put by */
 			continue;
 		}
-		struct table_memory *memory = notes_of_frame(table[i] >> PAGE_SHIFT)->table;
+		const struct frame_notes *lower = notes_of_frame(table[i] >> PAGE_SHIFT);
 
-		if (unlikely(!memory))
+		if (unlikely(!lower->table))
 			escape_call();
-		tables += tell_table(mm, memory->entries, level - 1, below);
+		tables += tell_table(mm, lower, level - 1, below);
 	}
 	return tables;
 }
 
 static void tell_mm(struct mm_struct *mm)
 {
-	uint32_t tables = tell_table(mm, (const unsigned long *)mm->pgd, 3, 0) - 1;
+	uint32_t tables = tell_table(mm, frame_notes_of(virt_to_page(mm->pgd)), 3, 0) - 1;
 
 	put_word(RMAP_PAGES_MM);
 	put_word(mm->id);

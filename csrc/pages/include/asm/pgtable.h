@@ -18,6 +18,7 @@ static void entry_written(const struct mm_struct *mm, unsigned long page, unsign
 			  unsigned long entry);
 static void table_unlinked(unsigned long entry);
 static void huge_write(void *entry, unsigned long value);
+static void table_written(const void *entry);
 static void frame_of_absent_read(unsigned long entry);
 
 /* The bits of an entry. */
@@ -302,6 +303,7 @@ static inline void entry_write(struct mm_struct *mm, unsigned long addr, pte_t *
 	if (old == pte_val(pte))
 		return;
 	*ptep = pte;
+	table_written(ptep);
 	entry_written(mm, addr >> PAGE_SHIFT, old, pte_val(pte));
 }
 
