@@ -1153,7 +1153,8 @@ struct rmap_ops {
 	/*
 	 * The VMA layer; NULL where there is none. Does one operation, telling the watcher all that
 	 * it does; 0 or a serial, or a negative errno. node_fail: the same as the failures, of the
-	 * allocations of maple tree nodes.
+	 * allocations of maple tree nodes. With NULL as the watcher nothing is told, of this
+	 * operation and of those after it until the reset.
 	 */
 	int32_t (*operate)(struct rmap_world *world, const struct rmap_operation *operation,
 			   const struct rmap_fail *node_fail, rmap_watcher watcher, void *context);

@@ -55,7 +55,9 @@ struct anon_vma_notes {
 
 /* What is known of a VMA. Used by the VMA layer: what of it was told last. */
 struct vma_notes {
-	uint64_t start, end, pgoff, anon_pgoff, kind;
+	uint64_t start, end, pgoff, anon_pgoff;
+	unsigned long flags;
+	const struct file *file;
 	uint32_t mm;
 	uint32_t anon_vma;			/* serial, or RMAP_NONE */
 	bool attached, told_attached;

@@ -306,6 +306,8 @@ static void report_all_writes(struct rmap_world *w)
 {
 	struct slab_object *object;
 
+	if (!w->watcher)
+		return;
 	for (object = w->slabs[RMAP_CACHE_VMA].live_first; object; object = object->next)
 		report_writes(body_of(object));
 }
@@ -370,7 +372,8 @@ ended_early: {
 
 	if (!w->depth)
 		w->outermost = (struct rmap_call){ .kind = RMAP_OUTSIDE };
-	w->watcher(context, &seen);
+	if (w->watcher)
+		w->watcher(context, &seen);
 	}
 	}
 	w->in_call = false;

@@ -31,48 +31,45 @@ static uint64_t vma_told_anon_pgoff(const struct vm_area_struct *vma)
 /* The flags of a VMA as the C interface numbers them. */
 static uint32_t told_vma_flags(unsigned long flags)
 {
-	static const struct {
-		unsigned long flag;
-		uint32_t bit;
-	} bits[] = {
-		{ VM_READ, RMAP_VMA_READ },
-		{ VM_WRITE, RMAP_VMA_WRITE },
-		{ VM_EXEC, RMAP_VMA_EXEC },
-		{ VM_SOFTDIRTY, RMAP_VMA_SOFTDIRTY },
-		{ VM_GROWSDOWN, RMAP_VMA_GROWSDOWN },
-		{ VM_DONTCOPY, RMAP_VMA_DONTCOPY },
-		{ VM_WIPEONFORK, RMAP_VMA_WIPEONFORK },
-		{ VM_ACCOUNT, RMAP_VMA_ACCOUNT },
-		{ VM_NORESERVE, RMAP_VMA_NORESERVE },
-		{ VM_LOCKED, RMAP_VMA_LOCKED },
-		{ VM_SHARED, RMAP_VMA_SHARED },
-#ifdef RMAP_PAGES
-		{ VM_UFFD_WP, RMAP_VMA_UFFD },
-#endif
-		/* It says how memory is locked, and comes and goes with VM_LOCKED. */
-		{ VM_LOCKONFAULT, 0 },
-		/* It comes with VM_SHARED. */
-		{ VM_MAYSHARE, 0 },
-	};
-	unsigned long rest = flags & ~(VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC);
+	unsigned long others = ~(VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC);
 	uint32_t told = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(bits); i++) {
-		if (rest & bits[i].flag)
-			told |= bits[i].bit;
-		rest &= ~bits[i].flag;
-	}
-	return told | (rest ? RMAP_VMA_OTHER : 0);
+#define TELL(flag, bit) (others &= ~(flag), told |= flags & (flag) ? (bit) : 0)
+	TELL(VM_READ, RMAP_VMA_READ);
+	TELL(VM_WRITE, RMAP_VMA_WRITE);
+	TELL(VM_EXEC, RMAP_VMA_EXEC);
+	TELL(VM_SOFTDIRTY, RMAP_VMA_SOFTDIRTY);
+	TELL(VM_GROWSDOWN, RMAP_VMA_GROWSDOWN);
+	TELL(VM_DONTCOPY, RMAP_VMA_DONTCOPY);
+	TELL(VM_WIPEONFORK, RMAP_VMA_WIPEONFORK);
+	TELL(VM_ACCOUNT, RMAP_VMA_ACCOUNT);
+	TELL(VM_NORESERVE, RMAP_VMA_NORESERVE);
+	TELL(VM_LOCKED, RMAP_VMA_LOCKED);
+	TELL(VM_SHARED, RMAP_VMA_SHARED);
+#ifdef RMAP_PAGES
+	TELL(VM_UFFD_WP, RMAP_VMA_UFFD);
+#endif
+	/* It says how memory is locked, and comes and goes with VM_LOCKED. */
+	TELL(VM_LOCKONFAULT, 0);
+	/* It comes with VM_SHARED. */
+	TELL(VM_MAYSHARE, 0);
+#undef TELL
+	return told | (flags & others ? RMAP_VMA_OTHER : 0);
+}
+
+static uint64_t told_kind(unsigned long flags, const struct file *file)
+{
+	uint64_t kind = told_vma_flags(flags);
+
+	if (file)
+		kind |= (uint64_t)(file - current_world->files + 1) << 32;
+	return kind;
 }
 
 /* The flags, and the file. */
 static uint64_t vma_told_kind(const struct vm_area_struct *vma)
 {
-	uint64_t kind = told_vma_flags(vma->vm_flags);
-
-	if (vma->vm_file)
-		kind |= (uint64_t)(vma->vm_file - current_world->files + 1) << 32;
-	return kind;
+	return told_kind(vma->vm_flags, vma->vm_file);
 }
 
 /* For the watcher's answer: the operation ends here. */
@@ -84,6 +81,10 @@ static int32_t watch(const struct rmap_call *call, int32_t result, bool with_sta
 	struct rmap_seen seen = { .call = call, .result = result };
 	int32_t stop;
 
+	if (!w->watcher) {
+		w->nr_events = 0;
+		return result;
+	}
 	if (with_state) {
 		w->nr_words = 0;
 		tell_touched(w);
@@ -141,7 +142,8 @@ static void watch_outside(void)
 
 	if (likely(!current_world->nr_events))
 		return;
-	forget_effects();
+	if (current_world->watcher)
+		forget_effects();
 	if (current_world->nr_events)
 		watch(&call, 0, false);
 }
@@ -223,7 +225,8 @@ static void remember(struct vm_area_struct *vma)
 	notes->end = vma->vm_end;
 	notes->pgoff = vma->vm_pgoff;
 	notes->anon_pgoff = vma_told_anon_pgoff(vma);
-	notes->kind = vma_told_kind(vma);
+	notes->flags = vma->vm_flags;
+	notes->file = vma->vm_file;
 	notes->anon_vma = vma->anon_vma ? serial_of(vma->anon_vma) : RMAP_NONE;
 	notes->told_attached = notes->attached;
 }
@@ -242,17 +245,26 @@ static void report_writes(struct vm_area_struct *vma)
 {
 	struct vma_notes *notes = vma_notes_of(vma);
 	struct rmap_call calls[5];
-	uint32_t n = 0, serial = serial_of(vma);
-	uint64_t anon_pgoff = vma_told_anon_pgoff(vma), kind = vma_told_kind(vma);
+	uint32_t n = 0, serial = serial_of(vma), mm = vma_told_mm(vma);
+	uint64_t anon_pgoff = vma_told_anon_pgoff(vma), kind;
 	uint32_t anon_vma = vma->anon_vma ? serial_of(vma->anon_vma) : RMAP_NONE;
 	bool moved = notes->start != vma->vm_start || notes->end != vma->vm_end ||
 		     notes->pgoff != vma->vm_pgoff;
 
-	if (notes->mm != vma_told_mm(vma))
-		calls[n++] = CALL(VMA_SET_MM, vma_set_mm, serial, vma_told_mm(vma));
+	if (!current_world->watcher)
+		return;
+	/* Most are as they were. */
+	if (likely(!moved && notes->mm == mm && notes->flags == vma->vm_flags &&
+		   notes->file == vma->vm_file && notes->anon_pgoff == anon_pgoff &&
+		   notes->anon_vma == anon_vma && notes->attached == notes->told_attached))
+		return;
+	kind = vma_told_kind(vma);
+	if (notes->mm != mm)
+		calls[n++] = CALL(VMA_SET_MM, vma_set_mm, serial, mm);
 	if (moved)
 		calls[n++] = CALL(VMA_SET_RANGE, vma_set_range, serial, range_of(vma));
-	if (kind != notes->kind || anon_pgoff != (moved ? vma->vm_pgoff : notes->anon_pgoff))
+	if (kind != told_kind(notes->flags, notes->file) ||
+	    anon_pgoff != (moved ? vma->vm_pgoff : notes->anon_pgoff))
 		calls[n++] = CALL(VMA_SET_ATTRIBUTES, vma_set_attributes, serial,
 				  { anon_pgoff, (uint32_t)kind, kind >> 32 });
 	if (anon_vma != notes->anon_vma)
@@ -262,8 +274,6 @@ static void report_writes(struct vm_area_struct *vma)
 			.kind = notes->attached ? RMAP_VMA_MARK_ATTACHED : RMAP_VMA_MARK_DETACHED,
 			.arguments.vma_mark_attached = { serial },
 		};
-	if (!n)
-		return;
 	remember(vma);
 	for (uint32_t i = 0; i < n; i++) {
 		call_begins();
@@ -434,7 +444,8 @@ struct vm_area_struct *vm_area_alloc(struct mm_struct *mm)
 		call.arguments.vm_area_alloc.range = range_of(vma);
 		remember(vma);
 		/* As a VMA is said to be born: readable, writable. */
-		vma_notes_of(vma)->kind = RMAP_VMA_READ | RMAP_VMA_WRITE;
+		vma_notes_of(vma)->flags = VM_READ | VM_WRITE;
+		vma_notes_of(vma)->file = NULL;
 		vma_notes_of(vma)->anon_pgoff = vma->vm_pgoff;
 	}
 	watch(&call, vma ? (int32_t)serial_of(vma) : -ENOMEM, false);

@@ -70,6 +70,17 @@ impl Watched for Kernel {
         result
     }
 
+    fn operate_unwatched(&mut self, request: &Request<'_>) -> i32 {
+        let operate = self.ops.operate.expect("a world with the VMA layer");
+        let Some(operation) = wire::encode_request(request) else {
+            return -EINVAL;
+        };
+        let fail_node: *const Fail = request.fail_node;
+        // SAFETY: the world is alive and used by this thread alone; the operation and the failures (laid out as
+        // rmap_fail) are valid for the call.
+        unsafe { operate(self.world.as_ptr(), &operation, fail_node.cast(), None, std::ptr::null_mut()) }
+    }
+
     fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<MmCounts> {
         let space = self.ops.space.expect("a world with the VMA layer");
         let mut count = 0;

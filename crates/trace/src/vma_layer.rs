@@ -146,6 +146,11 @@ pub trait Watched {
     /// returning false. Returns 0, or for a fault the serial of its VMA, or a negative errno.
     fn operate_watched(&mut self, request: &Request<'_>, watcher: &mut dyn FnMut(&Seen<'_>) -> bool) -> i32;
 
+    /// Does one operation, and tells nothing of it, nor of those that follow until a reset: what it costs by itself.
+    fn operate_unwatched(&mut self, request: &Request<'_>) -> i32 {
+        self.operate_watched(request, &mut |_| true)
+    }
+
     /// Appends the VMAs of a process to `out`, in order of address, and returns the counters of its mm. None if the process
     /// does not exist.
     fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<MmCounts>;
