@@ -38,7 +38,7 @@ mod tests;
 
 pub use canonical::canonical;
 pub use listing::{Change, EntryRun, FolioRun, Listing, ProcessPages, SlotRun, TailRun, VmaPages};
-pub use words::{Naming, totals_phrases};
+pub use words::{Naming, counter_phrases, large_phrases, totals_phrases};
 
 /// How many references on anon_vmas can be held at a time.
 pub const MAX_PINS: usize = 16;

@@ -34,7 +34,8 @@ struct ScopeArgs {
     /// The longest sequence that the search tries, in operations.
     #[arg(long, value_name = "D", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=64))]
     depth: u32,
-    /// The operations that are tried, by name, with commas between. Default: map, fault, fork, unmap and exit.
+    /// The operations that are tried, by name, with commas between. Default: map, fault, fork, unmap and exit. A name that
+    /// cannot be tried is answered with all that can.
     #[arg(long = "only", value_name = "LIST", value_parser = parse_kinds)]
     kinds: Option<OpKinds>,
     /// With --vma pages, try each fault also with a folio of this order.
@@ -95,13 +96,17 @@ fn parse_kinds(text: &str) -> Result<OpKinds, UnknownOperation> {
     text.parse()
 }
 
+/// Of what only the kernel's page-table code does.
+const NEEDS_PAGES: &str =
+    "needs the kernel's own page-table code, which does not run here (--vma pages says why, if it cannot)";
+
 /// That the VMA code has the operations that are asked for.
 pub(super) fn check_kinds(kinds: OpKinds, vma: VmaCode) -> Result<(), Error> {
     if vma == VmaCode::Model && !kinds.is_small() {
         return Err(Error::Usage(format!("--only {kinds}: the model does not know all of them")));
     }
     match kinds.of_pages() {
-        Some(keyword) if vma != VmaCode::Pages => Err(Error::Usage(format!("--only {keyword}: needs --vma pages"))),
+        Some(keyword) if vma != VmaCode::Pages => Err(Error::Usage(format!("--only {keyword}: {NEEDS_PAGES}"))),
         _ => Ok(()),
     }
 }
@@ -109,7 +114,7 @@ pub(super) fn check_kinds(kinds: OpKinds, vma: VmaCode) -> Result<(), Error> {
 /// Large folios need the kernel's own page tables.
 pub(super) fn check_order(order: u32, vma: VmaCode) -> Result<(), Error> {
     match order > 0 && vma != VmaCode::Pages {
-        true => Err(Error::Usage(format!("--order {order}: needs --vma pages"))),
+        true => Err(Error::Usage(format!("--order {order}: {NEEDS_PAGES}"))),
         false => Ok(()),
     }
 }

@@ -1,6 +1,8 @@
 //! What a process sees at its pages, where the kernel's own code keeps the page tables: an operation changes no page that it was
 //! not asked to change, wherever the page goes meanwhile.
 
+use std::fmt;
+
 use super::meaning::UnexpectedEffect;
 use crate::rmap::{MmId, WalkMode};
 use crate::trace::{OpKind, PageTables, Target};
@@ -40,6 +42,31 @@ struct Page {
     in_batch: bool,
     /// Its file system is not told of the first write, so that its VMA alone says whether it can be written to.
     not_told: bool,
+}
+
+impl fmt::Display for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.zero, self.frame) {
+            (true, _) => f.write_str("the zero page")?,
+            (_, Some(frame)) if self.of_device => write!(f, "a device's, in frame {frame}")?,
+            (_, Some(frame)) => write!(f, "in frame {frame}")?,
+            (_, None) if self.poisoned => f.write_str("of failed memory")?,
+            (_, None) => f.write_str("not in memory or migrating")?,
+        }
+        write!(f, " (content {:#x}", self.content)?;
+        let (writable, dirty, exclusive) = self.mapping.unwrap_or_default();
+        let words = [
+            (writable, "writable"),
+            (dirty, "dirty"),
+            (self.used == Some(true), "accessed"),
+            (exclusive, "exclusive"),
+            (self.uffd, "uffd"),
+            (self.soft_dirty, "soft-dirty"),
+            (!self.kept, "may be dropped"),
+        ];
+        words.iter().filter(|(holds, _)| *holds).try_for_each(|(_, word)| write!(f, ", {word}"))?;
+        f.write_str(")")
+    }
 }
 
 /// Every page that is there of every process, in order.
@@ -245,11 +272,14 @@ fn keeps(old: &Page, new: Option<&Page>) -> bool {
 /// The first page that is not as the operation should have left it.
 pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: &Contents) -> Option<UnexpectedEffect> {
     let found = |what, old: &Page, new: Option<&Page>| {
-        let is = new.map_or("is gone".to_owned(), |new| format!("holds {:#x} now", new.content));
+        let is = new.map_or("is gone".to_owned(), |new| match (new.mm, new.page) == (old.mm, old.page) {
+            true => format!("is now {new}"),
+            false => format!("page {:#x} of {} is now {new}", new.page, new.mm),
+        });
         Some(UnexpectedEffect {
             what,
             about: operation.keyword().to_owned(),
-            detail: format!("page {:#x} of {} held {:#x}, and {is}", old.page, old.mm, old.content),
+            detail: format!("page {:#x} of {} was {old}, and {is}", old.page, old.mm),
         })
     };
     let (start, end) = may_change(operation);
@@ -292,18 +322,7 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
                 return found(what, old, Some(new));
             }
             _ if keeps_mappings(operation) && !keeps(old, new) => {
-                let mapping = |page: Option<&Page>| format!("{:?}", page.and_then(|page| page.mapping));
-                return Some(UnexpectedEffect {
-                    what: "entry of a page changed",
-                    about: operation.keyword().to_owned(),
-                    detail: format!(
-                        "page {:#x} of {}: writable, dirty, exclusive: {} is now {}",
-                        old.page,
-                        old.mm,
-                        mapping(Some(old)),
-                        mapping(new)
-                    ),
-                });
+                return found("entry of a page changed", old, new);
             }
             _ => {}
         }
@@ -328,7 +347,10 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
             (!taken).then(|| UnexpectedEffect {
                 what: "page is not the device's",
                 about: operation.keyword().to_owned(),
-                detail: format!("page {page:#x} of {mm}: {:?}", new.and_then(|new| new.mapping)),
+                detail: match new {
+                    Some(new) => format!("page {page:#x} of {mm} is {new}"),
+                    None => format!("page {page:#x} of {mm} is gone"),
+                },
             })
         }
         // Who accesses it finds out.

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::listing::{Change, EntryRun, FolioRun, Listing, ProcessPages, SlotRun, TailRun};
 use crate::rmap::LargeCounts;
-use crate::trace::{Frame, MmPages, PageTotals, Slot, Target};
+use crate::trace::{Frame, MmPages, PageTotals, Slot};
 
 /// How a thing and its number are joined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,16 +55,11 @@ impl EntryRun {
 
     /// What they lead to: `frame 5..9`.
     pub fn target(&self) -> String {
-        let kind = match self.first.target {
-            Target::Zero => return "zero page".to_owned(),
-            Target::Frame(_) => "frame",
-            Target::Swap { .. } => "swap slot",
-            Target::Device { .. } => "device frame",
-            Target::Migration { .. } => "migration frame",
-            Target::Poison(_) => "hwpoison frame",
-        };
-        let range = self.frames().or(self.slots()).unwrap_or_default();
-        format!("{kind} {}", numbers(range))
+        let kind = self.first.target.kind();
+        match self.frames().or(self.slots()) {
+            Some(range) => format!("{kind} {}", numbers(range)),
+            None => kind.to_owned(),
+        }
     }
 
     /// The bits that they have.
@@ -96,10 +91,15 @@ fn that_hold<const N: usize>(words: [(bool, &'static str); N]) -> Vec<&'static s
 impl ProcessPages {
     /// What its mm counts.
     pub fn counts(&self) -> Vec<String> {
-        let MmPages { anon, file, shmem, swap, table_bytes, .. } = self.counters;
-        let named = [("anon", anon), ("file", file), ("shmem", shmem), ("swap", swap), ("pgtables_bytes", table_bytes)];
-        named.map(|(name, count)| format!("{name} {count}")).into()
+        counter_phrases(&self.counters)
     }
+}
+
+/// What an mm counts.
+pub fn counter_phrases(counters: &MmPages) -> Vec<String> {
+    let MmPages { anon, file, shmem, swap, table_bytes, .. } = *counters;
+    let named = [("anon", anon), ("file", file), ("shmem", shmem), ("swap", swap), ("pgtables_bytes", table_bytes)];
+    named.map(|(name, count)| format!("{name} {count}")).into()
 }
 
 impl FolioRun {
@@ -174,7 +174,8 @@ fn tail_phrases(run: &TailRun) -> Vec<String> {
     phrases
 }
 
-fn large_phrases(large: &LargeCounts) -> Vec<String> {
+/// What a large folio counts.
+pub fn large_phrases(large: &LargeCounts) -> Vec<String> {
     let LargeCounts { entire_mapcount, large_mapcount, pages_mapped, .. } = *large;
     let mut phrases = vec![
         format!("large_mapcount {large_mapcount}"),

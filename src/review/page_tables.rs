@@ -1,6 +1,7 @@
 //! The page tables of two references, compared up to the numbers of frames and of slots of the swap device.
 
 use super::semantic::{Pairs, SemanticDifference};
+use crate::pages::{counter_phrases, large_phrases, totals_phrases};
 use crate::trace::{Frame, MmPages, PageEntry, PageTables, Slot, Target};
 
 /// The first difference there is. Of a large folio it is not compared which mms it remembers: kernels before 6.15 remember none.
@@ -30,29 +31,29 @@ pub(super) fn compare(base: &PageTables, changed: &PageTables) -> Option<Semanti
             }
     };
     if let Some((a, b)) = entries.find(|(a, b)| !same(a, b)) {
-        return state("page table entries", format!("{} and {}", entry_text(a), entry_text(b)));
+        return state("page table entries", both(entry_text(a), entry_text(b)));
     }
     if base.entries.len() != changed.entries.len() {
         let of = |tables: &PageTables, at: usize| tables.entries.get(at).map_or("nothing more".into(), entry_text);
         let at = base.entries.len().min(changed.entries.len());
-        return state("page table entries", format!("{} and {}", of(base, at), of(changed, at)));
+        return state("page table entries", both(of(base, at), of(changed, at)));
     }
     for &(a, b) in &slots.0 {
         let count = |slot: Option<&Slot>| slot.map(|slot| (slot.count, slot.cached.is_some(), slot.content));
         let (ours, theirs) = (base.slot(a), changed.slot(b));
         if count(ours) != count(theirs) {
-            return state("swap slots", format!("{ours:?} and {theirs:?}"));
+            return state("swap slots", both(slot_text(a, ours), slot_text(b, theirs)));
         }
         if let (Some(a), Some(b)) = (ours.and_then(|slot| slot.cached), theirs.and_then(|slot| slot.cached))
             && !frames.agree(a, b)
         {
-            return state("swap slots", format!("{ours:?} and {theirs:?}"));
+            return state("swap slots", both(slot_text(a, ours), slot_text(b, theirs)));
         }
     }
     for &(a, b) in &frames.0 {
         let (Some(ours), Some(theirs)) = (base.frame(a), changed.frame(b)) else { continue };
         if frame_words(ours) != frame_words(theirs) {
-            return state("folios", format!("frame {a} is {}; and {}", frame_text(ours), frame_text(theirs)));
+            return state("folios", both(frame_text(ours), frame_text(theirs)));
         }
         let large = |tables: &PageTables, frame: &Frame| {
             let (_, counts) = tables.large.iter().find(|(head, _)| *head == frame.head)?;
@@ -60,18 +61,24 @@ pub(super) fn compare(base: &PageTables, changed: &PageTables) -> Option<Semanti
             Some((counts.order, flags, counts.entire_mapcount, counts.large_mapcount, counts.pages_mapped))
         };
         if large(base, ours) != large(changed, theirs) {
-            return state("large folios", format!("{:?} and {:?}", large(base, ours), large(changed, theirs)));
+            let text = |tables: &PageTables, frame: &Frame| {
+                let counts = tables.large.iter().find(|(head, _)| *head == frame.head);
+                let said = counts.map_or("not large".to_owned(), |(_, counts)| large_phrases(counts).join(", "));
+                format!("folio {} is {said}", frame.head)
+            };
+            return state("large folios", both(text(base, ours), text(changed, theirs)));
         }
     }
     let counters = |mm: &MmPages| (mm.mm, mm.file, mm.anon, mm.swap, mm.shmem, mm.table_bytes, mm.tables);
     let differ = |(a, b): &(&MmPages, &MmPages)| counters(a) != counters(b);
     if let Some((a, b)) = base.mms.iter().zip(&changed.mms).find(differ) {
-        return state("page counters", format!("{a:?} and {b:?}"));
+        let text = |mm: &MmPages| format!("{} in {} page tables", counter_phrases(mm).join(", "), mm.tables);
+        return state("page counters", format!("{} has {}", a.mm, both(text(a), text(b))));
     }
     (base.totals != changed.totals).then(|| {
         SemanticDifference::State(
             "statistics and what is in use",
-            format!("{:?} and {:?}", base.totals, changed.totals),
+            both(totals_phrases(&base.totals).join(", "), totals_phrases(&changed.totals).join(", ")),
         )
     })
 }
@@ -101,9 +108,21 @@ fn frame_text(frame: &Frame) -> String {
     ];
     let Frame { references, mapcount, pins, content, .. } = frame;
     format!(
-        "{}, {references} references, mapcount {mapcount}, {pins} pins, content {content:#x}",
+        "frame {}: {}, {references} references, mapcount {mapcount}, {pins} pins, content {content:#x}",
+        frame.frame,
         that_hold(&words, ", ")
     )
+}
+
+fn slot_text(number: u32, slot: Option<&Slot>) -> String {
+    let Some(Slot { count, cached, content, .. }) = slot else { return format!("slot {number} is free") };
+    let cached = cached.map_or(String::new(), |frame| format!(", frame {frame} in the swap cache"));
+    format!("slot {number}: count {count}, content {content:#x}{cached}")
+}
+
+/// What the base has, and what the changed kernel has instead.
+fn both(base: String, changed: String) -> String {
+    format!("{base}; against {changed}")
 }
 
 fn entry_text(entry: &PageEntry) -> String {
@@ -115,7 +134,7 @@ fn entry_text(entry: &PageEntry) -> String {
         (entry.uffd, "uffd"),
         (entry.soft_dirty, "soft-dirty"),
     ];
-    format!("{:#x} of {}: {:?} {}", entry.page, entry.mm, entry.target, that_hold(&words, " ")).trim_end().to_owned()
+    format!("{:#x} of {}: {} {}", entry.page, entry.mm, entry.target, that_hold(&words, " ")).trim_end().to_owned()
 }
 
 fn that_hold(words: &[(bool, &str)], separator: &str) -> String {

@@ -102,9 +102,9 @@ fn in_order<'n>(nodes: &mut impl Iterator<Item = &'n Node>, out: &mut Vec<VmaId>
 /// VMAs and page tables.
 fn compare_spaces(base: &World, changed: &World) -> Option<SemanticDifference> {
     let state = |what, detail| Some(SemanticDifference::State(what, detail));
-    let alive = |world: &World| world.processes.iter().map(|process| process.mm).collect::<Vec<_>>();
+    let alive = |world: &World| listed(world.processes.iter().map(|process| process.mm.to_string()));
     if alive(base) != alive(changed) {
-        return state("processes", format!("{:?} and {:?}", alive(base), alive(changed)));
+        return state("processes", format!("{} and {}", alive(base), alive(changed)));
     }
     let mut folios = Pairs::default();
     for (ours, theirs) in base.processes.iter().zip(&changed.processes) {
@@ -119,9 +119,12 @@ fn compare_spaces(base: &World, changed: &World) -> Option<SemanticDifference> {
             let [has, has_not] = if faulted(a) { ["has one", "has none"] } else { ["has none", "has one"] };
             return state("VMAs with an anon_vma", format!("{} of {}: {has} and {has_not}", vma_text(a), ours.mm));
         }
-        let pages = |process: &Process| process.pages.iter().map(|p| (p.page, p.exclusive)).collect::<Vec<_>>();
+        let pages = |process: &Process| {
+            let exclusive = |exclusive| if exclusive { " exclusive" } else { "" };
+            listed(process.pages.iter().map(|page| format!("{:#x}{}", page.page, exclusive(page.exclusive))))
+        };
         if pages(ours) != pages(theirs) {
-            return state("page tables", format!("{}: {:x?} and {:x?}", ours.mm, pages(ours), pages(theirs)));
+            return state("page tables", format!("{} has {} and {}", ours.mm, pages(ours), pages(theirs)));
         }
         for (a, b) in ours.pages.iter().zip(&theirs.pages) {
             if !folios.agree(a.folio, b.folio) {
@@ -137,11 +140,19 @@ fn compare_spaces(base: &World, changed: &World) -> Option<SemanticDifference> {
     {
         return Some(difference);
     }
-    let held = |world: &World| world.pins.iter().map(Option::is_some).collect::<Vec<_>>();
+    let held = |world: &World| {
+        let held = world.pins.iter().enumerate().filter(|(_, pin)| pin.is_some());
+        listed(held.map(|(place, _)| place.to_string()))
+    };
     if held(base) != held(changed) {
-        return state("references held", format!("{:?} and {:?}", held(base), held(changed)));
+        return state("references held", format!("{} and {}", held(base), held(changed)));
     }
     None
+}
+
+fn listed(things: impl Iterator<Item = String>) -> String {
+    let text = things.collect::<Vec<_>>().join(", ");
+    if text.is_empty() { "none".to_owned() } else { text }
 }
 
 fn vma_words(vma: &VmaState) -> [u64; 5] {

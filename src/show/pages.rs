@@ -155,7 +155,8 @@ impl<'a> Panel<'a> {
         writeln!(out, r#"<text class="caption" x="14" y="16">page tables, folios and the swap device</text>"#)?;
         let totals = totals_phrases(&self.listing.totals).join(", ");
         writeln!(out, r#"<text class="quiet" x="14" y="{}">{}</text>"#, 16.0 + LINE, escape(&totals))?;
-        let legend = "an arrow leads from entries to what they name; a dashed one from entries that are not present";
+        let legend = "an arrow leads from entries to what they name; a dashed one from entries that are not present; \
+                      (new), (changed), (freed): by this step";
         writeln!(out, r#"<text class="quiet" x="14" y="{}">{legend}</text>"#, 16.0 + 2.0 * LINE)?;
         self.lines.iter().try_for_each(|line| self.write_line(line, out))?;
         for (process, y) in &self.processes {

@@ -1,5 +1,7 @@
 //! What the kernel's own page-table code holds: page tables, frames, and the counters around them, as the C tells them.
 
+use std::fmt;
+
 use rmap_seam::{AnonVmaId, LargeCounts, MmId};
 
 /// What a page table entry maps.
@@ -34,7 +36,32 @@ pub enum Target {
     Poison(u32),
 }
 
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Target::Zero => f.write_str(self.kind()),
+            Target::Frame(number)
+            | Target::Swap { slot: number, .. }
+            | Target::Device { frame: number, .. }
+            | Target::Migration { frame: number, .. }
+            | Target::Poison(number) => write!(f, "{} {number}", self.kind()),
+        }
+    }
+}
+
 impl Target {
+    /// What it is, without its number.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Target::Zero => "zero page",
+            Target::Frame(_) => "frame",
+            Target::Swap { .. } => "swap slot",
+            Target::Device { .. } => "device frame",
+            Target::Migration { .. } => "migration frame",
+            Target::Poison(_) => "hwpoison frame",
+        }
+    }
+
     /// The frame that counts this entry as one that maps it.
     pub fn mapped(self) -> Option<u32> {
         match self {

@@ -275,8 +275,8 @@ impl<'a> Words<'a> {
         let mut wanted = "expected fail=, failnode=, failpage= or the end of the line";
         for (fail, (key, then)) in fails.iter_mut().zip([
             ("fail=", "expected failnode=, failpage= or the end of the line"),
-            ("failnode=", "expected the end of the line"),
-            ("failpage=", "expected the end of the line"),
+            ("failnode=", "expected the end of the line (of failnode= and failpage= an operation takes one)"),
+            ("failpage=", "expected the end of the line (of failnode= and failpage= an operation takes one)"),
         ]) {
             if let Some(list) = self.peek().filter(|word| word.text.starts_with(key)).map(|word| word.after(key.len()))
             {

@@ -62,8 +62,14 @@ impl<S: Side> Pair<S> {
     pub(super) fn compare_flushes(&mut self, observed: &[Observed; 2]) {
         let [base, changed] = observed.each_ref().map(|observed| &observed.flushes);
         if base != changed {
-            let text = |flushes: &[Event]| or_none(flushes.iter().map(Event::to_string).collect::<Vec<_>>().join(", "));
-            self.note(Class::Except(BenignDifference::Flush), || format!("{} against {}", text(base), text(changed)));
+            self.note(Class::Except(BenignDifference::Flush), || {
+                let same = base.iter().zip(changed.iter()).take_while(|(a, b)| a == b).count();
+                let text = |flushes: &[Event]| match flushes.get(same) {
+                    Some(flush) => format!("{flush} (flush {} of {})", same + 1, flushes.len()),
+                    None => format!("no more than {same} flushes"),
+                };
+                format!("{} against {}", text(base), text(changed))
+            });
         }
     }
 
