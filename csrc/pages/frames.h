@@ -20,9 +20,9 @@
 	__asan_poison_memory_region(&(table)->frame, sizeof(*(table)) - sizeof((table)->entries))
 #define TABLE_UNPOISON(table) \
 	__asan_unpoison_memory_region(&(table)->frame, sizeof(*(table)) - sizeof((table)->entries))
-/* Nobody uses the rest of the page behind a table. */
+/* Nobody uses what is behind a table, up to where table_written() may look for the next one. */
 #define TABLE_POISON_REST(table) \
-	__asan_poison_memory_region((table) + 1, 2 * PAGE_SIZE - sizeof(*(table)))
+	__asan_poison_memory_region((table) + 1, 3 * PAGE_SIZE - sizeof(*(table)))
 #else
 #define TABLE_POISON(table) ((void)(table))
 #define TABLE_UNPOISON(table) ((void)(table))
@@ -196,7 +196,7 @@ static struct table_memory *table_take(void)
 	if (table)
 		layer->free_tables = table->next;
 	else
-		table = aligned_alloc(PAGE_SIZE, 2 * PAGE_SIZE);
+		table = aligned_alloc(PAGE_SIZE, 3 * PAGE_SIZE);
 	if (!table)
 		out_of_memory();
 	TABLE_POISON_REST(table);
@@ -288,17 +288,20 @@ static bool is_in_a_table(const void *entry)
 	return false;
 }
 
-/* An entry is written to. One that lies past its table is no entry. */
+/* An entry is written to. If it lies past its table, what is read there is no table's frame. */
 static void table_written(const void *entry)
 {
-	uint32_t i = ((unsigned long)entry & ~PAGE_MASK) / sizeof(unsigned long);
+	const struct table_memory *table = (const void *)((unsigned long)entry & PAGE_MASK);
+	uint32_t i = ((unsigned long)entry & ~PAGE_MASK) / sizeof(unsigned long), frame;
 	const struct page_layer *layer = current_world->pages;
-	uint32_t frame = page_to_pfn(virt_to_page(entry));
-	struct frame_notes *notes = &layer->notes[frame];
+	struct frame_notes *notes;
 
-	if (unlikely(frame >= layer->nr_frames || !notes->table ||
-		     notes->table->entries != (void *)((unsigned long)entry & PAGE_MASK)))
+	TABLE_UNPOISON(table);
+	frame = table->frame;
+	TABLE_POISON(table);
+	if (unlikely(frame >= layer->nr_frames || layer->notes[frame].table != table))
 		return;
+	notes = &layer->notes[frame];
 	if (i < notes->first)
 		notes->first = i;
 	if (i >= notes->end)

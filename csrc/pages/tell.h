@@ -29,7 +29,6 @@ static void tell_entry(const struct mm_struct *mm, uint64_t page, struct rmap_en
 	put_word(told.number);
 }
 
-
 /* Tells the entries below a table; returns how many tables there are, it included. */
 static uint32_t tell_table(const struct mm_struct *mm, const struct frame_notes *notes, int level,
 			   uint64_t page)

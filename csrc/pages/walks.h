@@ -311,13 +311,13 @@ static void walk_ends(const struct folio *folio, int32_t result)
 
 /*
  * A walk asks for it where it comes to a VMA, and page_vma_mapped_walk() whenever it goes on there.
- * No walk comes to a VMA twice.
+ * No walk comes to a VMA twice, since a VMA has one chain entry for an anon_vma.
  */
 static unsigned long vma_address_end(struct page_vma_mapped_walk *pvmw)
 {
 	struct page_layer *layer = current_world->pages;
 
-	if (layer->walking && layer->visited != pvmw->vma) {
+	if (current_world->depth && layer->walking && layer->visited != pvmw->vma) {
 		layer->visited = pvmw->vma;
 		record(RMAP_EVENT_VISIT, 0, 0, serial_of(pvmw->vma), pvmw->address >> PAGE_SHIFT);
 	}

@@ -214,6 +214,7 @@ fn return_class(ret: i32) -> String {
 fn what_else_differs(event: Event) -> &'static str {
     match event.kind() {
         Some(EventKind::Flush | EventKind::Notify | EventKind::Young) => "of other pages",
+        Some(EventKind::Visit) => "of another VMA or page",
         Some(EventKind::Counter) => "by another number",
         Some(EventKind::Left) => "otherwise",
         Some(EventKind::UsedBy) => "with other flags",

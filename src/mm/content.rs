@@ -13,6 +13,8 @@ struct Page {
     mm: MmId,
     page: u64,
     content: u64,
+    /// Its frame is of a file.
+    of_file: bool,
     /// It is anonymous memory that must not be lost. Memory of a file comes back from there.
     kept: bool,
     /// Its entry maps the zero page.
@@ -51,7 +53,7 @@ impl fmt::Display for Page {
             (_, Some(frame)) if self.of_device => write!(f, "a device's, in frame {frame}")?,
             (_, Some(frame)) => write!(f, "in frame {frame}")?,
             (_, None) if self.poisoned => f.write_str("of failed memory")?,
-            (_, None) => f.write_str("not in memory or migrating")?,
+            (_, None) => f.write_str("not mapped (swapped out, or migrating)")?,
         }
         write!(f, " (content {:#x}", self.content)?;
         let (writable, dirty, exclusive) = self.mapping.unwrap_or_default();
@@ -62,7 +64,8 @@ impl fmt::Display for Page {
             (exclusive, "exclusive"),
             (self.uffd, "uffd"),
             (self.soft_dirty, "soft-dirty"),
-            (!self.kept, "may be dropped"),
+            (self.failed, "its memory has failed"),
+            (!self.kept && !self.of_file && !self.zero && !self.poisoned, "may be dropped"),
         ];
         words.iter().filter(|(holds, _)| *holds).try_for_each(|(_, word)| write!(f, ", {word}"))?;
         f.write_str(")")
@@ -92,6 +95,7 @@ impl Contents {
                     Some(frame) => frame.anon && (frame.swapbacked || frame.dirty || entry.dirty),
                     None => !matches!(entry.target, Target::Zero | Target::Poison(_)),
                 },
+                of_file: frame.is_some_and(|frame| frame.file),
                 zero: entry.target == Target::Zero,
                 clean: frame.is_some_and(|frame| !frame.dirty && !frame.swapcache && !entry.dirty),
                 of_device: matches!(entry.target, Target::Device { .. }),
@@ -349,7 +353,7 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
                 about: operation.keyword().to_owned(),
                 detail: match new {
                     Some(new) => format!("page {page:#x} of {mm} is {new}"),
-                    None => format!("page {page:#x} of {mm} is gone"),
+                    None => format!("page {page:#x} of {mm} is not there"),
                 },
             })
         }
@@ -361,14 +365,17 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
                     true => "page that has failed stays a device's",
                     false => "page that has failed is still mapped",
                 };
-                found(what, page, Some(page))
+                found(what, before.at(page.mm, page.page).unwrap_or(page), Some(page))
             })
         }
         // All that is there can be written to again only when userfaultfd is told; or as before.
         OpKind::UffdWp { mm, start, end, off } => {
             let is_in = |page: &&Page| page.mm == mm && (start..end).contains(&page.page) && !page.poisoned;
             let left = after.0.iter().filter(is_in).find(|page| page.uffd == off);
-            left.and_then(|page| found("write protection is not as asked", page, Some(page)))
+            left.and_then(|page| {
+                let old = before.at(mm, page.page).unwrap_or(page);
+                found("write protection is not as asked", old, Some(page))
+            })
         }
         // The next write to it is seen.
         OpKind::Clean { mm, page } => {

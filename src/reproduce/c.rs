@@ -104,18 +104,9 @@ fn about(played: &Played) -> String {
     for op in &played.ops {
         let _ = writeln!(about, " *\t{}", op.op);
     }
-    let has = |is: fn(&OpKind) -> bool| played.ops.iter().any(|played| is(&played.op.kind));
-    for (needed, what) in [
-        (
-            has(|kind| matches!(kind, OpKind::SwapOut { .. })),
-            "a swap area (swapon), or MADV_PAGEOUT writes nothing out",
-        ),
-        (has(|kind| matches!(kind, OpKind::Migrate { .. })), "two NUMA nodes, or move_pages() moves nothing"),
-        (has(|kind| matches!(kind, OpKind::Poison { .. })), "CONFIG_MEMORY_FAILURE, and CAP_SYS_ADMIN"),
-    ] {
-        if needed {
-            let _ = writeln!(about, " *\n * It needs {what}.");
-        }
+    let swaps_out = |played: &PlayedOp| matches!(played.op.kind, OpKind::SwapOut { .. }) && played.alive;
+    if played.ops.iter().any(swaps_out) {
+        about += " *\n * It needs a swap area (swapon), or MADV_PAGEOUT leaves anonymous memory where it is.\n";
     }
     about
 }

@@ -1,7 +1,8 @@
 //! The page tables of two references, compared up to the numbers of frames and of slots of the swap device.
 
-use super::semantic::{Pairs, SemanticDifference};
+use super::semantic::{Pairs, SemanticDifference, both};
 use crate::pages::{counter_phrases, large_phrases, totals_phrases};
+use crate::rmap::{LargeCounts, RememberedMm};
 use crate::trace::{Frame, MmPages, PageEntry, PageTables, Slot, Target};
 
 /// The first difference there is. Of a large folio it is not compared which mms it remembers: kernels before 6.15 remember none.
@@ -63,8 +64,12 @@ pub(super) fn compare(base: &PageTables, changed: &PageTables) -> Option<Semanti
         if large(base, ours) != large(changed, theirs) {
             let text = |tables: &PageTables, frame: &Frame| {
                 let counts = tables.large.iter().find(|(head, _)| *head == frame.head);
-                let said = counts.map_or("not large".to_owned(), |(_, counts)| large_phrases(counts).join(", "));
-                format!("folio {} is {said}", frame.head)
+                let said = counts.map_or("not large".to_owned(), |(_, counts)| {
+                    // Which mms it remembers is not compared.
+                    let compared = LargeCounts { mms: [RememberedMm::NONE; 2], shared: false, ..*counts };
+                    format!("of order {}, {}", counts.order, large_phrases(&compared).join(", "))
+                });
+                format!("folio {}: {said}", frame.head)
             };
             return state("large folios", both(text(base, ours), text(changed, theirs)));
         }
@@ -106,9 +111,10 @@ fn frame_text(frame: &Frame) -> String {
         (frame.poisoned, "poisoned"),
         (frame.anon_vma.is_some(), "of an anon_vma"),
     ];
-    let Frame { references, mapcount, pins, content, .. } = frame;
+    let Frame { references, mapcount, pins, content, stored, .. } = frame;
+    let stored = if frame.file { format!(", written back {stored:#x}") } else { String::new() };
     format!(
-        "frame {}: {}, {references} references, mapcount {mapcount}, {pins} pins, content {content:#x}",
+        "frame {}: {}, {references} references, mapcount {mapcount}, {pins} pins, content {content:#x}{stored}",
         frame.frame,
         that_hold(&words, ", ")
     )
@@ -120,11 +126,6 @@ fn slot_text(number: u32, slot: Option<&Slot>) -> String {
     format!("slot {number}: count {count}, content {content:#x}{cached}")
 }
 
-/// What the base has, and what the changed kernel has instead.
-fn both(base: String, changed: String) -> String {
-    format!("{base}; against {changed}")
-}
-
 fn entry_text(entry: &PageEntry) -> String {
     let words = [
         (entry.writable, "writable"),
@@ -133,6 +134,10 @@ fn entry_text(entry: &PageEntry) -> String {
         (entry.huge, "huge"),
         (entry.uffd, "uffd"),
         (entry.soft_dirty, "soft-dirty"),
+        (
+            matches!(entry.target, Target::Swap { exclusive: true, .. } | Target::Migration { exclusive: true, .. }),
+            "exclusive",
+        ),
     ];
     format!("{:#x} of {}: {} {}", entry.page, entry.mm, entry.target, that_hold(&words, " ")).trim_end().to_owned()
 }
@@ -145,7 +150,7 @@ fn that_hold(words: &[(bool, &str)], separator: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rmap::{LargeCounts, MmId, RememberedMm};
+    use crate::rmap::MmId;
     use crate::trace::PageTotals;
 
     /// A process with a page in memory, of a folio of two, and one on the swap device; numbers from `first` on.
@@ -191,7 +196,12 @@ mod tests {
             let mut changed = tables(12);
             change(&mut changed);
             compare(&tables(4), &changed).map(|difference| match difference {
-                SemanticDifference::State(what, _) => what,
+                SemanticDifference::State(what, text) => {
+                    let (base, changed) = text.split_once("; against ").expect("both are told");
+                    let without_numbers = |text: &str| text.replace("12", "4").replace("13", "5");
+                    assert_ne!(without_numbers(base), without_numbers(changed), "{what}");
+                    what
+                }
                 other => panic!("{other:?}"),
             })
         };

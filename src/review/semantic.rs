@@ -104,7 +104,7 @@ fn compare_spaces(base: &World, changed: &World) -> Option<SemanticDifference> {
     let state = |what, detail| Some(SemanticDifference::State(what, detail));
     let alive = |world: &World| listed(world.processes.iter().map(|process| process.mm.to_string()));
     if alive(base) != alive(changed) {
-        return state("processes", format!("{} and {}", alive(base), alive(changed)));
+        return state("processes", both(alive(base), alive(changed)));
     }
     let mut folios = Pairs::default();
     for (ours, theirs) in base.processes.iter().zip(&changed.processes) {
@@ -124,7 +124,7 @@ fn compare_spaces(base: &World, changed: &World) -> Option<SemanticDifference> {
             listed(process.pages.iter().map(|page| format!("{:#x}{}", page.page, exclusive(page.exclusive))))
         };
         if pages(ours) != pages(theirs) {
-            return state("page tables", format!("{} has {} and {}", ours.mm, pages(ours), pages(theirs)));
+            return state("page tables", format!("{} has {}", ours.mm, both(pages(ours), pages(theirs))));
         }
         for (a, b) in ours.pages.iter().zip(&theirs.pages) {
             if !folios.agree(a.folio, b.folio) {
@@ -145,9 +145,14 @@ fn compare_spaces(base: &World, changed: &World) -> Option<SemanticDifference> {
         listed(held.map(|(place, _)| place.to_string()))
     };
     if held(base) != held(changed) {
-        return state("references held", format!("{} and {}", held(base), held(changed)));
+        return state("references held", both(held(base), held(changed)));
     }
     None
+}
+
+/// What the base has, and what the changed kernel has instead.
+pub(super) fn both(base: String, changed: String) -> String {
+    format!("{base}; against {changed}")
 }
 
 fn listed(things: impl Iterator<Item = String>) -> String {

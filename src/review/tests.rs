@@ -248,7 +248,7 @@ fn flushes_and_statistics_are_compared() {
     let class = Class::Except(BenignDifference::Flush);
     assert_eq!(classes(&seen), std::slice::from_ref(&class));
     assert_eq!(ops(&seen, &class), 2);
-    assert_eq!(seen.get(&class).unwrap().detail, "nothing against flush p0 all pages");
+    assert_eq!(seen.get(&class).unwrap().detail, "no flush against flush p0 all pages (flush 1 of 1)");
     let counts = |event| with_each_lock(event, Event::new(EventKind::Stat, NodeStat::PinAcquired as u8, 0, 2, 0));
     let seen = with_events(revision, counts, fork);
     let class = Class::Except(BenignDifference::Statistics);

@@ -203,6 +203,8 @@ impl Port {
 
     /// The walk is over, and the call tells all of the folio.
     fn leave(&mut self, folio: FolioId, pages: u64, found: FolioFound) {
+        // Where nothing was to be walked, nobody has taken what was told of the file's VMAs.
+        self.file_tree.clear();
         let bits = found.bits & !FolioFound::UNUSED;
         self.observed.record(EventKind::Left, (bits >> 16) as u8, bits as u16, folio.0, found.references);
         self.observed.tell_folio(folio, 0, pages as u32);
@@ -837,8 +839,6 @@ impl Port {
             let lock = Lock::Folio { try_lock: false };
             self.walk_mappings(walked, lock, one, |port| Ok(port.mapcount(folio)? == 0))?;
         }
-        // Of a page of a file there is no walk.
-        self.file_tree.clear();
         self.leave(folio, walked.place.pages, found);
         Ok((writable && self.mapcount(folio)? == 0).into())
     }

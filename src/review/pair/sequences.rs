@@ -66,6 +66,7 @@ impl<S: Side> Pair<S> {
                 let same = base.iter().zip(changed.iter()).take_while(|(a, b)| a == b).count();
                 let text = |flushes: &[Event]| match flushes.get(same) {
                     Some(flush) => format!("{flush} (flush {} of {})", same + 1, flushes.len()),
+                    None if same == 0 => "no flush".to_owned(),
                     None => format!("no more than {same} flushes"),
                 };
                 format!("{} against {}", text(base), text(changed))
