@@ -275,8 +275,8 @@ impl<'a> Words<'a> {
         let mut wanted = "expected fail=, failnode=, failpage= or the end of the line";
         for (fail, (key, then)) in fails.iter_mut().zip([
             ("fail=", "expected failnode=, failpage= or the end of the line"),
-            ("failnode=", "expected the end of the line (of failnode= and failpage= an operation takes one)"),
-            ("failpage=", "expected the end of the line (of failnode= and failpage= an operation takes one)"),
+            ("failnode=", "expected the end of the line"),
+            ("failpage=", "expected the end of the line"),
         ]) {
             if let Some(list) = self.peek().filter(|word| word.text.starts_with(key)).map(|word| word.after(key.len()))
             {
@@ -290,6 +290,9 @@ impl<'a> Words<'a> {
             }
         }
         match self.peek() {
+            Some(word) if word.text.starts_with("failpage=") && !fails[1].is_never() => {
+                Err(self.error(word, "an operation takes failnode= or failpage=, not both"))
+            }
             Some(word) => Err(self.error(word, format!("{wanted} after \"{}\"", operation.usage()))),
             None => {
                 let [alloc, node, page] = fails;

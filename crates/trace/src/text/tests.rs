@@ -323,5 +323,5 @@ fn failing_frames_and_page_tables_are_said_apart_and_not_beside_nodes() {
     assert_eq!(trace.to_string(), said);
     assert_eq!(Trace::from_bytes(&trace.to_bytes()), trace);
     let both = "fault p0 0x10 failnode=1 failpage=1".parse::<Trace>().unwrap_err().to_string();
-    assert!(both.contains("expected the end of the line"), "{both}");
+    assert!(both.contains("an operation takes failnode= or failpage=, not both"), "{both}");
 }
