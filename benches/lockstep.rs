@@ -2,7 +2,8 @@
 //! checks, on one mix with 16 processes, at three numbers of live VMAs; then on the kernel's own VMA and page-table code, where
 //! the time inside of the C is told apart from that of the driver that reads what it did.
 //!
-//! `cargo bench` prints a table a reference; `cargo bench --bench lockstep -- 7.3` has that alone. Only ratios of one run mean anything: machines are shared and noisy.
+//! `cargo bench` prints a table a reference; `cargo bench --bench lockstep -- 7.3` has that alone. Only ratios of one run mean
+//! anything: machines are shared and noisy.
 
 use std::time::{Duration, Instant};
 

@@ -102,9 +102,10 @@ fn in_order<'n>(nodes: &mut impl Iterator<Item = &'n Node>, out: &mut Vec<VmaId>
 /// VMAs and page tables.
 fn compare_spaces(base: &World, changed: &World) -> Option<SemanticDifference> {
     let state = |what, detail| Some(SemanticDifference::State(what, detail));
-    let alive = |world: &World| listed(world.processes.iter().map(|process| process.mm.to_string()));
+    let alive = |world: &World| world.processes.iter().map(|process| process.mm).collect::<Vec<_>>();
     if alive(base) != alive(changed) {
-        return state("processes", both(alive(base), alive(changed)));
+        let text = |world: &World| listed(alive(world).iter().map(MmId::to_string));
+        return state("processes", both(text(base), text(changed)));
     }
     let mut folios = Pairs::default();
     for (ours, theirs) in base.processes.iter().zip(&changed.processes) {
@@ -119,12 +120,12 @@ fn compare_spaces(base: &World, changed: &World) -> Option<SemanticDifference> {
             let [has, has_not] = if faulted(a) { ["has one", "has none"] } else { ["has none", "has one"] };
             return state("VMAs with an anon_vma", format!("{} of {}: {has} and {has_not}", vma_text(a), ours.mm));
         }
-        let pages = |process: &Process| {
-            let exclusive = |exclusive| if exclusive { " exclusive" } else { "" };
-            listed(process.pages.iter().map(|page| format!("{:#x}{}", page.page, exclusive(page.exclusive))))
-        };
+        let pages = |process: &Process| process.pages.iter().map(|p| (p.page, p.exclusive)).collect::<Vec<_>>();
         if pages(ours) != pages(theirs) {
-            return state("page tables", format!("{} has {}", ours.mm, both(pages(ours), pages(theirs))));
+            let said =
+                |&(page, exclusive): &(u64, bool)| format!("{page:#x}{}", if exclusive { " exclusive" } else { "" });
+            let text = |process: &Process| listed(pages(process).iter().map(said));
+            return state("page tables", format!("{} has {}", ours.mm, both(text(ours), text(theirs))));
         }
         for (a, b) in ours.pages.iter().zip(&theirs.pages) {
             if !folios.agree(a.folio, b.folio) {
@@ -140,11 +141,12 @@ fn compare_spaces(base: &World, changed: &World) -> Option<SemanticDifference> {
     {
         return Some(difference);
     }
-    let held = |world: &World| {
-        let held = world.pins.iter().enumerate().filter(|(_, pin)| pin.is_some());
-        listed(held.map(|(place, _)| place.to_string()))
-    };
+    let held = |world: &World| world.pins.iter().map(Option::is_some).collect::<Vec<_>>();
     if held(base) != held(changed) {
+        let held = |world: &World| {
+            let held = world.pins.iter().enumerate().filter(|(_, pin)| pin.is_some());
+            listed(held.map(|(place, _)| place.to_string()))
+        };
         return state("references held", both(held(base), held(changed)));
     }
     None
