@@ -109,6 +109,9 @@ const LEFT_BY_WRITEBACK: Finds = Finds(&[
     "violate I11 page left writable or dirty by writeback",
 ]);
 
+/// An entry that nobody noted, so that it is not found where it is looked for.
+const ENTRY_NOT_FOUND: Finds = Finds(&["violate Rss ", "violate Mapcount "]);
+
 const WRITE_FORGOTTEN: Finds = Finds(&["violate Dirty written page of a file that is clean"]);
 
 /// An entry that is write-protected for nobody.
@@ -1440,6 +1443,30 @@ static IN_C: &[InC] = &[
     InC {
         of: AFTER,
         fault: Fault {
+            name: "writeback-comes-to-private-memory-too",
+            about: "writeback comes to private mappings of the file as well, in which it finds nothing to do",
+            file: "mm/rmap.c",
+            edits: &[Edit { within: "invalid_mkclean_vma", from: "return true;", to: "return false;" }],
+        },
+        hunts: &[pages_in_lockstep(Finds(&["differ folio_mkclean events: visit"]), Finds(&[]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "fault-stores-an-entry-by-itself",
+            about: "a fault stores the entry of a new page, and not by a function of the architecture",
+            file: "mm/memory.c",
+            edits: &[Edit {
+                within: "map_anon_folio_pte_nopf",
+                from: "set_ptes(vma->vm_mm, addr, pte, entry, nr_pages);",
+                to: "*pte = entry;",
+            }],
+        },
+        hunts: &[pages_in_lockstep(Finds(&["differ ", "violate Rss ", "violate Mapcount "]), ENTRY_NOT_FOUND)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
             name: "writeback-visits-private-memory",
             about: "writeback makes private mappings clean, and no shared one",
             file: "mm/rmap.c",
@@ -2534,6 +2561,22 @@ static IN_PORT: &[InPort] = &[
             }],
         },
         finds: &["differ folio_mkclean events: entry"],
+    },
+    InPort {
+        kernel: AFTER,
+        vma: "pages",
+        mix: "varied",
+        fault: Fault {
+            name: "walk-comes-to-a-vma-unseen",
+            about: "a walk does not say to which VMA it comes",
+            file: "crates/port/src/walks.rs",
+            edits: &[Edit {
+                within: "tell_visit",
+                from: "self.observed.record(EventKind::Visit, 0, 0, serial, visit.start as u32);",
+                to: "let _ = serial;",
+            }],
+        },
+        finds: &["differ folio_referenced events: visit vs ", "differ try_to_unmap events: visit vs "],
     },
     InPort {
         kernel: AFTER,
