@@ -188,15 +188,17 @@ static void frames_give(struct page *page, unsigned int order)
 	layer->first_free[order] = page_to_pfn(page);
 }
 
+/* All its entries are 0: those that are free were written to where it is noted, and cleared. */
 static struct table_memory *table_take(void)
 {
 	struct page_layer *layer = current_world->pages;
 	struct table_memory *table = layer->free_tables;
 
-	if (table)
+	if (table) {
 		layer->free_tables = table->next;
-	else
-		table = aligned_alloc(PAGE_SIZE, 3 * PAGE_SIZE);
+		return table;
+	}
+	table = aligned_alloc(PAGE_SIZE, 3 * PAGE_SIZE);
 	if (!table)
 		out_of_memory();
 	TABLE_POISON_REST(table);
@@ -204,15 +206,19 @@ static struct table_memory *table_take(void)
 	return table;
 }
 
-static void table_give(struct table_memory *table)
+static void table_give(struct frame_notes *notes)
 {
 	struct page_layer *layer = current_world->pages;
+	struct table_memory *table = notes->table;
 
 	TABLE_UNPOISON(table);
 #ifdef STUBS_ASAN
 	(void)layer;
 	free(table);
 #else
+	if (notes->first < notes->end)
+		memset(table->entries + notes->first, 0,
+		       (notes->end - notes->first) * sizeof(table->entries[0]));
 	table->next = layer->free_tables;
 	layer->free_tables = table;
 #endif
@@ -248,8 +254,8 @@ static void table_page_free(struct page *page)
 	last->at = table->at;
 	layer->tables[last->at] = last;
 	TABLE_POISON(last);
+	table_give(notes);
 	notes->table = NULL;
-	table_give(table);
 	frames_give(page, 0);
 }
 
@@ -597,7 +603,7 @@ static void page_layer_clear(struct rmap_world *w)
 
 	for (uint32_t i = 1; i < layer->nr_frames; i++)
 		if (layer->notes[i].live && layer->notes[i].table)
-			table_give(layer->notes[i].table);
+			table_give(&layer->notes[i]);
 	memset(layer->frames, 0, layer->nr_frames * sizeof(*layer->frames));
 	memset(layer->notes, 0, layer->nr_frames * sizeof(*layer->notes));
 	memset(layer->node, 0, sizeof(layer->node));

@@ -15,11 +15,11 @@
 static void table_emptied(const struct page *page)
 {
 	const struct frame_notes *notes = frame_notes_of(page);
-	uint64_t i = 0;
+	uint64_t i = notes->first;
 
-	while (i < PTRS_PER_PTE && !notes->table->entries[i])
+	while (i < notes->end && !notes->table->entries[i])
 		i++;
-	if (i < PTRS_PER_PTE)
+	if (i < notes->end)
 		broken_rule(RMAP_RULE_TABLE_NOT_EMPTY, notes->base + (i << (9 * notes->level)));
 }
 

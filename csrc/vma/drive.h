@@ -339,7 +339,7 @@ static int32_t reference_operate(struct rmap_world *w, const struct rmap_operati
 	w->watcher = watcher;
 	w->watcher_context = context;
 	w->node_fail = *node_fail;
-	w->nr_events = w->depth = 0;
+	w->nr_events = w->nr_given = w->nr_touched = w->depth = 0;
 	w->outermost = (struct rmap_call) { .kind = RMAP_OUTSIDE };
 	switch (sigsetjmp(w->escape, 0)) {
 	case 0:

@@ -152,8 +152,11 @@ static void call_begins(void)
 {
 	struct rmap_world *w = current_world;
 
+	w->nr_given = 0;
+	if (!w->watcher)
+		return;
 	watch_outside();
-	w->nr_events = w->nr_touched = w->nr_given = 0;
+	w->nr_events = w->nr_touched = 0;
 	w->told_folio = RMAP_NONE;
 	w->epoch++;
 	w->bookkeeping = true;
@@ -245,14 +248,17 @@ static void report_writes(struct vm_area_struct *vma)
 {
 	struct vma_notes *notes = vma_notes_of(vma);
 	struct rmap_call calls[5];
-	uint32_t n = 0, serial = serial_of(vma), mm = vma_told_mm(vma);
-	uint64_t anon_pgoff = vma_told_anon_pgoff(vma), kind;
-	uint32_t anon_vma = vma->anon_vma ? serial_of(vma->anon_vma) : RMAP_NONE;
-	bool moved = notes->start != vma->vm_start || notes->end != vma->vm_end ||
-		     notes->pgoff != vma->vm_pgoff;
+	uint32_t n = 0, serial = serial_of(vma), mm, anon_vma;
+	uint64_t anon_pgoff, kind;
+	bool moved;
 
 	if (!current_world->watcher)
 		return;
+	mm = vma_told_mm(vma);
+	anon_pgoff = vma_told_anon_pgoff(vma);
+	anon_vma = vma->anon_vma ? serial_of(vma->anon_vma) : RMAP_NONE;
+	moved = notes->start != vma->vm_start || notes->end != vma->vm_end ||
+		notes->pgoff != vma->vm_pgoff;
 	/* Most are as they were. */
 	if (likely(!moved && notes->mm == mm && notes->flags == vma->vm_flags &&
 		   notes->file == vma->vm_file && notes->anon_pgoff == anon_pgoff &&
@@ -299,7 +305,7 @@ static void outermost_begin(struct rmap_call call, struct vm_area_struct *vma,
 {
 	struct rmap_world *w = current_world;
 
-	if (w->depth++)
+	if (w->depth++ || !w->watcher)
 		return;
 	report_writes(vma);
 	if (other)
