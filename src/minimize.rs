@@ -8,11 +8,13 @@
 //! | `minimize/operations.rs` | fewer operations: without some, without a process, with two processes made one; plainer ones |
 //! | `minimize/fields.rs` | fewer failures and words, lower processes, files and pins |
 //! | `minimize/pages.rs` | shorter ranges, smaller gaps, lower pages |
+//! | `minimize/sections.rs` | fewer operations that run together, fewer switches between them, and earlier ones |
 //! | `minimize/size.rs` | what smaller means |
 
 mod fields;
 mod operations;
 mod pages;
+mod sections;
 mod size;
 
 #[cfg(test)]
@@ -33,13 +35,17 @@ use size::Size;
 /// not asked twice. It is asked some hundred times for a trace that becomes small, and some thousand for one that does not.
 pub fn minimize(trace: &Trace, still_fails: impl FnMut(&Trace) -> bool) -> Trace {
     let mut still_fails = still_fails;
-    let bare: Trace = trace.ops.iter().copied().collect();
+    let bare = Trace { expectations: Vec::new(), ..trace.clone() };
     if !still_fails(&bare) {
         return trace.clone();
     }
     let mut search = Search::new(bare, &mut still_fails);
     search.until_nothing_goes(|search| {
-        operations::shrink(search);
+        sections::shrink(search);
+        // It takes operations for independent of what is around them.
+        if search.best.sections.is_empty() {
+            operations::shrink(search);
+        }
         fields::shrink(search);
         pages::shrink(search);
     });
@@ -71,7 +77,7 @@ impl<'a> Search<'a> {
     /// Takes the step to a trace, if that is smaller and still fails. That it must be smaller is why a search ends.
     fn attempt(&mut self, candidate: Trace) -> bool {
         let size = Size::of(&candidate);
-        if size >= self.size {
+        if size >= self.size || !sections::are_legal(&candidate) {
             return false;
         }
         let mut hasher = DefaultHasher::new();

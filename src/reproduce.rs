@@ -87,7 +87,7 @@ impl Played {
     /// The operations that were played, and what is expected after them.
     pub fn trace(&self) -> Trace {
         let ops = self.ops.iter().map(|played| played.op).collect();
-        Trace { ops, expectations: self.expectations.clone() }
+        Trace { ops, expectations: self.expectations.clone(), ..Trace::default() }
     }
 
     /// What was found, or that nothing was, in one line.

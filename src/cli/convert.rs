@@ -78,6 +78,10 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let converted = match form {
         Form::Bytes => {
             let trace = parse().map_err(|error| Error::Parse { path: args.input.clone(), error })?;
+            if !trace.sections.is_empty() {
+                let why = "operations that run together have no byte form: --to text keeps them";
+                return Err(Error::Usage(format!("{}: {why}", args.input.display())));
+            }
             dropped(&trace, &args.input);
             trace.to_bytes_of(set)
         }

@@ -17,8 +17,26 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(Error::io(path))
 }
 
-/// Reads a trace in its text form.
+/// Reads a trace in its text form, of which one operation runs at a time.
 pub(super) fn read_trace(path: &Path) -> Result<Trace, Error> {
+    let trace = read_any_trace(path)?;
+    one_at_a_time(path, &trace)?;
+    Ok(trace)
+}
+
+/// That no operations of a trace run together, for a command that cannot do that.
+pub(super) fn one_at_a_time(path: &Path, trace: &Trace) -> Result<(), Error> {
+    if trace.sections.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "{}: it has operations that run together (`together`), which only `rmap-diff run` and `rmap-diff minimize` do",
+        path.display()
+    )))
+}
+
+/// Reads a trace in its text form.
+pub(super) fn read_any_trace(path: &Path) -> Result<Trace, Error> {
     trace::parse_bytes(&read(path)?).map_err(|error| Error::Parse { path: path.to_owned(), error })
 }
 

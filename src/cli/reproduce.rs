@@ -38,6 +38,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let text = file::read(&args.file)?;
     let parsed = crate::trace::parse_bytes(&text);
     let whole = parsed.map_err(|error| Error::Parse { path: args.file.clone(), error })?;
+    file::one_at_a_time(&args.file, &whole)?;
     if whole.ops.is_empty() {
         return Err(Error::Usage(format!("{}: has no operation: there is nothing to reproduce", args.file.display())));
     }

@@ -110,7 +110,7 @@ fn renumber(search: &mut Search<'_>) {
             next - 1
         });
     };
-    let mut candidate = Trace::default();
+    let mut candidate = Trace { ops: Vec::new(), ..search.best.clone() };
     for op in &search.best.ops {
         let (_, mut args) = op.kind.split();
         for form in op.kind.forms() {

@@ -90,7 +90,7 @@ pub(super) fn moved(trace: &Trace, to: impl Fn(u64) -> u64) -> Option<Trace> {
         }
         Some(Op { kind: op.kind.with(args), ..*op })
     });
-    ops.collect()
+    Some(Trace { ops: ops.collect::<Option<_>>()?, ..trace.clone() })
 }
 
 /// With fewer pages: the end nearer, the start nearer, a lower number.

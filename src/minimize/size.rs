@@ -6,6 +6,10 @@ use crate::trace::{Form, Trace};
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Size {
     operations: usize,
+    /// Sections, their switches, and of these the ones that do not name their point.
+    schedules: [usize; 3],
+    /// The how manyth points they are, added up.
+    points: u64,
     /// How far down the table of operations they stand: what came first is plainest.
     rows: usize,
     /// Attempts that fail; one and all later ones count as two.
@@ -26,8 +30,15 @@ pub(super) struct Size {
 
 impl Size {
     pub(super) fn of(trace: &Trace) -> Size {
+        let switches = || trace.sections.iter().flat_map(|section| &section.switches);
         let mut size = Size {
             operations: trace.ops.len(),
+            schedules: [
+                trace.sections.len(),
+                switches().count(),
+                switches().filter(|switch| switch.point.is_none()).count(),
+            ],
+            points: switches().map(|switch| u64::from(switch.nth)).sum(),
             rows: 0,
             failures: 0,
             words: 0,

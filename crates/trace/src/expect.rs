@@ -251,7 +251,12 @@ impl Trace {
     /// The first so many operations, with the expectations after each of them.
     pub fn first(&self, operations: usize) -> Trace {
         let to = self.expectations.partition_point(|expectation| expectation.operation <= operations);
-        Trace { ops: self.ops[..operations].to_vec(), expectations: self.expectations[..to].to_vec() }
+        let sections = self.sections.iter().filter(|section| section.range().end <= operations);
+        Trace {
+            ops: self.ops[..operations].to_vec(),
+            expectations: self.expectations[..to].to_vec(),
+            sections: sections.cloned().collect(),
+        }
     }
 
     /// The same trace, with only the expectations that apply to a kernel of this version.

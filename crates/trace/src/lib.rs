@@ -11,6 +11,8 @@
 //! | `args.rs` | the kinds of arguments: how each is written, and what it is drawn from |
 //! | `expect.rs` | what a process must have mapped after an operation, and on which kernels |
 //! | `text.rs` | the text form: parser and printer |
+//! | `schedule.rs` | which task of a section goes on |
+//! | `together.rs` | operations that run together, and when another of them goes on |
 //! | `bytes.rs` | the byte form: fixed-width records, [`Arbitrary`](arbitrary::Arbitrary) |
 //! | `model.rs` | a cheap guess of what is mapped, for the code that generates operations; `model/space.rs`: of one process |
 //! | `random.rs` | random traces, reproducible by a seed |
@@ -34,8 +36,10 @@ mod page_tables;
 mod random;
 mod recorder;
 mod scene;
+pub mod schedule;
 mod table;
 mod text;
+pub mod together;
 mod user;
 mod vma_layer;
 
@@ -46,12 +50,12 @@ pub use meaning::{Meaning, MemoryKind};
 pub use mutate::{Mutation, crossover, mutate};
 pub use op::{Advice, HUGE_ORDER, MAX_FILES, MAX_ORDERS, MAX_PINS, Op, OpKind, OpSet};
 pub use page_tables::{Frame, MmPages, PageEntry, PageTables, PageTotals, Slot, Target};
-pub use random::{Mix, Rng, random_trace};
+pub use random::{Mix, Rng, random_sections, random_trace};
 pub use recorder::{Log, Recorder};
 pub use table::{OPERATION_COUNT, OPERATIONS, Operation};
 pub use text::{FORMAT_VERSION, ParseError, help, parse, parse_bytes};
 pub use user::{Argument, Constant, SystemCall, SystemCallName, UserAction};
-pub use vma_layer::{Mapped, MmCounts, Observation, PageEvent, Request, Seen, VmaLayer, Watched};
+pub use vma_layer::{Mapped, MmCounts, Observation, PageEvent, Request, Seen, TaskEnd, VmaLayer, Watched};
 
 /// Page numbers of a trace, and ends of ranges, lie below this. So they fit into a record, and into an address space of 47
 /// bits.
@@ -67,6 +71,8 @@ pub struct Trace {
     pub ops: Vec<Op>,
     /// The expectations, in order of the operations after which they must hold.
     pub expectations: Vec<Expectation>,
+    /// The operations that run together, in order.
+    pub sections: Vec<together::Section>,
 }
 
 impl Trace {
@@ -74,10 +80,15 @@ impl Trace {
     pub fn is_small(&self) -> bool {
         self.ops.iter().all(|op| op.kind.is_small())
     }
+
+    /// The section in which an operation is, by its index.
+    pub fn section_of(&self, at: usize) -> Option<&together::Section> {
+        self.sections.iter().find(|section| section.range().contains(&at))
+    }
 }
 
 impl FromIterator<Op> for Trace {
     fn from_iter<I: IntoIterator<Item = Op>>(ops: I) -> Trace {
-        Trace { ops: ops.into_iter().collect(), expectations: Vec::new() }
+        Trace { ops: ops.into_iter().collect(), ..Trace::default() }
     }
 }

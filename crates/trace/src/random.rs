@@ -3,6 +3,10 @@
 //!
 //! [`OPERATIONS`] says which operations there are, and how often each occurs by default.
 
+mod sections;
+
+pub use sections::random_sections;
+
 use super::Trace;
 use super::args::Args;
 use super::large::large_scene;
@@ -116,6 +120,25 @@ impl Mix {
             }
         }
         Mix { set: OpSet::Pages, fail_page_per_mille: self.fail_node_per_mille, ..self }
+    }
+
+    /// What can run together, on few pages of few processes: see [`random_sections`].
+    pub fn together() -> Mix {
+        let base = Mix {
+            fail_per_mille: 60,
+            fail_node_per_mille: 20,
+            fail_page_per_mille: 20,
+            fail_within: 4,
+            processes: 4,
+            window_pages: 3,
+            range_pages: 3,
+            max_vmas: 10,
+            ..Mix::full().with_pages()
+        };
+        let base = OPERATIONS.iter().fold(base, |mix, operation| mix.with(operation.keyword, 0));
+        let base =
+            base.with("map", 8).with("fault", 12).with("fork", 6).with("unmap", 2).with("exit", 2).with("protect", 4);
+        base.with("swapout", 2)
     }
 
     /// Few VMAs, many forks and exits, and hardly any failures. This makes deep hierarchies in which the processes between the

@@ -5,6 +5,7 @@
 //! [`OPERATIONS`] has the words of the operations.
 
 mod expect;
+mod together;
 
 use std::fmt;
 use std::str::FromStr;
@@ -44,19 +45,26 @@ pub struct ParseError {
 /// The first malformed place.
 pub fn parse(text: &str) -> Result<Trace, ParseError> {
     let mut trace = Trace::default();
+    let mut open = None;
     for (index, line) in text.split('\n').enumerate() {
         let mut words = Words { line, number: index + 1, at: 0 };
         if index == 0 {
             words.check_version()?;
         }
         let Some(keyword) = words.next() else { continue };
+        if words.section_line(keyword, &mut trace, &mut open)? {
+            continue;
+        }
         if expect::begins(keyword) {
             trace.expectations.push(words.expectation(keyword, trace.ops.len())?);
         } else {
             trace.ops.push(words.op(keyword)?);
         }
     }
-    Ok(trace)
+    match open {
+        Some(open) => Err(open.without_end()),
+        None => Ok(trace),
+    }
 }
 
 /// Parses the text form as a file holds it.
@@ -89,7 +97,8 @@ pub fn help() -> String {
         "p, q are p0 to p15; A, B, C page numbers, decimal or 0x hex, the B of A..B exclusive; N a number of pages, or a\n\
          file from 0 to 3; K a pin from 0 to 15. fail=2 at the end of a line lets the 2nd allocation attempt of the\n\
          operation fail; fail=1,3 several; fail=2+ the 2nd and all later ones. failnode=, after it, counts maple tree\n\
-         nodes alone, failpage= frames and page tables alone. \"expect[VERSIONS] p: A..B[PROPERTIES] ...\" below an operation is what p must have mapped after it.\n",
+         nodes alone, failpage= frames and page tables alone. Two operations or three between \"together\" and \"end\" run\n\
+         together, as tasks a, b, c; behind them \"at TASK POINT [N] [OBJECT] TASK\" says where another task goes on. \"expect[VERSIONS] p: A..B[PROPERTIES] ...\" below an operation is what p must have mapped after it.\n",
     );
     text
 }
@@ -372,7 +381,16 @@ impl fmt::Debug for super::OpKind {
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (operation, op) in (1..).zip(&self.ops) {
-            writeln!(f, "{op}")?;
+            let at = operation - 1;
+            let section = self.section_of(at);
+            if section.is_some_and(|section| section.first == at) {
+                writeln!(f, "together")?;
+            }
+            writeln!(f, "{}{op}", if section.is_some() { "  " } else { "" })?;
+            if let Some(section) = section.filter(|section| section.range().end == operation) {
+                section.switches.iter().try_for_each(|switch| writeln!(f, "  {switch}"))?;
+                writeln!(f, "end")?;
+            }
             self.expectations_after(operation).iter().try_for_each(|expectation| writeln!(f, "{expectation}"))?;
         }
         Ok(())

@@ -2,8 +2,10 @@
 
 use rmap_seam::{AnonVmaId, Call, Event, Fail, MmId, Rmap, VmaId, VmaRange};
 
-use super::op::OpKind;
+use super::op::{Op, OpKind};
 use super::page_tables::PageTables;
+use super::schedule::Scheduler;
+use super::together::Section;
 
 /// A request to the VMA code: an operation, and what the driver knows about it in advance.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -140,6 +142,15 @@ impl Mapped {
     }
 }
 
+/// How a task of a section ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TaskEnd {
+    /// What its operation returned, as [`Watched::operate_watched`] does.
+    pub result: i32,
+    /// How many of its allocations were made to fail.
+    pub injected: u32,
+}
+
 /// A side with its own VMA code, which makes the calls of an operation by itself.
 pub trait Watched {
     /// Does one operation, after [`Rmap::begin_operation`]. The watcher gets each observation, and can end the operation by
@@ -178,6 +189,17 @@ pub trait Watched {
 
     /// Which allocations of frames and page tables fail, after [`Rmap::begin_operation`].
     fn fail_pages(&mut self, _fail: &Fail) {}
+
+    /// Does operations together, each as a task. The scheduler says which one goes on. The watcher gets what is wrong, and can
+    /// end all of it by returning false. Returns how each task ended; none: the side cannot, or it was ended in the middle.
+    fn run_together(
+        &mut self,
+        _ops: &[Op],
+        _scheduler: &mut Scheduler<'_>,
+        _watcher: &mut dyn FnMut(&Seen<'_>) -> bool,
+    ) -> Option<Vec<TaskEnd>> {
+        None
+    }
 }
 
 /// What the kernel driver needs: VMA code over a reverse map, alone or in lockstep with another side.
@@ -206,6 +228,11 @@ pub trait VmaLayer: Rmap {
 
     /// See [`Watched::fail_pages`].
     fn fail_pages(&mut self, fail: &Fail);
+
+    /// Does the operations of a section together. Returns how each ended; none: it was ended in the middle, or cannot be done.
+    fn together(&mut self, _ops: &[Op], _section: &Section) -> Option<Vec<TaskEnd>> {
+        None
+    }
 }
 
 /// What can be watched can be driven alone, with nobody following: what it costs by itself.
@@ -245,5 +272,9 @@ impl<S: Rmap + Watched> VmaLayer for S {
 
     fn fail_pages(&mut self, fail: &Fail) {
         Watched::fail_pages(self, fail);
+    }
+
+    fn together(&mut self, ops: &[Op], section: &Section) -> Option<Vec<TaskEnd>> {
+        self.run_together(ops, &mut Scheduler::new(section), &mut |_| true)
     }
 }

@@ -325,3 +325,92 @@ fn failing_frames_and_page_tables_are_said_apart_and_not_beside_nodes() {
     let both = "fault p0 0x10 failnode=1 failpage=1".parse::<Trace>().unwrap_err().to_string();
     assert!(both.contains("an operation takes failnode= or failpage=, not both"), "{both}");
 }
+
+#[test]
+fn sections_come_back_as_they_were_written() {
+    let text = "\
+map p0 0x10..0x12
+together  # a race
+ walk p0 0x10
+exit p0
+    fork p1 p2 fail=2
+at a trylock b
+at b free anon_vma_chain c
+at c lock 2 a
+at a step 17 b
+end
+fault p1 0x10
+";
+    let canonical = "\
+map p0 0x10..0x12
+together
+  walk p0 0x10
+  exit p0
+  fork p1 p2 fail=2
+  at a trylock b
+  at b free anon_vma_chain c
+  at c lock 2 a
+  at a step 17 b
+end
+fault p1 0x10
+";
+    let trace = parse(text).unwrap();
+    assert_eq!(trace.to_string(), canonical);
+    assert_eq!(canonical.parse(), Ok(trace.clone()));
+    assert_eq!((trace.ops.len(), trace.sections.len(), trace.sections[0].range()), (5, 1, 1..4));
+    // The first operations are without the section, unless they have all of it.
+    assert_eq!([1, 3, 4].map(|operations| trace.first(operations).sections.len()), [0, 0, 1]);
+}
+
+#[test]
+fn what_is_no_section_is_an_error_that_says_why() {
+    let of = |lines: &str| error(&format!("together\n{lines}"));
+    assert_eq!(
+        error("at a lock b\n"),
+        "line 1, column 1: found \"at\", there is no section here: it begins with together"
+    );
+    let two = "fault p0 1\nfault p0 2\n";
+    for (lines, wanted) in [
+        ("", "line 1, column 1: found \"together\", the section has no line that says end"),
+        ("fault p0 1\nend\n", "line 3, column 1: found \"end\", a section has two operations or three"),
+        ("together\n", "line 2, column 1: found \"together\", the section of line 1 has no end yet"),
+        (&format!("{two}{two}end\n"), "line 5, column 1: found \"fault\", a section has at most 3 operations"),
+        (
+            &format!("{two}at a lock b\nfault p0 3\nend\n"),
+            "line 5, column 1: found \"fault\", the operations of a section stand above its at lines",
+        ),
+        (
+            &format!("{two}at a lock c\nend\n"),
+            "line 4, column 1: found \"at\", the section has no task c above this line",
+        ),
+        (
+            &format!("{two}at a sleep b\nend\n"),
+            "line 4, column 6: found \"sleep\", expected step, lock, unlock, trylock, alloc, free, get, put, rcu, unrcu, read",
+        ),
+        (
+            &format!("{two}at a lock 0 b\nend\n"),
+            "line 4, column 11: found \"0\", expected how many of these come before, from 1 to 65535",
+        ),
+        (
+            &format!("{two}at a lock\nend\n"),
+            "line 4, column 10: found the end of the line, expected a task (\"at TASK POINT [N] [OBJECT] TASK\")",
+        ),
+        (&format!("{two}at a lock mutex b\nend\n"), "line 4, column 11: found \"mutex\", expected a task, a to c"),
+        (&format!("{two}end end\n"), "line 4, column 5: found \"end\", expected the end of the line"),
+        (
+            "fault p0 1\nexit p0\nend\n",
+            "line 3, column 1: found \"exit p0\", p0 ends in this section: nothing else of it can run there",
+        ),
+        (
+            "fork p0 p1\nwalk p1 0x10\nend\n",
+            "line 3, column 1: found \"walk p1 0x10\", p1 begins in this section: nothing else of it can run there",
+        ),
+        (
+            "fault p0 1\nmap p0 2..3\nend\n",
+            "line 3, column 1: found \"map p0 0x2..0x3\", map cannot run beside others; these can: fault, fork, unmap, exit, \
+             dontneed, walk, age, swapout, migrate",
+        ),
+    ] {
+        assert_eq!(of(lines), wanted, "{lines}");
+    }
+}

@@ -1,0 +1,206 @@
+//! The scheduler of a section: which task goes on, and why it ends if none can.
+//!
+//! It knows tasks, points and what a task waits for, and nothing of kernels. Whoever runs the tasks asks which one goes on
+//! ([`Scheduler::current`]), lets it run to its next point, and says what came of it ([`Scheduler::told`]).
+
+use std::fmt;
+
+use super::together::{MAX_TASKS, PointKind, PointObject, Section, Switch, task_name};
+
+/// What came of a task that went on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// It is about to do something, to an object of that number, if it has one yet.
+    At(PointKind, PointObject, Option<u32>),
+    /// It cannot go on before another task has released the object.
+    Waits(PointObject, Option<u32>),
+    /// Its operation is done.
+    Ended,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (verb, object, number) = match self {
+            Step::At(kind, object, number) => (kind.name(), object, number),
+            Step::Waits(object, number) => ("waits", object, number),
+            Step::Ended => return f.write_str("ends"),
+        };
+        f.write_str(verb)?;
+        if *object != PointObject::None {
+            write!(f, " {}", object.name())?;
+        }
+        number.map_or(Ok(()), |number| write!(f, " {number}"))
+    }
+}
+
+#[derive(Clone, Default)]
+struct Task {
+    /// What it came to so far.
+    points: Vec<(PointKind, PointObject)>,
+    waits: Option<(PointObject, Option<u32>)>,
+    ended: bool,
+}
+
+/// A section under way.
+pub struct Scheduler<'a> {
+    /// Those that have not come yet.
+    switches: &'a [Switch],
+    tasks: Vec<Task>,
+    current: Option<usize>,
+    /// What happened, in order: task and step.
+    log: Vec<(usize, Step)>,
+}
+
+impl<'a> Scheduler<'a> {
+    /// Of a section of which nothing has run.
+    pub fn new(section: &'a Section) -> Scheduler<'a> {
+        let tasks = vec![Task::default(); section.tasks.min(MAX_TASKS)];
+        Scheduler { switches: &section.switches, tasks, current: Some(0), log: Vec::new() }
+    }
+
+    /// The task that goes on; none: all have ended, or each waits for another.
+    pub fn current(&self) -> Option<usize> {
+        self.current
+    }
+
+    /// What happened, in order: task and step.
+    pub fn into_log(self) -> Vec<(usize, Step)> {
+        self.log
+    }
+
+    /// What came of the task that went on.
+    pub fn told(&mut self, step: Step) {
+        let Some(current) = self.current else { return };
+        self.log.push((current, step));
+        match step {
+            Step::At(kind, object, _) => {
+                self.tasks[current].points.push((kind, object));
+                self.tasks[current].waits = None;
+                // Whatever was waited for may be free now.
+                self.current = Some(self.switched(current));
+            }
+            Step::Waits(object, number) => {
+                self.tasks[current].waits = Some((object, number));
+                self.current = self.first_that_can_run();
+                return;
+            }
+            Step::Ended => {
+                self.tasks[current].ended = true;
+                self.tasks[current].waits = None;
+                self.current = None;
+            }
+        }
+        self.tasks.iter_mut().for_each(|task| task.waits = None);
+        if self.current.is_none() {
+            self.current = self.first_that_can_run();
+        }
+    }
+
+    fn first_that_can_run(&self) -> Option<usize> {
+        self.tasks.iter().position(|task| !task.ended && task.waits.is_none())
+    }
+
+    /// Who goes on after this task came to a point: what the first line says that is not over.
+    fn switched(&mut self, current: usize) -> usize {
+        while let Some((switch, rest)) = self.switches.split_first() {
+            let task = &self.tasks[switch.task];
+            let times = task.points.iter().filter(|(kind, object)| switch.is_of(*kind, *object)).count();
+            let now = switch.task == current
+                && times == switch.nth as usize
+                && task.points.last().is_some_and(|(kind, object)| switch.is_of(*kind, *object));
+            if now {
+                self.switches = rest;
+                return if self.tasks[switch.next].ended { current } else { switch.next };
+            }
+            let over = task.ended || times >= switch.nth as usize;
+            if !over {
+                break;
+            }
+            self.switches = rest;
+        }
+        current
+    }
+
+    /// Who waits for what, if nobody can go on and somebody has not ended.
+    pub fn deadlock(&self) -> Option<String> {
+        if self.current.is_some() {
+            return None;
+        }
+        let waiting: Vec<String> = (0..)
+            .zip(&self.tasks)
+            .filter_map(|(number, task)| {
+                let (object, of) = task.waits?;
+                let of = of.map(|of| format!(" {of}")).unwrap_or_default();
+                Some(format!("{} waits for {}{of}", task_name(number), object.name()))
+            })
+            .collect();
+        (!waiting.is_empty()).then(|| waiting.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn section(tasks: usize, lines: &str) -> Section {
+        let ops = ["  exit p1\n", "  exit p2\n", "  exit p3\n"][..tasks].concat();
+        let trace = crate::parse(&format!("together\n{ops}{lines}end\n")).expect("a section");
+        trace.sections[0].clone()
+    }
+
+    const LOCK: Step = Step::At(PointKind::Lock, PointObject::AnonVma, Some(0));
+    const ALLOC: Step = Step::At(PointKind::Alloc, PointObject::Avc, None);
+
+    /// Without lines the tasks run one after another.
+    #[test]
+    fn tasks_run_to_their_ends_in_order() {
+        let section = section(3, "");
+        let mut scheduler = Scheduler::new(&section);
+        for task in 0..3 {
+            assert_eq!(scheduler.current(), Some(task));
+            scheduler.told(LOCK);
+            assert_eq!(scheduler.current(), Some(task));
+            scheduler.told(Step::Ended);
+        }
+        assert_eq!((scheduler.current(), scheduler.deadlock()), (None, None));
+    }
+
+    /// A line counts what its task came to, of that kind and that object.
+    #[test]
+    fn a_line_switches_at_its_point() {
+        let section = section(2, "at a lock 2 anon_vma b\nat b step a\n");
+        let mut scheduler = Scheduler::new(&section);
+        let steps =
+            [(ALLOC, 0), (LOCK, 0), (Step::At(PointKind::Lock, PointObject::Mmap, None), 0), (LOCK, 1), (LOCK, 0)];
+        for (step, next) in steps {
+            scheduler.told(step);
+            assert_eq!(scheduler.current(), Some(next), "{step:?}");
+        }
+    }
+
+    /// A line whose point has passed, or whose task has ended, does not keep those after it from being taken.
+    #[test]
+    fn a_line_whose_point_never_comes_is_passed_over() {
+        let section = section(3, "at a free b\nat b lock c\n");
+        let mut scheduler = Scheduler::new(&section);
+        scheduler.told(LOCK);
+        scheduler.told(Step::Ended);
+        assert_eq!(scheduler.current(), Some(1));
+        scheduler.told(LOCK);
+        assert_eq!(scheduler.current(), Some(2));
+    }
+
+    /// Who waits lets the first other run, and goes on when somebody has done something.
+    #[test]
+    fn tasks_that_wait_for_each_other_are_named() {
+        let section = section(2, "at a lock b\n");
+        let mut scheduler = Scheduler::new(&section);
+        scheduler.told(LOCK);
+        assert_eq!(scheduler.current(), Some(1));
+        scheduler.told(Step::Waits(PointObject::Mmap, Some(0)));
+        assert_eq!(scheduler.current(), Some(0));
+        scheduler.told(Step::Waits(PointObject::AnonVma, Some(3)));
+        assert_eq!(scheduler.current(), None);
+        assert_eq!(scheduler.deadlock().as_deref(), Some("a waits for anon_vma 3, b waits for mmap 0"));
+    }
+}
