@@ -285,7 +285,7 @@ static struct vm_area_struct *given(uint32_t serial)
 		broken_rule(RMAP_RULE_USE_AFTER_FREE, serial);
 		escape_call();
 	}
-	w->given[w->nr_given++] = vma;
+	w->task.given[w->task.nr_given++] = vma;
 	return vma;
 }
 
@@ -327,7 +327,7 @@ static void vma_born(struct vm_area_struct *vma, uint32_t mm, const struct rmap_
 	vma->attached = false;
 	w->vmas = grow(w->vmas, &w->max_vmas, serial + 1, sizeof(*w->vmas));
 	w->vmas[serial] = vma;
-	w->given[w->nr_given++] = vma;
+	w->task.given[w->task.nr_given++] = vma;
 }
 
 /* The new VMA's serial, or -ENOMEM. */
@@ -366,13 +366,13 @@ static int32_t anon_vma_prepare_of(const struct rmap_call_anon_vma_prepare *call
 {
 	struct rmap_world *w = current_world;
 
-	w->iterator_vma = given(call->vma);
-	w->iterator_prev = given_or_null(call->prev);
-	w->iterator_next = given_or_null(call->next);
+	w->task.iterator_vma = given(call->vma);
+	w->task.iterator_prev = given_or_null(call->prev);
+	w->task.iterator_next = given_or_null(call->next);
 	/* Before the iterator the neighbours are linked. */
-	w->iterator_vma->vm_prev = w->iterator_prev;
-	w->iterator_vma->vm_next = w->iterator_next;
-	return anon_vma_prepare(w->iterator_vma);
+	w->task.iterator_vma->vm_prev = w->task.iterator_prev;
+	w->task.iterator_vma->vm_next = w->task.iterator_next;
+	return anon_vma_prepare(w->task.iterator_vma);
 }
 
 static void pre_update_vma(struct vm_area_struct *vma, bool offset_stays)
@@ -448,12 +448,12 @@ static int32_t dispatch(const struct rmap_call *call)
 		unlink_anon_vmas(given(ARGUMENTS(unlink_anon_vmas)->vma));
 		return 0;
 	case RMAP_PRE_UPDATE_VMA:
-		current_world->updating = true;
+		current_world->task.updating = true;
 		pre_update_vma(given(ARGUMENTS(pre_update_vma)->vma),
 			       ARGUMENTS(pre_update_vma)->offset_stays);
 		return 0;
 	case RMAP_POST_UPDATE_VMA:
-		current_world->updating = false;
+		current_world->task.updating = false;
 		post_update_vma(given(ARGUMENTS(post_update_vma)->vma),
 				ARGUMENTS(post_update_vma)->offset_stays);
 		return 0;
@@ -509,10 +509,10 @@ static void fault_handler(int signal, siginfo_t *info, void *context)
 	struct rmap_world *w = current_world;
 	struct sigaction *former;
 
-	if (w && w->in_call) {
+	if (w && w->task.in_call) {
 		snprintf(w->warning, sizeof(w->warning), "%s at address %p",
 			 signal == SIGSEGV ? "invalid access" : "bus error", info->si_addr);
-		siglongjmp(w->escape, 2);
+		siglongjmp(w->task.escape, 2);
 	}
 	former = &former_handlers[signal == SIGBUS];
 	if (former->sa_flags & SA_SIGINFO)
@@ -540,19 +540,32 @@ static void start_reference(void)
 #endif
 }
 
+/* One task is left. Whether others were. */
+static bool forget_tasks(struct rmap_world *w)
+{
+	if (!w->resting)
+		return false;
+	w->task = *w->resting;
+	free(w->resting);
+	w->resting = NULL;
+	return true;
+}
+
 static void world_clear(struct rmap_world *w)
 {
+	/* Its buffers stay. */
+	w->task = (struct rmap_task) {
+		.events = w->task.events, .max_events = w->task.max_events,
+		.touched = w->task.touched, .max_touched = w->task.max_touched,
+		.told_folio = RMAP_NONE,
+	};
 	for (uint32_t i = 0; i < RMAP_MAX_PROCESSES; i++)
 		w->mms[i] = (struct mm_struct) { .id = i, .page_table_lock = { .mm = i } };
 #ifdef RMAP_VMA_LAYER
 	layer_clear(w);
 #endif
-	w->attempts = w->nr_events = w->nr_held = w->nr_spinlocks = w->rcu_depth = 0;
-	w->nr_touched = w->nr_given = w->nr_words = 0;
-	w->updating = false;
-	w->told_folio = RMAP_NONE;
+	w->nr_words = 0;
 	folios_clear(w);
-	w->fail = (struct rmap_fail) { 0 };
 	w->warning[0] = '\0';
 }
 
@@ -577,6 +590,9 @@ static struct rmap_world *reference_create(uint32_t slab_mode)
 static void reference_reset(struct rmap_world *w)
 {
 	current_world = w;
+	/* A task that was given up in the middle may hold the lock of what is free. */
+	if (forget_tasks(w))
+		slab_renew_free(&w->slabs[RMAP_CACHE_ANON_VMA], &kmem_caches[RMAP_CACHE_ANON_VMA]);
 	for (int i = 0; i < NR_CACHES; i++)
 		slab_reset(&w->slabs[i], &kmem_caches[i]);
 	bodies_clear(w);
@@ -587,6 +603,7 @@ static void reference_reset(struct rmap_world *w)
 static void reference_destroy(struct rmap_world *w)
 {
 	current_world = w;
+	forget_tasks(w);
 	for (int i = 0; i < NR_CACHES; i++)
 		slab_destroy(&w->slabs[i], &kmem_caches[i]);
 #ifdef RMAP_VMA_LAYER
@@ -595,8 +612,12 @@ static void reference_destroy(struct rmap_world *w)
 	current_world = NULL;
 	free(w->bodies);
 	free(w->mms);
-	free(w->events);
-	free(w->touched);
+	free(w->task.events);
+	free(w->task.touched);
+	for (int i = 0; i < RMAP_MAX_TASKS; i++) {
+		free(w->buffers[i].events);
+		free(w->buffers[i].touched);
+	}
 	free(w->vmas);
 	free(w->folios);
 	free(w->pins);
@@ -606,31 +627,31 @@ static void reference_destroy(struct rmap_world *w)
 
 static void reference_begin_operation(struct rmap_world *w, const struct rmap_fail *fail)
 {
-	w->fail = *fail;
-	w->attempts = w->injected = 0;
-	w->node_attempts = w->nodes_injected = 0;
+	w->task.fail = *fail;
+	w->task.attempts = w->task.injected = 0;
+	w->task.node_attempts = w->task.nodes_injected = 0;
 #ifdef RMAP_PAGES
-	w->pages->attempts = w->pages->injected = 0;
-	w->pages->fail = (struct rmap_fail) { 0 };
+	w->task.pages.attempts = w->task.pages.injected = 0;
+	w->task.pages.fail = (struct rmap_fail) { 0 };
 	/* Of an operation that ended early. */
-	w->pages->nr_stale = w->pages->put_off = 0;
+	w->pages->nr_stale = w->task.pages.put_off = 0;
 #endif
 }
 
 static uint32_t reference_attempts(const struct rmap_world *w)
 {
-	return w->attempts;
+	return w->task.attempts;
 }
 
 /* Nothing is held on return, but between the two halves of an update. */
 static void check_return(struct rmap_world *w)
 {
-	if (unlikely(w->nr_held) && !w->updating) {
-		struct anon_vma *anon_vma = container_of(w->held[0], struct anon_vma, rwsem);
+	if (unlikely(w->task.nr_held) && !w->task.updating) {
+		struct anon_vma *anon_vma = container_of(w->task.held[0], struct anon_vma, rwsem);
 
 		broken_rule(RMAP_RULE_LOCK_HELD_ON_RETURN, serial_of(anon_vma));
 	}
-	if (unlikely(w->rcu_depth))
+	if (unlikely(w->task.rcu_depth))
 		broken_rule(RMAP_RULE_RCU_HELD_ON_RETURN, RMAP_NONE);
 }
 
@@ -639,14 +660,14 @@ static int32_t reference_call(struct rmap_world *w, const struct rmap_call *call
 	int32_t result;
 
 	current_world = w;
-	w->nr_events = w->nr_touched = w->nr_given = 0;
-	w->told_folio = RMAP_NONE;
-	w->contended = false;
+	w->task.nr_events = w->task.nr_touched = w->task.nr_given = 0;
+	w->task.told_folio = RMAP_NONE;
+	w->task.contended = false;
 	w->epoch++;
-	w->bookkeeping = call->kind < RMAP_ANON_VMA_PREPARE;
-	switch (sigsetjmp(w->escape, 0)) {
+	w->task.bookkeeping = call->kind < RMAP_ANON_VMA_PREPARE;
+	switch (sigsetjmp(w->task.escape, 0)) {
 	case 0:
-		w->in_call = true;
+		w->task.in_call = true;
 		result = dispatch(call);
 		check_return(w);
 		break;
@@ -654,12 +675,12 @@ static int32_t reference_call(struct rmap_world *w, const struct rmap_call *call
 		result = -EFAULT;
 		break;
 	default:
-		if (w->nr_events == EVENTS_MAX)
-			w->nr_events--;
+		if (w->task.nr_events == EVENTS_MAX)
+			w->task.nr_events--;
 		record(RMAP_EVENT_OOPS, 0, 0, RMAP_NONE, RMAP_NONE);
 		result = -EFAULT;
 	}
-	w->in_call = false;
+	w->task.in_call = false;
 	current_world = NULL;
 	return result;
 }
@@ -668,13 +689,14 @@ static int32_t reference_call(struct rmap_world *w, const struct rmap_call *call
 #include "vma/drive.h"
 #endif
 #ifdef RMAP_PAGES
+#include "pages/tasks.h"
 #include "pages/tell.h"
 #endif
 
 static const struct rmap_event *reference_events(const struct rmap_world *w, uint32_t *count)
 {
-	*count = w->nr_events;
-	return w->events;
+	*count = w->task.nr_events;
+	return w->task.events;
 }
 
 static const uint64_t *tell(struct rmap_world *w, uint32_t *count,
@@ -682,14 +704,14 @@ static const uint64_t *tell(struct rmap_world *w, uint32_t *count,
 {
 	current_world = w;
 	w->nr_words = 0;
-	if (!sigsetjmp(w->escape, 0)) {
-		w->in_call = true;
+	if (!sigsetjmp(w->task.escape, 0)) {
+		w->task.in_call = true;
 		teller(w);
 	} else {
 		/* A pointer in the state is wild: an unknown record, which no reader takes. */
 		put_word(UINT64_MAX);
 	}
-	w->in_call = false;
+	w->task.in_call = false;
 	current_world = NULL;
 	*count = w->nr_words;
 	return w->words;
@@ -737,6 +759,9 @@ const struct rmap_ops RMAP_OPS = {
 #ifdef RMAP_PAGES
 	.page_tables = reference_page_tables,
 	.fail_pages = reference_fail_pages,
+	.begin_tasks = reference_begin_tasks,
+	.run_task = reference_run_task,
+	.end_tasks = reference_end_tasks,
 #endif
 #if defined(__has_feature)
 #if __has_feature(coverage_sanitizer)

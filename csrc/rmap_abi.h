@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define RMAP_ABI_VERSION 13
+#define RMAP_ABI_VERSION 14
 #define RMAP_FAIL_MAX 4
 #define RMAP_MAX_PROCESSES 16
 #define RMAP_MAX_FILES 4
@@ -68,6 +68,8 @@ enum rmap_rule {
 	RMAP_RULE_LRU = 25,		/* serial: the folio */
 	RMAP_RULE_FRAME_OF_ABSENT = 26,	/* serial: the frame that the entry does name */
 	RMAP_RULE_DEVICE_MIGRATED = 27,	/* serial: the page */
+	RMAP_RULE_MAPPED_AND_GONE = 28,	/* serial: the folio, whose anon_vma is gone */
+	RMAP_RULE_LOCK_OF_GONE = 29,	/* a task that read under RCU holds it behind RCU */
 };
 
 /*
@@ -1126,6 +1128,62 @@ struct rmap_seen {
 /* Told of each as it happens. Not 0 ends the operation there. */
 typedef int32_t (*rmap_watcher)(void *context, const struct rmap_seen *seen);
 
+/* What a task is about to do where it may be switched. */
+enum rmap_point_kind {
+	RMAP_POINT_LOCK = 1,
+	RMAP_POINT_UNLOCK = 2,
+	RMAP_POINT_TRYLOCK = 3,
+	RMAP_POINT_ALLOC = 4,
+	RMAP_POINT_FREE = 5,
+	RMAP_POINT_GET = 6,			/* also inc_not_zero */
+	RMAP_POINT_PUT = 7,			/* dec_and_test */
+	RMAP_POINT_RCU = 8,			/* rcu_read_lock() */
+	RMAP_POINT_UNRCU = 9,
+	RMAP_POINT_READ = 10,		/* the mapcount of a folio of one page */
+	RMAP_POINT_WAIT = 11,		/* another task holds what it wants */
+};
+
+/* To what: the objects of a cache, and locks. */
+enum rmap_point_class {
+	RMAP_POINT_OF_NONE = 0,
+	RMAP_POINT_OF_ANON_VMA = 1,		/* its lock, its count, itself; object: its serial */
+	RMAP_POINT_OF_AVC = 2,
+	RMAP_POINT_OF_VMA = 3,
+	RMAP_POINT_OF_MMAP = 4,		/* the lock of an mm; object: the process */
+	RMAP_POINT_OF_PAGE_TABLE = 5,	/* the spinlock of an mm; object: the process, or none */
+	RMAP_POINT_OF_FOLIO = 6,		/* its lock, its mapcount; object: its frame */
+	RMAP_POINT_OF_FILE = 7,		/* the lock of the VMAs that map a file */
+};
+
+struct rmap_point {
+	uint8_t kind;			/* enum rmap_point_kind */
+	uint8_t of;			/* enum rmap_point_class */
+	uint16_t unused;
+	uint32_t object;		/* RMAP_NONE: none yet */
+};
+
+/* Told of each point; comes back when the task is to go on. */
+typedef void (*rmap_scheduler)(void *context, const struct rmap_point *point);
+
+/* A task of a section, and what it does. */
+struct rmap_task_start {
+	uint32_t number;		/* 1 to RMAP_MAX_TASKS */
+	struct rmap_operation operation;
+	struct rmap_fail fail, node_fail, page_fail;
+	rmap_watcher watcher;		/* told of nothing but what is wrong */
+	void *watcher_context;
+	rmap_scheduler scheduler;
+	void *scheduler_context;
+};
+
+#define RMAP_MAX_TASKS 3
+
+/* How a task ended. */
+struct rmap_task_end {
+	int32_t result;			/* 0 or a serial, or a negative errno */
+	uint32_t injected;		/* how many allocations were made to fail */
+};
+
 struct rmap_world;
 
 /* What a subject exports. Every pointer returned is valid until the next call on the same world. */
@@ -1180,6 +1238,16 @@ struct rmap_ops {
 	 * operations fail, counted from begin_operation() on.
 	 */
 	void (*fail_pages)(struct rmap_world *world, const struct rmap_fail *fail);
+	/*
+	 * Several tasks, with the kernel's page-table code; NULL where there is none. run_task()
+	 * does the operation of one, each on a stack of its own. begin_tasks() comes before the
+	 * first. end_tasks() comes after the last: what is checked at the end of an operation is
+	 * checked there. Tasks are given up in the middle by reset() or destroy().
+	 */
+	void (*begin_tasks)(struct rmap_world *world);
+	void (*run_task)(struct rmap_world *world, const struct rmap_task_start *start,
+			 struct rmap_task_end *end);
+	void (*end_tasks)(struct rmap_world *world, rmap_watcher watcher, void *context);
 	/* 1 if compiled with the fuzzer's coverage counters. */
 	uint32_t instrumented;
 };

@@ -12,6 +12,7 @@ use crate::rmap::{Call, Event, Fail, Revision, Rmap, Side};
 pub mod coverage;
 pub mod mutants;
 mod page_tables;
+mod tasks;
 mod vma_layer;
 mod wire;
 

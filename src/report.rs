@@ -7,7 +7,9 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use crate::check::{Finding, FindingKind, Sides};
-use crate::trace::Trace;
+use crate::trace::schedule::Step;
+use crate::trace::together::task_name;
+use crate::trace::{Op, Trace};
 
 #[cfg(feature = "cli")]
 pub mod coverage;
@@ -56,10 +58,21 @@ impl<'a> Report<'a> {
         self.trace.first(len)
     }
 
-    /// The text of the operation at which it was found.
+    /// The text of the operation at which it was found; of operations that run together, of them all.
     pub fn operation_text(&self) -> Option<String> {
         let index = usize::try_from(self.finding.operation).ok()?.checked_sub(1)?;
-        Some(self.trace.ops.get(index)?.to_string())
+        match self.trace.section_of(index) {
+            Some(section) => {
+                let ops: Vec<String> = self.trace.ops[section.range()].iter().map(Op::to_string).collect();
+                Some(format!("{}, together", ops.join(" | ")))
+            }
+            None => Some(self.trace.ops.get(index)?.to_string()),
+        }
+    }
+
+    /// What each task was about to do, a column each, up to where it was found; nothing if one operation ran.
+    pub fn schedule_lines(&self) -> Vec<String> {
+        schedule_lines(&self.finding.schedule)
     }
 
     /// Where it was found, in words.
@@ -78,18 +91,21 @@ impl<'a> Report<'a> {
         format!("rmap-diff run {}", self.arguments())
     }
 
-    /// The command that shows it step by step.
-    pub fn show_command(&self) -> String {
+    /// The command that shows it step by step; none where operations run together.
+    pub fn show_command(&self) -> Option<String> {
+        if !self.trace.sections.is_empty() {
+            return None;
+        }
         let page = match self.file {
             Some(file) if file != "-" => Path::new(file).with_extension("html").display().to_string(),
             _ => "finding.html".to_owned(),
         };
-        format!("rmap-diff show {} --as html -o {}", self.arguments(), quoted(&page))
+        Some(format!("rmap-diff show {} --as html -o {}", self.arguments(), quoted(&page)))
     }
 
-    /// The command that makes a program of it for a running kernel.
-    pub fn reproduce_command(&self) -> String {
-        format!("rmap-diff reproduce {} --as c", self.arguments())
+    /// The command that makes a program of it for a running kernel; none where operations run together.
+    pub fn reproduce_command(&self) -> Option<String> {
+        self.trace.sections.is_empty().then(|| format!("rmap-diff reproduce {} --as c", self.arguments()))
     }
 
     /// What the commands have in common.
@@ -104,6 +120,14 @@ impl<'a> Report<'a> {
         let options: String = self.options.iter().map(|word| format!(" {}", quoted(word))).collect();
         format!("{} --kernel {}{side}{options}", quoted(self.file.unwrap_or("FILE")), self.kernel)
     }
+}
+
+/// What each task was about to do, in order, a column each.
+pub fn schedule_lines(schedule: &[(usize, Step)]) -> Vec<String> {
+    let width = schedule.iter().map(|(_, step)| step.to_string().len()).max().unwrap_or(0) + 2;
+    let line =
+        |(task, step): &(usize, Step)| format!("{:indent$}{} {step}", "", task_name(*task), indent = task * width);
+    schedule.iter().map(line).collect()
 }
 
 /// A word as a shell takes it.

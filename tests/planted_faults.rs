@@ -69,6 +69,11 @@ const fn pages_of_huge(lockstep: Finds, alone: Finds) -> InCHunt {
     InCHunt { vma: "pages", mix: "huge-pages", lockstep, alone, at_most: Some(10) }
 }
 
+/// Likewise, by operations that run together, on the kernel's side alone; minimised, it has at most three switches.
+const fn together(alone: Finds) -> InCHunt {
+    InCHunt { vma: "pages", mix: planted::TOGETHER, lockstep: Finds(&[]), alone, at_most: Some(3) }
+}
+
 /// Driven by the kernel's own VMA code, and what is found is minimised.
 const fn minimised(mix: &'static str, lockstep: Finds, alone: Finds, at_most: usize) -> InCHunt {
     InCHunt { vma: "kernel", mix, lockstep, alone, at_most: Some(at_most) }
@@ -76,10 +81,22 @@ const fn minimised(mix: &'static str, lockstep: Finds, alone: Finds, at_most: us
 
 /// Operations within which a fault in the C is found.
 const OPS_IN_C: u64 = 50_000;
+/// Operations within which a race is found.
+const OPS_TOGETHER: u64 = 1_000_000;
 /// Operations in which nothing is found, of a fault that no invariant knows.
 const OPS_OF_NOTHING: u64 = 10_000;
 /// Operations within which a fault in the port is found.
 const OPS_IN_PORT: u64 = 20_000;
+
+/// What a race comes to: the lock of another is given back or never had, or an anon_vma is used that is gone.
+const RACE: Finds = Finds(&[
+    "violate I11 unlock of a lock not held",
+    "violate I11 use after free",
+    "violate I11 freed while locked",
+    "violate I11 lock of a freed anon_vma behind the read section",
+    "violate I11 lock held on return",
+    "violate I11 tasks wait for each other",
+]);
 
 /// A VMA that is still on trees of which its anon_vma says nothing.
 const LINKED: Finds = Finds(&["violate I8 range changed in the trees", "violate I8 tree order"]);
@@ -148,6 +165,77 @@ const MERGES_A_MOVED_CHILD: &[&str] = &[
 const SHOULD_STAY_TWO: &[&str] = &["violate Asked VMAs that should stay two ("];
 
 static IN_C: &[InC] = &[
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "lock-of-another-life",
+            about: "eee0f252c653, f18194275c39: who has got the lock looks at the count, which may be that of the next \
+                    anon_vma there, and gives back the lock of the root that this one has",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "folio_lock_anon_vma_read",
+                from: "if (!folio_mapped(folio)) {\n\t\t\tup_read(&root_anon_vma->rwsem);",
+                to: "if (!atomic_read(&anon_vma->refcount)) {\n\t\t\tup_read(&anon_vma->root->rwsem);",
+            }],
+        },
+        hunts: &[together(RACE)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "put-in-a-read-section",
+            about: "the last reference is dropped in an RCU read section, and freeing sleeps",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "folio_get_anon_vma",
+                from: "rcu_read_unlock();\n\t\tput_anon_vma(anon_vma);\n\t\treturn NULL;",
+                to: "put_anon_vma(anon_vma);\n\t\trcu_read_unlock();\n\t\treturn NULL;",
+            }],
+        },
+        hunts: &[together(Finds(&["violate I11 sleeps in atomic context"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "chain-entry-of-the-slower-prepare",
+            about: "of two faults that prepare a VMA, the slower one keeps its chain entry",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "__anon_vma_prepare",
+                from: "if (unlikely(avc))",
+                to: "if (unlikely(avc && allocated))",
+            }],
+        },
+        hunts: &[together(Finds(&["violate I12 anon_vma_chain left"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "freed-under-a-walk",
+            about: "an anon_vma is freed and nobody waits for who has its lock",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "anon_vma_free",
+                from: "if (rwsem_is_locked(&anon_vma->root->rwsem))",
+                to: "if (0)",
+            }],
+        },
+        hunts: &[together(Finds(&[]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "walk-of-what-is-unmapped",
+            about: "67b9509b2c68, 3f6c82728f4e: who has got the lock does not look whether the folio is still mapped",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "folio_lock_anon_vma_read",
+                from: "if (!folio_mapped(folio)) {\n\t\t\tup_read(&root_anon_vma->rwsem);",
+                to: "if (0) {\n\t\t\tup_read(&root_anon_vma->rwsem);",
+            }],
+        },
+        hunts: &[together(RACE)],
+    },
     InC {
         of: BEFORE,
         fault: Fault {
@@ -2791,8 +2879,13 @@ fn none_of(failures: Vec<String>) {
 fn hunt_in_c(vma: &'static str, side: &'static str, expect: impl Fn(&InCHunt) -> &Finds) {
     let mut failures = Vec::new();
     for InC { of, fault, hunts } in IN_C {
-        for case in hunts.iter().filter(|case| case.vma == vma) {
-            let ops = if expect(case).0.is_empty() { OPS_OF_NOTHING } else { OPS_IN_C };
+        let runs = |case: &&InCHunt| case.vma == vma && (case.mix != planted::TOGETHER || side == "kernel");
+        for case in hunts.iter().filter(runs) {
+            let ops = match expect(case) {
+                Finds([]) => OPS_OF_NOTHING,
+                _ if case.mix == planted::TOGETHER => OPS_TOGETHER,
+                _ => OPS_IN_C,
+            };
             let hunt = Hunt { kernel: fault.name, vma, side, mix: case.mix, ops, first_seed: 1, in_port: 0 };
             failures.extend(judge(of, fault, &hunt, WORKSHOP.hunt(&hunt), expect(case)).err());
             let Some(at_most) = case.at_most.filter(|_| !expect(case).0.is_empty()) else { continue };
@@ -2838,6 +2931,34 @@ fn each_planted_fault_in_the_c_is_found_with_the_kernels_own_page_tables() {
 #[test]
 fn each_planted_fault_in_the_c_is_found_with_the_kernels_own_page_tables_by_the_invariants_alone() {
     hunt_in_c("pages", "kernel", |case| &case.alone);
+}
+
+/// One process takes the lock of an anon_vma, so that reclaim waits for it with a reference; the last process to have the page ends,
+/// and reclaim gets the lock before the anon_vma is freed.
+const FREED_UNDER_A_WALK: &str = "\
+map p0 0x10..0x11
+fault p0 0x10
+fork p0 p1
+together
+  exit p1
+  swapout p1 0x10
+  unmap p0 0x10..0x11
+  at a lock c
+  at c unlock anon_vma b
+  at a put b
+  at b unlock a
+end
+";
+
+#[test]
+fn a_race_of_four_switches_is_seen_with_its_schedule() {
+    let of = |kernel| {
+        let hunt = Hunt { kernel, vma: "pages", side: "kernel", mix: "written", ops: 0, first_seed: 1, in_port: 0 };
+        WORKSHOP.run(&hunt, FREED_UNDER_A_WALK)
+    };
+    assert_eq!(of("freed-under-a-walk"), "violate I11 freed while locked after unlink_anon_vmas");
+    let sound = of(AFTER);
+    assert!(sound.contains("every invariant holds"), "{sound}");
 }
 
 #[test]

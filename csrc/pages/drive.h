@@ -33,12 +33,12 @@ static void page_tables_destroy(struct rmap_world *w)
 /* An operation ends. */
 static void page_tables_checked(void)
 {
-	struct page_layer *layer = current_world->pages;
+	struct page_task *task = &current_world->task.pages;
 
 	translations_end();
-	if (layer->notifiers_open)
+	if (task->notifiers_open)
 		broken_rule(RMAP_RULE_NOTIFIER_UNPAIRED, 0);
-	layer->notifiers_open = 0;
+	task->notifiers_open = 0;
 }
 
 /* No process is left. */
@@ -51,7 +51,7 @@ static void page_tables_end(void)
 
 static uint32_t page_tables_injected(const struct rmap_world *w)
 {
-	return w->pages->injected;
+	return w->task.pages.injected;
 }
 
 /* Of one VMA: each lowest table that is there. */
@@ -139,7 +139,7 @@ static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fau
 			result = -ENOMEM;
 		goto unlock;
 	}
-	current_world->pages->orders = op->order ? 1ul << op->order : 0;
+	current_world->task.pages.orders = op->order ? 1ul << op->order : 0;
 	/* A page that a device has comes back as its VMA says: a write may fault again. */
 	for (int tries = 0; tries < FAULTS_OF_A_PIN; tries++) {
 		struct rmap_entry before = find_entry(mm, op->page).told;
@@ -152,7 +152,7 @@ static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fau
 			result = -EFAULT;
 		else if (fault & VM_FAULT_RETRY)
 			result = -EBUSY;
-		else
+		else if (!runs_beside_others())
 			check_faulted_in(mm, op->page, before);
 		if (result < 0 || access_page(mm, op->page, !op->read))
 			break;
@@ -184,7 +184,7 @@ static int get_page_at(struct mm_struct *mm, uint64_t number, unsigned int gup_f
 	struct vm_area_struct *vma = mas_walk(&mas);
 	struct page *page;
 
-	current_world->pages->orders = 0;
+	current_world->task.pages.orders = 0;
 	if (!vma || !(vma->vm_flags & VM_READ))
 		return -EFAULT;
 	if (vma->vm_flags & VM_WRITE)
@@ -231,7 +231,7 @@ static long get_user_pages_remote(struct mm_struct *mm, unsigned long start, uns
 	int error;
 
 	/* Nobody is in the way, so that trying again and again has no use. */
-	if (++current_world->pages->device_tries > DEVICE_TRIES_MAX) {
+	if (++current_world->task.pages.device_tries > DEVICE_TRIES_MAX) {
 		broken_rule(RMAP_RULE_DEVICE_ANSWER, start >> PAGE_SHIFT);
 		return -EBUSY;
 	}
@@ -277,6 +277,32 @@ static int32_t drive_unpin(const struct rmap_operation_unpin *op)
 }
 
 /*
+ * Migration entries in place of a folio. Where others run, it may not be mapped any more, and its
+ * anon_vma has to stay until it is mapped again.
+ */
+static void unmap_for_migration(struct folio *folio)
+{
+	struct page_task *task = &current_world->task.pages;
+
+	if (runs_beside_others() && folio_test_anon(folio))
+		task->kept_anon_vma = anon_vma_of_folio(folio);
+	task->migrates_mapped = !runs_beside_others() || folio_mapped(folio);
+	if (task->migrates_mapped)
+		try_to_migrate(folio, 0);
+}
+
+static void map_after_migration(struct folio *src, struct folio *dst)
+{
+	struct page_task *task = &current_world->task.pages;
+
+	if (!runs_beside_others() || task->migrates_mapped)
+		remove_migration_ptes(src, dst, 0);
+	if (task->kept_anon_vma)
+		put_anon_vma(task->kept_anon_vma);
+	task->kept_anon_vma = NULL;
+}
+
+/*
  * As reclaim asks who used a page; or as migration takes a page out of every page table, and puts
  * it back where it could not copy it.
  */
@@ -291,8 +317,8 @@ static int32_t drive_walk(struct mm_struct *mm, const struct rmap_operation_walk
 	folio_get(folio);
 	if (op->mode == RMAP_WALK_LOCKED) {
 		folio_lock(folio);
-		try_to_migrate(folio, 0);
-		remove_migration_ptes(folio, folio, 0);
+		unmap_for_migration(folio);
+		map_after_migration(folio, folio);
 		folio_unlock(folio);
 	} else {
 		ask_who_used(folio, false);
@@ -350,7 +376,8 @@ static int32_t drive_age(struct mm_struct *mm, const struct rmap_operation_age *
 	if (!folio)
 		return -EFAULT;
 	folio_get(folio);
-	find_address(mm, op->page);
+	if (!runs_beside_others())
+		find_address(mm, op->page);
 	locked = op->page % 2 && folio_trylock(folio);
 	ask_who_used(folio, locked);
 	if (locked)
@@ -477,7 +504,7 @@ static int32_t migration_begin(struct folio *src, struct folio **to)
 	folio_get(src);
 	folio_lock(src);
 	folio_lock(dst);
-	try_to_migrate(src, 0);
+	unmap_for_migration(src);
 	*to = dst;
 	return 0;
 }
@@ -491,13 +518,13 @@ static int32_t migration_end(struct folio *src, struct folio *dst)
 
 	if (nobody_else_has(src)) {
 		folio_take_place_of(dst, src);
-		remove_migration_ptes(src, dst, 0);
+		map_after_migration(src, dst);
 		/* One that waits to be split goes on waiting, as it was when it was unmapped. */
 		if (waits)
 			deferred_split_folio(dst, in_part);
 		src->mapping = NULL;
 	} else {
-		remove_migration_ptes(src, src, 0);
+		map_after_migration(src, src);
 		result = -EBUSY;
 	}
 	folio_unlock(dst);
@@ -697,14 +724,14 @@ static void check_given(struct mm_struct *mm, uint64_t number, struct page *page
 
 	if (find_entry(mm, number).told.number != frame || page_folio(page) != folio ||
 	    !folio_test_anon(folio) || !folio_test_locked(folio) ||
-	    is_left_mapped(folio) || !current_world->pages->watched_told ||
+	    is_left_mapped(folio) || !current_world->task.pages.watched_told ||
 	    (dirty && !folio_test_dirty(folio)))
 		broken_rule(RMAP_RULE_DEVICE_ANSWER, number);
 }
 
 static int32_t ask_for_device(struct mm_struct *mm, uint64_t number)
 {
-	struct page_layer *layer = current_world->pages;
+	struct page_task *task = &current_world->task.pages;
 	const struct found_entry there = find_entry(mm, number);
 	bool mapped = there.told.bits & (RMAP_ENTRY_PRESENT | RMAP_ENTRY_DEVICE) &&
 		      there.told.number != ZERO_FRAME;
@@ -713,9 +740,9 @@ static int32_t ask_for_device(struct mm_struct *mm, uint64_t number)
 	struct folio *folio = NULL;
 	struct page *page;
 
-	layer->watched = number << PAGE_SHIFT;
-	layer->watched_told = false;
-	layer->device_tries = 0;
+	task->watched = number << PAGE_SHIFT;
+	task->watched_told = false;
+	task->device_tries = 0;
 	page = get_page_for_device(mm, number, &folio);
 	if (IS_ERR(page)) {
 		check_refused(mm, number, PTR_ERR(page), there.told);

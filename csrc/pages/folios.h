@@ -85,9 +85,9 @@ static void remember_mapping(const struct folio *folio)
 /* The call is about these pages of a folio. */
 static void folio_given(const struct folio *folio, uint32_t first, uint32_t count)
 {
-	current_world->told_folio = folio_number(folio);
-	current_world->pages->told_first = first;
-	current_world->pages->told_count = count;
+	current_world->task.told_folio = folio_number(folio);
+	current_world->task.pages.told_first = first;
+	current_world->task.pages.told_count = count;
 }
 
 /* What is no call of the reverse map, but told, with these pages of the folio. */
@@ -142,7 +142,7 @@ static void report_folio_writes(const struct folio *folio)
 static void deferred_split_folio(struct folio *folio, bool partially_mapped)
 {
 	verbatim_deferred_split_folio(folio, partially_mapped);
-	if (!current_world->depth)
+	if (!current_world->task.depth)
 		report_folio_writes(folio);
 }
 
@@ -167,9 +167,9 @@ static int split_folio_to_list(struct folio *folio, struct list_head *list)
 {
 	int result;
 
-	current_world->pages->splitting = true;
+	current_world->task.pages.splitting = true;
 	result = verbatim_split_folio_to_list(folio, list);
-	current_world->pages->splitting = false;
+	current_world->task.pages.splitting = false;
 	return result;
 }
 
@@ -185,7 +185,7 @@ static void tell_exclusive(struct page *page, bool exclusive)
 	const struct folio *folio = page_folio(page);
 	uint32_t first = page_number(folio, page);
 
-	if (current_world->depth || !folio_notes(folio)->told)
+	if (current_world->task.depth || !folio_notes(folio)->told)
 		return;
 	report_folio_writes(folio);
 	tell_folio_call(CALL(FOLIO_SET_EXCLUSIVE, folio_set_exclusive, folio_number(folio), first,
@@ -210,7 +210,7 @@ static void folio_mlocked(struct folio *folio, bool locked)
 {
 	enum rmap_event_kind kind = locked ? RMAP_EVENT_MLOCK : RMAP_EVENT_MUNLOCK;
 
-	if (current_world->depth)
+	if (current_world->task.depth)
 		record(kind, 0, 0, folio_number(folio), 0);
 }
 
@@ -224,7 +224,7 @@ static void folio_call_begin(struct rmap_call call, const struct folio *folio,
 {
 	struct rmap_world *w = current_world;
 
-	if (w->depth++)
+	if (w->task.depth++)
 		return;
 	if (vma)
 		report_writes(vma);
@@ -232,7 +232,7 @@ static void folio_call_begin(struct rmap_call call, const struct folio *folio,
 		report_writes(other);
 	report_folio_writes(folio);
 	call_begins();
-	w->outermost = call;
+	w->task.outermost = call;
 	folio_given(folio, page_number(folio, page), count);
 }
 
@@ -241,16 +241,18 @@ static void folio_call_end(const struct folio *folio, int32_t result)
 {
 	struct rmap_world *w = current_world;
 
-	if (--w->depth)
+	if (--w->task.depth)
 		return;
 	remember_mapping(folio);
-	watch(&w->outermost, result, true);
+	watch(&w->task.outermost, result, true);
 }
 
 /* A reference that is taken outside of the reverse map's calls. */
 static bool is_told_of_references(void)
 {
-	return current_world->pages && current_world->pages->splitting && !current_world->depth;
+	const struct rmap_task *task = &current_world->task;
+
+	return task->pages.splitting && !task->depth;
 }
 
 #ifdef RMAP_MM_ID
@@ -266,7 +268,7 @@ static struct anon_vma *folio_get_anon_vma(struct folio *folio)
 	folio_call_begin(CALL(FOLIO_GET_ANON_VMA, folio_get_anon_vma, folio_number(folio),
 			      folio_mapped((struct folio *)folio)),
 			 folio, &folio->page, 1, NULL, NULL);
-	current_world->bookkeeping = false;
+	current_world->task.bookkeeping = false;
 	anon_vma = verbatim_folio_get_anon_vma(folio);
 	folio_call_end(folio, anon_vma ? (int32_t)serial_of(anon_vma) : -ENOENT);
 	return anon_vma;
@@ -281,12 +283,12 @@ static inline void put_anon_vma(struct anon_vma *anon_vma)
 		return;
 	}
 	call = CALL(PUT_ANON_VMA, put_anon_vma, serial_of(anon_vma));
-	current_world->depth++;
+	current_world->task.depth++;
 	call_begins();
-	current_world->bookkeeping = false;
-	current_world->outermost = call;
+	current_world->task.bookkeeping = false;
+	current_world->task.outermost = call;
 	verbatim_put_anon_vma(anon_vma);
-	current_world->depth--;
+	current_world->task.depth--;
 	watch(&call, 0, true);
 }
 
@@ -417,8 +419,8 @@ static void folio_move_anon_rmap(struct folio *folio, struct vm_area_struct *vma
 			      serial_of(vma)),
 			 folio, &folio->page, 1, vma, NULL);
 	/* The one call of these that the small driver makes, too: there it is given the VMA. */
-	if (current_world->depth == 1)
-		current_world->given[current_world->nr_given++] = vma;
+	if (current_world->task.depth == 1)
+		current_world->task.given[current_world->task.nr_given++] = vma;
 	verbatim_folio_move_anon_rmap(folio, vma);
 	folio_call_end(folio, 0);
 }
@@ -586,7 +588,9 @@ static void tell_pages(uint32_t number, uint32_t first, uint32_t count)
 /* With the pages that the call is about. */
 static void tell_folio(uint32_t number)
 {
-	tell_pages(number, current_world->pages->told_first, current_world->pages->told_count);
+	const struct page_task *task = &current_world->task.pages;
+
+	tell_pages(number, task->told_first, task->told_count);
 }
 
 static void tell_folios(void)

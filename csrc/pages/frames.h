@@ -101,6 +101,19 @@ static bool page_layer_has(const void *count)
 		count < (const void *)(w->mms + RMAP_MAX_PROCESSES));
 }
 
+/* The frame whose _mapcount it is; 0: it is another count. */
+static uint32_t page_layer_mapcount(const void *count)
+{
+	const struct page_layer *layer = current_world->pages;
+	const char *first = (const char *)layer->frames;
+	unsigned long offset = (const char *)count - first;
+
+	if ((const char *)count < first || offset >= layer->nr_frames * sizeof(struct page) ||
+	    offset % sizeof(struct page) != offsetof(struct page, _mapcount))
+		return 0;
+	return offset / sizeof(struct page);
+}
+
 static void swap_clear(struct page_layer *layer);
 
 /* Of one mm, or of those whose flush was put off. */
@@ -112,15 +125,15 @@ static void tlb_flushed(struct mm_struct *mm)
 
 static inline bool page_attempt(gfp_t gfp)
 {
-	struct page_layer *layer = current_world->pages;
-	uint32_t attempt = ++layer->attempts;
-	bool fails = layer->fail.from && attempt >= layer->fail.from;
+	struct page_task *task = &current_world->task.pages;
+	uint32_t attempt = ++task->attempts;
+	bool fails = task->fail.from && attempt >= task->fail.from;
 
 	if (gfp & __GFP_DIRECT_RECLAIM)
 		may_block();
 	for (int i = 0; i < RMAP_FAIL_MAX; i++)
-		fails |= layer->fail.list[i] && layer->fail.list[i] == attempt;
-	layer->injected += fails;
+		fails |= task->fail.list[i] && task->fail.list[i] == attempt;
+	task->injected += fails;
 	return !fails;
 }
 
@@ -549,7 +562,7 @@ static struct folio *page_layer_folio(gfp_t gfp, unsigned int order)
 	page = frames_take(order);
 	if (!page) {
 		/* So large a world is out of memory. */
-		current_world->pages->injected++;
+		current_world->task.pages.injected++;
 		return NULL;
 	}
 	current_world->pages->live_pages += 1u << order;
@@ -611,13 +624,10 @@ static void page_layer_clear(struct rmap_world *w)
 	memset(layer->first_free, 0, sizeof(layer->first_free));
 	layer->live_pages = layer->nr_tables = 0;
 	layer->any_poisoned = false;
-	layer->writes = layer->put_off = layer->attempts = layer->injected = 0;
+	layer->writes = 0;
 	layer->nr_stale = 0;
-	layer->splitting = layer->walking = false;
-	layer->notifiers_open = 0;
 	layer->pinning = 0;
-	layer->fail = (struct rmap_fail) { 0 };
-	layer->orders = layer->huge_settings = 0;
+	layer->huge_settings = 0;
 	layer->huge_zero = ~0ul;
 	*layer->deferred = (struct list_lru_one) { 0 };
 	INIT_LIST_HEAD(&layer->deferred->list);

@@ -63,6 +63,7 @@ struct swap_slot {
 	uint32_t count;			/* entries that name it */
 	struct folio *folio;		/* in the swap cache; or NULL */
 	uint64_t content;		/* what was written there */
+	bool claimed;			/* by a fault that reads it */
 };
 
 /* A page of a file that is in memory, or was. */
@@ -78,6 +79,7 @@ struct stale_translation {
 	const struct mm_struct *mm;
 	uint64_t page, pages;
 	unsigned long entry;		/* as it was */
+	uint32_t task;			/* who changed it, and flushes */
 };
 
 /* What a process has registered memory with. */
@@ -92,28 +94,16 @@ struct page_layer {
 	struct frame_notes *notes;
 	uint32_t nr_frames;		/* used since the reset, the unused frame 0 too */
 	uint32_t first_free[ORDER_MAX + 1];	/* by order; 0: none */
-	uint32_t told_first, told_count;	/* pages of the folio of this call */
 	uint32_t live_pages;
 	bool any_poisoned;		/* some page has failed since the reset */
 	struct table_memory **tables;	/* in use */
 	uint32_t nr_tables, max_tables;
 	struct table_memory *free_tables;
-	struct rmap_fail fail;		/* of this operation */
-	uint32_t attempts, injected;	/* of this operation */
 	struct stale_translation *stale;	/* what TLBs may hold */
 	uint32_t nr_stale, max_stale;
-	bool splitting;			/* a folio */
-	bool walking;			/* through a folio's mappings */
-	const struct vm_area_struct *visited;	/* the VMA that the walk came to last */
-	int notifiers_open;		/* starts of MMU notifiers without their ends */
-	unsigned long watched;		/* an address that MMU notifiers are to be told of */
-	bool watched_told;		/* they were */
-	uint32_t device_tries;		/* of GUP, for the page that a device gets */
-	uint64_t put_off;		/* mms whose flush was put off */
 	uint64_t pinning;		/* mms that have pinned a page */
 	uint64_t writes;		/* to pages, since the reset */
 	struct mm_struct *first_mm;	/* the head of those that have pages in swap */
-	unsigned long orders;		/* of folios that the fault of this operation may choose */
 	unsigned long huge_settings;	/* what an administrator could set else: 0 */
 	unsigned long huge_zero;	/* the frame of the huge zero page: none */
 	struct folio *huge_zero_folio;	/* NULL */
@@ -133,6 +123,7 @@ static void folio_mlocked(struct folio *folio, bool locked);
 static void page_layer_fill(struct page *page, uint64_t content);
 static uint64_t page_layer_content(const struct page *page);
 static bool page_layer_has(const void *count);
+static uint32_t page_layer_mapcount(const void *count);
 static void entry_written(const struct mm_struct *mm, unsigned long page, unsigned long old,
 			  unsigned long entry);
 static void huge_entry_written(const struct mm_struct *mm, unsigned long page, unsigned long old,

@@ -22,10 +22,39 @@ static inline void folio_unlock(struct folio *folio)
 	folio_clear_locked(folio);
 }
 
-/* Nobody else is there to release it. */
+static inline uint32_t first_frame_of(const struct folio *folio)
+{
+	return &folio->page - current_world->pages->frames;
+}
+
+/* One task alone has locked it itself. */
 static inline void __folio_lock(struct folio *folio)
 {
-	broken_rule(RMAP_RULE_SELF_DEADLOCK, RMAP_NONE);
+	if (runs_beside_others())
+		wait_while(!folio_trylock(folio), RMAP_POINT_OF_FOLIO, first_frame_of(folio));
+	else
+		broken_rule(RMAP_RULE_SELF_DEADLOCK, RMAP_NONE);
+}
+
+/* A task that has to try again later. */
+static inline void let_others_on(void)
+{
+	if (runs_beside_others())
+		let_others_run((struct rmap_point) {
+			.kind = RMAP_POINT_WAIT, .of = RMAP_POINT_OF_FOLIO, .object = RMAP_NONE,
+		});
+}
+
+/* Whoever migrates a folio has it locked. The offset has bits of its own above the frame. */
+static inline void wait_for_migration(unsigned long offset, spinlock_t *lock)
+{
+	const struct page *page = &current_world->pages->frames[offset % FRAMES_MAX];
+	const struct folio *folio = page_folio(page);
+
+	if (!runs_beside_others())
+		BUG();
+	spin_unlock(lock);
+	wait_while(folio_test_locked(folio), RMAP_POINT_OF_FOLIO, first_frame_of(folio));
 }
 
 static inline int __folio_lock_killable(struct folio *folio)
@@ -82,8 +111,8 @@ static inline bool mmap_read_trylock(struct mm_struct *mm)
  * used, in a branch that this configuration never takes; what would be wrong to do there is a BUG.
  */
 #define dump_page(page, reason) do {} while (0)
-#define softleaf_entry_wait_on_locked(entry, ptl) BUG()
-#define __folio_lock_or_retry(folio, vmf) (BUG(), 0)
+#define softleaf_entry_wait_on_locked(entry, ptl) wait_for_migration(swp_offset(entry), ptl)
+#define __folio_lock_or_retry(folio, vmf) (__folio_lock(folio), 0)
 #define balance_dirty_pages_ratelimited(mapping) do {} while (0)
 #define kmsan_copy_page_meta(to, from) do {} while (0)
 #define uffd_supports_wp_marker() false
@@ -94,7 +123,7 @@ static inline bool mmap_read_trylock(struct mm_struct *mm)
 #define lookup_swap_cgroup_id(entry) 0
 #define folio_is_pci_p2pdma(folio) false
 #define is_pci_p2pdma_page(page) false
-#define migration_entry_wait_on_locked(entry, ptl) BUG()
+#define migration_entry_wait_on_locked(entry, ptl) wait_for_migration(swp_offset(entry), ptl)
 #define numa_node_id() 0
 #define node_is_toptier(node) true
 #define sysctl_numa_balancing_mode 0
@@ -106,7 +135,7 @@ static inline bool mmap_read_trylock(struct mm_struct *mm)
 #define remove_wait_queue(queue, wait) do {} while (0)
 #define waitqueue_active(queue) false
 #define wake_up(queue) do {} while (0)
-#define schedule_timeout_uninterruptible(time) do {} while (0)
+#define schedule_timeout_uninterruptible(time) let_others_on()
 #define mm_prepare_for_swap_entries(mm) do {} while (0)
 #define task_numa_fault(...) do {} while (0)
 #define mapping_evict_folio(mapping, folio) 0

@@ -31,9 +31,9 @@ static int32_t drive_poison(struct mm_struct *mm, const struct rmap_operation_po
 	current_world->pages->any_poisoned = true;
 	folio_lock(folio);
 	if (folio_test_large(folio)) {
-		current_world->pages->splitting = true;
+		current_world->task.pages.splitting = true;
 		result = split_huge_page(page) ? -EBUSY : 0;
-		current_world->pages->splitting = false;
+		current_world->task.pages.splitting = false;
 		folio = page_folio(page);
 		if (result) {
 			folio_unlock(folio);

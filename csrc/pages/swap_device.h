@@ -62,7 +62,7 @@ static void swap_cache_add_folio(struct folio *folio, swp_entry_t entry)
 /* An entry more, or less, names a slot: an effect of a walk. */
 static void slot_counted(swp_entry_t entry, bool less)
 {
-	if (current_world->depth)
+	if (current_world->task.depth)
 		record(RMAP_EVENT_SLOT, less, 0, swp_offset(entry), 0);
 }
 
@@ -156,8 +156,14 @@ static void folio_add_lru(struct folio *folio)
 
 static struct folio *swapin_readahead(swp_entry_t entry, gfp_t gfp, struct vm_fault *vmf)
 {
-	struct folio *folio = page_layer_folio(gfp, 0);
+	struct folio *folio = swap_cache_folio(entry);
 
+	/* Another task was faster, or has given up the slot. */
+	if (folio)
+		return folio;
+	if (!swap_slot_of(entry)->count)
+		return NULL;
+	folio = page_layer_folio(gfp, 0);
 	if (!folio)
 		return NULL;
 	swap_cache_add_folio(folio, entry);
@@ -241,13 +247,24 @@ static inline void swap_read_folio(struct folio *folio, void *plug)
 	folio_unlock(folio);
 }
 
+/* A fault that goes past the swap cache reads a slot, and others wait. */
+static int slot_claim(swp_entry_t entry)
+{
+	struct swap_slot *slot = swap_slot_of(entry);
+
+	if (slot->folio || slot->claimed || !slot->count)
+		return -EEXIST;
+	slot->claimed = true;
+	return 0;
+}
+
 /* A folio comes back page by page. */
 #define non_swapcache_batch(entry, nr) 0
 #define swap_zeromap_batch(entry, nr, is_zero) (nr)
 
 #define add_swap_count_continuation(entry, gfp) 0
-#define swapcache_prepare(entry, nr) 0
-#define swapcache_clear(si, entry, nr) do {} while (0)
+#define swapcache_prepare(entry, nr) slot_claim(entry)
+#define swapcache_clear(si, entry, nr) (swap_slot_of(entry)->claimed = false)
 #define get_shadow_from_swap_cache(entry) NULL
 #define workingset_refault(folio, shadow) do {} while (0)
 

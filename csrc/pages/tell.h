@@ -100,6 +100,9 @@ static uint64_t frame_bits(const struct page *page, const struct folio *folio)
 		bits |= RMAP_FRAME_FILE;
 		bits |= file_number(folio->mapping) < RMAP_FILES_NOT_TOLD ? 0 :
 									    RMAP_FRAME_NOT_TOLD;
+	} else {
+		/* Read back for a fault that then had no use for it. */
+		bits |= folio_test_swapcache(folio) ? RMAP_FRAME_SWAPCACHE : 0;
 	}
 	bits |= folio_test_swapbacked(folio) ? RMAP_FRAME_SWAPBACKED : 0;
 	bits |= folio_test_locked(folio) ? RMAP_FRAME_LOCKED : 0;
@@ -239,7 +242,7 @@ static const uint64_t *reference_page_tables(struct rmap_world *w, uint32_t *cou
 
 static void reference_fail_pages(struct rmap_world *w, const struct rmap_fail *fail)
 {
-	w->pages->fail = *fail;
+	w->task.pages.fail = *fail;
 }
 
 #endif /* PAGES_TELL_H */

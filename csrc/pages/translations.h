@@ -18,7 +18,9 @@ static void translation_stays(const struct mm_struct *mm, uint64_t page, uint64_
 
 	layer->stale = grow(layer->stale, &layer->max_stale, layer->nr_stale + 1,
 			    sizeof(*layer->stale));
-	layer->stale[layer->nr_stale++] = (struct stale_translation) { mm, page, pages, entry };
+	layer->stale[layer->nr_stale++] = (struct stale_translation) {
+		mm, page, pages, entry, current_world->task.number,
+	};
 }
 
 /* Whether an entry allows all that another did, and names the same page. */
@@ -57,20 +59,21 @@ note_old:
 /* The TLBs forget these pages of an mm, or of all whose flush was put off (mm NULL). */
 static void translations_flushed(const struct mm_struct *mm, uint64_t start, uint64_t end)
 {
+	struct page_task *task = &current_world->task.pages;
 	struct page_layer *layer = current_world->pages;
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < layer->nr_stale; i++) {
 		const struct stale_translation *stale = &layer->stale[i];
 		bool is_of = mm ? stale->mm == mm :
-				  layer->put_off >> (stale->mm - current_world->mms) & 1;
+				  task->put_off >> (stale->mm - current_world->mms) & 1;
 
 		if (!is_of || stale->page >= end || stale->page + stale->pages <= start)
 			layer->stale[kept++] = *stale;
 	}
 	layer->nr_stale = kept;
 	if (!mm)
-		layer->put_off = 0;
+		task->put_off = 0;
 }
 
 /* Whether it leads to one of these frames. */
@@ -82,7 +85,10 @@ static bool leads_to(const struct stale_translation *stale, uint64_t first, uint
 	       first < frame + (stale->entry & ENTRY_HUGE ? PTRS_PER_PTE : 1);
 }
 
-/* Whether somebody may still write to a frame that no entry names any more. */
+/*
+ * Whether somebody may still write to a frame that no entry names any more, because this task has
+ * not flushed. What another has taken away from its own mm is nobody's to keep.
+ */
 static bool frame_written_unseen(uint64_t frame)
 {
 	struct page_layer *layer = current_world->pages;
@@ -91,7 +97,8 @@ static bool frame_written_unseen(uint64_t frame)
 	for (uint32_t i = 0; i < layer->nr_stale; i++) {
 		const struct stale_translation *stale = &layer->stale[i];
 
-		if ((stale->entry & written) == written && leads_to(stale, frame, 1))
+		if ((stale->entry & written) == written && leads_to(stale, frame, 1) &&
+		    stale->task == current_world->task.number)
 			return true;
 	}
 	return false;

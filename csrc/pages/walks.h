@@ -76,7 +76,7 @@ static void entry_told(const struct mm_struct *mm, unsigned long page, struct rm
 {
 	struct rmap_call call = CALL(ENTRY_SET, entry_set, mm->id, page, told);
 
-	if (current_world->depth) {
+	if (current_world->task.depth) {
 		record(RMAP_EVENT_ENTRY, mm->id, told.bits, told.number, page);
 		return;
 	}
@@ -86,7 +86,7 @@ static void entry_told(const struct mm_struct *mm, unsigned long page, struct rm
 
 static bool is_in_call(enum rmap_call_kind kind)
 {
-	return current_world->depth && current_world->outermost.kind == kind;
+	return current_world->task.depth && current_world->task.outermost.kind == kind;
 }
 
 /*
@@ -126,7 +126,7 @@ static void table_told(const struct mm_struct *mm, uint64_t page, bool present)
 {
 	struct rmap_call call = CALL(TABLE_SET, table_set, mm->id, page, present);
 
-	if (current_world->depth)
+	if (current_world->task.depth)
 		return;
 	call_begins();
 	watch(&call, 0, false);
@@ -143,13 +143,13 @@ static void tlb_flushed_pages(struct mm_struct *mm, unsigned long start, unsigne
 
 static void tlb_flush_put_off(struct mm_struct *mm)
 {
-	current_world->pages->put_off |= 1ul << mm->id;
+	current_world->task.pages.put_off |= 1ul << mm->id;
 	record(RMAP_EVENT_FLUSH, mm->id, RMAP_FLUSH_PUT_OFF, 0, 0);
 }
 
 static void notify_told(const struct mmu_notifier_range *range, bool end)
 {
-	if (current_world->depth)
+	if (current_world->task.depth)
 		record(RMAP_EVENT_NOTIFY, end, 0, range->start >> PAGE_SHIFT,
 		       (range->end - range->start) >> PAGE_SHIFT);
 }
@@ -157,18 +157,18 @@ static void notify_told(const struct mmu_notifier_range *range, bool end)
 static void mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
 {
 	notify_told(range, false);
-	current_world->pages->watched_told |=
-		range->start <= current_world->pages->watched &&
-		current_world->pages->watched < range->end;
+	current_world->task.pages.watched_told |=
+		range->start <= current_world->task.pages.watched &&
+		current_world->task.pages.watched < range->end;
 	/* mprotect() takes a range that begins at 0 for none that has begun. */
-	current_world->pages->notifiers_open += range->start != 0;
+	current_world->task.pages.notifiers_open += range->start != 0;
 	verbatim_mmu_notifier_invalidate_range_start(range);
 }
 
 static void mmu_notifier_invalidate_range_end(struct mmu_notifier_range *range)
 {
 	notify_told(range, true);
-	current_world->pages->notifiers_open -= range->start != 0;
+	current_world->task.pages.notifiers_open -= range->start != 0;
 	verbatim_mmu_notifier_invalidate_range_end(range);
 }
 
@@ -177,7 +177,7 @@ static void counter_changed(const struct percpu_counter *counter, s64 amount)
 	const struct rmap_world *w = current_world;
 	const struct mm_struct *mm = w->mms;
 
-	if (!w->depth)
+	if (!w->task.depth)
 		return;
 	while (mm < w->mms + RMAP_MAX_PROCESSES &&
 	       (counter < mm->rss_stat || counter >= mm->rss_stat + NR_MM_COUNTERS))
@@ -189,27 +189,34 @@ static void counter_changed(const struct percpu_counter *counter, s64 amount)
 static void file_lock_told(enum rmap_event_kind kind, bool taken,
 			   const struct address_space *mapping)
 {
-	if (current_world->depth)
+	if (current_world->task.depth)
 		record(kind, 0, taken, file_number(mapping), 0);
 }
 
-/* Nobody else is there to hold it for writing. */
+/* Another task alone may hold it for writing. */
 static void i_mmap_lock_read(struct address_space *mapping)
 {
+	hook(RMAP_POINT_LOCK, RMAP_POINT_OF_FILE, RMAP_NONE);
 	may_block();
+	wait_while(mapping->written, RMAP_POINT_OF_FILE, RMAP_NONE);
 	mapping->readers++;
 	file_lock_told(RMAP_EVENT_FILE_DOWN_READ, false, mapping);
 }
 
 static bool i_mmap_trylock_read(struct address_space *mapping)
 {
-	mapping->readers++;
-	file_lock_told(RMAP_EVENT_FILE_TRYLOCK, true, mapping);
-	return true;
+	bool taken;
+
+	hook(RMAP_POINT_TRYLOCK, RMAP_POINT_OF_FILE, RMAP_NONE);
+	taken = !mapping->written;
+	mapping->readers += taken;
+	file_lock_told(RMAP_EVENT_FILE_TRYLOCK, taken, mapping);
+	return taken;
 }
 
 static void i_mmap_unlock_read(struct address_space *mapping)
 {
+	hook(RMAP_POINT_UNLOCK, RMAP_POINT_OF_FILE, RMAP_NONE);
 	if (!mapping->readers) {
 		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, RMAP_NONE);
 		return;
@@ -288,22 +295,22 @@ static void tell_file_tree(struct rb_node *node, uint64_t index)
 
 static void walk_begins(struct rmap_call call, const struct folio *folio)
 {
-	if (is_of_file(folio) && !current_world->depth)
+	if (is_of_file(folio) && !current_world->task.depth)
 		tell_file_tree(folio->mapping->i_mmap.rb_root.rb_node, folio->index);
 	folio_call_begin(call, folio, &folio->page, 1u << folio_order(folio), NULL, NULL);
-	current_world->bookkeeping = false;	/* it takes a lock */
-	current_world->pages->walking = true;
-	current_world->pages->visited = NULL;
+	current_world->task.bookkeeping = false;	/* it takes a lock */
+	current_world->task.pages.walking = true;
+	current_world->task.pages.visited = NULL;
 }
 
 static void walk_ends(const struct folio *folio, int32_t result)
 {
 	struct rmap_folio_found found = folio_found(folio);
 
-	current_world->pages->walking = false;
-	if (is_of_file(folio) && folio->mapping->readers)
+	current_world->task.pages.walking = false;
+	if (!runs_beside_others() && is_of_file(folio) && folio->mapping->readers)
 		broken_rule(RMAP_RULE_LOCK_HELD_ON_RETURN, RMAP_NONE);
-	if (current_world->depth == 1)
+	if (current_world->task.depth == 1)
 		record(RMAP_EVENT_LEFT, found.bits >> 16, found.bits & 0xffff & ~RMAP_FRAME_UNUSED,
 		       folio_number(folio), found.references);
 	folio_call_end(folio, result);
@@ -315,10 +322,10 @@ static void walk_ends(const struct folio *folio, int32_t result)
  */
 static unsigned long vma_address_end(struct page_vma_mapped_walk *pvmw)
 {
-	struct page_layer *layer = current_world->pages;
+	struct page_task *task = &current_world->task.pages;
 
-	if (current_world->depth && layer->walking && layer->visited != pvmw->vma) {
-		layer->visited = pvmw->vma;
+	if (current_world->task.depth && task->walking && task->visited != pvmw->vma) {
+		task->visited = pvmw->vma;
 		record(RMAP_EVENT_VISIT, 0, 0, serial_of(pvmw->vma), pvmw->address >> PAGE_SHIFT);
 	}
 	return verbatim_vma_address_end(pvmw);
@@ -328,7 +335,7 @@ static unsigned long vma_address_end(struct page_vma_mapped_walk *pvmw)
 static bool clear_flush_young_ptes(struct vm_area_struct *vma, unsigned long addr, pte_t *ptep,
 				   unsigned int nr)
 {
-	if (current_world->depth)
+	if (current_world->task.depth)
 		record(RMAP_EVENT_YOUNG, vma->vm_mm->id, 0, addr >> PAGE_SHIFT, nr);
 	return verbatim_clear_flush_young_ptes(vma, addr, ptep, nr);
 }
@@ -376,7 +383,7 @@ static int ask_who_used(struct folio *folio, bool locked)
 			 folio_found(folio)),
 		    folio);
 	result = folio_referenced(folio, locked, NULL, (void *)flags);
-	if (current_world->depth == 1)
+	if (current_world->task.depth == 1)
 		record(RMAP_EVENT_USED_BY, 0, 0, folio_number(folio), told_vma_flags(flags[0]));
 	walk_ends(folio, result);
 	return result;

@@ -28,9 +28,9 @@ static struct folio *given_folio(uint32_t number)
 		broken_rule(RMAP_RULE_USE_AFTER_FREE, number);
 		escape_call();
 	}
-	current_world->told_folio = number;
-	layer->told_first = 0;
-	layer->told_count = 1;
+	current_world->task.told_folio = number;
+	current_world->task.pages.told_first = 0;
+	current_world->task.pages.told_count = 1;
 	return page_folio(&layer->frames[number]);
 }
 
@@ -54,7 +54,6 @@ static void folio_done(struct folio *folio)
 static void folios_clear(struct rmap_world *w)
 {
 	w->nr_pins = 0;
-	w->contended = false;
 }
 #else
 #define FOLIOS_MAX (1u << 24)
@@ -103,7 +102,7 @@ static struct folio *given_folio(uint32_t number)
 		broken_rule(RMAP_RULE_USE_AFTER_FREE, number);
 		escape_call();
 	}
-	current_world->told_folio = number;
+	current_world->task.told_folio = number;
 	return &slot->folio;
 }
 
@@ -124,7 +123,7 @@ static void folio_set_anon(uint32_t number, struct vm_area_struct *vma, unsigned
 {
 	struct folio_slot *slot = folio_slot(number);
 
-	current_world->told_folio = number;
+	current_world->task.told_folio = number;
 	memset(&slot->folio, 0, sizeof(slot->folio));
 	slot->folio.locked = true;
 #if defined(RMAP_SET_ANON_OF_FOLIO_AND_PAGE)
@@ -189,7 +188,6 @@ static void folios_clear(struct rmap_world *w)
 	if (w->nr_folios)
 		memset(w->folios, 0, w->nr_folios * sizeof(*w->folios));
 	w->nr_folios = w->nr_pins = 0;
-	w->contended = false;
 }
 #endif
 
@@ -204,6 +202,16 @@ static void check_folio(uint32_t number)
 	escape_call();
 }
 
+/* With a reference to it. */
+static struct anon_vma *anon_vma_of_folio(struct folio *folio)
+{
+#ifdef RMAP_GET_ANON_VMA_OF_PAGE
+	return page_get_anon_vma(&folio->page);
+#else
+	return folio_get_anon_vma(folio);
+#endif
+}
+
 static int32_t pin_anon_vma(uint32_t number, bool mapped)
 {
 	struct rmap_world *w = current_world;
@@ -213,11 +221,7 @@ static int32_t pin_anon_vma(uint32_t number, bool mapped)
 	if (mapped)
 		check_folio(number);
 	folio_prepare(folio, mapped);
-#ifdef RMAP_GET_ANON_VMA_OF_PAGE
-	anon_vma = page_get_anon_vma(&folio->page);
-#else
-	anon_vma = folio_get_anon_vma(folio);
-#endif
+	anon_vma = anon_vma_of_folio(folio);
 	folio_done(folio);
 	if (!anon_vma)
 		return -ENOENT;
@@ -335,7 +339,7 @@ static int32_t walk_folio(uint32_t number, bool mapped, enum rmap_walk_mode mode
 #endif
 		break;
 	case RMAP_WALK_CONTENDED:
-		current_world->contended = true;
+		current_world->task.contended = true;
 		rwc.anon_lock = lock_anon_vma_read;
 		contended = try_walk(folio, &rwc);
 		rmap_walk_anon(walked(folio), &rwc, false);
@@ -350,7 +354,7 @@ static int32_t walk_folio(uint32_t number, bool mapped, enum rmap_walk_mode mode
 			contended &= try_walk(folio, &rwc);
 			rmap_walk_anon(walked(folio), &rwc, false);
 		}
-		current_world->contended = false;
+		current_world->task.contended = false;
 		break;
 	default:
 		rwc.anon_lock = lock_anon_vma_read;

@@ -9,22 +9,24 @@
 #include <linux/atomic.h>
 #include <linux/rbtree.h>
 #include <linux/rmap.h>
+#include "stubs/hook.h"
 #include "stubs/observers.h"
 #include "stubs/rw_semaphore.h"
 #include "stubs/slab_object.h"
 
 static void touch(struct anon_vma *anon_vma)
 {
-	struct rmap_world *w = current_world;
+	struct rmap_task *task = &current_world->task;
 	struct anon_vma_notes *notes = notes_of(anon_vma);
 
-	if (notes->epoch == w->epoch)
+	if (notes->epoch == current_world->epoch)
 		return;
-	notes->epoch = w->epoch;
-	if (unlikely(w->nr_touched == w->max_touched))
-		w->touched =
-			grow(w->touched, &w->max_touched, w->nr_touched + 1, sizeof(*w->touched));
-	w->touched[w->nr_touched++] = (struct touched_anon_vma) { anon_vma, serial_of(anon_vma) };
+	notes->epoch = current_world->epoch;
+	if (unlikely(task->nr_touched == task->max_touched))
+		task->touched = grow(task->touched, &task->max_touched, task->nr_touched + 1,
+				     sizeof(*task->touched));
+	task->touched[task->nr_touched++] =
+		(struct touched_anon_vma) { anon_vma, serial_of(anon_vma) };
 }
 
 static void anon_vma_allocated(struct anon_vma *anon_vma)
@@ -38,12 +40,22 @@ static bool anon_vma_is_locked(const struct anon_vma *anon_vma)
 	return anon_vma->rwsem.writers || anon_vma->rwsem.readers;
 }
 
-/* A freed anon_vma was named: says so. A thing that never was one ends the call as an oops does. */
+static uint16_t anon_vma_holders(const struct anon_vma *anon_vma)
+{
+	return anon_vma->rwsem.tasks;
+}
+
+/*
+ * A freed anon_vma was named: says so, unless it was still there when the read section of RCU began
+ * in which that is. A thing that never was one ends the call as an oops does.
+ */
 static bool check_live(const struct anon_vma *anon_vma)
 {
 	const struct slab_object *object = object_of(anon_vma);
 
 	if (likely(object->state == OBJECT_LIVE && object->magic == SLAB_OBJECT_MAGIC))
+		return true;
+	if (object->magic == SLAB_OBJECT_MAGIC && may_touch_freed(object->freed_at))
 		return true;
 	broken_rule(RMAP_RULE_USE_AFTER_FREE,
 		    object->magic == SLAB_OBJECT_MAGIC ? object->serial : RMAP_NONE);
@@ -57,6 +69,28 @@ static bool is_observed(const atomic_t *count)
 	return !page_layer_has(count);
 #else
 	return true;
+#endif
+}
+
+static void hook_count(enum rmap_point_kind kind, atomic_t *refcount)
+{
+	struct anon_vma *anon_vma = container_of(refcount, struct anon_vma, refcount);
+
+	if (runs_beside_others() && is_observed(refcount))
+		hook(kind, RMAP_POINT_OF_ANON_VMA, serial_of(anon_vma));
+}
+
+/* Whether a folio is mapped is asked by those who have no lock that keeps it so. */
+static void hook_read(const atomic_t *count)
+{
+#ifdef RMAP_PAGES
+	uint32_t frame;
+
+	if (runs_beside_others() && !current_world->task.nr_spinlocks) {
+		frame = page_layer_mapcount(count);
+		if (frame)
+			hook(RMAP_POINT_READ, RMAP_POINT_OF_FOLIO, frame);
+	}
 #endif
 }
 
@@ -86,38 +120,51 @@ static void observe_put(atomic_t *refcount)
 
 static void hold(struct rw_semaphore *sem)
 {
-	struct rmap_world *w = current_world;
+	struct rmap_task *task = &current_world->task;
 
-	if (w->nr_held < HELD_MAX)
-		w->held[w->nr_held] = sem;
-	w->nr_held++;
+	if (task->nr_held < HELD_MAX)
+		task->held[task->nr_held] = sem;
+	task->nr_held++;
+	sem->tasks |= task_bit();
 }
 
 static void release(struct rw_semaphore *sem)
 {
-	struct rmap_world *w = current_world;
-	uint32_t n = w->nr_held < HELD_MAX ? w->nr_held : HELD_MAX;
+	struct rmap_task *task = &current_world->task;
+	uint32_t n = task->nr_held < HELD_MAX ? task->nr_held : HELD_MAX;
 
 	for (uint32_t i = n; i-- > 0;)
-		if (w->held[i] == sem) {
-			memmove(&w->held[i], &w->held[i + 1], (n - i - 1) * sizeof(w->held[0]));
+		if (task->held[i] == sem) {
+			memmove(&task->held[i], &task->held[i + 1],
+				(n - i - 1) * sizeof(task->held[0]));
 			break;
 		}
-	w->nr_held--;
+	task->nr_held--;
+	sem->tasks &= ~task_bit();
+}
+
+/* Whether another task has to release it first. */
+static bool is_in_the_way(const struct rw_semaphore *sem, enum rmap_event_kind kind)
+{
+	return sem->writers || (kind == RMAP_EVENT_DOWN_WRITE && sem->readers);
 }
 
 static bool observe_lock(struct rw_semaphore *sem, enum rmap_event_kind kind)
 {
 	struct anon_vma *anon_vma = container_of(sem, struct anon_vma, rwsem);
 
+	hook(RMAP_POINT_LOCK, RMAP_POINT_OF_ANON_VMA, serial_of(anon_vma));
 	check_live(anon_vma);
 	touch(anon_vma);
-	if (unlikely(rwsem_is_locked(sem))) {
+	if (unlikely(current_world->task.nr_spinlocks | current_world->task.rcu_depth))
+		broken_rule(RMAP_RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
+	if (runs_beside_others() && !(sem->tasks & task_bit())) {
+		wait_while(is_in_the_way(sem, kind), RMAP_POINT_OF_ANON_VMA, serial_of(anon_vma));
+		check_live(anon_vma);
+	} else if (unlikely(rwsem_is_locked(sem))) {
 		broken_rule(RMAP_RULE_SELF_DEADLOCK, serial_of(anon_vma));
 		return false;
 	}
-	if (unlikely(current_world->nr_spinlocks | current_world->rcu_depth))
-		broken_rule(RMAP_RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
 	record(kind, 0, 0, serial_of(anon_vma), 0);
 	hold(sem);
 	return true;
@@ -126,14 +173,18 @@ static bool observe_lock(struct rw_semaphore *sem, enum rmap_event_kind kind)
 static void observe_unlock(struct rw_semaphore *sem, enum rmap_event_kind kind)
 {
 	struct anon_vma *anon_vma = container_of(sem, struct anon_vma, rwsem);
-	uint32_t *count = kind == RMAP_EVENT_UP_WRITE ? &sem->writers : &sem->readers;
+	bool held = kind == RMAP_EVENT_UP_WRITE ? sem->writers : sem->readers;
 
+	hook(RMAP_POINT_UNLOCK, RMAP_POINT_OF_ANON_VMA, serial_of(anon_vma));
 	check_live(anon_vma);
-	if (unlikely(!*count)) {
+	if (unlikely(!held || !(sem->tasks & task_bit()))) {
 		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, serial_of(anon_vma));
 		return;
 	}
-	--*count;
+	if (kind == RMAP_EVENT_UP_WRITE)
+		sem->writers--;
+	else
+		sem->readers--;
 	release(sem);
 	record(kind, 0, 0, serial_of(anon_vma), 0);
 }
@@ -141,14 +192,20 @@ static void observe_unlock(struct rw_semaphore *sem, enum rmap_event_kind kind)
 static bool observe_trylock(struct rw_semaphore *sem, bool write)
 {
 	struct anon_vma *anon_vma = container_of(sem, struct anon_vma, rwsem);
-	bool taken = !current_world->contended && (write ? !rwsem_is_locked(sem) : !sem->writers);
+	bool taken;
 
+	hook(RMAP_POINT_TRYLOCK, RMAP_POINT_OF_ANON_VMA, serial_of(anon_vma));
+	taken = !current_world->task.contended &&
+		(write ? !rwsem_is_locked(sem) : !sem->writers);
 	check_live(anon_vma);
 	touch(anon_vma);
 	record(RMAP_EVENT_TRYLOCK, write, taken, serial_of(anon_vma), 0);
 	if (!taken)
 		return false;
-	++*(write ? &sem->writers : &sem->readers);
+	if (write)
+		sem->writers++;
+	else
+		sem->readers++;
 	hold(sem);
 	return true;
 }

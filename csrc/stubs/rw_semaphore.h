@@ -8,7 +8,8 @@
 #include <linux/types.h>
 
 struct rw_semaphore {
-	uint32_t writers;
+	uint16_t writers;
+	uint16_t tasks;			/* who holds it, a bit each */
 	uint32_t readers;
 };
 

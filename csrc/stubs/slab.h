@@ -9,6 +9,7 @@
 
 #include <linux/gfp.h>
 #include <linux/sched.h>
+#include "stubs/hook.h"
 #include "stubs/observers.h"
 #include "stubs/slab_object.h"
 
@@ -31,12 +32,20 @@ static struct kmem_cache *kmem_cache_define(enum rmap_cache id, const char *name
 	return cache;
 }
 
+static enum rmap_point_class point_class_of(enum rmap_cache id)
+{
+	return id == RMAP_CACHE_ANON_VMA ? RMAP_POINT_OF_ANON_VMA :
+	       id == RMAP_CACHE_AVC	 ? RMAP_POINT_OF_AVC :
+					   RMAP_POINT_OF_VMA;
+}
+
 static void *slab_alloc(struct kmem_cache *cache, gfp_t gfp)
 {
 	struct rmap_world *w = current_world;
 	struct slab *slab = &w->slabs[cache->id];
 	struct slab_object *object;
 
+	hook(RMAP_POINT_ALLOC, point_class_of(cache->id), RMAP_NONE);
 	if (gfp & __GFP_DIRECT_RECLAIM)
 		may_block();
 	if (attempt_fails(w)) {
@@ -77,6 +86,7 @@ static void slab_free(struct kmem_cache *cache, void *body)
 	struct slab *slab = &w->slabs[cache->id];
 	struct slab_object *object = object_of(body);
 
+	hook(RMAP_POINT_FREE, point_class_of(cache->id), object->serial);
 	if (unlikely(object->magic != SLAB_OBJECT_MAGIC || object->cache != cache->id)) {
 		broken_rule(RMAP_RULE_FOREIGN_FREE, RMAP_NONE);
 		return;
@@ -86,7 +96,7 @@ static void slab_free(struct kmem_cache *cache, void *body)
 		return;
 	}
 	if (cache->id == RMAP_CACHE_ANON_VMA && unlikely(anon_vma_is_locked(body)))
-		broken_rule(RMAP_RULE_FREED_WHILE_LOCKED, object->serial);
+		freed_while_held(anon_vma_holders(body), object->serial);
 	record(RMAP_EVENT_FREE, cache->id, 0, object->serial, 0);
 	if (object->prev)
 		object->prev->next = object->next;
@@ -98,6 +108,7 @@ static void slab_free(struct kmem_cache *cache, void *body)
 		slab->live_last = object->prev;
 	slab->nr_live--;
 	object->state = OBJECT_FREE;
+	object->freed_at = ++w->frees;
 	if (slab_keeps_freed()) {
 #ifdef STUBS_ASAN
 		slab_body_give(object);

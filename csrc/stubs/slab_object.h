@@ -33,7 +33,7 @@ struct slab_object {
 	uint32_t serial;
 	uint16_t cache;
 	uint16_t state;
-	uint32_t unused;
+	uint32_t freed_at;			/* as the world counts frees */
 };
 
 struct slab_chunk {
@@ -263,6 +263,17 @@ static void slab_renew(struct slab *slab, struct kmem_cache *cache, struct slab_
 	}
 }
 
+/* Makes what is free as new. */
+static void slab_renew_free(struct slab *slab, struct kmem_cache *cache)
+{
+#ifndef STUBS_ASAN
+	struct slab_object *list = slab->free;
+
+	slab->free = NULL;
+	slab_renew(slab, cache, list);
+#endif
+}
+
 /* Forgets what is live and makes every object available again. */
 static void slab_reset(struct slab *slab, struct kmem_cache *cache)
 {
@@ -295,9 +306,9 @@ static inline bool fails(const struct rmap_fail *fail, uint32_t n)
 
 static inline bool attempt_fails(struct rmap_world *w)
 {
-	if (!fails(&w->fail, ++w->attempts))
+	if (!fails(&w->task.fail, ++w->task.attempts))
 		return false;
-	w->injected++;
+	w->task.injected++;
 	return true;
 }
 

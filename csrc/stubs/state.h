@@ -168,15 +168,15 @@ static void tell_touched(struct rmap_world *w)
 	struct anon_vma_chain *avc;
 	uint32_t n;
 
-	for (uint32_t i = 0; i < w->nr_given; i++)
-		if (is_live(w->given[i]))
-			tell_vma(w->given[i]);
-	if (w->told_folio != RMAP_NONE)
-		tell_folio(w->told_folio);
-	if (w->bookkeeping || !w->nr_events)
+	for (uint32_t i = 0; i < w->task.nr_given; i++)
+		if (is_live(w->task.given[i]))
+			tell_vma(w->task.given[i]);
+	if (w->task.told_folio != RMAP_NONE)
+		tell_folio(w->task.told_folio);
+	if (w->task.bookkeeping || !w->task.nr_events)
 		return;
-	for (uint32_t i = 0; i < w->nr_given; i++) {
-		struct vm_area_struct *vma = w->given[i];
+	for (uint32_t i = 0; i < w->task.nr_given; i++) {
+		struct vm_area_struct *vma = w->task.given[i];
 
 		if (!is_live(vma))
 			continue;
@@ -185,17 +185,17 @@ static void tell_touched(struct rmap_world *w)
 		list_for_each_entry(avc, &vma->anon_vma_chain, same_vma)
 			touch(avc->anon_vma);
 	}
-	n = w->nr_touched;
+	n = w->task.nr_touched;
 	for (uint32_t i = 0; i < n; i++) {
-		struct touched_anon_vma *at = &w->touched[i];
+		struct touched_anon_vma *at = &w->task.touched[i];
 
 		if (is_live(at->anon_vma) && serial_of(at->anon_vma) == at->serial) {
 			touch(at->anon_vma->root);
-			touch_parent(w->touched[i].anon_vma);
+			touch_parent(w->task.touched[i].anon_vma);
 		}
 	}
-	for (uint32_t i = 0; i < w->nr_touched; i++) {
-		struct touched_anon_vma *at = &w->touched[i];
+	for (uint32_t i = 0; i < w->task.nr_touched; i++) {
+		struct touched_anon_vma *at = &w->task.touched[i];
 
 		if (is_live(at->anon_vma) && serial_of(at->anon_vma) == at->serial)
 			tell_anon_vma(at->anon_vma, false);

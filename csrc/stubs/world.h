@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A world: everything that one side owns. No stub keeps state anywhere else, so that several
- * worlds (and, later, several tasks) never share any by accident.
+ * worlds never share any by accident. What of it belongs to the running task is apart.
  *
  * The world of the running call is found through the thread-local current_world, which the
  * functions of the exported table set on entry.
@@ -65,13 +65,29 @@ struct touched_anon_vma {
 	uint32_t serial;
 };
 
-struct rmap_world {
-	uint32_t slab_mode;
-	struct slab slabs[NR_CACHES];
-	struct slab_body *bodies; /* under AddressSanitizer: a hash table by address */
-	uint32_t nr_bodies, max_bodies;
-	struct mm_struct *mms;			/* RMAP_MAX_PROCESSES of them */
+#ifdef RMAP_PAGES
+/* What the page layer knows of a task. */
+struct page_task {
+	struct rmap_fail fail;			/* of this operation */
+	uint32_t attempts, injected;		/* of this operation */
+	uint32_t told_first, told_count;	/* pages of the folio of this call */
+	bool splitting;				/* a folio */
+	bool walking;				/* through a folio's mappings */
+	const struct vm_area_struct *visited;	/* the VMA that the walk came to last */
+	int notifiers_open;			/* starts of MMU notifiers without their ends */
+	unsigned long watched;			/* MMU notifiers are to be told of it */
+	bool watched_told;			/* they were */
+	uint32_t device_tries;			/* of GUP, for the page that a device gets */
+	uint64_t put_off;			/* mms whose flush was put off */
+	unsigned long orders;			/* of folios that its fault may choose */
+	struct anon_vma *kept_anon_vma;		/* until the folio is mapped again that migrates */
+	bool migrates_mapped;			/* that was mapped when it began */
+};
+#endif
 
+/* What a task has for itself: the operation that it does, and the call that it is in. */
+struct rmap_task {
+	uint32_t number;			/* of several, from 1; 0: there is one */
 	struct rmap_fail fail;			/* of this operation */
 	uint32_t attempts;			/* of this operation */
 	uint32_t injected;			/* of them, how many failed */
@@ -83,23 +99,16 @@ struct rmap_world {
 	uint32_t nr_held;
 	uint32_t nr_spinlocks;
 	uint32_t rcu_depth;
+	uint32_t rcu_since;			/* frees of the world when that began */
 	bool updating;				/* between the halves of a VMA's update */
 
 	bool bookkeeping;			/* this call changes no anon_vma */
-	uint32_t epoch;				/* of this call: stamps what it touched */
 	struct vm_area_struct *given[3];	/* VMAs of this call */
 	uint32_t nr_given;
 	struct touched_anon_vma *touched;
 	uint32_t nr_touched, max_touched;
-
-	struct vm_area_struct **vmas;		/* by serial; NULL once freed */
-	uint32_t max_vmas;
-	struct folio_slot *folios;		/* by the caller's number */
-	uint32_t nr_folios, max_folios;
 	uint32_t told_folio;			/* of this call, or RMAP_NONE */
 	bool contended;				/* another task holds the lock that is tried */
-	struct touched_anon_vma *pins;		/* references that folio_get_anon_vma() gave */
-	uint32_t nr_pins, max_pins;
 
 	/* What the VMA iterator of this call finds. */
 	struct vm_area_struct *iterator_vma, *iterator_prev, *iterator_next;
@@ -111,6 +120,46 @@ struct rmap_world {
 	uint32_t depth;				/* of calls within it */
 	struct rmap_fail node_fail;		/* of this operation */
 	uint32_t node_attempts, nodes_injected;
+#ifdef RMAP_PAGES
+	struct page_task pages;
+#endif
+	rmap_scheduler scheduler;		/* NULL: it is the only task */
+	void *scheduler_context;
+
+	sigjmp_buf escape;			/* where BUG and oops end the call */
+	volatile bool in_call;
+};
+
+/* The buffers of a task, which stay when it ends. */
+struct task_buffers {
+	struct rmap_event *events;
+	uint32_t max_events;
+	struct touched_anon_vma *touched;
+	uint32_t max_touched;
+};
+
+struct rmap_world {
+	struct rmap_task task;			/* the one that runs */
+	struct rmap_task *resting;		/* the one that ran before several did; or NULL */
+	struct task_buffers buffers[RMAP_MAX_TASKS];
+	uint32_t frees;				/* of objects since the reset */
+	uint16_t in_rcu;			/* tasks in a read section, a bit each */
+	uint32_t slab_mode;
+	struct slab slabs[NR_CACHES];
+	struct slab_body *bodies; /* under AddressSanitizer: a hash table by address */
+	uint32_t nr_bodies, max_bodies;
+	struct mm_struct *mms;			/* RMAP_MAX_PROCESSES of them */
+
+	uint32_t epoch;				/* of the call: stamps what it touched */
+
+	struct vm_area_struct **vmas;		/* by serial; NULL once freed */
+	uint32_t max_vmas;
+	struct folio_slot *folios;		/* by the caller's number */
+	uint32_t nr_folios, max_folios;
+	struct touched_anon_vma *pins;		/* references that folio_get_anon_vma() gave */
+	uint32_t nr_pins, max_pins;
+
+	/* The VMA layer's. */
 	struct maple_slab *nodes;
 	struct file *files;
 	struct page_layer *pages;		/* of the page-table code */
@@ -120,8 +169,6 @@ struct rmap_world {
 	uint32_t nr_words, max_words;
 
 	char warning[256];
-	sigjmp_buf escape;			/* where BUG and oops end the call */
-	volatile bool in_call;
 };
 
 static _Thread_local struct rmap_world *current_world;
@@ -153,15 +200,17 @@ static inline void record(enum rmap_event_kind kind, uint8_t arg, uint16_t flags
 			  uint32_t other)
 {
 	struct rmap_world *w = current_world;
+	struct rmap_task *task = &w->task;
 
-	if (__builtin_expect(w->nr_events == EVENTS_MAX, 0)) {
+	if (__builtin_expect(task->nr_events == EVENTS_MAX, 0)) {
 		snprintf(w->warning, sizeof(w->warning), "endless loop: %u events in one call",
 			 EVENTS_MAX);
-		siglongjmp(w->escape, 2);
+		siglongjmp(task->escape, 2);
 	}
-	if (__builtin_expect(w->nr_events == w->max_events, 0))
-		w->events = grow(w->events, &w->max_events, w->nr_events + 1, sizeof(*w->events));
-	w->events[w->nr_events++] = (struct rmap_event) { kind, arg, flags, object, other };
+	if (__builtin_expect(task->nr_events == task->max_events, 0))
+		task->events = grow(task->events, &task->max_events, task->nr_events + 1,
+				    sizeof(*task->events));
+	task->events[task->nr_events++] = (struct rmap_event) { kind, arg, flags, object, other };
 }
 
 static void broken_rule(enum rmap_rule rule, uint32_t object)
@@ -182,7 +231,7 @@ static inline __attribute__((__always_inline__)) void put_word(uint64_t word)
 /* Ends the call: BUG, a wild pointer, a freed object. Never returns. */
 static _Noreturn void escape_call(void)
 {
-	siglongjmp(current_world->escape, 1);
+	siglongjmp(current_world->task.escape, 1);
 }
 
 /* A call as the interface has it: CALL(ANON_VMA_FORK, anon_vma_fork, its arguments in order). */

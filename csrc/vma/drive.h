@@ -49,7 +49,6 @@ static void layer_clear(struct rmap_world *w)
 	}
 	maple_slab_reset(w->nodes);
 	w->rcu_queue = NULL;
-	w->depth = 0;
 	for (uint32_t i = 0; i < RMAP_MAX_PROCESSES; i++)
 		mt_init_flags(&w->mms[i].mm_mt, MM_MT_FLAGS);
 	page_tables_clear(w);
@@ -306,7 +305,7 @@ static void report_all_writes(struct rmap_world *w)
 {
 	struct slab_object *object;
 
-	if (!w->watcher)
+	if (!w->task.watcher)
 		return;
 	for (object = w->slabs[RMAP_CACHE_VMA].live_first; object; object = object->next)
 		report_writes(body_of(object));
@@ -329,26 +328,28 @@ static void check_operation(struct rmap_world *w)
 		page_tables_end();
 }
 
-static int32_t reference_operate(struct rmap_world *w, const struct rmap_operation *op,
-				 const struct rmap_fail *node_fail, rmap_watcher watcher,
-				 void *context)
+/*
+ * Does an operation, or none, and what is checked at its end. Of several tasks that waits until all
+ * have ended, and so does the freeing of what somebody may still read.
+ */
+static int32_t operate(struct rmap_world *w, const struct rmap_operation *op)
 {
 	int32_t result;
 
 	current_world = w;
-	w->watcher = watcher;
-	w->watcher_context = context;
-	w->node_fail = *node_fail;
-	w->nr_events = w->nr_given = w->nr_touched = w->depth = 0;
-	w->outermost = (struct rmap_call) { .kind = RMAP_OUTSIDE };
-	switch (sigsetjmp(w->escape, 0)) {
+
+	w->task.nr_events = w->task.nr_given = w->task.nr_touched = w->task.depth = 0;
+	w->task.outermost = (struct rmap_call) { .kind = RMAP_OUTSIDE };
+	switch (sigsetjmp(w->task.escape, 0)) {
 	case 0:
-		w->in_call = true;
-		result = drive(w, op);
+		w->task.in_call = true;
+		result = op ? drive(w, op) : 0;
 		report_all_writes(w);
-		flush_rcu(w);
+		if (!runs_beside_others())
+			flush_rcu(w);
 		check_return(w);
-		check_operation(w);
+		if (!runs_beside_others())
+			check_operation(w);
 		watch_outside();
 		break;
 	case ESCAPE_STOPPED:
@@ -358,34 +359,44 @@ static int32_t reference_operate(struct rmap_world *w, const struct rmap_operati
 		result = -EFAULT;
 		goto ended_early;
 	default:
-		if (w->nr_events == EVENTS_MAX)
-			w->nr_events--;
+		if (w->task.nr_events == EVENTS_MAX)
+			w->task.nr_events--;
 		record(RMAP_EVENT_OOPS, 0, 0, RMAP_NONE, RMAP_NONE);
 		result = -EFAULT;
 ended_early: {
 	struct rmap_seen seen = {
-		.call = &w->outermost,
+		.call = &w->task.outermost,
 		.result = -EFAULT,
-		.events = w->events,
-		.nr_events = w->nr_events,
+		.events = w->task.events,
+		.nr_events = w->task.nr_events,
 	};
 
-	if (!w->depth)
-		w->outermost = (struct rmap_call){ .kind = RMAP_OUTSIDE };
-	if (w->watcher)
-		w->watcher(context, &seen);
+	if (!w->task.depth)
+		w->task.outermost = (struct rmap_call){ .kind = RMAP_OUTSIDE };
+	if (w->task.watcher)
+		w->task.watcher(w->task.watcher_context, &seen);
 	}
 	}
-	w->in_call = false;
-	w->watcher = NULL;
-	w->nr_events = 0;
+	w->task.in_call = false;
+	w->task.watcher = NULL;
+	w->task.nr_events = 0;
 	current_world = NULL;
 	return result;
 }
 
+static int32_t reference_operate(struct rmap_world *w, const struct rmap_operation *op,
+				 const struct rmap_fail *node_fail, rmap_watcher watcher,
+				 void *context)
+{
+	w->task.watcher = watcher;
+	w->task.watcher_context = context;
+	w->task.node_fail = *node_fail;
+	return operate(w, op);
+}
+
 static uint32_t reference_injected(const struct rmap_world *w)
 {
-	return w->injected + w->nodes_injected + page_tables_injected(w);
+	return w->task.injected + w->task.nodes_injected + page_tables_injected(w);
 }
 
 /* 2: of two or more entries. */
@@ -404,8 +415,8 @@ static const uint64_t *reference_space(struct rmap_world *w, uint32_t mm, uint32
 
 	current_world = w;
 	w->nr_words = 0;
-	if (!sigsetjmp(w->escape, 0)) {
-		w->in_call = true;
+	if (!sigsetjmp(w->task.escape, 0)) {
+		w->task.in_call = true;
 		if (space->alive) {
 			put_word(space->map_count);
 			put_word(space->total_vm);
@@ -426,7 +437,7 @@ static const uint64_t *reference_space(struct rmap_world *w, uint32_t mm, uint32
 		put_word(0);
 		put_word(0);
 	}
-	w->in_call = false;
+	w->task.in_call = false;
 	current_world = NULL;
 	*count = w->nr_words;
 	return w->words;

@@ -132,10 +132,10 @@ static bool node_attempt(gfp_t gfp)
 
 	if (gfp & __GFP_DIRECT_RECLAIM)
 		may_block();
-	if ((gfp & __GFP_NOFAIL) || w->nodes_injected == NODE_FAILURES_MAX ||
-	    !fails(&w->node_fail, ++w->node_attempts))
+	if ((gfp & __GFP_NOFAIL) || w->task.nodes_injected == NODE_FAILURES_MAX ||
+	    !fails(&w->task.node_fail, ++w->task.node_attempts))
 		return true;
-	w->nodes_injected++;
+	w->task.nodes_injected++;
 	return false;
 }
 

@@ -75,15 +75,42 @@ static uint64_t vma_told_kind(const struct vm_area_struct *vma)
 /* For the watcher's answer: the operation ends here. */
 #define ESCAPE_STOPPED 3
 
+#ifdef RMAP_PAGES
+static bool is_wrong(const struct rmap_event *event)
+{
+	return event->kind >= RMAP_EVENT_WARN && event->kind <= RMAP_EVENT_RULE;
+}
+
+static bool is_anything_wrong(void)
+{
+	const struct rmap_task *task = &current_world->task;
+	bool wrong = false;
+
+	for (uint32_t i = 0; i < task->nr_events; i++)
+		wrong |= is_wrong(&task->events[i]);
+	return wrong;
+}
+#else
+#define is_anything_wrong() false
+#endif
+
 static int32_t watch(const struct rmap_call *call, int32_t result, bool with_state)
 {
 	struct rmap_world *w = current_world;
 	struct rmap_seen seen = { .call = call, .result = result };
 	int32_t stop;
 
-	if (!w->watcher) {
-		w->nr_events = 0;
+	if (!w->task.watcher) {
+		w->task.nr_events = 0;
 		return result;
+	}
+	/* Of several tasks the watcher hears what is wrong. */
+	if (runs_beside_others()) {
+		if (likely(!is_anything_wrong())) {
+			w->task.nr_events = 0;
+			return result;
+		}
+		with_state = false;
 	}
 	if (with_state) {
 		w->nr_words = 0;
@@ -91,25 +118,18 @@ static int32_t watch(const struct rmap_call *call, int32_t result, bool with_sta
 		seen.words = w->words;
 		seen.nr_words = w->nr_words;
 	}
-	seen.events = w->events;
-	seen.nr_events = w->nr_events;
+	seen.events = w->task.events;
+	seen.nr_events = w->task.nr_events;
 	/* What goes wrong in the watcher is not the kernel's. */
-	w->in_call = false;
-	stop = w->watcher(w->watcher_context, &seen);
-	w->in_call = true;
+	w->task.in_call = false;
+	stop = w->task.watcher(w->task.watcher_context, &seen);
+	w->task.in_call = true;
 	current_world = w;
 	if (unlikely(stop))
-		siglongjmp(w->escape, ESCAPE_STOPPED);
-	w->nr_events = 0;
+		siglongjmp(w->task.escape, ESCAPE_STOPPED);
+	w->task.nr_events = 0;
 	return result;
 }
-
-#ifdef RMAP_PAGES
-static bool is_wrong(const struct rmap_event *event)
-{
-	return event->kind >= RMAP_EVENT_WARN && event->kind <= RMAP_EVENT_RULE;
-}
-#endif
 
 /*
  * What the page-table code locks and counts outside of calls is no effect that a call has. Flushes
@@ -119,19 +139,17 @@ static void forget_effects(void)
 {
 #ifdef RMAP_PAGES
 	struct rmap_world *w = current_world;
-	bool wrong = false;
+	bool wrong = is_anything_wrong();
 	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < w->nr_events; i++)
-		wrong |= is_wrong(&w->events[i]);
-	for (uint32_t i = 0; i < w->nr_events; i++) {
-		uint8_t kind = w->events[i].kind;
+	for (uint32_t i = 0; i < w->task.nr_events; i++) {
+		uint8_t kind = w->task.events[i].kind;
 
-		if (wrong ? is_wrong(&w->events[i]) :
+		if (wrong ? is_wrong(&w->task.events[i]) :
 			    kind == RMAP_EVENT_FLUSH || kind == RMAP_EVENT_STAT)
-			w->events[kept++] = w->events[i];
+			w->task.events[kept++] = w->task.events[i];
 	}
-	w->nr_events = kept;
+	w->task.nr_events = kept;
 #endif
 }
 
@@ -140,11 +158,11 @@ static void watch_outside(void)
 {
 	static const struct rmap_call call = { .kind = RMAP_OUTSIDE };
 
-	if (likely(!current_world->nr_events))
+	if (likely(!current_world->task.nr_events))
 		return;
-	if (current_world->watcher)
+	if (current_world->task.watcher)
 		forget_effects();
-	if (current_world->nr_events)
+	if (current_world->task.nr_events)
 		watch(&call, 0, false);
 }
 
@@ -152,14 +170,14 @@ static void call_begins(void)
 {
 	struct rmap_world *w = current_world;
 
-	w->nr_given = 0;
-	if (!w->watcher)
+	w->task.nr_given = 0;
+	if (!w->task.watcher)
 		return;
 	watch_outside();
-	w->nr_events = w->nr_touched = 0;
-	w->told_folio = RMAP_NONE;
+	w->task.nr_events = w->task.nr_touched = 0;
+	w->task.told_folio = RMAP_NONE;
 	w->epoch++;
-	w->bookkeeping = true;
+	w->task.bookkeeping = true;
 }
 
 /*
@@ -171,9 +189,9 @@ static void watch_warning(void)
 	struct rmap_world *w = current_world;
 	size_t length = strlen(w->warning);
 
-	if (!w->watcher || w->depth)
+	if (!w->task.watcher || w->task.depth)
 		return;
-	if (w->injected || w->nodes_injected)
+	if (w->task.injected || w->task.nodes_injected)
 		snprintf(w->warning + length, sizeof(w->warning) - length,
 			 ", an allocation having failed");
 	watch_outside();
@@ -184,7 +202,7 @@ static void layer_mmap_lock(enum rmap_call_kind kind, struct mm_struct *mm)
 	/* The calls on the mmap lock have one layout. */
 	struct rmap_call call = { .kind = kind, .arguments.mmap_write_lock = { mm->id } };
 
-	if (current_world->depth)
+	if (current_world->task.depth)
 		return;
 	call_begins();
 	watch(&call, 0, false);
@@ -252,7 +270,7 @@ static void report_writes(struct vm_area_struct *vma)
 	uint64_t anon_pgoff, kind;
 	bool moved;
 
-	if (!current_world->watcher)
+	if (!current_world->task.watcher)
 		return;
 	mm = vma_told_mm(vma);
 	anon_pgoff = vma_told_anon_pgoff(vma);
@@ -283,7 +301,7 @@ static void report_writes(struct vm_area_struct *vma)
 	remember(vma);
 	for (uint32_t i = 0; i < n; i++) {
 		call_begins();
-		current_world->given[current_world->nr_given++] = vma;
+		current_world->task.given[current_world->task.nr_given++] = vma;
 		watch(&calls[i], 0, i + 1 == n);
 	}
 }
@@ -305,7 +323,7 @@ static void outermost_begin(struct rmap_call call, struct vm_area_struct *vma,
 {
 	struct rmap_world *w = current_world;
 
-	if (w->depth++ || !w->watcher)
+	if (w->task.depth++ || !w->task.watcher)
 		return;
 	report_writes(vma);
 	if (other)
@@ -313,13 +331,13 @@ static void outermost_begin(struct rmap_call call, struct vm_area_struct *vma,
 	if (third)
 		report_writes(third);
 	call_begins();
-	w->bookkeeping = false;
-	w->outermost = call;
-	w->given[w->nr_given++] = vma;
+	w->task.bookkeeping = false;
+	w->task.outermost = call;
+	w->task.given[w->task.nr_given++] = vma;
 	if (other)
-		w->given[w->nr_given++] = other;
+		w->task.given[w->task.nr_given++] = other;
 	if (third)
-		w->given[w->nr_given++] = third;
+		w->task.given[w->task.nr_given++] = third;
 }
 
 static void check_return(struct rmap_world *w);
@@ -329,21 +347,21 @@ static void outermost_end(int32_t result)
 	struct rmap_world *w = current_world;
 	struct vm_area_struct *vma;
 
-	if (--w->depth)
+	if (--w->task.depth)
 		return;
 	check_return(w);
-	for (uint32_t i = 0; i < w->nr_given; i++) {
-		vma = w->given[i];
+	for (uint32_t i = 0; i < w->task.nr_given; i++) {
+		vma = w->task.given[i];
 		vma_notes_of(vma)->anon_vma = vma->anon_vma ? serial_of(vma->anon_vma) : RMAP_NONE;
 	}
-	watch(&w->outermost, result, true);
+	watch(&w->task.outermost, result, true);
 }
 
 static void outermost_prepare_begin(struct vm_area_struct *vma)
 {
 	struct vm_area_struct *prev = NULL, *next = NULL;
 
-	if (!current_world->depth)
+	if (!current_world->task.depth)
 		find_neighbours(vma, &prev, &next);
 	outermost_begin(CALL(ANON_VMA_PREPARE, anon_vma_prepare, serial_of(vma),
 			     prev ? serial_of(prev) : RMAP_NONE,
@@ -356,14 +374,14 @@ static void outermost_lock_begin(enum rmap_call_kind kind, struct anon_vma *anon
 {
 	struct rmap_world *w = current_world;
 
-	if (w->depth++)
+	if (w->task.depth++)
 		return;
 	call_begins();
-	w->bookkeeping = false;
-	w->outermost =
+	w->task.bookkeeping = false;
+	w->task.outermost =
 		(struct rmap_call){ .kind = kind,
 				    .arguments.anon_vma_lock_write = { serial_of(anon_vma) } };
-	w->updating = kind == RMAP_ANON_VMA_LOCK_WRITE;
+	w->task.updating = kind == RMAP_ANON_VMA_LOCK_WRITE;
 }
 
 static inline void anon_vma_lock_write(struct anon_vma *anon_vma)
@@ -432,7 +450,7 @@ static void vma_born(struct vm_area_struct *vma)
 	*vma_notes_of(vma) = (struct vma_notes) { .anon_vma = RMAP_NONE };
 	w->vmas = grow(w->vmas, &w->max_vmas, serial + 1, sizeof(*w->vmas));
 	w->vmas[serial] = vma;
-	w->given[w->nr_given++] = vma;
+	w->task.given[w->task.nr_given++] = vma;
 }
 
 struct vm_area_struct *vm_area_alloc(struct mm_struct *mm)
@@ -442,9 +460,9 @@ struct vm_area_struct *vm_area_alloc(struct mm_struct *mm)
 	struct vm_area_struct *vma;
 
 	call_begins();
-	current_world->depth++;
+	current_world->task.depth++;
 	vma = verbatim_vm_area_alloc(mm);
-	current_world->depth--;
+	current_world->task.depth--;
 	if (vma) {
 		vma_born(vma);
 		call.arguments.vm_area_alloc.range = range_of(vma);
@@ -466,10 +484,10 @@ struct vm_area_struct *vm_area_dup(struct vm_area_struct *orig)
 
 	report_writes(orig);
 	call_begins();
-	current_world->given[current_world->nr_given++] = orig;
-	current_world->depth++;
+	current_world->task.given[current_world->task.nr_given++] = orig;
+	current_world->task.depth++;
 	vma = verbatim_vm_area_dup(orig);
-	current_world->depth--;
+	current_world->task.depth--;
 	if (vma) {
 		vma_born(vma);
 		remember(vma);

@@ -8,6 +8,7 @@ use super::violation::Violation;
 use crate::rmap::{
     Cache, Call, Entry, Event, EventKind, FlushKind, Function, Gfp, MmCounter, Rule, StateError, errno_name,
 };
+use crate::trace::schedule::Step;
 
 /// Which side.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,6 +129,8 @@ pub struct Finding {
     pub call: Option<Call>,
     /// The calls of the operation so far.
     pub calls: Vec<Call>,
+    /// What the tasks did before, in order, if operations ran together: whose step, from 0, and which.
+    pub schedule: Vec<(usize, Step)>,
     /// What.
     pub kind: FindingKind,
 }

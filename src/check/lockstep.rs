@@ -14,8 +14,10 @@ use super::violation::{Invariant, Violation};
 use crate::mm::UnexpectedEffect;
 use crate::pages::{AddressSpaces, Pages};
 use crate::rmap::{Call, Event, EventKind, Fail, MmId, Revision, Rmap, Side, Snapshot, StateError, VmaId};
+use crate::trace::schedule::{Scheduler, Step};
+use crate::trace::together::Section;
 use crate::trace::{
-    Expectation, Mapped, MmCounts, Observation, PageEvent, PageTables, Request, Seen, VmaLayer, Watched,
+    Expectation, Mapped, MmCounts, Observation, Op, PageEvent, PageTables, Request, Seen, TaskEnd, VmaLayer, Watched,
 };
 
 /// What every call returns once something was found: `-EFAULT`.
@@ -70,6 +72,8 @@ pub struct Lockstep<C, P> {
     open: bool,
     /// The number of the trace's last operation, once the exits that end a run have begun.
     teardown: Option<u64>,
+    /// What the tasks did of the operations that run together, or that did last.
+    schedule: Vec<(usize, Step)>,
 }
 
 impl<C: Side, P: Side> Lockstep<C, P> {
@@ -96,6 +100,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
             whole_state_words: 0,
             open: false,
             teardown: None,
+            schedule: Vec::new(),
         }
     }
 
@@ -152,6 +157,11 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         &self.failed
     }
 
+    /// What the tasks did of the operations that ran together last, in order; nothing if an operation came after them.
+    pub fn schedule(&self) -> &[(usize, Step)] {
+        &self.schedule
+    }
+
     /// How much was done since the last reset.
     pub fn stats(&self) -> LockstepStats {
         self.stats
@@ -172,6 +182,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         self.whole_state_words = 0;
         self.open = false;
         self.teardown = None;
+        self.schedule.clear();
     }
 
     /// The operation is over: what it changed is checked, and at growing intervals everything. The
@@ -330,6 +341,16 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         self.broken(Phase::WholeState, self.who, broken);
     }
 
+    /// After operations whose calls were not followed one by one: everything is told and checked.
+    fn take_in_whole_state(&mut self) {
+        self.read_states();
+        let taken_in = self.oracle.take_in(&self.words[0]);
+        match taken_in {
+            Ok(()) => self.look_at_whole_state(),
+            Err(broken) => self.broken(Phase::WholeState, self.who, broken),
+        }
+    }
+
     fn read_states(&mut self) {
         let [ours, theirs] = &mut self.words;
         ours.clear();
@@ -448,7 +469,8 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         let calls = self.oracle.calls().to_vec();
         let operation = self.teardown.unwrap_or(self.stats.operations);
         let teardown = self.teardown.is_some();
-        self.finding = Some(Box::new(Finding { operation, teardown, phase, call, calls, kind }));
+        let schedule = if teardown { Vec::new() } else { self.schedule.clone() };
+        self.finding = Some(Box::new(Finding { operation, teardown, phase, call, calls, schedule, kind }));
     }
 }
 
@@ -479,6 +501,7 @@ impl<C: Side, P: Side> Rmap for Lockstep<C, P> {
             return;
         }
         self.open = true;
+        self.schedule.clear();
         self.stats.operations += 1;
         self.failed.clear();
         self.oracle.begin_operation();
@@ -662,5 +685,42 @@ impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
 
     fn fail_pages(&mut self, fail: &Fail) {
         self.reference.fail_pages(fail);
+    }
+
+    fn together(&mut self, ops: &[Op], section: &Section) -> Option<Vec<TaskEnd>> {
+        self.end_operation();
+        if self.finding.is_some() || self.port.is_some() {
+            return None;
+        }
+        self.open = true;
+        self.stats.operations += ops.len() as u64;
+        self.failed.clear();
+        self.oracle.begin_operation();
+        let Lockstep { reference, port, oracle, tolerated, words, stats, failed, reported, .. } = self;
+        let mut follower = Follower { port, oracle, tolerated, words, stats, failed, reported };
+        let mut stopped = None;
+        let mut scheduler = Scheduler::new(section);
+        let ends = reference.run_together(ops, &mut scheduler, &mut |seen| {
+            let call = match seen.what {
+                Observation::Call(call) => Some(call),
+                _ => None,
+            };
+            // What is freed when all have ended is told like any call.
+            stopped = warns(seen.events).then(|| follower.warned(call, seen).err()).flatten();
+            stopped.is_none()
+        });
+        let (deadlock, log) = (scheduler.deadlock(), scheduler.into_log());
+        self.schedule = log;
+        if let Some(stopped) = stopped {
+            self.stop(*stopped);
+            return None;
+        }
+        if let Some(deadlock) = deadlock {
+            let violation = Violation::new(Invariant::I11, "tasks wait for each other", [], deadlock);
+            self.broken(Phase::EndOfOperation, self.who, Broken::Violations(vec![violation]));
+            return None;
+        }
+        self.take_in_whole_state();
+        ends.filter(|_| self.finding.is_none())
     }
 }

@@ -175,6 +175,23 @@ impl Oracle {
         self.violations.clear();
     }
 
+    /// What a side tells of its whole state, after operations whose calls were not observed. References from outside are as they
+    /// were.
+    pub(super) fn take_in(&mut self, state: &[u64]) -> Result<(), Broken> {
+        let pins: Vec<(u32, u32)> = self.model.pins().collect();
+        let before = self.model.peak_vmas;
+        self.model.reset();
+        self.locks.reset();
+        self.calls.clear();
+        self.model.apply(state, 0, None, |_| {}).map_err(Broken::Undecodable)?;
+        for (serial, count) in pins {
+            (0..count).for_each(|_| self.model.pin(serial, 0));
+        }
+        // There may have been more at a time than before and after.
+        self.model.peak_vmas += before;
+        Ok(())
+    }
+
     /// The calls of the current operation so far.
     pub fn calls(&self) -> &[Call] {
         &self.calls

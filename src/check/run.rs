@@ -4,7 +4,8 @@ use super::divergence::Finding;
 use super::lockstep::{Lockstep, LockstepStats};
 use crate::mm::{KernelDriver, Merges, Outcome, SmallDriver, Stats};
 use crate::pages::{AddressSpaces, Pages};
-use crate::rmap::{MmId, Side, VmaId};
+use crate::rmap::{ENOSYS, MmId, Side, VmaId};
+use crate::trace::together::Section;
 use crate::trace::{Op, PageTables, Trace, Watched};
 
 /// How much one run did.
@@ -35,6 +36,15 @@ pub trait Driver<C: Side, P: Side>: AddressSpaces {
     fn reset(&mut self);
     /// Does one operation.
     fn apply(&mut self, lockstep: &mut Lockstep<C, P>, op: &Op) -> Outcome;
+    /// Does the operations of a section together. None: this driver and this lockstep cannot, or something was found.
+    fn apply_together(
+        &mut self,
+        _lockstep: &mut Lockstep<C, P>,
+        _ops: &[Op],
+        _section: &Section,
+    ) -> Option<Vec<Outcome>> {
+        None
+    }
     /// The operation is over: what the driver knows of the side that the calls do not tell is checked.
     fn check(&mut self, lockstep: &mut Lockstep<C, P>);
     /// The page tables.
@@ -95,6 +105,9 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
     }
     fn apply(&mut self, lockstep: &mut Lockstep<C, P>, op: &Op) -> Outcome {
         KernelDriver::apply(self, lockstep, op)
+    }
+    fn apply_together(&mut self, lockstep: &mut Lockstep<C, P>, ops: &[Op], section: &Section) -> Option<Vec<Outcome>> {
+        KernelDriver::apply_together(self, lockstep, ops, section)
     }
     fn check(&mut self, lockstep: &mut Lockstep<C, P>) {
         for (mm, vmas, counts) in self.take_changed() {
@@ -184,19 +197,30 @@ pub fn play_trace<C: Side, P: Side, D: Driver<C, P>>(
     lockstep.reset();
     driver.reset();
     let mut stats = RunStats::default();
-    for (at, op) in trace.ops.iter().enumerate() {
-        let outcome = driver.apply(lockstep, op);
+    let mut at = 0;
+    while at < trace.ops.len() {
+        let (ops, outcomes) = match trace.section_of(at) {
+            Some(section) => {
+                let ops = &trace.ops[section.range()];
+                let outcomes = driver.apply_together(lockstep, ops, section);
+                (ops, outcomes.unwrap_or_else(|| vec![Outcome::Refused(ENOSYS); ops.len()]))
+            }
+            None => (&trace.ops[at..=at], vec![driver.apply(lockstep, &trace.ops[at])]),
+        };
+        at += ops.len();
         lockstep.end_operation();
         driver.check(lockstep);
-        check_expectations(lockstep, driver, trace, at + 1);
+        check_expectations(lockstep, driver, trace, at);
         if lockstep.finding().is_some() {
             break;
         }
-        each(lockstep, driver, op, outcome);
-        match outcome {
-            Outcome::Done => stats.done += 1,
-            Outcome::Refused(_) => stats.refused += 1,
-            Outcome::Failed(_) => stats.failed += 1,
+        for (op, outcome) in ops.iter().zip(outcomes) {
+            each(lockstep, driver, op, outcome);
+            match outcome {
+                Outcome::Done => stats.done += 1,
+                Outcome::Refused(_) => stats.refused += 1,
+                Outcome::Failed(_) => stats.failed += 1,
+            }
         }
     }
     lockstep.finish();

@@ -24,12 +24,13 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
-    let trace = file::read_trace(&args.file)?;
+    let trace = file::read_any_trace(&args.file)?;
     let kernel = args.subject.kernel_name()?;
     let reference = args.subject.reference()?;
     Expected::new(&trace, reference, args.subject.vma()?).warn();
     let trace = trace.of_version(reference.version);
-    args.subject.run(Shrink { args, trace: &trace, kernel: &kernel })
+    let shrink = Shrink { args, trace: &trace, kernel: &kernel };
+    if trace.sections.is_empty() { args.subject.run(shrink) } else { args.subject.run_together(shrink) }
 }
 
 struct Shrink<'a> {

@@ -15,7 +15,10 @@ use crate::mm::{Merges, Stats};
 use crate::report::{self, Report};
 use crate::rmap::Side;
 use crate::session::{Job, VmaCode};
-use crate::trace::{Mix, OpSet, Rng, random_trace};
+use crate::trace::{Mix, OpSet, Rng, random_sections, random_trace};
+
+/// Operations of a trace with sections at most: what runs together is to begin in many states.
+const TOGETHER_OPS: usize = 32;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -33,6 +36,9 @@ pub(super) struct Args {
     /// What the traces are made of. Default: `varied` with the kernel's VMA code, `default` with the model.
     #[arg(long, value_enum)]
     mix: Option<MixArg>,
+    /// Let neighbouring operations run together, as several tasks, with random schedules, on the kernel's side alone.
+    #[arg(long, conflicts_with = "mix")]
+    together: bool,
     #[command(flatten)]
     subject: subject::Args,
     /// Print how often each operation was done, refused and failed, how VMAs merged, at which sites allocations were
@@ -129,7 +135,8 @@ pub(super) fn parse_rate(text: &str) -> Result<f64, String> {
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let kernel = args.subject.kernel_name()?;
     let known = args.subject.known()?;
-    args.subject.run(Random { args, kernel: &kernel, known: &known })
+    let random = Random { args, kernel: &kernel, known: &known };
+    if args.together { args.subject.run_together(random) } else { args.subject.run(random) }
 }
 
 struct Random<'a> {
@@ -141,6 +148,10 @@ struct Random<'a> {
 impl Random<'_> {
     /// The mixes that are played in turn.
     fn mixes(&self) -> Result<Vec<Mix>, Error> {
+        if self.args.together {
+            let failing = self.args.fail_rate.per_mille();
+            return Ok(vec![failing.into_iter().fold(Mix::together(), Mix::with_failing)]);
+        }
         let operations = self.args.subject.operations()?;
         let by_driver = match operations {
             OpSet::Full | OpSet::Pages => MixArg::Varied,
@@ -197,11 +208,16 @@ impl Job for Random<'_> {
                 .unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
         let begun = Instant::now();
-        let (mut done, mut calls, mut traces) = (0, 0, 0u64);
+        let (mut done, mut calls, mut traces, mut sections) = (0, 0, 0u64, 0);
         let mut features = args.stats.then(Features::default);
         while done < args.ops {
             let ops = u64::from(args.trace_ops).min(args.ops - done) as usize;
-            let trace = random_trace(&mut rng, ops, &mixes[traces as usize % mixes.len()]);
+            let mix = &mixes[traces as usize % mixes.len()];
+            let trace = match args.together {
+                true => random_sections(&mut rng, ops.min(TOGETHER_OPS), mix),
+                false => random_trace(&mut rng, ops, mix),
+            };
+            sections += trace.sections.len();
             let result = match &mut features {
                 None => check::run_trace(lockstep, driver, &trace),
                 Some(features) => {
@@ -271,9 +287,10 @@ impl Job for Random<'_> {
             print(format_args!("{value:#}\n"))?;
             return Ok(AGREE);
         }
+        let together = if args.together { format!(" with {sections} sections") } else { String::new() };
         print(format_args!(
-            "{}: nothing found: {done} operations in {traces} traces ({:.1}% refused, {:.1}% failed), {calls} rmap calls, \
-             {}, {:.0} operations/s\n",
+            "{}: nothing found: {done} operations in {traces} traces{together} ({:.1}% refused, {:.1}% failed), {calls} rmap \
+             calls, {}, {:.0} operations/s\n",
             self.kernel,
             100.0 * totals.refused as f64 / totals.total().max(1) as f64,
             100.0 * totals.failed as f64 / totals.total().max(1) as f64,

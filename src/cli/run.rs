@@ -29,8 +29,8 @@ pub(super) struct Args {
     /// Report the finding, and the known findings that were met, as JSON.
     #[arg(long)]
     json: bool,
-    /// Print every operation that was refused or failed, with its error, and every expectation that is for other kernel
-    /// versions.
+    /// Print every operation that was refused or failed, with its error, every expectation that is for other kernel
+    /// versions, and what operations did that ran together.
     #[arg(short, long)]
     verbose: bool,
 }
@@ -76,25 +76,22 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
 
 /// Runs one trace. Returns the exit status, and what is said of it as JSON.
 fn run_file(args: &Args, file: &Path) -> Result<(u8, Option<serde_json::Value>), Error> {
-    let trace = file::read_trace(file)?;
+    let trace = file::read_any_trace(file)?;
     let kernel = args.subject.kernel_name()?;
     let known = args.subject.known()?;
     let reference = args.subject.reference()?;
     let expected = Expected::new(&trace, reference, args.subject.vma()?);
     let of_version = trace.of_version(reference.version);
-    args.subject.run(Play {
-        args,
-        file,
-        trace: &trace,
-        of_version: &of_version,
-        expected,
-        kernel: &kernel,
-        known: &known,
-    })
+    let side = if trace.sections.is_empty() { args.subject.side } else { SideArg::Kernel };
+    let play =
+        Play { args, side, file, trace: &trace, of_version: &of_version, expected, kernel: &kernel, known: &known };
+    if trace.sections.is_empty() { args.subject.run(play) } else { args.subject.run_together(play) }
 }
 
 struct Play<'a> {
     args: &'a Args,
+    /// What runs of what was asked for.
+    side: SideArg,
     file: &'a Path,
     trace: &'a Trace,
     /// With those expectations that are about the reference.
@@ -116,7 +113,11 @@ impl Job for Play<'_> {
         let (lockstep, driver) = (&mut lockstep, &mut driver);
         let mut outcomes = String::new();
         let mut number = 0;
-        let stats = check::play_trace(lockstep, driver, self.of_version, |_, _, op, outcome| {
+        let stats = check::play_trace(lockstep, driver, self.of_version, |lockstep, _, op, outcome| {
+            if self.of_version.sections.iter().any(|section| section.first == number) {
+                let _ = writeln!(outcomes, "operations {} and after, together:", number + 1);
+                report::schedule_lines(lockstep.schedule()).iter().for_each(|line| outcomes.extend(["  ", line, "\n"]));
+            }
             number += 1;
             let (how, errno) = match outcome {
                 Outcome::Done => return,
@@ -145,7 +146,7 @@ impl Job for Play<'_> {
         if let Some(form) = self.args.dump {
             let processes = driver.processes();
             let mut pages = String::new();
-            for &side in self.args.subject.side.dump_names() {
+            for &side in self.side.dump_names() {
                 let (state, live) = match (side, lockstep.port()) {
                     ("rust", Some(port)) => side_state(port),
                     _ => side_state(lockstep.reference()),
@@ -201,7 +202,7 @@ impl Job for Play<'_> {
             return Ok((AGREE, Some(value)));
         }
         if self.args.dump.is_none() && !self.args.json {
-            let what = match self.args.subject.side {
+            let what = match self.side {
                 _ if times > 0 => "nothing but known findings",
                 _ if stats.done + stats.failed == 0 => "nothing was done, so nothing was compared",
                 SideArg::Both => "the sides agree and every invariant holds",

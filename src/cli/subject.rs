@@ -126,6 +126,25 @@ impl Args {
         Ok(Session { reference, sides, vma, slab, tolerated: Vec::new() }.tolerating(known::signatures(&self.known()?)))
     }
 
+    /// Does the job in a session that can run several tasks: on the kernel's side, since the port does not follow them, and with
+    /// its own page-table code.
+    pub(super) fn run_together<T>(&self, job: impl Job<Out = Result<T, Error>>) -> Result<T, Error> {
+        let session = self.session()?;
+        if session.vma != VmaCode::Pages {
+            let why = "operations run together with the kernel's own page-table code alone: --vma pages, of a reference that has it";
+            return Err(Error::Usage(why.into()));
+        }
+        if session.slab == SlabMode::Poison {
+            let why = "operations that run together need what RCU leaves readable, which --slab poison overwrites: use --slab reuse";
+            return Err(Error::Usage(why.into()));
+        }
+        if self.side == SideArg::Port {
+            let why = "the port does not follow operations that run together: use --side kernel";
+            return Err(Error::Usage(why.into()));
+        }
+        session.with_sides(Sides::Reference).run(job)?
+    }
+
     /// Does the job in the session that was asked for.
     pub(super) fn run<T>(&self, job: impl Job<Out = Result<T, Error>>) -> Result<T, Error> {
         self.session()?.run(job)?

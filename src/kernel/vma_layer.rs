@@ -5,13 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::{Kernel, abi, page_tables, wire};
 use crate::rmap::{AnonVmaId, EINVAL, Event, FILES_NOT_TOLD, Fail, MmId, Side, VmaAttributes, VmaId, VmaRange};
-use crate::trace::{Mapped, MmCounts, PageTables, Request, Seen, Watched};
+use crate::trace::schedule::Scheduler;
+use crate::trace::{Mapped, MmCounts, Op, PageTables, Request, Seen, TaskEnd, Watched};
 
 /// How C comes back: whose it is, the watcher, and what it panicked with, which must not unwind through C.
-struct Context<'a> {
-    kernel: &'a Kernel,
-    watcher: &'a mut dyn FnMut(&Seen<'_>) -> bool,
-    panic: Option<Box<dyn std::any::Any + Send>>,
+pub(super) struct Context<'a> {
+    pub(super) kernel: &'a Kernel,
+    pub(super) watcher: &'a mut dyn FnMut(&Seen<'_>) -> bool,
+    pub(super) panic: Option<Box<dyn std::any::Any + Send>>,
 }
 
 /// A slice that C owns for the duration of a call of [`watch`].
@@ -26,7 +27,7 @@ unsafe fn slice<'a, T>(at: *const T, count: u32) -> &'a [T] {
     unsafe { std::slice::from_raw_parts(at, count as usize) }
 }
 
-unsafe extern "C" fn watch(context: *mut c_void, seen: *const abi::rmap_seen) -> i32 {
+pub(super) unsafe extern "C" fn watch(context: *mut c_void, seen: *const abi::rmap_seen) -> i32 {
     // SAFETY: C hands back the context that `operate_watched` gave it, which outlives the operation, and a
     // structure of its own that is valid during this call.
     let (context, seen) = unsafe { (&mut *context.cast::<Context<'_>>(), &*seen) };
@@ -130,6 +131,15 @@ impl Watched for Kernel {
 
     fn has_page_tables(&self) -> bool {
         self.ops.page_tables.is_some()
+    }
+
+    fn run_together(
+        &mut self,
+        ops: &[Op],
+        scheduler: &mut Scheduler<'_>,
+        watcher: &mut dyn FnMut(&Seen<'_>) -> bool,
+    ) -> Option<Vec<TaskEnd>> {
+        self.tasks(ops, scheduler, watcher)
     }
 
     fn fail_pages(&mut self, fail: &Fail) {

@@ -10,6 +10,7 @@ use crate::rmap::{
     AnonVmaId, Call, EAGAIN, EBADF, EBUSY, EFAULT, EINVAL, EMFILE, ENOENT, ENOSYS, ESRCH, Fail, MAX_PROCESSES, MmId,
     VmaAttributes, VmaId, VmaRange, WalkMode,
 };
+use crate::trace::together::Section;
 use crate::trace::{Mapped, MmCounts, PageEntry, PageEvent, PageTables, Request, Target, VmaLayer};
 use crate::trace::{Op, OpKind};
 
@@ -106,6 +107,35 @@ impl KernelDriver {
         self.stats.count(op.kind.index(), outcome);
         self.stats.count_injected(rmap.injected());
         outcome
+    }
+
+    /// Does the operations of a section together, where the kernel's own code keeps the page tables. What each promises of VMAs
+    /// and pages is not asked, since the others change them too. None: it cannot be done, or something was found.
+    pub fn apply_together<R: VmaLayer + ?Sized>(
+        &mut self,
+        rmap: &mut R,
+        ops: &[Op],
+        section: &Section,
+    ) -> Option<Vec<Outcome>> {
+        let ends = rmap.together(ops, section)?;
+        for mm in (0..MAX_PROCESSES as u8).map(MmId) {
+            self.look_at(rmap, mm);
+        }
+        self.read_page_tables(rmap);
+        self.unchecked = true;
+        let mut outcomes = Vec::with_capacity(ends.len());
+        for (op, end) in ops.iter().zip(ends) {
+            let errno = end.result.min(0).saturating_neg();
+            let outcome = match (errno, end.injected) {
+                (0, _) => Outcome::Done,
+                (_, 0) => Outcome::Refused(errno),
+                (_, _) => Outcome::Failed(errno),
+            };
+            self.stats.count(op.kind.index(), outcome);
+            self.stats.count_injected(end.injected);
+            outcomes.push(outcome);
+        }
+        Some(outcomes)
     }
 
     fn perform<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, op: &Op) -> Result {

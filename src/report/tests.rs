@@ -20,7 +20,15 @@ fn trace() -> Trace {
 
 fn finding(kind: FindingKind) -> Finding {
     let dup = Call::VmAreaDup { orig: VmaId(0), mm: MmId(1), range: VmaRange { start: 16, end: 24, pgoff: 16 } };
-    Finding { operation: 3, teardown: false, phase: Phase::Call, call: Some(FORK), calls: vec![dup, FORK], kind }
+    Finding {
+        operation: 3,
+        teardown: false,
+        phase: Phase::Call,
+        call: Some(FORK),
+        calls: vec![dup, FORK],
+        schedule: Vec::new(),
+        kind,
+    }
 }
 
 fn divergence() -> Finding {

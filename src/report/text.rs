@@ -69,13 +69,18 @@ fn write_report(report: &Report<'_>, out: &mut String) -> fmt::Result {
             writeln!(out, "  {}", *call)?;
         }
     }
+    let schedule = report.schedule_lines();
+    if !schedule.is_empty() {
+        title(out, "what each task was about to do")?;
+        schedule.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
+    }
     title(out, "trace")?;
     for line in report.shortened_trace().to_string().lines() {
         writeln!(out, "  {line}")?;
     }
     title(out, "replay")?;
-    let commands = [report.replay_command(), report.show_command(), report.reproduce_command()];
-    commands.iter().try_for_each(|command| writeln!(out, "  {command}"))
+    let commands = [Some(report.replay_command()), report.show_command(), report.reproduce_command()];
+    commands.iter().flatten().try_for_each(|command| writeln!(out, "  {command}"))
 }
 
 /// As `--side` has it. JSON says `reference` for the kernel's side, as it always has.

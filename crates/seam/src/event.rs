@@ -120,6 +120,10 @@ byte_enum! {
         FrameOfAbsent = RMAP_RULE_FRAME_OF_ABSENT "frame number of an entry that is not present",
         /// At page `object` the entry of a device is taken for that of a migration.
         DeviceMigrated = RMAP_RULE_DEVICE_MIGRATED "entry of a device taken for that of a migration",
+        /// Where another task could run, folio `object` is mapped, and its anon_vma is freed or another one.
+        MappedAndGone = RMAP_RULE_MAPPED_AND_GONE "mapped folio whose anon_vma is gone",
+        /// A task leaves an RCU read section with the lock of anon_vma `object`, which is freed.
+        LockOfGone = RMAP_RULE_LOCK_OF_GONE "lock of a freed anon_vma behind the read section",
     }
 }
 

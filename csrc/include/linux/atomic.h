@@ -15,6 +15,7 @@
 
 static inline int atomic_read(const atomic_t *v)
 {
+	hook_read(v);
 	return v->counter;
 }
 
@@ -25,22 +26,27 @@ static inline void atomic_set(atomic_t *v, int i)
 
 static inline void atomic_inc(atomic_t *v)
 {
+	hook_count(RMAP_POINT_GET, v);
 	v->counter++;
 	observe_get(v);
 }
 
 static inline bool atomic_inc_not_zero(atomic_t *v)
 {
+	hook_count(RMAP_POINT_GET, v);
 	if (!v->counter)
 		return false;
-	atomic_inc(v);
+	v->counter++;
+	observe_get(v);
 	return true;
 }
 
 static inline bool atomic_dec_and_test(atomic_t *v)
 {
-	bool zero = --v->counter == 0;
+	bool zero;
 
+	hook_count(RMAP_POINT_PUT, v);
+	zero = --v->counter == 0;
 	observe_put(v);
 	return zero;
 }

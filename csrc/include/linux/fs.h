@@ -7,6 +7,7 @@
 #define _LINUX_FS_H
 
 #include <linux/mm.h>
+#include "stubs/hook.h"
 
 /* --- Custom --- */
 
@@ -18,6 +19,7 @@ struct address_space {
 	gfp_t gfp_mask;
 	const struct address_space_operations *a_ops;
 	uint32_t readers;		/* of the lock of the tree */
+	bool written;			/* by one of several tasks */
 #endif
 };
 
@@ -43,19 +45,30 @@ struct file {
 
 static const struct file_operations plain_file_operations;
 
+/* One task alone has it whenever it wants. */
+static inline void i_mmap_lock_write(struct address_space *mapping)
+{
+#ifdef RMAP_PAGES
+	hook(RMAP_POINT_LOCK, RMAP_POINT_OF_FILE, RMAP_NONE);
+	if (runs_beside_others())
+		wait_while(mapping->written || mapping->readers, RMAP_POINT_OF_FILE, RMAP_NONE);
+	mapping->written = runs_beside_others();
+#endif
+}
+
+static inline void i_mmap_unlock_write(struct address_space *mapping)
+{
+#ifdef RMAP_PAGES
+	hook(RMAP_POINT_UNLOCK, RMAP_POINT_OF_FILE, RMAP_NONE);
+	mapping->written = false;
+#endif
+}
+
 /* --- No-op --- */
 
 static inline struct file *get_file(struct file *f)
 {
 	return f;
-}
-
-static inline void i_mmap_lock_write(struct address_space *mapping)
-{
-}
-
-static inline void i_mmap_unlock_write(struct address_space *mapping)
-{
 }
 
 static inline int mapping_map_writable(struct address_space *mapping)

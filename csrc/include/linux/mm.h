@@ -218,12 +218,14 @@ struct vma_iterator {
 
 static inline struct vm_area_struct *vma_iter_load(struct vma_iterator *vmi)
 {
-	return current_world->iterator_next;
+	return current_world->task.iterator_next;
 }
 
 static inline struct vm_area_struct *vma_prev(struct vma_iterator *vmi)
 {
-	return vmi->steps_back++ ? current_world->iterator_prev : current_world->iterator_vma;
+	const struct rmap_task *task = &current_world->task;
+
+	return vmi->steps_back++ ? task->iterator_prev : task->iterator_vma;
 }
 
 static inline struct vm_area_struct *mas_walk(struct vma_iterator *mas)

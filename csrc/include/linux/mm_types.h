@@ -101,6 +101,7 @@ struct vm_area_struct {
 struct mm_struct {
 	uint32_t id;
 	enum mmap_lock_state mmap_lock;
+	uint16_t mmap_tasks;		/* who holds it, a bit each */
 	spinlock_t page_table_lock;
 #ifdef RMAP_VMA_LAYER
 	struct maple_tree mm_mt;

@@ -10,21 +10,28 @@
 #include <linux/array_size.h>
 #include <linux/bug.h>
 #include <linux/mm_types.h>
+#include "stubs/hook.h"
 #include "stubs/slab_object.h"
-#include "stubs/world.h"
 #include "vma/watch.h"
 
 /* --- Custom --- */
 
+/* Whether it is held, and of several tasks by this one. */
+static inline bool mmap_is_held(const struct mm_struct *mm)
+{
+	return mm->mmap_lock != MMAP_UNLOCKED &&
+	       (!runs_beside_others() || mm->mmap_tasks & task_bit());
+}
+
 static inline void mmap_assert_locked(const struct mm_struct *mm)
 {
-	if (mm->mmap_lock == MMAP_UNLOCKED)
+	if (!mmap_is_held(mm))
 		broken_rule(RMAP_RULE_MMAP_LOCK_NOT_HELD, mm->id);
 }
 
 static inline void mmap_assert_write_locked(const struct mm_struct *mm)
 {
-	if (mm->mmap_lock != MMAP_WRITE_LOCKED)
+	if (mm->mmap_lock != MMAP_WRITE_LOCKED || !mmap_is_held(mm))
 		broken_rule(RMAP_RULE_MMAP_LOCK_NOT_HELD, mm->id);
 }
 
@@ -39,12 +46,37 @@ static inline bool vma_is_attached(struct vm_area_struct *vma)
 
 #ifdef RMAP_VMA_LAYER
 
+/* One task alone cannot wait for itself. Of several, each waits for the others. */
+static inline void mmap_lock_take(struct mm_struct *mm, enum mmap_lock_state state,
+				  enum rmap_call_kind kind)
+{
+	hook(RMAP_POINT_LOCK, RMAP_POINT_OF_MMAP, mm->id);
+	if (runs_beside_others())
+		wait_while(mm->mmap_lock == MMAP_WRITE_LOCKED ||
+				   (mm->mmap_lock == MMAP_READ_LOCKED &&
+				    (state == MMAP_WRITE_LOCKED || mm->mmap_tasks & task_bit())),
+			   RMAP_POINT_OF_MMAP, mm->id);
+	else if (mm->mmap_lock != MMAP_UNLOCKED)
+		broken_rule(RMAP_RULE_SELF_DEADLOCK, mm->id);
+	layer_mmap_lock(kind, mm);
+	mm->mmap_lock = state;
+	mm->mmap_tasks |= task_bit();
+}
+
+static inline void mmap_lock_give(struct mm_struct *mm, enum mmap_lock_state state)
+{
+	hook(RMAP_POINT_UNLOCK, RMAP_POINT_OF_MMAP, mm->id);
+	if (mm->mmap_lock != state || !(mm->mmap_tasks & task_bit()))
+		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, mm->id);
+	layer_mmap_lock(RMAP_MMAP_UNLOCK, mm);
+	mm->mmap_tasks &= ~task_bit();
+	if (!mm->mmap_tasks)
+		mm->mmap_lock = MMAP_UNLOCKED;
+}
+
 static inline void mmap_write_lock(struct mm_struct *mm)
 {
-	if (mm->mmap_lock != MMAP_UNLOCKED)
-		broken_rule(RMAP_RULE_SELF_DEADLOCK, mm->id);
-	layer_mmap_lock(RMAP_MMAP_WRITE_LOCK, mm);
-	mm->mmap_lock = MMAP_WRITE_LOCKED;
+	mmap_lock_take(mm, MMAP_WRITE_LOCKED, RMAP_MMAP_WRITE_LOCK);
 }
 
 static inline int mmap_write_lock_killable(struct mm_struct *mm)
@@ -60,30 +92,22 @@ static inline void mmap_write_lock_nested(struct mm_struct *mm, int subclass)
 
 static inline void mmap_write_unlock(struct mm_struct *mm)
 {
-	if (mm->mmap_lock != MMAP_WRITE_LOCKED)
-		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, mm->id);
-	layer_mmap_lock(RMAP_MMAP_UNLOCK, mm);
-	mm->mmap_lock = MMAP_UNLOCKED;
+	mmap_lock_give(mm, MMAP_WRITE_LOCKED);
 }
 
 static inline void mmap_read_lock(struct mm_struct *mm)
 {
-	if (mm->mmap_lock != MMAP_UNLOCKED)
-		broken_rule(RMAP_RULE_SELF_DEADLOCK, mm->id);
-	layer_mmap_lock(RMAP_MMAP_READ_LOCK, mm);
-	mm->mmap_lock = MMAP_READ_LOCKED;
+	mmap_lock_take(mm, MMAP_READ_LOCKED, RMAP_MMAP_READ_LOCK);
 }
 
 static inline void mmap_read_unlock(struct mm_struct *mm)
 {
-	if (mm->mmap_lock != MMAP_READ_LOCKED)
-		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, mm->id);
-	layer_mmap_lock(RMAP_MMAP_UNLOCK, mm);
-	mm->mmap_lock = MMAP_UNLOCKED;
+	mmap_lock_give(mm, MMAP_READ_LOCKED);
 }
 
 static inline void mmap_write_downgrade(struct mm_struct *mm)
 {
+	hook(RMAP_POINT_UNLOCK, RMAP_POINT_OF_MMAP, mm->id);
 	if (mm->mmap_lock != MMAP_WRITE_LOCKED)
 		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, mm->id);
 	layer_mmap_lock(RMAP_MMAP_READ_LOCK, mm);

@@ -10,21 +10,34 @@
 #include <linux/compiler.h>
 #include <linux/lockdep.h>
 #include <linux/types.h>
-#include "stubs/world.h"
+#include "stubs/hook.h"
 
 /* --- Custom --- */
 
 static inline void rcu_read_lock(void)
 {
-	current_world->rcu_depth++;
+	struct rmap_task *task = &current_world->task;
+
+	hook(RMAP_POINT_RCU, RMAP_POINT_OF_NONE, RMAP_NONE);
+	if (!task->rcu_depth++) {
+		task->rcu_since = current_world->frees;
+		current_world->in_rcu |= task_bit();
+	}
 }
 
 static inline void rcu_read_unlock(void)
 {
-	if (!current_world->rcu_depth)
+	struct rmap_task *task = &current_world->task;
+
+	hook(RMAP_POINT_UNRCU, RMAP_POINT_OF_NONE, RMAP_NONE);
+	if (!task->rcu_depth) {
 		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, RMAP_NONE);
-	else
-		current_world->rcu_depth--;
+		return;
+	}
+	if (!--task->rcu_depth) {
+		current_world->in_rcu &= ~task_bit();
+		rcu_section_ended();
+	}
 }
 
 static inline void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))

@@ -15,7 +15,7 @@
 
 static inline void init_rwsem(struct rw_semaphore *sem)
 {
-	sem->writers = sem->readers = 0;
+	*sem = (struct rw_semaphore) { 0 };
 }
 
 static inline void down_write(struct rw_semaphore *sem)

@@ -14,7 +14,7 @@ static inline void may_block(void)
 {
 	const struct rmap_world *w = current_world;
 
-	if (unlikely(w->nr_held | w->nr_spinlocks | w->rcu_depth))
+	if (unlikely(w->task.nr_held | w->task.nr_spinlocks | w->task.rcu_depth))
 		broken_rule(RMAP_RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
 }
 
@@ -44,7 +44,7 @@ static inline void cond_resched(void)
 {
 	const struct rmap_world *w = current_world;
 
-	if (unlikely(w->nr_spinlocks | w->rcu_depth))
+	if (unlikely(w->task.nr_spinlocks | w->task.rcu_depth))
 		broken_rule(RMAP_RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
 }
 

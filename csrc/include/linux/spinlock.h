@@ -4,7 +4,7 @@
 #define _LINUX_SPINLOCK_H
 
 #include <linux/types.h>
-#include "stubs/world.h"
+#include "stubs/hook.h"
 
 /* --- Custom --- */
 
@@ -26,24 +26,30 @@ typedef struct {
 
 static inline void spin_lock(spinlock_t *lock)
 {
-	if (lock->held == SPINLOCK_HELD) {
+	if (runs_beside_others()) {
+		if (spin_lock_is_told(lock))
+			hook(RMAP_POINT_LOCK, RMAP_POINT_OF_PAGE_TABLE, lock->mm);
+		wait_while(lock->held == SPINLOCK_HELD, RMAP_POINT_OF_PAGE_TABLE, lock->mm);
+	} else if (lock->held == SPINLOCK_HELD) {
 		broken_rule(RMAP_RULE_SELF_DEADLOCK, lock->mm);
 		return;
 	}
 	lock->held = SPINLOCK_HELD;
-	current_world->nr_spinlocks++;
+	current_world->task.nr_spinlocks++;
 	if (spin_lock_is_told(lock))
 		record(RMAP_EVENT_SPIN_LOCK, 0, 0, lock->mm, 0);
 }
 
 static inline void spin_unlock(spinlock_t *lock)
 {
+	if (spin_lock_is_told(lock))
+		hook(RMAP_POINT_UNLOCK, RMAP_POINT_OF_PAGE_TABLE, lock->mm);
 	if (lock->held != SPINLOCK_HELD) {
 		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, lock->mm);
 		return;
 	}
 	lock->held = 0;
-	current_world->nr_spinlocks--;
+	current_world->task.nr_spinlocks--;
 	if (spin_lock_is_told(lock))
 		record(RMAP_EVENT_SPIN_UNLOCK, 0, 0, lock->mm, 0);
 }

@@ -19,6 +19,7 @@ fn events_differ(event: Event) -> String {
         phase: Phase::Call,
         call: Some(Call::FolioFree { folio: FolioId(0) }),
         calls: Vec::new(),
+        schedule: Vec::new(),
         kind: FindingKind::Divergence(divergence),
     };
     finding.signature()

@@ -14,7 +14,7 @@
 
 /* The settings of an administrator, of the world's: no bit of them but the orders is set. */
 #define transparent_hugepage_flags (current_world->pages->huge_settings)
-#define huge_anon_orders_always (current_world->pages->orders)
+#define huge_anon_orders_always (current_world->task.pages.orders)
 #define huge_anon_orders_madvise (current_world->pages->huge_settings)
 #define huge_anon_orders_inherit (current_world->pages->huge_settings)
 

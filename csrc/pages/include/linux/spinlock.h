@@ -10,7 +10,7 @@
 
 /* What `mm` is of a lock that no mm has for itself. */
 #define SPINLOCK_UNTOLD UINT32_MAX
-#define spin_lock_is_told(lock) ((lock)->mm != SPINLOCK_UNTOLD && current_world->depth)
+#define spin_lock_is_told(lock) ((lock)->mm != SPINLOCK_UNTOLD && current_world->task.depth)
 
 #include_next <linux/spinlock.h>
 

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Several tasks: what a hook does, what is asked wherever one may be switched, and the entries of
+ * the table. The scheduler is outside; the C has one task at a time in struct rmap_world.
+ */
+#ifndef PAGES_TASKS_H
+#define PAGES_TASKS_H
+
+#include "pages/walks.h"
+
+/* The room that a task uses stays when it ends, or is given up. */
+static void task_keep_buffers(struct rmap_world *w)
+{
+	const struct rmap_task *task = &w->task;
+
+	w->buffers[task->number - 1] = (struct task_buffers) {
+		task->events, task->max_events, task->touched, task->max_touched,
+	};
+}
+
+/*
+ * Whoever comes to a mapped folio, at any time, finds its anon_vma: pages are unmapped before their
+ * VMA leaves the reverse map. It may be another's only where the mapping is being written.
+ */
+static void check_mapped_folios(const struct rmap_world *w)
+{
+	const struct page_layer *layer = w->pages;
+
+	for (uint32_t frame = ZERO_FRAME + 1; frame < layer->nr_frames; frame++) {
+		const struct frame_notes *notes = &layer->notes[frame];
+		const struct folio *folio = (const struct folio *)&layer->frames[frame];
+		const struct anon_vma *anon_vma;
+
+		if (!notes->live || notes->table || page_folio(&layer->frames[frame]) != folio ||
+		    !folio_test_anon(folio) || !folio_mapped(folio))
+			continue;
+		anon_vma = folio_anon_vma_of(folio);
+		if (!is_live(anon_vma) ||
+		    (notes->mapping == folio->mapping && notes->anon_vma != serial_of(anon_vma)))
+			broken_rule(RMAP_RULE_MAPPED_AND_GONE, frame);
+	}
+}
+
+static void let_others_run(struct rmap_point point)
+{
+	struct rmap_world *w = current_world;
+	struct rmap_task task = w->task;
+	struct task_struct current_was = current_task;
+
+	task_keep_buffers(w);
+	/* What is asked here is nothing that the task does. */
+	w->task.scheduler = NULL;
+	if (point.kind != RMAP_POINT_WAIT)
+		check_mapped_folios(w);
+	w->task.scheduler = task.scheduler;
+	task = w->task;
+	w->task.in_call = false;
+	task.scheduler(task.scheduler_context, &point);
+	current_world = w;
+	w->task = task;
+	current_task = current_was;
+}
+
+/* Its memory stays an anon_vma until all have left the read section in which they found it. */
+static bool may_touch_freed(uint32_t freed_at)
+{
+	const struct rmap_task *task = &current_world->task;
+
+	return runs_beside_others() && task->rcu_depth && freed_at > task->rcu_since;
+}
+
+/*
+ * Who found an anon_vma by a folio may hold its lock when it is freed, while in that read section:
+ * there it sees that no page is mapped any more.
+ */
+static void freed_while_held(uint16_t holders, uint32_t anon_vma)
+{
+	if (!runs_beside_others() || holders & ~current_world->in_rcu)
+		broken_rule(RMAP_RULE_FREED_WHILE_LOCKED, anon_vma);
+}
+
+/* Behind it no lock of a freed anon_vma may be left. */
+static void rcu_section_ended(void)
+{
+	const struct rmap_task *task = &current_world->task;
+	uint32_t held = task->nr_held < HELD_MAX ? task->nr_held : HELD_MAX;
+
+	if (!runs_beside_others())
+		return;
+	for (uint32_t i = 0; i < held; i++) {
+		struct anon_vma *anon_vma = container_of(task->held[i], struct anon_vma, rwsem);
+
+		if (!is_live(anon_vma))
+			broken_rule(RMAP_RULE_LOCK_OF_GONE, serial_of(anon_vma));
+	}
+}
+
+static void reference_begin_tasks(struct rmap_world *w)
+{
+	w->resting = malloc(sizeof(*w->resting));
+	if (!w->resting)
+		out_of_memory();
+	*w->resting = w->task;
+	w->in_rcu = 0;
+}
+
+static void reference_run_task(struct rmap_world *w, const struct rmap_task_start *start,
+			       struct rmap_task_end *end)
+{
+	const struct task_buffers *buffers = &w->buffers[start->number - 1];
+
+	w->task = (struct rmap_task) {
+		.number = start->number,
+		.fail = start->fail,
+		.node_fail = start->node_fail,
+		.pages.fail = start->page_fail,
+		.told_folio = RMAP_NONE,
+		.events = buffers->events, .max_events = buffers->max_events,
+		.touched = buffers->touched, .max_touched = buffers->max_touched,
+		.watcher = start->watcher, .watcher_context = start->watcher_context,
+		.scheduler = start->scheduler, .scheduler_context = start->scheduler_context,
+	};
+	current_task.tlb_ubc = (struct tlbflush_unmap_batch) { 0 };
+	end->result = operate(w, &start->operation);
+	end->injected = reference_injected(w);
+	w->in_rcu &= ~(1u << start->number);
+	task_keep_buffers(w);
+}
+
+static void reference_end_tasks(struct rmap_world *w, rmap_watcher watcher, void *context)
+{
+	forget_tasks(w);
+	w->task.watcher = watcher;
+	w->task.watcher_context = context;
+	operate(w, NULL);
+}
+
+#endif /* PAGES_TASKS_H */

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where another task may go on: before each operation on what tasks share. The stand-ins say so in
+ * a hook, and wait there for what another task holds. Where one task runs, a hook is a branch.
+ */
+#ifndef STUBS_HOOK_H
+#define STUBS_HOOK_H
+
+#include "stubs/world.h"
+
+#ifdef RMAP_PAGES
+static void let_others_run(struct rmap_point point);
+static bool may_touch_freed(uint32_t freed_at);
+static void freed_while_held(uint16_t holders, uint32_t anon_vma);
+static void rcu_section_ended(void);
+
+/* Whether the running task is one of several. */
+static inline bool runs_beside_others(void)
+{
+	return __builtin_expect(current_world->task.scheduler != NULL, 0);
+}
+
+static inline void hook(enum rmap_point_kind kind, enum rmap_point_class of, uint32_t object)
+{
+	if (runs_beside_others())
+		let_others_run((struct rmap_point) { .kind = kind, .of = of, .object = object });
+}
+
+/* Another task holds it. The condition is looked at again whenever this task goes on. */
+#define wait_while(condition, class, number)                                                  \
+	do {                                                                                  \
+		while (condition)                                                             \
+			let_others_run((struct rmap_point) {                                  \
+				.kind = RMAP_POINT_WAIT, .of = (class), .object = (number) }); \
+	} while (0)
+
+static inline uint32_t task_bit(void)
+{
+	return 1u << current_world->task.number;
+}
+#else
+static inline bool runs_beside_others(void)
+{
+	return false;
+}
+
+static inline void hook(enum rmap_point_kind kind, enum rmap_point_class of, uint32_t object)
+{
+}
+
+#define wait_while(condition, class, number) ((void)0)
+
+static inline uint32_t task_bit(void)
+{
+	return 1;
+}
+
+static inline bool may_touch_freed(uint32_t freed_at)
+{
+	return false;
+}
+
+static inline void rcu_section_ended(void)
+{
+}
+
+static inline void freed_while_held(uint16_t holders, uint32_t anon_vma)
+{
+	broken_rule(RMAP_RULE_FREED_WHILE_LOCKED, anon_vma);
+}
+#endif
+
+#endif /* STUBS_HOOK_H */

@@ -1,0 +1,153 @@
+//! Several operations at once: each is a task, whose C runs on a stack of its own and comes back at every hook.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
+
+use corosensei::stack::DefaultStack;
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+
+use super::vma_layer::{Context, watch};
+use super::{Kernel, abi, wire};
+use crate::rmap::Fail;
+use crate::trace::schedule::{Scheduler, Step};
+use crate::trace::together::{PointKind, PointObject};
+use crate::trace::{Op, Request, Seen, TaskEnd};
+
+/// Room for the deepest operation, with much to spare; what is not touched costs nothing.
+const STACK_BYTES: usize = 512 * 1024;
+
+thread_local! {
+    /// The stacks of tasks that have ended, for the next ones.
+    static STACKS: RefCell<Vec<DefaultStack>> = const { RefCell::new(Vec::new()) };
+}
+
+fn stack() -> DefaultStack {
+    let pooled = STACKS.with(|stacks| stacks.borrow_mut().pop());
+    pooled.unwrap_or_else(|| DefaultStack::new(STACK_BYTES).expect("out of memory"))
+}
+
+type Task = Coroutine<(), Step, TaskEnd, DefaultStack>;
+type TaskYielder = Yielder<(), Step>;
+
+/// What a task is started with: all of it outlives the section.
+struct Start {
+    operate: unsafe extern "C" fn(*mut abi::rmap_world, *const abi::rmap_task_start, *mut abi::rmap_task_end),
+    world: *mut abi::rmap_world,
+    start: abi::rmap_task_start,
+}
+
+fn fails(fail: &Fail) -> abi::rmap_fail {
+    let fail: *const Fail = fail;
+    // SAFETY: Fail is laid out as rmap_fail (asserted in kernel.rs).
+    unsafe { fail.cast::<abi::rmap_fail>().read() }
+}
+
+/// The number of an object; `RMAP_NONE` for none.
+fn number(object: u32) -> Option<u32> {
+    (object != u32::MAX).then_some(object)
+}
+
+fn decode_point(point: &abi::rmap_point) -> Step {
+    let object = PointObject::ALL.get(usize::from(point.of)).copied().unwrap_or(PointObject::None);
+    let kind = usize::from(point.kind).checked_sub(1).and_then(|kind| PointKind::ALL.get(kind));
+    match kind {
+        Some(&kind) => Step::At(kind, object, number(point.object)),
+        None => Step::Waits(object, number(point.object)),
+    }
+}
+
+/// C is at a hook of the task whose coroutine this is: it goes on when it is resumed.
+unsafe extern "C" fn schedule(context: *mut c_void, point: *const abi::rmap_point) {
+    // SAFETY: C hands back the context of the running task, which lives in the frame below this one, and a structure of its
+    // own that is valid during this call.
+    let (yielder, point) = unsafe { (&*context.cast::<TaskYielder>(), &*point) };
+    yielder.suspend(decode_point(point));
+}
+
+fn task(mut start: Start) -> Task {
+    Coroutine::with_stack(stack(), move |yielder: &TaskYielder, ()| {
+        let yielder: *const TaskYielder = yielder;
+        start.start.scheduler = Some(schedule);
+        start.start.scheduler_context = yielder.cast_mut().cast();
+        let mut end = abi::rmap_task_end::default();
+        // SAFETY: the world is alive and used by this thread alone, one task at a time; what is pointed to outlives the call.
+        unsafe { (start.operate)(start.world, &start.start, &mut end) };
+        TaskEnd { result: end.result, injected: end.injected }
+    })
+}
+
+/// Ends a task, wherever it is. Its C frames hold nothing that anybody else has to give back: what it allocated is the world's.
+fn give_up(mut task: Task) {
+    if task.started() && !task.done() {
+        // SAFETY: the frames of the task are C's and that of the closure above, which owns nothing that needs to be dropped.
+        unsafe { task.force_reset() };
+    }
+    if task.done() {
+        STACKS.with(|stacks| stacks.borrow_mut().push(task.into_stack()));
+    }
+}
+
+impl Kernel {
+    /// See [`Watched::run_together`](crate::trace::Watched::run_together).
+    pub(super) fn tasks(
+        &mut self,
+        ops: &[Op],
+        scheduler: &mut Scheduler<'_>,
+        watcher: &mut dyn FnMut(&Seen<'_>) -> bool,
+    ) -> Option<Vec<TaskEnd>> {
+        let (begin, operate, end) = (self.ops.begin_tasks?, self.ops.run_task?, self.ops.end_tasks?);
+        let world = self.world.as_ptr();
+        let stopped = Cell::new(false);
+        let mut watcher = |seen: &Seen<'_>| {
+            let goes_on = watcher(seen);
+            stopped.set(stopped.get() || !goes_on);
+            goes_on
+        };
+        let mut context = Context { kernel: self, watcher: &mut watcher, panic: None };
+        let at: *mut Context<'_> = &mut context;
+        let requests: Option<Vec<abi::rmap_operation>> =
+            ops.iter().map(|op| wire::encode_request(&Request::new(op.kind, &op.fail_node))).collect();
+        let mut tasks: Vec<Option<Task>> = (1..)
+            .zip(ops)
+            .zip(requests?)
+            .map(|((number, op), operation)| {
+                let start = abi::rmap_task_start {
+                    number,
+                    operation,
+                    fail: fails(&op.fail),
+                    node_fail: fails(&op.fail_node),
+                    page_fail: fails(&op.fail_page),
+                    watcher: Some(watch),
+                    watcher_context: at.cast(),
+                    scheduler: None,
+                    scheduler_context: std::ptr::null_mut(),
+                };
+                Some(task(Start { operate, world, start }))
+            })
+            .collect();
+        let mut ends = vec![None; ops.len()];
+        // SAFETY: the world is alive and used by this thread alone.
+        unsafe { begin(world) };
+        while let Some(current) = scheduler.current().filter(|_| !stopped.get()) {
+            let Some(running) = tasks.get_mut(current).and_then(Option::as_mut) else { break };
+            match running.resume(()) {
+                CoroutineResult::Yield(step) => scheduler.told(step),
+                CoroutineResult::Return(task_end) => {
+                    ends[current] = Some(task_end);
+                    tasks[current].take().into_iter().for_each(give_up);
+                    scheduler.told(Step::Ended);
+                }
+            }
+        }
+        tasks.into_iter().flatten().for_each(give_up);
+        let ends: Option<Vec<TaskEnd>> = ends.into_iter().collect();
+        if ends.is_some() && !stopped.get() {
+            // SAFETY: as above; the context is given to `watch` and to nobody else.
+            unsafe { end(world, Some(watch), at.cast()) };
+        }
+        if let Some(panic) = context.panic {
+            std::panic::resume_unwind(panic);
+        }
+        ends.filter(|_| !stopped.get())
+    }
+}
