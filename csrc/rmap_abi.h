@@ -1146,7 +1146,7 @@ enum rmap_point_kind {
 /* To what: the objects of a cache, and locks. */
 enum rmap_point_class {
 	RMAP_POINT_OF_NONE = 0,
-	RMAP_POINT_OF_ANON_VMA = 1,		/* its lock, its count, itself; object: its serial */
+	RMAP_POINT_OF_ANON_VMA = 1,	/* its lock, its count, itself; object: its serial */
 	RMAP_POINT_OF_AVC = 2,
 	RMAP_POINT_OF_VMA = 3,
 	RMAP_POINT_OF_MMAP = 4,		/* the lock of an mm; object: the process */

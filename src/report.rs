@@ -81,7 +81,10 @@ impl<'a> Report<'a> {
             (0, _) => "before the first operation".to_string(),
             (n, None) => format!("operation {n}"),
             (n, Some(_)) if self.finding.teardown => format!("exit of all processes, after operation {n}"),
-            (n, Some(text)) => format!("operation {n}: {text}"),
+            (n, Some(text)) => match self.trace.section_of(n as usize - 1) {
+                Some(section) => format!("operations {} to {}: {text}", section.first + 1, section.range().end),
+                None => format!("operation {n}: {text}"),
+            },
         };
         format!("{operation} ({})", self.finding.phase.name())
     }

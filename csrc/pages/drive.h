@@ -98,6 +98,17 @@ static bool is_migrating(const struct mm_struct *mm, uint64_t page)
 	return find_entry(mm, page).told.bits & RMAP_ENTRY_MIGRATION;
 }
 
+/* A migration that another task does ends by itself; one that was left half-way does not. */
+static bool would_wait_forever(const struct mm_struct *mm, uint64_t page)
+{
+	const struct frame_notes *notes = current_world->pages->notes;
+	struct rmap_entry told = find_entry(mm, page).told;
+
+	if (!(told.bits & RMAP_ENTRY_MIGRATION))
+		return false;
+	return !runs_beside_others() || notes[told.number % FRAMES_MAX].migrating;
+}
+
 /*
  * Some processors do not set the accessed bit, and fault again for it: so a fault has set it. A
  * page that a device had is only mapped again.
@@ -130,7 +141,7 @@ static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fau
 		goto unlock;
 	}
 	result = serial_of(vma);
-	if (is_migrating(mm, op->page)) {
+	if (would_wait_forever(mm, op->page)) {
 		result = -EBUSY;
 		goto unlock;
 	}

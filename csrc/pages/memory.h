@@ -30,6 +30,7 @@ static inline uint32_t first_frame_of(const struct folio *folio)
 /* One task alone has locked it itself. */
 static inline void __folio_lock(struct folio *folio)
 {
+	may_wait();
 	if (runs_beside_others())
 		wait_while(!folio_trylock(folio), RMAP_POINT_OF_FOLIO, first_frame_of(folio));
 	else
@@ -54,6 +55,7 @@ static inline void wait_for_migration(unsigned long offset, spinlock_t *lock)
 	if (!runs_beside_others())
 		BUG();
 	spin_unlock(lock);
+	may_wait();
 	wait_while(folio_test_locked(folio), RMAP_POINT_OF_FOLIO, first_frame_of(folio));
 }
 
@@ -89,9 +91,11 @@ static const bool swap_migration_ad_supported = true;
 
 static inline bool mmap_read_trylock(struct mm_struct *mm)
 {
-	if (mm->mmap_lock != MMAP_UNLOCKED)
+	hook(RMAP_POINT_TRYLOCK, RMAP_POINT_OF_MMAP, mm->id);
+	if (mm->mmap_lock != MMAP_UNLOCKED &&
+	    (!runs_beside_others() || mm->mmap_lock == MMAP_WRITE_LOCKED))
 		return false;
-	mmap_read_lock(mm);
+	mmap_lock_taken(mm, MMAP_READ_LOCKED, RMAP_MMAP_READ_LOCK);
 	return true;
 }
 

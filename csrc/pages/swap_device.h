@@ -32,7 +32,8 @@ static swp_entry_t swap_slot_alloc(void)
 	if (!page_attempt(GFP_NOWAIT))
 		return (swp_entry_t) { 0 };
 	while (number < layer->nr_slots &&
-	       (layer->slots[number].count || layer->slots[number].folio))
+	       (layer->slots[number].count || layer->slots[number].folio ||
+		layer->slots[number].claimed))
 		number++;
 	if (number >= layer->nr_slots) {
 		layer->slots = grow(layer->slots, &layer->max_slots, number + 1,

@@ -38,6 +38,15 @@ static inline uint32_t task_bit(void)
 {
 	return 1u << current_world->task.number;
 }
+
+/* Of several tasks one may have to sleep for a lock. */
+static inline void may_wait(void)
+{
+	const struct rmap_task *task = &current_world->task;
+
+	if (runs_beside_others() && (task->nr_spinlocks | task->rcu_depth))
+		broken_rule(RMAP_RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
+}
 #else
 static inline bool runs_beside_others(void)
 {
@@ -53,6 +62,10 @@ static inline void hook(enum rmap_point_kind kind, enum rmap_point_class of, uin
 static inline uint32_t task_bit(void)
 {
 	return 1;
+}
+
+static inline void may_wait(void)
+{
 }
 
 static inline bool may_touch_freed(uint32_t freed_at)

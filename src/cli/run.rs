@@ -114,8 +114,8 @@ impl Job for Play<'_> {
         let mut outcomes = String::new();
         let mut number = 0;
         let stats = check::play_trace(lockstep, driver, self.of_version, |lockstep, _, op, outcome| {
-            if self.of_version.sections.iter().any(|section| section.first == number) {
-                let _ = writeln!(outcomes, "operations {} and after, together:", number + 1);
+            if let Some(section) = self.of_version.sections.iter().find(|section| section.first == number) {
+                let _ = writeln!(outcomes, "operations {} to {}, together:", number + 1, section.range().end);
                 report::schedule_lines(lockstep.schedule()).iter().for_each(|line| outcomes.extend(["  ", line, "\n"]));
             }
             number += 1;

@@ -3,7 +3,7 @@
 use clap::ValueEnum as _;
 
 use super::known_file::KnownArg;
-use super::{Error, SideArg};
+use super::{Error, SideArg, hint};
 use crate::check::Sides;
 use crate::kernel::{self, Reference, SlabMode};
 use crate::known::{self, KnownFinding};
@@ -129,6 +129,14 @@ impl Args {
     /// Does the job in a session that can run several tasks: on the kernel's side, since the port does not follow them, and with
     /// its own page-table code.
     pub(super) fn run_together<T>(&self, job: impl Job<Out = Result<T, Error>>) -> Result<T, Error> {
+        match self.side {
+            SideArg::Port => {
+                let why = "the port does not follow operations that run together: use --side kernel";
+                return Err(Error::Usage(why.into()));
+            }
+            SideArg::Both => hint("operations run together on the kernel's side alone: the port does not follow them"),
+            SideArg::Kernel => {}
+        }
         let session = self.session()?;
         if session.vma != VmaCode::Pages {
             let why = "operations run together with the kernel's own page-table code alone: --vma pages, of a reference that has it";
@@ -136,10 +144,6 @@ impl Args {
         }
         if session.slab == SlabMode::Poison {
             let why = "operations that run together need what RCU leaves readable, which --slab poison overwrites: use --slab reuse";
-            return Err(Error::Usage(why.into()));
-        }
-        if self.side == SideArg::Port {
-            let why = "the port does not follow operations that run together: use --side kernel";
             return Err(Error::Usage(why.into()));
         }
         session.with_sides(Sides::Reference).run(job)?

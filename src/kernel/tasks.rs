@@ -87,6 +87,15 @@ fn give_up(mut task: Task) {
     }
 }
 
+/// The tasks that have not ended. Whatever happens, none is left in the middle.
+struct Tasks(Vec<Option<Task>>);
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.0.drain(..).flatten().for_each(give_up);
+    }
+}
+
 impl Kernel {
     /// See [`Watched::run_together`](crate::trace::Watched::run_together).
     pub(super) fn tasks(
@@ -107,7 +116,7 @@ impl Kernel {
         let at: *mut Context<'_> = &mut context;
         let requests: Option<Vec<abi::rmap_operation>> =
             ops.iter().map(|op| wire::encode_request(&Request::new(op.kind, &op.fail_node))).collect();
-        let mut tasks: Vec<Option<Task>> = (1..)
+        let tasks = (1..)
             .zip(ops)
             .zip(requests?)
             .map(|((number, op), operation)| {
@@ -125,21 +134,22 @@ impl Kernel {
                 Some(task(Start { operate, world, start }))
             })
             .collect();
+        let mut tasks = Tasks(tasks);
         let mut ends = vec![None; ops.len()];
         // SAFETY: the world is alive and used by this thread alone.
         unsafe { begin(world) };
         while let Some(current) = scheduler.current().filter(|_| !stopped.get()) {
-            let Some(running) = tasks.get_mut(current).and_then(Option::as_mut) else { break };
+            let Some(running) = tasks.0.get_mut(current).and_then(Option::as_mut) else { break };
             match running.resume(()) {
                 CoroutineResult::Yield(step) => scheduler.told(step),
                 CoroutineResult::Return(task_end) => {
                     ends[current] = Some(task_end);
-                    tasks[current].take().into_iter().for_each(give_up);
+                    tasks.0[current].take().into_iter().for_each(give_up);
                     scheduler.told(Step::Ended);
                 }
             }
         }
-        tasks.into_iter().flatten().for_each(give_up);
+        drop(tasks);
         let ends: Option<Vec<TaskEnd>> = ends.into_iter().collect();
         if ends.is_some() && !stopped.get() {
             // SAFETY: as above; the context is given to `watch` and to nobody else.

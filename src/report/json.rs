@@ -23,6 +23,7 @@ pub fn value(report: &Report<'_>) -> Value {
         "call": finding.call.map(|call| call.to_string()),
         "calls": strings(&finding.calls),
         "trace": operations,
+        "trace_text": report.shortened_trace().to_string(),
         "schedule": report.schedule_lines(),
         "replay": report.replay_command(),
         "show": report.show_command(),

@@ -479,7 +479,11 @@ impl Workshop {
 /// At which operation of its trace a report says that something was found.
 fn operation(report: &str) -> Option<u64> {
     let place = report.lines().find_map(|line| line.strip_prefix("at "))?;
-    let (_, number) = place.split_once("operation ")?;
+    // Of operations that ran together it names the first and the last.
+    let (_, number) = place.split_once("operation ").or_else(|| {
+        let (_, numbers) = place.split_once("operations ")?;
+        numbers.split_once(" to ")
+    })?;
     number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 

@@ -151,6 +151,9 @@ words! {
 /// walks come to a page from outside.
 pub fn why_not_together(ops: &[Op]) -> Option<(usize, String)> {
     for (at, op) in ops.iter().enumerate() {
+        if let OpKind::Fault { order: 1.., .. } = op.kind {
+            return Some((at, "a fault that brings in a folio of several pages cannot run beside others".to_owned()));
+        }
         if user_of(&op.kind).is_none() {
             let known = TOGETHER.join(", ");
             return Some((at, format!("{} cannot run beside others; these can: {known}", op.kind.keyword())));

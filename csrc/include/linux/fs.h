@@ -19,7 +19,7 @@ struct address_space {
 	gfp_t gfp_mask;
 	const struct address_space_operations *a_ops;
 	uint32_t readers;		/* of the lock of the tree */
-	bool written;			/* by one of several tasks */
+	uint16_t written;		/* by one of several tasks: its bit */
 #endif
 };
 
@@ -50,9 +50,11 @@ static inline void i_mmap_lock_write(struct address_space *mapping)
 {
 #ifdef RMAP_PAGES
 	hook(RMAP_POINT_LOCK, RMAP_POINT_OF_FILE, RMAP_NONE);
-	if (runs_beside_others())
+	may_wait();
+	if (runs_beside_others()) {
 		wait_while(mapping->written || mapping->readers, RMAP_POINT_OF_FILE, RMAP_NONE);
-	mapping->written = runs_beside_others();
+		mapping->written = task_bit();
+	}
 #endif
 }
 
@@ -60,7 +62,9 @@ static inline void i_mmap_unlock_write(struct address_space *mapping)
 {
 #ifdef RMAP_PAGES
 	hook(RMAP_POINT_UNLOCK, RMAP_POINT_OF_FILE, RMAP_NONE);
-	mapping->written = false;
+	if (runs_beside_others() && mapping->written != task_bit())
+		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, RMAP_NONE);
+	mapping->written = 0;
 #endif
 }
 

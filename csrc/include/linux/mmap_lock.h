@@ -46,11 +46,20 @@ static inline bool vma_is_attached(struct vm_area_struct *vma)
 
 #ifdef RMAP_VMA_LAYER
 
+static inline void mmap_lock_taken(struct mm_struct *mm, enum mmap_lock_state state,
+				   enum rmap_call_kind kind)
+{
+	layer_mmap_lock(kind, mm);
+	mm->mmap_lock = state;
+	mm->mmap_tasks |= task_bit();
+}
+
 /* One task alone cannot wait for itself. Of several, each waits for the others. */
 static inline void mmap_lock_take(struct mm_struct *mm, enum mmap_lock_state state,
 				  enum rmap_call_kind kind)
 {
 	hook(RMAP_POINT_LOCK, RMAP_POINT_OF_MMAP, mm->id);
+	may_wait();
 	if (runs_beside_others())
 		wait_while(mm->mmap_lock == MMAP_WRITE_LOCKED ||
 				   (mm->mmap_lock == MMAP_READ_LOCKED &&
@@ -58,9 +67,7 @@ static inline void mmap_lock_take(struct mm_struct *mm, enum mmap_lock_state sta
 			   RMAP_POINT_OF_MMAP, mm->id);
 	else if (mm->mmap_lock != MMAP_UNLOCKED)
 		broken_rule(RMAP_RULE_SELF_DEADLOCK, mm->id);
-	layer_mmap_lock(kind, mm);
-	mm->mmap_lock = state;
-	mm->mmap_tasks |= task_bit();
+	mmap_lock_taken(mm, state, kind);
 }
 
 static inline void mmap_lock_give(struct mm_struct *mm, enum mmap_lock_state state)
@@ -108,7 +115,7 @@ static inline void mmap_read_unlock(struct mm_struct *mm)
 static inline void mmap_write_downgrade(struct mm_struct *mm)
 {
 	hook(RMAP_POINT_UNLOCK, RMAP_POINT_OF_MMAP, mm->id);
-	if (mm->mmap_lock != MMAP_WRITE_LOCKED)
+	if (mm->mmap_lock != MMAP_WRITE_LOCKED || !(mm->mmap_tasks & task_bit()))
 		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, mm->id);
 	layer_mmap_lock(RMAP_MMAP_READ_LOCK, mm);
 	mm->mmap_lock = MMAP_READ_LOCKED;

@@ -24,6 +24,14 @@ typedef struct {
 #define spin_lock_is_told(lock) true
 #endif
 
+static inline void spin_lock_taken(spinlock_t *lock)
+{
+	lock->held = SPINLOCK_HELD;
+	current_world->task.nr_spinlocks++;
+	if (spin_lock_is_told(lock))
+		record(RMAP_EVENT_SPIN_LOCK, 0, 0, lock->mm, 0);
+}
+
 static inline void spin_lock(spinlock_t *lock)
 {
 	if (runs_beside_others()) {
@@ -34,10 +42,7 @@ static inline void spin_lock(spinlock_t *lock)
 		broken_rule(RMAP_RULE_SELF_DEADLOCK, lock->mm);
 		return;
 	}
-	lock->held = SPINLOCK_HELD;
-	current_world->task.nr_spinlocks++;
-	if (spin_lock_is_told(lock))
-		record(RMAP_EVENT_SPIN_LOCK, 0, 0, lock->mm, 0);
+	spin_lock_taken(lock);
 }
 
 static inline void spin_unlock(spinlock_t *lock)

@@ -395,7 +395,24 @@ fn what_is_no_section_is_an_error_that_says_why() {
             &format!("{two}at a lock\nend\n"),
             "line 4, column 10: found the end of the line, expected a task (\"at TASK POINT [N] [OBJECT] TASK\")",
         ),
-        (&format!("{two}at a lock mutex b\nend\n"), "line 4, column 11: found \"mutex\", expected a task, a to c"),
+        (
+            &format!("{two}at a lock mutex b\nend\n"),
+            "line 4, column 11: found \"mutex\", expected a task, a to c (objects are none, anon_vma, anon_vma_chain, vma, mmap, \
+             page_table, folio, file)",
+        ),
+        (
+            &format!("{two}at b lock b\nend\n"),
+            "line 4, column 1: found \"at\", the task goes on anyhow: expected another one at the end",
+        ),
+        (
+            &format!("{two}expect p0: nothing\nend\n"),
+            "line 4, column 1: found \"expect\", what is expected stands below the end of the section",
+        ),
+        (
+            "fault p0 1\nfault p0 0x10 order 2\nend\n",
+            "line 3, column 1: found \"fault p0 0x10 order 2\", a fault that brings in a folio of several pages cannot run \
+             beside others",
+        ),
         (&format!("{two}end end\n"), "line 4, column 5: found \"end\", expected the end of the line"),
         (
             "fault p0 1\nexit p0\nend\n",

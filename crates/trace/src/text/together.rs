@@ -1,6 +1,6 @@
 //! `together`, `at` and `end`: the lines around the operations of a section.
 
-use super::{Op, ParseError, Trace, Word, Words, digits_of};
+use super::{Op, ParseError, Trace, Word, Words, digits_of, expect};
 use crate::together::{MAX_TASKS, PointKind, PointObject, STEP, Section, Switch, task_name, why_not_together};
 
 /// The words that begin such a line.
@@ -53,6 +53,9 @@ impl<'a> Words<'a> {
                     let wanted = format!("the section has no task {} above this line", task_name(task));
                     return Err(self.error(keyword, wanted));
                 }
+                if switch.task == switch.next {
+                    return Err(self.error(keyword, "the task goes on anyhow: expected another one at the end"));
+                }
                 open.section.switches.push(switch);
             }
             (END, Some(open_section)) => {
@@ -69,6 +72,9 @@ impl<'a> Words<'a> {
                 trace.sections.extend(open.take().map(|open| open.section));
             }
             (_, None) => return Ok(false),
+            (_, Some(_)) if expect::begins(keyword) => {
+                return Err(self.error(keyword, "what is expected stands below the end of the section"));
+            }
             (_, Some(open)) => {
                 let op: Op = self.op(keyword)?;
                 if !open.section.switches.is_empty() {
@@ -120,7 +126,12 @@ impl<'a> Words<'a> {
         let word = self.section_word("a task")?;
         match (0..MAX_TASKS).find(|&task| word.text.chars().eq([task_name(task)])) {
             Some(task) => Ok(task),
-            None => Err(self.error(word, format!("expected a task, {} to {}", task_name(0), task_name(MAX_TASKS - 1)))),
+            None => {
+                let objects: Vec<&str> = PointObject::ALL.iter().map(|object| object.name()).collect();
+                let (first, last) = (task_name(0), task_name(MAX_TASKS - 1));
+                Err(self
+                    .error(word, format!("expected a task, {first} to {last} (objects are {})", objects.join(", "))))
+            }
         }
     }
 

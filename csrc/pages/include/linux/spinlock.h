@@ -21,9 +21,11 @@ static inline void spin_lock_init(spinlock_t *lock)
 
 static inline bool spin_trylock(spinlock_t *lock)
 {
+	if (spin_lock_is_told(lock))
+		hook(RMAP_POINT_TRYLOCK, RMAP_POINT_OF_PAGE_TABLE, lock->mm);
 	if (lock->held == SPINLOCK_HELD)
 		return false;
-	spin_lock(lock);
+	spin_lock_taken(lock);
 	return true;
 }
 
