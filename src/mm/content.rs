@@ -181,8 +181,9 @@ fn soft_dirty_lost(operation: &OpKind, done: bool, old: &Page, new: &Page) -> Op
 /// (Documentation/admin-guide/mm/soft-dirty.rst). A child's memory is as new as its parent's; if pages of a folio are copied
 /// together, they have the bit of the first.
 ///
-/// A write here is a fault that the kernel handles: a processor that writes by a writable entry sets the dirty bit alone. And
-/// pages are moved entry by entry: CONFIG_HAVE_MOVE_PMD is off.
+/// A write here is a fault that the kernel handles: a processor that writes by a writable entry sets the dirty bit alone. So it
+/// does to what a device had, whose entry the fault makes writable again if it was, and whose VMA says that all of it is
+/// soft-dirty. And pages are moved entry by entry: CONFIG_HAVE_MOVE_PMD is off.
 fn soft_dirty_missing<'a>(
     operation: &OpKind,
     before: &'a Contents,
@@ -191,7 +192,10 @@ fn soft_dirty_missing<'a>(
     let without = |mm, page| after.at(mm, page).filter(|page| !page.soft_dirty && !page.poisoned);
     match *operation {
         OpKind::Fault { mm, page, read: false, .. } => {
-            without(mm, page).map(|new| ("page was written to and is not soft-dirty", new, Some(new)))
+            let of_device = before.at(mm, page).is_some_and(|old| old.of_device);
+            without(mm, page)
+                .filter(|_| !of_device)
+                .map(|new| ("page was written to and is not soft-dirty", new, Some(new)))
         }
         OpKind::Move { mm, start, end, to, .. } => {
             let of_range = |old: &&Page| old.mm == mm && (start..end).contains(&old.page);
@@ -551,6 +555,14 @@ mod tests {
         let write = OpKind::fault(P0, 0x10);
         assert_eq!(what(write, &from, &soft(&here[..1], &[true])), None);
         assert_eq!(what(write, &from, &from), Some("page was written to and is not soft-dirty"));
+        let lent = contents(&here[..1], |tables| {
+            let entry = &mut tables.entries[0];
+            entry.soft_dirty = false;
+            if let Target::Frame(frame) = entry.target {
+                entry.target = Target::Device { frame, counted: true };
+            }
+        });
+        assert_eq!(what(write, &lent, &from), None);
         let fork = OpKind::Fork { parent: P0, child: P1 };
         let parent = soft(&here[..1], &[true]);
         assert_eq!(what(fork, &parent, &both), None);
