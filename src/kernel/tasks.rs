@@ -10,7 +10,7 @@ use super::vma_layer::{Context, watch};
 use super::{Kernel, abi, wire};
 use crate::rmap::Fail;
 use crate::trace::schedule::{Scheduler, Step};
-use crate::trace::together::{PointKind, PointObject};
+use crate::trace::together::{MAX_TASKS, PointKind, PointObject};
 use crate::trace::{Op, Request, Seen, TaskEnd};
 
 /// Room for the deepest operation, with much to spare; what is not touched costs nothing.
@@ -25,6 +25,16 @@ fn stack() -> DefaultStack {
     let pooled = STACKS.with(|stacks| stacks.borrow_mut().pop());
     pooled.unwrap_or_else(|| DefaultStack::new(STACK_BYTES).expect("out of memory"))
 }
+
+// The numbers of points, and how many tasks there are, stand in the C interface too; a change of either breaks the build here.
+const _: () = {
+    assert!(MAX_TASKS == abi::RMAP_MAX_TASKS as usize);
+    assert!(PointKind::ALL.len() + 1 == abi::rmap_point_kind::RMAP_POINT_WAIT as usize);
+    assert!(PointKind::Lock as usize + 1 == abi::rmap_point_kind::RMAP_POINT_LOCK as usize);
+    assert!(PointKind::Read as usize + 1 == abi::rmap_point_kind::RMAP_POINT_READ as usize);
+    assert!(PointObject::AnonVma as usize == abi::rmap_point_class::RMAP_POINT_OF_ANON_VMA as usize);
+    assert!(PointObject::File as usize == abi::rmap_point_class::RMAP_POINT_OF_FILE as usize);
+};
 
 type Task = Coroutine<(), Step, TaskEnd, DefaultStack>;
 type TaskYielder = Yielder<(), Step>;
@@ -104,6 +114,10 @@ impl Kernel {
         scheduler: &mut Scheduler<'_>,
         watcher: &mut dyn FnMut(&Seen<'_>) -> bool,
     ) -> Option<Vec<TaskEnd>> {
+        // The C has room for so many.
+        if ops.len() > MAX_TASKS {
+            return None;
+        }
         let (begin, operate, end) = (self.ops.begin_tasks?, self.ops.run_task?, self.ops.end_tasks?);
         let world = self.world.as_ptr();
         let stopped = Cell::new(false);
