@@ -614,6 +614,7 @@ static void reference_destroy(struct rmap_world *w)
 	free(w->mms);
 	free(w->task.events);
 	free(w->task.touched);
+	free(w->suspended);
 	for (int i = 0; i < RMAP_MAX_TASKS; i++) {
 		free(w->buffers[i].events);
 		free(w->buffers[i].touched);

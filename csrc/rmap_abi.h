@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define RMAP_ABI_VERSION 14
+#define RMAP_ABI_VERSION 15
 #define RMAP_FAIL_MAX 4
 #define RMAP_MAX_PROCESSES 16
 #define RMAP_MAX_FILES 4
@@ -70,6 +70,11 @@ enum rmap_rule {
 	RMAP_RULE_DEVICE_MIGRATED = 27,	/* serial: the page */
 	RMAP_RULE_MAPPED_AND_GONE = 28,	/* serial: the folio, whose anon_vma is gone */
 	RMAP_RULE_LOCK_OF_GONE = 29,	/* a task that read under RCU holds it behind RCU */
+	RMAP_RULE_VMA_LOCK_NOT_HELD = 30,
+	RMAP_RULE_VMA_FREED_WHILE_LOCKED = 31,
+	RMAP_RULE_MIGRATION_LEFT = 32,	/* serial: the folio that migrated */
+	RMAP_RULE_MAPPING_MISSED = 33,	/* serial: the page that is mapped */
+	RMAP_RULE_LOCK_ORDER = 34,
 };
 
 /*
@@ -1140,7 +1145,8 @@ enum rmap_point_kind {
 	RMAP_POINT_RCU = 8,			/* rcu_read_lock() */
 	RMAP_POINT_UNRCU = 9,
 	RMAP_POINT_READ = 10,		/* the mapcount of a folio of one page */
-	RMAP_POINT_WAIT = 11,		/* another task holds what it wants */
+	RMAP_POINT_RESCHED = 11,	/* cond_resched() */
+	RMAP_POINT_WAIT = 12,		/* another task holds what it wants */
 };
 
 /* To what: the objects of a cache, and locks. */
@@ -1148,11 +1154,12 @@ enum rmap_point_class {
 	RMAP_POINT_OF_NONE = 0,
 	RMAP_POINT_OF_ANON_VMA = 1,	/* its lock, its count, itself; object: its serial */
 	RMAP_POINT_OF_AVC = 2,
-	RMAP_POINT_OF_VMA = 3,
+	RMAP_POINT_OF_VMA = 3,		/* its lock, itself; object: its serial */
 	RMAP_POINT_OF_MMAP = 4,		/* the lock of an mm; object: the process */
 	RMAP_POINT_OF_PAGE_TABLE = 5,	/* the spinlock of an mm; object: the process, or none */
 	RMAP_POINT_OF_FOLIO = 6,		/* its lock, its mapcount; object: its frame */
 	RMAP_POINT_OF_FILE = 7,		/* the lock of the VMAs that map a file */
+	RMAP_POINT_OF_PTE = 8,		/* the lock of a page table; object: its frame */
 };
 
 struct rmap_point {

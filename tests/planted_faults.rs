@@ -98,6 +98,13 @@ const RACE: Finds = Finds(&[
     "violate I11 tasks wait for each other",
 ]);
 
+/// A page that is mapped in a VMA without an anon_vma, or whose anon_vma is gone.
+const MERGED: Finds =
+    Finds(&["violate I9 folio's anon_vma not on the chain", "violate I11 mapped folio whose anon_vma is gone"]);
+
+/// What was moved is missed.
+const MISSED: Finds = Finds(&["violate I11 mapping missed by a walk", "violate I11 migration entry left behind"]);
+
 /// A VMA that is still on trees of which its anon_vma says nothing.
 const LINKED: Finds = Finds(&["violate I8 range changed in the trees", "violate I8 tree order"]);
 
@@ -207,6 +214,149 @@ static IN_C: &[InC] = &[
             }],
         },
         hunts: &[together(Finds(&["violate I12 anon_vma_chain left"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "merge-without-the-lock-of-its-vma",
+            about: "d8ab9f7b644a: memory that was not written to gets an anon_vma by a merge, which then fails, while a fault \
+                    maps a page there",
+            file: "mm/vma.c",
+            edits: &[
+                Edit {
+                    within: "vma_merge_existing_range",
+                    from: "vma_start_write(prev);\n\t\tvmg->target = prev;",
+                    to: "vmg->target = prev;",
+                },
+                Edit {
+                    within: "vma_merge_existing_range",
+                    from: "vma_start_write(next);\n\t\tvmg->target = next;",
+                    to: "vmg->target = next;",
+                },
+                Edit { within: "dup_anon_vma", from: "vma_assert_write_locked(dst);", to: "" },
+            ],
+        },
+        hunts: &[together(MERGED)],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "merge-without-the-lock-of-its-vma-before",
+            about: "d8ab9f7b644a, before the series",
+            file: "mm/vma.c",
+            edits: &[
+                Edit {
+                    within: "vma_merge_existing_range",
+                    from: "if (merge_left)\n\t\tvma_start_write(prev);",
+                    to: "",
+                },
+                Edit {
+                    within: "vma_merge_existing_range",
+                    from: "if (merge_right)\n\t\tvma_start_write(next);",
+                    to: "",
+                },
+                Edit { within: "dup_anon_vma", from: "vma_assert_write_locked(dst);", to: "" },
+            ],
+        },
+        hunts: &[together(MERGED)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "merge-forgets-the-lock-of-its-vma",
+            about: "the same, and the kernel's own assertion is asked",
+            file: "mm/vma.c",
+            edits: &[Edit {
+                within: "vma_merge_existing_range",
+                from: "vma_start_write(prev);\n\t\tvmg->target = prev;",
+                to: "vmg->target = prev;",
+            }],
+        },
+        hunts: &[together(Finds(&["violate I11 VMA lock not held"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "move-back-without-locks",
+            about: "948f017b0936: pages are moved in front of where they were while a walk has passed there",
+            file: "mm/vma.c",
+            edits: &[Edit {
+                within: "copy_vma",
+                from: "*need_rmap_locks =\n\t\t\t(vma_start_pgoff(new_vma) <= vma_start_pgoff(vma));",
+                to: "*need_rmap_locks = false;",
+            }],
+        },
+        hunts: &[together(MISSED)],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "move-back-without-locks-before",
+            about: "948f017b0936, before the series",
+            file: "mm/vma.c",
+            edits: &[Edit {
+                within: "copy_vma",
+                from: "*need_rmap_locks = (new_vma->vm_pgoff <= vma->vm_pgoff);",
+                to: "*need_rmap_locks = false;",
+            }],
+        },
+        hunts: &[together(MISSED)],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "lock-of-another-life-before",
+            about: "eee0f252c653, f18194275c39, before the series",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "folio_lock_anon_vma_read",
+                from: "if (!folio_mapped(folio)) {\n\t\t\tup_read(&root_anon_vma->rwsem);",
+                to: "if (!atomic_read(&anon_vma->refcount)) {\n\t\t\tup_read(&anon_vma->root->rwsem);",
+            }],
+        },
+        hunts: &[together(RACE)],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "put-in-a-read-section-before",
+            about: "the last reference is dropped in an RCU read section, before the series",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "folio_get_anon_vma",
+                from: "rcu_read_unlock();\n\t\tput_anon_vma(anon_vma);\n\t\treturn NULL;",
+                to: "put_anon_vma(anon_vma);\n\t\trcu_read_unlock();\n\t\treturn NULL;",
+            }],
+        },
+        hunts: &[together(Finds(&["violate I11 sleeps in atomic context"]))],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "chain-entry-of-the-slower-prepare-before",
+            about: "of two faults that prepare a VMA, the slower one keeps its chain entry, before the series",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "__anon_vma_prepare",
+                from: "if (unlikely(avc))",
+                to: "if (unlikely(avc && allocated))",
+            }],
+        },
+        hunts: &[together(Finds(&["violate I12 anon_vma_chain left"]))],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "walk-of-what-is-unmapped-before",
+            about: "67b9509b2c68, 3f6c82728f4e, before the series",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "folio_lock_anon_vma_read",
+                from: "if (!folio_mapped(folio)) {\n\t\t\tup_read(&root_anon_vma->rwsem);",
+                to: "if (0) {\n\t\t\tup_read(&root_anon_vma->rwsem);",
+            }],
+        },
+        hunts: &[together(RACE)],
     },
     InC {
         of: AFTER,

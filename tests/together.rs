@@ -75,7 +75,8 @@ fn tasks_that_are_not_switched_do_what_the_operations_do() {
     }
 }
 
-/// Tasks wait for locks, and go on: each of these operations needs the mmap lock of p0, or the lock of its anon_vma.
+/// Tasks wait for locks, and go on: each of these operations needs the mmap lock of p0 and that of its VMA, or the
+/// lock of its anon_vma.
 #[test]
 fn a_task_waits_for_what_another_holds() {
     let text = "\
@@ -85,7 +86,7 @@ together
   unmap p0 0x10..0x11
   fault p0 0x11
   swapout p0 0x10
-  at a unlock anon_vma b
+  at a unlock 2 anon_vma b
   at b lock mmap c
 end
 fault p0 0x11

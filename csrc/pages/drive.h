@@ -126,7 +126,7 @@ static void check_faulted_in(const struct mm_struct *mm, uint64_t page, struct r
  * As the architecture's handler of page faults: what the VMA forbids is not asked for. Returns the
  * VMA's serial. What only prepares the VMA, for a page that is moved there, faults no page in.
  */
-static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fault *op)
+static int32_t fault_under_mmap_lock(struct mm_struct *mm, const struct rmap_operation_fault *op)
 {
 	unsigned long addr = op->page << PAGE_SHIFT;
 	MA_STATE(mas, &mm->mm_mt, addr, addr);
@@ -150,7 +150,6 @@ static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fau
 			result = -ENOMEM;
 		goto unlock;
 	}
-	current_world->task.pages.orders = op->order ? 1ul << op->order : 0;
 	/* A page that a device has comes back as its VMA says: a write may fault again. */
 	for (int tries = 0; tries < FAULTS_OF_A_PIN; tries++) {
 		struct rmap_entry before = find_entry(mm, op->page).told;
@@ -171,6 +170,65 @@ static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fau
 unlock:
 	mmap_read_unlock(mm);
 	return result;
+}
+
+/* The VMA at an address, with its lock held for reading. NULL: the mmap lock is needed. */
+static struct vm_area_struct *vma_lock_at(struct mm_struct *mm, unsigned long addr)
+{
+	MA_STATE(mas, &mm->mm_mt, addr, addr);
+	struct vm_area_struct *vma;
+
+	rcu_read_lock();
+	vma = mas_walk(&mas);
+	if (vma && !vma_start_read(mm, vma))
+		vma = NULL;
+	rcu_read_unlock();
+	/* It may have been another one when it was locked. */
+	if (vma && (addr < vma->vm_start || addr >= vma->vm_end)) {
+		vma_end_read(vma);
+		vma = NULL;
+	}
+	return vma;
+}
+
+/* Whether it was handled without the mmap lock. Whoever drops the lock says that it retries. */
+static bool fault_under_vma_lock(struct mm_struct *mm, const struct rmap_operation_fault *op,
+				 int32_t *result)
+{
+	unsigned long addr = op->page << PAGE_SHIFT;
+	unsigned int flags = FAULT_FLAG_USER | FAULT_FLAG_VMA_LOCK;
+	struct vm_area_struct *vma = vma_lock_at(mm, addr);
+	uint32_t serial;
+	vm_fault_t fault;
+
+	if (!vma)
+		return false;
+	if ((!op->read && !(vma->vm_flags & VM_WRITE)) || would_wait_forever(mm, op->page)) {
+		vma_end_read(vma);
+		return false;
+	}
+	serial = serial_of(vma);
+	fault = handle_mm_fault(vma, addr, flags | (op->read ? 0 : FAULT_FLAG_WRITE), NULL);
+	if (fault & VM_FAULT_RETRY)
+		return false;
+	*result = fault & VM_FAULT_OOM	 ? -ENOMEM :
+		  fault & VM_FAULT_ERROR ? -EFAULT :
+					   (int32_t)serial;
+	if (*result >= 0)
+		access_page(mm, op->page, !op->read);
+	vma_end_read(vma);
+	return true;
+}
+
+/* Beside others it is handled under the lock of its VMA, and else under the mmap lock. */
+static int32_t drive_fault(struct mm_struct *mm, const struct rmap_operation_fault *op)
+{
+	int32_t result;
+
+	current_world->task.pages.orders = op->order ? 1ul << op->order : 0;
+	if (runs_beside_others() && fault_under_vma_lock(mm, op, &result))
+		return result;
+	return fault_under_mmap_lock(mm, op);
 }
 
 /* What the kernel's function is given: the flags of the mm until 6.17 or so, then the mm. */

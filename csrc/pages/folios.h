@@ -241,6 +241,7 @@ static void folio_call_end(const struct folio *folio, int32_t result)
 {
 	struct rmap_world *w = current_world;
 
+	w->mapped_unchecked = true;
 	if (--w->task.depth)
 		return;
 	remember_mapping(folio);

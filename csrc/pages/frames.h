@@ -472,7 +472,8 @@ static inline pgtable_t pte_alloc_one(struct mm_struct *mm)
 	struct page *page = table_alloc_one();
 
 	if (page)
-		spin_lock_init(ptlock_ptr(page_ptdesc(page)));
+		*ptlock_ptr(page_ptdesc(page)) =
+			(spinlock_t) { .mm = SPINLOCK_OF_TABLE | page_to_pfn(page) };
 	return page;
 }
 

@@ -88,7 +88,23 @@ struct userfaultfd_ctx {
 	struct mm_struct *mm;
 };
 
+/* A mapping of a folio that a task takes out of the page tables. */
+struct watched_mapping {
+	const struct mm_struct *mm;
+	uint64_t page;			/* where it is now */
+	uint32_t frame;
+	uint32_t taken;			/* the task that cleared it; 0: it is there */
+};
+
+#define WATCHED_MAPPINGS_MAX 32
+
+struct watched_walk {
+	struct watched_mapping mappings[WATCHED_MAPPINGS_MAX];
+	uint32_t nr;
+};
+
 struct page_layer {
+	struct watched_walk watched_walks[RMAP_MAX_TASKS];
 	struct userfaultfd_ctx userfaults[RMAP_MAX_PROCESSES];
 	struct page *frames;
 	struct frame_notes *notes;

@@ -191,7 +191,7 @@ static inline int fls_long(unsigned long word)
 /* Nobody else is there to hold it. */
 #define bit_spin_lock(bit, address) set_bit(bit, address)
 #define __bit_spin_unlock(bit, address) clear_bit(bit, address)
-#define assert_spin_locked(lock) VM_BUG_ON((lock)->held != SPINLOCK_HELD)
+#define assert_spin_locked(lock) VM_BUG_ON(!spin_lock_is_mine(lock))
 
 #define test_and_set_bit(bit, address) test_and_set_bit_lock(bit, address)
 

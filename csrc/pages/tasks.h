@@ -20,12 +20,14 @@ static void task_keep_buffers(struct rmap_world *w)
 
 /*
  * Whoever comes to a mapped folio, at any time, finds its anon_vma: pages are unmapped before their
- * VMA leaves the reverse map. It may be another's only where the mapping is being written.
+ * VMA leaves the reverse map. It may be another's only where the mapping is being written. That
+ * changes only where an anon_vma is freed, or a folio is mapped or given another mapping.
  */
-static void check_mapped_folios(const struct rmap_world *w)
+static void check_mapped_folios(struct rmap_world *w)
 {
 	const struct page_layer *layer = w->pages;
 
+	w->mapped_unchecked = false;
 	for (uint32_t frame = ZERO_FRAME + 1; frame < layer->nr_frames; frame++) {
 		const struct frame_notes *notes = &layer->notes[frame];
 		const struct folio *folio = (const struct folio *)&layer->frames[frame];
@@ -41,24 +43,45 @@ static void check_mapped_folios(const struct rmap_world *w)
 	}
 }
 
+struct suspended_task {
+	struct rmap_task task;
+	struct task_struct current_task;
+};
+
+/* What a task has for itself is put away when another one runs, and not before. */
+static void suspend_running(struct rmap_world *w)
+{
+	if (w->running)
+		w->suspended[w->running - 1] =
+			(struct suspended_task) { w->task, current_task };
+	w->running = 0;
+}
+
 static void let_others_run(struct rmap_point point)
 {
 	struct rmap_world *w = current_world;
-	struct rmap_task task = w->task;
-	struct task_struct current_was = current_task;
+	uint32_t number = w->task.number;
+	bool in_call = w->task.in_call;
 
 	task_keep_buffers(w);
-	/* What is asked here is nothing that the task does. */
-	w->task.scheduler = NULL;
-	if (point.kind != RMAP_POINT_WAIT)
+	if (point.kind != RMAP_POINT_WAIT && unlikely(w->mapped_unchecked)) {
+		rmap_scheduler scheduler = w->task.scheduler;
+
+		/* What is asked here is nothing that the task does. */
+		w->task.scheduler = NULL;
 		check_mapped_folios(w);
-	w->task.scheduler = task.scheduler;
-	task = w->task;
+		w->task.scheduler = scheduler;
+	}
 	w->task.in_call = false;
-	task.scheduler(task.scheduler_context, &point);
+	w->task.scheduler(w->task.scheduler_context, &point);
 	current_world = w;
-	w->task = task;
-	current_task = current_was;
+	if (w->running != number) {
+		suspend_running(w);
+		w->task = w->suspended[number - 1].task;
+		current_task = w->suspended[number - 1].current_task;
+		w->running = number;
+	}
+	w->task.in_call = in_call;
 }
 
 /* Its memory stays an anon_vma until all have left the read section in which they found it. */
@@ -101,7 +124,14 @@ static void reference_begin_tasks(struct rmap_world *w)
 	if (!w->resting)
 		out_of_memory();
 	*w->resting = w->task;
+	if (!w->suspended)
+		w->suspended = calloc(RMAP_MAX_TASKS, sizeof(*w->suspended));
+	if (!w->suspended)
+		out_of_memory();
+	w->running = 0;
 	w->in_rcu = 0;
+	w->mapped_unchecked = true;
+	memset(w->pages->watched_walks, 0, sizeof(w->pages->watched_walks));
 }
 
 static void reference_run_task(struct rmap_world *w, const struct rmap_task_start *start,
@@ -109,6 +139,8 @@ static void reference_run_task(struct rmap_world *w, const struct rmap_task_star
 {
 	const struct task_buffers *buffers = &w->buffers[start->number - 1];
 
+	suspend_running(w);
+	w->running = start->number;
 	w->task = (struct rmap_task) {
 		.number = start->number,
 		.fail = start->fail,
@@ -125,11 +157,13 @@ static void reference_run_task(struct rmap_world *w, const struct rmap_task_star
 	end->injected = reference_injected(w);
 	w->in_rcu &= ~(1u << start->number);
 	task_keep_buffers(w);
+	w->running = 0;
 }
 
 static void reference_end_tasks(struct rmap_world *w, rmap_watcher watcher, void *context)
 {
 	forget_tasks(w);
+	slab_rest_ends(&w->slabs[RMAP_CACHE_ANON_VMA], &kmem_caches[RMAP_CACHE_ANON_VMA]);
 	w->task.watcher = watcher;
 	w->task.watcher_context = context;
 	operate(w, NULL);

@@ -8,6 +8,7 @@
 #define PAGES_WALKS_H
 
 #include "pages/folios.h"
+#include "pages/walk_checks.h"
 
 /* --- Entries --- */
 
@@ -108,6 +109,8 @@ static void entry_written(const struct mm_struct *mm, unsigned long page, unsign
 	    entry_of(old).bits & RMAP_ENTRY_DEVICE)
 		broken_rule(RMAP_RULE_DEVICE_MIGRATED, page);
 	translation_replaced(mm, page, 1, old, entry);
+	if (runs_beside_others())
+		watched_mapping_written(mm, page, entry_of(entry));
 	entry_told(mm, page, entry_of(entry));
 }
 
@@ -193,13 +196,21 @@ static void file_lock_told(enum rmap_event_kind kind, bool taken,
 		record(kind, 0, taken, file_number(mapping), 0);
 }
 
+static void file_lock_read(struct address_space *mapping)
+{
+	mapping->readers++;
+	mapping->readers_of |= task_bit();
+	current_world->task.pages.nr_files++;
+}
+
 /* Another task alone may hold it for writing. */
 static void i_mmap_lock_read(struct address_space *mapping)
 {
 	hook(RMAP_POINT_LOCK, RMAP_POINT_OF_FILE, RMAP_NONE);
 	may_block();
+	lock_order(RMAP_POINT_OF_FILE);
 	wait_while(mapping->written, RMAP_POINT_OF_FILE, RMAP_NONE);
-	mapping->readers++;
+	file_lock_read(mapping);
 	file_lock_told(RMAP_EVENT_FILE_DOWN_READ, false, mapping);
 }
 
@@ -209,7 +220,8 @@ static bool i_mmap_trylock_read(struct address_space *mapping)
 
 	hook(RMAP_POINT_TRYLOCK, RMAP_POINT_OF_FILE, RMAP_NONE);
 	taken = !mapping->written;
-	mapping->readers += taken;
+	if (taken)
+		file_lock_read(mapping);
 	file_lock_told(RMAP_EVENT_FILE_TRYLOCK, taken, mapping);
 	return taken;
 }
@@ -217,11 +229,13 @@ static bool i_mmap_trylock_read(struct address_space *mapping)
 static void i_mmap_unlock_read(struct address_space *mapping)
 {
 	hook(RMAP_POINT_UNLOCK, RMAP_POINT_OF_FILE, RMAP_NONE);
-	if (!mapping->readers) {
+	if (!mapping->readers || !(mapping->readers_of & task_bit())) {
 		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, RMAP_NONE);
 		return;
 	}
 	mapping->readers--;
+	mapping->readers_of &= ~task_bit();
+	current_world->task.pages.nr_files--;
 	file_lock_told(RMAP_EVENT_FILE_UP_READ, false, mapping);
 }
 
@@ -367,7 +381,9 @@ static void try_to_migrate(struct folio *folio, enum ttu_flags flags)
 	walk_begins(CALL(TRY_TO_MIGRATE, try_to_migrate, folio_number(folio),
 			 told_walk_flags(flags), folio_found(folio)),
 		    folio);
+	watched_walk_begins(folio);
 	verbatim_try_to_migrate(folio, flags);
+	watched_walk_ends(folio, maybe_pinned(folio));
 	note_marked_by_walk(folio, was_marked);
 	walk_ends(folio, 0);
 }
@@ -442,6 +458,7 @@ static void remove_migration_ptes(struct folio *src, struct folio *dst, remove_f
 			 folio_number(dst), told_remove_flags(flags), folio_found(dst)),
 		    dst);
 	verbatim_remove_migration_ptes(src, dst, flags);
+	check_no_migration_left(src);
 	walk_ends(dst, 0);
 }
 

@@ -39,14 +39,18 @@ static inline uint32_t task_bit(void)
 	return 1u << current_world->task.number;
 }
 
-/* Of several tasks one may have to sleep for a lock. */
-static inline void may_wait(void)
+/* Whoever waits for the lock of a class holds none that comes behind it: see mm/rmap.c, above. */
+static inline void lock_order(enum rmap_point_class of)
 {
 	const struct rmap_task *task = &current_world->task;
+	bool wrong = task->nr_held;
 
-	if (runs_beside_others() && (task->nr_spinlocks | task->rcu_depth))
-		broken_rule(RMAP_RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
+	wrong |= of != RMAP_POINT_OF_FILE && task->pages.nr_files;
+	wrong |= of == RMAP_POINT_OF_MMAP && task->pages.nr_vmas_read;
+	if (runs_beside_others() && wrong)
+		broken_rule(RMAP_RULE_LOCK_ORDER, of);
 }
+
 #else
 static inline bool runs_beside_others(void)
 {
@@ -59,13 +63,13 @@ static inline void hook(enum rmap_point_kind kind, enum rmap_point_class of, uin
 
 #define wait_while(condition, class, number) ((void)0)
 
+static inline void lock_order(enum rmap_point_class of)
+{
+}
+
 static inline uint32_t task_bit(void)
 {
 	return 1;
-}
-
-static inline void may_wait(void)
-{
 }
 
 static inline bool may_touch_freed(uint32_t freed_at)
@@ -82,5 +86,14 @@ static inline void freed_while_held(uint16_t holders, uint32_t anon_vma)
 	broken_rule(RMAP_RULE_FREED_WHILE_LOCKED, anon_vma);
 }
 #endif
+
+/* Whoever may have to sleep for a lock, or lets others run, is not in atomic context. */
+static inline void may_wait(void)
+{
+	const struct rmap_task *task = &current_world->task;
+
+	if (__builtin_expect(task->nr_spinlocks | task->rcu_depth, 0))
+		broken_rule(RMAP_RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
+}
 
 #endif /* STUBS_HOOK_H */

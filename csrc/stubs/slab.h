@@ -39,11 +39,18 @@ static enum rmap_point_class point_class_of(enum rmap_cache id)
 					   RMAP_POINT_OF_VMA;
 }
 
+static inline void vma_lock_born(struct vma_notes *notes)
+{
+	notes->readers = notes->written = 0;
+	notes->detached = false;
+}
+
 static void *slab_alloc(struct kmem_cache *cache, gfp_t gfp)
 {
 	struct rmap_world *w = current_world;
 	struct slab *slab = &w->slabs[cache->id];
 	struct slab_object *object;
+	bool rests;
 
 	hook(RMAP_POINT_ALLOC, point_class_of(cache->id), RMAP_NONE);
 	if (gfp & __GFP_DIRECT_RECLAIM)
@@ -52,10 +59,11 @@ static void *slab_alloc(struct kmem_cache *cache, gfp_t gfp)
 		record(RMAP_EVENT_ALLOC, cache->id, gfp, RMAP_NONE, 0);
 		return NULL;
 	}
-	if (unlikely(!slab->free))
+	rests = slab->resting;
+	if (unlikely(!rests && !slab->free))
 		slab_chunk_add(slab, cache);
-	object = slab->free;
-	slab->free = object->next;
+	object = rests ? slab->resting : slab->free;
+	*(rests ? &slab->resting : &slab->free) = object->next;
 	object->state = OBJECT_LIVE;
 	object->serial = slab->next_serial++;
 	object->next = NULL;
@@ -67,8 +75,10 @@ static void *slab_alloc(struct kmem_cache *cache, gfp_t gfp)
 	slab->live_last = object;
 	slab->nr_live++;
 #ifdef STUBS_ASAN
-	slab_body_take(object, cache->size);
-	slab_object_fresh(object, cache);
+	if (!rests) {
+		slab_body_take(object, cache->size);
+		slab_object_fresh(object, cache);
+	}
 #endif
 	if (gfp & __GFP_ZERO)
 		memset(body_of(object), 0, cache->size);
@@ -77,8 +87,36 @@ static void *slab_alloc(struct kmem_cache *cache, gfp_t gfp)
 	record(RMAP_EVENT_ALLOC, cache->id, gfp, object->serial, 0);
 	if (cache->id == RMAP_CACHE_ANON_VMA)
 		anon_vma_allocated(body_of(object));
+	if (cache->id == RMAP_CACHE_VMA)
+		vma_lock_born(vma_notes_of(body_of(object)));
 	return body_of(object);
 }
+
+/* Nobody may come to it any more. */
+static void slab_keep(struct slab *slab, struct kmem_cache *cache, struct slab_object *object)
+{
+#ifdef STUBS_ASAN
+	slab_body_give(object);
+#else
+	memset(body_of(object), POISON_FREE, cache->size);
+#endif
+	object->next = slab->quarantine;
+	slab->quarantine = object;
+}
+
+#ifdef RMAP_PAGES
+/* All tasks have ended. */
+static void slab_rest_ends(struct slab *slab, struct kmem_cache *cache)
+{
+	struct slab_object *object, *next;
+
+	for (object = slab->resting; object; object = next) {
+		next = object->next;
+		slab_keep(slab, cache, object);
+	}
+	slab->resting = NULL;
+}
+#endif
 
 static void slab_free(struct kmem_cache *cache, void *body)
 {
@@ -95,6 +133,8 @@ static void slab_free(struct kmem_cache *cache, void *body)
 		broken_rule(RMAP_RULE_DOUBLE_FREE, object->serial);
 		return;
 	}
+	if (cache->id == RMAP_CACHE_VMA && unlikely(vma_notes_of(body)->readers))
+		broken_rule(RMAP_RULE_VMA_FREED_WHILE_LOCKED, object->serial);
 	if (cache->id == RMAP_CACHE_ANON_VMA && unlikely(anon_vma_is_locked(body)))
 		freed_while_held(anon_vma_holders(body), object->serial);
 	record(RMAP_EVENT_FREE, cache->id, 0, object->serial, 0);
@@ -109,14 +149,13 @@ static void slab_free(struct kmem_cache *cache, void *body)
 	slab->nr_live--;
 	object->state = OBJECT_FREE;
 	object->freed_at = ++w->frees;
-	if (slab_keeps_freed()) {
-#ifdef STUBS_ASAN
-		slab_body_give(object);
-#else
-		memset(body, POISON_FREE, cache->size);
-#endif
-		object->next = slab->quarantine;
-		slab->quarantine = object;
+	w->mapped_unchecked |= cache->id == RMAP_CACHE_ANON_VMA;
+	if (slab_keeps_freed() && cache->id == RMAP_CACHE_ANON_VMA && runs_beside_others()) {
+		/* As SLAB_TYPESAFE_BY_RCU says, it stays an anon_vma, and may be one again. */
+		object->next = slab->resting;
+		slab->resting = object;
+	} else if (slab_keeps_freed()) {
+		slab_keep(slab, cache, object);
 	} else {
 		object->next = slab->free;
 		slab->free = object;

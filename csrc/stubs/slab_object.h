@@ -61,6 +61,9 @@ struct vma_notes {
 	uint32_t mm;
 	uint32_t anon_vma;			/* serial, or RMAP_NONE */
 	bool attached, told_attached;
+	bool detached;				/* it was attached, or until 6.14 always there */
+	uint16_t readers;			/* tasks that hold its lock, a bit each */
+	uint32_t written;			/* the writer's cycle of its mm, from 1; 0: none */
 };
 
 struct kmem_cache {
@@ -279,7 +282,8 @@ static void slab_reset(struct slab *slab, struct kmem_cache *cache)
 {
 	slab_renew(slab, cache, slab->live_first);
 	slab_renew(slab, cache, slab->quarantine);
-	slab->quarantine = slab->live_first = slab->live_last = NULL;
+	slab_renew(slab, cache, slab->resting);
+	slab->quarantine = slab->resting = slab->live_first = slab->live_last = NULL;
 	slab->nr_live = slab->next_serial = 0;
 }
 

@@ -42,12 +42,14 @@ struct rw_semaphore;
 struct mm_struct;
 struct folio_slot;
 struct page_layer;
+struct suspended_task;
 
 /* One cache of one world: its objects live in birth order, and its freed ones. */
 struct slab {
 	struct slab_object *live_first, *live_last;
 	struct slab_object *free;	/* for the next allocations */
 	struct slab_object *quarantine;	/* freed, kept until the reset */
+	struct slab_object *resting;	/* freed, and to be kept when the tasks have ended */
 	struct slab_chunk *chunks;
 	uint32_t nr_live;
 	uint32_t next_serial;
@@ -79,6 +81,8 @@ struct page_task {
 	bool watched_told;			/* they were */
 	uint32_t device_tries;			/* of GUP, for the page that a device gets */
 	uint64_t put_off;			/* mms whose flush was put off */
+	uint32_t nr_vmas_read;			/* locks of VMAs that it holds for reading */
+	uint32_t nr_files;			/* locks of files' VMAs that it holds */
 	unsigned long orders;			/* of folios that its fault may choose */
 	struct anon_vma *kept_anon_vma;		/* until the folio is mapped again that migrates */
 	bool migrates_mapped;			/* that was mapped when it began */
@@ -141,9 +145,12 @@ struct task_buffers {
 struct rmap_world {
 	struct rmap_task task;			/* the one that runs */
 	struct rmap_task *resting;		/* the one that ran before several did; or NULL */
+	struct suspended_task *suspended;	/* RMAP_MAX_TASKS of them */
+	uint32_t running;			/* whose `task` is, from 1; 0: nobody's */
 	struct task_buffers buffers[RMAP_MAX_TASKS];
 	uint32_t frees;				/* of objects since the reset */
 	uint16_t in_rcu;			/* tasks in a read section, a bit each */
+	bool mapped_unchecked;			/* an anon_vma is gone, or a folio was mapped */
 	uint32_t slab_mode;
 	struct slab slabs[NR_CACHES];
 	struct slab_body *bodies; /* under AddressSanitizer: a hash table by address */

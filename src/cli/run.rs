@@ -113,8 +113,10 @@ impl Job for Play<'_> {
         let (lockstep, driver) = (&mut lockstep, &mut driver);
         let mut outcomes = String::new();
         let mut number = 0;
+        let verbose = self.args.verbose;
         let stats = check::play_trace(lockstep, driver, self.of_version, |lockstep, _, op, outcome| {
-            if let Some(section) = self.of_version.sections.iter().find(|section| section.first == number) {
+            let section = self.of_version.section_of(number).filter(|section| verbose && section.first == number);
+            if let Some(section) = section {
                 let _ = writeln!(outcomes, "operations {} to {}, together:", number + 1, section.range().end);
                 report::schedule_lines(lockstep.schedule()).iter().for_each(|line| outcomes.extend(["  ", line, "\n"]));
             }
@@ -124,9 +126,12 @@ impl Job for Play<'_> {
                 Outcome::Refused(errno) => ("refused", errno),
                 Outcome::Failed(errno) => ("failed", errno),
             };
+            if !verbose {
+                return;
+            }
             let _ = writeln!(outcomes, "operation {number}: {op}: {how}, {}", errno_name(errno));
         });
-        if self.args.verbose {
+        if verbose {
             print(outcomes)?;
             print(self.expected.other_versions())?;
         }

@@ -31,9 +31,9 @@ const _: () = {
     assert!(MAX_TASKS == abi::RMAP_MAX_TASKS as usize);
     assert!(PointKind::ALL.len() + 1 == abi::rmap_point_kind::RMAP_POINT_WAIT as usize);
     assert!(PointKind::Lock as usize + 1 == abi::rmap_point_kind::RMAP_POINT_LOCK as usize);
-    assert!(PointKind::Read as usize + 1 == abi::rmap_point_kind::RMAP_POINT_READ as usize);
+    assert!(PointKind::Resched as usize + 1 == abi::rmap_point_kind::RMAP_POINT_RESCHED as usize);
     assert!(PointObject::AnonVma as usize == abi::rmap_point_class::RMAP_POINT_OF_ANON_VMA as usize);
-    assert!(PointObject::File as usize == abi::rmap_point_class::RMAP_POINT_OF_FILE as usize);
+    assert!(PointObject::Pte as usize == abi::rmap_point_class::RMAP_POINT_OF_PTE as usize);
 };
 
 type Task = Coroutine<(), Step, TaskEnd, DefaultStack>;

@@ -124,6 +124,17 @@ byte_enum! {
         MappedAndGone = RMAP_RULE_MAPPED_AND_GONE "mapped folio whose anon_vma is gone",
         /// A task leaves an RCU read section with the lock of anon_vma `object`, which is freed.
         LockOfGone = RMAP_RULE_LOCK_OF_GONE "lock of a freed anon_vma behind the read section",
+        /// `vma_assert_write_locked()` failed, of VMA `object`.
+        VmaLockNotHeld = RMAP_RULE_VMA_LOCK_NOT_HELD "VMA lock not held",
+        /// VMA `object` was freed while a fault held its lock.
+        VmaFreedWhileLocked = RMAP_RULE_VMA_FREED_WHILE_LOCKED "VMA freed while locked",
+        /// `remove_migration_ptes()` has ended, and an entry still says that folio `object` migrates.
+        MigrationLeft = RMAP_RULE_MIGRATION_LEFT "migration entry left behind",
+        /// `try_to_migrate()` has ended, and page `object`, mapped before and ever since, is mapped still.
+        MappingMissed = RMAP_RULE_MAPPING_MISSED "mapping missed by a walk",
+        /// A task waits for the mmap lock with a lock of a VMA, a file or an anon_vma, for that of a VMA with one of a file or an
+        /// anon_vma, or for that of a file with one of an anon_vma.
+        LockOrder = RMAP_RULE_LOCK_ORDER "locks taken out of order",
     }
 }
 

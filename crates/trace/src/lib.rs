@@ -83,7 +83,8 @@ impl Trace {
 
     /// The section in which an operation is, by its index.
     pub fn section_of(&self, at: usize) -> Option<&together::Section> {
-        self.sections.iter().find(|section| section.range().contains(&at))
+        let behind = self.sections.partition_point(|section| section.first <= at);
+        self.sections[..behind].last().filter(|section| section.range().contains(&at))
     }
 }
 

@@ -120,6 +120,8 @@ words! {
         Unrcu "unrcu",
         /// Whether a folio is mapped is read.
         Read "read",
+        /// `cond_resched()`, as between the VMAs of a walk.
+        Resched "resched",
     }
 }
 
@@ -132,16 +134,18 @@ words! {
         AnonVma "anon_vma",
         /// A chain entry.
         Avc "anon_vma_chain",
-        /// A VMA.
+        /// A VMA: its lock, itself.
         Vma "vma",
         /// The mmap lock of a process.
         Mmap "mmap",
-        /// A spinlock of page tables.
+        /// The spinlock of an mm (`page_table_lock`).
         PageTable "page_table",
         /// A folio: its lock, its mapcount.
         Folio "folio",
         /// The lock of the VMAs that map a file (`i_mmap_rwsem`).
         File "file",
+        /// The lock of a page table, under which its entries are written.
+        Pte "pte",
     }
 }
 
@@ -179,7 +183,8 @@ pub fn why_not_together(ops: &[Op]) -> Option<(usize, String)> {
 }
 
 /// The operations that can be tasks of a section.
-pub const TOGETHER: [&str; 9] = ["fault", "fork", "unmap", "exit", "dontneed", "walk", "age", "swapout", "migrate"];
+pub const TOGETHER: [&str; 12] =
+    ["fault", "fork", "map", "unmap", "protect", "move", "exit", "dontneed", "walk", "age", "swapout", "migrate"];
 
 enum User {
     /// A process does it itself.
@@ -199,7 +204,10 @@ fn user_of(op: &OpKind) -> Option<User> {
     match *op {
         // A folio of several pages, and what its mapping counts, is for one task yet.
         OpKind::Fault { mm, order: 0, .. }
+        | OpKind::Map { mm, .. }
         | OpKind::Unmap { mm, .. }
+        | OpKind::Protect { mm, .. }
+        | OpKind::Move { mm, .. }
         | OpKind::Exit { mm }
         | OpKind::DontNeed { mm, .. } => Some(User::Process(mm)),
         OpKind::Fork { parent, .. } => Some(User::Process(parent)),

@@ -102,6 +102,7 @@ struct mm_struct {
 	uint32_t id;
 	enum mmap_lock_state mmap_lock;
 	uint16_t mmap_tasks;		/* who holds it, a bit each */
+	uint32_t write_cycles;		/* how often it was held for writing */
 	spinlock_t page_table_lock;
 #ifdef RMAP_VMA_LAYER
 	struct maple_tree mm_mt;

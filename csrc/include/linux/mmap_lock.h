@@ -2,7 +2,8 @@
 /*
  * Stand-in, observing. The mmap lock: rules that it is held where the cut code says so; with the
  * VMA layer, which takes it, the other side hears of it too. Whether a VMA is in its mm's tree,
- * which the kernel knows by the per-VMA lock, is noted beside the VMA; nobody else takes that lock.
+ * which the kernel knows by the per-VMA lock, is noted beside the VMA. Of several tasks a fault has
+ * that lock for reading, and a writer until the mmap lock is given back.
  */
 #ifndef _LINUX_MMAP_LOCK_H
 #define _LINUX_MMAP_LOCK_H
@@ -60,6 +61,7 @@ static inline void mmap_lock_take(struct mm_struct *mm, enum mmap_lock_state sta
 {
 	hook(RMAP_POINT_LOCK, RMAP_POINT_OF_MMAP, mm->id);
 	may_wait();
+	lock_order(RMAP_POINT_OF_MMAP);
 	if (runs_beside_others())
 		wait_while(mm->mmap_lock == MMAP_WRITE_LOCKED ||
 				   (mm->mmap_lock == MMAP_READ_LOCKED &&
@@ -76,6 +78,7 @@ static inline void mmap_lock_give(struct mm_struct *mm, enum mmap_lock_state sta
 	if (mm->mmap_lock != state || !(mm->mmap_tasks & task_bit()))
 		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, mm->id);
 	layer_mmap_lock(RMAP_MMAP_UNLOCK, mm);
+	mm->write_cycles += state == MMAP_WRITE_LOCKED;
 	mm->mmap_tasks &= ~task_bit();
 	if (!mm->mmap_tasks)
 		mm->mmap_lock = MMAP_UNLOCKED;
@@ -118,8 +121,104 @@ static inline void mmap_write_downgrade(struct mm_struct *mm)
 	if (mm->mmap_lock != MMAP_WRITE_LOCKED || !(mm->mmap_tasks & task_bit()))
 		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, mm->id);
 	layer_mmap_lock(RMAP_MMAP_READ_LOCK, mm);
+	mm->write_cycles++;
 	mm->mmap_lock = MMAP_READ_LOCKED;
 }
+
+static inline bool vma_is_write_locked(const struct vm_area_struct *vma)
+{
+	return vma_notes_of(vma)->written == vma->vm_mm->write_cycles + 1;
+}
+
+/* Its readers leave, and none comes before the mmap lock is given back. One task alone has none. */
+static inline void vma_start_write(struct vm_area_struct *vma)
+{
+	struct vma_notes *notes = vma_notes_of(vma);
+
+	if (!runs_beside_others() || vma_is_write_locked(vma))
+		return;
+	hook(RMAP_POINT_LOCK, RMAP_POINT_OF_VMA, serial_of(vma));
+	may_wait();
+	lock_order(RMAP_POINT_OF_VMA);
+	mmap_assert_write_locked(vma->vm_mm);
+	if (notes->readers & task_bit())
+		broken_rule(RMAP_RULE_SELF_DEADLOCK, serial_of(vma));
+	else
+		wait_while(notes->readers, RMAP_POINT_OF_VMA, serial_of(vma));
+	notes->written = vma->vm_mm->write_cycles + 1;
+}
+
+static inline int vma_start_write_killable(struct vm_area_struct *vma)
+{
+	vma_start_write(vma);
+	return 0;
+}
+
+/*
+ * Whether this task has it for reading: not one that is not in the tree of that mm, or that is
+ * being written. The VMA may have been freed since it was found.
+ */
+static inline bool vma_start_read(struct mm_struct *mm, struct vm_area_struct *vma)
+{
+	struct vma_notes *notes = vma_notes_of(vma);
+
+	hook(RMAP_POINT_TRYLOCK, RMAP_POINT_OF_VMA, serial_of(vma));
+	if (!is_live(vma) || notes->detached || vma->vm_mm != mm || vma_is_write_locked(vma))
+		return false;
+	notes->readers |= task_bit();
+#ifdef RMAP_PAGES
+	current_world->task.pages.nr_vmas_read++;
+#endif
+	return true;
+}
+
+static inline void vma_end_read(struct vm_area_struct *vma)
+{
+	struct vma_notes *notes = vma_notes_of(vma);
+
+	hook(RMAP_POINT_UNLOCK, RMAP_POINT_OF_VMA, serial_of(vma));
+	if (!is_live(vma) || !(notes->readers & task_bit()))
+		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, serial_of(vma));
+	notes->readers &= ~task_bit();
+#ifdef RMAP_PAGES
+	current_world->task.pages.nr_vmas_read--;
+#endif
+}
+
+static inline bool vma_is_read_locked(const struct vm_area_struct *vma)
+{
+	return vma_notes_of(vma)->readers & task_bit();
+}
+
+static inline void vma_assert_write_locked(struct vm_area_struct *vma)
+{
+	if (runs_beside_others() && !vma_is_write_locked(vma))
+		broken_rule(RMAP_RULE_VMA_LOCK_NOT_HELD, serial_of(vma));
+}
+
+static inline void vma_assert_locked(struct vm_area_struct *vma)
+{
+	if (!runs_beside_others() || !vma_is_read_locked(vma))
+		mmap_assert_locked(vma->vm_mm);
+}
+
+static inline void vma_assert_stabilised(struct vm_area_struct *vma)
+{
+	if (vma_is_attached(vma))
+		vma_assert_locked(vma);
+}
+
+static inline void vma_assert_can_modify(struct vm_area_struct *vma)
+{
+	if (vma_is_attached(vma))
+		vma_assert_write_locked(vma);
+}
+
+/* Macros: a fault has flags, whose type is not known here. */
+#define assert_fault_locked(vmf) vma_assert_locked((vmf)->vma)
+#define release_fault_lock(vmf) \
+	((vmf)->flags & FAULT_FLAG_VMA_LOCK ? vma_end_read((vmf)->vma) : \
+					      mmap_read_unlock((vmf)->vma->vm_mm))
 
 static inline void vma_assert_attached(struct vm_area_struct *vma)
 {
@@ -134,11 +233,13 @@ static inline void vma_assert_detached(struct vm_area_struct *vma)
 static inline void vma_mark_attached(struct vm_area_struct *vma)
 {
 	vma_notes_of(vma)->attached = true;
+	vma_notes_of(vma)->detached = false;
 }
 
 static inline void vma_mark(struct vm_area_struct *vma, const bool *detached, size_t n)
 {
 	vma_notes_of(vma)->attached = !detached[n - 1];
+	vma_notes_of(vma)->detached = detached[n - 1];
 }
 
 /* A macro: before 6.15 it is told whether or not. */
@@ -152,23 +253,7 @@ static inline void vma_lock_init(struct vm_area_struct *vma, bool reset_refcnt)
 {
 }
 
-static inline void vma_start_write(struct vm_area_struct *vma)
-{
-}
-
-static inline int vma_start_write_killable(struct vm_area_struct *vma)
-{
-	return 0;
-}
-
-static inline void vma_assert_write_locked(struct vm_area_struct *vma)
-{
-}
-
-static inline void vma_assert_can_modify(struct vm_area_struct *vma)
-{
-}
-
+/* The mmap lock does it. */
 static inline void vma_end_write_all(struct mm_struct *mm)
 {
 }

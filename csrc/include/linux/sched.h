@@ -8,7 +8,7 @@
 #define _LINUX_SCHED_H
 
 #include <linux/compiler.h>
-#include "stubs/world.h"
+#include "stubs/hook.h"
 
 static inline void may_block(void)
 {
@@ -42,10 +42,8 @@ static inline void might_sleep(void)
 /* A walk does it under the lock of its anon_vma, which may sleep. */
 static inline void cond_resched(void)
 {
-	const struct rmap_world *w = current_world;
-
-	if (unlikely(w->task.nr_spinlocks | w->task.rcu_depth))
-		broken_rule(RMAP_RULE_SLEEP_IN_ATOMIC, RMAP_NONE);
+	hook(RMAP_POINT_RESCHED, RMAP_POINT_OF_NONE, RMAP_NONE);
+	may_wait();
 }
 
 #endif /* _LINUX_SCHED_H */

@@ -2,12 +2,15 @@
 
 use super::{Mix, Rng, random_trace};
 use crate::model::WINDOW_START;
+use crate::op::Fails;
 use crate::together::{MAX_TASKS, PointKind, Section, Switch, why_not_together};
 use crate::{Op, OpKind, Trace};
-use rmap_seam::{MmId, WalkMode};
+use rmap_seam::{Fail, MmId, WalkMode};
 
-/// Switches of a section at most.
+/// Switches of a section at most, but of a uniform walk.
 const SWITCHES_MAX: u32 = 4;
+/// Switches of a uniform walk at most.
+const WALK_SWITCHES_MAX: usize = 24;
 /// Up to which point of one kind a switch lies that names its point.
 const TIMES: u32 = 3;
 /// Tries to find operations that can run together.
@@ -16,32 +19,174 @@ const TRIES: usize = 16;
 /// So many operations: a few as [`random_trace`] makes them, so that there is something to run on. Then come sections, each of
 /// operations that meet at a page, and between them single operations that bring back what they took away.
 pub fn random_sections(rng: &mut Rng, operations: usize, mix: &Mix) -> Trace {
-    let mut trace = random_trace(rng, operations.div_ceil(3), mix);
+    let mut trace = random_trace(rng, operations.div_ceil(8), mix);
     let mut alive = Alive::after(&trace.ops, mix.processes.max(2));
     while trace.ops.len() < operations {
         let mm = alive.one(rng);
         let page = WINDOW_START + u64::from(rng.below(mix.window_pages.max(1).into()));
-        if rng.below(3) == 0 {
-            another_life(rng, mix, &mut alive, mm, page, &mut trace);
-            continue;
+        match rng.below(8) {
+            0 | 1 => {
+                another_life(rng, mix, &mut alive, mm, page, &mut trace);
+                continue;
+            }
+            2 => {
+                let (before, ops) = move_back(rng, mm, page);
+                push(&mut trace, &mut alive, before, ops.map(|kind| Op::failing(kind, &mix.fails(rng))).into(), rng);
+                continue;
+            }
+            3 => {
+                let (before, ops) = merge(rng, mm, page);
+                push(&mut trace, &mut alive, before, ops.into(), rng);
+                continue;
+            }
+            _ => {}
         }
         for kind in setting(rng, &alive, mm, page) {
             alive.note(&kind);
             trace.ops.push(kind.into());
         }
-        let tasks = 2 + rng.below(MAX_TASKS as u32 - 1) as usize;
-        let together = (0..TRIES).find_map(|_| {
-            let ops: Vec<Op> = (0..tasks).map(|_| task(rng, mix, &alive, mm, page)).collect();
-            why_not_together(&ops).is_none().then_some(ops)
-        });
-        let Some(ops) = together else { continue };
-        let count = rng.below(SWITCHES_MAX + 1);
-        let switches = (0..count).map(|_| random_switch(rng, &ops)).collect();
-        trace.sections.push(Section { first: trace.ops.len(), tasks, switches });
-        ops.iter().for_each(|op| alive.note(&op.kind));
-        trace.ops.extend(ops);
+        // What one section leaves is the place of the next.
+        for _ in 0..1 + rng.below(3) {
+            let tasks = 2 + rng.below(MAX_TASKS as u32 - 1) as usize;
+            let together = (0..TRIES).find_map(|_| {
+                let ops: Vec<Op> = (0..tasks).map(|_| task(rng, mix, &alive, mm, page)).collect();
+                why_not_together(&ops).is_none().then_some(ops)
+            });
+            let Some(ops) = together else { break };
+            push(&mut trace, &mut alive, Vec::new(), ops, rng);
+        }
     }
     trace
+}
+
+/// A section, and what makes its place.
+fn push(trace: &mut Trace, alive: &mut Alive, before: Vec<OpKind>, ops: Vec<Op>, rng: &mut Rng) {
+    trace.ops.extend(before.into_iter().map(Op::from));
+    let switches = schedule(rng, &ops);
+    trace.sections.push(Section { first: trace.ops.len(), tasks: ops.len(), switches });
+    ops.iter().for_each(|op| alive.note(&op.kind));
+    trace.ops.extend(ops);
+}
+
+/// Three ways to draw a schedule: some lines on their own; a few steps at which the task that goes on is put behind all others, as
+/// probabilistic concurrency testing does (Burckhardt and others, ASPLOS 2010); and a walk in which every interleaving of as many
+/// steps is as likely as any other.
+fn schedule(rng: &mut Rng, ops: &[Op]) -> Vec<Switch> {
+    match rng.below(4) {
+        0 | 1 => (0..rng.below(SWITCHES_MAX + 1)).map(|_| random_switch(rng, ops)).collect(),
+        2 => change_points(rng, ops),
+        _ => uniform_walk(rng, ops),
+    }
+}
+
+/// The tasks in the order of their priorities, which is that of the section, and up to three steps at which the running one loses
+/// its own.
+fn change_points(rng: &mut Rng, ops: &[Op]) -> Vec<Switch> {
+    let total: u32 = ops.iter().map(|op| points(&op.kind)).sum();
+    let mut at: Vec<u32> = (0..1 + rng.below(3)).map(|_| 1 + rng.below(total)).collect();
+    at.sort_unstable();
+    let mut order: Vec<usize> = (0..ops.len()).collect();
+    let mut left: Vec<u32> = ops.iter().map(|op| points(&op.kind)).collect();
+    let mut switches = Vec::new();
+    let mut now = 0;
+    for change in at {
+        let mut steps = change - now;
+        now = change;
+        // Whoever comes first and has steps left takes them.
+        let running = order.iter().copied().find(|&task| {
+            let taken = steps.min(left[task]);
+            left[task] -= taken;
+            steps -= taken;
+            steps == 0
+        });
+        let Some(task) = running else { break };
+        order.retain(|&other| other != task);
+        let Some(&next) = order.iter().find(|&&other| left[other] > 0) else { break };
+        order.push(task);
+        let nth = points(&ops[task].kind) - left[task];
+        switches.push(Switch { task, point: None, object: None, nth: nth.max(1), next });
+    }
+    switches
+}
+
+/// An interleaving of the steps of all tasks, drawn so that each is as likely.
+fn uniform_walk(rng: &mut Rng, ops: &[Op]) -> Vec<Switch> {
+    let all: Vec<u32> = ops.iter().map(|op| points(&op.kind)).collect();
+    let mut left = all.clone();
+    let mut switches = Vec::new();
+    let mut current = 0;
+    while switches.len() < WALK_SWITCHES_MAX {
+        let mut nth = rng.below(left.iter().sum());
+        let Some(next) = left.iter().position(|&of| {
+            nth < of || {
+                nth -= of;
+                false
+            }
+        }) else {
+            break;
+        };
+        if next != current {
+            let nth = all[current] - left[current] + 1;
+            switches.push(Switch { task: current, point: None, object: None, nth, next });
+            current = next;
+        }
+        left[next] -= 1;
+        if left.iter().sum::<u32>() == 0 {
+            break;
+        }
+    }
+    switches
+}
+
+/// A page is moved to where it was, between pages of the same anon_vma, while somebody comes to it.
+fn move_back(rng: &mut Rng, mm: MmId, page: u64) -> (Vec<OpKind>, [OpKind; 2]) {
+    let away = page + 6;
+    let go = |start: u64, to: u64| OpKind::Move { mm, start, end: start + 1, to, dontunmap: false };
+    let before = vec![
+        OpKind::Unmap { mm, start: page, end: page + 3 },
+        OpKind::Unmap { mm, start: away, end: away + 1 },
+        OpKind::map(mm, page, page + 3),
+        OpKind::fault(mm, page),
+        OpKind::fault(mm, page + 1),
+        go(page + 1, away),
+    ];
+    let comes = match rng.below(4) {
+        0 => OpKind::SwapOut { mm, page: away },
+        1 => OpKind::Walk { mm, page: away, mode: WalkMode::Locked },
+        _ => OpKind::Migrate { mm, page: away },
+    };
+    let back = go(away, page + 1);
+    (before, if rng.below(4) == 0 { [back, comes] } else { [comes, back] })
+}
+
+/// Memory that was written to becomes one with memory beside it that was not, to which somebody writes meanwhile. An allocation of
+/// the merge may fail.
+fn merge(rng: &mut Rng, mm: MmId, page: u64) -> (Vec<OpKind>, [Op; 2]) {
+    let protect = |page: u64, write: bool| OpKind::Protect { mm, start: page, end: page + 1, write };
+    let (changes, written, other) = match rng.below(3) {
+        0 => (page, page, page + 1),
+        1 => (page + 1, page + 1, page),
+        // Between the two.
+        _ => (page + 1, page + 2, page),
+    };
+    let mut before = vec![OpKind::Unmap { mm, start: page, end: page + 3 }, OpKind::map(mm, changes, changes + 1)];
+    match changes == written {
+        true => before.extend([OpKind::fault(mm, written), protect(changes, false)]),
+        false => {
+            before.extend([protect(changes, false), OpKind::map(mm, written, written + 1), OpKind::fault(mm, written)])
+        }
+    }
+    before.push(OpKind::map(mm, other, other + 1));
+    let merges = protect(changes, true);
+    let nth = 1 + rng.below(3) as u16;
+    let alloc = match rng.below(3) {
+        0 => Fail::NEVER,
+        1 => Fail::nth(nth),
+        _ => Fail::new(&[], Some(nth)).unwrap_or(Fail::NEVER),
+    };
+    let fails = Fails { alloc, ..Fails::NEVER };
+    let (merges, comes) = (Op::failing(merges, &fails), Op::from(OpKind::fault(mm, other)));
+    (before, if rng.below(2) == 0 { [merges, comes] } else { [comes, merges] })
 }
 
 /// Which processes live, as far as operations that do not fail go; a bit each.
@@ -149,7 +294,7 @@ fn setting(rng: &mut Rng, alive: &Alive, mm: MmId, page: u64) -> Vec<OpKind> {
 fn task(rng: &mut Rng, mix: &Mix, alive: &Alive, mm: MmId, page: u64) -> Op {
     let other = if rng.below(2) == 0 { mm } else { alive.one(rng) };
     let near = page + u64::from(rng.below(3));
-    let kind = match rng.below(16) {
+    let kind = match rng.below(20) {
         0 => OpKind::Walk { mm, page, mode: WalkMode::Unlocked },
         1..=2 => OpKind::Walk { mm, page, mode: WalkMode::Locked },
         3 => OpKind::Age { mm, page },
@@ -159,6 +304,9 @@ fn task(rng: &mut Rng, mix: &Mix, alive: &Alive, mm: MmId, page: u64) -> Op {
         9 => OpKind::Unmap { mm: other, start: page, end: page + 1 },
         10 => OpKind::DontNeed { mm: other, start: page, end: page + 1 },
         11..=13 => OpKind::fault(other, near),
+        14 => OpKind::Protect { mm: other, start: near, end: near + 1, write: rng.below(2) == 0 },
+        15 => OpKind::Move { mm: other, start: page, end: page + 1, to: page + 8, dontunmap: rng.below(4) == 0 },
+        16 => OpKind::map(other, near, near + 1),
         _ => alive.fork(rng).unwrap_or(OpKind::fault(other, near)),
     };
     Op::failing(kind, &mix.fails(rng))
@@ -167,10 +315,10 @@ fn task(rng: &mut Rng, mix: &Mix, alive: &Alive, mm: MmId, page: u64) -> Op {
 /// About how many points a task has.
 fn points(op: &OpKind) -> u32 {
     match op {
-        OpKind::Fork { .. } => 28,
-        OpKind::Exit { .. } | OpKind::Unmap { .. } => 18,
-        OpKind::SwapOut { .. } | OpKind::Migrate { .. } => 14,
-        _ => 10,
+        OpKind::Fork { .. } => 36,
+        OpKind::Exit { .. } | OpKind::Unmap { .. } | OpKind::Move { .. } => 26,
+        OpKind::SwapOut { .. } | OpKind::Migrate { .. } => 22,
+        _ => 16,
     }
 }
 

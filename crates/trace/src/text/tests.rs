@@ -398,7 +398,7 @@ fn what_is_no_section_is_an_error_that_says_why() {
         (
             &format!("{two}at a lock mutex b\nend\n"),
             "line 4, column 11: found \"mutex\", expected a task, a to c (objects are none, anon_vma, anon_vma_chain, vma, mmap, \
-             page_table, folio, file)",
+             page_table, folio, file, pte)",
         ),
         (
             &format!("{two}at b lock b\nend\n"),
@@ -423,9 +423,9 @@ fn what_is_no_section_is_an_error_that_says_why() {
             "line 3, column 1: found \"walk p1 0x10\", p1 begins in this section: nothing else of it can run there",
         ),
         (
-            "fault p0 1\nmap p0 2..3\nend\n",
-            "line 3, column 1: found \"map p0 0x2..0x3\", map cannot run beside others; these can: fault, fork, unmap, exit, \
-             dontneed, walk, age, swapout, migrate",
+            "fault p0 1\nmlock p0 2..3\nend\n",
+            "line 3, column 1: found \"mlock p0 0x2..0x3\", mlock cannot run beside others; these can: fault, fork, map, unmap, \
+             protect, move, exit, dontneed, walk, age, swapout, migrate",
         ),
     ] {
         assert_eq!(of(lines), wanted, "{lines}");

@@ -1,16 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Stand-in, observing: the locks of page tables are told to nobody, and that of an mm only within
- * a call of the reverse map.
+ * a call of the reverse map. Of several tasks another may go on before either is taken or released.
  */
 #ifndef PAGES_LINUX_SPINLOCK_H
 #define PAGES_LINUX_SPINLOCK_H
 
 /* --- Custom --- */
 
-/* What `mm` is of a lock that no mm has for itself. */
+/* What `mm` is of a lock that no mm has for itself; and of that of a page table, plus its frame. */
 #define SPINLOCK_UNTOLD UINT32_MAX
-#define spin_lock_is_told(lock) ((lock)->mm != SPINLOCK_UNTOLD && current_world->task.depth)
+#define SPINLOCK_OF_TABLE (1u << 31)
+#define spin_lock_is_told(lock) ((lock)->mm < SPINLOCK_OF_TABLE && current_world->task.depth)
+#define spin_lock_class(lock) \
+	((lock)->mm < SPINLOCK_OF_TABLE ? RMAP_POINT_OF_PAGE_TABLE : \
+	 (lock)->mm == SPINLOCK_UNTOLD	? RMAP_POINT_OF_NONE : \
+					  RMAP_POINT_OF_PTE)
+#define spin_lock_number(lock) \
+	((lock)->mm == SPINLOCK_UNTOLD ? RMAP_NONE : (lock)->mm & ~SPINLOCK_OF_TABLE)
+#define spin_lock_hook(kind, lock) \
+	((lock)->mm == SPINLOCK_UNTOLD ? (void)0 : \
+	 hook(kind, spin_lock_class(lock), spin_lock_number(lock)))
 
 #include_next <linux/spinlock.h>
 
@@ -21,9 +31,8 @@ static inline void spin_lock_init(spinlock_t *lock)
 
 static inline bool spin_trylock(spinlock_t *lock)
 {
-	if (spin_lock_is_told(lock))
-		hook(RMAP_POINT_TRYLOCK, RMAP_POINT_OF_PAGE_TABLE, lock->mm);
-	if (lock->held == SPINLOCK_HELD)
+	spin_lock_hook(RMAP_POINT_TRYLOCK, lock);
+	if (spin_is_locked(lock))
 		return false;
 	spin_lock_taken(lock);
 	return true;
