@@ -26,7 +26,7 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "to")]
     seeds: bool,
     /// The set of operations. The meaning of the bytes depends on it. The fuzz target uses `full` with the kernel's VMA
-    /// code, `pages` with its page-table code too, and `small` with the model.
+    /// code, `pages` with its page-table code too, `together` where operations run together, and `small` with the model.
     #[arg(long, value_enum, default_value_t = Set::Full)]
     set: Set,
 }
@@ -39,6 +39,8 @@ enum Set {
     Full,
     /// These, and the operations on pages.
     Pages,
+    /// These, and sections, whose operations run together.
+    Together,
 }
 
 impl From<Set> for OpSet {
@@ -47,6 +49,7 @@ impl From<Set> for OpSet {
             Set::Small => OpSet::Small,
             Set::Full => OpSet::Full,
             Set::Pages => OpSet::Pages,
+            Set::Together => OpSet::Together,
         }
     }
 }
@@ -78,10 +81,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let converted = match form {
         Form::Bytes => {
             let trace = parse().map_err(|error| Error::Parse { path: args.input.clone(), error })?;
-            if !trace.sections.is_empty() {
-                let why = "operations that run together have no byte form: --to text keeps them";
-                return Err(Error::Usage(format!("{}: {why}", args.input.display())));
-            }
+            has_bytes(&trace, set, &args.input)?;
             dropped(&trace, &args.input);
             trace.to_bytes_of(set)
         }
@@ -104,6 +104,16 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
 /// Whether these bytes are meant as a text trace. Records hold NUL bytes nearly everywhere; text never does.
 fn looks_like_text(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| !text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c)))
+}
+
+/// That a set has sections, if the trace does.
+fn has_bytes(trace: &Trace, set: OpSet, path: &Path) -> Result<(), Error> {
+    if trace.sections.is_empty() || set == OpSet::Together {
+        return Ok(());
+    }
+    let why =
+        "it has operations that run together (`together`), of which the bytes of this set have none: --set together";
+    Err(Error::Usage(format!("{}: {why}", path.display())))
 }
 
 /// Says that the byte form has no expectations, if the trace has any.
@@ -130,7 +140,8 @@ fn seeds(from: &Path, to: &Path, set: OpSet) -> Result<u8, Error> {
     let mut converted = Vec::new();
     for seed in &seeds {
         // A fuzzer has no use for what a trace expects, so nothing is said of it here.
-        let trace = file::read_trace(seed)?;
+        let trace = file::read_any_trace(seed)?;
+        has_bytes(&trace, set, seed)?;
         converted.push((seed.file_stem().unwrap_or_default(), trace.to_bytes_of(set)));
     }
     fs::create_dir_all(to).map_err(Error::io(to))?;

@@ -154,7 +154,7 @@ impl Random<'_> {
         }
         let operations = self.args.subject.operations()?;
         let by_driver = match operations {
-            OpSet::Full | OpSet::Pages => MixArg::Varied,
+            OpSet::Full | OpSet::Pages | OpSet::Together => MixArg::Varied,
             OpSet::Small => MixArg::Default,
         };
         let mixes = match self.args.mix.unwrap_or(by_driver) {
@@ -171,7 +171,7 @@ impl Random<'_> {
             MixArg::HugePages => vec![Mix::huge_pages()],
             MixArg::LargeFolios => vec![Mix::large_folios(false), Mix::large_folios(true)],
         };
-        if mixes[0].set == OpSet::Pages && operations != OpSet::Pages {
+        if mixes[0].set.has_pages() && !operations.has_pages() {
             let why = "this mix needs the kernel's own page-table code: --vma pages, of a reference that has it";
             return Err(Error::Usage(why.into()));
         }

@@ -33,6 +33,24 @@
 //! attempts that lie far apart, failures of both kinds at once. A *from* of 0 means none. Fields that the operation does
 //! not have are ignored. A malformed exact record is read as a modulo record.
 //!
+//! In the set with [sections](super::together) there is a third kind of record, whose mode has 3 in bits 0–2: a **header**. The
+//! operations of the section are the records that follow, and count as other records do, but that each is drawn from the state before the
+//! section, that an operation that cannot be a task becomes one that can, and that a record that cannot run beside the others ends
+//! the section before it. A section of one operation is none. So any bytes are a trace here too.
+//!
+//! | bytes | field of a header |
+//! | --- | --- |
+//! | 0 | the number of tasks: 2 or 3, modulo |
+//! | 1 | the number of switches, modulo 9 |
+//! | 3 | mode |
+//! | 4–35 | 8 switches of 4 bytes; more follow in a header that comes next |
+//!
+//! | bytes | field of a switch |
+//! | --- | --- |
+//! | 0 | bits 0–3 the point, modulo, 0 is any; 4–5 the task, modulo; 6–7 how far behind it the other task is |
+//! | 1 | bits 0–6 the kind of the object, modulo, 0 is any; bit 7: N is literal |
+//! | 2–3 | N, little endian: 1 to 32, modulo, or literal |
+//!
 //! What a modulo record means depends on the [set](OpSet) of operations that it is drawn from. A trace has to be
 //! decoded with the set with which it was encoded, or with which the fuzzer ran.
 
@@ -43,6 +61,9 @@ use super::op::{Fails, MAX_FILES, MAX_ORDERS, MAX_PINS, Op, OpKind, OpSet};
 use super::table::{OPERATION_COUNT, OPERATIONS, ROW_OF_BYTE, TABLE};
 use super::{PAGE_LIMIT, Trace};
 use rmap_seam::{Fail, MAX_PROCESSES};
+use sections::Open;
+
+pub(super) mod sections;
 
 /// Bytes of one operation.
 pub const RECORD_BYTES: usize = 36;
@@ -182,7 +203,7 @@ impl Record {
 
     /// Of the operation in this row, all else 0; none if the set has no such operation.
     pub(super) fn of_row(row: usize, set: OpSet) -> Option<Record> {
-        let kind = ROW_OF_BYTE[set as usize].iter().position(|&r| usize::from(r) == row)?;
+        let kind = ROW_OF_BYTE[set.column()].iter().position(|&r| usize::from(r) == row)?;
         Some(Record { kind: kind as u8, ..Record::default() })
     }
 
@@ -223,7 +244,7 @@ impl Record {
         if self.is_exact() {
             return usize::from(self.kind & 31);
         }
-        usize::from(ROW_OF_BYTE[set as usize][usize::from(self.kind)])
+        usize::from(ROW_OF_BYTE[set.column()][usize::from(self.kind)])
     }
 
     /// What a modulo record draws its arguments from.
@@ -251,7 +272,7 @@ fn decode_gaps(record: &Record, set: OpSet) -> Fails {
     match record.mode & 7 {
         SINGLE | LIST => Fails { alloc: decode(&record.fails), ..Fails::NEVER },
         NODES if set != OpSet::Small => Fails { node: decode(&record.nodes), ..Fails::NEVER },
-        FRAMES if set == OpSet::Pages => Fails { page: decode(&record.nodes), ..Fails::NEVER },
+        FRAMES if set.has_pages() => Fails { page: decode(&record.nodes), ..Fails::NEVER },
         _ => Fails::NEVER,
     }
 }
@@ -265,7 +286,7 @@ fn encode_gaps(fails: &Fails, set: OpSet) -> Option<(u8, [u16; ATTEMPTS], [u16; 
             return Some((mode, gaps, none));
         }
         (false, true) => (NODES, &fails.node, set != OpSet::Small),
-        (true, false) => (FRAMES, &fails.page, set == OpSet::Pages),
+        (true, false) => (FRAMES, &fails.page, set.has_pages()),
         (false, false) => return None,
     };
     let (mode, gaps) = gaps_of(others)?;
@@ -386,8 +407,27 @@ impl Trace {
         let mut ops = Vec::with_capacity(bytes.len() / RECORD_BYTES);
         let (records, _) = bytes.as_chunks::<RECORD_BYTES>();
         let mut made_up = Vec::with_capacity(records.len());
+        let (mut sections, mut open) = (Vec::new(), None);
         for bytes in records {
             let record = Record::read(bytes);
+            if record.is_header(set) {
+                if let Some(ended) = Open::header(&mut open, &record) {
+                    ended.end(&mut model, ops.len(), &mut sections);
+                }
+                continue;
+            }
+            if let Some(section) = &mut open {
+                let task = section.task(&record, set, &model, &mut ops);
+                made_up.extend(task);
+                if (task.is_none() || section.is_whole())
+                    && let Some(ended) = open.take()
+                {
+                    ended.end(&mut model, ops.len(), &mut sections);
+                }
+                if task.is_some() {
+                    continue;
+                }
+            }
             if record.mode == EXACT
                 && let Some((row, args, fails)) = decode_exact(&record)
             {
@@ -399,20 +439,30 @@ impl Trace {
             }
             made_up.resize(ops.len(), false);
         }
+        if let Some(ended) = open {
+            ended.end(&mut model, ops.len(), &mut sections);
+        }
         if ops.iter().zip(&made_up).any(|(op, made_up): (&Op, &bool)| *made_up && op.kind.is_huge_fault()) {
             magnify(ops.iter_mut().zip(&made_up).filter(|(_, made_up)| **made_up).map(|(op, _)| op));
         }
-        ops.into_iter().collect()
+        Trace { sections, ..ops.into_iter().collect() }
     }
 
     /// Encodes with exact records alone, which mean the same wherever they stand.
-    pub(super) fn to_exact_bytes(&self) -> Vec<u8> {
+    pub(super) fn to_exact_bytes(&self, set: OpSet) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.ops.len() * RECORD_BYTES);
-        for op in &self.ops {
+        for (at, op) in self.ops.iter().enumerate() {
+            self.headers_at(at, set).for_each(|record| record.write(&mut bytes));
             let (row, args) = op.kind.split();
             encode_exact(row, args, &op.fails()).write(&mut bytes);
         }
         bytes
+    }
+
+    /// The headers before an operation.
+    fn headers_at(&self, at: usize, set: OpSet) -> impl Iterator<Item = Record> {
+        let first = self.sections.iter().filter(move |section| set == OpSet::Together && section.first == at);
+        first.flat_map(Record::of_section)
     }
 
     /// [`Trace::try_from_bytes_of`] with the full set.
@@ -439,17 +489,18 @@ impl Trace {
         self.to_bytes_of(OpSet::Full)
     }
 
-    /// Encodes the trace, with [`RECORD_BYTES`] for each operation. If the trace has a text form and no expectations,
+    /// Encodes the trace, with [`RECORD_BYTES`] for each operation, and as many for the header of a section. If the trace has a
+    /// text form and no expectations, and no sections if the set has none,
     /// `Trace::from_bytes_of(set, &trace.to_bytes_of(set)) == trace`, even if some operations are not of the set. Legal
     /// operations of the set within the window become modulo records. So they stay legal if the operations before them
-    /// are mutated.
+    /// are mutated. In a set without sections their operations follow one another.
     pub fn to_bytes_of(&self, set: OpSet) -> Vec<u8> {
-        if set == OpSet::Pages && self.ops.iter().any(|op| op.kind.is_huge_fault()) {
+        if set.has_pages() && self.ops.iter().any(|op| op.kind.is_huge_fault()) {
             let bytes = self.to_window_bytes(set, OpKind::reduced);
             if Trace::from_bytes_of(set, &bytes).ops == self.ops {
                 return bytes;
             }
-            return self.to_exact_bytes();
+            return self.to_exact_bytes(set);
         }
         self.to_window_bytes(set, |kind| Some(*kind))
     }
@@ -458,7 +509,10 @@ impl Trace {
     fn to_window_bytes(&self, set: OpSet, of_window: impl Fn(&OpKind) -> Option<OpKind>) -> Vec<u8> {
         let mut model = TraceModel::new(set, MAX_PROCESSES as u8, WINDOW_PAGES);
         let mut bytes = Vec::with_capacity(self.ops.len() * RECORD_BYTES);
-        for op in &self.ops {
+        // Of a section, whose operations all begin before any of them has done something.
+        let mut effects = Vec::new();
+        for (at, op) in self.ops.iter().enumerate() {
+            self.headers_at(at, set).for_each(|record| record.write(&mut bytes));
             let (row, args) = op.kind.split();
             let fails = op.fails();
             let inside = of_window(&op.kind).map(|kind| kind.split().1);
@@ -466,7 +520,13 @@ impl Trace {
             // An exact record is taken by its own pages.
             let taken = if record.is_some() { inside.unwrap_or(args) } else { args };
             record.unwrap_or_else(|| encode_exact(row, args, &fails)).write(&mut bytes);
-            (OPERATIONS[row].effect)(&mut model, taken, &fails);
+            effects.push((row, taken, fails));
+            let goes_on = set == OpSet::Together && self.section_of(at).is_some_and(|of| at + 1 < of.range().end);
+            if !goes_on {
+                for (row, args, fails) in effects.drain(..) {
+                    (OPERATIONS[row].effect)(&mut model, args, &fails);
+                }
+            }
         }
         bytes
     }

@@ -212,7 +212,7 @@ impl TraceModel {
 
     /// Which word new memory has: from above, so that a record of `grows` keeps its meaning. What is shared is of a file.
     fn sort(&self, fields: &Args) -> u8 {
-        let shared = self.set == OpSet::Pages && fields.number > NO_FILE;
+        let shared = self.set.has_pages() && fields.number > NO_FILE;
         [0, if shared { SHARED } else { 0 }, NORESERVE, GROWS][usize::from(fields.word & 3)]
     }
 
@@ -287,7 +287,7 @@ impl TraceModel {
                     args.number = fields.number.saturating_sub(NO_FILE);
                 }
                 Arg::File => (),
-                Arg::Order if self.set == OpSet::Pages => {
+                Arg::Order if self.set.has_pages() => {
                     args.number = match ORDERS[usize::from(fields.number & 15)] {
                         HUGE_ORDER if fields.c % (2 * HUGE) != HUGE => 0,
                         order => order,

@@ -7,9 +7,11 @@
 use super::Trace;
 use super::bytes::{RECORD_BYTES, Record};
 use super::op::{Fails, OpSet};
-use super::random::{Mix, Rng, random_trace, weighted};
+use super::random::{Mix, Rng, random_sections, random_trace, weighted};
 use super::table::{OPERATION_COUNT, OPERATIONS, row_of};
 use rmap_seam::Fail;
+
+mod sections;
 
 /// What can be done to a trace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,11 +34,21 @@ pub enum Mutation {
     Phase,
     /// Makes a new trace, of a few kinds of operations, or of many forks of few VMAs.
     Fresh,
+    /// Lets two or three operations in a row run together.
+    Together,
+    /// Lets the operations of a section run one after another.
+    Apart,
+    /// Adds, drops or changes one `at` line of a section.
+    Line,
+    /// Swaps two tasks of a section.
+    Tasks,
+    /// Inserts operations that meet at a page and run together.
+    Race,
 }
 
 impl Mutation {
     /// All mutations, each with its share.
-    pub const ALL: [(Mutation, u32); 9] = [
+    pub const ALL: [(Mutation, u32); 14] = [
         (Mutation::Insert, 6),
         (Mutation::Drop, 4),
         (Mutation::Duplicate, 3),
@@ -46,7 +58,20 @@ impl Mutation {
         (Mutation::Burst, 2),
         (Mutation::Phase, 2),
         (Mutation::Fresh, 1),
+        (Mutation::Together, 3),
+        (Mutation::Apart, 1),
+        (Mutation::Line, 10),
+        (Mutation::Tasks, 2),
+        (Mutation::Race, 4),
     ];
+    /// How many of them every set has: the others are of sections.
+    const WITHOUT_SECTIONS: usize = 9;
+
+    /// Those of a set.
+    pub fn of(set: OpSet) -> &'static [(Mutation, u32)] {
+        const ALL: &[(Mutation, u32)] = &Mutation::ALL;
+        if set == OpSet::Together { ALL } else { ALL.split_at(Mutation::WITHOUT_SECTIONS).0 }
+    }
 }
 
 /// Operations of a fresh trace at most.
@@ -62,8 +87,9 @@ pub fn mutate(set: OpSet, data: &mut [u8], size: usize, max_size: usize, seed: u
     let most = max_size.min(data.len()) / RECORD_BYTES;
     let before = records.clone();
     for _ in 0..1 + rng.below(3) {
+        let all = Mutation::of(set);
         let shares = Mutation::ALL.map(|(_, share)| share);
-        let (mutation, _) = Mutation::ALL[weighted(&mut rng, &shares)];
+        let (mutation, _) = all[weighted(&mut rng, &shares[..all.len()])];
         apply(mutation, set, &mut records, &mut rng, most);
     }
     if records == before {
@@ -109,15 +135,17 @@ fn place(rng: &mut Rng, bound: usize) -> usize {
     rng.below(bound as u32) as usize
 }
 
-/// Edits a trace: its records as they are, or, with `literal`, all made exact before, so that each says what it said.
+/// Edits a trace: its records as they are, or, with `literal`, all made exact before, so that each says what it said. Headers of no
+/// section go then, so that there may be fewer records.
 fn edit(set: OpSet, records: &mut Vec<Record>, literal: Option<&mut Rng>, change: impl FnOnce(&mut Vec<Record>)) {
     let Some(rng) = literal else { return change(records) };
-    *records = records_of(&Trace::from_bytes_of(set, &bytes_of(records)).to_exact_bytes());
+    *records = records_of(&Trace::from_bytes_of(set, &bytes_of(records)).to_exact_bytes(set));
     change(records);
     // Back, so that the next mutation of bytes finds records that stay legal.
     let after = Trace::from_bytes_of(set, &bytes_of(records));
     *records = records_of(&after.to_bytes_of(set));
     if rng.below(4) != 0 {
+        // A section from which this takes a task gets the next operation for it, or ends.
         records.retain(|record| !record.is_exact());
     }
 }
@@ -131,29 +159,34 @@ fn apply(mutation: Mutation, set: OpSet, records: &mut Vec<Record>, rng: &mut Rn
     match mutation {
         Mutation::Insert => {
             let made = made_up(set, &swarm(set, rng), 1 + place(rng, 4), rng);
-            insert(records, made, rng, room);
+            insert(set, records, made, rng, room);
         }
         Mutation::Phase => {
             let made = made_up(set, &fork_heavy(set).weights, 8 + place(rng, 25), rng);
-            insert(records, made, rng, room);
+            insert(set, records, made, rng, room);
         }
         Mutation::Drop if len > 0 => {
             let from = place(rng, len);
             let to = (from + 1 + place(rng, 4)).min(len);
-            edit(set, records, literal, |all| drop(all.drain(from..to.min(all.len()))));
+            edit(set, records, literal, |all| drop(all.drain(from.min(all.len())..to.min(all.len()))));
         }
         Mutation::Duplicate if len > 0 => {
             let from = place(rng, len);
             let to = (from + 1 + place(rng, 8)).min(len).min(from + room);
             let at = place(rng, len + 1);
             edit(set, records, literal, |all| {
-                let run: Vec<Record> = all[from..to].to_vec();
+                let run: Vec<Record> = all.iter().take(to).skip(from).copied().collect();
+                let at = at.min(all.len());
                 all.splice(at..at, run);
             });
         }
         Mutation::Swap if len > 1 => {
             let (one, other) = (place(rng, len), place(rng, len));
-            edit(set, records, literal, |all| all.swap(one, other));
+            edit(set, records, literal, |all| {
+                if one.max(other) < all.len() {
+                    all.swap(one, other);
+                }
+            });
         }
         Mutation::Field if len > 0 => {
             let at = place(rng, len);
@@ -170,7 +203,20 @@ fn apply(mutation: Mutation, set: OpSet, records: &mut Vec<Record>, rng: &mut Rn
                 _ => Mix { weights: swarm(set, rng), ..any_kind(set) },
             };
             let ops = (2 + place(rng, FRESH_OPS as usize - 1)).min(most);
-            *records = records_of(&random_trace(rng, ops, &mix).to_bytes_of(set));
+            let trace = match set {
+                OpSet::Together if rng.below(4) != 0 => random_sections(rng, ops, &Mix::together()),
+                _ => random_trace(rng, ops, &mix),
+            };
+            *records = records_of(&trace.to_bytes_of(set));
+            records.truncate(most);
+        }
+        Mutation::Together if len > 0 && room > 0 => sections::together(records, rng),
+        Mutation::Apart => sections::apart(records, rng),
+        Mutation::Line => sections::line(records, rng),
+        Mutation::Tasks => sections::swap_tasks(records, rng),
+        Mutation::Race => {
+            let made = sections::race(rng);
+            insert(set, records, made, rng, room);
         }
         // There is nothing to do it to.
         _ => {}
@@ -182,7 +228,7 @@ fn fork_heavy(set: OpSet) -> Mix {
     match set {
         OpSet::Small => Mix::fork_heavy(),
         OpSet::Full => Mix::full_fork_heavy(),
-        OpSet::Pages => Mix::full_fork_heavy().with_pages(),
+        OpSet::Pages | OpSet::Together => Mix::full_fork_heavy().with_pages(),
     }
 }
 
@@ -191,7 +237,7 @@ fn any_kind(set: OpSet) -> Mix {
     match set {
         OpSet::Small => Mix::default(),
         OpSet::Full => Mix::full(),
-        OpSet::Pages => Mix::full().with_pages(),
+        OpSet::Pages | OpSet::Together => Mix::full().with_pages(),
     }
 }
 
@@ -220,9 +266,10 @@ fn made_up(set: OpSet, weights: &[u32; OPERATION_COUNT], count: usize, rng: &mut
     made
 }
 
-fn insert(records: &mut Vec<Record>, mut made: Vec<Record>, rng: &mut Rng, room: usize) {
+fn insert(set: OpSet, records: &mut Vec<Record>, mut made: Vec<Record>, rng: &mut Rng, room: usize) {
     made.truncate(room);
     let at = place(rng, records.len() + 1);
+    let at = sections::outside(set, records, at, rng);
     records.splice(at..at, made);
 }
 
@@ -230,9 +277,9 @@ fn insert(records: &mut Vec<Record>, mut made: Vec<Record>, rng: &mut Rng, room:
 fn burst(set: OpSet, records: &mut Vec<Record>, rng: &mut Rng, room: usize) {
     let fork = row_of("fork").expect("a row of the table");
     let forks: Vec<usize> =
-        records.iter().enumerate().filter(|(_, record)| record.row(set) == fork).map(|(at, _)| at).collect();
+        (0..records.len()).filter(|&at| !records[at].is_header(set) && records[at].row(set) == fork).collect();
     let Some(&at) = forks.get(place(rng, forks.len())) else {
-        return insert(records, made_up(set, &fork_heavy(set).weights, 4, rng), rng, room);
+        return insert(set, records, made_up(set, &fork_heavy(set).weights, 4, rng), rng, room);
     };
     let from = at.saturating_sub(place(rng, 4));
     let to = (at + 1 + place(rng, 4)).min(records.len());
@@ -244,6 +291,9 @@ fn burst(set: OpSet, records: &mut Vec<Record>, rng: &mut Rng, room: usize) {
 }
 
 fn change_field(record: &mut Record, set: OpSet, rng: &mut Rng) {
+    if record.is_header(set) {
+        return sections::change_line(record, rng);
+    }
     let bits = rng.next_u64();
     // Either a step or anything.
     let step = |value: u32| match bits & 3 {
@@ -269,7 +319,7 @@ fn change_field(record: &mut Record, set: OpSet, rng: &mut Rng) {
 fn rows_of(set: OpSet) -> usize {
     match set {
         OpSet::Small | OpSet::Full => OPERATIONS.iter().take_while(|operation| operation.is_of(OpSet::Full)).count(),
-        OpSet::Pages => OPERATION_COUNT,
+        OpSet::Pages | OpSet::Together => OPERATION_COUNT,
     }
 }
 
@@ -280,6 +330,11 @@ fn of_any_row(set: OpSet, rng: &mut Rng) -> Record {
 
 /// No failure where there was one, or it is moved by one, or there is another.
 fn change_failure(record: &Record, set: OpSet, rng: &mut Rng) -> Record {
+    if record.is_header(set) {
+        let mut header = *record;
+        sections::change_line(&mut header, rng);
+        return header;
+    }
     let old = record.failures(set);
     let drawn = 1 + rng.below(FAIL_WITHIN) as u16;
     let fail = |n: u16, from: bool| match from {
@@ -305,7 +360,7 @@ fn change_failure(record: &Record, set: OpSet, rng: &mut Rng) -> Record {
             Fails { page: fail(n, old.page.from().is_some()).unwrap_or(Fail::NEVER), node: Fail::NEVER, ..old }
         }
         // Of a frame or a page table, or of a maple tree node: an operation has one of the two.
-        3 if set == OpSet::Pages && rng.below(2) == 0 => {
+        3 if set.has_pages() && rng.below(2) == 0 => {
             Fails { page: fail(drawn, rng.below(2) == 0).unwrap_or(Fail::NEVER), ..Fails::NEVER }
         }
         3 if set != OpSet::Small => {

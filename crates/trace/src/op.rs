@@ -389,6 +389,24 @@ pub enum OpSet {
     Full,
     /// These, and those on pages, which need the kernel's own page-table code.
     Pages,
+    /// The same, and [sections](super::together): some operations run together.
+    Together,
+}
+
+impl OpSet {
+    /// Whether operations on pages are of it.
+    pub const fn has_pages(self) -> bool {
+        matches!(self, OpSet::Pages | OpSet::Together)
+    }
+
+    /// Which of the weights of an operation are its own: sections change no weight.
+    pub(super) const fn column(self) -> usize {
+        match self {
+            OpSet::Small => 0,
+            OpSet::Full => 1,
+            OpSet::Pages | OpSet::Together => 2,
+        }
+    }
 }
 
 /// The failing attempts of an operation, of both kinds.

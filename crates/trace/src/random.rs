@@ -265,7 +265,7 @@ impl Mix {
         let of_scenes = |mix: Mix| Mix { scenes_per_mille: 4, ..mix };
         let mixes = others.into_iter().flat_map(|other| [of_scenes(Mix::full()), of_scenes(other)]);
         match operations {
-            OpSet::Pages => mixes.map(Mix::with_pages).chain([Mix::huge_pages()]).collect(),
+            OpSet::Pages | OpSet::Together => mixes.map(Mix::with_pages).chain([Mix::huge_pages()]).collect(),
             _ => mixes.collect(),
         }
     }

@@ -11,7 +11,7 @@ const SHARED_FILE: u32 = SCENES + 1;
 
 /// How many of a set of operations: the last ones want the operations on pages.
 pub(super) fn scenes(set: OpSet) -> u32 {
-    if set == OpSet::Pages { SCENES + 2 } else { SCENES }
+    if set.has_pages() { SCENES + 2 } else { SCENES }
 }
 
 /// One of them (below [`scenes`]), in the process, from the page on; it takes less than 64 pages. `number` chooses among its

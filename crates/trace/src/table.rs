@@ -23,7 +23,7 @@ pub struct Operation {
     pub(super) draw: fn(&TraceModel, Args) -> Option<Args>,
     /// Draws, and if it is possible builds, appends, and does the effect; tells whether it was.
     pub(super) make: fn(&mut TraceModel, Args, &Fails, &mut Vec<Op>) -> bool,
-    /// Its share of made-up operations of the [small](OpSet::Small), the [full](OpSet::Full) set, and that with
+    /// Its share of made-up operations of the [small](OpSet::Small), the [full](OpSet::Full) set, and those with
     /// [pages](OpSet::Pages), in parts of the sum of all weights.
     pub(super) weights: [u8; 3],
     /// The row that is made up in its stead when it is impossible.
@@ -51,7 +51,7 @@ impl Operation {
 
     /// Whether it needs the kernel's own page-table code.
     pub const fn needs_page_tables(&self) -> bool {
-        self.weights[OpSet::Full as usize] == 0
+        self.weights[OpSet::Full.column()] == 0
     }
 
     /// Whether it is one of a set.
@@ -59,13 +59,13 @@ impl Operation {
         match set {
             OpSet::Small => self.small,
             OpSet::Full => !self.needs_page_tables(),
-            OpSet::Pages => true,
+            OpSet::Pages | OpSet::Together => true,
         }
     }
 
     /// Its weight among the generated operations of a set.
     pub const fn weight(&self, set: OpSet) -> u8 {
-        self.weights[set as usize]
+        self.weights[set.column()]
     }
 }
 
@@ -730,7 +730,7 @@ pub(super) fn row_of(keyword: &str) -> Option<usize> {
     OPERATIONS.iter().position(|operation| operation.keyword == keyword)
 }
 
-/// Which row a made-up operation of a set is, by a random byte: the weights, laid out.
+/// Which row a made-up operation of a set is, by a random byte: the weights, laid out; by [`OpSet::column`].
 pub(super) static ROW_OF_BYTE: [[u8; 256]; 3] =
     [rows_by_weight(OpSet::Small), rows_by_weight(OpSet::Full), rows_by_weight(OpSet::Pages)];
 
@@ -795,7 +795,7 @@ mod tests {
     #[test]
     fn every_operation_can_be_made_up() {
         for (row, operation) in OPERATIONS.iter().enumerate() {
-            let share = |set: OpSet| ROW_OF_BYTE[set as usize].iter().filter(|&&r| usize::from(r) == row).count();
+            let share = |set: OpSet| ROW_OF_BYTE[set.column()].iter().filter(|&&r| usize::from(r) == row).count();
             assert!(share(OpSet::Pages) > 0, "{}", operation.keyword);
             assert_eq!(share(OpSet::Full) > 0, !operation.needs_page_tables(), "{}", operation.keyword);
             assert_eq!(share(OpSet::Small) > 0, operation.weight(OpSet::Small) > 0, "{}", operation.keyword);

@@ -1,7 +1,8 @@
 //! Tests of the byte form.
 
 use super::*;
-use crate::{Mix, OpKind, Rng, parse, random_trace};
+use crate::together::{PointKind, PointObject, Switch};
+use crate::{Mix, OpKind, Rng, parse, random_sections, random_trace};
 use rmap_seam::MmId;
 
 /// Any operation that has a text form, legal or not.
@@ -36,7 +37,7 @@ fn any_op(rng: &mut Rng) -> Op {
 }
 
 fn round_trips(trace: &Trace) {
-    for set in [OpSet::Small, OpSet::Full, OpSet::Pages] {
+    for set in [OpSet::Small, OpSet::Full, OpSet::Pages, OpSet::Together] {
         let bytes = trace.to_bytes_of(set);
         assert_eq!(bytes.len(), trace.ops.len() * RECORD_BYTES);
         assert_eq!(Trace::try_from_bytes_of(set, &bytes).as_ref(), Ok(trace));
@@ -188,4 +189,139 @@ fn the_last_process_stays_in_made_up_traces() {
         }
         assert!((1..=16).contains(&alive));
     }
+}
+
+/// Any schedule of so many tasks.
+fn any_switches(rng: &mut Rng, tasks: usize, count: u32) -> Vec<Switch> {
+    let any = |rng: &mut Rng, count: usize| rng.below(count as u32) as usize;
+    (0..count)
+        .map(|_| {
+            let task = any(rng, tasks);
+            Switch {
+                task,
+                point: PointKind::ALL.get(any(rng, PointKind::ALL.len() + 1)).copied(),
+                object: PointObject::ALL.get(any(rng, PointObject::ALL.len() + 1)).copied(),
+                nth: [1, 2, 32, 33, 65_535, 1 + rng.below(65_535)][any(rng, 6)],
+                next: (task + 1 + any(rng, tasks - 1)) % tasks,
+            }
+        })
+        .collect()
+}
+
+fn sections_round_trip(trace: &Trace) {
+    let bytes = trace.to_bytes_of(OpSet::Together);
+    assert_eq!(&Trace::from_bytes_of(OpSet::Together, &bytes), trace);
+    assert_eq!(&Trace::from_bytes_of(OpSet::Together, &trace.to_exact_bytes(OpSet::Together)), trace);
+    assert_eq!(trace.to_string().parse().as_ref(), Ok(trace));
+}
+
+#[test]
+fn any_trace_with_sections_round_trips() {
+    let mut rng = Rng::new(8);
+    let (mut sections, mut exact, mut records) = (0, 0, 0);
+    for _ in 0..300 {
+        let mut trace = random_sections(&mut rng, 40, &Mix::together());
+        for section in &mut trace.sections {
+            let count = rng.below(20);
+            section.switches = any_switches(&mut rng, section.tasks, count);
+        }
+        sections += trace.sections.len();
+        sections_round_trip(&trace);
+        let bytes = trace.to_bytes_of(OpSet::Together);
+        exact += bytes.chunks(RECORD_BYTES).filter(|record| record[3] == EXACT).count();
+        records += bytes.len() / RECORD_BYTES;
+        // Where a set has no sections, the operations remain.
+        let apart = Trace { sections: Vec::new(), ..trace.clone() };
+        assert_eq!(trace.to_bytes_of(OpSet::Pages), apart.to_bytes_of(OpSet::Pages));
+    }
+    assert!(sections > 1_000, "{sections}");
+    assert!(exact < records, "{exact} of {records} are exact");
+}
+
+#[test]
+fn sections_of_huge_pages_and_exact_records_round_trip() {
+    for section in
+        ["  dontneed p0 0x480..0x500\n  fault p0 0x400\n", "  exit p9\n  walk p3 0xfffffffe locked\n  fork p1 p15\n"]
+    {
+        for before in ["map p0 0x400..0x600\nfault p0 0x400 huge\n", "map p0 16..20\n", ""] {
+            let text = format!("{before}together\n{section}  at a step 40000 b\nend\nfork p0 p2\n");
+            sections_round_trip(&parse(&text).unwrap());
+        }
+    }
+}
+
+#[test]
+fn random_bytes_are_legal_sections() {
+    let mut rng = Rng::new(9);
+    let (mut sections, mut of_three, mut lines) = (0, 0, 0);
+    for _ in 0..600 {
+        let mut bytes: Vec<u8> = (0..rng.below(80) * RECORD_BYTES as u32).map(|_| rng.next_u64() as u8).collect();
+        if rng.below(3) == 0 {
+            // Records that may be exact.
+            bytes.chunks_mut(RECORD_BYTES).for_each(|record| {
+                record[3] = [EXACT, 3][rng.below(2) as usize];
+                record[4..].fill(0);
+            });
+        }
+        let trace = Trace::from_bytes_of(OpSet::Together, &bytes);
+        sections_round_trip(&trace);
+        sections += trace.sections.len();
+        of_three += trace.sections.iter().filter(|section| section.tasks == 3).count();
+        lines += trace.sections.iter().map(|section| section.switches.len()).sum::<usize>();
+        // The other sets have none, whatever the bytes are.
+        for set in [OpSet::Small, OpSet::Full, OpSet::Pages] {
+            let other = Trace::from_bytes_of(set, &bytes);
+            assert!(other.sections.is_empty() && other.ops.len() == bytes.len() / RECORD_BYTES);
+        }
+    }
+    assert!(sections > 1_000 && of_three > 300 && lines > 3_000, "{sections}, {of_three}, {lines}");
+}
+
+#[test]
+fn a_header_of_no_section_says_nothing() {
+    let header = |tasks: u8| [&[tasks, 1, 0, 3, 0x30][..], &[0; RECORD_BYTES - 5]].concat();
+    let one = parse("lazyfree p0 0x10..0x14\n").unwrap();
+    let [map, fault, exit] = ["lazyfree p0 0x10..0x14\n", "fault p0 0x10\n", "exit p7\n"]
+        .map(|text| parse(text).unwrap().to_exact_bytes(OpSet::Together));
+    let decode = |records: &[&[u8]]| Trace::from_bytes_of(OpSet::Together, &records.concat());
+    // At the end, before one operation, and before one that is no task.
+    assert_eq!(decode(&[&map, &header(0)]), one);
+    assert_eq!(decode(&[&header(1), &map]), one);
+    assert_eq!(decode(&[&map, &header(0), &fault]).sections, []);
+    // Three are wanted, and two come: what the third would do is left out.
+    let two = decode(&[&map, &header(1), &fault, &exit, &map]);
+    assert_eq!((two.sections[0].range(), two.sections[0].switches.len(), two.ops.len()), (1..3, 1, 4));
+    let switch = [&[1, 1, 0, 3, 0x50][..], &[0; RECORD_BYTES - 5]].concat();
+    assert_eq!(decode(&[&map, &switch, &fault, &exit]).sections[0].switches.len(), 1, "b to c, then to a");
+}
+
+#[test]
+fn the_layout_of_a_section_is_stable() {
+    let text = "map p0 0x10..0x14\ntogether\n  fault p0 0x11\n  fork p0 p1\n  at a trylock b\n  at b step 300 anon_vma a\nend\n";
+    let trace = parse(text).unwrap();
+    let hex: Vec<String> = trace.to_bytes_of(OpSet::Together).iter().map(|byte| format!("{byte:02x}")).collect();
+    let records: Vec<String> = hex.chunks(RECORD_BYTES).map(|record| record.concat()).collect();
+    assert_eq!(records[1], "000200030300000010822c01000000000000000000000000000000000000000000000000");
+}
+
+/// What inputs of the sets without sections mean, and how they are mutated: as before there were sections.
+#[test]
+fn corpora_without_sections_keep_their_meaning() {
+    let mut rng = Rng::new(10);
+    let digest = |sum: u64, bytes: &[u8]| {
+        bytes.iter().fold(sum, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    };
+    let mut digests = [0xcbf2_9ce4_8422_2325; 2];
+    for _ in 0..400 {
+        let mut bytes: Vec<u8> = (0..40 * RECORD_BYTES).map(|_| rng.next_u64() as u8).collect();
+        for set in [OpSet::Small, OpSet::Full, OpSet::Pages] {
+            let trace = Trace::from_bytes_of(set, &bytes);
+            digests[0] = digest(digests[0], trace.to_string().as_bytes());
+            digests[0] = digest(digests[0], &trace.to_bytes_of(set));
+            let (size, seed) = (bytes.len() / 2, rng.next_u64() as u32);
+            let size = crate::mutate(set, &mut bytes, size, 40 * RECORD_BYTES, seed);
+            digests[1] = digest(digests[1], &bytes[..size]);
+        }
+    }
+    assert_eq!(digests, [4_848_260_015_045_064_244, 17_918_931_539_566_525_221]);
 }
