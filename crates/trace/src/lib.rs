@@ -12,6 +12,7 @@
 //! | `expect.rs` | what a process must have mapped after an operation, and on which kernels |
 //! | `text.rs` | the text form: parser and printer |
 //! | `schedule.rs` | which task of a section goes on |
+//! | `preemptions.rs` | every schedule with at most so many preemptions |
 //! | `together.rs` | operations that run together, and when another of them goes on |
 //! | `bytes.rs` | the byte form: fixed-width records, [`Arbitrary`](arbitrary::Arbitrary) |
 //! | `model.rs` | a cheap guess of what is mapped, for the code that generates operations; `model/space.rs`: of one process |
@@ -33,6 +34,7 @@ mod model;
 mod mutate;
 mod op;
 mod page_tables;
+pub mod preemptions;
 mod random;
 mod recorder;
 mod scene;

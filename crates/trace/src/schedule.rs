@@ -72,36 +72,30 @@ impl<'a> Scheduler<'a> {
     pub fn told(&mut self, step: Step) {
         let Some(current) = self.current else { return };
         self.log.push((current, step));
+        let task = &mut self.tasks[current];
+        task.points.push(match step {
+            Step::At(kind, object, _) => (kind, object),
+            Step::Waits(object, _) => (PointKind::Wait, object),
+            Step::Ended => (PointKind::End, PointObject::None),
+        });
         match step {
-            Step::At(kind, object, _) => {
-                self.tasks[current].points.push((kind, object));
-                self.tasks[current].waits = None;
+            Step::Waits(object, number) => task.waits = Some((object, number)),
+            Step::At(..) | Step::Ended => {
+                task.ended = step == Step::Ended;
                 // Whatever was waited for may be free now.
-                self.current = Some(self.switched(current));
-            }
-            Step::Waits(object, number) => {
-                self.tasks[current].waits = Some((object, number));
-                self.current = self.first_that_can_run();
-                return;
-            }
-            Step::Ended => {
-                self.tasks[current].ended = true;
-                self.tasks[current].waits = None;
-                self.current = None;
+                self.tasks.iter_mut().for_each(|task| task.waits = None);
             }
         }
-        self.tasks.iter_mut().for_each(|task| task.waits = None);
-        if self.current.is_none() {
-            self.current = self.first_that_can_run();
-        }
+        let goes_on = matches!(step, Step::At(..)).then_some(current);
+        self.current = self.switched(current).or(goes_on).or_else(|| self.first_that_can_run());
     }
 
     fn first_that_can_run(&self) -> Option<usize> {
         self.tasks.iter().position(|task| !task.ended && task.waits.is_none())
     }
 
-    /// Who goes on after this task came to a point: what the first line says that is not over.
-    fn switched(&mut self, current: usize) -> usize {
+    /// Who goes on after this task came to a point, if the first line that is not over says it.
+    fn switched(&mut self, current: usize) -> Option<usize> {
         while let Some((switch, rest)) = self.switches.split_first() {
             let task = &self.tasks[switch.task];
             let times = task.points.iter().filter(|(kind, object)| switch.is_of(*kind, *object)).count();
@@ -110,7 +104,7 @@ impl<'a> Scheduler<'a> {
                 && task.points.last().is_some_and(|(kind, object)| switch.is_of(*kind, *object));
             if now {
                 self.switches = rest;
-                return if self.tasks[switch.next].ended { current } else { switch.next };
+                return (!self.tasks[switch.next].ended).then_some(switch.next);
             }
             let over = task.ended || times >= switch.nth as usize;
             if !over {
@@ -118,7 +112,7 @@ impl<'a> Scheduler<'a> {
             }
             self.switches = rest;
         }
-        current
+        None
     }
 
     /// Who waits for what, if nobody can go on and somebody has not ended.
@@ -188,6 +182,27 @@ mod tests {
         assert_eq!(scheduler.current(), Some(1));
         scheduler.told(LOCK);
         assert_eq!(scheduler.current(), Some(2));
+    }
+
+    /// Where a task waits or has ended, a line says who goes on; without it that is the first that can.
+    #[test]
+    fn a_line_says_who_goes_on_where_a_task_waits_or_has_ended() {
+        let lines = "at a step b\nat b wait c\nat c end b\n";
+        let switched = section(3, lines);
+        assert_eq!(
+            crate::parse(&format!("together\n  exit p1\n  exit p2\n  exit p3\n{lines}end\n")).unwrap().sections[0],
+            switched
+        );
+        let plain = section(3, "at a step b\n");
+        for (section, expected) in [(&switched, [1, 1, 2, 2, 1]), (&plain, [1, 1, 0, 0, 1])] {
+            let mut scheduler = Scheduler::new(section);
+            let steps = [LOCK, LOCK, Step::Waits(PointObject::AnonVma, Some(0)), LOCK, Step::Ended];
+            let nexts = steps.map(|step| {
+                scheduler.told(step);
+                scheduler.current().unwrap()
+            });
+            assert_eq!(nexts, expected);
+        }
     }
 
     /// Who waits lets the first other run, and goes on when somebody has done something.

@@ -35,7 +35,7 @@ impl Section {
 pub struct Switch {
     /// Whose point it is, from 0.
     pub task: usize,
-    /// What it is about to do; none: anything.
+    /// What it is about to do; none: anything that is in [`PointKind::ALL`].
     pub point: Option<PointKind>,
     /// To what; none: to anything.
     pub object: Option<PointObject>,
@@ -48,7 +48,7 @@ pub struct Switch {
 impl Switch {
     /// Whether it is about such a point.
     pub fn is_of(&self, kind: PointKind, object: PointObject) -> bool {
-        self.point.is_none_or(|point| point == kind) && self.object.is_none_or(|of| of == object)
+        self.point.map_or(kind.is_ahead(), |point| point == kind) && self.object.is_none_or(|of| of == object)
     }
 }
 
@@ -74,24 +74,27 @@ pub fn task_name(task: usize) -> char {
 }
 
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident $word:literal,)* }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident $word:literal,)* }
+        beside { $($(#[$beside_of:meta])* $beside:ident $beside_word:literal,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         #[repr(u8)]
-        pub enum $name { $($(#[$of])* $variant,)* }
+        pub enum $name { $($(#[$of])* $variant,)* $($(#[$beside_of])* $beside,)* }
 
         impl $name {
-            /// All of them, in the order of their numbers.
+            /// All that a task can be about to do or do it to, in the order of their numbers.
             pub const ALL: &[$name] = &[$($name::$variant),*];
+            /// The others.
+            pub(crate) const BESIDE: &[$name] = &[$($name::$beside),*];
 
             /// As the text form has it.
             pub fn name(self) -> &'static str {
-                match self { $($name::$variant => $word,)* }
+                match self { $($name::$variant => $word,)* $($name::$beside => $beside_word,)* }
             }
 
             /// The one of a word.
             pub fn of(word: &str) -> Option<$name> {
-                $name::ALL.iter().copied().find(|one| one.name() == word)
+                $name::ALL.iter().chain($name::BESIDE).copied().find(|one| one.name() == word)
             }
         }
     };
@@ -122,6 +125,18 @@ words! {
         Read "read",
         /// `cond_resched()`, as between the VMAs of a walk.
         Resched "resched",
+    } beside {
+        /// It has come to where it waits for another task.
+        Wait "wait",
+        /// Its operation has ended.
+        End "end",
+    }
+}
+
+impl PointKind {
+    /// Whether the task is about to do something, and could go on unless it has to wait.
+    pub fn is_ahead(self) -> bool {
+        !PointKind::BESIDE.contains(&self)
     }
 }
 
@@ -146,7 +161,7 @@ words! {
         File "file",
         /// The lock of a page table, under which its entries are written.
         Pte "pte",
-    }
+    } beside {}
 }
 
 /// Why an operation cannot run beside the others of a section; none: it can.

@@ -74,6 +74,13 @@ impl Record {
     }
 }
 
+/// Points that a line can name.
+const POINTS: usize = PointKind::ALL.len() + PointKind::BESIDE.len();
+
+fn point(number: usize) -> Option<PointKind> {
+    PointKind::ALL.iter().chain(PointKind::BESIDE).copied().nth(number)
+}
+
 fn switch(&[who, object, low, high]: &[u8; SWITCH_BYTES], tasks: usize) -> Switch {
     let one_of = |number: u8, count: usize| (usize::from(number) % (count + 1)).checked_sub(1);
     let n = u16::from_le_bytes([low, high]);
@@ -81,7 +88,7 @@ fn switch(&[who, object, low, high]: &[u8; SWITCH_BYTES], tasks: usize) -> Switc
     let task = usize::from(who >> 4 & 3) % tasks;
     Switch {
         task,
-        point: one_of(who & 15, PointKind::ALL.len()).map(|point| PointKind::ALL[point]),
+        point: one_of(who & 15, POINTS).and_then(point),
         object: one_of(object & !LITERAL, PointObject::ALL.len()).map(|object| PointObject::ALL[object]),
         nth: nth.into(),
         next: (task + 1 + usize::from(who >> 6) % (tasks - 1)) % tasks,

@@ -102,7 +102,8 @@ impl<'a> Words<'a> {
             text => match PointKind::of(text) {
                 Some(point) => Some(point),
                 None => {
-                    let known: Vec<&str> = PointKind::ALL.iter().map(|point| point.name()).collect();
+                    let others = [PointKind::Wait, PointKind::End];
+                    let known: Vec<&str> = PointKind::ALL.iter().chain(&others).map(|point| point.name()).collect();
                     return Err(self.error(word, format!("expected {STEP}, {}", known.join(", "))));
                 }
             },
