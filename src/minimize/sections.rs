@@ -18,12 +18,50 @@ pub(super) fn are_legal(trace: &Trace) -> bool {
 
 pub(super) fn shrink(search: &mut Search<'_>) {
     search.until_nothing_goes(|search| {
-        one_after_another(search);
-        operations(search);
-        tasks(search);
-        switches(search);
-        failures(search);
+        search.until_nothing_goes(|search| {
+            one_after_another(search);
+            operations(search);
+            tasks(search);
+            switches(search);
+            failures(search);
+        });
+        short_schedules(search);
     });
+}
+
+/// Steps of a task at which a short schedule switches.
+const STEPS_MAX: u32 = 64;
+
+/// Another schedule of one switch, or of two of which the second is at a step of the task that the first lets go on: a walk of many
+/// switches may come to what few do, and not by dropping any.
+fn short_schedules(search: &mut Search<'_>) {
+    for section in 0..search.best.sections.len() {
+        let tasks = search.best.sections[section].tasks;
+        for lines in 1..search.best.sections[section].switches.len().min(3) {
+            if short_schedule(search, section, tasks, &mut Vec::new(), lines) {
+                break;
+            }
+        }
+    }
+}
+
+fn short_schedule(search: &mut Search<'_>, section: usize, tasks: usize, lines: &mut Vec<Switch>, more: usize) -> bool {
+    if more == 0 {
+        let mut candidate = search.best.clone();
+        candidate.sections[section].switches.clone_from(lines);
+        return search.attempt(candidate);
+    }
+    let of: Vec<usize> = lines.last().map_or_else(|| (0..tasks).collect(), |line| vec![line.next]);
+    of.into_iter().any(|task| {
+        (1..=STEPS_MAX).any(|nth| {
+            (0..tasks).filter(|&next| next != task).any(|next| {
+                lines.push(Switch { task, point: None, object: None, nth, next });
+                let found = short_schedule(search, section, tasks, lines, more - 1);
+                lines.pop();
+                found
+            })
+        })
+    })
 }
 
 /// Is it a race at all? The operations of a section stay, one after another.
