@@ -9,7 +9,7 @@
 //! A switch to a task that has to wait at once for what it waited for, or wanted, before does nothing: it comes to the schedule without
 //! it, or to another one. Such a schedule is run, since that is how it is known, but nothing is added to it.
 
-use crate::schedule::Step;
+use crate::schedule::{Step, waits_on};
 use crate::together::{MAX_TASKS, PointKind, PointObject, Switch};
 
 /// The schedules of a section whose first task begins.
@@ -134,7 +134,7 @@ impl Schedules {
         let mut seen = Seen::default();
         for (at, &(task, step)) in log.iter().enumerate() {
             let behind = at + 1;
-            let (point, nth) = seen.step(task, step);
+            let (point, nth) = seen.step(task, step, waits_on(&log[..at], task, step));
             // What comes before the last line was said of the schedules without it; what it switches to is its own.
             if behind <= ran.behind {
                 continue;
@@ -182,8 +182,8 @@ struct Seen {
 
 impl Seen {
     /// A step, and how a line names it.
-    fn step(&mut self, task: usize, step: Step) -> (Option<PointKind>, u32) {
-        if !matches!(step, Step::Waits(..)) {
+    fn step(&mut self, task: usize, step: Step, waits_on: bool) -> (Option<PointKind>, u32) {
+        if !waits_on {
             self.waiting = [false; MAX_TASKS];
         }
         match step {
@@ -225,12 +225,13 @@ fn first_that_moves(log: &[(usize, Step)], from: usize) -> Option<usize> {
     (from..log.len()).find(|&at| !waits_idly(log, at, log[at].0)).map(|at| log[at].0)
 }
 
-/// Whether a step is one of the task that waits, and has done nothing since it waited for the same, or wanted it.
+/// Whether a step is one of the task that waits for what it waited for, or wanted, before, and has done nothing else.
 fn waits_idly(log: &[(usize, Step)], at: usize, task: usize) -> bool {
-    let Some(&(of, Step::Waits(object, Some(number)))) = log.get(at) else { return false };
-    let before = log[..at].iter().rev().find(|(of, _)| *of == task).map(|(_, step)| *step);
-    let same = [Step::Waits(object, Some(number)), Step::At(PointKind::Lock, object, Some(number))];
-    of == task && before.is_some_and(|before| same.contains(&before))
+    match log.get(at) {
+        // Without a number it is no lock: the task may try again, and do something.
+        Some(&(of, step @ Step::Waits(_, Some(_)))) => of == task && waits_on(&log[..at], task, step),
+        _ => false,
+    }
 }
 
 /// Whether a switch did nothing, and if it was for an mmap lock, for which.

@@ -33,6 +33,14 @@ impl fmt::Display for Step {
     }
 }
 
+/// Whether a step of a task is to wait on, after what was done so far: it waited for the same already, or wanted to lock it. A task that
+/// waits for something else has done something before, and may have released what others wait for.
+pub(crate) fn waits_on(log: &[(usize, Step)], task: usize, step: Step) -> bool {
+    let Step::Waits(object, number) = step else { return false };
+    let before = log.iter().rev().find(|(of, _)| *of == task).map(|(_, step)| *step);
+    before.is_some_and(|before| before == step || before == Step::At(PointKind::Lock, object, number))
+}
+
 #[derive(Clone, Default)]
 struct Task {
     /// What it came to so far.
@@ -71,6 +79,7 @@ impl<'a> Scheduler<'a> {
     /// What came of the task that went on.
     pub fn told(&mut self, step: Step) {
         let Some(current) = self.current else { return };
+        let waits_on = waits_on(&self.log, current, step);
         self.log.push((current, step));
         let task = &mut self.tasks[current];
         task.points.push(match step {
@@ -78,13 +87,13 @@ impl<'a> Scheduler<'a> {
             Step::Waits(object, _) => (PointKind::Wait, object),
             Step::Ended => (PointKind::End, PointObject::None),
         });
-        match step {
-            Step::Waits(object, number) => task.waits = Some((object, number)),
-            Step::At(..) | Step::Ended => {
-                task.ended = step == Step::Ended;
-                // Whatever was waited for may be free now.
-                self.tasks.iter_mut().for_each(|task| task.waits = None);
-            }
+        task.ended = step == Step::Ended;
+        if !waits_on {
+            // Whatever was waited for may be free now.
+            self.tasks.iter_mut().for_each(|task| task.waits = None);
+        }
+        if let Step::Waits(object, number) = step {
+            self.tasks[current].waits = Some((object, number));
         }
         let goes_on = matches!(step, Step::At(..)).then_some(current);
         self.current = self.switched(current).or(goes_on).or_else(|| self.first_that_can_run());
@@ -182,6 +191,24 @@ mod tests {
         assert_eq!(scheduler.current(), Some(1));
         scheduler.told(LOCK);
         assert_eq!(scheduler.current(), Some(2));
+    }
+
+    /// A task that has released one thing and waits for another lets those go on that waited for the first.
+    #[test]
+    fn who_waits_may_have_released_what_others_wait_for() {
+        let section = section(2, "at a lock b\n");
+        let mut scheduler = Scheduler::new(&section);
+        scheduler.told(LOCK);
+        scheduler.told(ALLOC);
+        let steps = [
+            (Step::Waits(PointObject::PageTable, Some(0)), Some(0)),
+            (Step::Waits(PointObject::Folio, Some(6)), Some(1)),
+            (Step::Waits(PointObject::PageTable, Some(0)), None),
+        ];
+        for (step, next) in steps {
+            scheduler.told(step);
+            assert_eq!(scheduler.current(), next, "{step:?}");
+        }
     }
 
     /// Where a task waits or has ended, a line says who goes on; without it that is the first that can.
