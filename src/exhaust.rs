@@ -10,7 +10,9 @@
 //! | `exhaust/scope.rs` | how far a search goes, and which operations a state has there |
 //! | `exhaust/search.rs` | the search: which state is next, who works on it, when it ends |
 //! | `exhaust/save.rs` | a search under way, as a file |
+//! | `exhaust/transition.rs` | what leads from one state to another: an operation, or several that run together |
 //! | `exhaust/lockstep.rs` | what is done at a state where a lockstep is searched |
+//! | `exhaust/together.rs` | the same of operations that run together: every schedule with few preemptions |
 //!
 //! A state is kept as its key and the operation that led to it from another; its world is made again from the trace.
 
@@ -18,11 +20,15 @@ mod lockstep;
 mod save;
 mod scope;
 mod search;
+mod together;
+mod transition;
 
 #[cfg(test)]
 mod tests;
 
 pub use lockstep::LockstepWorlds;
 pub use save::{SaveError, Subject};
-pub use scope::{FIRST_PAGE, Failures, OpKinds, Scope, UnknownOperation};
+pub use scope::{FIRST_PAGE, Failures, OpKinds, Scope, Together, UnknownOperation};
 pub use search::{Counts, Ended, Expand, Expansion, Limits, Search};
+pub use together::Orders;
+pub use transition::Transition;

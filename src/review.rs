@@ -18,6 +18,7 @@
 //! | `review/class.rs` | the sorts of differences, and how often each was seen |
 //! | `review/side.rs` | one reference with its driver and its oracle |
 //! | `review/pair.rs` | both: an operation, and what is to be said of it |
+//! | `review/together.rs` | both: operations that run together, and the sets of what they come to |
 //! | `review/explore.rs` | every sequence of operations in a small scope |
 //! | `review/verdict.rs` | random traces, small traces, and what it all comes to |
 
@@ -30,6 +31,7 @@ mod pair;
 mod semantic;
 mod side;
 mod sites;
+mod together;
 mod verdict;
 
 #[cfg(test)]

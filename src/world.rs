@@ -93,6 +93,13 @@ impl World {
         Ok(World { processes, anon_vmas, folios, pins, stray_vmas, tables })
     }
 
+    /// How many VMAs, anon_vmas and chain entries it has: those that live are no more, unless one was lost.
+    pub fn objects(&self) -> [u32; 3] {
+        let vmas = || self.processes.iter().flat_map(|process| &process.vmas);
+        let entries: usize = vmas().map(|vma| vma.chain.len()).sum();
+        [vmas().count() + self.stray_vmas, self.anon_vmas.len(), entries].map(|count| count as u32)
+    }
+
     /// The anon_vma of that serial, if it lives.
     pub fn anon_vma(&self, id: AnonVmaId) -> Option<&AnonVmaState> {
         self.anon_vmas.binary_search_by_key(&id, |a| a.id).ok().map(|i| &self.anon_vmas[i])

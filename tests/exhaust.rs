@@ -102,3 +102,55 @@ fn a_full_memory_is_no_end() {
     let (said, status) = searched(dir.path(), &args);
     assert_eq!((status, &said["finished"]), (Some(3), &Value::Bool(false)), "{said}");
 }
+
+/// What does not depend on how long it took, of operations that ran together.
+fn counts_together(value: &Value) -> [Value; 7] {
+    let [transitions, failing, states, by_depth] = counts(value);
+    let [sections, schedules, alone] =
+        ["sections", "schedules", "states_by_sections_alone"].map(|key| value["together"][key].clone());
+    [transitions, failing, states, by_depth, sections, schedules, alone]
+}
+
+#[test]
+fn every_schedule_of_each_pair_finds_nothing_and_threads_and_stops_change_no_count() {
+    let dir = tempfile::tempdir().unwrap();
+    for kernel in ["6.12", reference(NEWEST).name] {
+        let scope = ["--kernel", kernel, "--side", "kernel", "--vma", "pages", "--procs", "2", "--pages", "1"];
+        let scope = [&scope[..], &["--depth", "4", "--together", "2", "--preemptions", "1"]].concat();
+        let (whole, status) = searched(dir.path(), &[&scope[..], &["--threads", "1"]].concat());
+        assert_eq!((status, &whole["finished"]), (Some(0), &Value::Bool(true)), "{whole}");
+        assert!(whole["together"]["schedules"].as_u64() > Some(5000), "{whole}");
+        // A migration that a fork comes into leaves what no sequence of two operations leaves.
+        let alone = whole["together"]["states_by_sections_alone"].as_array().unwrap();
+        assert!(alone.iter().any(|trace| trace.as_str().unwrap().contains("migrate")), "{whole}");
+        let file = format!("{kernel}.bin");
+        let in_file = [&scope[..], &["--state", &file]].concat();
+        let (_, status) = searched(dir.path(), &[&in_file[..], &["--time", "0"]].concat());
+        assert_eq!(status, Some(3));
+        let shallow = [&in_file[..11], &["3"], &in_file[12..]].concat();
+        assert_eq!(searched(dir.path(), &shallow).1, Some(0));
+        let (rest, status) = searched(dir.path(), &[&in_file[..], &["--threads", "2"]].concat());
+        assert_eq!((status, counts_together(&rest)), (Some(0), counts_together(&whole)));
+    }
+    // What it says to a person is what it says to a program.
+    let scope =
+        ["--kernel", "6.12", "--side", "kernel", "--procs", "2", "--pages", "1", "--depth", "3", "--together", "2"];
+    let output = exhaust(dir.path(), &scope);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("every schedule with at most 2 preemptions of each pair of these operations"), "{said}");
+}
+
+#[test]
+fn operations_run_together_with_the_kernels_page_tables_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, wanted) in [
+        (&["--vma", "model", "--together", "2", "--only", "map,fault"][..], "--vma pages"),
+        (&["--together", "4"], "2..=3"),
+        (&["--preemptions", "2"], "--together"),
+    ] {
+        let output = exhaust(dir.path(), &[&["--kernel", "6.12"][..], args].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(wanted), "{said}");
+    }
+}

@@ -2957,6 +2957,18 @@ static BENIGN: &[(Fault, &str)] = &[
     ),
 ];
 
+/// What changes only what operations come to that run together, and breaks no invariant; and what a review calls that, and the way back.
+static SEEN_TOGETHER: &[(Fault, &str, &str)] = &[(
+    Fault {
+        name: "walk-gives-up-a-lock-that-another-holds",
+        about: "each walk that meets a lock which another task holds gives up, not only those that ask for that",
+        file: "mm/rmap.c",
+        edits: &[Edit { within: "folio_lock_anon_vma_read", from: "if (rwc && rwc->try_lock) {", to: "if (rwc) {" }],
+    },
+    "end of fork and swapout together that the base does not come to",
+    "end of operations together that only walk-gives-up-a-lock-that-another-holds comes to",
+)];
+
 /// Faults in the kernel's VMA code that a proof compares with the sound reference.
 const COMPARED: &[&str] = &["merge-forgets-the-copied-anon_vma", "merges-a-copy-of-a-forked-vma"];
 
@@ -2982,8 +2994,15 @@ static WORKSHOP: LazyLock<Workshop> = LazyLock::new(|| {
         with_vma_code: true,
         with_pages: true,
     });
+    let together = SEEN_TOGETHER.iter().map(|(fault, ..)| Planted {
+        of: AFTER,
+        fault,
+        apart: true,
+        with_vma_code: true,
+        with_pages: true,
+    });
     let in_port: Vec<&Fault> = IN_PORT.iter().map(|case| &case.fault).collect();
-    Workshop::open(in_c.chain(benign), &in_port)
+    Workshop::open(in_c.chain(benign).chain(together), &in_port)
 });
 
 /// Whether a search came to what was expected; what it came to is printed, one line a fault.
@@ -3109,6 +3128,91 @@ fn a_race_of_four_switches_is_seen_with_its_schedule() {
     assert_eq!(of("freed-under-a-walk"), "violate I11 freed while locked after unlink_anon_vmas");
     let sound = of(AFTER);
     assert!(sound.contains("every invariant holds"), "{sound}");
+}
+
+/// Faults that every schedule of a small scope finds, which scope that is, and what is found.
+const BY_EVERY_SCHEDULE: &[(&str, &[&str], Finds)] = &[
+    (
+        "lock-of-another-life",
+        &[
+            "--procs",
+            "3",
+            "--pages",
+            "1",
+            "--depth",
+            "5",
+            "--only",
+            "map,fault,fork,unmap,swapout",
+            "--together",
+            "3",
+            "--preemptions",
+            "1",
+        ],
+        RACE,
+    ),
+    (
+        "put-in-a-read-section",
+        &["--procs", "2", "--pages", "1", "--depth", "3", "--together", "2", "--preemptions", "1"],
+        Finds(&["violate I11 sleeps in atomic context"]),
+    ),
+    (
+        "chain-entry-of-the-slower-prepare",
+        &[
+            "--procs",
+            "1",
+            "--pages",
+            "2",
+            "--depth",
+            "5",
+            "--only",
+            "map,fault,protect",
+            "--together",
+            "2",
+            "--preemptions",
+            "1",
+        ],
+        Finds(&["violate I12 anon_vma_chain left"]),
+    ),
+    (
+        "walk-of-what-is-unmapped",
+        &["--procs", "2", "--pages", "1", "--depth", "3", "--together", "2", "--preemptions", "1"],
+        RACE,
+    ),
+];
+
+/// One walk waits where the other gives up: by itself, no operation meets a lock that is held.
+#[test]
+fn a_change_that_adds_an_end_of_operations_together_is_different() {
+    for (Fault { name, .. }, added, missing) in SEEN_TOGETHER {
+        let alone =
+            WORKSHOP.review_scope(AFTER, name, &["--depth", "3", "--procs", "3", "--pages", "1", "--ops", "2000"]);
+        assert_eq!(alone.map(|(verdict, _)| verdict), Ok("equivalent".to_owned()), "{name}");
+        let scope =
+            ["--procs", "3", "--pages", "1", "--depth", "3", "--time", "0", "--together", "2", "--preemptions", "1"];
+        let scope = [&scope[..], &["--only", "map,fault,fork,swapout,migrate"]].concat();
+        let has = |classes: &[String], class: &str| classes.iter().any(|one| one == class);
+        let (verdict, classes) = WORKSHOP.review_scope(AFTER, name, &scope).unwrap();
+        assert!(verdict == "different" && has(&classes, added), "{verdict} {classes:?}");
+        let (verdict, classes) = WORKSHOP.review_scope(name, AFTER, &scope).unwrap();
+        assert!(verdict == "equivalent but for" && has(&classes, missing), "{verdict} {classes:?}");
+    }
+}
+
+#[test]
+fn races_are_found_by_every_schedule_with_one_preemption() {
+    let failures = BY_EVERY_SCHEDULE.iter().filter_map(|(kernel, scope, Finds(wanted))| {
+        let hunt =
+            Hunt { kernel, vma: "pages", side: "kernel", mix: "every-schedule", ops: 0, first_seed: 1, in_port: 0 };
+        let found = WORKSHOP.exhaust_together(&hunt, scope);
+        println!("{kernel:34} {found:?}");
+        match found {
+            Ok((found, lines)) if lines <= 2 && wanted.iter().any(|wanted| found.starts_with(wanted)) => None,
+            other => {
+                Some(format!("{kernel}: wanted {} with at most two at lines, got {other:?}", wanted.join("… or ")))
+            }
+        }
+    });
+    none_of(failures.collect());
 }
 
 #[test]

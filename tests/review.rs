@@ -201,3 +201,42 @@ fn the_traces_of_a_review_are_kept_and_replayed_and_the_last_line_has_the_status
     let class = class.rsplit_once(" (").unwrap().0;
     assert!(replayed.contains(class), "{class}: {replayed}");
 }
+
+/// Operations that run together, under every schedule with two preemptions.
+const TOGETHER: [&str; 10] = ["--procs", "2", "--pages", "1", "--depth", "3", "--time", "0", "--together", "2"];
+
+#[test]
+fn operations_together_come_to_the_same_ends_on_a_reference_and_itself() {
+    for name in ["6.12", reference(NEWEST).name] {
+        let (verdict, status) = review(name, name, "pages", &TOGETHER);
+        assert_eq!((status, &verdict["verdict"]), (Some(0), &"equivalent".into()), "{verdict}");
+        assert!(verdict["together"]["schedules"].as_u64() > Some(20_000), "{verdict}");
+    }
+}
+
+/// In 7.x who walks the mappings of an anonymous folio has it locked: so reclaim, which comes in between, finds it locked.
+#[test]
+fn a_folio_that_is_walked_is_locked_since_the_series() {
+    let (verdict, status) = review("6.12", reference(NEWEST).name, "pages", &TOGETHER);
+    assert_eq!((status, &verdict["verdict"]), (Some(1), &"different".into()), "{verdict}");
+    let classes = verdict["classes"].as_array().unwrap();
+    let walks = classes.iter().filter(|class| class["verdict"] == "different");
+    let mut seen = 0;
+    for class in walks {
+        seen += 1;
+        let text = class["class"].as_str().unwrap();
+        assert!(
+            (text.contains("walk") || text.contains("age")) && text.ends_with("the base does not come to"),
+            "{class}"
+        );
+        assert!(class["detail"].as_str().unwrap().contains("refused with EBUSY"), "{class}");
+        // The schedule is in the trace, which shows it again.
+        let lines: Vec<&str> = class["trace"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert!(lines.iter().any(|line| line.starts_with("  at ")), "{class}");
+        let output =
+            tool(&["6.12", reference(NEWEST).name, "--vma", "pages", "--trace", "-"], &(lines.join("\n") + "\n"));
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.code() == Some(1) && said.contains(text), "{said}");
+    }
+    assert!(seen > 2, "{verdict}");
+}

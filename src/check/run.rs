@@ -1,5 +1,6 @@
 //! The loop that plays a trace on a lockstep: the command, the fuzz targets and the tests share it.
 
+use super::Rehearsal;
 use super::divergence::Finding;
 use super::lockstep::{Lockstep, LockstepStats};
 use crate::mm::{KernelDriver, Merges, Outcome, SmallDriver, Stats};
@@ -58,6 +59,18 @@ pub trait Driver<C: Side, P: Side>: AddressSpaces {
     fn read_page_tables(&self, _lockstep: &mut Lockstep<C, P>, _out: &mut PageTables) -> Option<bool> {
         None
     }
+    /// Runs a section at the end of a trace, from an empty world, and looks at nothing but what is asked where tasks are switched. Of
+    /// the side it takes in all that it can tell. False: it cannot. The lockstep and the driver know nothing of it, so both must be reset.
+    fn rehearse(
+        &mut self,
+        _lockstep: &mut Lockstep<C, P>,
+        _prefix: &Trace,
+        _ops: &[Op],
+        _section: &Section,
+        _told: &mut Rehearsal,
+    ) -> bool {
+        false
+    }
     /// Ends every process.
     fn exit_all(&mut self, lockstep: &mut Lockstep<C, P>);
     /// The processes that are alive, each with its VMAs in order of their addresses.
@@ -108,6 +121,20 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
     }
     fn apply_together(&mut self, lockstep: &mut Lockstep<C, P>, ops: &[Op], section: &Section) -> Option<Vec<Outcome>> {
         KernelDriver::apply_together(self, lockstep, ops, section)
+    }
+    fn rehearse(
+        &mut self,
+        lockstep: &mut Lockstep<C, P>,
+        prefix: &Trace,
+        ops: &[Op],
+        section: &Section,
+        told: &mut Rehearsal,
+    ) -> bool {
+        if lockstep.port().is_some() || !prefix.ops.iter().all(|op| KernelDriver::is_one_request(&op.kind)) {
+            return false;
+        }
+        told.run(lockstep.reference(), prefix, ops, section);
+        true
     }
     fn check(&mut self, lockstep: &mut Lockstep<C, P>) {
         for (mm, vmas, counts) in self.take_changed() {

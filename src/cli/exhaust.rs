@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{AGREE, Error, FOUND, SideArg, UNDECIDED, file, print, subject};
-use crate::check::{Driver, Lockstep};
+use super::{AGREE, Error, FOUND, SideArg, UNDECIDED, file, minimize, print, subject};
+use crate::check::{Driver, Finding, Lockstep, Minimized, Sides, minimize_finding};
 use crate::exhaust::{
-    Ended, Expand, Failures, Limits, LockstepWorlds, OpKinds, Scope, Search, Subject, UnknownOperation,
+    Ended, Expand, Failures, Limits, LockstepWorlds, OpKinds, Scope, Search, Subject, Together, UnknownOperation,
 };
 use crate::report::{self, Report};
 use crate::rmap::Side;
 use crate::session::{Job, VmaCode};
+use crate::trace::Trace;
 use crate::world::Symmetry;
 
 /// How often a search under way is saved.
@@ -34,13 +35,19 @@ struct ScopeArgs {
     /// The longest sequence that the search tries, in operations.
     #[arg(long, value_name = "D", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=64))]
     depth: u32,
-    /// The operations that are tried, by name, with commas between. Default: map, fault, fork, unmap and exit. A name that
-    /// cannot be tried is answered with all that can.
+    /// The operations that are tried, by name, with commas between. Default: map, fault, fork, unmap and exit; with --together
+    /// also dontneed, walk, age, swapout and migrate. A name that cannot be tried is answered with all that can.
     #[arg(long = "only", value_name = "LIST", value_parser = parse_kinds)]
     kinds: Option<OpKinds>,
     /// With --vma pages, try each fault also with a folio of this order.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=9))]
     order: u32,
+    /// Also run this many operations together in each state, each choice of them (see --preemptions). Needs --vma pages.
+    #[arg(long, value_name = "TASKS", value_parser = clap::value_parser!(u8).range(2..=3))]
+    together: Option<u8>,
+    /// Run operations together under each schedule with at most this many switches away from one that could go on.
+    #[arg(long, value_name = "N", requires = "together", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=8))]
+    preemptions: u32,
     /// Count states as different even if they differ only in how processes are numbered.
     #[arg(long)]
     no_symmetry: bool,
@@ -121,12 +128,14 @@ pub(super) fn check_order(order: u32, vma: VmaCode) -> Result<(), Error> {
 
 impl ScopeArgs {
     fn scope(&self, failures: Failures, vma: VmaCode) -> Result<Scope, Error> {
-        let kinds = self.kinds.unwrap_or(OpKinds::CORE);
+        let together = self.together.map(|tasks| Together { tasks: tasks.into(), preemptions: self.preemptions });
+        let default = if together.is_some() { OpKinds::WITH_TOGETHER } else { OpKinds::CORE };
+        let kinds = self.kinds.unwrap_or(default);
         check_kinds(kinds, vma)?;
         check_order(self.order, vma)?;
         let symmetry = if self.no_symmetry { Symmetry::None } else { Symmetry::Processes };
         let (processes, pages, depth, order) = (self.procs, self.pages, self.depth, self.order);
-        Ok(Scope { processes, pages, depth, failures, kinds, symmetry, order })
+        Ok(Scope { processes, pages, depth, failures, kinds, symmetry, order, together })
     }
 }
 
@@ -177,15 +186,21 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     };
     let scope = args.scope.scope(failures, vma)?;
     let reference = args.subject.reference()?;
+    let session = if scope.together.is_some() { args.subject.session_together() } else { args.subject.session() }?;
     let subject = Subject {
         kernel: reference.name.to_owned(),
         text: xxh3_64(reference.extract.as_bytes()),
         driver: vma.driver_name().to_owned(),
-        side: side_name(args.subject.side).to_owned(),
+        side: side_name(session.sides).to_owned(),
     };
     let mut workers = Vec::new();
     for _ in 0..args.limits.threads() {
-        workers.push(args.subject.run(Worker { scope })?);
+        let worker = Worker { scope };
+        workers.push(if scope.together.is_some() {
+            args.subject.run_together(worker)
+        } else {
+            args.subject.run(worker)
+        }?);
     }
     let loaded = match &args.state {
         Some(file) => Search::load(file, scope, &subject).map_err(|error| Error::Usage(error.to_string()))?,
@@ -214,6 +229,15 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         return Err(error);
     }
     let took = begun.elapsed();
+    let (ended, minimised) = match ended {
+        // Its switches are at the first points that found it, by their numbers.
+        Ended::Found(found) if !found.0.sections.is_empty() => {
+            let small = session.clone().run(Smaller { trace: &found.0, finding: &found.1 })?;
+            let line = minimize::summary(&found.0, &small);
+            (Ended::Found(Box::new((small.trace, small.finding))), Some(line))
+        }
+        ended => (ended, None),
+    };
     let counts = search.counts();
     let known_met = counts.known;
     let rate = (search.expanded() - resumed.unwrap_or(0)) as f64 / took.as_secs_f64().max(1e-6);
@@ -232,7 +256,8 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
                 print(report::text::coloured(report))?;
                 print("\n")?;
             }
-            (FOUND, format!("found something with {} operations; nothing is shorter", trace.ops.len()))
+            let shortest = if minimised.is_some() { "minimised" } else { "nothing is shorter" };
+            (FOUND, format!("found something with {} operations; {shortest}", trace.ops.len()))
         }
         Ended::Finished => (AGREE, format!("finished, nothing found{}", except_known(known_met))),
         Ended::Time => (UNDECIDED, not_finished(&search, "the time was up")),
@@ -251,6 +276,13 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             "states_by_depth": search.levels(), "transitions": counts.transitions, "failing": counts.failing,
             "known": counts.known, "seconds": took.as_secs_f64(), "how": how,
         });
+        if let Some(together) = scope.together {
+            let alone = search.by_sections_alone().map(|state| search.trace_to(state).to_string());
+            value["together"] = serde_json::json!({
+                "tasks": together.tasks, "preemptions": together.preemptions, "sections": counts.sections,
+                "schedules": counts.schedules, "idle": counts.idle, "states_by_sections_alone": alone.collect::<Vec<_>>(),
+            });
+        }
         if let Some(report) = &report {
             value["finding"] = report::json::value(report);
         }
@@ -279,7 +311,45 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         search.expanded(),
         took.as_secs_f64(),
     ))?;
+    if let Some(together) = scope.together {
+        print(said_of_sections(&scope, together, &search, took.as_secs_f64(), matches!(ended, Ended::Finished)))?;
+    }
+    if let Some(line) = minimised {
+        print(format_args!("{line}\n"))?;
+    }
     Ok(status)
+}
+
+/// How many schedules were run, and what is so if nothing was found; then the states that no sequence came to.
+fn said_of_sections(scope: &Scope, together: Together, search: &Search, seconds: f64, finished: bool) -> String {
+    let failures = scope.failures;
+    let Together { tasks, preemptions } = together;
+    let (counts, choice) = (search.counts(), if tasks == 2 { "pair" } else { "triple" });
+    let rate = counts.schedules as f64 / seconds.max(1e-6);
+    let mut text = format!(
+        "{} schedules ({} of them end in a switch that does nothing) of {} {choice}s, {rate:.0} schedules/s\n",
+        counts.schedules, counts.idle, counts.sections,
+    );
+    if finished {
+        let states = search.expanded();
+        let failing = if failures == Failures::All { ", also with each of their allocations failing" } else { "" };
+        let _ = writeln!(
+            text,
+            "every schedule with at most {preemptions} preemptions of each {choice} of these operations at each of {states} states\
+             {failing}: nothing found{}",
+            except_known(counts.known),
+        );
+    }
+    let mut alone = search.by_sections_alone();
+    if let Some(first) = alone.next() {
+        let _ = writeln!(
+            text,
+            "{} states that no sequence of as many operations comes to; the first comes from\n\n{}",
+            1 + alone.count(),
+            search.trace_to(first),
+        );
+    }
+    text
 }
 
 fn except_known(met: u64) -> String {
@@ -295,10 +365,27 @@ fn not_finished(search: &Search, why: &str) -> String {
 }
 
 /// As the file of a search has it.
-fn side_name(side: SideArg) -> &'static str {
-    match side.dump_names() {
-        [one] => one,
-        _ => "both",
+fn side_name(sides: Sides) -> &'static str {
+    let side = [SideArg::Kernel, SideArg::Port].into_iter().find(|side| side.sides() == sides);
+    side.and_then(|side| side.dump_names().first()).copied().unwrap_or("both")
+}
+
+/// A finding of operations that run together, made small.
+struct Smaller<'a> {
+    trace: &'a Trace,
+    finding: &'a Finding,
+}
+
+impl Job for Smaller<'_> {
+    type Out = Minimized;
+
+    fn on<C, P, D>(self, mut lockstep: Lockstep<C, P>, mut driver: D) -> Self::Out
+    where
+        C: Side + Send + 'static,
+        P: Side + Send + 'static,
+        D: Driver<C, P> + Send + 'static,
+    {
+        minimize_finding(&mut lockstep, &mut driver, self.trace, self.finding)
     }
 }
 

@@ -10,7 +10,7 @@ use super::subject::{self, VmaOption};
 use super::{AGREE, Error, FOUND, UNDECIDED, expected, file, print};
 use crate::check::Sides;
 use crate::coverage::{self, ChangedLines};
-use crate::exhaust::{Expand, Failures, Limits, OpKinds, Scope, Search};
+use crate::exhaust::{Expand, Failures, Limits, OpKinds, Scope, Search, Together};
 use crate::kernel::{Kernel, Reference};
 use crate::known;
 use crate::report::{self, review::Replay};
@@ -33,6 +33,8 @@ const SCOPES: [(u8, u64, u32); 3] = [(5, 1, 9), (3, 2, 7), (2, 3, 6)];
 /// What is searched besides where the page tables are the kernel's: operations on pages; then on large folios, of this order; then
 /// on a huge page in halves.
 const SCOPES_OF_PAGES: [(u8, u64, u32, u32); 3] = [(2, 1, 6, 0), (2, 4, 5, 2), (2, 2, 5, HUGE_ORDER as u32)];
+/// What is searched besides where operations run together.
+const SCOPE_TOGETHER: (u8, u64, u32) = (3, 1, 4);
 /// Bytes that the states of a search take at most.
 const MEMORY: usize = 1 << 30;
 
@@ -78,6 +80,14 @@ pub(super) struct Args {
     fail_rate: FailRate,
     #[command(flatten)]
     vma: VmaOption,
+    /// Also compare what this many operations come to that run together in a state, each choice of them: under every schedule (see
+    /// --preemptions) of one reference, and of the other. Needs --vma pages. In the scope of --procs, --pages and --depth; without
+    /// them in one more, of 3 processes, 1 page and depth 4.
+    #[arg(long, value_name = "TASKS", value_parser = clap::value_parser!(u8).range(2..=3))]
+    together: Option<u8>,
+    /// Of operations that run together, take each schedule with at most this many switches away from one that could go on.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=8))]
+    preemptions: u32,
     /// Threads of the search. Default: one for each core.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -158,7 +168,10 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let names = Names { base: references.sessions[0].reference.name, changed: references.sessions[1].reference.name };
     let mut verdict = Verdict::default();
     if let Some(path) = &args.trace {
-        let trace = file::read_trace(path)?;
+        let trace = file::read_any_trace(path)?;
+        if !trace.sections.is_empty() {
+            check_together(references.vma())?;
+        }
         if trace.ops.is_empty() {
             let path = path.display();
             return Err(Error::Usage(format!("{path}: has no operation: nothing would be compared")));
@@ -175,6 +188,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             ));
         }
         exhaust::check_order(args.order, references.vma())?;
+        if args.together.is_some() {
+            check_together(references.vma())?;
+        }
         for scope in scopes(args, references.vma()) {
             search(args, &references, scope, &mut verdict)?;
         }
@@ -239,7 +255,8 @@ fn write_traces(dir: &Path, verdict: &Verdict) -> Result<Vec<PathBuf>, Error> {
 
 /// The scopes that are searched: the one that was asked for, or the default ones.
 fn scopes(args: &Args, vma: VmaCode) -> Vec<Scope> {
-    let scope = |(processes, pages, depth): (u8, u64, u32), kinds: OpKinds, order| Scope {
+    let together = together(args);
+    let scope = |(processes, pages, depth): (u8, u64, u32), kinds: OpKinds, order, together| Scope {
         processes,
         pages,
         depth: depth.min(args.depth.unwrap_or(depth)),
@@ -247,23 +264,53 @@ fn scopes(args: &Args, vma: VmaCode) -> Vec<Scope> {
         kinds: args.kinds.unwrap_or(kinds),
         symmetry: Symmetry::Processes,
         order,
+        together,
     };
     let of_pages = SCOPES_OF_PAGES.iter().filter(|_| vma == VmaCode::Pages);
-    let scopes: Vec<Scope> = match (args.procs, args.pages, args.depth) {
-        (Some(procs), Some(pages), Some(depth)) => vec![scope((procs, pages, depth), OpKinds::CORE, args.order)],
-        _ => (SCOPES.iter().map(|&size| scope(size, OpKinds::CORE, 0)))
-            .chain(
-                of_pages.map(|&(procs, pages, depth, order)| scope((procs, pages, depth), OpKinds::WITH_PAGES, order)),
-            )
-            .collect(),
-    };
+    let scopes: Vec<Scope> =
+        match (args.procs, args.pages, args.depth) {
+            (Some(procs), Some(pages), Some(depth)) => {
+                let kinds = if together.is_some() { OpKinds::WITH_TOGETHER } else { OpKinds::CORE };
+                vec![scope((procs, pages, depth), kinds, args.order, together)]
+            }
+            _ => (SCOPES.iter().map(|&size| scope(size, OpKinds::CORE, 0, None)))
+                .chain(of_pages.map(|&(procs, pages, depth, order)| {
+                    scope((procs, pages, depth), OpKinds::WITH_PAGES, order, None)
+                }))
+                .chain(together.map(|_| scope(SCOPE_TOGETHER, OpKinds::WITH_TOGETHER, 0, together)))
+                .collect(),
+        };
     scopes.into_iter().filter(|scope| scope.depth > 0).collect()
+}
+
+/// How many operations run together, if any do.
+fn together(args: &Args) -> Option<Together> {
+    args.together.map(|tasks| Together { tasks: tasks.into(), preemptions: args.preemptions })
+}
+
+fn check_together(vma: VmaCode) -> Result<(), Error> {
+    match vma {
+        VmaCode::Pages => Ok(()),
+        _ => {
+            let why = "operations run together with the kernel's own page-table code alone: --vma pages, of references that have it";
+            Err(Error::Usage(why.into()))
+        }
+    }
 }
 
 /// A scope for what is no search.
 fn any_scope(args: &Args) -> Scope {
     let ((processes, pages, depth), kinds) = (SCOPES[0], args.kinds.unwrap_or(OpKinds::CORE));
-    Scope { processes, pages, depth, failures: Failures::All, kinds, symmetry: Symmetry::Processes, order: 0 }
+    Scope {
+        processes,
+        pages,
+        depth,
+        failures: Failures::All,
+        kinds,
+        symmetry: Symmetry::Processes,
+        order: 0,
+        together: Some(Together { tasks: args.together.unwrap_or(2).into(), preemptions: args.preemptions }),
+    }
 }
 
 /// What was seen goes into the verdict.
@@ -291,7 +338,11 @@ fn search(args: &Args, references: &References, scope: Scope, verdict: &mut Verd
             true
         });
     }
-    verdict.transitions += search.counts().transitions;
+    let counts = search.counts();
+    verdict.transitions += counts.transitions;
+    verdict.sections += counts.sections;
+    verdict.schedules += counts.schedules;
+    verdict.together = verdict.together.or(scope.together);
     let Scope { processes, pages, depth: wanted, .. } = scope;
     verdict.scopes.push(Searched { processes, pages, depth: search.depth_done(), wanted });
     explorers.iter_mut().for_each(|explorer| take(explorer, verdict));

@@ -126,9 +126,14 @@ impl Args {
         Ok(Session { reference, sides, vma, slab, tolerated: Vec::new() }.tolerating(known::signatures(&self.known()?)))
     }
 
-    /// Does the job in a session that can run several tasks: on the kernel's side, since the port does not follow them, and with
-    /// its own page-table code.
+    /// Does the job in a session that can run several tasks.
     pub(super) fn run_together<T>(&self, job: impl Job<Out = Result<T, Error>>) -> Result<T, Error> {
+        self.session_together()?.run(job)?
+    }
+
+    /// A session that can run several tasks: on the kernel's side, since the port does not follow them, and with its own page-table
+    /// code.
+    pub(super) fn session_together(&self) -> Result<Session, Error> {
         match self.side {
             SideArg::Port => {
                 let why = "the port does not follow operations that run together: use --side kernel";
@@ -146,7 +151,7 @@ impl Args {
             let why = "operations that run together need what RCU leaves readable, which --slab poison overwrites: use --slab reuse";
             return Err(Error::Usage(why.into()));
         }
-        session.with_sides(Sides::Reference).run(job)?
+        Ok(session.with_sides(Sides::Reference))
     }
 
     /// Does the job in the session that was asked for.

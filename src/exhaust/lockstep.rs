@@ -5,26 +5,31 @@ use std::collections::HashSet;
 
 use rustc_hash::FxBuildHasher;
 
+use super::Transition;
 use super::scope::{Failures, Scope};
 use super::search::{Expand, Expansion};
-use crate::check::{Driver, Finding, Lockstep, end_trace, run_trace};
+use crate::check::{Driver, Finding, Lockstep, Rehearsal, end_trace, run_trace};
 use crate::rmap::{Fail, Rmap, Side};
 use crate::trace::{Op, Trace};
 use crate::world::World;
 
 /// A lockstep and its driver, for one thread.
 pub struct LockstepWorlds<C, P, D> {
-    lockstep: Lockstep<C, P>,
-    driver: D,
-    scope: Scope,
+    pub(super) lockstep: Lockstep<C, P>,
+    pub(super) driver: D,
+    pub(super) scope: Scope,
     /// What was done since the world was empty.
-    history: Vec<Op>,
+    pub(super) history: Trace,
     /// Keys of states in which everything was ended already, though the search does not know them yet.
-    ended: HashSet<u128, FxBuildHasher>,
+    pub(super) ended: HashSet<u128, FxBuildHasher>,
+    /// What was told last where nothing was looked at.
+    pub(super) rehearsal: Rehearsal,
+    /// How many allocations were made to fail where nothing was looked at.
+    pub(super) injected: u64,
 }
 
 /// What one operation came to.
-enum Advance {
+pub(super) enum Advance {
     /// A state.
     To(u128),
     /// A finding that is known: nothing to go on from.
@@ -36,34 +41,51 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
     /// Where the driver [counts](Driver::injected) maple tree nodes, their allocations fail too, and so do those of frames and
     /// page tables.
     pub fn new(lockstep: Lockstep<C, P>, driver: D, scope: Scope) -> Self {
-        LockstepWorlds { lockstep, driver, scope, history: Vec::new(), ended: HashSet::default() }
-    }
-
-    fn replay(&mut self, prefix: &[Op]) {
-        self.lockstep.reset();
-        self.driver.reset();
-        self.history.clear();
-        for op in prefix {
-            self.apply(op);
+        LockstepWorlds {
+            lockstep,
+            driver,
+            scope,
+            history: Trace::default(),
+            ended: HashSet::default(),
+            rehearsal: Rehearsal::default(),
+            injected: 0,
         }
     }
 
-    fn apply(&mut self, op: &Op) {
-        self.history.push(*op);
-        self.driver.apply(&mut self.lockstep, op);
+    pub(super) fn replay(&mut self, prefix: &Trace) {
+        self.lockstep.reset();
+        self.driver.reset();
+        self.history = Trace::default();
+        if prefix.sections.is_empty() {
+            prefix.ops.iter().for_each(|op| self.apply(&(*op).into()));
+        } else {
+            Transition::all_of(prefix).iter().for_each(|transition| self.apply(transition));
+        }
+    }
+
+    pub(super) fn apply(&mut self, transition: &Transition) {
+        transition.append_to(&mut self.history);
+        match transition {
+            Transition::Operation(op) => drop(self.driver.apply(&mut self.lockstep, op)),
+            // Whether it ran is said by what it came to.
+            Transition::Section(section) => {
+                drop(self.driver.apply_together(&mut self.lockstep, &section.0, &section.1));
+            }
+        }
         self.lockstep.end_operation();
         self.driver.check(&mut self.lockstep);
     }
 
     /// The finding there is, with a trace that finds it: the shortest, unless it takes what was done and undone in
     /// between.
-    fn settle(&mut self, prefix: &[Op], op: Option<&Op>) -> Option<Advance> {
+    pub(super) fn settle(&mut self, prefix: &Trace, last: Option<&Transition>) -> Option<Advance> {
         let finding = self.lockstep.finding()?.clone();
         if self.lockstep.settle() {
             return Some(Advance::Known);
         }
-        let short: Trace = prefix.iter().chain(op).copied().collect();
-        let long = Trace { ops: std::mem::take(&mut self.history), ..Trace::default() };
+        let mut short = prefix.clone();
+        last.iter().for_each(|last| last.append_to(&mut short));
+        let long = std::mem::take(&mut self.history);
         let again = run_trace(&mut self.lockstep, &mut self.driver, &short).finding;
         Some(match again {
             Some(again) => Advance::Found(Box::new((short, again))),
@@ -71,7 +93,7 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
         })
     }
 
-    fn key(&mut self) -> u128 {
+    pub(super) fn key(&mut self) -> u128 {
         match World::of(&mut self.lockstep, &mut self.driver) {
             Ok(world) => world.key(self.scope.symmetry),
             // The lockstep says so, too, when it looks at the whole state.
@@ -79,29 +101,29 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
         }
     }
 
-    fn step(&mut self, prefix: &[Op], op: &Op) -> Advance {
-        self.apply(op);
-        match self.settle(prefix, Some(op)) {
+    fn step(&mut self, prefix: &Trace, transition: &Transition) -> Advance {
+        self.apply(transition);
+        match self.settle(prefix, Some(transition)) {
             Some(step) => step,
             None => Advance::To(self.key()),
         }
     }
 
     /// Every process exits, after every folio was walked.
-    fn end(&mut self, prefix: &[Op], op: Option<&Op>) -> Option<Advance> {
+    pub(super) fn end(&mut self, prefix: &Trace, last: Option<&Transition>) -> Option<Advance> {
         self.lockstep.finish();
         end_trace(&mut self.lockstep, &mut self.driver);
-        self.settle(prefix, op)
+        self.settle(prefix, last)
     }
 }
 
 impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for LockstepWorlds<C, P, D> {
     fn root(&mut self) -> u128 {
-        self.replay(&[]);
+        self.replay(&Trace::default());
         self.key()
     }
 
-    fn expand(&mut self, prefix: &[Op], is_seen: &dyn Fn(u128) -> bool) -> Expansion {
+    fn expand(&mut self, prefix: &Trace, is_seen: &dyn Fn(u128) -> bool) -> Expansion {
         let mut out = Expansion::default();
         self.replay(prefix);
         if let Some(Advance::Found(found)) = self.settle(prefix, None) {
@@ -121,7 +143,8 @@ impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for Lockstep
                 }
                 out.counts.transitions += 1;
                 out.counts.failing += u64::from(now != Op::from(kind));
-                let step = self.step(prefix, &now);
+                let transition = Transition::from(now);
+                let step = self.step(prefix, &transition);
                 let attempts = self.lockstep.attempts();
                 let injected = self.driver.injected(&mut self.lockstep);
                 let pages = self.driver.page_tables(&mut self.lockstep).is_some();
@@ -129,9 +152,9 @@ impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for Lockstep
                     Advance::To(key) if key == here => {}
                     Advance::To(key) => {
                         is_here = false;
-                        out.children.push((now, key));
+                        out.children.push((transition.clone(), key));
                         if !is_seen(key) && self.ended.insert(key) {
-                            match self.end(prefix, Some(&now)) {
+                            match self.end(prefix, Some(&transition)) {
                                 Some(Advance::Found(found)) => {
                                     out.found = Some(found);
                                     return out;
@@ -155,6 +178,9 @@ impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for Lockstep
                     Failures::All => failures.next(kind.into(), attempts, injected, pages),
                 };
             }
+        }
+        if let Some(together) = self.scope.together {
+            self.together(together, prefix, &world, is_seen, &mut out);
         }
         self.ended.retain(|&key| !is_seen(key));
         out

@@ -9,17 +9,18 @@ use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::Transition;
 use super::scope::{Failures, Scope};
-use super::search::{Counts, Node, Search};
-use crate::trace::{self, Op};
+use super::search::{Counts, Node, Search, Waiting};
+use crate::trace::{self, Trace};
 use crate::world::Symmetry;
 
 /// What the file begins with: what it is, and the version of its form. Then come a checksum of the rest and the rest, which
 /// is [`Saved`] in postcard's encoding.
-const HEADER: &[u8] = b"rmap-diff search 2\n";
+const HEADER: &[u8] = b"rmap-diff search 3\n";
 
-/// The head, the states, and the keys of the states.
-type Saved = (Head, Vec<Node>, HashSet<u128, FxBuildHasher>);
+/// The head, the states, the keys of the states, and the states to which sections led.
+type Saved = (Head, Vec<Node>, HashSet<u128, FxBuildHasher>, Vec<Waiting>);
 
 /// What is searched: a file of another subject is not taken up.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -42,8 +43,11 @@ struct Head {
     failures: bool,
     kinds: String,
     symmetry: bool,
-    /// A trace of all operations that states name.
-    ops: String,
+    /// How many operations run together, and with how many preemptions; 0: none.
+    tasks: usize,
+    preemptions: u32,
+    /// A trace of all transitions that states name.
+    transitions: String,
     levels: Vec<usize>,
     cursor: usize,
     counts: Counts,
@@ -85,6 +89,8 @@ pub enum SaveError {
 impl Search {
     /// Writes it beside its place, then renames it.
     pub fn save(&self, file: &Path, subject: &Subject) -> Result<(), SaveError> {
+        let mut all = Trace::default();
+        self.transitions.iter().for_each(|transition| transition.append_to(&mut all));
         let head = Head {
             subject: subject.clone(),
             processes: self.scope.processes,
@@ -92,13 +98,17 @@ impl Search {
             failures: self.scope.failures == Failures::All,
             kinds: self.scope.tried(),
             symmetry: self.scope.symmetry == Symmetry::Processes,
-            ops: self.ops.iter().map(|op| format!("{op}\n")).collect(),
+            tasks: self.scope.together.map_or(0, |together| together.tasks),
+            preemptions: self.scope.together.map_or(0, |together| together.preemptions),
+            transitions: all.to_string(),
             levels: self.levels.clone(),
             cursor: self.cursor,
             counts: self.counts,
         };
         let io = |error| SaveError::Io { file: file.to_owned(), error };
-        let body = postcard::to_stdvec(&(head, &self.nodes, &self.seen)).map_err(io::Error::other).map_err(io)?;
+        let body = postcard::to_stdvec(&(head, &self.nodes, &self.seen, &self.waiting))
+            .map_err(io::Error::other)
+            .map_err(io)?;
         let mut beside = file.as_os_str().to_owned();
         beside.push(format!(".tmp-{}", std::process::id()));
         let write = || {
@@ -130,7 +140,8 @@ impl Search {
         if xxh3_64(body) != u64::from_le_bytes(*checksum) {
             return Err(malformed("it is not whole".into()));
         }
-        let (head, nodes, seen): Saved = postcard::from_bytes(body).map_err(|error| malformed(error.to_string()))?;
+        let (head, nodes, seen, waiting): Saved =
+            postcard::from_bytes(body).map_err(|error| malformed(error.to_string()))?;
         let all = |failures| if failures { "all" } else { "none" }.to_owned();
         let same = [
             ("the reference", head.subject.kernel.clone(), subject.kernel.clone()),
@@ -141,19 +152,29 @@ impl Search {
             ("--pages", head.pages.to_string(), scope.pages.to_string()),
             ("--failures", all(head.failures), all(scope.failures == Failures::All)),
             ("--only", head.kinds.clone(), scope.tried()),
+            ("--together", head.tasks.to_string(), scope.together.map_or(0, |together| together.tasks).to_string()),
+            (
+                "--preemptions",
+                head.preemptions.to_string(),
+                scope.together.map_or(0, |together| together.preemptions).to_string(),
+            ),
             ("symmetry", head.symmetry.to_string(), (scope.symmetry == Symmetry::Processes).to_string()),
         ];
         if let Some((what, found, wanted)) = same.into_iter().find(|(_, found, wanted)| found != wanted) {
             return Err(SaveError::Other { file: file.to_owned(), what, found, wanted });
         }
-        let ops: Vec<Op> = trace::parse(&head.ops).map_err(|error| malformed(error.to_string()))?.ops;
-        let sound =
-            |(at, node): (usize, &Node)| at == 0 || ((node.parent as usize) < at && (node.op as usize) < ops.len());
+        let all = trace::parse(&head.transitions).map_err(|error| malformed(error.to_string()))?;
+        let transitions = Transition::all_of(&all);
+        let named = |node: &Node| (node.op as usize) < transitions.len();
+        let sound = |(at, node): (usize, &Node)| at == 0 || ((node.parent as usize) < at && named(node));
+        let waits = |waiting: &Waiting| (waiting.node.parent as usize) < nodes.len() && named(&waiting.node);
         let levels = head.levels.is_sorted() && head.levels.first() == Some(&0);
-        if nodes.is_empty() || !nodes.iter().enumerate().all(sound) || !levels || head.cursor > nodes.len() {
+        let states = nodes.iter().enumerate().all(sound) && waiting.iter().all(waits);
+        if nodes.is_empty() || !states || !levels || head.cursor > nodes.len() {
             return Err(malformed("its states make no sense".into()));
         }
-        let mut search = Search::resumed(scope, ops, nodes, seen);
+        let mut search = Search::resumed(scope, 0, transitions);
+        (search.nodes, search.seen, search.waiting) = (nodes, seen, waiting);
         (search.levels, search.cursor, search.counts) = (head.levels, head.cursor, head.counts);
         Ok(Some(search))
     }

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::rmap::{MmId, VmaAttributes};
-use crate::trace::{Advice, HUGE_ORDER, OPERATIONS, OpKind, PageEntry};
+use crate::rmap::{MmId, VmaAttributes, WalkMode};
+use crate::trace::together::{TOGETHER, why_not_together};
+use crate::trace::{Advice, HUGE_ORDER, OPERATIONS, Op, OpKind, PageEntry};
 use crate::world::{Process, Symmetry, World};
 
 /// The first page of the window.
@@ -34,7 +35,7 @@ pub struct UnknownOperation {
 
 impl OpKinds {
     /// Those that a search knows.
-    const KNOWN: [&str; 23] = [
+    const KNOWN: [&str; 24] = [
         "map",
         "fault",
         "fork",
@@ -58,6 +59,7 @@ impl OpKinds {
         "split",
         "uffdwp",
         "poison",
+        "walk",
     ];
     /// All that a search knows.
     pub const ALL: OpKinds = OpKinds::of(&OpKinds::KNOWN);
@@ -79,6 +81,10 @@ impl OpKinds {
         "exclusive",
         "split",
     ]);
+
+    /// What changes the reverse map, and all that can run together.
+    pub const WITH_TOGETHER: OpKinds =
+        OpKinds::of(&["map", "fault", "fork", "unmap", "exit", "dontneed", "walk", "age", "swapout", "migrate"]);
 
     const fn of(keywords: &[&str]) -> OpKinds {
         let mut set = 0;
@@ -172,6 +178,17 @@ pub struct Scope {
     /// A fault is also tried with a folio of this order, which the kernel's own page-table code may bring in; 0: none. With a huge
     /// page, each page of the window stands for half of one.
     pub order: u32,
+    /// Operations are also tried together; none: one after another alone.
+    pub together: Option<Together>,
+}
+
+/// Operations that run together, each as a task.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Together {
+    /// How many: 2 or 3.
+    pub tasks: usize,
+    /// Each schedule with at most so many switches away from a task that could go on.
+    pub preemptions: u32,
 }
 
 impl Scope {
@@ -230,6 +247,31 @@ impl Scope {
         ops
     }
 
+    /// Each choice of so many operations that can run together in a state, whatever their order, in a fixed order. An operation can run
+    /// beside another that does the same. A fork takes the lowest number that is free and that no fork before it takes.
+    pub fn sections(&self, world: &World, tasks: usize) -> Vec<Vec<Op>> {
+        let alone = |kind: &OpKind| TOGETHER.contains(&kind.keyword()) && why_not_together(&[(*kind).into()]).is_none();
+        let kinds: Vec<OpKind> = self.operations(world).into_iter().filter(alone).collect();
+        let mut sections = Vec::new();
+        let mut chosen = vec![0; tasks];
+        while chosen.iter().all(|&at| at < kinds.len()) {
+            let mut free = (0..self.processes).map(MmId).filter(|&mm| world.process(mm).is_none());
+            let ops: Option<Vec<Op>> = chosen
+                .iter()
+                .map(|&at| match kinds[at] {
+                    OpKind::Fork { parent, .. } => Some(OpKind::Fork { parent, child: free.next()? }.into()),
+                    kind => Some(kind.into()),
+                })
+                .collect();
+            sections.extend(ops.filter(|ops| why_not_together(ops).is_none()));
+            // The next choice whose places do not fall.
+            let Some(at) = (0..tasks).rev().find(|&at| chosen[at] + 1 < kinds.len()) else { break };
+            let next = chosen[at] + 1;
+            chosen[at..].fill(next);
+        }
+        sections
+    }
+
     /// On pages, where the kernel's own code keeps the page tables.
     fn on_pages(&self, process: &Process, world: &World, ops: &mut Vec<OpKind>) {
         let mm = process.mm;
@@ -247,6 +289,7 @@ impl Scope {
             ops.extend(touches.iter().map(|&write| OpKind::Touch { mm, page, write }));
             ops.extend([OpKind::Age { mm, page }, OpKind::SwapOut { mm, page }, OpKind::Migrate { mm, page }]);
             ops.extend([OpKind::Exclusive { mm, page }, OpKind::Split { mm, page }, OpKind::Poison { mm, page }]);
+            ops.extend([WalkMode::Unlocked, WalkMode::Locked].map(|mode| OpKind::Walk { mm, page, mode }));
         }
         for (start, end) in self.ranges() {
             if self.within(start, end).all(mapped) {

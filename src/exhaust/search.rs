@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use super::Scope;
+use super::{Scope, Transition};
 use crate::check::Finding;
-use crate::trace::{Op, Trace};
+use crate::trace::Trace;
 
-/// States of a block: enough for the workers to be busy, few enough to be stopped soon.
+/// States of a block: enough for the workers to be busy, few enough to be stopped soon; and so many where operations run together
+/// in each.
 const BLOCK: usize = 1024;
+const BLOCK_TOGETHER: usize = 4;
 
 /// What is done at a state.
 pub trait Expand: Send {
@@ -22,14 +24,14 @@ pub trait Expand: Send {
     fn root(&mut self) -> u128;
     /// Makes the state at the end of a trace and tries each operation there. `is_seen` tells of a key whether its
     /// state is known already.
-    fn expand(&mut self, prefix: &[Op], is_seen: &dyn Fn(u128) -> bool) -> Expansion;
+    fn expand(&mut self, prefix: &Trace, is_seen: &dyn Fn(u128) -> bool) -> Expansion;
 }
 
 /// What came of it.
 #[derive(Default, Debug)]
 pub struct Expansion {
-    /// Operations that led to another state, and its key.
-    pub children: Vec<(Op, u128)>,
+    /// What led to another state, and its key.
+    pub children: Vec<(Transition, u128)>,
     /// How much was tried.
     pub counts: Counts,
     /// What was found, and the trace that finds it; the first that there was.
@@ -45,6 +47,12 @@ pub struct Counts {
     pub failing: u64,
     /// Those that ended in a finding which is known.
     pub known: u64,
+    /// Choices of operations that were run together, those with failures included.
+    pub sections: u64,
+    /// Schedules of those that were run.
+    pub schedules: u64,
+    /// Schedules whose last switch does nothing, among these.
+    pub idle: u64,
 }
 
 impl Counts {
@@ -52,6 +60,9 @@ impl Counts {
         self.transitions += other.transitions;
         self.failing += other.failing;
         self.known += other.known;
+        self.sections += other.sections;
+        self.schedules += other.schedules;
+        self.idle += other.idle;
     }
 }
 
@@ -77,22 +88,32 @@ pub enum Ended {
     Memory,
 }
 
-/// A state: the one that it was found from, and the operation.
+/// A state: the one that it was found from, and what led there, by its place among the transitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Node {
     pub(super) parent: u32,
     pub(super) op: u32,
 }
 
+/// A state to which a section led. It is taken in when every sequence of as many operations was tried, if none led to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Waiting {
+    pub(super) depth: u32,
+    pub(super) node: Node,
+    pub(super) key: u128,
+}
+
 /// A search under way.
 pub struct Search {
     pub(super) scope: Scope,
-    /// Operations, each once: a state names one by its place.
-    pub(super) ops: Vec<Op>,
-    numbers: FxHashMap<Op, u32>,
+    /// Transitions, each once: a state names one by its place.
+    pub(super) transitions: Vec<Transition>,
+    numbers: FxHashMap<Transition, u32>,
     /// In the order in which they were found. The first is the empty world.
     pub(super) nodes: Vec<Node>,
     pub(super) seen: HashSet<u128, FxBuildHasher>,
+    /// States that sections led to, in the order in which they were found.
+    pub(super) waiting: Vec<Waiting>,
     /// How many states there were when the states of each depth began.
     pub(super) levels: Vec<usize>,
     /// The next state to be worked on.
@@ -107,10 +128,11 @@ impl Search {
         seen.insert(root);
         Search {
             scope,
-            ops: Vec::new(),
+            transitions: Vec::new(),
             numbers: FxHashMap::default(),
             nodes: vec![Node { parent: 0, op: 0 }],
             seen,
+            waiting: Vec::new(),
             levels: vec![0],
             cursor: 0,
             counts: Counts::default(),
@@ -118,9 +140,9 @@ impl Search {
     }
 
     /// From where it was stopped.
-    pub(super) fn resumed(scope: Scope, ops: Vec<Op>, nodes: Vec<Node>, seen: HashSet<u128, FxBuildHasher>) -> Search {
-        let numbers = (0..).zip(&ops).map(|(number, op)| (*op, number)).collect();
-        Search { scope, ops, numbers, nodes, seen, levels: vec![0], cursor: 0, counts: Counts::default() }
+    pub(super) fn resumed(scope: Scope, root: u128, transitions: Vec<Transition>) -> Search {
+        let numbers = (0..).zip(&transitions).map(|(number, transition)| (transition.clone(), number)).collect();
+        Search { transitions, numbers, ..Search::new(scope, root) }
     }
 
     /// How much was tried so far.
@@ -160,7 +182,9 @@ impl Search {
     /// Bytes that the states take.
     pub fn memory(&self) -> usize {
         // A slot of the table holds a key and a byte beside it.
-        self.nodes.capacity() * size_of::<Node>() + self.seen.capacity() * 8 / 7 * (size_of::<u128>() + 1)
+        self.waiting.capacity() * size_of::<Waiting>()
+            + self.nodes.capacity() * size_of::<Node>()
+            + self.seen.capacity() * 8 / 7 * (size_of::<u128>() + 1)
     }
 
     /// Works until everything is tried, something is found, or a limit is met. `progress` is told after each block, and may
@@ -193,6 +217,10 @@ impl Search {
 
     /// The next states to be worked on: all of one depth.
     fn next_block(&mut self) -> Option<std::ops::Range<usize>> {
+        // Every sequence of as many operations was tried.
+        if self.levels.last() == Some(&self.cursor) {
+            self.take_in_waiting(self.levels.len() as u32 - 1);
+        }
         let past = self.levels.get(self.scope.depth as usize).is_some_and(|&begin| begin <= self.cursor);
         if past || self.cursor == self.nodes.len() {
             return None;
@@ -202,7 +230,8 @@ impl Search {
             self.levels.push(self.nodes.len());
         }
         let end = *self.levels.last().unwrap_or(&0);
-        Some(self.cursor..end.min(self.cursor + BLOCK))
+        let block = if self.scope.together.is_some() { BLOCK_TOGETHER } else { BLOCK };
+        Some(self.cursor..end.min(self.cursor + block))
     }
 
     fn expand(&self, workers: &mut [Box<dyn Expand + '_>], block: std::ops::Range<usize>) -> Vec<Expansion> {
@@ -216,7 +245,7 @@ impl Search {
                 if at >= block.end || at > found.load(Ordering::Relaxed) {
                     return done;
                 }
-                let expansion = worker.expand(&self.trace(at), &|key| self.seen.contains(&key));
+                let expansion = worker.expand(&self.trace_to(at), &|key| self.seen.contains(&key));
                 if expansion.found.is_some() {
                     found.fetch_min(at, Ordering::Relaxed);
                 }
@@ -237,34 +266,60 @@ impl Search {
 
     fn take_in(&mut self, at: usize, expansion: &Expansion) {
         self.counts.add(expansion.counts);
-        for &(op, key) in &expansion.children {
-            if self.seen.insert(key) {
-                let next = self.ops.len() as u32;
-                let op = *self.numbers.entry(op).or_insert_with(|| {
-                    self.ops.push(op);
-                    next
-                });
-                self.nodes.push(Node { parent: at as u32, op });
+        let depth = self.levels.partition_point(|&begin| begin <= at) as u32 - 1;
+        for (transition, key) in &expansion.children {
+            if self.seen.contains(key) {
+                continue;
+            }
+            let node = Node { parent: at as u32, op: self.number(transition) };
+            if transition.is_section() {
+                let depth = depth + transition.operations() as u32;
+                self.waiting.push(Waiting { depth, node, key: *key });
+            } else {
+                self.seen.insert(*key);
+                self.nodes.push(node);
             }
         }
         self.cursor = at + 1;
     }
 
-    /// A shortest trace that leads to a state: they are numbered in the order in which they were found, from 0.
-    pub fn trace_to(&self, state: usize) -> Trace {
-        Trace { ops: self.trace(state), ..Trace::default() }
+    fn number(&mut self, transition: &Transition) -> u32 {
+        let next = self.transitions.len() as u32;
+        if let Some(&number) = self.numbers.get(transition) {
+            return number;
+        }
+        self.transitions.push(transition.clone());
+        self.numbers.insert(transition.clone(), next);
+        next
     }
 
-    /// The operations that lead to a state.
-    fn trace(&self, at: usize) -> Vec<Op> {
-        let mut ops = Vec::new();
-        let mut at = at;
+    fn take_in_waiting(&mut self, depth: u32) {
+        for waiting in std::mem::take(&mut self.waiting) {
+            if waiting.depth > depth {
+                self.waiting.push(waiting);
+            } else if self.seen.insert(waiting.key) {
+                self.nodes.push(waiting.node);
+            }
+        }
+    }
+
+    /// The states, by their numbers, that were found by operations which run together, and by no sequence of as many operations.
+    pub fn by_sections_alone(&self) -> impl Iterator<Item = usize> + '_ {
+        let of_section = |node: &Node| self.transitions[node.op as usize].is_section();
+        (1..).zip(&self.nodes[1..]).filter(move |(_, node)| of_section(node)).map(|(at, _)| at)
+    }
+
+    /// A shortest trace that leads to a state: they are numbered in the order in which they were found, from 0.
+    pub fn trace_to(&self, state: usize) -> Trace {
+        let mut transitions = Vec::new();
+        let mut at = state;
         while at != 0 {
             let node = self.nodes[at];
-            ops.push(self.ops[node.op as usize]);
+            transitions.push(&self.transitions[node.op as usize]);
             at = node.parent as usize;
         }
-        ops.reverse();
-        ops
+        let mut trace = Trace::default();
+        transitions.into_iter().rev().for_each(|transition| transition.append_to(&mut trace));
+        trace
     }
 }

@@ -22,7 +22,7 @@ fn solo() -> Lockstep<Port, NoPort> {
 
 fn scope(processes: u8, pages: u64, depth: u32) -> Scope {
     let (failures, kinds, symmetry) = (Failures::All, OpKinds::CORE, Symmetry::Processes);
-    Scope { processes, pages, depth, failures, kinds, symmetry, order: 0 }
+    Scope { processes, pages, depth, failures, kinds, symmetry, order: 0, together: None }
 }
 
 fn workers(scope: Scope, threads: usize) -> Vec<Box<dyn Expand>> {
@@ -134,7 +134,7 @@ fn threads_and_stops_change_no_count() {
     assert!(error.contains("not whole"), "{error}");
     assert!(with(&whole[..20]).contains("not whole"));
     // Nor one that an older version wrote, or that is no search at all.
-    for other in [&b"{\"format\":1,\"subject\":{}}\n"[..], b"rmap-diff search 1\n", b""] {
+    for other in [&b"{\"format\":1,\"subject\":{}}\n"[..], b"rmap-diff search 2\n", b""] {
         let error = with(other);
         assert!(error.contains("not in the form of this version") && error.contains("remove it"), "{error}");
     }
@@ -158,7 +158,7 @@ fn every_allocation_fails_alone_and_with_all_later_ones() {
     let scope = Scope { depth: 1, ..scope(2, 1, 1) };
     let mut worker = LockstepWorlds::new(solo(), SmallDriver::new(), scope);
     let prefix: Trace = "map p0 0x10..0x11\nfault p0 0x10\n".parse().unwrap();
-    let expansion = worker.expand(&prefix.ops, &|_| false);
+    let expansion = worker.expand(&prefix, &|_| false);
     // Plainly: fault, unmap, fork, exit. Failing: four attempts of the fork, twice each.
     assert_eq!((expansion.counts.transitions, expansion.counts.failing), (12, 8));
     assert_eq!(expansion.children.len(), 3);
@@ -167,6 +167,6 @@ fn every_allocation_fails_alone_and_with_all_later_ones() {
 #[test]
 fn operations_are_parsed_and_printed() {
     assert_eq!("fork,map".parse::<OpKinds>().unwrap().to_string(), "map,fork");
-    assert!("map,walk".parse::<OpKinds>().is_err());
+    assert!("map,wander".parse::<OpKinds>().is_err());
     assert!(OpKinds::CORE.is_small() && !OpKinds::ALL.is_small());
 }

@@ -155,6 +155,19 @@ impl KernelDriver {
         }
     }
 
+    /// Whether an operation is one request to the VMA code, where the kernel's own code keeps the page tables.
+    pub fn is_one_request(operation: &OpKind) -> bool {
+        !matches!(
+            operation,
+            OpKind::Pin { .. }
+                | OpKind::Unpin { .. }
+                | OpKind::MigrateBegin { .. }
+                | OpKind::MigrateEnd { .. }
+                | OpKind::Walk { .. }
+                | OpKind::UffdMove { .. }
+        )
+    }
+
     /// Asks for an operation of the VMA code, and takes in what it did to page tables and VMAs.
     fn operate<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, request: &Request<'_>) -> Result<u32> {
         let operation = &request.operation;

@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use crate::check::Invariant;
+use crate::exhaust::Together;
 use crate::review::{Class, Equivalence, Names, Sighting, Verdict};
 
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -155,6 +156,13 @@ fn work(verdict: &Verdict) -> String {
         let scopes: Vec<String> = verdict.scopes.iter().map(ToString::to_string).collect();
         parts.push(format!("{} operations in every sequence of {}", verdict.transitions, scopes.join(", and of ")));
     }
+    if let Some(Together { tasks, preemptions }) = verdict.together {
+        let Verdict { sections, schedules, .. } = verdict;
+        let choices = if tasks == 2 { "pairs" } else { "triples" };
+        parts.push(format!(
+            "{sections} {choices} of operations together, under every schedule with at most {preemptions} preemptions ({schedules})"
+        ));
+    }
     if verdict.random > 0 {
         parts.push(format!("{} random operations", verdict.random));
     }
@@ -185,15 +193,15 @@ fn write_class(class: &Class, sighting: &Sighting, names: Names<'_>, out: &mut S
     if !sighting.detail.is_empty() {
         let _ = writeln!(out, "  {}", sighting.detail);
     }
-    for op in &sighting.trace.ops {
-        let _ = writeln!(out, "    {op}");
+    for line in sighting.trace.to_string().lines() {
+        let _ = writeln!(out, "    {line}");
     }
 }
 
 /// The verdict as one JSON object.
 pub fn value(verdict: &Verdict, names: Names<'_>) -> Value {
     let class = |(class, sighting): (&Class, &Sighting)| {
-        let trace: Vec<String> = sighting.trace.ops.iter().map(ToString::to_string).collect();
+        let trace: Vec<String> = sighting.trace.to_string().lines().map(str::to_owned).collect();
         let side = match class {
             Class::Violates(which, _) => Some(which.to_string()),
             _ => None,
@@ -203,10 +211,17 @@ pub fn value(verdict: &Verdict, names: Names<'_>) -> Value {
             "detail": sighting.detail, "trace": trace,
         })
     };
-    json!({
+    let mut value = json!({
         "base": names.base, "changed": names.changed, "verdict": verdict.outcome().json_name(),
         "classes": verdict.seen.iter().map(class).collect::<Vec<_>>(),
         "scopes": verdict.scopes.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "finished": verdict.is_finished(), "reached": !verdict.unreached, "operations": verdict.transitions, "random_operations": verdict.random, "known": verdict.known,
-    })
+    });
+    if let Some(together) = verdict.together {
+        value["together"] = json!({
+            "tasks": together.tasks, "preemptions": together.preemptions, "sections": verdict.sections,
+            "schedules": verdict.schedules,
+        });
+    }
+    value
 }

@@ -49,6 +49,8 @@ pub enum BenignDifference {
     EnomemWhereReused(PairSide),
     /// An allocation that fails is not made by the other.
     EnomemAlone(PairSide),
+    /// Operations that run together come to an end on the first reference that no schedule of the second comes to.
+    EndOfBaseAlone,
     /// One hands a VMA with a chain and no anon_vma to `unlink_anon_vmas()`, from this function; the other does not.
     PartialUnlink(PairSide, Option<Function>),
 }
@@ -111,6 +113,9 @@ impl BenignDifference {
             }
             BenignDifference::EnomemAlone(which) => {
                 format!("ENOMEM of {} at an allocation that the other does not make", names.of(which))
+            }
+            BenignDifference::EndOfBaseAlone => {
+                format!("end of operations together that only {} comes to", names.base)
             }
             BenignDifference::PartialUnlink(which, function) => {
                 let by = function.map_or("the VMA code".into(), |function| format!("{function}()"));

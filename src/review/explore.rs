@@ -9,7 +9,7 @@ use super::pair::{Next, Pair};
 use super::side::Reviewed;
 use crate::exhaust::{Expand, Expansion, Failures, Scope};
 use crate::rmap::{Fail, Side};
-use crate::trace::Op;
+use crate::trace::{Op, Trace};
 
 /// A pair of references, for one thread. What it finds are sightings, not what ends a search.
 pub struct Explorer<S: Side> {
@@ -21,7 +21,9 @@ pub struct Explorer<S: Side> {
 impl<S: Side> Explorer<S> {
     /// Two references that have done nothing yet.
     pub fn new(base: Reviewed<S>, changed: Reviewed<S>, scope: Scope) -> Explorer<S> {
-        Explorer { pair: Pair::new(base, changed), scope, ended: HashSet::default() }
+        let mut pair = Pair::new(base, changed);
+        pair.preemptions = scope.together.map_or(pair.preemptions, |together| together.preemptions);
+        Explorer { pair, scope, ended: HashSet::default() }
     }
 
     /// What was seen so far, which is forgotten.
@@ -50,9 +52,9 @@ impl<S: Side + Send> Expand for Explorer<S> {
         self.pair.key(self.scope.symmetry)
     }
 
-    fn expand(&mut self, prefix: &[Op], is_seen: &dyn Fn(u128) -> bool) -> Expansion {
+    fn expand(&mut self, prefix: &Trace, is_seen: &dyn Fn(u128) -> bool) -> Expansion {
         let mut out = Expansion::default();
-        if !self.at(prefix) {
+        if !self.at(&prefix.ops) {
             return out;
         }
         let here = self.pair.here();
@@ -65,7 +67,7 @@ impl<S: Side + Send> Expand for Explorer<S> {
             if rehearsal.is_some() {
                 let key = self.pair.key(self.scope.symmetry);
                 if key != key_here {
-                    out.children.push((op, key));
+                    out.children.push((op.into(), key));
                 }
                 if !is_seen(key) && self.ended.insert(key) {
                     self.pair.end();
@@ -82,6 +84,16 @@ impl<S: Side + Send> Expand for Explorer<S> {
                 }
             }
         }
+        if let Some(together) = self.scope.together {
+            for ops in self.scope.sections(&self.pair.worlds()[0], together.tasks) {
+                out.counts.sections += 1;
+                for counts in self.pair.compare_together(&ops, together.preemptions) {
+                    out.counts.schedules += counts.run;
+                    out.counts.idle += counts.idle;
+                }
+            }
+            self.pair.replay(here);
+        }
         self.ended.retain(|&key| !is_seen(key));
         out
     }
@@ -91,7 +103,7 @@ impl<E: Expand + ?Sized> Expand for &mut E {
     fn root(&mut self) -> u128 {
         (**self).root()
     }
-    fn expand(&mut self, prefix: &[Op], is_seen: &dyn Fn(u128) -> bool) -> Expansion {
+    fn expand(&mut self, prefix: &Trace, is_seen: &dyn Fn(u128) -> bool) -> Expansion {
         (**self).expand(prefix, is_seen)
     }
 }

@@ -14,6 +14,7 @@ use super::observed::Observed;
 use super::semantic::{self, Colours, Depth, SemanticDifference};
 use super::side::Reviewed;
 use super::sites::{self, Failure};
+use crate::exhaust::Transition;
 use crate::mm::Outcome;
 use crate::rmap::{ENOMEM, Fail, Side, VmaAttributes, errno_name};
 use crate::trace::{Op, OpKind, PageTotals, Target, Trace};
@@ -26,6 +27,8 @@ pub struct Pair<S: Side> {
     prefix: Vec<PlayedOp>,
     worlds: [World; 2],
     depth: Depth,
+    /// Operations that run together are compared under every schedule with at most so many preemptions.
+    pub preemptions: u32,
     /// What was seen.
     pub seen: Sightings,
 }
@@ -35,6 +38,12 @@ pub struct Pair<S: Side> {
 pub(super) struct PlayedOp {
     op: Op,
     failed: [Option<Fail>; 2],
+}
+
+impl PlayedOp {
+    pub(super) fn op(&self) -> Op {
+        self.op
+    }
 }
 
 impl From<Op> for PlayedOp {
@@ -62,6 +71,7 @@ impl<S: Side> Pair<S> {
             prefix: Vec::new(),
             worlds: Default::default(),
             depth: Depth::Graph,
+            preemptions: 2,
             seen: Sightings::default(),
         };
         pair.reset();
@@ -97,11 +107,30 @@ impl<S: Side> Pair<S> {
         World::joint_key(&self.worlds.each_ref(), symmetry) ^ u128::from(self.depth == Depth::Reused)
     }
 
-    /// Plays a trace from empty worlds, to its end or to where the sides part.
+    pub(super) fn prefix(&self) -> &[PlayedOp] {
+        &self.prefix
+    }
+
+    pub(super) fn depth(&self) -> Depth {
+        self.depth
+    }
+
+    pub(super) fn side(&mut self, place: usize) -> &mut Reviewed<S> {
+        &mut self.sides[place]
+    }
+
+    /// Plays a trace from empty worlds, to its end, to where the sides part, or to operations that run together.
     pub fn play(&mut self, trace: &Trace) {
         self.reset();
-        for op in &trace.ops {
-            if self.step(op) == Next::Stop {
+        for transition in Transition::all_of(trace) {
+            let next = match &transition {
+                Transition::Operation(op) => self.step(op),
+                Transition::Section(section) => {
+                    let ops = section.0.clone();
+                    self.section(&ops, &transition)
+                }
+            };
+            if next == Next::Stop {
                 return;
             }
         }
@@ -145,7 +174,7 @@ impl<S: Side> Pair<S> {
         (self.prefix, self.depth) = (prefix, depth);
     }
 
-    fn replay_side(&mut self, place: usize, prefix: &[PlayedOp]) {
+    pub(super) fn replay_side(&mut self, place: usize, prefix: &[PlayedOp]) {
         let side = &mut self.sides[place];
         side.reset();
         for step in prefix {
@@ -400,7 +429,7 @@ fn undone(world: &World) -> World {
     world
 }
 
-fn outcome_text(outcome: Outcome) -> String {
+pub(super) fn outcome_text(outcome: Outcome) -> String {
     match outcome {
         Outcome::Done => "done".into(),
         Outcome::Refused(errno) => format!("refused with {}", errno_name(errno)),

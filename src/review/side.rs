@@ -3,12 +3,13 @@
 use super::calls::Calls;
 use super::observed::Observed;
 use crate::check::{Driver, FindingKind, Lockstep, NoPort, Sides, Solo, end_trace};
+use crate::exhaust::Transition;
 use crate::kernel::Kernel;
 use crate::mm::{KernelDriver, Outcome, SmallDriver};
 use crate::rmap::{Fail, Side, StateError};
 use crate::session::{Session, SessionError, VmaCode};
-use crate::trace::Op;
-use crate::trace::{Recorder, Watched};
+use crate::trace::schedule::Step;
+use crate::trace::{Op, Recorder, Watched};
 use crate::world::World;
 
 /// One reference, its driver, and what is known of it.
@@ -48,6 +49,17 @@ impl<S: Side> Reviewed<S> {
         outcome
     }
 
+    /// Runs a section: what each of its operations came to, unless something was found, and what its tasks did.
+    pub(super) fn apply_together(&mut self, section: &Transition) -> (Option<Vec<Outcome>>, Vec<(usize, Step)>) {
+        let outcomes = match section {
+            Transition::Section(section) => self.driver.apply_together(&mut self.solo, &section.0, &section.1),
+            Transition::Operation(op) => Some(vec![self.driver.apply(&mut self.solo, op)]),
+        };
+        self.solo.end_operation();
+        self.driver.check(&mut self.solo);
+        (outcomes, self.solo.schedule().to_vec())
+    }
+
     /// What was found in the operation, by signature, and what is wrong there; `Some(None)`: nothing new.
     pub(super) fn settle(&mut self) -> Option<Option<(String, String)>> {
         let finding = self.solo.finding()?;
@@ -65,6 +77,11 @@ impl<S: Side> Reviewed<S> {
 
     pub(super) fn world(&mut self) -> Result<World, StateError> {
         World::of(&mut self.solo, &mut *self.driver)
+    }
+
+    /// Whether objects live that nothing leads to.
+    pub(super) fn has_lost(&mut self, world: &World) -> bool {
+        self.solo.reference().live() != world.objects()
     }
 
     /// Looks at the whole state, walks every folio, ends every process.

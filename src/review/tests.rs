@@ -78,7 +78,7 @@ fn generation(name: &str) -> Revision {
 /// What is seen in every sequence of a small scope.
 fn explored(base: Revision, changed: Revision, bend: fn(&mut Port, Call) -> i32, depth: u32) -> Sightings {
     let (failures, kinds, symmetry) = (Failures::All, OpKinds::CORE, Symmetry::Processes);
-    let scope = Scope { processes: 3, pages: 2, depth, failures, kinds, symmetry, order: 0 };
+    let scope = Scope { processes: 3, pages: 2, depth, failures, kinds, symmetry, order: 0, together: None };
     let mut explorer = Explorer::new(side(base, STRAIGHT), side(changed, bend), scope);
     let mut search = Search::new(scope, explorer.root());
     {

@@ -2,6 +2,7 @@
 
 use super::class::{Class, Sighting, Sightings};
 use super::pair::Pair;
+use crate::exhaust::Together;
 use crate::minimize::minimize;
 use crate::rmap::Side;
 use crate::trace::{Mix, Rng, random_trace};
@@ -49,6 +50,12 @@ pub struct Verdict {
     pub transitions: u64,
     /// What was searched.
     pub scopes: Vec<Searched>,
+    /// Choices of operations that were run together at a state, and under how many schedules, on both sides.
+    pub sections: u64,
+    /// See `sections`.
+    pub schedules: u64,
+    /// How many operations ran together, under each schedule with how many preemptions.
+    pub together: Option<Together>,
     /// Random operations.
     pub random: u64,
     /// Operations of a trace that was given.

@@ -376,14 +376,32 @@ impl Workshop {
         }
     }
 
+    /// Runs operations together in each state of a scope, under every schedule with few preemptions: the signature of what is found, and
+    /// how many `at` lines its trace has.
+    #[allow(dead_code)] // The benchmark's: it does not ask.
+    pub fn exhaust_together(&self, hunt: &Hunt, scope: &[&str]) -> Result<(String, usize), String> {
+        let mut tool = self.tool("exhaust", hunt);
+        let output = tool.args(scope).arg("--json").arg("-o").arg(self.saved(hunt)).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let value: serde_json::Value = serde_json::from_str(&said)
+            .map_err(|error| format!("{error}: {said}{}", String::from_utf8_lossy(&output.stderr)))?;
+        let Some(found) = value["finding"]["signature"].as_str() else { return Err(format!("nothing found: {said}")) };
+        let trace = fs::read_to_string(self.saved(hunt)).map_err(|error| error.to_string())?;
+        Ok((found.to_owned(), trace.lines().filter(|line| line.trim_start().starts_with("at ")).count()))
+    }
+
     /// Reviews a fault against the tree that it was planted in: the verdict, and its classes, the worst last.
     pub fn review(&self, base: &str, changed: &str, vma: &str) -> Result<(String, Vec<String>), String> {
-        let (changed, chosen) = self.shared.get(changed).map_or((changed, 0), |(name, number)| (name, *number));
-        let mut tool = Command::new(&self.binary);
         // The kernel's own code is not optimised here.
         let (depth, ops) = if vma == "model" { ("5", "5000") } else { ("3", "2000") };
-        tool.args(["review", base, changed, "--vma", vma, "--depth", depth, "--ops", ops, "--json"]);
-        tool.env(CHOSEN, chosen.to_string());
+        self.review_scope(base, changed, &["--vma", vma, "--depth", depth, "--ops", ops])
+    }
+
+    /// The same, with these options.
+    pub fn review_scope(&self, base: &str, changed: &str, scope: &[&str]) -> Result<(String, Vec<String>), String> {
+        let (changed, chosen) = self.shared.get(changed).map_or((changed, 0), |(name, number)| (name, *number));
+        let mut tool = Command::new(&self.binary);
+        tool.args(["review", base, changed, "--json"]).args(scope).env(CHOSEN, chosen.to_string());
         let output = tool.env_remove("RMAP_KNOWN").output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         let value: serde_json::Value = serde_json::from_str(&said)

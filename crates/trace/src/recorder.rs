@@ -2,8 +2,10 @@
 
 use rmap_seam::{Call, Event, Fail, MmId, Revision, Rmap, Side};
 
+use super::Op;
 use super::page_tables::PageTables;
-use super::vma_layer::{Mapped, MmCounts, Observation, Request, Seen, Watched};
+use super::schedule::Scheduler;
+use super::vma_layer::{Mapped, MmCounts, Observation, Request, Seen, TaskEnd, Watched};
 
 /// A log of what a side does.
 pub trait Log: Default {
@@ -111,5 +113,13 @@ impl<S: Side + Watched, L: Log> Watched for Recorder<S, L> {
     }
     fn fail_pages(&mut self, fail: &Fail) {
         self.side.fail_pages(fail);
+    }
+    fn run_together(
+        &mut self,
+        ops: &[Op],
+        scheduler: &mut Scheduler<'_>,
+        watcher: &mut dyn FnMut(&Seen<'_>) -> bool,
+    ) -> Option<Vec<TaskEnd>> {
+        self.side.run_together(ops, scheduler, watcher)
     }
 }

@@ -1,0 +1,208 @@
+//! Operations that run together at a state: each choice of them, every schedule with few preemptions, and each with failures.
+//!
+//! A schedule begins in the state, which is made again each time. Where it ends, all is asked that is asked of a trace; what was seen
+//! to the last word before is not asked again.
+
+use std::collections::HashSet;
+
+use rustc_hash::FxBuildHasher;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::lockstep::{Advance, LockstepWorlds};
+use super::scope::{Failures, Together};
+use super::search::Expansion;
+use super::transition::Transition;
+use crate::check::Driver;
+use crate::rmap::{Fail, Side};
+use crate::trace::preemptions::{ScheduleCounts, Schedules};
+use crate::trace::schedule::Step;
+use crate::trace::{Op, Trace};
+use crate::world::World;
+
+/// Every schedule of operations that run together, whoever begins, those with fewer preemptions first.
+pub struct Orders {
+    /// By who begins: the operations in their order, and the schedules of these.
+    orders: Vec<(Vec<Op>, Schedules)>,
+    at: usize,
+    preemptions: u32,
+    bound: u32,
+}
+
+impl Orders {
+    /// With at most so many preemptions.
+    pub fn new(ops: &[Op], bound: u32) -> Orders {
+        // It does not matter which of two that do the same begins.
+        let begins = (0..ops.len()).filter(|&first| !ops[..first].contains(&ops[first]));
+        let orders = begins.map(|first| {
+            let mut order = ops.to_vec();
+            order[..=first].rotate_right(1);
+            (order, Schedules::new(ops.len(), bound))
+        });
+        Orders { orders: orders.collect(), at: 0, preemptions: 0, bound }
+    }
+
+    /// The next: run it, then say what its tasks did. None: those were all.
+    pub fn next_section(&mut self) -> Option<Transition> {
+        loop {
+            let Some((ops, schedules)) = self.orders.get_mut(self.at) else {
+                if self.preemptions == self.bound {
+                    return None;
+                }
+                self.preemptions += 1;
+                self.at = 0;
+                continue;
+            };
+            if let Some(switches) = schedules.next(self.preemptions) {
+                return Some(Transition::section(ops, switches));
+            }
+            self.at += 1;
+        }
+    }
+
+    /// What the tasks did in the section that was given last.
+    pub fn ran(&mut self, log: &[(usize, Step)]) {
+        if let Some((_, schedules)) = self.orders.get_mut(self.at) {
+            schedules.ran(log);
+        }
+    }
+
+    /// How many were run.
+    pub fn counts(&self) -> ScheduleCounts {
+        self.orders.iter().fold(ScheduleCounts::default(), |sum, (_, schedules)| {
+            let counts = schedules.counts();
+            ScheduleCounts { run: sum.run + counts.run, idle: sum.idle + counts.idle }
+        })
+    }
+}
+
+/// Where sections that begin in one state ended.
+#[derive(Default)]
+struct Ends {
+    /// What was seen to the last word, and what was seen up to names.
+    words: HashSet<u128, FxBuildHasher>,
+    keys: HashSet<u128, FxBuildHasher>,
+    /// Room for words.
+    bytes: Vec<u8>,
+}
+
+/// Which allocations of a task fail: the Nth, or all from it on.
+const FAILURES: [fn(Op, u16) -> Op; 4] = [
+    |op, nth| Op { fail: Fail::nth(nth), ..op },
+    |op, nth| Op { fail: Fail::new(&[], Some(nth)).unwrap_or_default(), ..op },
+    |op, nth| Op { fail_node: Fail::nth(nth), ..op },
+    |op, nth| Op { fail_page: Fail::nth(nth), ..op },
+];
+
+impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
+    /// At the state at the end of a trace: each choice of operations, until something is found.
+    pub(super) fn together(
+        &mut self,
+        together: Together,
+        prefix: &Trace,
+        world: &World,
+        is_seen: &dyn Fn(u128) -> bool,
+        out: &mut Expansion,
+    ) {
+        let mut ends = Ends::default();
+        ends.keys.insert(world.key(self.scope.symmetry));
+        for ops in self.scope.sections(world, together.tasks) {
+            self.section(&ops, together.preemptions, prefix, &mut ends, is_seen, out);
+            if self.scope.failures == Failures::None {
+                continue;
+            }
+            for (task, failing) in (0..ops.len()).flat_map(|task| FAILURES.map(|failing| (task, failing))) {
+                for nth in 1..u16::MAX {
+                    let mut ops = ops.clone();
+                    ops[task] = failing(ops[task], nth);
+                    let injected = self.injected + self.driver.stats().injected();
+                    self.section(&ops, together.preemptions, prefix, &mut ends, is_seen, out);
+                    // In no schedule are there so many.
+                    if out.found.is_some() || self.injected + self.driver.stats().injected() == injected {
+                        break;
+                    }
+                }
+            }
+            if out.found.is_some() {
+                return;
+            }
+        }
+    }
+
+    /// Every schedule of these operations, until something is found.
+    fn section(
+        &mut self,
+        ops: &[Op],
+        preemptions: u32,
+        prefix: &Trace,
+        ends: &mut Ends,
+        is_seen: &dyn Fn(u128) -> bool,
+        out: &mut Expansion,
+    ) {
+        if out.found.is_some() {
+            return;
+        }
+        out.counts.sections += 1;
+        let mut orders = Orders::new(ops, preemptions);
+        while let Some(section) = orders.next_section() {
+            if self.comes_to_what_was_seen(&section, prefix, ends) {
+                orders.ran(&self.rehearsal.log);
+                continue;
+            }
+            self.replay(prefix);
+            self.apply(&section);
+            orders.ran(self.lockstep.schedule());
+            match self.settle(prefix, Some(&section)) {
+                Some(Advance::Found(found)) => out.found = Some(found),
+                Some(_) => out.counts.known += 1,
+                None => self.section_ended(&section, prefix, ends, is_seen, out),
+            }
+            if out.found.is_some() {
+                break;
+            }
+        }
+        let counts = orders.counts();
+        out.counts.schedules += counts.run;
+        out.counts.idle += counts.idle;
+    }
+
+    /// Runs a section quickly: true if it comes to what another one came to, to the last word.
+    fn comes_to_what_was_seen(&mut self, section: &Transition, prefix: &Trace, ends: &mut Ends) -> bool {
+        let Transition::Section(section) = section else { return false };
+        let (ops, section) = &**section;
+        let LockstepWorlds { lockstep, driver, rehearsal, .. } = self;
+        if !driver.rehearse(lockstep, prefix, ops, section, rehearsal) {
+            return false;
+        }
+        self.injected += rehearsal.injected;
+        ends.bytes.clear();
+        ends.bytes.extend(rehearsal.words.iter().flat_map(|word| word.to_le_bytes()));
+        rehearsal.sound && !ends.words.insert(xxh3_128(&ends.bytes))
+    }
+
+    /// A section has come to a state in which nothing is wrong so far.
+    fn section_ended(
+        &mut self,
+        section: &Transition,
+        prefix: &Trace,
+        ends: &mut Ends,
+        is_seen: &dyn Fn(u128) -> bool,
+        out: &mut Expansion,
+    ) {
+        let live = self.lockstep.reference().live();
+        let Ok(world) = World::of(&mut self.lockstep, &mut self.driver) else { return };
+        let key = world.key(self.scope.symmetry);
+        let is_new = !is_seen(key);
+        if ends.keys.insert(key) && is_new {
+            out.children.push((section.clone(), key));
+        }
+        // What nobody finds any more is seen only when all have exited.
+        let lost = live != world.objects();
+        if lost || is_new && self.ended.insert(key) {
+            match self.end(prefix, Some(section)) {
+                Some(Advance::Found(found)) => out.found = Some(found),
+                Some(_) => out.counts.known += 1,
+                None => {}
+            }
+        }
+    }
+}
