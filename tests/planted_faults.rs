@@ -98,9 +98,12 @@ const RACE: Finds = Finds(&[
     "violate I11 tasks wait for each other",
 ]);
 
-/// A page that is mapped in a VMA without an anon_vma, or whose anon_vma is gone.
-const MERGED: Finds =
-    Finds(&["violate I9 folio's anon_vma not on the chain", "violate I11 mapped folio whose anon_vma is gone"]);
+/// A page that is mapped, or about to be, in a VMA without an anon_vma, or whose anon_vma is gone.
+const MERGED: Finds = Finds(&[
+    "violate I9 folio's anon_vma not on the chain",
+    "violate I11 mapped folio whose anon_vma is gone",
+    "violate I11 BUG BUG_ON(!anon_vma)",
+]);
 
 /// What was moved is missed.
 const MISSED: Finds = Finds(&["violate I11 mapping missed by a walk", "violate I11 migration entry left behind"]);
@@ -233,10 +236,9 @@ static IN_C: &[InC] = &[
                     from: "vma_start_write(next);\n\t\tvmg->target = next;",
                     to: "vmg->target = next;",
                 },
-                Edit { within: "dup_anon_vma", from: "vma_assert_write_locked(dst);", to: "" },
             ],
         },
-        hunts: &[together(MERGED)],
+        hunts: &[together(Finds(&["violate I11 VMA lock not held"]))],
     },
     InC {
         of: BEFORE,
@@ -259,20 +261,6 @@ static IN_C: &[InC] = &[
             ],
         },
         hunts: &[together(MERGED)],
-    },
-    InC {
-        of: AFTER,
-        fault: Fault {
-            name: "merge-forgets-the-lock-of-its-vma",
-            about: "the same, and the kernel's own assertion is asked",
-            file: "mm/vma.c",
-            edits: &[Edit {
-                within: "vma_merge_existing_range",
-                from: "vma_start_write(prev);\n\t\tvmg->target = prev;",
-                to: "vmg->target = prev;",
-            }],
-        },
-        hunts: &[together(Finds(&["violate I11 VMA lock not held"]))],
     },
     InC {
         of: AFTER,

@@ -3,7 +3,7 @@
 use super::{Mix, Rng, random_trace};
 use crate::model::WINDOW_START;
 use crate::op::Fails;
-use crate::together::{MAX_TASKS, PointKind, Section, Switch, why_not_together};
+use crate::together::{MAX_TASKS, PointKind, PointObject, Section, Switch, why_not_together};
 use crate::{Op, OpKind, Trace};
 use rmap_seam::{Fail, MmId, WalkMode};
 
@@ -11,6 +11,9 @@ use rmap_seam::{Fail, MmId, WalkMode};
 const SWITCHES_MAX: u32 = 4;
 /// Switches of a uniform walk at most.
 const WALK_SWITCHES_MAX: usize = 24;
+/// What is done to the anon_vmas of others.
+const OF_ANON_VMAS: &[PointKind] =
+    &[PointKind::Lock, PointKind::Unlock, PointKind::TryLock, PointKind::Get, PointKind::Put, PointKind::Free];
 /// Up to which point of one kind a switch lies that names its point.
 const TIMES: u32 = 3;
 /// Tries to find operations that can run together.
@@ -24,7 +27,12 @@ pub fn random_sections(rng: &mut Rng, operations: usize, mix: &Mix) -> Trace {
     while trace.ops.len() < operations {
         let mm = alive.one(rng);
         let page = WINDOW_START + u64::from(rng.below(mix.window_pages.max(1).into()));
-        match rng.below(8) {
+        match rng.below(9) {
+            8 => {
+                let Some((before, ops)) = shared(rng, &alive, mm, page) else { continue };
+                push(&mut trace, &mut alive, before, ops.map(|kind| Op::failing(kind, &mix.fails(rng))).into(), rng);
+                continue;
+            }
             0 | 1 => {
                 another_life(rng, mix, &mut alive, mm, page, &mut trace);
                 continue;
@@ -61,6 +69,7 @@ pub fn random_sections(rng: &mut Rng, operations: usize, mix: &Mix) -> Trace {
 
 /// A section, and what makes its place.
 fn push(trace: &mut Trace, alive: &mut Alive, before: Vec<OpKind>, ops: Vec<Op>, rng: &mut Rng) {
+    before.iter().for_each(|kind| alive.note(kind));
     trace.ops.extend(before.into_iter().map(Op::from));
     let switches = schedule(rng, &ops);
     trace.sections.push(Section { first: trace.ops.len(), tasks: ops.len(), switches });
@@ -68,15 +77,32 @@ fn push(trace: &mut Trace, alive: &mut Alive, before: Vec<OpKind>, ops: Vec<Op>,
     trace.ops.extend(ops);
 }
 
-/// Three ways to draw a schedule: some lines on their own; a few steps at which the task that goes on is put behind all others, as
+/// Four ways to draw a schedule: some lines on their own; a chain of them; a few steps at which the task that goes on is put behind all others, as
 /// probabilistic concurrency testing does (Burckhardt and others, ASPLOS 2010); and a walk in which every interleaving of as many
 /// steps is as likely as any other.
 fn schedule(rng: &mut Rng, ops: &[Op]) -> Vec<Switch> {
-    match rng.below(4) {
+    match rng.below(6) {
         0 | 1 => (0..rng.below(SWITCHES_MAX + 1)).map(|_| random_switch(rng, ops)).collect(),
-        2 => change_points(rng, ops),
+        2 | 3 => chain(rng, ops),
+        4 => change_points(rng, ops),
         _ => uniform_walk(rng, ops),
     }
+}
+
+/// Lines of which each is of the task that the one above lets go on.
+fn chain(rng: &mut Rng, ops: &[Op]) -> Vec<Switch> {
+    let mut task = 0;
+    let lines = 1 + rng.below(SWITCHES_MAX + 1);
+    let line = |_| {
+        let switch = Switch { task, next: other_task(rng, ops, task), ..random_switch(rng, ops) };
+        task = switch.next;
+        switch
+    };
+    (0..lines).map(line).collect()
+}
+
+fn other_task(rng: &mut Rng, ops: &[Op], task: usize) -> usize {
+    (task + 1 + rng.below(ops.len() as u32 - 1) as usize) % ops.len()
 }
 
 /// The tasks in the order of their priorities, which is that of the section, and up to three steps at which the running one loses
@@ -136,6 +162,29 @@ fn uniform_walk(rng: &mut Rng, ops: &[Op]) -> Vec<Switch> {
         }
     }
     switches
+}
+
+/// A parent and its child share a page. Both give it up while somebody comes to it.
+fn shared(rng: &mut Rng, alive: &Alive, mm: MmId, page: u64) -> Option<(Vec<OpKind>, [OpKind; 3])> {
+    let Some(OpKind::Fork { child, .. }) = alive.fork(rng) else { return None };
+    let before = vec![
+        OpKind::Unmap { mm, start: page, end: page + 1 },
+        OpKind::map(mm, page, page + 1),
+        OpKind::fault(mm, page),
+        OpKind::Fork { parent: mm, child },
+    ];
+    let comes = match rng.below(4) {
+        0 => OpKind::Age { mm: child, page },
+        1 => OpKind::Migrate { mm: child, page },
+        _ => OpKind::SwapOut { mm: child, page },
+    };
+    let takes = match rng.below(2) {
+        0 => OpKind::Exit { mm: child },
+        _ => OpKind::Unmap { mm: child, start: page, end: page + 1 },
+    };
+    let mut ops = [takes, comes, OpKind::Unmap { mm, start: page, end: page + 1 }];
+    ops.rotate_left(rng.below(3) as usize);
+    Some((before, ops))
 }
 
 /// A page is moved to where it was, between pages of the same anon_vma, while somebody comes to it.
@@ -325,15 +374,17 @@ fn points(op: &OpKind) -> u32 {
 fn random_switch(rng: &mut Rng, ops: &[Op]) -> Switch {
     let tasks = ops.len() as u32;
     let task = rng.below(tasks) as usize;
-    let next = (task + 1 + rng.below(tasks - 1) as usize) % ops.len();
-    let (point, nth) = match rng.below(3) {
-        0 => {
-            let kind = PointKind::ALL[rng.below(PointKind::ALL.len() as u32) as usize];
-            (Some(kind), 1 + rng.below(TIMES))
+    let next = other_task(rng, ops, task);
+    let (kinds, object) = match rng.below(4) {
+        0 => (PointKind::ALL, None),
+        1 => (OF_ANON_VMAS, Some(PointObject::AnonVma)),
+        _ => {
+            let nth = 1 + rng.below(points(&ops[task].kind));
+            return Switch { task, point: None, object: None, nth, next };
         }
-        _ => (None, 1 + rng.below(points(&ops[task].kind))),
     };
-    Switch { task, point, object: None, nth, next }
+    let point = kinds[rng.below(kinds.len() as u32) as usize];
+    Switch { task, point: Some(point), object, nth: 1 + rng.below(TIMES), next }
 }
 
 #[cfg(test)]
