@@ -1167,6 +1167,12 @@ struct rmap_point {
 	uint8_t of;			/* enum rmap_point_class */
 	uint16_t unused;
 	uint32_t object;		/* RMAP_NONE: none yet */
+	/* Of a task that is followed, in a call: that, and what it has done so far. Or NULL. */
+	const struct rmap_call *call;
+	const struct rmap_event *events;
+	uint32_t nr_events;
+	/* In a walk: what the folio was when a page table was locked last. Or NULL. */
+	const struct rmap_folio_found *found;
 };
 
 /* Told of each point; comes back when the task is to go on. */
@@ -1177,7 +1183,8 @@ struct rmap_task_start {
 	uint32_t number;		/* 1 to RMAP_MAX_TASKS */
 	struct rmap_operation operation;
 	struct rmap_fail fail, node_fail, page_fail;
-	rmap_watcher watcher;		/* told of nothing but what is wrong */
+	uint32_t followed;		/* 0: the watcher is told of nothing but what is wrong */
+	rmap_watcher watcher;		/* else of each call, without the state */
 	void *watcher_context;
 	rmap_scheduler scheduler;
 	void *scheduler_context;

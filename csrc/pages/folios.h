@@ -253,7 +253,7 @@ static bool is_told_of_references(void)
 {
 	const struct rmap_task *task = &current_world->task;
 
-	return task->pages.splitting && !task->depth;
+	return (task->pages.splitting || runs_beside_others()) && !task->depth;
 }
 
 #ifdef RMAP_MM_ID
@@ -266,8 +266,9 @@ static struct anon_vma *folio_get_anon_vma(struct folio *folio)
 
 	if (!is_told_of_references())
 		return verbatim_folio_get_anon_vma(folio);
+	/* Of several tasks it finds that out by itself. */
 	folio_call_begin(CALL(FOLIO_GET_ANON_VMA, folio_get_anon_vma, folio_number(folio),
-			      folio_mapped((struct folio *)folio)),
+			      runs_beside_others() || folio_mapped((struct folio *)folio)),
 			 folio, &folio->page, 1, NULL, NULL);
 	current_world->task.bookkeeping = false;
 	anon_vma = verbatim_folio_get_anon_vma(folio);

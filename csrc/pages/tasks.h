@@ -60,6 +60,7 @@ static void suspend_running(struct rmap_world *w)
 static void let_others_run(struct rmap_point point)
 {
 	struct rmap_world *w = current_world;
+	const struct rmap_task *task = &w->task;
 	uint32_t number = w->task.number;
 	bool in_call = w->task.in_call;
 
@@ -71,6 +72,12 @@ static void let_others_run(struct rmap_point point)
 		w->task.scheduler = NULL;
 		check_mapped_folios(w);
 		w->task.scheduler = scheduler;
+	}
+	if (task->followed && task->depth && task->outermost.kind != RMAP_OUTSIDE) {
+		point.call = &task->outermost;
+		point.events = task->events;
+		point.nr_events = task->nr_events;
+		point.found = task->pages.walked ? &task->pages.found : NULL;
 	}
 	w->task.in_call = false;
 	w->task.scheduler(w->task.scheduler_context, &point);
@@ -150,6 +157,7 @@ static void reference_run_task(struct rmap_world *w, const struct rmap_task_star
 		.events = buffers->events, .max_events = buffers->max_events,
 		.touched = buffers->touched, .max_touched = buffers->max_touched,
 		.watcher = start->watcher, .watcher_context = start->watcher_context,
+		.followed = start->followed,
 		.scheduler = start->scheduler, .scheduler_context = start->scheduler_context,
 	};
 	current_task.tlb_ubc = (struct tlbflush_unmap_batch) { 0 };

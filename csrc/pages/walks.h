@@ -307,6 +307,15 @@ static void tell_file_tree(struct rb_node *node, uint64_t index)
 	tell_file_tree(node->rb_right, index);
 }
 
+/* Nobody writes the entries of this page table but the walk now. */
+static void page_table_locked(void)
+{
+	struct page_task *task = &current_world->task.pages;
+
+	if (task->walked && current_world->task.nr_spinlocks == 1)
+		task->found = folio_found(task->walked);
+}
+
 static void walk_begins(struct rmap_call call, const struct folio *folio)
 {
 	if (is_of_file(folio) && !current_world->task.depth)
@@ -315,6 +324,8 @@ static void walk_begins(struct rmap_call call, const struct folio *folio)
 	current_world->task.bookkeeping = false;	/* it takes a lock */
 	current_world->task.pages.walking = true;
 	current_world->task.pages.visited = NULL;
+	if (current_world->task.depth == 1)
+		current_world->task.pages.walked = folio;
 }
 
 static void walk_ends(const struct folio *folio, int32_t result)
@@ -322,6 +333,8 @@ static void walk_ends(const struct folio *folio, int32_t result)
 	struct rmap_folio_found found = folio_found(folio);
 
 	current_world->task.pages.walking = false;
+	if (current_world->task.depth == 1)
+		current_world->task.pages.walked = NULL;
 	if (!runs_beside_others() && is_of_file(folio) && folio->mapping->readers)
 		broken_rule(RMAP_RULE_LOCK_HELD_ON_RETURN, RMAP_NONE);
 	if (current_world->task.depth == 1)

@@ -13,6 +13,7 @@ static void let_others_run(struct rmap_point point);
 static bool may_touch_freed(uint32_t freed_at);
 static void freed_while_held(uint16_t holders, uint32_t anon_vma);
 static void rcu_section_ended(void);
+static void page_table_locked(void);
 
 /* Whether the running task is one of several. */
 static inline bool runs_beside_others(void)

@@ -75,6 +75,8 @@ struct page_task {
 	uint32_t told_first, told_count;	/* pages of the folio of this call */
 	bool splitting;				/* a folio */
 	bool walking;				/* through a folio's mappings */
+	const struct folio *walked;		/* which */
+	struct rmap_folio_found found;		/* when a page table was locked last */
 	const struct vm_area_struct *visited;	/* the VMA that the walk came to last */
 	int notifiers_open;			/* starts of MMU notifiers without their ends */
 	unsigned long watched;			/* MMU notifiers are to be told of it */
@@ -127,6 +129,7 @@ struct rmap_task {
 #ifdef RMAP_PAGES
 	struct page_task pages;
 #endif
+	bool followed;				/* of several tasks: calls are told */
 	rmap_scheduler scheduler;		/* NULL: it is the only task */
 	void *scheduler_context;
 

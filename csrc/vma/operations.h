@@ -104,9 +104,9 @@ static int32_t watch(const struct rmap_call *call, int32_t result, bool with_sta
 		w->task.nr_events = 0;
 		return result;
 	}
-	/* Of several tasks the watcher hears what is wrong. */
+	/* Of several tasks the watcher hears what is wrong, and what they call if they are followed. */
 	if (runs_beside_others()) {
-		if (likely(!is_anything_wrong())) {
+		if (!(w->task.followed && call->kind != RMAP_OUTSIDE) && !is_anything_wrong()) {
 			w->task.nr_events = 0;
 			return result;
 		}
@@ -178,6 +178,8 @@ static void call_begins(void)
 	w->task.told_folio = RMAP_NONE;
 	w->epoch++;
 	w->task.bookkeeping = true;
+	/* Whoever begins a call that is more than a moment says which. */
+	w->task.outermost.kind = RMAP_OUTSIDE;
 }
 
 /*

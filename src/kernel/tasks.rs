@@ -140,6 +140,7 @@ impl Kernel {
                     fail: fails(&op.fail),
                     node_fail: fails(&op.fail_node),
                     page_fail: fails(&op.fail_page),
+                    followed: 0,
                     watcher: Some(watch),
                     watcher_context: at.cast(),
                     scheduler: None,

@@ -44,6 +44,10 @@ static inline void spin_lock_taken(spinlock_t *lock)
 	current_world->task.nr_spinlocks++;
 	if (spin_lock_is_told(lock))
 		record(RMAP_EVENT_SPIN_LOCK, 0, 0, lock->mm, 0);
+#ifdef RMAP_PAGES
+	if (runs_beside_others())
+		page_table_locked();
+#endif
 }
 
 static inline void spin_lock(spinlock_t *lock)
