@@ -12,6 +12,7 @@
 mod divergence;
 mod expect;
 mod failure;
+mod follow;
 mod invariant;
 mod lockstep;
 mod minimized;
@@ -29,7 +30,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use divergence::{Difference, Divergence, Finding, FindingKind, Phase, Sides};
+pub use divergence::{Difference, Divergence, Finding, FindingKind, Phase, Sides, TaskPoint};
 pub use expect::Unmet;
 pub use failure::FailedAttempt;
 pub use invariant::Invariant;

@@ -1,4 +1,5 @@
-//! Operations that run together, on the kernel's side alone. That races are seen is in tests/planted_faults.rs.
+//! Operations that run together, on the kernel's side alone and with the port beside it. That races are seen, and faults in the port,
+//! is in tests/planted_faults.rs.
 
 use rmap_diff::check::Sides;
 use rmap_diff::kernel::{self, Reference};
@@ -11,9 +12,15 @@ fn with_pages() -> impl Iterator<Item = &'static Reference> {
     kernel::references().iter().filter(|reference| reference.without_pages_layer().is_none())
 }
 
+/// The C alone.
 fn session(reference: &'static Reference) -> Session {
+    lockstep(reference).with_sides(Sides::Reference)
+}
+
+/// The C, and the port that follows it.
+fn lockstep(reference: &'static Reference) -> Session {
     let known = known::signatures(&KnownFindings::embedded().of(reference.name, reference.version));
-    Session::new(reference).with_vma(VmaCode::Pages).with_sides(Sides::Reference).tolerating(known)
+    Session::new(reference).with_vma(VmaCode::Pages).with_sides(Sides::Both).tolerating(known)
 }
 
 /// Traces with sections on which the unchanged kernels break nothing.
@@ -21,13 +28,13 @@ const TRACES: usize = 2_000;
 /// Operations of each.
 const OPERATIONS: usize = 32;
 
-#[test]
-fn random_schedules_break_nothing_of_the_kernels_as_they_are() {
+/// Plays random traces with sections, of which nothing is to be found.
+fn play_random(session: impl Fn(&'static Reference) -> Session, seed: u64, mix: &Mix) {
     for reference in with_pages() {
         let mut player = session(reference).player().unwrap();
-        let (mut rng, mut sections, mut done, mut total) = (Rng::new(7), 0, 0, 0);
+        let (mut rng, mut sections, mut done, mut total) = (Rng::new(seed), 0, 0, 0);
         for _ in 0..TRACES {
-            let trace = random_sections(&mut rng, OPERATIONS, &Mix::together());
+            let trace = random_sections(&mut rng, OPERATIONS, mix);
             let result = player.play(&trace);
             let found = result.finding.map(|finding| finding.signature());
             assert_eq!(found, None, "{}: {}", reference.name, trace.to_file_text());
@@ -38,6 +45,16 @@ fn random_schedules_break_nothing_of_the_kernels_as_they_are() {
         println!("{}: {sections} sections, {done} of {total} operations done", reference.name);
         assert!(sections > 2 * TRACES && done as usize > total / 2, "{}", reference.name);
     }
+}
+
+#[test]
+fn random_schedules_break_nothing_of_the_kernels_as_they_are() {
+    play_random(session, 7, &Mix::together());
+}
+
+#[test]
+fn the_port_comes_to_every_point_that_the_kernels_come_to() {
+    play_random(lockstep, 17, &Mix { fail_per_mille: 333, ..Mix::together() });
 }
 
 /// The same twice, in another world: a schedule depends on nothing but the trace.
@@ -99,13 +116,27 @@ fault p0 0x11
     }
 }
 
-/// The port does not follow tasks, and so no operation of a section is done beside it.
+/// What is freed and given out again while a walk has found it: the port reads what the kernel reads there.
 #[test]
-fn a_lockstep_does_not_run_sections() {
-    let trace: Trace = "map p0 0x10..0x11\ntogether\nfault p0 0x10\nfork p0 p1\nend\n".parse().unwrap();
+fn the_port_reads_a_freed_anon_vma_as_the_kernel_does() {
+    let text = "\
+map p0 0x10..0x11
+fault p0 0x10
+fork p0 p1
+map p1 0x20..0x21
+together
+  swapout p0 0x10
+  unmap p0 0x10..0x11
+  fault p1 0x20
+  at a trylock b
+  at b unlock mmap c
+  at c unlock anon_vma a
+end
+";
+    let trace: Trace = text.parse().unwrap();
     for reference in with_pages() {
-        let result = session(reference).with_sides(Sides::Both).player().unwrap().play(&trace);
+        let result = lockstep(reference).player().unwrap().play(&trace);
         assert_eq!(result.finding, None, "{}", reference.name);
-        assert_eq!((result.stats.done, result.stats.refused), (1, 2), "{}", reference.name);
+        assert_eq!((result.stats.done + result.stats.refused, result.stats.failed), (7, 0), "{}", reference.name);
     }
 }

@@ -69,6 +69,17 @@ pub enum Difference {
     WholeState,
     /// How many objects are left at the end.
     Live,
+    /// What a task is about to do, of operations that run together.
+    Point,
+}
+
+/// Which task of operations that run together, and what each side was about to do with it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TaskPoint {
+    /// Its number, from 0.
+    pub task: usize,
+    /// What the reference and the port were about to do; [`Step::Ended`]: to return from the call.
+    pub about: [Step; 2],
 }
 
 /// The sides disagree.
@@ -86,6 +97,8 @@ pub struct Divergence {
     pub fields: Vec<FieldDiff>,
     /// What the reference and the port say of a WARN, BUG or oops.
     pub warnings: [Option<String>; 2],
+    /// Where it was found, in a call of one of several tasks.
+    pub task: Option<TaskPoint>,
 }
 
 /// What was found.
@@ -188,6 +201,11 @@ impl Divergence {
                     format!("differ {place} events: {a} vs {b}")
                 }
             }
+            Difference::Point => {
+                let [a, b] = self.task.as_ref().map_or([Step::Ended; 2], |point| point.about).map(point_class);
+                let other = if a == b { " of another object" } else { "" };
+                format!("differ {place} point: {a} vs {b}{other}")
+            }
             Difference::Return => {
                 let [a, b] = self.returned.map(return_class);
                 let other = if a == b { "another " } else { "" };
@@ -201,6 +219,15 @@ impl Divergence {
                 format!("differ {place}{what}: {}", classes.join(", "))
             }
         }
+    }
+}
+
+/// What a task is about to do without what depends on how objects are numbered.
+fn point_class(step: Step) -> String {
+    match step {
+        Step::At(kind, object, _) => Step::At(kind, object, None).to_string(),
+        Step::Waits(object, _) => Step::Waits(object, None).to_string(),
+        Step::Ended => "return".to_owned(),
     }
 }
 

@@ -3,9 +3,10 @@
 //! A call costs both sides' work, the comparison of three slices, and the oracle. Since equal
 //! streams tell equal states, the oracle looks at the reference's only: what it says holds for both.
 
-use super::divergence::{Difference, Divergence, Finding, FindingKind, Phase, Sides};
+use super::divergence::{Difference, Divergence, Finding, FindingKind, Phase, Sides, TaskPoint};
 use super::expect::{Unmet, layout};
 use super::failure::{FailedAttempt, failed_attempts};
+use super::follow::{Astray, Following};
 use super::no_port::NoPort;
 use super::oracle::{self, Broken, Oracle};
 use super::state_diff::{FieldDiff, diff_states};
@@ -17,7 +18,8 @@ use crate::rmap::{Call, Event, EventKind, Fail, MmId, Revision, Rmap, Side, Snap
 use crate::trace::schedule::{Scheduler, Step};
 use crate::trace::together::Section;
 use crate::trace::{
-    Expectation, Mapped, MmCounts, Observation, Op, PageEvent, PageTables, Request, Seen, TaskEnd, VmaLayer, Watched,
+    Expectation, Mapped, MmCounts, Observation, Op, PageEvent, PageTables, Request, Seen, TaskEnd, TaskStop,
+    TaskWatcher, VmaLayer, Watched,
 };
 
 /// What every call returns once something was found: `-EFAULT`.
@@ -395,7 +397,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
             ],
             _ => [None, None],
         };
-        Divergence { what, returned, events, first_event, fields, warnings }
+        Divergence { what, returned, events, first_event, fields, warnings, task: None }
     }
 
     #[cold]
@@ -439,6 +441,12 @@ impl<C: Side, P: Side> Lockstep<C, P> {
             Stopped::Diverged { call, returned, events, readable } => self.diverged(call, returned, events, readable),
             Stopped::Warned { call, events, warning } => self.warned(call, &events, warning),
             Stopped::Broken(broken) => self.broken(Phase::Call, self.who, broken),
+            Stopped::Astray(astray) => {
+                let (call, task, about) = (astray.call, astray.task, astray.about);
+                let mut divergence = self.divergence(astray.what, astray.returned, astray.events, Vec::new());
+                divergence.task = task.map(|task| TaskPoint { task, about });
+                self.found_in_call(Some(call), FindingKind::Divergence(divergence));
+            }
         }
         STOPPED
     }
@@ -564,9 +572,20 @@ fn stray(events: &[Event]) -> Violation {
 
 /// Why a call was the last.
 enum Stopped {
-    Diverged { call: Call, returned: [i32; 2], events: [Vec<Event>; 2], readable: bool },
-    Warned { call: Option<Call>, events: Vec<Event>, warning: Option<String> },
+    Diverged {
+        call: Call,
+        returned: [i32; 2],
+        events: [Vec<Event>; 2],
+        readable: bool,
+    },
+    Warned {
+        call: Option<Call>,
+        events: Vec<Event>,
+        warning: Option<String>,
+    },
     Broken(Broken),
+    /// The port does something else in a call of one of several tasks.
+    Astray(Box<Astray>),
 }
 
 /// All of a lockstep but the reference, which may be running.
@@ -689,18 +708,47 @@ impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
 
     fn together(&mut self, ops: &[Op], section: &Section) -> Option<Vec<TaskEnd>> {
         self.end_operation();
-        if self.finding.is_some() || self.port.is_some() {
+        if self.finding.is_some() {
             return None;
         }
         self.open = true;
         self.stats.operations += ops.len() as u64;
         self.failed.clear();
         self.oracle.begin_operation();
+        let mut scheduler = Scheduler::new(section);
+        let followed = match self.port {
+            None => self.run_alone(ops, &mut scheduler),
+            Some(_) => self.run_followed(ops, &mut scheduler),
+        };
+        let (deadlock, log) = (scheduler.deadlock(), scheduler.into_log());
+        self.schedule = log;
+        let ends = match followed {
+            Ok(ends) => ends,
+            Err(stopped) => {
+                self.stop(*stopped);
+                return None;
+            }
+        };
+        if let Some(deadlock) = deadlock {
+            let violation = Violation::new(Invariant::I11, "tasks wait for each other", [], deadlock);
+            self.broken(Phase::EndOfOperation, self.who, Broken::Violations(vec![violation]));
+            return None;
+        }
+        self.take_in_whole_state();
+        ends.filter(|_| self.finding.is_none())
+    }
+}
+
+/// How each task ended; none: the side cannot run them, or they wait for each other.
+type Ends = Option<Vec<TaskEnd>>;
+
+impl<C: Side + Watched, P: Side> Lockstep<C, P> {
+    /// Tasks of the reference, which nobody follows.
+    fn run_alone(&mut self, ops: &[Op], scheduler: &mut Scheduler<'_>) -> Result<Ends, Box<Stopped>> {
         let Lockstep { reference, port, oracle, tolerated, words, stats, failed, reported, .. } = self;
         let mut follower = Follower { port, oracle, tolerated, words, stats, failed, reported };
         let mut stopped = None;
-        let mut scheduler = Scheduler::new(section);
-        let ends = reference.run_together(ops, &mut scheduler, &mut |seen| {
+        let ends = reference.run_together(ops, scheduler, &mut |seen| {
             let call = match seen.what {
                 Observation::Call(call) => Some(call),
                 _ => None,
@@ -709,18 +757,73 @@ impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
             stopped = warns(seen.events).then(|| follower.warned(call, seen).err()).flatten();
             stopped.is_none()
         });
-        let (deadlock, log) = (scheduler.deadlock(), scheduler.into_log());
-        self.schedule = log;
-        if let Some(stopped) = stopped {
-            self.stop(*stopped);
-            return None;
+        stopped.map_or(Ok(ends), Err)
+    }
+
+    /// Tasks of the reference, which the port follows from point to point.
+    fn run_followed(&mut self, ops: &[Op], scheduler: &mut Scheduler<'_>) -> Result<Ends, Box<Stopped>> {
+        let fails: Vec<Fail> = ops.iter().map(|op| op.fail).collect();
+        let Lockstep { reference, port, tolerated, stats, failed, .. } = self;
+        let Some(port) = port.as_mut().and_then(|port| port.follow(&fails)) else { return Ok(None) };
+        let following = Following::new(port, ops.len());
+        let mut watcher = TasksInLockstep { following, tolerated, stats, failed, stopped: None };
+        let ends = reference.follow_together(ops, scheduler, &mut watcher);
+        match watcher.stopped {
+            None => Ok(ends),
+            Some(stopped) => Err(stopped),
         }
-        if let Some(deadlock) = deadlock {
-            let violation = Violation::new(Invariant::I11, "tasks wait for each other", [], deadlock);
-            self.broken(Phase::EndOfOperation, self.who, Broken::Violations(vec![violation]));
-            return None;
+    }
+}
+
+/// Looks on while the reference's tasks run, with the port beside it.
+struct TasksInLockstep<'a> {
+    following: Following<'a>,
+    tolerated: &'a mut Tolerated,
+    stats: &'a mut LockstepStats,
+    failed: &'a mut Vec<FailedAttempt>,
+    stopped: Option<Box<Stopped>>,
+}
+
+impl TasksInLockstep<'_> {
+    /// Whether all goes on.
+    fn goes_on(&mut self, followed: Result<(), Box<Astray>>) -> bool {
+        if let Err(astray) = followed {
+            self.stopped = Some(Box::new(Stopped::Astray(astray)));
         }
-        self.take_in_whole_state();
-        ends.filter(|_| self.finding.is_none())
+        self.stopped.is_none()
+    }
+
+    /// What is wrong on the reference's side comes first.
+    fn told(&mut self, task: Option<usize>, seen: &Seen<'_>) -> bool {
+        let call = match seen.what {
+            Observation::Call(call) => Some(call),
+            Observation::Pages(_) | Observation::Outside => None,
+        };
+        if warns(seen.events) && !self.tolerated.warning(call.as_ref(), seen.events, seen.warning) {
+            let warning = seen.warning.map(str::to_owned);
+            self.stopped = Some(Box::new(Stopped::Warned { call, events: seen.events.to_vec(), warning }));
+            return false;
+        }
+        let Some(call) = call else { return true };
+        self.stats.calls += 1;
+        self.stats.events += seen.events.len() as u64;
+        failed_attempts(&call, seen.events, self.failed);
+        let followed = self.following.returned(task, call, seen);
+        self.goes_on(followed)
+    }
+}
+
+impl TaskWatcher for TasksInLockstep<'_> {
+    fn seen(&mut self, task: usize, seen: &Seen<'_>) -> bool {
+        self.told(Some(task), seen)
+    }
+
+    fn stopped(&mut self, task: usize, stop: &TaskStop<'_>) -> bool {
+        let followed = self.following.stopped(task, stop);
+        self.goes_on(followed)
+    }
+
+    fn afterwards(&mut self, seen: &Seen<'_>) -> bool {
+        self.told(None, seen)
     }
 }

@@ -36,7 +36,7 @@ pub(super) struct Args {
     /// What the traces are made of. Default: `varied` with the kernel's VMA code, `default` with the model.
     #[arg(long, value_enum)]
     mix: Option<MixArg>,
-    /// Let neighbouring operations run together, as several tasks, with random schedules, on the kernel's side alone.
+    /// Let neighbouring operations run together, as several tasks, with random schedules.
     #[arg(long, conflicts_with = "mix")]
     together: bool,
     #[command(flatten)]

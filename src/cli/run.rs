@@ -82,7 +82,7 @@ fn run_file(args: &Args, file: &Path) -> Result<(u8, Option<serde_json::Value>),
     let reference = args.subject.reference()?;
     let expected = Expected::new(&trace, reference, args.subject.vma()?);
     let of_version = trace.of_version(reference.version);
-    let side = if trace.sections.is_empty() { args.subject.side } else { SideArg::Kernel };
+    let side = args.subject.side;
     let play =
         Play { args, side, file, trace: &trace, of_version: &of_version, expected, kernel: &kernel, known: &known };
     if trace.sections.is_empty() { args.subject.run(play) } else { args.subject.run_together(play) }

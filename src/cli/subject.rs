@@ -3,7 +3,7 @@
 use clap::ValueEnum as _;
 
 use super::known_file::KnownArg;
-use super::{Error, SideArg, hint};
+use super::{Error, SideArg};
 use crate::check::Sides;
 use crate::kernel::{self, Reference, SlabMode};
 use crate::known::{self, KnownFinding};
@@ -131,16 +131,11 @@ impl Args {
         self.session_together()?.run(job)?
     }
 
-    /// A session that can run several tasks: on the kernel's side, since the port does not follow them, and with its own page-table
-    /// code.
+    /// A session that can run several tasks: the kernel's, with its own page-table code, which the port follows.
     pub(super) fn session_together(&self) -> Result<Session, Error> {
-        match self.side {
-            SideArg::Port => {
-                let why = "the port does not follow operations that run together: use --side kernel";
-                return Err(Error::Usage(why.into()));
-            }
-            SideArg::Both => hint("operations run together on the kernel's side alone: the port does not follow them"),
-            SideArg::Kernel => {}
+        if matches!(self.side, SideArg::Port) {
+            let why = "the port runs no operations together by itself, but follows the kernel's: use --side both or --side kernel";
+            return Err(Error::Usage(why.into()));
         }
         let session = self.session()?;
         if session.vma != VmaCode::Pages {
@@ -151,7 +146,7 @@ impl Args {
             let why = "operations that run together need what RCU leaves readable, which --slab poison overwrites: use --slab reuse";
             return Err(Error::Usage(why.into()));
         }
-        Ok(session.with_sides(Sides::Reference))
+        Ok(session)
     }
 
     /// Does the job in the session that was asked for.

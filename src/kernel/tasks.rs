@@ -6,12 +6,12 @@ use std::ffi::c_void;
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
-use super::vma_layer::{Context, watch};
+use super::vma_layer::{Context, slice, watch};
 use super::{Kernel, abi, wire};
-use crate::rmap::Fail;
+use crate::rmap::{Call, Event, Fail, FolioFound};
 use crate::trace::schedule::{Scheduler, Step};
 use crate::trace::together::{MAX_TASKS, PointKind, PointObject};
-use crate::trace::{Op, Request, Seen, TaskEnd};
+use crate::trace::{Observation, Op, Request, Seen, TaskEnd, TaskStop, TaskWatcher};
 
 /// Room for the deepest operation, with much to spare; what is not touched costs nothing.
 const STACK_BYTES: usize = 512 * 1024;
@@ -36,8 +36,17 @@ const _: () = {
     assert!(PointObject::Pte as usize == abi::rmap_point_class::RMAP_POINT_OF_PTE as usize);
 };
 
-type Task = Coroutine<(), Step, TaskEnd, DefaultStack>;
-type TaskYielder = Yielder<(), Step>;
+/// Where a task has come to. What is pointed to is C's, and stays as it is until the task goes on.
+struct Stop {
+    step: Step,
+    call: Option<Call>,
+    events: *const Event,
+    nr_events: u32,
+    found: Option<FolioFound>,
+}
+
+type Task = Coroutine<(), Stop, TaskEnd, DefaultStack>;
+type TaskYielder = Yielder<(), Stop>;
 
 /// What a task is started with: all of it outlives the section.
 struct Start {
@@ -57,12 +66,28 @@ fn number(object: u32) -> Option<u32> {
     (object != u32::MAX).then_some(object)
 }
 
-fn decode_point(point: &abi::rmap_point) -> Step {
+fn decode_step(point: &abi::rmap_point) -> Step {
     let object = PointObject::ALL.get(usize::from(point.of)).copied().unwrap_or(PointObject::None);
     let kind = usize::from(point.kind).checked_sub(1).and_then(|kind| PointKind::ALL.get(kind));
     match kind {
         Some(&kind) => Step::At(kind, object, number(point.object)),
         None => Step::Waits(object, number(point.object)),
+    }
+}
+
+fn decode_point(point: &abi::rmap_point) -> Stop {
+    // SAFETY: each is NULL, or points to a structure of C's that is valid during this call.
+    let (call, found) = unsafe { (point.call.as_ref(), point.found.as_ref()) };
+    let call = match call.map(wire::decode_observation) {
+        Some(Observation::Call(call)) => Some(call),
+        _ => None,
+    };
+    Stop {
+        step: decode_step(point),
+        call,
+        events: point.events.cast(),
+        nr_events: point.nr_events,
+        found: found.map(wire::decode_found),
     }
 }
 
@@ -106,13 +131,32 @@ impl Drop for Tasks {
     }
 }
 
+/// Somebody who wants to know what is wrong, and nothing else.
+pub(super) struct Onlooker<'a>(pub &'a mut dyn FnMut(&Seen<'_>) -> bool);
+
+impl TaskWatcher for Onlooker<'_> {
+    fn seen(&mut self, _: usize, seen: &Seen<'_>) -> bool {
+        self.0(seen)
+    }
+
+    fn stopped(&mut self, _: usize, _: &TaskStop<'_>) -> bool {
+        true
+    }
+
+    fn afterwards(&mut self, seen: &Seen<'_>) -> bool {
+        self.0(seen)
+    }
+}
+
 impl Kernel {
-    /// See [`Watched::run_together`](crate::trace::Watched::run_together).
+    /// See [`Watched::run_together`](crate::trace::Watched::run_together) and
+    /// [`Watched::follow_together`](crate::trace::Watched::follow_together).
     pub(super) fn tasks(
         &mut self,
         ops: &[Op],
         scheduler: &mut Scheduler<'_>,
-        watcher: &mut dyn FnMut(&Seen<'_>) -> bool,
+        followed: bool,
+        watcher: &mut dyn TaskWatcher,
     ) -> Option<Vec<TaskEnd>> {
         // The C has room for so many.
         if ops.len() > MAX_TASKS {
@@ -121,12 +165,19 @@ impl Kernel {
         let (begin, operate, end) = (self.ops.begin_tasks?, self.ops.run_task?, self.ops.end_tasks?);
         let world = self.world.as_ptr();
         let stopped = Cell::new(false);
-        let mut watcher = |seen: &Seen<'_>| {
-            let goes_on = watcher(seen);
+        // Who goes on; none once all have ended.
+        let running = Cell::new(None);
+        let watcher = RefCell::new(watcher);
+        let mut told = |seen: &Seen<'_>| {
+            let mut watcher = watcher.borrow_mut();
+            let goes_on = match running.get() {
+                Some(task) => watcher.seen(task, seen),
+                None => watcher.afterwards(seen),
+            };
             stopped.set(stopped.get() || !goes_on);
             goes_on
         };
-        let mut context = Context { kernel: self, watcher: &mut watcher, panic: None };
+        let mut context = Context { kernel: self, watcher: &mut told, panic: None };
         let at: *mut Context<'_> = &mut context;
         let requests: Option<Vec<abi::rmap_operation>> =
             ops.iter().map(|op| wire::encode_request(&Request::new(op.kind, &op.fail_node))).collect();
@@ -140,7 +191,7 @@ impl Kernel {
                     fail: fails(&op.fail),
                     node_fail: fails(&op.fail_node),
                     page_fail: fails(&op.fail_page),
-                    followed: 0,
+                    followed: followed.into(),
                     watcher: Some(watch),
                     watcher_context: at.cast(),
                     scheduler: None,
@@ -154,9 +205,19 @@ impl Kernel {
         // SAFETY: the world is alive and used by this thread alone.
         unsafe { begin(world) };
         while let Some(current) = scheduler.current().filter(|_| !stopped.get()) {
-            let Some(running) = tasks.0.get_mut(current).and_then(Option::as_mut) else { break };
-            match running.resume(()) {
-                CoroutineResult::Yield(step) => scheduler.told(step),
+            let Some(task) = tasks.0.get_mut(current).and_then(Option::as_mut) else { break };
+            running.set(Some(current));
+            match task.resume(()) {
+                CoroutineResult::Yield(stop) => {
+                    scheduler.told(stop.step);
+                    if followed {
+                        // SAFETY: so many events stand there until the task goes on; Event is laid out as rmap_event.
+                        let events = unsafe { slice(stop.events, stop.nr_events) };
+                        let Stop { step, call, found, .. } = stop;
+                        let goes_on = watcher.borrow_mut().stopped(current, &TaskStop { step, call, events, found });
+                        stopped.set(stopped.get() || !goes_on);
+                    }
+                }
                 CoroutineResult::Return(task_end) => {
                     ends[current] = Some(task_end);
                     tasks.0[current].take().into_iter().for_each(give_up);
@@ -167,6 +228,7 @@ impl Kernel {
         drop(tasks);
         let ends: Option<Vec<TaskEnd>> = ends.into_iter().collect();
         if ends.is_some() && !stopped.get() {
+            running.set(None);
             // SAFETY: as above; the context is given to `watch` and to nobody else.
             unsafe { end(world, Some(watch), at.cast()) };
         }

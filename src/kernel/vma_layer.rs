@@ -3,10 +3,11 @@
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use super::tasks::Onlooker;
 use super::{Kernel, abi, page_tables, wire};
 use crate::rmap::{AnonVmaId, EINVAL, Event, FILES_NOT_TOLD, Fail, MmId, Side, VmaAttributes, VmaId, VmaRange};
 use crate::trace::schedule::Scheduler;
-use crate::trace::{Mapped, MmCounts, Op, PageTables, Request, Seen, TaskEnd, Watched};
+use crate::trace::{Mapped, MmCounts, Op, PageTables, Request, Seen, TaskEnd, TaskWatcher, Watched};
 
 /// How C comes back: whose it is, the watcher, and what it panicked with, which must not unwind through C.
 pub(super) struct Context<'a> {
@@ -19,7 +20,7 @@ pub(super) struct Context<'a> {
 ///
 /// # Safety
 /// `count` values stand at `at`, unless it is 0.
-unsafe fn slice<'a, T>(at: *const T, count: u32) -> &'a [T] {
+pub(super) unsafe fn slice<'a, T>(at: *const T, count: u32) -> &'a [T] {
     if count == 0 {
         return &[];
     }
@@ -139,7 +140,16 @@ impl Watched for Kernel {
         scheduler: &mut Scheduler<'_>,
         watcher: &mut dyn FnMut(&Seen<'_>) -> bool,
     ) -> Option<Vec<TaskEnd>> {
-        self.tasks(ops, scheduler, watcher)
+        self.tasks(ops, scheduler, false, &mut Onlooker(watcher))
+    }
+
+    fn follow_together(
+        &mut self,
+        ops: &[Op],
+        scheduler: &mut Scheduler<'_>,
+        watcher: &mut dyn TaskWatcher,
+    ) -> Option<Vec<TaskEnd>> {
+        self.tasks(ops, scheduler, true, watcher)
     }
 
     fn fail_pages(&mut self, fail: &Fail) {

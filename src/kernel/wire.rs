@@ -229,6 +229,11 @@ macro_rules! define_operation_wire {
 }
 for_each_operation!(define_operation_wire);
 
+/// What C says of a folio.
+pub(super) fn decode_found(found: &abi::rmap_folio_found) -> FolioFound {
+    FolioFound::from_c(*found)
+}
+
 /// What C reports. A number that it never reports is nothing in particular.
 pub(super) fn decode_observation(call: &abi::rmap_call) -> Observation {
     use abi::rmap_call_kind as kind;

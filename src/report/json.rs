@@ -6,6 +6,7 @@ use super::{Report, text};
 use crate::check::{Divergence, FieldDiff, FindingKind, Unmet, Violation};
 use crate::rmap::Event;
 use crate::trace::ExpectedVma;
+use crate::trace::together::task_name;
 
 /// The report as a JSON value.
 pub fn value(report: &Report<'_>) -> Value {
@@ -56,6 +57,11 @@ fn divergence_value(divergence: &Divergence) -> Value {
         "events": { "first": divergence.first_event, "reference": events(0), "port": events(1) },
         "warning": { "reference": divergence.warnings[0], "port": divergence.warnings[1] },
         "state": divergence.fields.iter().map(field_value).collect::<Value>(),
+        // Null: it was found in no call of one of several tasks.
+        "task": divergence.task.as_ref().map(|point| {
+            let [reference, port] = point.about.map(text::point_text);
+            json!({ "task": task_name(point.task).to_string(), "reference": reference, "port": port })
+        }),
     })
 }
 

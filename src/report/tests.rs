@@ -47,6 +47,7 @@ fn divergence() -> Finding {
             reference: "2".into(),
             port: "1".into(),
         }],
+        task: None,
         warnings: [None, None],
     }))
 }

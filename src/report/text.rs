@@ -7,8 +7,10 @@ use anstyle::{AnsiColor, Style};
 use similar::{ChangeTag, TextDiff};
 
 use super::Report;
-use crate::check::{Divergence, FieldDiff, FindingKind, Sides, Unmet, Violation};
+use crate::check::{Difference, Divergence, FieldDiff, FindingKind, Sides, Unmet, Violation};
 use crate::rmap::{Call, Event, errno_name};
+use crate::trace::schedule::Step;
+use crate::trace::together::task_name;
 
 const HEAD: Style = AnsiColor::Red.on_default().bold();
 const LABEL: Style = Style::new().bold();
@@ -131,10 +133,30 @@ pub(crate) fn return_text(ret: i32) -> String {
     if ret < 0 { format!("-{}", errno_name(ret)) } else { ret.to_string() }
 }
 
+/// What a side was about to do in a call.
+pub(super) fn point_text(step: Step) -> String {
+    match step {
+        Step::Ended => "return".to_owned(),
+        step => step.to_string(),
+    }
+}
+
 fn write_divergence(divergence: &Divergence, call: Option<Call>, out: &mut String) -> fmt::Result {
     writeln!(out, "\n{REMOVED}--- kernel{REMOVED:#}\n{ADDED}+++ port{ADDED:#}")?;
     let [reference, port] = divergence.returned.map(return_text);
-    if reference != port {
+    if let Some(point) = &divergence.task {
+        title(out, &format!("task {} is about to", task_name(point.task)))?;
+        match point.about {
+            [kernel, port] if kernel == port => writeln!(out, "  {}", point_text(kernel))?,
+            [kernel, port] => {
+                change(out, ChangeTag::Delete, &point_text(kernel))?;
+                change(out, ChangeTag::Insert, &point_text(port))?;
+            }
+        }
+    }
+    if divergence.what == Difference::Point {
+        // Neither has returned.
+    } else if reference != port {
         title(out, "returns")?;
         change(out, ChangeTag::Delete, &reference)?;
         change(out, ChangeTag::Insert, &port)?;

@@ -2,32 +2,39 @@
 
 use super::Port;
 use super::arena::{NIL, Ref, Stop};
+use super::hooks::Hooks;
 use super::interval_tree;
 use super::objects::{AnonVma, AnonVmaChain, Marks, Vma};
 use super::rbtree::{self, RbRootCached};
-use rmap_seam::{Cache, EventKind, Gfp, Rule, stream};
+use rmap_seam::{Cache, EventKind, Gfp, Point, Rule, stream};
 
 /// A new chain entry has neither VMA nor anon_vma; nothing follows them before it is assigned.
 const UNASSIGNED: Stop = Stop::Oops("NULL pointer dereference: an avc that was never assigned");
 
-impl Port {
+impl<H: Hooks> Port<H> {
     /// Mirrors `anon_vma_alloc()` (mm/rmap.c).
     pub(super) fn anon_vma_alloc(&mut self) -> Option<Ref<AnonVma>> {
         if !self.attempt(Cache::AnonVma, Gfp::KERNEL) {
             return None;
         }
+        // The constructor of a slot runs once: whoever has found a freed anon_vma may have locked it.
+        let (write_locked, readers) = match self.anon_vmas.next_free() {
+            Some(freed) if H::BESIDE_OTHERS => (freed.write_locked, freed.readers),
+            _ => (false, 0),
+        };
         // The object is its own root and parent: it must know its place first.
         let placeholder = Ref::new(NIL, 0);
         let anon_vma = self.anon_vmas.insert(|serial| AnonVma {
             serial,
+            born: serial,
             root: placeholder,
             parent: placeholder,
             refcount: 1,
             num_children: 0,
             num_active_vmas: 0,
             rb_root: RbRootCached::EMPTY,
-            write_locked: false,
-            readers: 0,
+            write_locked,
+            readers,
             nodes: 0,
             touched_in: 0,
             marks: Marks::default(),
@@ -37,9 +44,34 @@ impl Port {
         if let Ok(object) = self.anon_vmas.get_mut(anon_vma) {
             object.root = anon_vma;
             object.parent = anon_vma;
-            self.observed.touch(object, anon_vma);
+            self.task.observed.touch(object, anon_vma);
         }
         Some(anon_vma)
+    }
+
+    /// What is where an anon_vma was found, freed or not, which may be another by now: `SLAB_TYPESAFE_BY_RCU`.
+    #[inline(always)]
+    pub(super) fn present(&self, anon_vma: Ref<AnonVma>) -> Ref<AnonVma> {
+        match self.anon_vmas.slots().get(anon_vma.slot() as usize) {
+            Some(there) if H::BESIDE_OTHERS => Ref::new(anon_vma.slot(), there.born),
+            _ => anon_vma,
+        }
+    }
+
+    /// An anon_vma that may have been freed since it was found, where other tasks run.
+    pub(super) fn anon_vma_memory(&mut self, anon_vma: Ref<AnonVma>) -> Result<&mut AnonVma, Stop> {
+        if !H::BESIDE_OTHERS {
+            return self.anon_vmas.get_mut(anon_vma);
+        }
+        let there = self.anon_vmas.slots_mut().get_mut(anon_vma.slot() as usize);
+        there.ok_or(Stop::UseAfterFree(anon_vma.serial))
+    }
+
+    /// The call touches an anon_vma that may have been freed.
+    pub(super) fn touch_memory(&mut self, anon_vma: Ref<AnonVma>) {
+        if let Some(there) = self.anon_vmas.slots_mut().get_mut(anon_vma.slot() as usize) {
+            self.task.observed.touch(there, anon_vma);
+        }
     }
 
     /// Mirrors `anon_vma_free()` (mm/rmap.c).
@@ -54,8 +86,10 @@ impl Port {
             self.down_write(root)?;
             self.up_write(root)?;
         }
-        if self.anon_vmas.get(anon_vma)?.is_locked() {
-            self.observed.rule(Rule::FreedWhileLocked, anon_vma.serial);
+        self.point(Point::FREE, Point::OF_ANON_VMA, anon_vma.serial);
+        // Of several tasks one may have found it before, and sees now that nothing maps the folio any more.
+        if !H::BESIDE_OTHERS && self.anon_vmas.get(anon_vma)?.is_locked() {
+            self.task.observed.rule(Rule::FreedWhileLocked, anon_vma.serial);
         }
         self.record_free(Cache::AnonVma, anon_vma.serial);
         self.anon_vmas.remove(anon_vma)
@@ -63,22 +97,29 @@ impl Port {
 
     /// Mirrors `get_anon_vma()` (mm/internal.h, include/linux/rmap.h before 7.0).
     pub(super) fn get_anon_vma(&mut self, anon_vma: Ref<AnonVma>) -> Result<(), Stop> {
+        self.point_of(Point::GET, anon_vma);
+        self.count_reference(anon_vma)
+    }
+
+    /// `atomic_inc()` of the reference count.
+    pub(super) fn count_reference(&mut self, anon_vma: Ref<AnonVma>) -> Result<(), Stop> {
         let object = self.anon_vmas.get_mut(anon_vma)?;
         object.refcount = object.refcount.wrapping_add(1);
-        self.observed.record(EventKind::Get, 0, 0, anon_vma.serial, 0);
-        self.observed.touch(object, anon_vma);
+        self.task.observed.record(EventKind::Get, 0, 0, anon_vma.serial, 0);
+        self.task.observed.touch(object, anon_vma);
         Ok(())
     }
 
     /// Mirrors `atomic_dec_and_test(&anon_vma->refcount)`: whether it is zero now.
     pub(super) fn refcount_dec_and_test(&mut self, anon_vma: Ref<AnonVma>) -> Result<bool, Stop> {
+        self.point_of(Point::PUT, anon_vma);
         let object = self.anon_vmas.get_mut(anon_vma)?;
         object.refcount = object.refcount.wrapping_sub(1);
         let zero = object.refcount == 0;
-        self.observed.touch(object, anon_vma);
-        self.observed.record(EventKind::Put, 0, zero.into(), anon_vma.serial, 0);
+        self.task.observed.touch(object, anon_vma);
+        self.task.observed.record(EventKind::Put, 0, zero.into(), anon_vma.serial, 0);
         if object.refcount < 0 {
-            self.observed.rule(Rule::RefUnderflow, anon_vma.serial);
+            self.task.observed.rule(Rule::RefUnderflow, anon_vma.serial);
         }
         Ok(zero)
     }
@@ -117,6 +158,7 @@ impl Port {
         if self.avcs.get(avc)?.rb.is_linked() {
             return Err(Stop::UseAfterFree(avc.serial));
         }
+        self.point(Point::FREE, Point::OF_AVC, avc.serial);
         self.record_free(Cache::Avc, avc.serial);
         self.avcs.remove(avc)
     }
@@ -172,7 +214,7 @@ impl Port {
         let new_root = self.anon_vmas.get(anon_vma)?.root;
         if root != Some(new_root) {
             if let Some(root) = root {
-                self.observed.warn_on(true, "WARN_ON_ONCE(root) in lock_anon_vma_root()");
+                self.task.observed.warn_on(true, "WARN_ON_ONCE(root) in lock_anon_vma_root()");
                 self.up_write(root)?;
             }
             self.down_write(new_root)?;
@@ -189,12 +231,12 @@ impl Port {
     #[inline]
     fn tree_changes(&mut self, kind: EventKind, avc: u32, anon_vma: Ref<AnonVma>) -> Result<(), Stop> {
         let serial = self.avcs.linked(avc).serial;
-        self.observed.record(kind, 0, 0, anon_vma.serial, serial);
+        self.task.observed.record(kind, 0, 0, anon_vma.serial, serial);
         let object = self.anon_vmas.get_mut(anon_vma)?;
         let root = object.root;
-        self.observed.touch(object, anon_vma);
+        self.task.observed.touch(object, anon_vma);
         if !self.anon_vmas.get(root)?.write_locked {
-            self.observed.rule(Rule::TreeUnlocked, anon_vma.serial);
+            self.task.observed.rule(Rule::TreeUnlocked, anon_vma.serial);
         }
         if self.orphans != 0 { self.check_owners(anon_vma) } else { Ok(()) }
     }

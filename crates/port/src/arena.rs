@@ -106,6 +106,12 @@ impl<T: Slot> Arena<T> {
         Ref::new(slot, serial)
     }
 
+    /// What was in the slot that the next object gets; none: that slot was never used.
+    #[inline]
+    pub fn next_free(&self) -> Option<&T> {
+        self.free.last().and_then(|slot| self.slots.get(*slot as usize))
+    }
+
     /// Takes an object out.
     #[inline]
     pub fn remove(&mut self, object: Ref<T>) -> Result<(), Stop> {

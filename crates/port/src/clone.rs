@@ -5,13 +5,14 @@
 
 use super::Port;
 use super::arena::{NIL, Ref, Stop};
+use super::hooks::Hooks;
 use super::objects::{AnonVma, AnonVmaChain, Vma};
 use rmap_seam::{ENOMEM, Function, Gfp, VmaOperation};
 
 /// Without an operation that forbids it, 7.x counts the destination's anon_vma unasked.
 const NO_ANON_VMA: Stop = Stop::Oops("NULL pointer dereference: dst->anon_vma->num_active_vmas in anon_vma_clone()");
 
-impl Port {
+impl<H: Hooks> Port<H> {
     /// Mirrors `anon_vma_clone()` (mm/rmap.c).
     pub(super) fn anon_vma_clone(
         &mut self,
@@ -58,7 +59,7 @@ impl Port {
         ];
         self.mmap_assert_write_locked(from_mm);
         for (condition, what) in checks {
-            self.observed.warn_on(condition, what);
+            self.task.observed.warn_on(condition, what);
         }
         Ok(())
     }

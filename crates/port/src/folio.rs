@@ -6,10 +6,11 @@
 
 use super::Port;
 use super::arena::{Ref, Stop};
+use super::hooks::Hooks;
 use super::interval_tree;
 use super::mapping::Count;
 use super::objects::{AnonVma, Vma};
-use rmap_seam::{EAGAIN, ENOENT, EventKind, FolioId, WalkMode};
+use rmap_seam::{EAGAIN, ENOENT, EventKind, FolioId, Point, WalkMode};
 
 /// Numbers are below this.
 const FOLIOS_MAX: usize = 1 << 24;
@@ -46,7 +47,7 @@ pub(super) enum Locked {
     Contended,
 }
 
-impl Port {
+impl<H: Hooks> Port<H> {
     /// The room of a folio's number.
     pub(super) fn folio_slot(&mut self, folio: FolioId) -> Result<&mut Option<Folio>, Stop> {
         let number = folio.0 as usize;
@@ -62,7 +63,7 @@ impl Port {
     /// The folio of that number, which the call then tells, with its first page.
     pub(super) fn given_folio(&mut self, folio: FolioId) -> Result<&mut Folio, Stop> {
         self.folio_slot(folio)?.as_ref().ok_or(Stop::UseAfterFree(folio.0))?;
-        self.observed.tell_folio(folio, 0, 1);
+        self.task.observed.tell_folio(folio, 0, 1);
         self.folio_slot(folio)?.as_mut().ok_or(Stop::UseAfterFree(folio.0))
     }
 
@@ -73,7 +74,7 @@ impl Port {
         let delta = page.wrapping_sub(vma.range.start);
         let index = vma.key(by_anon).wrapping_add(delta);
         let strange = by_anon && vma.attributes.file == 0 && vma.key(false) != vma.key(true);
-        self.observed.warn_on(strange, "VM_WARN_ON_ONCE(pgoff != linear_page_index(vma, address))");
+        self.task.observed.warn_on(strange, "VM_WARN_ON_ONCE(pgoff != linear_page_index(vma, address))");
         Ok(index)
     }
 
@@ -86,7 +87,7 @@ impl Port {
         exclusive: bool,
     ) -> Result<(), Stop> {
         self.folio_slot(folio)?;
-        self.observed.tell_folio(folio, 0, 1);
+        self.task.observed.tell_folio(folio, 0, 1);
         let (mapping, index) = self.anon_place(vma, page, exclusive)?;
         *self.folio_slot(folio)? = Some(Folio { mapping: Some(mapping), index, count: None });
         Ok(())
@@ -136,23 +137,46 @@ impl Port {
         Ok(())
     }
 
-    /// Mirrors `atomic_inc_not_zero(&anon_vma->refcount)`.
+    /// The anon_vma of a folio. A call that is made at once was told which.
+    fn mapping_now(&mut self, folio: FolioId, told: Ref<AnonVma>) -> Result<Option<Ref<AnonVma>>, Stop> {
+        if !H::BESIDE_OTHERS {
+            return Ok(Some(told));
+        }
+        Ok(self.folio_slot(folio)?.as_ref().and_then(|folio| folio.mapping))
+    }
+
+    /// Mirrors `atomic_inc_not_zero(&anon_vma->refcount)`, of an anon_vma that may have been freed.
     fn get_anon_vma_not_zero(&mut self, anon_vma: Ref<AnonVma>) -> Result<bool, Stop> {
-        if self.anon_vmas.get(anon_vma)?.refcount == 0 {
+        self.point_of(Point::GET, anon_vma);
+        let anon_vma = self.present(anon_vma);
+        if self.anon_vma_memory(anon_vma)?.refcount == 0 {
             return Ok(false);
         }
-        self.get_anon_vma(anon_vma)?;
+        self.count_reference(anon_vma)?;
         Ok(true)
     }
 
     /// Mirrors `folio_get_anon_vma()` (mm/rmap.c). The reference is the caller's.
     pub(super) fn folio_get_anon_vma(&mut self, folio: FolioId, mapped: bool) -> Result<i32, Stop> {
         let (_, mapping) = self.given_anon_folio(folio)?;
-        if !mapped || !self.get_anon_vma_not_zero(mapping)? {
+        self.rcu_read_lock();
+        let Some(mapping) = self.mapping_now(folio, mapping)? else {
+            self.rcu_read_unlock();
+            return Ok(-ENOENT);
+        };
+        if !self.folio_mapped(folio, mapped)? || !self.get_anon_vma_not_zero(mapping)? {
+            self.rcu_read_unlock();
             return Ok(-ENOENT);
         }
-        self.pins.push(mapping);
-        Ok(mapping.serial as i32)
+        let anon_vma = self.present(mapping);
+        if !self.folio_mapped(folio, mapped)? {
+            self.rcu_read_unlock();
+            self.put_anon_vma(anon_vma)?;
+            return Ok(-ENOENT);
+        }
+        self.rcu_read_unlock();
+        self.pins.push(anon_vma);
+        Ok(anon_vma.serial as i32)
     }
 
     /// `put_anon_vma()` of a reference that [`Port::folio_get_anon_vma`] gave.
@@ -165,31 +189,67 @@ impl Port {
     /// Mirrors `folio_lock_anon_vma_read()` (mm/rmap.c).
     pub(super) fn folio_lock_anon_vma_read(
         &mut self,
-        anon_vma: Ref<AnonVma>,
+        folio: FolioId,
+        told: Ref<AnonVma>,
         mapped: bool,
         try_lock: bool,
     ) -> Result<Locked, Stop> {
-        if !mapped {
-            return Ok(Locked::No);
-        }
-        let root = self.anon_vmas.get(anon_vma)?.root;
-        if self.down_read_trylock(root)? {
+        loop {
+            self.rcu_read_lock();
+            let mapping = self.mapping_now(folio, told)?;
+            let Some(anon_vma) = mapping else {
+                self.rcu_read_unlock();
+                return Ok(Locked::No);
+            };
+            if !self.folio_mapped(folio, mapped)? {
+                self.rcu_read_unlock();
+                return Ok(Locked::No);
+            }
+            let root = self.anon_vma_memory(anon_vma)?.root;
+            if self.down_read_trylock(root)? {
+                // folio_move_anon_rmap() may have changed it, where a walk does not lock the folio.
+                if self.mapping_now(folio, told)?.map(Ref::slot) != mapping.map(Ref::slot) {
+                    self.up_read(root)?;
+                    self.rcu_read_unlock();
+                    continue;
+                }
+                let still_mapped = self.folio_mapped(folio, mapped)?;
+                if !still_mapped {
+                    self.up_read(root)?;
+                }
+                self.rcu_read_unlock();
+                return Ok(if still_mapped { Locked::Yes(anon_vma) } else { Locked::No });
+            }
+            if try_lock {
+                self.rcu_read_unlock();
+                return Ok(Locked::Contended);
+            }
+            // It is going to sleep, and must not lose the anon_vma meanwhile.
+            if !self.get_anon_vma_not_zero(anon_vma)? {
+                self.rcu_read_unlock();
+                return Ok(Locked::No);
+            }
+            let anon_vma = self.present(anon_vma);
+            if !self.folio_mapped(folio, mapped)? {
+                self.rcu_read_unlock();
+                self.put_anon_vma(anon_vma)?;
+                return Ok(Locked::No);
+            }
+            self.rcu_read_unlock();
+            let root = self.anon_vmas.get(anon_vma)?.root;
+            self.down_read(root)?;
+            if self.mapping_now(folio, told)?.map(Ref::slot) != mapping.map(Ref::slot) {
+                self.up_read(root)?;
+                self.put_anon_vma(anon_vma)?;
+                continue;
+            }
+            if self.refcount_dec_and_test(anon_vma)? {
+                self.up_read(root)?;
+                self.put_last(anon_vma)?;
+                return Ok(Locked::No);
+            }
             return Ok(Locked::Yes(anon_vma));
         }
-        if try_lock {
-            return Ok(Locked::Contended);
-        }
-        // It is going to sleep, and must not lose the anon_vma meanwhile.
-        if !self.get_anon_vma_not_zero(anon_vma)? {
-            return Ok(Locked::No);
-        }
-        self.down_read(root)?;
-        if self.refcount_dec_and_test(anon_vma)? {
-            self.up_read(root)?;
-            self.put_last(anon_vma)?;
-            return Ok(Locked::No);
-        }
-        Ok(Locked::Yes(anon_vma))
     }
 
     /// Mirrors `rmap_walk_anon_lock()` (mm/rmap.c) without a callback of the caller. Before a walk could give up for
@@ -217,11 +277,11 @@ impl Port {
                 Locked::Yes(anon_vma)
             }
             WalkMode::TryLock => self.rmap_walk_anon_lock(anon_vma, true)?,
-            WalkMode::Unlocked => self.folio_lock_anon_vma_read(anon_vma, mapped, false)?,
+            WalkMode::Unlocked => self.folio_lock_anon_vma_read(folio, anon_vma, mapped, false)?,
             WalkMode::Contended => {
-                self.contended = true;
-                let result = self.contended_walk(anon_vma, place, mapped)?;
-                self.contended = false;
+                self.task.contended = true;
+                let result = self.contended_walk(folio, anon_vma, place, mapped)?;
+                self.task.contended = false;
                 return Ok(result);
             }
         };
@@ -229,13 +289,19 @@ impl Port {
     }
 
     /// Another task holds the lock: a walk that gives up, where there is one, and one that waits.
-    fn contended_walk(&mut self, anon_vma: Ref<AnonVma>, place: Place, mapped: bool) -> Result<i32, Stop> {
+    fn contended_walk(
+        &mut self,
+        folio: FolioId,
+        anon_vma: Ref<AnonVma>,
+        place: Place,
+        mapped: bool,
+    ) -> Result<i32, Stop> {
         let tries = self.revision.walk_tries_lock;
         let mut gave_up = false;
         if tries {
-            gave_up = matches!(self.folio_lock_anon_vma_read(anon_vma, mapped, true)?, Locked::Contended);
+            gave_up = matches!(self.folio_lock_anon_vma_read(folio, anon_vma, mapped, true)?, Locked::Contended);
         }
-        let locked = self.folio_lock_anon_vma_read(anon_vma, mapped, false)?;
+        let locked = self.folio_lock_anon_vma_read(folio, anon_vma, mapped, false)?;
         let mut visits = self.visit_locked(place, locked, true)?;
         if mapped {
             // And by callers that hold the folio mapped: the plain lock, tried and then waited for.
@@ -259,7 +325,7 @@ impl Port {
         for &avc in &found {
             let (vma, page) = self.mapped_at(avc, place)?;
             if told {
-                self.observed.record(EventKind::Visit, 0, 0, vma.serial, page as u32);
+                self.task.observed.record(EventKind::Visit, 0, 0, vma.serial, page as u32);
             }
         }
         let root = self.anon_vmas.get(anon_vma)?.root;

@@ -2,10 +2,11 @@
 
 use super::Port;
 use super::arena::{Ref, Stop};
+use super::hooks::Hooks;
 use super::objects::{AnonVma, AnonVmaChain, Vma};
 use rmap_seam::{ENOMEM, Function, Gfp, VmaOperation};
 
-impl Port {
+impl<H: Hooks> Port<H> {
     /// Mirrors `anon_vma_fork()` (mm/rmap.c).
     pub(super) fn anon_vma_fork(&mut self, vma: Ref<Vma>, pvma: Ref<Vma>) -> Result<i32, Stop> {
         self.enter(Function::Fork, vma, Some(pvma))?;

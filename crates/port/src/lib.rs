@@ -16,13 +16,15 @@
 //! | `folio` | what leads from a page to its VMAs: mapping and index, references, the walk |
 //! | `mapping` | what maps the pages of folios, as the page-table code has it counted |
 //! | `walks` | the walks of a folio's mappings, and the page tables in which they find them |
+//! | `hooks`, `tasks` | where another task may go on, and the calls of several tasks |
 //! | `vma` | the VMA bookkeeping that the driver asks for |
 //! | `stream` | what the side tells of its state |
 //!
 //! A pointer of the kernel is a reference of slot and birth serial. Following one whose object is gone
 //! ends the call with `-EFAULT` and [`Rule::UseAfterFree`](rmap_seam::Rule::UseAfterFree); it never
 //! reads another object. The links of lists and trees are bare slots: what is on one is never
-//! freed. RCU read sections are not modelled: nothing in one of them could sleep.
+//! freed. RCU read sections are points where another task may go on; in one of them a freed anon_vma, or what its slot was given
+//! out for again, is read as the kernel reads it.
 
 #![forbid(unsafe_code)]
 
@@ -31,6 +33,7 @@ mod arena;
 mod clone;
 mod folio;
 mod fork;
+mod hooks;
 mod interval_tree;
 mod mapping;
 mod objects;
@@ -38,6 +41,7 @@ mod observe;
 mod prepare;
 mod rbtree;
 mod stream;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod unlink;
@@ -46,15 +50,16 @@ mod walks;
 
 use arena::{Arena, Ref, Stop};
 use folio::Folio;
+use hooks::{Alone, Followed, Hooks};
 use mapping::Pages;
 use objects::{AnonVma, AnonVmaChain, Vma};
 use observe::{Allocator, Locks, MmapLock, Observed};
 use walks::PageTables;
 
-use rmap_seam::{AnonVmaId, Call, EFAULT, Event, Fail, Revision, Rmap, Side, VmaId};
+use rmap_seam::{AnonVmaId, Call, EFAULT, Event, Fail, Follower, Revision, Rmap, Side, VmaId};
 
-/// The Rust side: a world of VMAs and anon_vmas at one [`Revision`].
-pub struct Port {
+/// The Rust side: a world of VMAs and anon_vmas at one [`Revision`]. Its calls are made at once, unless `H` says otherwise.
+pub struct Port<H = Alone> {
     revision: Revision,
     vmas: Arena<Vma>,
     anon_vmas: Arena<AnonVma>,
@@ -65,21 +70,34 @@ pub struct Port {
     anon_vma_slots: Vec<u32>,
     /// Chain entries whose VMA was freed before they were. None in a sane world.
     orphans: u32,
-    /// Between [`Call::PreUpdateVma`] and [`Call::PostUpdateVma`], with a lock held on purpose.
-    updating: bool,
+    /// How many calls were begun, ever.
+    calls: u64,
     /// By number; those in use.
     folios: Vec<Option<Folio>>,
     /// The page tables that others, and walks, have written.
     page_tables: PageTables,
-    /// The VMAs that have the page of a file that is walked next, in the order of the file's tree.
-    file_tree: Vec<VmaId>,
     /// References that folio_get_anon_vma() gave.
     pins: Vec<Ref<AnonVma>>,
-    /// Another task holds the lock that is tried.
+    /// What the running task has for itself.
+    task: Task,
+    hooks: H,
+}
+
+/// What a task has for itself: the operation that it does, and the call that it is in.
+#[derive(Default)]
+struct Task {
+    /// Between [`Call::PreUpdateVma`] and [`Call::PostUpdateVma`], with a lock held on purpose.
+    updating: bool,
+    /// The VMAs that have the page of a file that is walked next, in the order of the file's tree.
+    file_tree: Vec<VmaId>,
+    /// Another task holds the lock that is tried, whoever that is.
     contended: bool,
+    /// The first page of the page table that its walk has locked.
+    locked_table: Option<u64>,
     locks: Locks,
     allocator: Allocator,
     observed: Observed,
+    followed: Followed,
 }
 
 impl Port {
@@ -93,18 +111,17 @@ impl Port {
             vma_slots: Vec::new(),
             anon_vma_slots: Vec::new(),
             orphans: 0,
-            updating: false,
+            calls: 0,
             folios: Vec::new(),
             page_tables: PageTables::default(),
-            file_tree: Vec::new(),
             pins: Vec::new(),
-            contended: false,
-            locks: Locks::default(),
-            allocator: Allocator::default(),
-            observed: Observed::default(),
+            task: Task::default(),
+            hooks: Alone,
         }
     }
+}
 
+impl<H: Hooks> Port<H> {
     /// The VMA of that serial.
     fn vma_named(&self, id: VmaId) -> Result<Ref<Vma>, Stop> {
         let slot = self.vma_slots.get(id.0 as usize).ok_or(Stop::UseAfterFree(id.0))?;
@@ -115,7 +132,7 @@ impl Port {
     /// The VMA of that serial, which becomes one of those that the call was given.
     fn given(&mut self, id: VmaId) -> Result<Ref<Vma>, Stop> {
         let vma = self.vma_named(id)?;
-        self.observed.give(id.0);
+        self.task.observed.give(id.0);
         Ok(vma)
     }
 
@@ -134,9 +151,9 @@ impl Port {
     #[inline(always)]
     fn dispatch(&mut self, call: Call) -> Result<i32, Stop> {
         match call {
-            Call::MmapWriteLock { mm } => self.locks.set_mmap(mm, MmapLock::Write),
-            Call::MmapReadLock { mm } => self.locks.set_mmap(mm, MmapLock::Read),
-            Call::MmapUnlock { mm } => self.locks.set_mmap(mm, MmapLock::Free),
+            Call::MmapWriteLock { mm } => self.task.locks.set_mmap(mm, MmapLock::Write),
+            Call::MmapReadLock { mm } => self.task.locks.set_mmap(mm, MmapLock::Read),
+            Call::MmapUnlock { mm } => self.task.locks.set_mmap(mm, MmapLock::Free),
             Call::VmAreaAlloc { mm, range } => return Ok(self.vm_area_alloc(mm, range)),
             Call::VmAreaDup { orig, mm, range } => {
                 let orig = self.given(orig)?;
@@ -164,12 +181,12 @@ impl Port {
                 self.vmas.get_mut(vma)?.anon_vma = anon_vma;
             }
             Call::AnonVmaLockWrite { anon_vma } => {
-                self.updating = true;
+                self.task.updating = true;
                 let anon_vma = self.named(anon_vma)?;
                 self.anon_vma_lock_write(anon_vma)?;
             }
             Call::AnonVmaUnlockWrite { anon_vma } => {
-                self.updating = false;
+                self.task.updating = false;
                 let anon_vma = self.named(anon_vma)?;
                 self.anon_vma_unlock_write(anon_vma)?;
             }
@@ -282,6 +299,24 @@ impl Port {
         }
         Ok(0)
     }
+
+    /// Makes a call.
+    fn make(&mut self, call: Call) -> i32 {
+        self.calls += 1;
+        self.task.observed.begin_call(self.calls);
+        self.task.contended = false;
+        self.task.observed.bookkeeping = call.is_bookkeeping();
+        match self.dispatch(call) {
+            Ok(value) => {
+                self.check_return();
+                value
+            }
+            Err(stop) => {
+                self.task.observed.stop(stop);
+                -EFAULT
+            }
+        }
+    }
 }
 
 impl Rmap for Port {
@@ -292,35 +327,24 @@ impl Rmap for Port {
 
     #[inline]
     fn begin_operation(&mut self, fail: &Fail) {
-        self.allocator.begin_operation(fail);
+        self.task.allocator.begin_operation(fail);
     }
 
     #[inline]
     fn attempts(&self) -> u32 {
-        self.allocator.attempts()
+        self.task.allocator.attempts()
     }
 
+    #[inline]
     fn call(&mut self, call: Call) -> i32 {
-        self.observed.begin_call();
-        self.contended = false;
-        self.observed.bookkeeping = call.is_bookkeeping();
-        match self.dispatch(call) {
-            Ok(value) => {
-                self.check_return();
-                value
-            }
-            Err(stop) => {
-                self.observed.stop(stop);
-                -EFAULT
-            }
-        }
+        self.make(call)
     }
 }
 
 impl Side for Port {
     #[inline]
     fn events(&self) -> &[Event] {
-        self.observed.events()
+        self.task.observed.events()
     }
 
     #[inline]
@@ -344,18 +368,22 @@ impl Side for Port {
         self.vma_slots.clear();
         self.anon_vma_slots.clear();
         self.orphans = 0;
-        self.updating = false;
+        self.task.updating = false;
         self.folios.clear();
         self.page_tables.reset();
-        self.file_tree.clear();
+        self.task.file_tree.clear();
         self.pins.clear();
-        self.locks.reset();
-        self.allocator = Allocator::default();
-        self.observed.reset();
+        self.task.locks.reset();
+        self.task.allocator = Allocator::default();
+        self.task.observed.reset();
     }
 
     #[inline]
     fn last_warning(&self) -> Option<String> {
-        self.observed.last_warning()
+        self.task.observed.last_warning()
+    }
+
+    fn follow(&mut self, fails: &[Fail]) -> Option<Box<dyn Follower + '_>> {
+        Some(Box::new(tasks::Tasks::new(self, fails)))
     }
 }

@@ -8,6 +8,7 @@
 use super::Port;
 use super::arena::{Ref, Stop};
 use super::folio::Folio;
+use super::hooks::Hooks;
 use super::objects::{AnonVma, Vma};
 use rmap_seam::{
     EBUSY, EventKind, FolioId, LargeCounts, NodeStat, PageCount, RememberedMm, Revision, VmaAttributes, VmaId,
@@ -179,10 +180,10 @@ fn forget(counts: &mut LargeCounts, mm: u16, pages: i32) {
     }
 }
 
-impl Port {
+impl<H: Hooks> Port<H> {
     /// A folio comes to be, which nothing maps.
     pub(super) fn folio_alloc(&mut self, folio: FolioId, order: u32) -> Result<(), Stop> {
-        self.observed.tell_folio(folio, 0, 1 << (order % 32));
+        self.task.observed.tell_folio(folio, 0, 1 << (order % 32));
         let count = Some(Count::new(order, &self.revision));
         *self.folio_slot(folio)? = Some(Folio { mapping: None, index: 0, count });
         Ok(())
@@ -223,7 +224,7 @@ impl Port {
             *self.folio_slot(FolioId(folio.0 + first))? =
                 Some(Folio { mapping: split.mapping, index, count: Some(count) });
         }
-        self.observed.tell_folio(folio, 0, each as u32);
+        self.task.observed.tell_folio(folio, 0, each as u32);
         Ok(())
     }
 
@@ -245,7 +246,7 @@ impl Port {
         let wild = Stop::UseAfterFree(pages.folio.0);
         let pages = pages.noted();
         self.given_folio(pages.folio)?;
-        self.observed.tell_folio(pages.folio, pages.first, pages.count);
+        self.task.observed.tell_folio(pages.folio, pages.first, pages.count);
         let known = self.folio_slot(pages.folio)?.as_mut().ok_or(wild)?;
         let counted = known.count.as_mut().and_then(|count| count.of(pages)).ok_or(wild)?;
         Ok((known.mapping.is_some(), counted))
@@ -262,7 +263,7 @@ impl Port {
         let stat = if anon { NodeStat::AnonMapped } else { NodeStat::FileMapped };
         for (stat, pages) in [(stat, pages), (NodeStat::AnonThps, as_huge)] {
             if pages != 0 {
-                self.observed.record(EventKind::Stat, stat as u8, 0, pages.cast_unsigned(), 0);
+                self.task.observed.record(EventKind::Stat, stat as u8, 0, pages.cast_unsigned(), 0);
             }
         }
     }
@@ -270,7 +271,7 @@ impl Port {
     /// Mirrors `mlock_vma_folio()` and `munlock_vma_folio()` (mm/internal.h).
     pub(super) fn lock_in_memory(&mut self, folio: FolioId, vma: Ref<Vma>, kind: EventKind) -> Result<(), Stop> {
         if self.vmas.get(vma)?.attributes.flags & VmaAttributes::LOCKED != 0 {
-            self.observed.record(kind, 0, 0, folio.0, 0);
+            self.task.observed.record(kind, 0, 0, folio.0, 0);
         }
         Ok(())
     }
@@ -319,7 +320,7 @@ impl Port {
             }
         }
         let range = self.vmas.get(vma)?.range;
-        self.observed.warn_on(
+        self.task.observed.warn_on(
             page < range.start || page + u64::from(count) > range.end,
             "VM_WARN_ON_ONCE(address < vma->vm_start || address + (nr << PAGE_SHIFT) > vma->vm_end)",
         );
@@ -392,7 +393,7 @@ impl Port {
     ) -> Result<(), Stop> {
         let known = self.given_folio(pages.folio)?;
         let (mapping, index) = (known.mapping, known.index);
-        self.observed.warn_on(mapping.is_none(), "VM_WARN_ON_FOLIO(!folio_test_anon(folio), folio)");
+        self.task.observed.warn_on(mapping.is_none(), "VM_WARN_ON_FOLIO(!folio_test_anon(folio), folio)");
         self.folio_add_rmap(pages, vma)?;
         // __page_check_anon_rmap()
         let own = self.vmas.get(vma)?.anon_vma.ok_or(Stop::Oops("NULL pointer dereference: vma->anon_vma"))?;
@@ -416,7 +417,7 @@ impl Port {
             false => twice.max(of_entire),
         };
         for _ in 0..shared {
-            self.observed.warn_on(true, "VM_WARN_ON_FOLIO(PageAnonExclusive(page) and mapped before, folio)");
+            self.task.observed.warn_on(true, "VM_WARN_ON_FOLIO(PageAnonExclusive(page) and mapped before, folio)");
         }
         if self.locks(pages) {
             self.lock_in_memory(pages.folio, vma, EventKind::Mlock)?;
@@ -427,7 +428,7 @@ impl Port {
     /// Mirrors `folio_add_file_rmap_ptes()` (mm/rmap.c).
     pub(super) fn folio_add_file_rmap(&mut self, pages: Pages, vma: Ref<Vma>) -> Result<(), Stop> {
         let anon = self.given_folio(pages.folio)?.mapping.is_some();
-        self.observed.warn_on(anon, "VM_WARN_ON_FOLIO(folio_test_anon(folio), folio)");
+        self.task.observed.warn_on(anon, "VM_WARN_ON_FOLIO(folio_test_anon(folio), folio)");
         self.folio_add_rmap(pages, vma)?;
         if self.locks(pages) {
             self.lock_in_memory(pages.folio, vma, EventKind::Mlock)?;
@@ -481,7 +482,7 @@ impl Port {
         let (anon, counted) = self.counted(pages)?;
         counted.iter_mut().for_each(|page| page.mapcount += 1);
         self.add_large_mapcount(pages, child)?;
-        self.observed.warn_on(anon, "VM_WARN_ON_FOLIO(folio_test_anon(folio), folio)");
+        self.task.observed.warn_on(anon, "VM_WARN_ON_FOLIO(folio_test_anon(folio), folio)");
         Ok(())
     }
 
@@ -505,7 +506,7 @@ impl Port {
             large.entire_mapcount += 1;
         }
         self.add_large_mapcount(pages, child)?;
-        self.observed.warn_on(!anon, "VM_WARN_ON_FOLIO(!folio_test_anon(folio), folio)");
+        self.task.observed.warn_on(!anon, "VM_WARN_ON_FOLIO(!folio_test_anon(folio), folio)");
         Ok(0)
     }
 
@@ -516,8 +517,8 @@ impl Port {
         if !pinned {
             counted.iter_mut().for_each(|page| page.exclusive = false);
         }
-        self.observed.warn_on(!anon, "VM_WARN_ON_FOLIO(!folio_test_anon(folio), folio)");
-        self.observed.warn_on(!exclusive, "VM_WARN_ON_FOLIO(!PageAnonExclusive(page), folio)");
+        self.task.observed.warn_on(!anon, "VM_WARN_ON_FOLIO(!folio_test_anon(folio), folio)");
+        self.task.observed.warn_on(!exclusive, "VM_WARN_ON_FOLIO(!PageAnonExclusive(page), folio)");
         Ok(if pinned { -EBUSY } else { 0 })
     }
 }

@@ -37,6 +37,8 @@ impl Vma {
 /// `struct anon_vma`.
 pub(super) struct AnonVma {
     pub serial: u32,
+    /// The same, also once it is freed.
+    pub born: u32,
     pub root: Ref<AnonVma>,
     pub parent: Ref<AnonVma>,
     pub refcount: i32,

@@ -3,8 +3,9 @@
 
 use super::Port;
 use super::arena::{Ref, Stop};
+use super::hooks::Hooks;
 use super::objects::{AnonVma, Vma};
-use rmap_seam::{Cache, Event, EventKind, Fail, FolioId, Function, Gfp, MAX_PROCESSES, MmId, Rule};
+use rmap_seam::{Cache, Event, EventKind, Fail, FolioId, Function, Gfp, MAX_PROCESSES, MmId, Point, Rule};
 
 /// What one call does, as it is seen from outside.
 #[derive(Default)]
@@ -27,20 +28,20 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    /// Begins a call.
+    /// Begins a call of that number.
     #[inline]
-    pub fn begin_call(&mut self) {
+    pub fn begin_call(&mut self, number: u64) {
         self.events.clear();
         self.touched.clear();
-        self.call += 1;
+        self.call = number;
         self.completed = false;
         self.given_len = 0;
         self.told_folio = None;
     }
 
-    /// Forgets everything but the memory. Calls go on counting, so that no old mark looks new.
+    /// Forgets everything but the memory.
     pub fn reset(&mut self) {
-        self.begin_call();
+        self.begin_call(0);
         self.warning = None;
     }
 
@@ -180,8 +181,8 @@ impl Locks {
     fn release(&mut self, root: Ref<AnonVma>) {
         // Nearly always the one and only.
         match self.anon_vmas.pop() {
-            Some(last) if last != root => {
-                self.anon_vmas.retain(|&held| held != root);
+            Some(last) if last.slot() != root.slot() => {
+                self.anon_vmas.retain(|held| held.slot() != root.slot());
                 self.anon_vmas.push(last);
             }
             _ => {}
@@ -224,12 +225,22 @@ impl Allocator {
     }
 }
 
-impl Port {
+/// The objects of a cache, as points name them.
+#[inline]
+pub(super) fn cache_point(cache: Cache) -> u8 {
+    match cache {
+        Cache::Vma => Point::OF_VMA,
+        Cache::AnonVma => Point::OF_ANON_VMA,
+        Cache::Avc => Point::OF_AVC,
+    }
+}
+
+impl<H: Hooks> Port<H> {
     /// Mirrors `might_sleep()`.
     #[inline]
     pub(super) fn might_sleep(&mut self) {
-        if self.locks.atomic() {
-            self.observed.rule(Rule::SleepInAtomic, Event::NONE);
+        if self.task.locks.atomic() {
+            self.task.observed.rule(Rule::SleepInAtomic, Event::NONE);
         }
     }
 
@@ -237,10 +248,11 @@ impl Port {
     /// failure is recorded here, a success by [`Port::record_alloc`].
     #[inline]
     pub(super) fn attempt(&mut self, cache: Cache, gfp: u16) -> bool {
+        self.point(Point::ALLOC, cache_point(cache), Event::NONE);
         if gfp & Gfp::DIRECT_RECLAIM != 0 {
             self.might_sleep();
         }
-        let succeeds = self.allocator.attempt();
+        let succeeds = self.task.allocator.attempt();
         if !succeeds {
             self.record_alloc(cache, gfp, Event::NONE);
         }
@@ -250,13 +262,13 @@ impl Port {
     /// Records an allocation attempt and its outcome.
     #[inline]
     pub(super) fn record_alloc(&mut self, cache: Cache, gfp: u16, serial: u32) {
-        self.observed.record(EventKind::Alloc, cache as u8, gfp, serial, 0);
+        self.task.observed.record(EventKind::Alloc, cache as u8, gfp, serial, 0);
     }
 
     /// Records a free.
     #[inline]
     pub(super) fn record_free(&mut self, cache: Cache, serial: u32) {
-        self.observed.record(EventKind::Free, cache as u8, 0, serial, 0);
+        self.task.observed.record(EventKind::Free, cache as u8, 0, serial, 0);
     }
 
     /// An entry point begins.
@@ -271,85 +283,95 @@ impl Port {
             flags |= Event::HAS_CHAIN;
         }
         let other = other.map_or(Event::NONE, |other| other.serial);
-        self.observed.record(EventKind::Enter, function as u8, flags, vma.serial, other);
+        self.task.observed.record(EventKind::Enter, function as u8, flags, vma.serial, other);
         Ok(())
     }
 
     /// An entry point returns 0 or a negative errno.
     #[inline]
     pub(super) fn exit(&mut self, function: Function, vma: Ref<Vma>, value: i32) {
-        self.observed.record(EventKind::Exit, function as u8, value.unsigned_abs() as u16, vma.serial, 0);
+        self.task.observed.record(EventKind::Exit, function as u8, value.unsigned_abs() as u16, vma.serial, 0);
     }
 
     /// Mirrors `down_write()` of an anon_vma's own rwsem.
     pub(super) fn down_write(&mut self, root: Ref<AnonVma>) -> Result<(), Stop> {
+        self.point_of(Point::LOCK, root);
         let anon_vma = self.anon_vmas.get_mut(root)?;
-        self.observed.touch(anon_vma, root);
+        self.task.observed.touch(anon_vma, root);
         if anon_vma.is_locked() {
-            self.observed.rule(Rule::SelfDeadlock, root.serial);
+            self.task.observed.rule(Rule::SelfDeadlock, root.serial);
         } else {
             anon_vma.write_locked = true;
-            if self.locks.spinning != 0 {
-                self.observed.rule(Rule::SleepInAtomic, Event::NONE);
+            if self.task.locks.spinning != 0 {
+                self.task.observed.rule(Rule::SleepInAtomic, Event::NONE);
             }
-            self.locks.anon_vmas.push(root);
-            self.observed.record(EventKind::DownWrite, 0, 0, root.serial, 0);
+            self.task.locks.anon_vmas.push(root);
+            self.task.observed.record(EventKind::DownWrite, 0, 0, root.serial, 0);
         }
         Ok(())
     }
 
     /// Mirrors `up_write()` of an anon_vma's own rwsem.
     pub(super) fn up_write(&mut self, root: Ref<AnonVma>) -> Result<(), Stop> {
+        self.point_of(Point::UNLOCK, root);
         let anon_vma = self.anon_vmas.get_mut(root)?;
         if anon_vma.write_locked {
             anon_vma.write_locked = false;
-            self.locks.release(root);
-            self.observed.record(EventKind::UpWrite, 0, 0, root.serial, 0);
+            self.task.locks.release(root);
+            self.task.observed.record(EventKind::UpWrite, 0, 0, root.serial, 0);
         } else {
-            self.observed.rule(Rule::UnbalancedUnlock, root.serial);
+            self.task.observed.rule(Rule::UnbalancedUnlock, root.serial);
         }
         Ok(())
     }
 
     /// Mirrors `down_read()` of an anon_vma's own rwsem.
     pub(super) fn down_read(&mut self, root: Ref<AnonVma>) -> Result<(), Stop> {
+        self.point_of(Point::LOCK, root);
         let anon_vma = self.anon_vmas.get_mut(root)?;
-        self.observed.touch(anon_vma, root);
+        self.task.observed.touch(anon_vma, root);
         if anon_vma.is_locked() {
-            self.observed.rule(Rule::SelfDeadlock, root.serial);
+            self.task.observed.rule(Rule::SelfDeadlock, root.serial);
         } else {
             anon_vma.readers += 1;
-            if self.locks.spinning != 0 {
-                self.observed.rule(Rule::SleepInAtomic, Event::NONE);
+            if self.task.locks.spinning != 0 {
+                self.task.observed.rule(Rule::SleepInAtomic, Event::NONE);
             }
-            self.locks.anon_vmas.push(root);
-            self.observed.record(EventKind::DownRead, 0, 0, root.serial, 0);
+            self.task.locks.anon_vmas.push(root);
+            self.task.observed.record(EventKind::DownRead, 0, 0, root.serial, 0);
         }
         Ok(())
     }
 
     /// Mirrors `down_read_trylock()` of an anon_vma's own rwsem: whether it was taken.
     pub(super) fn down_read_trylock(&mut self, root: Ref<AnonVma>) -> Result<bool, Stop> {
-        let anon_vma = self.anon_vmas.get_mut(root)?;
-        let taken = !self.contended && !anon_vma.write_locked;
-        self.observed.touch(anon_vma, root);
-        self.observed.record(EventKind::Trylock, 0, taken.into(), root.serial, 0);
+        self.point_of(Point::TRYLOCK, root);
+        let root = self.present(root);
+        let contended = self.task.contended;
+        let anon_vma = self.anon_vma_memory(root)?;
+        let taken = !contended && !anon_vma.write_locked;
         if taken {
             anon_vma.readers += 1;
-            self.locks.anon_vmas.push(root);
+        }
+        self.touch_memory(root);
+        self.task.observed.record(EventKind::Trylock, 0, taken.into(), root.serial, 0);
+        if taken {
+            self.task.locks.anon_vmas.push(root);
         }
         Ok(taken)
     }
 
     /// Mirrors `up_read()` of an anon_vma's own rwsem.
     pub(super) fn up_read(&mut self, root: Ref<AnonVma>) -> Result<(), Stop> {
-        let anon_vma = self.anon_vmas.get_mut(root)?;
+        self.point_of(Point::UNLOCK, root);
+        let root = self.present(root);
+        let anon_vma = self.anon_vma_memory(root)?;
         if anon_vma.readers != 0 {
             anon_vma.readers -= 1;
-            self.locks.release(root);
-            self.observed.record(EventKind::UpRead, 0, 0, root.serial, 0);
+            self.task.locks.release(root);
+            self.task.observed.record(EventKind::UpRead, 0, 0, root.serial, 0);
         } else {
-            self.observed.rule(Rule::UnbalancedUnlock, root.serial);
+            self.task.observed.rule(Rule::UnbalancedUnlock, root.serial);
         }
         Ok(())
     }
@@ -357,48 +379,50 @@ impl Port {
     /// Mirrors `spin_lock(&mm->page_table_lock)`.
     #[inline]
     pub(super) fn spin_lock(&mut self, mm: MmId) {
-        let held = &mut self.locks.page_tables[process(mm)];
+        self.point(Point::LOCK, Point::OF_PAGE_TABLE, mm.0.into());
+        let held = &mut self.task.locks.page_tables[process(mm)];
         if std::mem::replace(held, true) {
-            return self.observed.rule(Rule::SelfDeadlock, mm.0.into());
+            return self.task.observed.rule(Rule::SelfDeadlock, mm.0.into());
         }
-        self.locks.spinning += 1;
-        self.observed.record(EventKind::SpinLock, 0, 0, mm.0.into(), 0);
+        self.task.locks.spinning += 1;
+        self.task.observed.record(EventKind::SpinLock, 0, 0, mm.0.into(), 0);
     }
 
     /// Mirrors `spin_unlock(&mm->page_table_lock)`.
     #[inline]
     pub(super) fn spin_unlock(&mut self, mm: MmId) {
-        let held = &mut self.locks.page_tables[process(mm)];
+        self.point(Point::UNLOCK, Point::OF_PAGE_TABLE, mm.0.into());
+        let held = &mut self.task.locks.page_tables[process(mm)];
         if !std::mem::replace(held, false) {
-            return self.observed.rule(Rule::UnbalancedUnlock, mm.0.into());
+            return self.task.observed.rule(Rule::UnbalancedUnlock, mm.0.into());
         }
-        self.locks.spinning -= 1;
-        self.observed.record(EventKind::SpinUnlock, 0, 0, mm.0.into(), 0);
+        self.task.locks.spinning -= 1;
+        self.task.observed.record(EventKind::SpinUnlock, 0, 0, mm.0.into(), 0);
     }
 
     /// Mirrors `mmap_assert_locked()`.
     #[inline]
     pub(super) fn mmap_assert_locked(&mut self, mm: MmId) {
-        if self.locks.mmap[process(mm)] == MmapLock::Free {
-            self.observed.rule(Rule::MmapLockNotHeld, mm.0.into());
+        if self.task.locks.mmap[process(mm)] == MmapLock::Free {
+            self.task.observed.rule(Rule::MmapLockNotHeld, mm.0.into());
         }
     }
 
     /// Mirrors `mmap_assert_write_locked()`.
     #[inline]
     pub(super) fn mmap_assert_write_locked(&mut self, mm: MmId) {
-        if self.locks.mmap[process(mm)] != MmapLock::Write {
-            self.observed.rule(Rule::MmapLockNotHeld, mm.0.into());
+        if self.task.locks.mmap[process(mm)] != MmapLock::Write {
+            self.task.observed.rule(Rule::MmapLockNotHeld, mm.0.into());
         }
     }
 
     /// At the end of a call: no anon_vma may be locked, unless the VMA that is being updated needs it.
     #[inline]
     pub(super) fn check_return(&mut self) {
-        if let Some(held) = self.locks.anon_vmas.first()
-            && !self.updating
+        if let Some(held) = self.task.locks.anon_vmas.first()
+            && !self.task.updating
         {
-            self.observed.rule(Rule::LockHeldOnReturn, held.serial);
+            self.task.observed.rule(Rule::LockHeldOnReturn, held.serial);
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::Port;
 use super::arena::{Ref, Stop};
+use super::hooks::Hooks;
 use super::objects::{AnonVma, Vma};
 use rmap_seam::{ENOMEM, Function, Gfp, VmaAttributes};
 
-impl Port {
+impl<H: Hooks> Port<H> {
     /// Mirrors `anon_vma_compatible()` (mm/vma.c, mm/mmap.c in 6.1). Every VMA has the same policy.
     fn anon_vma_compatible(&self, a: &Vma, b: &Vma) -> bool {
         let follows = |by_anon| b.key(by_anon) == a.key(by_anon).wrapping_add(a.pages());

@@ -2,6 +2,7 @@
 
 use super::Port;
 use super::arena::{FREE, NIL, Ref, Slot};
+use super::hooks::Hooks;
 use super::objects::{AnonVma, AnonVmaChain, Vma};
 use super::rbtree::RbNode;
 use rmap_seam::stream;
@@ -18,19 +19,19 @@ fn by_serial<T: Slot>(slots: &[T]) -> Vec<&T> {
     live
 }
 
-impl Port {
+impl<H: Hooks> Port<H> {
     /// Appends what the last call touched.
     pub(super) fn tell_touched(&mut self, out: &mut Vec<u64>) {
         self.complete_touched();
-        for &serial in self.observed.given() {
+        for &serial in self.task.observed.given() {
             if let Some(vma) = self.live_vma(serial) {
                 self.tell_vma(vma, out);
             }
         }
-        if let Some((folio, first, count)) = self.observed.told_folio {
+        if let Some((folio, first, count)) = self.task.observed.told_folio {
             self.tell_folio(folio.0, Some((first, count)), out);
         }
-        for &anon_vma in &self.observed.touched {
+        for &anon_vma in &self.task.observed.touched {
             if let Ok(object) = self.anon_vmas.get(anon_vma) {
                 self.tell_anon_vma(object, false, out);
             }
@@ -69,11 +70,11 @@ impl Port {
     /// Adds to the anon_vmas touched during the call those that the given VMAs lead to, then all
     /// roots and parents.
     fn complete_touched(&mut self) {
-        if std::mem::replace(&mut self.observed.completed, true) || !self.observed.changed_links() {
+        if std::mem::replace(&mut self.task.observed.completed, true) || !self.task.observed.changed_links() {
             return;
         }
-        for given in 0..self.observed.given().len() {
-            let Some(vma) = self.live_vma(self.observed.given()[given]) else {
+        for given in 0..self.task.observed.given().len() {
+            let Some(vma) = self.live_vma(self.task.observed.given()[given]) else {
                 continue;
             };
             let (active, mut avc) = (vma.anon_vma, vma.chain.first);
@@ -84,8 +85,8 @@ impl Port {
                 avc = next;
             }
         }
-        for at in 0..self.observed.touched.len() {
-            if let Ok(object) = self.anon_vmas.get(self.observed.touched[at]) {
+        for at in 0..self.task.observed.touched.len() {
+            if let Ok(object) = self.anon_vmas.get(self.task.observed.touched[at]) {
                 let (root, parent) = (object.root, object.parent);
                 self.touch_if_live(Some(root));
                 self.touch_if_live(Some(parent));
@@ -97,7 +98,7 @@ impl Port {
         if let Some(anon_vma) = anon_vma
             && let Ok(object) = self.anon_vmas.get_mut(anon_vma)
         {
-            self.observed.touch(object, anon_vma);
+            self.task.observed.touch(object, anon_vma);
         }
     }
 

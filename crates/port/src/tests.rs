@@ -5,6 +5,7 @@ mod huge;
 mod mappings;
 mod rules;
 mod scenarios;
+mod tasks;
 mod told;
 mod trees;
 mod unmapping;

@@ -2,10 +2,11 @@
 
 use super::Port;
 use super::arena::{NIL, Ref, Stop};
+use super::hooks::Hooks;
 use super::objects::{AnonVma, Vma};
 use rmap_seam::Function;
 
-impl Port {
+impl<H: Hooks> Port<H> {
     /// Mirrors `unlink_anon_vmas()` (mm/rmap.c).
     pub(super) fn unlink_anon_vmas(&mut self, vma: Ref<Vma>) -> Result<(), Stop> {
         self.enter(Function::Unlink, vma, None)?;
@@ -15,7 +16,7 @@ impl Port {
             self.mmap_assert_locked(mm);
         }
         if active.is_none() && self.revision.unfaulted_skipped {
-            self.observed.warn_on(
+            self.task.observed.warn_on(
                 !unchained,
                 "VM_WARN_ON_ONCE(!list_empty(&vma->anon_vma_chain)) in unlink_anon_vmas() of an unfaulted VMA",
             );
@@ -75,11 +76,11 @@ impl Port {
             let object = self.anon_vmas.get(anon_vma)?;
             let (children, active) = (object.num_children, object.num_active_vmas);
             if self.revision.counts_apart {
-                self.observed.warn_on(children != 0, "VM_WARN_ON(anon_vma->num_children) in unlink_anon_vmas()");
-                self.observed.warn_on(active != 0, "VM_WARN_ON(anon_vma->num_active_vmas) in unlink_anon_vmas()");
+                self.task.observed.warn_on(children != 0, "VM_WARN_ON(anon_vma->num_children) in unlink_anon_vmas()");
+                self.task.observed.warn_on(active != 0, "VM_WARN_ON(anon_vma->num_active_vmas) in unlink_anon_vmas()");
             } else {
                 let degree = children.wrapping_add(active);
-                self.observed.warn_on(degree != 0, "VM_WARN_ON(anon_vma->degree) in unlink_anon_vmas()");
+                self.task.observed.warn_on(degree != 0, "VM_WARN_ON(anon_vma->degree) in unlink_anon_vmas()");
             }
             self.put_anon_vma(anon_vma)?;
             self.anon_vma_chain_del(vma, avc)?;

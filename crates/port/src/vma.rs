@@ -2,10 +2,11 @@
 
 use super::Port;
 use super::arena::{NIL, Ref, Stop};
+use super::hooks::Hooks;
 use super::objects::{AnonVma, ChainHead, Vma};
 use rmap_seam::{Cache, ENOMEM, Gfp, MAX_PROCESSES, MmId, VmaAttributes, VmaRange};
 
-impl Port {
+impl<H: Hooks> Port<H> {
     /// A new VMA, recorded and counted among those that the call was given: its serial.
     fn vma_insert(
         &mut self,
@@ -21,7 +22,7 @@ impl Port {
         debug_assert_eq!(self.vma_slots.len(), vma.serial as usize);
         self.vma_slots.push(vma.slot());
         self.record_alloc(Cache::Vma, Gfp::KERNEL, vma.serial);
-        self.observed.give(vma.serial);
+        self.task.observed.give(vma.serial);
         vma.serial as i32
     }
 
@@ -88,7 +89,7 @@ impl Port {
         let Some(anon_vma) = self.vmas.get(vma)?.anon_vma else {
             return Ok(());
         };
-        self.updating = true;
+        self.task.updating = true;
         self.anon_vma_lock_write(anon_vma)?;
         self.tree_pre_update_vma(vma, offset_stays)
     }
@@ -110,7 +111,7 @@ impl Port {
     /// Mirrors the anonymous half of `vma_complete()` (mm/vma.c; `__vma_adjust()` in 6.1) and
     /// `anon_vma_interval_tree_post_update_vma()`: puts the VMA back into the trees, and unlocks.
     pub(super) fn post_update_vma(&mut self, vma: Ref<Vma>, offset_stays: bool) -> Result<(), Stop> {
-        self.updating = false;
+        self.task.updating = false;
         let Some(anon_vma) = self.vmas.get(vma)?.anon_vma else {
             return Ok(());
         };

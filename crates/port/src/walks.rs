@@ -9,11 +9,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::Port;
 use super::arena::{Ref, Stop};
 use super::folio::{Locked, Place};
+use super::hooks::Hooks;
 use super::mapping::{Count, Pages};
 use super::objects::{AnonVma, Vma};
 use rmap_seam::{
-    Entry, EventKind, FILES_NOT_TOLD, FolioFound, FolioId, MAX_PROCESSES, MmCounter, MmId, Rule, VmaAttributes, VmaId,
-    WalkFlags,
+    Entry, Event, EventKind, FILES_NOT_TOLD, FolioFound, FolioId, MAX_PROCESSES, MmCounter, MmId, Pause, Point, Rule,
+    VmaAttributes, VmaId, WalkFlags,
 };
 
 /// The frame of the zero page.
@@ -34,9 +35,10 @@ fn soft_if_dirty(bits: u32) -> u32 {
 /// The page tables of every process.
 #[derive(Default)]
 pub(super) struct PageTables {
-    entries: [FxHashMap<u64, Entry>; MAX_PROCESSES],
+    /// By process, as soon as one has any.
+    entries: Vec<FxHashMap<u64, Entry>>,
     /// Those of huge pages, by their first page.
-    huge: [FxHashMap<u64, Entry>; MAX_PROCESSES],
+    huge: Vec<FxHashMap<u64, Entry>>,
     /// The tables that such entries are in, by process and their first page.
     tables: FxHashSet<(MmId, u64)>,
 }
@@ -44,16 +46,21 @@ pub(super) struct PageTables {
 impl PageTables {
     /// The entry of a huge page at its first page; none if there is no such.
     fn huge(&self, mm: MmId, page: u64) -> Entry {
-        self.huge[usize::from(mm.0) % MAX_PROCESSES].get(&page).copied().unwrap_or(Entry::HUGE_NONE)
+        let huge = self.huge.get(usize::from(mm.0) % MAX_PROCESSES).and_then(|of| of.get(&page));
+        huge.copied().unwrap_or(Entry::HUGE_NONE)
     }
 
     fn get(&self, mm: MmId, page: u64) -> Entry {
-        self.entries[usize::from(mm.0) % MAX_PROCESSES].get(&page).copied().unwrap_or(Entry::NONE)
+        let entry = self.entries.get(usize::from(mm.0) % MAX_PROCESSES).and_then(|of| of.get(&page));
+        entry.copied().unwrap_or(Entry::NONE)
     }
 
     /// `set_pte()`
     pub fn set(&mut self, mm: MmId, page: u64, entry: Entry) {
         let of = if entry.has(Entry::HUGE) { &mut self.huge } else { &mut self.entries };
+        if of.is_empty() {
+            of.resize_with(MAX_PROCESSES, FxHashMap::default);
+        }
         let of = &mut of[usize::from(mm.0) % MAX_PROCESSES];
         match entry {
             Entry::NONE | Entry::HUGE_NONE => of.remove(&page),
@@ -146,11 +153,20 @@ impl Visit {
     }
 }
 
-impl Port {
+impl<H: Hooks> Port<H> {
     /// How many mappings a folio has. Mirrors `folio_mapcount()` (include/linux/mm.h).
     fn mapcount(&mut self, folio: FolioId) -> Result<i32, Stop> {
         let count = self.folio_slot(folio)?.as_ref().and_then(|folio| folio.count.as_ref());
         Ok(count.map_or(0, |count| count.mappings()))
+    }
+
+    /// The same, where nothing keeps it as it is. Of a folio of several pages it is no point for other tasks.
+    pub(super) fn read_mapcount(&mut self, folio: FolioId) -> Result<i32, Stop> {
+        let count = self.folio_slot(folio)?.as_ref().and_then(|folio| folio.count.as_ref());
+        if H::BESIDE_OTHERS && count.is_some_and(|count| count.pages() == 1) {
+            self.point(Point::READ, Point::OF_FOLIO, folio.0);
+        }
+        self.mapcount(folio)
     }
 
     /// Whether a page is one process's alone.
@@ -164,16 +180,16 @@ impl Port {
         let was = if entry.has(Entry::HUGE) { self.page_tables.huge(mm, page) } else { self.page_tables.get(mm, page) };
         if was != entry {
             self.page_tables.set(mm, page, entry);
-            self.observed.record(EventKind::Entry, mm.0, entry.bits as u16, entry.number, page as u32);
+            self.task.observed.record(EventKind::Entry, mm.0, entry.bits as u16, entry.number, page as u32);
         }
     }
 
     fn count_in_mm(&mut self, mm: MmId, counter: MmCounter, change: i32) {
-        self.observed.record(EventKind::Counter, mm.0, counter as u16, change.cast_unsigned(), 0);
+        self.task.observed.record(EventKind::Counter, mm.0, counter as u16, change.cast_unsigned(), 0);
     }
 
     fn flush(&mut self, mm: MmId, page: u64, pages: u64) {
-        self.observed.record(EventKind::Flush, mm.0, 0, page as u32, pages as u32);
+        self.task.observed.record(EventKind::Flush, mm.0, 0, page as u32, pages as u32);
     }
 
     /// The TLB forgets entries that a walk has cleared, now or later: then `found` says that a flush is put off. Of what a device has
@@ -182,7 +198,7 @@ impl Port {
         match flags.has(WalkFlags::BATCH_FLUSH) {
             _ if was.has(Entry::DEVICE) => {}
             true => {
-                self.observed.record(EventKind::Flush, mm.0, 1, 0, 0);
+                self.task.observed.record(EventKind::Flush, mm.0, 1, 0, 0);
                 found.bits |= FolioFound::FLUSH | if was.has(Entry::DIRTY) { FolioFound::FLUSH_DIRTY } else { 0 };
             }
             false => self.flush(mm, page, pages),
@@ -192,22 +208,28 @@ impl Port {
     /// A walk comes to a VMA.
     fn tell_visit(&mut self, visit: &Visit) -> Result<(), Stop> {
         let serial = self.vmas.get(visit.vma)?.serial;
-        self.observed.record(EventKind::Visit, 0, 0, serial, visit.start as u32);
+        self.task.observed.record(EventKind::Visit, 0, 0, serial, visit.start as u32);
         Ok(())
     }
 
     fn notify(&mut self, visit: &Visit, end: bool) {
         let pages = visit.end.wrapping_sub(visit.start) as u32;
-        self.observed.record(EventKind::Notify, end.into(), 0, visit.start as u32, pages);
+        self.task.observed.record(EventKind::Notify, end.into(), 0, visit.start as u32, pages);
     }
 
     /// The walk is over, and the call tells all of the folio.
     fn leave(&mut self, folio: FolioId, pages: u64, found: FolioFound) {
         // Where nothing was to be walked, nobody has taken what was told of the file's VMAs.
-        self.file_tree.clear();
-        let bits = found.bits & !FolioFound::UNUSED;
-        self.observed.record(EventKind::Left, (bits >> 16) as u8, bits as u16, folio.0, found.references);
-        self.observed.tell_folio(folio, 0, pages as u32);
+        self.task.file_tree.clear();
+        let (mut bits, mut references) = (found.bits & !FolioFound::UNUSED, found.references);
+        // Of several tasks others may have used it since it was looked at last.
+        if H::BESIDE_OTHERS
+            && let Some(left) = self.told_next(EventKind::Left)
+        {
+            (bits, references) = (u32::from(left.arg) << 16 | u32::from(left.flags), left.other);
+        }
+        self.task.observed.record(EventKind::Left, (bits >> 16) as u8, bits as u16, folio.0, references);
+        self.task.observed.tell_folio(folio, 0, pages as u32);
     }
 
     /// The folio of a number, which the call then tells.
@@ -241,7 +263,7 @@ impl Port {
 
     /// The next VMA in the order of a file's tree.
     pub(super) fn file_tree_next(&mut self, vma: VmaId) {
-        self.file_tree.push(vma);
+        self.task.file_tree.push(vma);
     }
 
     /// Mirrors `rmap_walk()` (mm/rmap.c): `one` is told each VMA, until it, or `done` after it, says that it is enough. False:
@@ -250,18 +272,17 @@ impl Port {
         &mut self,
         walked: Walked,
         lock: Lock,
-        mut one: impl FnMut(&mut Port, &Visit) -> Result<bool, Stop>,
-        mut done: impl FnMut(&mut Port) -> Result<bool, Stop>,
+        mut one: impl FnMut(&mut Port<H>, &Visit) -> Result<bool, Stop>,
+        mut done: impl FnMut(&mut Port<H>) -> Result<bool, Stop>,
     ) -> Result<bool, Stop> {
         let Walked { folio, named, place, anon_vma } = walked;
         let Some(anon_vma) = anon_vma else {
-            self.walk_file(walked, lock, one, done)?;
-            return Ok(true);
+            return self.walk_file(walked, lock, one, done);
         };
         let mapped = self.mapcount(folio)? > 0;
         let held = matches!(lock, Lock::Held);
         let locked = match lock {
-            Lock::Folio { try_lock } => self.folio_lock_anon_vma_read(anon_vma, mapped, try_lock)?,
+            Lock::Folio { try_lock } => self.folio_lock_anon_vma_read(folio, anon_vma, mapped, try_lock)?,
             Lock::AnonVma => self.rmap_walk_anon_lock(anon_vma, false)?,
             Lock::Held => Locked::Yes(anon_vma),
         };
@@ -273,7 +294,7 @@ impl Port {
         for avc in self.chain_entries_of(anon_vma, place)? {
             let (vma, page) = self.mapped_at(avc, place)?;
             let visit = self.visit(named, place, vma, page)?;
-            if !one(self, &visit)? || done(self)? {
+            if !self.visit_one(&visit, &mut one)? || done(self)? {
                 break;
             }
         }
@@ -284,35 +305,59 @@ impl Port {
         Ok(true)
     }
 
-    /// Mirrors `rmap_walk_file()` (mm/rmap.c): it waits for the lock of the tree, which is nobody's.
+    /// What a walk does with a VMA that it comes to: whether it goes on.
+    fn visit_one(
+        &mut self,
+        visit: &Visit,
+        one: &mut impl FnMut(&mut Port<H>, &Visit) -> Result<bool, Stop>,
+    ) -> Result<bool, Stop> {
+        self.task.locked_table = None;
+        let goes_on = one(self, visit)?;
+        H::pause(self, Pause::LeftVma);
+        Ok(goes_on)
+    }
+
+    /// Mirrors `rmap_walk_file()` (mm/rmap.c). One task alone gets the lock of the tree at once; where others run, it is the
+    /// VMA code's. False: another task holds the lock.
     fn walk_file(
         &mut self,
         Walked { named, place, .. }: Walked,
         lock: Lock,
-        mut one: impl FnMut(&mut Port, &Visit) -> Result<bool, Stop>,
-        mut done: impl FnMut(&mut Port) -> Result<bool, Stop>,
-    ) -> Result<(), Stop> {
+        mut one: impl FnMut(&mut Port<H>, &Visit) -> Result<bool, Stop>,
+        mut done: impl FnMut(&mut Port<H>) -> Result<bool, Stop>,
+    ) -> Result<bool, Stop> {
         let held = matches!(lock, Lock::Held);
         let file = place.file.wrapping_sub(1);
         if !held {
-            self.observed.record(EventKind::FileTrylock, 0, 1, file, 0);
+            self.point(Point::TRYLOCK, Point::OF_FILE, Event::NONE);
+            let taken = self.told_next(EventKind::FileTrylock).is_none_or(|told| told.flags != 0);
+            self.task.observed.record(EventKind::FileTrylock, 0, taken.into(), file, 0);
+            if !taken && matches!(lock, Lock::Folio { try_lock: true }) {
+                return Ok(false);
+            }
+            if !taken {
+                self.point(Point::LOCK, Point::OF_FILE, Event::NONE);
+                self.task.observed.record(EventKind::FileDownRead, 0, 0, file, 0);
+            }
         }
-        for (vma, page) in self.file_vmas(place) {
+        let mut vmas = if H::BESIDE_OTHERS { Vec::new() } else { self.file_vmas(place) }.into_iter();
+        while let Some((vma, page)) = if H::BESIDE_OTHERS { self.next_told_visit()? } else { vmas.next() } {
             let visit = self.visit(named, place, vma, page)?;
-            if !one(self, &visit)? || done(self)? {
+            if !self.visit_one(&visit, &mut one)? || done(self)? {
                 break;
             }
         }
         if !held {
-            self.observed.record(EventKind::FileUpRead, 0, 0, file, 0);
+            self.point(Point::UNLOCK, Point::OF_FILE, Event::NONE);
+            self.task.observed.record(EventKind::FileUpRead, 0, 0, file, 0);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The VMAs that have a page of a file, and where. Their order is that of the page offsets at which they begin; of those
     /// that begin at the same, it is the order that was told.
     fn file_vmas(&mut self, place: Place) -> Vec<(Ref<Vma>, u64)> {
-        let order = std::mem::take(&mut self.file_tree);
+        let order = std::mem::take(&mut self.task.file_tree);
         let rank = |vma: &Vma| order.iter().position(|id| id.0 == vma.serial).unwrap_or(usize::MAX);
         let offset = |vma: &Vma| place.index.wrapping_sub(vma.range.pgoff);
         let has = |vma: &Vma| vma.attributes.file == place.file && offset(vma) < vma.pages();
@@ -323,12 +368,19 @@ impl Port {
 
     /// The next entry of a kind from a page on. Mirrors `page_vma_mapped_walk()` (mm/page_vma_mapped.c).
     /// What a device has for itself is taken for mapped, and until 6.14 for migrating, too.
-    fn next_mapping(&self, visit: &Visit, mut from: u64, kind: u32) -> Option<(u64, Entry)> {
+    fn next_mapping(&mut self, visit: &Visit, mut from: u64, kind: u32) -> Option<(u64, Entry)> {
         let devices = kind == Entry::PRESENT || !self.revision.migration_passes_devices;
         let is_of = |entry: Entry| visit.is_of(entry, kind) || devices && visit.is_of(entry, Entry::DEVICE);
-        let entry = |page| (page, self.page_tables.get(visit.mm, page));
         while from < visit.end {
             let table = from / ENTRIES * ENTRIES;
+            let end = visit.end.min(table + ENTRIES);
+            if H::BESIDE_OTHERS && self.task.locked_table != Some(table) {
+                if !self.look_at_entries() {
+                    from = end;
+                    continue;
+                }
+                self.task.locked_table = Some(table);
+            }
             let huge = self.page_tables.huge(visit.mm, table);
             if huge != Entry::HUGE_NONE {
                 if huge.has(kind) && visit.shares_pages(huge) {
@@ -338,7 +390,7 @@ impl Port {
                     return None;
                 }
             }
-            let end = visit.end.min(table + ENTRIES);
+            let entry = |page| (page, self.page_tables.get(visit.mm, page));
             if let Some(found) = (from..end).map(entry).find(|(_, entry)| is_of(*entry)) {
                 return Some(found);
             }
@@ -388,19 +440,19 @@ impl Port {
         folio: FolioId,
         flags: WalkFlags,
         mut found: FolioFound,
-        one: fn(&mut Port, &Visit, WalkFlags, &mut FolioFound) -> Result<bool, Stop>,
+        one: fn(&mut Port<H>, &Visit, WalkFlags, &mut FolioFound) -> Result<bool, Stop>,
     ) -> Result<i32, Stop> {
         let lock = if flags.has(WalkFlags::RMAP_LOCKED) { Lock::Held } else { Lock::Folio { try_lock: false } };
         let walked = self.walked(folio, folio, found)?;
-        let one = |port: &mut Port, visit: &Visit| one(port, visit, flags, &mut found);
-        self.walk_mappings(walked, lock, one, |port| Ok(port.mapcount(folio)? == 0))?;
+        let one = |port: &mut Port<H>, visit: &Visit| one(port, visit, flags, &mut found);
+        self.walk_mappings(walked, lock, one, |port| Ok(port.read_mapcount(folio)? == 0))?;
         self.leave(folio, walked.place.pages, found);
         Ok(0)
     }
 
     /// Mirrors `try_to_unmap()` (mm/rmap.c).
     pub(super) fn try_to_unmap(&mut self, folio: FolioId, flags: WalkFlags, found: FolioFound) -> Result<i32, Stop> {
-        self.take_out(folio, flags, found, Port::try_to_unmap_one)
+        self.take_out(folio, flags, found, Port::<H>::try_to_unmap_one)
     }
 
     /// Mirrors `try_to_unmap_one()` (mm/rmap.c).
@@ -484,6 +536,7 @@ impl Port {
         let batches = self.revision.walks_in_batches;
         let (mut from, mut locked) = (visit.start, 0);
         while let Some((page, entry)) = self.next_mapping(visit, from, Entry::PRESENT) {
+            self.refresh(found);
             from = page + 1;
             if visit.locked && !flags.has(WalkFlags::IGNORE_MLOCK) {
                 locked += 1;
@@ -505,6 +558,7 @@ impl Port {
                     return Err(Stop::Bug("VM_BUG_ON_FOLIO(!pvmw.pte, folio) in try_to_unmap_one()"));
                 }
                 self.split_huge_entry(visit, page, entry, false, found)?;
+                self.task.locked_table = None;
                 flags.0 &= !WalkFlags::SPLIT_HUGE_PMD;
                 from = page;
                 continue;
@@ -531,7 +585,8 @@ impl Port {
                 continue;
             }
             if !of_file && found.has(FolioFound::SWAPBACKED) != found.has(FolioFound::SWAPCACHE) {
-                self.observed
+                self.task
+                    .observed
                     .warn_on(true, "WARN_ON_ONCE(folio_test_swapbacked(folio) != folio_test_swapcache(folio))");
                 return Ok(false);
             }
@@ -585,9 +640,9 @@ impl Port {
     fn swap_out(&mut self, mm: MmId, page: u64, pages: Pages, was: Entry, found: &FolioFound) -> Result<bool, Stop> {
         let slot = found.slot.wrapping_add(pages.first);
         let exclusive = self.is_exclusive(pages.folio, pages.first)?;
-        self.observed.record(EventKind::Slot, 0, 0, slot, 0);
+        self.task.observed.record(EventKind::Slot, 0, 0, slot, 0);
         if exclusive && self.folio_try_share_anon_rmap(pages, found.has(FolioFound::PINNED))? != 0 {
-            self.observed.record(EventKind::Slot, 1, 0, slot, 0);
+            self.task.observed.record(EventKind::Slot, 1, 0, slot, 0);
             return Ok(false);
         }
         self.count_in_mm(mm, MmCounter::AnonPages, -1);
@@ -599,7 +654,7 @@ impl Port {
 
     /// Mirrors `try_to_migrate()` (mm/rmap.c).
     pub(super) fn try_to_migrate(&mut self, folio: FolioId, flags: WalkFlags, found: FolioFound) -> Result<i32, Stop> {
-        self.take_out(folio, flags, found, Port::try_to_migrate_one)
+        self.take_out(folio, flags, found, Port::<H>::try_to_migrate_one)
     }
 
     /// Mirrors `try_to_migrate_one()` (mm/rmap.c).
@@ -614,9 +669,11 @@ impl Port {
         self.notify(visit, false);
         let (mut from, mut goes_on) = (visit.start, true);
         while let Some((page, entry)) = self.next_mapping(visit, from, Entry::PRESENT) {
+            self.refresh(found);
             from = page + 1;
             if entry.has(Entry::HUGE) && splits {
                 self.split_huge_entry(visit, page, entry, true, found)?;
+                self.task.locked_table = None;
                 (from, splits) = (page, false);
                 continue;
             }
@@ -635,7 +692,7 @@ impl Port {
                 found.bits |= FolioFound::DIRTY;
             }
             let writable = entry.has(Entry::WRITE);
-            self.observed.warn_on(
+            self.task.observed.warn_on(
                 writable && !exclusive && found.file == 0,
                 "VM_WARN_ON_FOLIO(writable && folio_test_anon(folio) && !anon_exclusive, folio)",
             );
@@ -664,12 +721,14 @@ impl Port {
         if !self.page_tables.has_table(mm, visit.start) {
             return Ok(());
         }
+        self.task.observed.record(EventKind::Notify, 0, 0, first as u32, ENTRIES as u32);
+        self.look_at_entries();
+        self.refresh(found);
         let huge = self.page_tables.huge(mm, first);
-        self.observed.record(EventKind::Notify, 0, 0, first as u32, ENTRIES as u32);
         if huge.has(Entry::PRESENT) && huge.number == visit.folio.0 {
             self.split_huge_entry(visit, first, huge, true, found)?;
         }
-        self.observed.record(EventKind::Notify, 1, 0, first as u32, ENTRIES as u32);
+        self.task.observed.record(EventKind::Notify, 1, 0, first as u32, ENTRIES as u32);
         Ok(())
     }
 
@@ -703,7 +762,7 @@ impl Port {
         mut found: FolioFound,
     ) -> Result<i32, Stop> {
         let walked = self.walked(to, folio, found)?;
-        let one = |port: &mut Port, visit: &Visit| port.remove_migration_pte(visit, to, flags, &mut found);
+        let one = |port: &mut Port<H>, visit: &Visit| port.remove_migration_pte(visit, to, flags, &mut found);
         let lock = if flags.has(WalkFlags::RMAP_LOCKED) { Lock::Held } else { Lock::AnonVma };
         self.walk_mappings(walked, lock, one, |_| Ok(false))?;
         self.leave(to, walked.place.pages, found);
@@ -721,6 +780,7 @@ impl Port {
         let mut from = visit.start;
         self.tell_visit(visit)?;
         while let Some((page, entry)) = self.next_mapping(visit, from, Entry::MIGRATION) {
+            self.refresh(found);
             from = page + 1;
             let first = visit.page_of(entry);
             // try_to_map_unused_to_zeropage()
@@ -757,7 +817,7 @@ impl Port {
                 _ => self.folio_add_file_rmap(pages, visit.vma)?,
             }
             if of_device {
-                self.observed.rule(Rule::DeviceMigrated, page as u32);
+                self.task.observed.rule(Rule::DeviceMigrated, page as u32);
             }
             self.write_entry(visit.mm, page, Entry { bits, number: to.0.wrapping_add(first) });
             if visit.locked {
@@ -783,24 +843,27 @@ impl Port {
     /// Mirrors `folio_referenced()` (mm/rmap.c).
     pub(super) fn folio_referenced(&mut self, folio: FolioId, locked: bool, found: FolioFound) -> Result<i32, Stop> {
         let walked = self.walked(folio, folio, found)?;
-        let mut left = self.mapcount(folio)?;
+        let mut left = self.read_mapcount(folio)?;
         let (mut users, mut used_by) = (0, 0);
         // A page of a file is locked for the walk; by kernels of 7.x any folio is.
         let locks = self.revision.walks_in_batches || found.file != 0;
-        let busy = locks && !locked && found.has(FolioFound::LOCKED);
+        // Others may have locked it since.
+        let is_locked = if H::BESIDE_OTHERS { self.task.followed.returned } else { found.has(FolioFound::LOCKED) };
+        let busy = locks && !locked && is_locked;
         let result = if left == 0 {
             0
         } else if busy {
             1
         } else {
-            let one =
-                |port: &mut Port, visit: &Visit| port.folio_referenced_one(visit, &mut left, &mut users, &mut used_by);
+            let one = |port: &mut Port<H>, visit: &Visit| {
+                port.folio_referenced_one(visit, &mut left, &mut users, &mut used_by)
+            };
             match self.walk_mappings(walked, Lock::Folio { try_lock: true }, one, |_| Ok(false))? {
                 true => users,
                 false => -1,
             }
         };
-        self.observed.record(EventKind::UsedBy, 0, 0, folio.0, used_by);
+        self.task.observed.record(EventKind::UsedBy, 0, 0, folio.0, used_by);
         self.leave(folio, walked.place.pages, found);
         Ok(result)
     }
@@ -810,7 +873,7 @@ impl Port {
         let walked = self.walked(folio, folio, found)?;
         let mut cleaned = 0;
         if self.mapcount(folio)? > 0 {
-            let one = |port: &mut Port, visit: &Visit| {
+            let one = |port: &mut Port<H>, visit: &Visit| {
                 if visit.shared {
                     cleaned += port.make_clean(visit)?;
                 }
@@ -833,7 +896,7 @@ impl Port {
         let walked = self.walked(folio, folio, found)?;
         let mut writable = false;
         if found.file == 0 {
-            let one = |port: &mut Port, visit: &Visit| {
+            let one = |port: &mut Port<H>, visit: &Visit| {
                 port.page_make_device_exclusive_one(visit, asked, &mut writable, &mut found)
             };
             let lock = Lock::Folio { try_lock: false };
@@ -945,14 +1008,14 @@ impl Port {
             }
             if batches && pages > 1 && entry.has(Entry::DEVICE) {
                 // It asks for a batch from an entry that is not present, and reads a frame from it that is none.
-                self.observed.warn_on(true, "VM_WARN_ON_FOLIO(!pte_present(pte), folio)");
+                self.task.observed.warn_on(true, "VM_WARN_ON_FOLIO(!pte_present(pte), folio)");
                 let other = "VM_WARN_ON_FOLIO(page_folio(pfn_to_page(pte_pfn(pte))) != folio, folio)";
-                self.observed.warn_on(true, other);
+                self.task.observed.warn_on(true, other);
             } else if batches && pages > 1 {
                 count = self.batch(visit, page, entry, 0);
             }
             if batches {
-                self.observed.record(EventKind::Young, mm.0, 0, page as u32, count as u32);
+                self.task.observed.record(EventKind::Young, mm.0, 0, page as u32, count as u32);
             }
             for page in page..page + count {
                 let entry = self.page_tables.get(mm, page);

@@ -23,6 +23,7 @@ mod fail;
 mod page_table;
 mod revision;
 mod state;
+mod tasks;
 
 pub use calls::{Call, CallClass};
 pub use event::{Cache, Event, EventKind, FlushKind, Function, Gfp, MmCounter, NodeStat, Rule};
@@ -33,6 +34,7 @@ pub use state::{
     AnonVmaState, ChainLink, FolioState, LargeCounts, Node, PageCount, RememberedMm, Snapshot, StateError, VmaState,
     stream,
 };
+pub use tasks::{Follower, Pause, Point, Told};
 
 /// A `vm_area_struct`, by birth serial.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -250,6 +252,12 @@ pub trait Side: Rmap {
 
     /// The condition and the place of the last WARN, BUG or oops, as text for a person.
     fn last_warning(&self) -> Option<String>;
+
+    /// Follows operations that run together, until the follower is dropped: as many as there are failures, each those of one.
+    /// None: the side cannot.
+    fn follow(&mut self, _fails: &[Fail]) -> Option<Box<dyn Follower + '_>> {
+        None
+    }
 }
 
 /// The kernel's name of an errno, which may be negative: `ENOMEM`.

@@ -57,7 +57,9 @@ pub use recorder::{Log, Recorder};
 pub use table::{OPERATION_COUNT, OPERATIONS, Operation};
 pub use text::{FORMAT_VERSION, ParseError, help, parse, parse_bytes};
 pub use user::{Argument, Constant, SystemCall, SystemCallName, UserAction};
-pub use vma_layer::{Mapped, MmCounts, Observation, PageEvent, Request, Seen, TaskEnd, VmaLayer, Watched};
+pub use vma_layer::{
+    Mapped, MmCounts, Observation, PageEvent, Request, Seen, TaskEnd, TaskStop, TaskWatcher, VmaLayer, Watched,
+};
 
 /// Page numbers of a trace, and ends of ranges, lie below this. So they fit into a record, and into an address space of 47
 /// bits.

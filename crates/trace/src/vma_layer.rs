@@ -1,10 +1,10 @@
 //! The interface to the kernel's own VMA code: the requests, and what can be observed while it runs.
 
-use rmap_seam::{AnonVmaId, Call, Event, Fail, MmId, Rmap, VmaId, VmaRange};
+use rmap_seam::{AnonVmaId, Call, Event, Fail, FolioFound, MmId, Rmap, VmaId, VmaRange};
 
 use super::op::{Op, OpKind};
 use super::page_tables::PageTables;
-use super::schedule::Scheduler;
+use super::schedule::{Scheduler, Step};
 use super::together::Section;
 
 /// A request to the VMA code: an operation, and what the driver knows about it in advance.
@@ -151,6 +151,31 @@ pub struct TaskEnd {
     pub injected: u32,
 }
 
+/// Where a task of a section has come to.
+#[derive(Clone, Copy, Debug)]
+pub struct TaskStop<'a> {
+    /// What it is about to do, or waits for.
+    pub step: Step,
+    /// The call of the reverse map that it is in; none: it is in none that another side follows.
+    pub call: Option<Call>,
+    /// What it has done in that call.
+    pub events: &'a [Event],
+    /// If it walks a folio's mappings: what the folio was when a page table was locked last.
+    pub found: Option<FolioFound>,
+}
+
+/// Looks on while tasks of a section run, and follows each.
+pub trait TaskWatcher {
+    /// A task made a call, or something is wrong. False ends all of it.
+    fn seen(&mut self, task: usize, seen: &Seen<'_>) -> bool;
+
+    /// A task lets others go on. False ends all of it.
+    fn stopped(&mut self, task: usize, stop: &TaskStop<'_>) -> bool;
+
+    /// What is told after all tasks have ended, of what they left to be freed. False ends it.
+    fn afterwards(&mut self, seen: &Seen<'_>) -> bool;
+}
+
 /// A side with its own VMA code, which makes the calls of an operation by itself.
 pub trait Watched {
     /// Does one operation, after [`Rmap::begin_operation`]. The watcher gets each observation, and can end the operation by
@@ -197,6 +222,16 @@ pub trait Watched {
         _ops: &[Op],
         _scheduler: &mut Scheduler<'_>,
         _watcher: &mut dyn FnMut(&Seen<'_>) -> bool,
+    ) -> Option<Vec<TaskEnd>> {
+        None
+    }
+
+    /// Like [`Watched::run_together`], for somebody who is told of every call and every point.
+    fn follow_together(
+        &mut self,
+        _ops: &[Op],
+        _scheduler: &mut Scheduler<'_>,
+        _watcher: &mut dyn TaskWatcher,
     ) -> Option<Vec<TaskEnd>> {
         None
     }

@@ -11,6 +11,7 @@ fn events_differ(event: Event) -> String {
         events: [vec![event], Vec::new()],
         first_event: Some(0),
         fields: Vec::new(),
+        task: None,
         warnings: [None, None],
     };
     let finding = Finding {
