@@ -64,6 +64,9 @@ static void let_others_run(struct rmap_point point)
 	uint32_t number = w->task.number;
 	bool in_call = w->task.in_call;
 
+	/* Others may look at the VMAs that it has written. */
+	if (w->task.followed && !w->task.depth)
+		report_all_writes(w);
 	task_keep_buffers(w);
 	if (point.kind != RMAP_POINT_WAIT && unlikely(w->mapped_unchecked)) {
 		rmap_scheduler scheduler = w->task.scheduler;

@@ -328,9 +328,12 @@ impl<H: Hooks> Port<H> {
     /// Mirrors `down_read()` of an anon_vma's own rwsem.
     pub(super) fn down_read(&mut self, root: Ref<AnonVma>) -> Result<(), Stop> {
         self.point_of(Point::LOCK, root);
+        let mine = self.task.locks.anon_vmas.contains(&root);
         let anon_vma = self.anon_vmas.get_mut(root)?;
         self.task.observed.touch(anon_vma, root);
-        if anon_vma.is_locked() {
+        // Other tasks may read it, too.
+        let held = if H::BESIDE_OTHERS && !mine { anon_vma.write_locked } else { anon_vma.is_locked() };
+        if held {
             self.task.observed.rule(Rule::SelfDeadlock, root.serial);
         } else {
             anon_vma.readers += 1;

@@ -46,14 +46,14 @@ impl<H: Hooks> Port<H> {
         }
     }
 
-    /// Mirrors `anon_vma_prepare()`.
+    /// Mirrors `anon_vma_prepare()`; of several tasks `__anon_vma_prepare()`, which alone is told: another task may have been faster.
     pub(super) fn anon_vma_prepare(
         &mut self,
         vma: Ref<Vma>,
         prev: Option<Ref<Vma>>,
         next: Option<Ref<Vma>>,
     ) -> Result<i32, Stop> {
-        if self.vmas.get(vma)?.anon_vma.is_some() {
+        if !H::BESIDE_OTHERS && self.vmas.get(vma)?.anon_vma.is_some() {
             return Ok(0);
         }
         self.enter(Function::Prepare, vma, None)?;
