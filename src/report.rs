@@ -94,16 +94,13 @@ impl<'a> Report<'a> {
         format!("rmap-diff run {}", self.arguments())
     }
 
-    /// The command that shows it step by step; none where operations run together.
-    pub fn show_command(&self) -> Option<String> {
-        if !self.trace.sections.is_empty() {
-            return None;
-        }
+    /// The command that shows it step by step.
+    pub fn show_command(&self) -> String {
         let page = match self.file {
             Some(file) if file != "-" => Path::new(file).with_extension("html").display().to_string(),
             _ => "finding.html".to_owned(),
         };
-        Some(format!("rmap-diff show {} --as html -o {}", self.arguments(), quoted(&page)))
+        format!("rmap-diff show {} --as html -o {}", self.arguments(), quoted(&page))
     }
 
     /// The command that makes a program of it for a running kernel; none where operations run together.

@@ -14,6 +14,7 @@ pub mod rust_test;
 use crate::check::{Driver, Finding, Lockstep, check_expectations};
 use crate::mm::Outcome;
 use crate::rmap::{MmId, Side, VmaRange};
+use crate::trace::schedule::Step;
 use crate::trace::{Expectation, Op, OpKind, Trace};
 
 /// One operation as it was played.
@@ -99,9 +100,48 @@ impl Played {
     }
 }
 
+/// In which order the tasks of a section ran, if none was interrupted: each an index of the section's operations.
+pub fn order_of(schedule: &[(usize, Step)], tasks: usize) -> Option<Vec<usize>> {
+    let mut order: Vec<usize> = schedule.iter().map(|(task, _)| *task).collect();
+    order.dedup();
+    let not_begun: Vec<usize> = (0..tasks).filter(|task| !order.contains(task)).collect();
+    order.extend(not_begun);
+    (order.len() == tasks).then_some(order)
+}
+
+/// The operations of a trace one after another: those of each section in an order of [`order_of`], or as they are written.
+pub fn one_after_another(trace: &Trace, orders: &[Option<Vec<usize>>]) -> Trace {
+    let mut straight = Trace { sections: Vec::new(), ..trace.clone() };
+    for (section, order) in trace.sections.iter().zip(orders) {
+        for (place, &task) in order.iter().flatten().enumerate() {
+            straight.ops[section.first + place] = trace.ops[section.first + task];
+        }
+    }
+    straight
+}
+
 /// The trace up to what was found, with what it is.
 pub fn text(played: &Played) -> String {
     let trace = played.trace().to_file_text();
     let (first, rest) = trace.split_once('\n').unwrap_or((&trace, ""));
     format!("{first}\n# {}\n# kernel {}\n{rest}", played.headline(), played.kernel)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_that_are_not_interrupted_have_an_order() {
+        let ends = |tasks: &[usize]| -> Vec<(usize, Step)> { tasks.iter().map(|&task| (task, Step::Ended)).collect() };
+        assert_eq!(order_of(&ends(&[0, 0, 1, 2, 2]), 3), Some(vec![0, 1, 2]));
+        assert_eq!(order_of(&ends(&[1, 1, 0]), 2), Some(vec![1, 0]));
+        // Something was found in b.
+        assert_eq!(order_of(&ends(&[1]), 3), Some(vec![1, 0, 2]));
+        assert_eq!(order_of(&ends(&[0, 1, 0]), 2), None);
+        let trace: Trace = "map p0 1..2\ntogether\n  fault p0 1\n  fork p0 p1\nend\nexit p1\n".parse().unwrap();
+        let straight = one_after_another(&trace, &[Some(vec![1, 0])]);
+        assert_eq!(straight.to_string(), "map p0 0x1..0x2\nfork p0 p1\nfault p0 0x1\nexit p1\n");
+        assert_eq!(one_after_another(&trace, &[None]).ops, trace.ops);
+    }
 }

@@ -22,5 +22,5 @@ mod scene;
 pub mod svg;
 pub mod text;
 
-pub use film::{Film, Found, Step, film};
+pub use film::{Film, Found, Step, Together, film};
 pub use scene::{AnonVma, Fate, Link, Process, Reuse, Scene, Vma};

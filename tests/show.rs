@@ -12,11 +12,12 @@ use std::process::{Command, Output};
 
 use browser::Browser;
 use common::{NEWEST, reference, trace};
-use rmap_diff::check::Lockstep;
+use rmap_diff::check::{Lockstep, Sides};
 use rmap_diff::kernel::{Kernel, SlabMode};
 use rmap_diff::mm::{KernelDriver, SmallDriver};
 use rmap_diff::pages::{Change, EntryRun, FolioRun, Listing};
 use rmap_diff::port::Port;
+use rmap_diff::report;
 use rmap_diff::rmap::Revision;
 use rmap_diff::session::{Session, VmaCode};
 use rmap_diff::show::{self, Fate, Film, Step, html, svg, text};
@@ -374,6 +375,71 @@ fn a_migration_is_drawn_while_it_lasts() {
     }
 }
 
+/// A walk and an unmap of one page, of which the second begins in the midst of the first.
+const RACE: &str = "map p0 0x10..0x11\nfault p0 0x10\nfork p0 p1\ntogether\nwalk p0 0x10 locked\nunmap p0 0x10..0x11\n\
+    at a trylock b\nend\nfault p1 0x10\n";
+
+/// On the kernel's side alone, which has tasks.
+fn film_of_race(trace: &Trace) -> Film {
+    let reference = reference(NEWEST);
+    let kernel = Session::new(reference).with_vma(VmaCode::Pages).kernel().unwrap();
+    let mut lockstep = Lockstep::solo(kernel, Sides::Reference);
+    show::film(&mut lockstep, &mut KernelDriver::new(), trace, reference.name, &["kernel"], 1..=usize::MAX)
+}
+
+#[test]
+fn operations_that_run_together_have_a_column_each_in_every_form() {
+    let film = film_of_race(&trace(RACE));
+    let numbers: Vec<usize> = film.steps.iter().map(|step| step.number).collect();
+    assert_eq!(numbers, [1, 2, 3, 5, 6, 7], "they are one step");
+    let section = step(&film, 5);
+    let together = section.together.as_ref().unwrap();
+    assert_eq!(together.tasks, ["walk p0 0x10 locked", "unmap p0 0x10..0x11"]);
+    let order: Vec<usize> = together.schedule.iter().map(|(task, _)| *task).collect();
+    assert!(order.starts_with(&[0]) && order.contains(&1) && order.ends_with(&[0]), "{order:?}");
+    assert!(film.steps.iter().all(|other| other.number == 5 || other.together.is_none()));
+    // The state is that at the end: the page is gone.
+    assert!(run_at(section, 0, 0x10).is_none() && run_at(section, 1, 0x10).is_some());
+
+    let said = text::plain(&film, section);
+    assert!(
+        said.contains("operations 4 to 5 of 6, together: a walk p0 0x10 locked, b unmap p0 0x10..0x11 (done)"),
+        "{said}"
+    );
+    let columns: Vec<String> = report::schedule_lines(&together.schedule);
+    assert!(said.contains("what each task was about to do\n") && columns.len() > 10);
+    columns.iter().for_each(|line| assert!(said.contains(&format!("  {line}\n")), "{line}: {said}"));
+    assert!(!text::plain(&film, step(&film, 6)).contains("each task"));
+
+    let drawn = svg::file(&film, section);
+    let at = |task: usize| {
+        let wanted = format!(">{}</text>", ["a walk p0 0x10 locked", "b unmap p0 0x10..0x11"][task]);
+        let line =
+            drawn.split("<text ").find(|line| line.contains(&wanted)).unwrap_or_else(|| panic!("{wanted}: {drawn}"));
+        line.split("x=\"").nth(1).unwrap().split('"').next().unwrap().parse::<f64>().unwrap()
+    };
+    assert!(at(1) > at(0) + 100.0, "{} and {}", at(0), at(1));
+    let page = html::page(&film);
+    assert!(page.contains(r#""tasks":["a walk p0 0x10 locked","b unmap p0 0x10..0x11"]"#), "{page}");
+    assert!(page.contains(r#"[1,"lock mmap 0"]"#), "{page}");
+}
+
+#[test]
+fn the_command_shows_a_section_at_each_of_its_operations() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("race.trace");
+    fs::write(&file, RACE).unwrap();
+    let file = file.display().to_string();
+    let shown = |at: &str| {
+        let output = command(&["show", &file, "--at", at, "--side", "kernel"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(shown("4"), shown("5"));
+    assert!(shown("4").contains("operations 4 to 5 of 6, together"));
+    assert!(shown("end").contains("after the trace"));
+}
+
 #[test]
 fn nothing_is_left_in_the_page_tables_at_the_end() {
     let film = film_of_pages(NEWEST, &trace(PAGES));
@@ -611,6 +677,7 @@ fn no_picture_is_untidy(from: usize) {
         assert!(film.steps.iter().all(|step| matches!(step.pages, Some(Ok(_)))), "{name}");
         pages.push(page_of(&film, &dir, &format!("pages-{name}.html")));
     }
+    pages.push(page_of(&film_of_race(&trace(RACE)), &dir, "together.html"));
     let mut steps = 0;
     for page in &pages {
         browser.open(page, "#1");
@@ -632,6 +699,20 @@ fn no_picture_is_untidy(from: usize) {
     browser.press("End");
     browser.evaluate("document.querySelector('g.anon rect').setAttribute('height', 400)");
     assert!(browser.evaluate(UNTIDY).to_string().contains(" over "));
+}
+
+#[test]
+fn the_page_has_a_table_of_what_each_task_was_about_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut browser = Browser::start(1500, 1000);
+    let page = page_of(&film_of_race(&trace(RACE)), &dir, "together.html");
+    browser.open(&page, "#5");
+    let told = "(() => { const t = document.getElementById('together'); return [t.hidden, t.querySelectorAll('th').length, \
+        t.querySelectorAll('tbody tr').length > 10, document.querySelector('#steps [aria-current] .number').textContent]; })()";
+    assert_eq!(browser.evaluate(told), serde_json::json!([false, 2, true, "4–5"]));
+    browser.press("ArrowRight");
+    assert_eq!(browser.evaluate("document.getElementById('together').hidden"), serde_json::json!(true));
+    nothing_to_complain_of(&browser, &[&page]);
 }
 
 /// The least contrast of any text with what lies below it, as WCAG computes it.

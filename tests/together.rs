@@ -140,3 +140,53 @@ end
         assert_eq!((result.stats.done + result.stats.refused, result.stats.failed), (7, 0), "{}", reference.name);
     }
 }
+
+/// Runs the command in a directory with this trace, and returns its status and all that it says.
+fn command(text: &str, args: &[&str]) -> (Option<i32>, String) {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("t.trace"), text).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rmap-diff"));
+    for variable in ["RMAP_KERNEL", "RMAP_DRIVER", "RMAP_VMA", "RMAP_KNOWN"] {
+        command.env_remove(variable);
+    }
+    let output = command.args(args).current_dir(&dir).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn convert_takes_sections_in_their_set_and_back() {
+    let text =
+        "# rmap-diff trace v1\nmap p0 0x10..0x11\ntogether\n  fault p0 0x10\n  fork p0 p1\n  at a lock 2 mmap b\nend\n";
+    let (status, said) = command(text, &["convert", "t.trace", "-o", "t.bin"]);
+    assert!(status == Some(2) && said.contains("--set together"), "{said}");
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = dir.path().join("t.bin").display().to_string();
+    assert_eq!(command(text, &["convert", "--set", "together", "t.trace", "-o", &bytes]).0, Some(0));
+    assert_eq!(command(text, &["convert", "--set", "together", &bytes]), (Some(0), text.to_owned()));
+    let seeds = dir.path().join("seeds").display().to_string();
+    assert_eq!(command(text, &["convert", "--set", "together", "--seeds", ".", "-o", &seeds]).0, Some(0));
+    assert_eq!(command(text, &["convert", "--seeds", ".", "-o", &seeds]).0, Some(2));
+}
+
+/// Where no task is interrupted, the operations one after another do the same; elsewhere nobody outside of the kernel can do it.
+#[test]
+fn a_section_is_reproduced_only_where_its_operations_do_the_same_one_after_another() {
+    let section = |lines: &str| {
+        format!("map p0 0x10..0x11\nfault p0 0x10\ntogether\n  fork p0 p1\n  dontneed p0 0x10..0x11\n{lines}end\n")
+    };
+    for (lines, forms) in [("", &["c", "text"][..]), ("  at b free a\n  at a free 99 b\n", &["text"])] {
+        for form in forms {
+            let (status, said) = command(&section(lines), &["reproduce", "t.trace", "--as", form]);
+            assert_eq!(status, Some(0), "{said}");
+            assert!(said.contains("one after another") && !said.contains("\ntogether"), "{said}");
+            let [fork, dontneed] = ["fork p0 p1", "dontneed p0 0x10..0x11"].map(|op| said.find(op).expect(op));
+            assert!(fork < dontneed, "{said}");
+        }
+    }
+    let (status, said) = command(&section("  at a lock b\n"), &["reproduce", "t.trace"]);
+    assert!(
+        status == Some(2) && said.contains("no program can choose") && said.contains("rmap-diff show t.trace"),
+        "{said}"
+    );
+}

@@ -30,7 +30,7 @@ pub(super) fn one_at_a_time(path: &Path, trace: &Trace) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Usage(format!(
-        "{}: it has operations that run together (`together`), which only `rmap-diff run`, `rmap-diff minimize` and `rmap-diff review` do",
+        "{}: it has operations that run together (`together`), which only run, minimize, show, convert, reproduce and review take",
         path.display()
     )))
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::expected::{self, Expected};
-use super::{AGREE, Error, SideArg, file, subject};
-use crate::check::{Driver, Lockstep};
+use super::{AGREE, Error, SideArg, file, hint, subject};
+use crate::check::{self, Driver, Lockstep, Sides};
 use crate::reproduce::{self, Played, c, rust_test};
 use crate::rmap::Side;
 use crate::session::{Job, Session};
@@ -38,10 +38,10 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let text = file::read(&args.file)?;
     let parsed = crate::trace::parse_bytes(&text);
     let whole = parsed.map_err(|error| Error::Parse { path: args.file.clone(), error })?;
-    file::one_at_a_time(&args.file, &whole)?;
     if whole.ops.is_empty() {
         return Err(Error::Usage(format!("{}: has no operation: there is nothing to reproduce", args.file.display())));
     }
+    let whole = if whole.sections.is_empty() { whole } else { one_after_another(args, &whole)? };
     let reference = args.subject.reference()?;
     Expected::new(&whole, reference, args.subject.vma()?).warn();
     let trace = whole.of_version(reference.version);
@@ -74,11 +74,85 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     Ok(AGREE)
 }
 
+/// A trace with sections as one without them that does the same, with a hint.
+///
+/// # Errors
+/// If there is none: where the tasks are switched is chosen by nobody outside of the kernel.
+fn one_after_another(args: &Args, trace: &Trace) -> Result<Trace, Error> {
+    let name = args.file.display();
+    let of_version = trace.of_version(args.subject.reference()?.version);
+    let (found, orders) = args.subject.run_together(Orders(&of_version))?;
+    let straight = reproduce::one_after_another(trace, &orders);
+    let of_version = straight.of_version(args.subject.reference()?.version);
+    let session = Session { tolerated: Vec::new(), ..args.subject.session()? };
+    let alone = session.with_sides(Sides::Reference).run(Alone(&of_version))?;
+    if alone == found && (found.is_some() || orders.iter().all(Option::is_some)) {
+        hint(&format!("{name}: the operations that run together do the same one after another, and are written so"));
+        return Ok(straight);
+    }
+    let finding = match &found {
+        Some(signature) => format!("`{signature}` is found only if their tasks are switched in between"),
+        None => "their tasks are switched in between".to_owned(),
+    };
+    Err(Error::Usage(format!(
+        "{name}: operations run together (`together`), and {finding}. Where a kernel switches tasks, no program can choose: \
+         `rmap-diff run {name}` plays it again, `rmap-diff show {name}` draws it"
+    )))
+}
+
+/// What is found with a trace, and for each section in which order its tasks ran, if none was interrupted.
+struct Orders<'a>(&'a Trace);
+
+impl Job for Orders<'_> {
+    type Out = Result<(Option<String>, Vec<Option<Vec<usize>>>), Error>;
+
+    fn on<C, P, D>(self, mut lockstep: Lockstep<C, P>, mut driver: D) -> Self::Out
+    where
+        C: Side + Send + 'static,
+        P: Side + Send + 'static,
+        D: Driver<C, P> + Send + 'static,
+    {
+        let Orders(trace) = self;
+        let mut orders = Vec::new();
+        lockstep.tolerate([]);
+        let (mut number, sections) = (0, &trace.sections);
+        let result = check::run_trace_watched(&mut lockstep, &mut driver, trace, |lockstep, _, _, _| {
+            if let Some(section) = sections.iter().find(|section| section.first == number) {
+                orders.push(reproduce::order_of(lockstep.schedule(), section.tasks));
+            }
+            number += 1;
+        });
+        if let Some(section) = result.finding.as_ref().and_then(|_| sections.get(orders.len())) {
+            let schedule = &result.finding.as_ref().map_or(&[][..], |finding| &finding.schedule[..]);
+            orders.push(reproduce::order_of(schedule, section.tasks));
+        }
+        // Sections after what was found do not run.
+        orders.resize_with(sections.len(), || Some(Vec::new()));
+        Ok((result.finding.map(|finding| finding.signature()), orders))
+    }
+}
+
+/// What is found with a trace.
+struct Alone<'a>(&'a Trace);
+
+impl Job for Alone<'_> {
+    type Out = Option<String>;
+
+    fn on<C, P, D>(self, mut lockstep: Lockstep<C, P>, mut driver: D) -> Self::Out
+    where
+        C: Side + Send + 'static,
+        P: Side + Send + 'static,
+        D: Driver<C, P> + Send + 'static,
+    {
+        check::run_trace(&mut lockstep, &mut driver, self.0).finding.map(|finding| finding.signature())
+    }
+}
+
 /// The line of an operation, both from 1.
 fn line_of(text: &str, operation: usize) -> usize {
     let holds = |line: &str| {
         let first = line.split('#').next().unwrap_or_default().split_whitespace().next();
-        first.is_some_and(|word| !word.starts_with("expect"))
+        first.is_some_and(|word| !word.starts_with("expect") && !["together", "at", "end"].contains(&word))
     };
     let lines = text.lines().enumerate().filter(|(_, line)| holds(line));
     lines.map(|(at, _)| at + 1).nth(operation - 1).unwrap_or(0)

@@ -18,7 +18,7 @@ const PAGE_STEPS: usize = 1000;
 pub(super) struct Args {
     /// A trace in text form (`-`: standard input).
     file: PathBuf,
-    /// Show the state after this operation; the first is 1. `end`: after the exits at the end of the trace. Default: the
+    /// Show the state after this operation, or after those that run together with it; the first is 1. `end`: after the exits at the end of the trace. Default: the
     /// operation at which something was found, else the last one.
     #[arg(long, value_name = "K")]
     at: Option<At>,
@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     if args.at.is_some() && args.form == Form::Html {
         return Err(Error::Usage("--at cannot be used with --as html: the page has all steps".into()));
     }
-    let trace = file::read_trace(&args.file)?;
+    let trace = file::read_any_trace(&args.file)?;
     if let Some(At::Operation(number)) = args.at
         && number > trace.ops.len()
     {
@@ -76,7 +76,8 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let reference = args.subject.reference()?;
     Expected::new(&trace, reference, args.subject.vma()?).warn();
     let trace = trace.of_version(reference.version);
-    args.subject.run(Show { args, trace: &trace, kernel: &kernel, known: &known })
+    let show = Show { args, trace: &trace, kernel: &kernel, known: &known };
+    if trace.sections.is_empty() { args.subject.run(show) } else { args.subject.run_together(show) }
 }
 
 struct Show<'a> {
@@ -109,12 +110,16 @@ impl Job for Show<'_> {
             (Form::Html, _) => (end.saturating_sub(PAGE_STEPS - 1).max(1), end),
             (_, None) => (last, last),
             (_, Some(At::End)) => (end, end),
-            (_, Some(At::Operation(number))) => (number, number),
+            // Operations that run together are one step, called by the last.
+            (_, Some(At::Operation(number))) => {
+                let number = self.trace.section_of(number - 1).map_or(number, |section| section.range().end);
+                (number, number)
+            }
         };
-        let captions: &[&str] = match self.args.subject.side {
-            SideArg::Kernel => &["kernel"],
-            SideArg::Port => &["port"],
-            SideArg::Both => &["kernel", "port"],
+        let captions: &[&str] = match (self.args.subject.side, lockstep.port()) {
+            (SideArg::Port, _) => &["port"],
+            (_, None) => &["kernel"],
+            (_, Some(_)) => &["kernel", "port"],
         };
         // A fork may reuse what is told from some way back.
         let keep = first.saturating_sub(PAGE_STEPS).max(1)..=to;

@@ -81,7 +81,7 @@ fn write_report(report: &Report<'_>, out: &mut String) -> fmt::Result {
         writeln!(out, "  {line}")?;
     }
     title(out, "replay")?;
-    let commands = [Some(report.replay_command()), report.show_command(), report.reproduce_command()];
+    let commands = [Some(report.replay_command()), Some(report.show_command()), report.reproduce_command()];
     commands.iter().flatten().try_for_each(|command| writeln!(out, "  {command}"))
 }
 

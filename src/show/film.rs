@@ -11,7 +11,8 @@ use crate::mm::Outcome;
 use crate::pages::Listing;
 use crate::report::{Report, text::return_text};
 use crate::rmap::{Event, FolioId, Side, Snapshot, VmaState, errno_name};
-use crate::trace::{Op, OpKind, PageTables, Trace};
+use crate::trace::together::{MAX_TASKS, Section, task_name};
+use crate::trace::{Op, OpKind, PageTables, Trace, schedule};
 
 /// A trace as it was played.
 #[derive(Clone, PartialEq, Debug)]
@@ -29,12 +30,14 @@ pub struct Film {
 /// The world after one operation.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Step {
-    /// The operation, from 1; one more than the trace has for the exits at its end.
+    /// The operation, from 1; one more than the trace has for the exits at its end. Of operations that ran together, the last.
     pub number: usize,
     /// Its text.
     pub operation: String,
-    /// `done`, `refused EEXIST`, `failed ENOMEM`, or `found`.
+    /// `done`, `refused EEXIST`, `failed ENOMEM`, or `found`; of each task if they differ.
     pub outcome: String,
+    /// The operations that ran together, if several did, and in which order.
+    pub together: Option<Together>,
     /// The rmap calls that it made.
     pub calls: Vec<String>,
     /// One scene where the sides agree or one ran alone; else the reference's and the port's.
@@ -43,6 +46,15 @@ pub struct Step {
     pub pages: Option<Result<Listing, String>>,
     /// What differs between the two.
     pub differs: Vec<FieldDiff>,
+}
+
+/// Operations that ran together.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Together {
+    /// The text of each, in the order of their tasks.
+    pub tasks: Vec<String>,
+    /// What was about to be done, in order: whose, an index of `tasks`, and what.
+    pub schedule: Vec<(usize, schedule::Step)>,
 }
 
 /// What was found, in words.
@@ -80,17 +92,27 @@ pub fn film<C: Side, P: Side, D: Driver<C, P>>(
     driver.reset();
     let tables = PageTables::default();
     let mut camera = Camera { captions, keep, before: Vec::new(), tables, steps: Vec::new() };
-    for (at, op) in trace.ops.iter().enumerate() {
-        let outcome = driver.apply(lockstep, op);
+    let mut at = 0;
+    while at < trace.ops.len() {
+        let section = trace.section_of(at);
+        let ops = &trace.ops[section.map_or(at..at + 1, Section::range)];
+        let outcomes = match section {
+            Some(section) => driver.apply_together(lockstep, ops, section),
+            None => Some(vec![driver.apply(lockstep, &ops[0])]),
+        };
         lockstep.end_operation();
         driver.check(lockstep);
-        check::check_expectations(lockstep, driver, trace, at + 1);
-        let last = at + 1 == trace.ops.len();
-        if last {
+        at += ops.len();
+        check::check_expectations(lockstep, driver, trace, at);
+        if at == trace.ops.len() {
             lockstep.finish();
         }
-        let outcome = if lockstep.finding().is_some() { "found".to_owned() } else { outcome_text(outcome) };
-        camera.take(lockstep, driver, at + 1, Some(op), outcome);
+        let outcome = match outcomes {
+            _ if lockstep.finding().is_some() => "found".to_owned(),
+            Some(outcomes) => outcomes_text(&outcomes),
+            None => "cannot run together here".to_owned(),
+        };
+        camera.take(lockstep, driver, at, ops, outcome);
         if lockstep.finding().is_some() {
             break;
         }
@@ -98,7 +120,7 @@ pub fn film<C: Side, P: Side, D: Driver<C, P>>(
     if lockstep.finding().is_none() {
         check::end_trace(lockstep, driver);
         let outcome = if lockstep.finding().is_some() { "found" } else { "done" };
-        camera.take(lockstep, driver, trace.ops.len() + 1, None, outcome.to_owned());
+        camera.take(lockstep, driver, trace.ops.len() + 1, &[], outcome.to_owned());
     }
     if lockstep.settle()
         && let Some(last) = camera.steps.last_mut()
@@ -125,18 +147,18 @@ impl Camera<'_> {
         lockstep: &mut Lockstep<C, P>,
         driver: &D,
         number: usize,
-        op: Option<&Op>,
+        ops: &[Op],
         outcome: String,
     ) {
-        // The step before the first is what that is compared with.
-        if number + 1 < *self.keep.start() || number > *self.keep.end() {
+        // The step before the first is what that is compared with: some numbers before it, if operations ran together.
+        if number + MAX_TASKS < *self.keep.start() || number > *self.keep.end() {
             return;
         }
         let mut states = vec![snapshot(lockstep.reference())];
         states.extend(lockstep.port().map(snapshot));
         // A driver that was stopped half-way has not looked at what became of the VMAs.
         let alive = lockstep.finding().is_none().then(|| driver.processes());
-        let forked = op.and_then(|op| match op.kind {
+        let forked = ops.iter().find_map(|op| match op.kind {
             OpKind::Fork { child, .. } => Some(child),
             _ => None,
         });
@@ -171,8 +193,12 @@ impl Camera<'_> {
         };
         self.steps.push(Step {
             number,
-            operation: op.map_or_else(|| "exit of all processes".to_owned(), ToString::to_string),
+            operation: operation_text(ops),
             outcome,
+            together: (ops.len() > 1).then(|| Together {
+                tasks: ops.iter().map(ToString::to_string).collect(),
+                schedule: lockstep.finding().map_or(lockstep.schedule(), |finding| &finding.schedule).to_vec(),
+            }),
             calls: lockstep.calls().iter().map(|call| call.to_string()).collect(),
             scenes,
             pages,
@@ -221,6 +247,30 @@ fn snapshot(side: &mut impl Side) -> Result<Snapshot, String> {
     let mut words = Vec::new();
     side.state(&mut words);
     Snapshot::decode(&words).map_err(|error| error.to_string())
+}
+
+fn operation_text(ops: &[Op]) -> String {
+    match ops {
+        [] => "exit of all processes".to_owned(),
+        [op] => op.to_string(),
+        ops => of_tasks(ops.iter().map(ToString::to_string)),
+    }
+}
+
+/// `a …, b …`
+fn of_tasks(texts: impl Iterator<Item = String>) -> String {
+    let texts: Vec<String> = (0..).zip(texts).map(|(task, text)| format!("{} {text}", task_name(task))).collect();
+    texts.join(", ")
+}
+
+fn outcomes_text(outcomes: &[Outcome]) -> String {
+    match outcomes.split_first() {
+        Some((first, rest)) if rest.iter().any(|other| other != first) => {
+            of_tasks(outcomes.iter().map(|outcome| outcome_text(*outcome)))
+        }
+        Some((first, _)) => outcome_text(*first),
+        None => String::new(),
+    }
 }
 
 fn outcome_text(outcome: Outcome) -> String {

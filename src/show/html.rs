@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::markup::escape;
 use super::scene::Scene;
 use super::svg::{self, heading};
-use super::{Film, Step};
+use super::{Film, Step, Together};
 use crate::fill::fill;
+use crate::trace::together::task_name;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -32,6 +33,13 @@ pub fn page(film: &Film) -> String {
     fill(PAGE, &[("TITLE", &title), ("STYLE", &style), ("LEGEND", &legend), ("SCRIPT", SCRIPT), ("DATA", &data)])
 }
 
+/// The tasks, and what was about to be done: whose, and what.
+fn together(of: &Together) -> Value {
+    let schedule = of.schedule.iter().map(|(task, step)| json!([task, step.to_string()]));
+    let tasks = (0..).zip(&of.tasks).map(|(task, op)| format!("{} {op}", task_name(task)));
+    json!({ "tasks": tasks.collect::<Vec<_>>(), "schedule": schedule.collect::<Value>() })
+}
+
 fn value(film: &Film, step: &Step) -> Value {
     let scene = |scene: &Scene| json!({ "caption": scene.caption, "svg": svg::scene(scene) });
     let fields = step.differs.iter().map(|field| {
@@ -47,6 +55,7 @@ fn value(film: &Film, step: &Step) -> Value {
         "operation": step.operation,
         "outcome": step.outcome,
         "heading": heading(film, step),
+        "together": step.together.as_ref().map(together),
         "calls": step.calls,
         "differs": fields.collect::<Value>(),
         "scenes": step.scenes.iter().map(scene).collect::<Value>(),

@@ -17,7 +17,7 @@
 	const list = at("steps");
 	steps.forEach((step, index) => {
 		const button = element("button");
-		button.append(element("span", step.number > film.operations ? "end" : step.number, "number"), element("span", step.operation));
+		button.append(element("span", step.number > film.operations ? "end" : numbers(step), "number"), element("span", step.operation));
 		if (step.outcome !== "done") button.append(element("span", step.outcome, "outcome"));
 		if (index === foundAt || step.differs.length) button.classList.add("bad");
 		button.addEventListener("click", () => show(index));
@@ -98,6 +98,21 @@
 		fade(true);
 	}
 
+	// A column for each task, a row for each step.
+	function together(step) {
+		at("together").hidden = !step.together;
+		if (!step.together) return;
+		const { tasks, schedule } = step.together;
+		at("together").querySelector("thead tr").replaceChildren(...tasks.map((task) => element("th", task)));
+		at("together").querySelector("tbody").replaceChildren(...schedule.map(([task, text]) => {
+			const row = element("tr");
+			row.append(...tasks.map((_, column) => element("td", column === task ? text : "")));
+			return row;
+		}));
+	}
+
+	const numbers = (step) => step.together ? `${step.number - step.together.tasks.length + 1}–${step.number}` : step.number;
+
 	function differs(step) {
 		at("differs").hidden = step.differs.length === 0;
 		at("differs").querySelector("tbody").replaceChildren(...step.differs.map((field) => {
@@ -137,6 +152,7 @@
 		button.scrollIntoView({ block: "nearest" });
 		scenes(step);
 		pages(step);
+		together(step);
 		differs(step);
 		finding(index === foundAt);
 		at("calls").hidden = step.calls.length === 0;

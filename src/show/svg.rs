@@ -6,13 +6,16 @@ use super::layout::{self, AnonVmaBox, HEADING, LINE, Layout, LinkLine, ProcessBo
 use super::markup::{COLOURS, escape};
 use super::pages::{Panel, UNREADABLE};
 use super::scene::{Fate, Scene, Vma};
-use super::{Film, Step};
+use super::{Film, Step, Together};
+use crate::trace::together::task_name;
 
 /// What the pictures look like, in light and in dark.
 pub(super) const STYLE: &str = include_str!("picture.css");
 
 /// Height of the lines above the pictures of a file of its own.
 const TITLE: f64 = 56.0;
+/// Width of a letter in a column, about.
+const LETTER: f64 = 7.0;
 /// Between two scenes.
 const BETWEEN: f64 = 36.0;
 
@@ -26,27 +29,31 @@ pub fn file(film: &Film, step: &Step) -> String {
 
 fn write_file(film: &Film, step: &Step, out: &mut String) -> fmt::Result {
     let layouts: Vec<Layout<'_>> = step.scenes.iter().map(Layout::new).collect();
+    let (columns, [columns_width, columns_height]) = columns(step);
+    let title = TITLE + columns_height;
     let width = layouts.iter().map(|layout| layout.width).sum::<f64>() + BETWEEN * (layouts.len() as f64 - 1.0);
     let (legend, legend_width) = legend();
-    let below = layouts.iter().map(|layout| layout.height).fold(0.0, f64::max) + TITLE;
+    let below = layouts.iter().map(|layout| layout.height).fold(0.0, f64::max) + title;
     let (panel, [panel_width, panel_height]) = panel(step);
     let height = below + panel_height + LEGEND;
-    let width = width.max(legend_width + 28.0).max(panel_width);
+    let name_width = step.together.as_ref().map_or(0.0, |_| heading(film, step).len() as f64 * LETTER + 28.0);
+    let width = [legend_width + 28.0, panel_width, columns_width, name_width].into_iter().fold(width, f64::max);
     writeln!(
         out,
         r#"<svg xmlns="http://www.w3.org/2000/svg" class="picture" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">"#
     )?;
-    let title = format!("{}: {} of {}: {}", film.kernel, step.number, film.operations, step.operation);
-    writeln!(out, "<title>{}</title>\n<style>\n{STYLE}</style>", escape(&title))?;
+    let name = format!("{}: {} of {}: {}", film.kernel, step.number, film.operations, step.operation);
+    writeln!(out, "<title>{}</title>\n<style>\n{STYLE}</style>", escape(&name))?;
     writeln!(out, r#"<rect class="ground" width="{width}" height="{height}"/>"#)?;
     writeln!(out, r#"<text class="step" x="14" y="24">{}</text>"#, escape(&heading(film, step)))?;
     let found = film.found.as_ref().filter(|found| found.step == step.number);
     let what = found.map_or_else(|| film.kernel.clone(), |found| format!("{}: {}", film.kernel, found.signature));
     let class = if found.is_some() { "found" } else { "quiet" };
     writeln!(out, r#"<text class="{class}" x="14" y="44">{}</text>"#, escape(&what))?;
+    writeln!(out, r#"<g transform="translate(0 {TITLE})">{columns}</g>"#)?;
     let mut x = 0.0;
     for (scene, layout) in step.scenes.iter().zip(&layouts) {
-        writeln!(out, r#"<g transform="translate({x} {TITLE})">"#)?;
+        writeln!(out, r#"<g transform="translate({x} {title})">"#)?;
         write_scene(scene, layout, out)?;
         writeln!(out, "</g>")?;
         x += layout.width + BETWEEN;
@@ -61,9 +68,33 @@ fn write_file(film: &Film, step: &Step, out: &mut String) -> fmt::Result {
 /// What a step is called.
 pub(super) fn heading(film: &Film, step: &Step) -> String {
     match step.number {
+        number if let Some(Together { tasks, .. }) = &step.together => {
+            let (first, outcome) = (number + 1 - tasks.len(), &step.outcome);
+            format!("operations {first} to {number} of {}, together: {} ({outcome})", film.operations, step.operation)
+        }
         number if number > film.operations => format!("after the trace: {} ({})", step.operation, step.outcome),
         number => format!("operation {number} of {}: {} ({})", film.operations, step.operation, step.outcome),
     }
+}
+
+/// What each task was about to do, a column each, with its width and height; nothing if one operation ran.
+fn columns(step: &Step) -> (String, [f64; 2]) {
+    let Some(Together { tasks, schedule }) = &step.together else { return (String::new(), [0.0; 2]) };
+    let steps: Vec<(usize, String)> = schedule.iter().map(|(task, step)| (*task, step.to_string())).collect();
+    let heads = (0..).zip(tasks).map(|(task, op)| (task, format!("{} {op}", task_name(task))));
+    let heads: Vec<(usize, String)> = heads.collect();
+    let letters = heads.iter().chain(&steps).map(|(_, text)| text.len()).max().unwrap_or(0);
+    let width = letters as f64 * LETTER + 24.0;
+    let mut out = String::new();
+    let mut put = |class: &str, task: usize, line: usize, text: &str| {
+        let (x, y) = (14.0 + task as f64 * width, 14.0 + line as f64 * LINE);
+        // Writing to a string does not fail.
+        let _ = write!(out, r#"<text class="{class}" x="{x}" y="{y}">{}</text>"#, escape(text));
+    };
+    heads.iter().for_each(|(task, text)| put("name", *task, 0, text));
+    (1..).zip(&steps).for_each(|(line, (task, text))| put("quiet", *task, line, text));
+    let lines = steps.len() + 2;
+    (out, [14.0 + width * tasks.len() as f64, lines as f64 * LINE])
 }
 
 /// One scene, for the page, which brings the style.

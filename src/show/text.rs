@@ -9,8 +9,9 @@ use super::layout::{notes, rows};
 use super::pages::UNREADABLE;
 use super::scene::{AnonVma, Fate, Scene};
 use super::svg::heading;
-use super::{Film, Step};
+use super::{Film, Step, Together};
 use crate::pages::{Listing, Naming, totals_phrases};
+use crate::report::schedule_lines;
 
 const HEAD: Style = Style::new().bold();
 const FOUND: Style = AnsiColor::Red.on_default().bold();
@@ -44,6 +45,10 @@ fn write_step(film: &Film, step: &Step, out: &mut String) -> fmt::Result {
         for violation in &found.violations {
             writeln!(out, "  {violation}")?;
         }
+    }
+    if let Some(Together { schedule, .. }) = &step.together {
+        writeln!(out, "\n{HEAD}what each task was about to do{HEAD:#}")?;
+        schedule_lines(schedule).iter().try_for_each(|line| writeln!(out, "  {line}"))?;
     }
     if !step.calls.is_empty() {
         writeln!(out, "\n{HEAD}calls{HEAD:#}")?;
