@@ -194,12 +194,13 @@ fn the_last_process_stays_in_made_up_traces() {
 /// Any schedule of so many tasks.
 fn any_switches(rng: &mut Rng, tasks: usize, count: u32) -> Vec<Switch> {
     let any = |rng: &mut Rng, count: usize| rng.below(count as u32) as usize;
+    let points = || PointKind::ALL.iter().chain(PointKind::BESIDE);
     (0..count)
         .map(|_| {
             let task = any(rng, tasks);
             Switch {
                 task,
-                point: PointKind::ALL.get(any(rng, PointKind::ALL.len() + 1)).copied(),
+                point: points().nth(any(rng, points().count() + 1)).copied(),
                 object: PointObject::ALL.get(any(rng, PointObject::ALL.len() + 1)).copied(),
                 nth: [1, 2, 32, 33, 65_535, 1 + rng.below(65_535)][any(rng, 6)],
                 next: (task + 1 + any(rng, tasks - 1)) % tasks,

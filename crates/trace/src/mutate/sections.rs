@@ -110,7 +110,8 @@ fn random_object(rng: &mut Rng) -> Option<PointObject> {
 fn switch(tasks: usize, rng: &mut Rng) -> Switch {
     let task = place(rng, tasks);
     let next = (task + 1 + place(rng, tasks - 1)) % tasks;
-    let point = (rng.below(3) == 0).then(|| PointKind::ALL[place(rng, PointKind::ALL.len())]);
+    let points = || PointKind::ALL.iter().chain(PointKind::BESIDE);
+    let point = if rng.below(3) == 0 { points().nth(place(rng, points().count())).copied() } else { None };
     let nth = 1 + rng.below(if point.is_some() { NAMED } else { STEPS });
     Switch { task, point, object: None, nth, next }
 }
