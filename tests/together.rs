@@ -190,3 +190,30 @@ fn a_section_is_reproduced_only_where_its_operations_do_the_same_one_after_anoth
         "{said}"
     );
 }
+
+/// Two faults of one VMA each see that it has no anon_vma yet, and one of them is faster; protection changes while a walk asks who
+/// used the page.
+#[test]
+fn the_port_sees_what_others_write_to_a_vma_meanwhile() {
+    let text = "\
+map p0 0x10..0x12
+together
+  fault p0 0x10
+  fault p0 0x11
+  at a trylock mmap b
+end
+protect p0 0x10..0x12 r
+together
+  age p0 0x10
+  protect p0 0x10..0x12 rw
+  at a unlock pte b
+  at b lock pte a
+end
+";
+    let trace: Trace = text.parse().unwrap();
+    for reference in with_pages() {
+        let result = lockstep(reference).player().unwrap().play(&trace);
+        assert_eq!(result.finding, None, "{}", reference.name);
+        assert_eq!((result.stats.done, result.stats.failed), (6, 0), "{}", reference.name);
+    }
+}

@@ -57,6 +57,15 @@ static void suspend_running(struct rmap_world *w)
 	w->running = 0;
 }
 
+/* Whether the running task may be writing to VMAs. */
+static bool has_a_mmap_lock_for_writing(const struct rmap_world *w)
+{
+	for (uint32_t i = 0; i < RMAP_MAX_PROCESSES; i++)
+		if (w->mms[i].mmap_lock == MMAP_WRITE_LOCKED && w->mms[i].mmap_tasks & task_bit())
+			return true;
+	return false;
+}
+
 static void let_others_run(struct rmap_point point)
 {
 	struct rmap_world *w = current_world;
@@ -64,9 +73,6 @@ static void let_others_run(struct rmap_point point)
 	uint32_t number = w->task.number;
 	bool in_call = w->task.in_call;
 
-	/* Others may look at the VMAs that it has written. */
-	if (w->task.followed && !w->task.depth)
-		report_all_writes(w);
 	task_keep_buffers(w);
 	if (point.kind != RMAP_POINT_WAIT && unlikely(w->mapped_unchecked)) {
 		rmap_scheduler scheduler = w->task.scheduler;
@@ -76,6 +82,9 @@ static void let_others_run(struct rmap_point point)
 		check_mapped_folios(w);
 		w->task.scheduler = scheduler;
 	}
+	/* Others see what this one has written to VMAs. */
+	if (task->followed && !task->depth && has_a_mmap_lock_for_writing(w))
+		report_all_writes(w);
 	if (task->followed && task->depth && task->outermost.kind != RMAP_OUTSIDE) {
 		point.call = &task->outermost;
 		point.events = task->events;

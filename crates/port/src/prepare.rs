@@ -53,6 +53,7 @@ impl<H: Hooks> Port<H> {
         prev: Option<Ref<Vma>>,
         next: Option<Ref<Vma>>,
     ) -> Result<i32, Stop> {
+        // Of several tasks one may have been faster since that was looked at, before the call.
         if !H::BESIDE_OTHERS && self.vmas.get(vma)?.anon_vma.is_some() {
             return Ok(0);
         }

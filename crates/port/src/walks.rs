@@ -1037,6 +1037,8 @@ impl<H: Hooks> Port<H> {
             *used_by |= VmaAttributes::LOCKED as u32;
             return Ok(false);
         }
+        // What the VMA is by now: its flags are not the page table's.
+        H::pause(self, Pause::LeftVma);
         if used {
             *users += 1;
             *used_by |= (self.vmas.get(vma)?.attributes.flags & !VmaAttributes::LOCKED) as u32;
