@@ -5,6 +5,9 @@
 //! so that what is found first is found by a shortest sequence. How many states and steps there are does not depend on
 //! threads, stops and resumptions.
 //!
+//! Operations can also be tried together, each as a task, under every schedule with few preemptions. A state that they come to is a
+//! state like others.
+//!
 //! | file | what |
 //! | --- | --- |
 //! | `exhaust/scope.rs` | how far a search goes, and which operations a state has there |

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Ended, Expand, Failures, Limits, LockstepWorlds, OpKinds, Scope, Search, Subject};
+use super::{Ended, Expand, Failures, Limits, LockstepWorlds, OpKinds, Scope, Search, Subject, Transition};
 use crate::check::{Lockstep, NoPort, Sides, play_trace};
 use crate::mm::SmallDriver;
 use crate::port::Port;
@@ -169,4 +169,36 @@ fn operations_are_parsed_and_printed() {
     assert_eq!("fork,map".parse::<OpKinds>().unwrap().to_string(), "map,fork");
     assert!("map,wander".parse::<OpKinds>().is_err());
     assert!(OpKinds::CORE.is_small() && !OpKinds::ALL.is_small());
+}
+
+#[test]
+fn each_choice_of_operations_that_can_run_together_is_made_once() {
+    let world = state_after(&"map p0 0x10..0x11\nfault p0 0x10\n".parse().unwrap());
+    let lines = |processes| -> Vec<String> {
+        let sections = scope(processes, 1, 1).sections(&world, 2);
+        sections.iter().map(|ops| ops.iter().map(Op::to_string).collect::<Vec<_>>().join(" | ")).collect()
+    };
+    // A process that exits does nothing else; two forks have a child each, if there is room for two.
+    let of_two = [
+        "unmap p0 0x10..0x11 | unmap p0 0x10..0x11",
+        "unmap p0 0x10..0x11 | fault p0 0x10",
+        "unmap p0 0x10..0x11 | fork p0 p1",
+        "fault p0 0x10 | fault p0 0x10",
+        "fault p0 0x10 | fork p0 p1",
+    ];
+    assert_eq!(lines(2), of_two);
+    assert_eq!(lines(3), [&of_two[..], &["fork p0 p1 | fork p0 p2"]].concat());
+    // With repetition there are twenty choices of three of four; those with an exit are not.
+    assert_eq!(scope(5, 1, 1).sections(&world, 3).len(), 10);
+}
+
+#[test]
+fn transitions_make_the_trace_that_they_come_from() {
+    let text = "map p0 0x10..0x11\ntogether\n  fault p0 0x10\n  fork p0 p1\n  at a step 3 b\nend\nexit p1\n";
+    let trace: Trace = text.parse().unwrap();
+    let transitions = Transition::all_of(&trace);
+    assert_eq!(transitions.iter().map(Transition::operations).collect::<Vec<_>>(), [1, 2, 1]);
+    let mut again = Trace::default();
+    transitions.iter().for_each(|transition| transition.append_to(&mut again));
+    assert_eq!((again.to_string(), again), (text.to_owned(), trace));
 }
