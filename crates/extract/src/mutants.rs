@@ -8,6 +8,8 @@
 //! | --- | --- |
 //! | `mutants/parse.rs` | a function's syntax tree, iteration macros included |
 //! | `mutants/rewrite.rs` | where an operator applies, and what it makes of the text |
+//! | `mutants/concurrency.rs` | likewise, for the operators that move locks, and what is asked and done under them |
+//! | `mutants/locks.rs` | which calls take locks and references, and which give them back |
 //! | `mutants/types.rs` | which pointers are of one type |
 
 use std::collections::BTreeMap;
@@ -17,10 +19,15 @@ use serde::{Deserialize, Serialize};
 use crate::extract::Piece;
 use crate::reached::Unreached;
 use crate::syntax::{Kind, SourceFile};
+use rewrite::Operators;
 
+mod concurrency;
+mod locks;
 mod parse;
 mod rewrite;
 mod types;
+
+pub use locks::Locks;
 
 /// The header that every mutated text needs; it stands in `csrc/`.
 pub const HEADER: &str = "mutants.h";
@@ -52,6 +59,16 @@ pub enum Operator {
     EarlyReturn,
     /// `GFP_KERNEL` for `GFP_NOWAIT`, the other way round, or a modifier left out.
     GfpFlags,
+    /// A lock is given back before the statement that is before it, or before all that it covers.
+    UnlockEarly,
+    /// A lock is taken behind the first statement that it covers.
+    LockLate,
+    /// What is asked again under a lock, or with a reference, is taken for granted.
+    RecheckDropped,
+    /// A reference is given back, or an object freed, before the statement that is before it.
+    PutBeforeUse,
+    /// What is asked under a lock is asked before it is taken.
+    CheckBeforeLock,
 }
 
 /// One fault that can be chosen.
@@ -98,20 +115,32 @@ pub struct Group {
     /// Calls of [`Plan::nothing`] that do something where these functions run.
     #[serde(default)]
     pub matters: Vec<String>,
+    /// Whether the functions get the operators of concurrency. They may be in another group, too, for the other operators.
+    #[serde(default)]
+    pub concurrency: bool,
 }
 
 /// What is mutated: `csrc/mutants.toml`.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// The groups.
     pub group: Vec<Group>,
+    /// What takes and gives back locks and references.
+    #[serde(default)]
+    pub locks: Locks,
     /// Calls that check and do nothing, by how their names begin.
     pub assertions: Vec<String>,
     /// Macros that declare a variable and look like a call, by how their names end.
     pub declarations: Vec<String>,
     /// Calls whose stand-ins do nothing: what they would do is not simulated, so dropping one is no fault here.
     pub nothing: Vec<String>,
+}
+
+impl Group {
+    fn has(&self, function: &str) -> bool {
+        self.functions.iter().any(|name| name == function)
+    }
 }
 
 impl Plan {
@@ -132,12 +161,33 @@ impl Plan {
         plan
     }
 
+    /// Whether a call checks, or does nothing.
+    fn is_idle(&self, call: &str) -> bool {
+        let asserts = self.assertions.iter().any(|begin| call.starts_with(begin.as_str()));
+        asserts || self.nothing.iter().any(|nothing| nothing == call)
+    }
+
+    /// The score of concurrency that a function belongs to.
+    fn concurrency_of(&self, function: &str) -> Option<&str> {
+        let group = self.group.iter().find(|group| group.concurrency && group.has(function));
+        group.map(|group| group.name.as_str())
+    }
+
     /// The score that a function cut from a tree belongs to.
     fn group_of(&self, function: &str, by_manifest: bool) -> Option<&str> {
-        let named = self.group.iter().find(|group| group.functions.iter().any(|name| name == function));
+        let named = self.group.iter().find(|group| !group.concurrency && group.has(function));
         let all = || self.group.iter().find(|group| group.manifest && by_manifest);
         named.or_else(all).map(|group| group.name.as_str())
     }
+}
+
+/// The scores that a function has mutants for.
+#[derive(Clone, Copy)]
+struct Groups<'p> {
+    /// By the operators that one task shows.
+    of_one_task: Option<&'p str>,
+    /// By those of concurrency.
+    of_several: Option<&'p str>,
 }
 
 /// The mutants of one reference, as they are made.
@@ -175,10 +225,16 @@ impl<'p> Schemata<'p> {
                     let key = (piece.file.clone(), piece.symbol.clone(), piece.first_line);
                     if let Some(text) = self.done.get(&key) {
                         piece.text.clone_from(text);
-                    } else if let Some(group) = self.plan.group_of(&piece.symbol, by_manifest) {
-                        let group = group.to_owned();
-                        piece.text = self.function(&group, &piece.file, &piece.symbol, piece.first_line, &piece.text);
-                        self.done.insert(key, piece.text.clone());
+                    } else {
+                        let groups = Groups {
+                            of_one_task: self.plan.group_of(&piece.symbol, by_manifest),
+                            of_several: self.plan.concurrency_of(&piece.symbol),
+                        };
+                        if groups.of_one_task.is_some() || groups.of_several.is_some() {
+                            piece.text =
+                                self.function(groups, &piece.file, &piece.symbol, piece.first_line, &piece.text);
+                            self.done.insert(key, piece.text.clone());
+                        }
                     }
                 }
                 Kind::Whole => self.whole(piece),
@@ -198,7 +254,8 @@ impl<'p> Schemata<'p> {
                     text.push_str(&file.text[at..definition.range.start]);
                     let line = file.line(definition.range.start);
                     let function = &file.text[definition.range.clone()];
-                    text.push_str(&self.function(&group.name, &piece.file, &definition.name, line, function));
+                    let groups = Groups { of_one_task: Some(&group.name), of_several: None };
+                    text.push_str(&self.function(groups, &piece.file, &definition.name, line, function));
                     at = definition.range.end;
                 }
             }
@@ -207,14 +264,15 @@ impl<'p> Schemata<'p> {
         }
     }
 
-    fn function(&mut self, group: &str, file: &str, name: &str, line: usize, text: &str) -> String {
+    fn function(&mut self, groups: Groups, file: &str, name: &str, line: usize, text: &str) -> String {
         let Some(function) = parse::Function::parse(name, text) else {
             self.left.push(format!("{file}:{line}: {name}()"));
             return text.to_owned();
         };
         let first = self.mutants.last().map_or(1, |last| last.number + 1);
-        let plan = self.plan.of_group(group);
-        let made = rewrite::rewrite(&function, &plan, &self.types, first);
+        let plans = [groups.of_one_task, groups.of_several].map(|group| group.map(|group| self.plan.of_group(group)));
+        let operators = Operators { of_one_task: plans[0].as_ref(), of_several: plans[1].as_ref() };
+        let made = rewrite::rewrite(&function, operators, &self.types, first);
         self.left.extend(made.left.iter().map(|at| format!("{file}:{}: in {name}()", line + at)));
         let reasons = self.unreached.map(|(list, reference)| list.reasons(reference, name, text)).unwrap_or_default();
         let mut nth: BTreeMap<(Operator, String, String), u32> = BTreeMap::new();
@@ -223,7 +281,9 @@ impl<'p> Schemata<'p> {
             *nth += 1;
             self.mutants.push(Mutant {
                 number: found.number,
-                group: group.to_owned(),
+                group: if found.concurrent { groups.of_several } else { groups.of_one_task }
+                    .unwrap_or_default()
+                    .to_owned(),
                 file: file.to_owned(),
                 line: line + found.line,
                 function: name.to_owned(),

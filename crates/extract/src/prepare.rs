@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::cache::Reference;
 use crate::extract::{self, Extract, ExtractError, Piece, closure};
 use crate::manifest::{Manifest, ManifestError};
-use crate::mutants::{Plan, Schemata};
+use crate::mutants::{Mutant, Plan, Schemata};
 use crate::reached::{ReachedError, Unreached};
 use crate::revision::{self, RevisionError};
 use crate::share;
@@ -180,6 +180,11 @@ impl Prepared<'_> {
         let listing = fs::read_to_string(&path).map_err(failed(&path))?;
         let (before, after) = listing.split_once(line).unwrap_or((&listing, ""));
         fs::write(&path, format!("{before}{added}{line}{after}")).map_err(failed(&path))
+    }
+
+    /// The mutants of what was cut so far, also those that the compiler may not see.
+    pub fn mutants(&self) -> impl Iterator<Item = &Mutant> {
+        self.mutants.iter().flat_map(|mutants| &mutants.mutants)
     }
 
     /// Writes the table of those mutants that the compiler has seen: `preprocessed` is each text after the preprocessor.

@@ -5,6 +5,7 @@
 
 use tree_sitter::Node;
 
+use super::concurrency::{self, Changes};
 use super::parse::{Function, Returns};
 use super::types::{self, Locals, Types};
 use super::{Operator, Plan};
@@ -17,6 +18,8 @@ pub struct Found {
     pub operator: Operator,
     pub before: String,
     pub after: String,
+    /// Whether its operator is one of concurrency.
+    pub concurrent: bool,
 }
 
 /// A function with its mutants.
@@ -27,14 +30,36 @@ pub struct Made {
     pub left: Vec<usize>,
 }
 
-pub fn rewrite(function: &Function, plan: &Plan, types: &Types, first: u32) -> Made {
+/// Which operators a function gets.
+#[derive(Clone, Copy)]
+pub struct Operators<'p> {
+    /// Those that one task shows, with what they leave alone.
+    pub of_one_task: Option<&'p Plan>,
+    /// Those of concurrency, likewise.
+    pub of_several: Option<&'p Plan>,
+}
+
+pub fn rewrite(function: &Function, operators: Operators, types: &Types, first: u32) -> Made {
     let locals = types::locals(function.tree.root_node(), function.text);
     let made = Made { text: String::new(), mutants: Vec::new(), left: Vec::new() };
-    let mut rewriter = Rewriter { function, plan, types, locals, next: first, made };
+    let nothing = Plan::default();
+    let plan = operators.of_one_task.or(operators.of_several).unwrap_or(&nothing);
+    let one_task = operators.of_one_task.is_some();
+    let mut rewriter =
+        Rewriter { function, plan, types, locals, one_task, changes: Changes::default(), next: first, made };
+    if let Some(plan) = operators.of_several {
+        let idle = |node: Node| does_nothing(plan, function.text, node);
+        rewriter.changes = concurrency::changes(function, &plan.locks, &idle, first);
+        rewriter.made.mutants = std::mem::take(&mut rewriter.changes.mutants);
+        rewriter.next += rewriter.made.mutants.len() as u32;
+    }
     if let Some(body) = function.body_node() {
         let text = rewriter.emit(body);
+        // Its brace comes first.
+        let (brace, rest) = text.split_at(1);
         let range = body.byte_range();
-        rewriter.made.text = [&function.text[..range.start], &text, &function.text[range.end..]].concat();
+        let before = &function.text[..range.start];
+        rewriter.made.text = [before, brace, &rewriter.changes.variables, rest, &function.text[range.end..]].concat();
     }
     rewriter.made
 }
@@ -44,6 +69,9 @@ struct Rewriter<'f> {
     plan: &'f Plan,
     types: &'f Types,
     locals: Locals,
+    /// Whether the operators are applied that one task shows.
+    one_task: bool,
+    changes: Changes,
     next: u32,
     made: Made,
 }
@@ -77,7 +105,7 @@ fn other_of<'t>(table: &[(&str, &'t str)], name: &str) -> Option<&'t str> {
 }
 
 /// In one line, without comments.
-fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("/*") {
@@ -88,7 +116,24 @@ fn one_line(text: &str) -> String {
     out.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// The called function, if a statement is but a call.
+fn callee<'t>(text: &'t str, node: Node) -> Option<&'t str> {
+    let call = if node.kind() == "expression_statement" { node.named_child(0)? } else { node };
+    let name = (call.kind() == "call_expression").then(|| call.child_by_field_name("function"))??;
+    (name.kind() == "identifier").then(|| &text[name.byte_range()])
+}
+
+/// Whether a statement only checks or declares something, in the guise of a call, or does nothing in this build.
+fn does_nothing(plan: &Plan, text: &str, node: Node) -> bool {
+    let declares = |name: &str| plan.declarations.iter().any(|end| name.ends_with(end.as_str()));
+    callee(text, node).is_some_and(|name| plan.is_idle(name) || declares(name))
+}
+
 impl<'f> Rewriter<'f> {
+    fn does_nothing(&self, node: Node) -> bool {
+        does_nothing(self.plan, self.function.text, node)
+    }
+
     fn text(&self, node: Node) -> &'f str {
         &self.function.text[node.byte_range()]
     }
@@ -103,7 +148,7 @@ impl<'f> Rewriter<'f> {
         self.next += 1;
         let (before, after) = (one_line(before), one_line(after));
         let line = self.line(node.start_byte());
-        self.made.mutants.push(Found { number, line, operator, before, after });
+        self.made.mutants.push(Found { number, line, operator, before, after, concurrent: false });
         format!("rmap_mutant_is({number})")
     }
 
@@ -124,6 +169,14 @@ impl<'f> Rewriter<'f> {
     }
 
     fn emit(&mut self, node: Node) -> String {
+        let text = self.mutated(node);
+        self.changes.around(node, text)
+    }
+
+    fn mutated(&mut self, node: Node) -> String {
+        if !self.one_task {
+            return self.with_children(node, |this, child| Some(this.emit(child)));
+        }
         if node.is_error() || node.is_missing() {
             let line = self.line(node.start_byte());
             self.made.left.push(line);
@@ -172,7 +225,7 @@ impl<'f> Rewriter<'f> {
 
     fn early_return(&mut self, node: Node) -> String {
         // What declares, in the guise of a call, or does nothing, is not worth a return.
-        if self.assertion_statement(node) || self.declares(node) {
+        if self.does_nothing(node) {
             return String::new();
         }
         let value = match self.function.returns {
@@ -186,27 +239,12 @@ impl<'f> Rewriter<'f> {
         format!("if ({chosen}) {value} ")
     }
 
-    /// The called function, if a statement is but a call.
     fn callee(&self, node: Node) -> Option<&'f str> {
-        let call = if node.kind() == "expression_statement" { node.named_child(0)? } else { node };
-        let name = (call.kind() == "call_expression").then(|| call.child_by_field_name("function"))??;
-        (name.kind() == "identifier").then(|| self.text(name))
-    }
-
-    fn is_assertion(&self, name: &str) -> bool {
-        self.plan.assertions.iter().any(|begin| name.starts_with(begin.as_str()))
-    }
-
-    fn assertion_statement(&self, node: Node) -> bool {
-        self.callee(node).is_some_and(|name| self.is_assertion(name) || self.plan.nothing.iter().any(|n| n == name))
-    }
-
-    fn declares(&self, node: Node) -> bool {
-        self.callee(node).is_some_and(|name| self.plan.declarations.iter().any(|end| name.ends_with(end.as_str())))
+        callee(self.function.text, node)
     }
 
     fn statement(&mut self, node: Node) -> String {
-        if node.named_child_count() == 0 || self.assertion_statement(node) || self.declares(node) {
+        if node.named_child_count() == 0 || self.does_nothing(node) {
             return self.text(node).to_owned();
         }
         let chosen = self.mutant(node, Operator::DropStatement, self.text(node), "");
@@ -293,7 +331,7 @@ impl<'f> Rewriter<'f> {
         let Some(name) = self.callee(node) else {
             return self.with_children(node, |this, child| Some(this.emit(child)));
         };
-        if self.is_assertion(name) || self.plan.nothing.iter().any(|nothing| nothing == name) {
+        if self.plan.is_idle(name) {
             return self.text(node).to_owned();
         }
         let arguments: Vec<Node> = node.child_by_field_name("arguments").map_or(Vec::new(), |list| {
