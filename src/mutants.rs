@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `mutants/table.rs` | the mutants of a reference, as the build wrote them down |
 //! | `mutants/hunt.rs` | the search: which traces, in which order, until something is found |
+//! | `mutants/sections.rs` | sections that were written by hand, for races that random schedules seldom come to |
 //! | `mutants/store.rs` | what came of each, kept in a file, so that an interrupted run goes on |
 //! | `mutants/equivalent.rs` | those that no state can show, and why: the reviewed file |
 //! | `mutants/score.rs` | the score and the table for people |
@@ -13,11 +14,12 @@
 pub mod equivalent;
 pub mod hunt;
 pub mod score;
+mod sections;
 pub mod store;
 pub mod table;
 
 pub use equivalent::Equivalents;
-pub use hunt::{Budget, Hunt, Mode, Place};
+pub use hunt::{Budget, Hunt, Mode, Place, TOGETHER};
 pub use score::Score;
 pub use store::{Fate, Header, Kill, MutantFates, Record, Store};
 pub use table::{Mutant, table};

@@ -5,6 +5,7 @@
 //! | `mutants/child.rs` | a process that hunts one mutant, and what it says on its standard output |
 //! | `mutants/worker.rs` | the other end: starts one, and makes out what came of it if it died |
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZero;
@@ -18,7 +19,9 @@ use super::random::FailRate;
 use super::{AGREE, Error, FOUND, file, print, subject};
 use crate::check::Sides;
 use crate::kernel::{self, Reference};
-use crate::mutants::{self, Budget, Equivalents, Fate, Mode, Mutant, MutantsError, Record, Score, Store, score};
+use crate::mutants::{
+    self, Budget, Equivalents, Fate, Mode, Mutant, MutantsError, Record, Score, Store, TOGETHER, score,
+};
 use crate::session::VmaCode;
 
 mod child;
@@ -29,7 +32,8 @@ pub(super) struct Args {
     /// The reference. The option may be given several times. Default: all references of this binary.
     #[arg(long, value_name = "NAME", env = "RMAP_KERNEL")]
     kernel: Vec<String>,
-    /// The largest number of operations of a hunt. Each mutant is hunted in lockstep, and by the invariants alone.
+    /// The largest number of operations of a hunt. Each mutant is hunted in lockstep, and by the invariants alone; those of
+    /// concurrency in lockstep with a tenth of them, and by operations that run together.
     #[arg(long, default_value_t = 300_000)]
     ops: u64,
     /// How many seeds the random traces use. The seeds take turns.
@@ -43,7 +47,7 @@ pub(super) struct Args {
     /// How many processes run at once. Default: as many as there are processors.
     #[arg(long)]
     jobs: Option<NonZero<usize>>,
-    /// Hunt only the mutants of this group: rmap, vma or folio.
+    /// Hunt only the mutants of this group: rmap, vma, folio or together.
     #[arg(long)]
     group: Option<String>,
     /// Hunt only the mutants with these numbers.
@@ -116,14 +120,15 @@ impl Args {
             ops: self.ops,
             seeds: self.seeds,
             small: small && !self.child.kernel_driver_only,
-            pages: group == "folio" || self.child.page_tables,
+            pages: matches!(group, "folio" | TOGETHER) || self.child.page_tables,
+            together: group == TOGETHER || self.child.together,
             fail_per_mille: self.fail_rate.per_mille(),
         }
     }
 }
 
-/// The scores. That of the folio half is hunted where the reference has the kernel's own page-table code.
-const GROUPS: [&str; 3] = ["rmap", "vma", "folio"];
+/// The scores. Those of the folio half and of concurrency are hunted where the reference has the kernel's own page-table code.
+const GROUPS: [&str; 4] = ["rmap", "vma", "folio", TOGETHER];
 
 /// The mutants of one reference.
 struct Run<'a> {
@@ -150,16 +155,21 @@ impl Run<'_> {
         let mut todo = Vec::new();
         for group in GROUPS {
             let of_group: Vec<&Mutant> = chosen.iter().copied().filter(|mutant| mutant.group == group).collect();
-            let modes = [Mode::Lockstep, Mode::Alone];
+            let worker = worker::Worker::new(self.reference, args.budget(group, self.reference), !args.no_minimize);
+            let modes = Mode::of_group(group);
             let left = of_group.iter().flat_map(|mutant| modes.map(|mode| (*mutant, mode)));
             let left: Vec<_> =
                 left.filter(|(mutant, mode)| !store.outcome.contains_key(&(mutant.number, *mode))).collect();
-            if left.is_empty() {
-                continue;
+            // What is reached in lockstep is so without.
+            let mut reached: HashMap<Mode, Numbers> = HashMap::new();
+            for (mutant, mode) in left {
+                let traces = if mode == Mode::Together { mode } else { Mode::Lockstep };
+                let reached = match reached.entry(traces) {
+                    Entry::Occupied(entry) => entry.into_mut(),
+                    Entry::Vacant(entry) => entry.insert(worker.reached(traces)?),
+                };
+                todo.push((mutant, mode, reached.contains(&mutant.number)));
             }
-            let worker = worker::Worker::new(self.reference, args.budget(group, self.reference), !args.no_minimize);
-            let reached = worker.reached()?;
-            todo.extend(left.into_iter().map(|(mutant, mode)| (mutant, mode, reached.contains(&mutant.number))));
         }
         let (store, whole) = self.hunt(&todo, store)?;
         let outcome = &store.outcome;
@@ -218,14 +228,21 @@ impl Run<'_> {
         let chosen: Vec<Mutant> = chosen.iter().map(|&mutant| mutant.clone()).collect();
         let mut wrong = Vec::new();
         for group in GROUPS {
-            for (mode, by) in [(Mode::Lockstep, "lockstep"), (Mode::Alone, "invariants alone")] {
+            let of_one = |mode| (Some(mode), if mode == Mode::Together { "together" } else { "invariants alone" });
+            let [first, second] = Mode::of_group(group);
+            let judges = [(Some(first), "lockstep"), of_one(second), (None, "either")];
+            for (mode, by) in judges.into_iter().filter(|(mode, _)| mode.is_some() || group == TOGETHER) {
                 let score = Score::of(name, &chosen, outcome, equivalents, group, mode);
                 if score.of + score.equivalent == 0 {
                     continue;
                 }
+                let by_hand = match score.by_hand {
+                    0 => String::new(),
+                    some => format!(" ({some} by sections written by hand)"),
+                };
                 print(format_args!(
-                    "{name:10} {group:5} {by:17} {:>4} of {:>4} killed, {:>5.1} %, {} equivalent; median {:.2} s, slowest \
-                     {:.1} s\n",
+                    "{name:10} {group:8} {by:17} {:>4} of {:>4} killed{by_hand}, {:>5.1} %, {} equivalent; median {:.2} s, \
+                     slowest {:.1} s\n",
                     score.killed,
                     score.of,
                     score.percent(),
@@ -238,14 +255,18 @@ impl Run<'_> {
         if !whole {
             print(format_args!("{name}: time is up; the same command goes on\n"))?;
         }
+        // In the groups of one task what lockstep does not find is worth a look.
+        let fate_of = |mutant: &Mutant| match mutant.group.as_str() {
+            TOGETHER => score::fate_of(outcome, mutant),
+            _ => outcome.get(&(mutant.number, Mode::Lockstep)),
+        };
         let survivors = chosen.iter().filter(|mutant| {
-            let fate = outcome.get(&(mutant.number, Mode::Lockstep));
+            let fate = fate_of(mutant);
             fate.is_some_and(|fate| fate.kill().is_none()) && equivalents.left_out(name, mutant, fate).is_none()
         });
         let mut places: HashMap<&str, Vec<String>> = HashMap::new();
         for mutant in survivors {
-            let never =
-                if outcome[&(mutant.number, Mode::Lockstep)] == Fate::Unreached { " (never reached)" } else { "" };
+            let never = if fate_of(mutant) == Some(&Fate::Unreached) { " (never reached)" } else { "" };
             let Mutant { number, line, operator, nth, .. } = mutant;
             let nth = if *nth > 1 { format!(" #{nth}") } else { String::new() };
             places
@@ -261,7 +282,7 @@ impl Run<'_> {
         for mutant in &chosen {
             let killed = |mode| outcome.get(&(mutant.number, mode)).and_then(Fate::kill);
             if let (Some(_), Some(kill)) =
-                (equivalents.reason(name, mutant), killed(Mode::Lockstep).or_else(|| killed(Mode::Alone)))
+                (equivalents.reason(name, mutant), Mode::of_group(&mutant.group).into_iter().find_map(killed))
             {
                 wrong.push(format!(
                     "{name}: said to be equivalent, but killed ({}): {}: {}: {}",

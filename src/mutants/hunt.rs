@@ -4,12 +4,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::MutantsError;
+use super::{MutantsError, sections};
 use crate::check::{Finding, Sides};
 use crate::kernel::{Reference, SlabMode};
 use crate::known::{self, KnownFinding};
 use crate::session::{Player, Session, VmaCode};
-use crate::trace::{Mix, OpSet, Rng, Trace, random_trace};
+use crate::trace::{Mix, OpSet, Rng, Trace, random_sections, random_trace};
+
+/// The group of the mutants of concurrency.
+pub const TOGETHER: &str = "together";
 
 /// What judges.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -19,6 +22,26 @@ pub enum Mode {
     Lockstep,
     /// The C by itself, under the invariants.
     Alone,
+    /// The C by itself, under the invariants, as several tasks: traces with sections.
+    Together,
+}
+
+impl Mode {
+    /// Who judges the mutants of a group: what one task shows needs no sections, and what may need them is tried without, too.
+    pub fn of_group(group: &str) -> [Mode; 2] {
+        match group {
+            TOGETHER => [Mode::Lockstep, Mode::Together],
+            _ => [Mode::Lockstep, Mode::Alone],
+        }
+    }
+
+    /// The sides that it runs. The port follows no tasks.
+    fn sides(self) -> Sides {
+        match self {
+            Mode::Lockstep => Sides::Both,
+            Mode::Alone | Mode::Together => Sides::Reference,
+        }
+    }
 }
 
 /// How long is searched.
@@ -32,6 +55,8 @@ pub struct Budget {
     pub small: bool,
     /// Whether it is the kernel's own page-table code that runs, in every turn.
     pub pages: bool,
+    /// Whether the traces have sections, in every turn.
+    pub together: bool,
     /// How many of 1000 operations fail; none: as the mixes have it.
     pub fail_per_mille: Option<u32>,
 }
@@ -39,7 +64,7 @@ pub struct Budget {
 /// Which trace of a search.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Place {
-    /// The seed.
+    /// The seed. 0: with sections, those written by hand.
     pub seed: u32,
     /// Which of the seed's traces, from 0.
     pub round: u32,
@@ -48,13 +73,22 @@ pub struct Place {
     /// Whether [`Budget::pages`] holds.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pages: bool,
+    /// Whether [`Budget::together`] holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub together: bool,
     /// [`Budget::fail_per_mille`]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fail_per_mille: Option<u32>,
 }
 
+/// The seed of no random trace.
+const BY_HAND: u32 = 0;
+
 /// Operations of a trace, in turn: short ones reset often, long ones pile objects up.
 const LENGTHS: [usize; 3] = [24, 96, 250];
+
+/// Operations of a trace with sections.
+const TOGETHER_LENGTH: usize = 32;
 
 /// How many of 1000 places in traces of untouched memory are scenes.
 const SCENES_PER_MILLE: u32 = 100;
@@ -66,6 +100,11 @@ const FAILING_PER_MILLE: u32 = 250;
 impl Place {
     fn kind(self) -> (VmaCode, Mix, SlabMode, usize) {
         let round = self.round as usize;
+        if self.together {
+            let mix = self.fail_per_mille.into_iter().fold(Mix::together(), Mix::with_failing);
+            // A freed anon_vma stays one for who is in an RCU read section: none is overwritten.
+            return (VmaCode::Pages, mix, SlabMode::Reuse, TOGETHER_LENGTH);
+        }
         if self.pages {
             return self.kind_with_pages(round);
         }
@@ -101,13 +140,23 @@ impl Place {
         };
         let mix = Mix { scenes_per_mille: PAGE_SCENES_PER_MILLE, ..mix };
         let mix = self.fail_per_mille.map_or(mix.clone(), |failing| mix.with_failing(failing));
-        (VmaCode::Pages, mix, SlabMode::Reuse, LENGTHS[turn % LENGTHS.len()])
+        let slab = if turn.is_multiple_of(2) { SlabMode::Reuse } else { SlabMode::Poison };
+        (VmaCode::Pages, mix, slab, LENGTHS[turn % LENGTHS.len()])
+    }
+
+    /// Whether its trace was written by hand.
+    pub fn is_by_hand(self) -> bool {
+        self.together && self.seed == BY_HAND
     }
 
     /// The trace.
     pub fn trace(self) -> Trace {
+        if self.is_by_hand() {
+            return sections::trace(self.round);
+        }
         let (_, mix, _, length) = self.kind();
-        random_trace(&mut Rng::new(u64::from(self.seed) << 32 | u64::from(self.round)), length, &mix)
+        let rng = &mut Rng::new(u64::from(self.seed) << 32 | u64::from(self.round));
+        if self.together { random_sections(rng, length, &mix) } else { random_trace(rng, length, &mix) }
     }
 
     /// Under which VMA code it is played.
@@ -137,12 +186,8 @@ pub struct Hunt {
 impl Hunt {
     /// A search in a reference by a judge, which tolerates what is known of the reference.
     pub fn new(reference: &'static Reference, mode: Mode, known: &[KnownFinding]) -> Hunt {
-        let sides = match mode {
-            Mode::Lockstep => Sides::Both,
-            Mode::Alone => Sides::Reference,
-        };
         Hunt {
-            session: Session::new(reference).with_sides(sides).tolerating(known::signatures(known)),
+            session: Session::new(reference).with_sides(mode.sides()).tolerating(known::signatures(known)),
             players: Vec::new(),
         }
     }
@@ -169,24 +214,43 @@ impl Hunt {
         budget: Budget,
         mut before: impl FnMut(Place, u64, u64),
     ) -> Result<Option<Caught>, MutantsError> {
+        let Budget { small, pages, together, fail_per_mille, .. } = budget;
+        let of = |seed, round| Place { seed, round, small, pages, together, fail_per_mille };
+        let random = (0..).flat_map(|round| (1..=budget.seeds.max(1)).map(move |seed| (seed, round)));
         let mut done = 0;
-        for round in 0.. {
-            for seed in 1..=budget.seeds.max(1) {
-                if done >= budget.ops {
-                    return Ok(None);
-                }
-                let Budget { small, pages, fail_per_mille, .. } = budget;
-                let place = Place { seed, round, small, pages, fail_per_mille };
-                let trace = place.trace();
-                before(place, trace.ops.len() as u64, done);
-                if let Some(finding) = self.play(place, &trace)? {
-                    let ops = done + finding.operation.min(trace.ops.len() as u64);
-                    return Ok(Some(Caught { finding, place, ops }));
-                }
-                done += trace.ops.len() as u64;
+        for place in random.map(|(seed, round)| of(seed, round)) {
+            if done >= budget.ops {
+                break;
+            }
+            if let Some(caught) = self.try_at(place, &mut done, &mut before)? {
+                return Ok(Some(caught));
+            }
+        }
+        let by_hand = if together { 0..sections::COUNT } else { 0..0 };
+        for place in by_hand.map(|number| of(BY_HAND, number)) {
+            if let Some(caught) = self.try_at(place, &mut done, &mut before)? {
+                return Ok(Some(caught));
             }
         }
         Ok(None)
+    }
+
+    fn try_at(
+        &mut self,
+        place: Place,
+        done: &mut u64,
+        before: &mut impl FnMut(Place, u64, u64),
+    ) -> Result<Option<Caught>, MutantsError> {
+        let trace = place.trace();
+        let ops = trace.ops.len() as u64;
+        before(place, ops, *done);
+        let finding = self.play(place, &trace)?;
+        let caught = finding.map(|finding| {
+            let ops = *done + finding.operation.min(ops);
+            Caught { finding, place, ops }
+        });
+        *done += ops;
+        Ok(caught)
     }
 
     /// Plays one trace as that of a place is played.

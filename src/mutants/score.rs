@@ -12,6 +12,8 @@ pub struct Score {
     pub of: usize,
     /// Those found.
     pub killed: usize,
+    /// Those of them that a section written by hand found, and no random one.
+    pub by_hand: usize,
     /// Those that no state can show, or whose lines nothing reaches.
     pub equivalent: usize,
     /// The median of the milliseconds until a kill.
@@ -21,24 +23,28 @@ pub struct Score {
 }
 
 impl Score {
-    /// The score of a judge in a group.
+    /// The score of a judge in a group; without one, that of all its judges.
     pub fn of(
         kernel: &str,
         mutants: &[Mutant],
         outcome: &MutantFates,
         equivalents: &Equivalents,
         group: &str,
-        mode: Mode,
+        mode: Option<Mode>,
     ) -> Score {
         let mut score = Score::default();
         let mut times = Vec::new();
         for mutant in mutants.iter().filter(|mutant| mutant.group == group) {
-            let Some(fate) = outcome.get(&(mutant.number, mode)) else { continue };
-            if equivalents.left_out(kernel, mutant, Some(fate)).is_some() {
+            let of_mode = |mode| outcome.get(&(mutant.number, mode));
+            let Some(fate) = mode.map_or_else(|| fate_of(outcome, mutant), of_mode) else { continue };
+            // What one judge never reaches another may.
+            let best = fate_of(outcome, mutant).unwrap_or(fate);
+            if equivalents.left_out(kernel, mutant, Some(best)).is_some() {
                 score.equivalent += 1;
                 continue;
             }
             score.of += 1;
+            score.by_hand += usize::from(fate.kill().is_some_and(|kill| kill.place.is_by_hand()));
             times.extend(fate.kill().map(|kill| kill.ms));
         }
         times.sort_unstable();
@@ -54,10 +60,23 @@ impl Score {
     }
 }
 
+/// What came of a mutant by whichever of its judges found it; none if not all of them have tried.
+pub fn fate_of<'o>(outcome: &'o MutantFates, mutant: &Mutant) -> Option<&'o Fate> {
+    let fates = Mode::of_group(&mutant.group).map(|mode| outcome.get(&(mutant.number, mode)));
+    let [one, other] = fates;
+    let (one, other) = (one?, other?);
+    let better = |fate: &Fate| fate.kill().is_some() || matches!(fate, Fate::Survived { .. });
+    Some(match (one.kill().is_some(), better(other)) {
+        (false, true) => other,
+        _ => one,
+    })
+}
+
 /// The table: a line a mutant, columns parted by tabs.
 pub fn tsv(kernel: &str, mutants: &[Mutant], outcome: &MutantFates, equivalents: &Equivalents) -> String {
     let mut out = String::from(
-        "mutant\tgroup\tplace\tfunction\toperator\tchange\tlockstep\toperations\tms\talone\toperations\tms\ttrace\n",
+        "mutant\tgroup\tplace\tfunction\toperator\tchange\tlockstep\toperations\tms\talone\toperations\tms\ttogether\t\
+         operations\tms\ttrace\n",
     );
     for mutant in mutants {
         let fate = |mode| outcome.get(&(mutant.number, mode));
@@ -68,16 +87,17 @@ pub fn tsv(kernel: &str, mutants: &[Mutant], outcome: &MutantFates, equivalents:
             Some(Fate::Survived { ms }) => format!("survived\t\t{ms}"),
             Some(Fate::Unreached) => "never reached\t\t".to_owned(),
         };
-        let trace = match (lockstep.kill(), fate(Mode::Alone).and_then(Fate::kill)) {
-            (Some(kill), _) | (None, Some(kill)) => kill.trace.trim().replace('\n', "; "),
-            (None, None) => match equivalents.left_out(kernel, mutant, Some(lockstep)) {
+        let kills = [Mode::Lockstep, Mode::Alone, Mode::Together].map(|mode| fate(mode).and_then(Fate::kill));
+        let trace = match kills.into_iter().flatten().next() {
+            Some(kill) => kill.trace.trim().replace('\n', "; "),
+            None => match equivalents.left_out(kernel, mutant, fate_of(outcome, mutant)) {
                 Some(reason) => format!("equivalent: {}", reason.split_whitespace().collect::<Vec<_>>().join(" ")),
                 None => String::new(),
             },
         };
         let _ = writeln!(
             out,
-            "{}\t{}\t{}:{}\t{}\t{}\t{}\t{}\t{}\t{}",
+            "{}\t{}\t{}:{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}",
             mutant.number,
             mutant.group,
             mutant.file,
@@ -87,6 +107,7 @@ pub fn tsv(kernel: &str, mutants: &[Mutant], outcome: &MutantFates, equivalents:
             mutant.change(),
             cells(Some(lockstep)),
             cells(fate(Mode::Alone)),
+            cells(fate(Mode::Together)),
             trace,
         );
     }
@@ -107,7 +128,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// By group, of a table that [`tsv()`] wrote.
+    /// By group, of a table that [`tsv()`] wrote. The mutants of concurrency have another judge and are not among them.
     ///
     /// # Errors
     /// With the line that is no line of such a table.
@@ -115,8 +136,8 @@ impl Tally {
         let mut groups: BTreeMap<String, Tally> = BTreeMap::new();
         for (at, line) in table.lines().enumerate().skip(1) {
             let columns: Vec<&str> = line.split('\t').collect();
-            let [_, group, _, _, _, _, lockstep, _, _, alone, _, _, trace] = columns[..] else {
-                return Err(format!("line {}: {} columns, 13 were expected: {line}", at + 1, columns.len()));
+            let [_, group, _, _, _, _, lockstep, _, _, alone, _, _, _, _, _, trace] = columns[..] else {
+                return Err(format!("line {}: {} columns, 16 were expected: {line}", at + 1, columns.len()));
             };
             if [lockstep, alone].contains(&"not tried") {
                 continue;
@@ -156,7 +177,7 @@ mod tests {
         };
         let killed = Fate::Killed(Kill {
             by: "violate I5".into(),
-            place: Place { seed: 1, round: 0, small: false, pages: false, fail_per_mille: None },
+            place: Place { seed: 1, round: 0, small: false, pages: false, together: false, fail_per_mille: None },
             ops: 3,
             ms: 1,
             trace: "map p0 0x0..0x1\nfault p0 0x0\n".into(),
@@ -177,7 +198,7 @@ mod tests {
         // The fourth is not tried by both.
         assert_eq!(groups["vma"], Tally { of: 1, lockstep: 0, alone: 0, explained: 0 });
 
-        let explained = table.replace("\tnever reached\t\t\t\n", "\tnever reached\t\t\tequivalent: why\n");
+        let explained = table.replace("\tnot tried\t\t\t\n", "\tnot tried\t\t\tequivalent: why\n");
         assert_eq!(Tally::from_tsv(&explained).unwrap()["vma"], Tally { explained: 1, ..Tally::default() });
         assert!(Tally::from_tsv("head\n1\trmap\n").unwrap_err().starts_with("line 2: 2 columns"));
     }

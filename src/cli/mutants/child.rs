@@ -25,6 +25,9 @@ pub(super) struct Args {
     /// By the C alone.
     #[arg(long, hide = true)]
     alone: bool,
+    /// By the C alone, by traces with sections.
+    #[arg(long, hide = true)]
+    pub(super) together: bool,
     /// Play the trace on standard input as that of this place, a JSON object, is played, and nothing else.
     #[arg(long, hide = true, value_name = "PLACE")]
     replay: Option<String>,
@@ -75,10 +78,12 @@ fn send(message: &Message) -> Result<(), Error> {
     print(format_args!("{line}\n"))
 }
 
-/// Nothing takes that long: not a trace, even on a busy machine.
+/// Nothing takes so much of a processor: no trace.
 const HANGS_AFTER: Duration = Duration::from_secs(3);
 /// The replay of a short trace.
 const REPLAY_HANGS_AFTER: Duration = Duration::from_millis(700);
+/// On a busy machine a process waits for its processor. One that waits for so many times as long hangs, too.
+const BUSY: u32 = 20;
 /// Making a trace small may take longer; what was found was sent before.
 const MINIMIZE_AT_MOST: Duration = Duration::from_secs(20);
 /// Bytes of address space: what a fault piles up in a loop ends here, not at the end of the machine's memory.
@@ -87,7 +92,7 @@ const MEMORY: u64 = 2 << 30;
 /// How the hunt says that it moves.
 struct Pulse {
     beats: AtomicU64,
-    /// What is allowed between two beats.
+    /// What is allowed between two beats, of processor time.
     millis: AtomicU64,
 }
 
@@ -106,6 +111,15 @@ impl Pulse {
     }
 }
 
+/// How long this process has had a processor, as /proc/self/stat has it: in ticks of 10 ms.
+fn processor_time() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name of the program, in parentheses, may hold anything.
+    let mut words = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let ticks: u64 = words.next()?.parse::<u64>().ok()? + words.next()?.parse::<u64>().ok()?;
+    Some(Duration::from_millis(ticks * 10))
+}
+
 /// Stack of the thread that hunts, in bytes: what the main thread of a process has.
 const STACK: usize = 8 << 20;
 
@@ -116,13 +130,18 @@ fn watched(after: Duration, work: impl FnOnce(&Pulse) -> Result<u8, Error> + Sen
     let of_thread = Arc::clone(&pulse);
     let thread = std::thread::Builder::new().stack_size(STACK).spawn(move || work(&of_thread));
     let thread = thread.map_err(Error::io(Path::new("a thread for a mutant")))?;
-    let (mut last, mut since) = (0, Instant::now());
+    let (mut last, mut since, mut used) = (0, Instant::now(), processor_time());
     while !thread.is_finished() {
         std::thread::sleep(Duration::from_millis(5));
         let now = pulse.beats.load(Ordering::Relaxed);
+        let allowed = Duration::from_millis(pulse.millis.load(Ordering::Relaxed));
         if now != last {
-            (last, since) = (now, Instant::now());
-        } else if since.elapsed() >= Duration::from_millis(pulse.millis.load(Ordering::Relaxed)) {
+            (last, since, used) = (now, Instant::now(), processor_time());
+            continue;
+        }
+        let waited = since.elapsed();
+        let of_processor = || Some(processor_time()?.saturating_sub(used?));
+        if waited >= allowed && (waited >= allowed * BUSY || of_processor().is_none_or(|time| time >= allowed)) {
             // Written past the lock of standard output, which the other thread may hold.
             let line = serde_json::to_string(&Message::Hang).unwrap_or_default() + "\n";
             let _ = std::fs::File::options()
@@ -146,7 +165,11 @@ pub(super) fn run(args: &Args, reference: &'static Reference, budget: Budget) ->
     }));
     kernel::mutants::choose(args.child.unwrap_or(0));
     let known = KnownFindings::embedded().of(reference.name, reference.version);
-    let mode = if args.alone { Mode::Alone } else { Mode::Lockstep };
+    let mode = match (args.together, args.alone) {
+        (true, _) => Mode::Together,
+        (false, true) => Mode::Alone,
+        (false, false) => Mode::Lockstep,
+    };
     let hunt = move || Hunt::new(reference, mode, &known);
     match &args.replay {
         Some(place) => {

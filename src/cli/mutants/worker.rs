@@ -15,6 +15,9 @@ use crate::trace::Trace;
 /// Replays until a trace during which the process dies is small enough: each is a process, and a hang takes its time.
 const REPLAYS: u32 = 40;
 
+/// What part of the operations a mutant of concurrency is hunted with by one task.
+const ONE_TASK: u64 = 10;
+
 pub(super) struct Worker {
     reference: &'static Reference,
     budget: Budget,
@@ -43,12 +46,17 @@ impl Worker {
         let exe = std::env::current_exe().map_err(Error::io(Path::new("this binary")))?;
         let mut command = Command::new(exe);
         command.args(["mutants", "--kernel", self.reference.name, "--child", &number.to_string()]);
-        command.args(["--ops", &self.budget.ops.to_string(), "--seeds", &self.budget.seeds.to_string()]);
+        // What one task shows of the order of locks it shows soon.
+        let one_task = self.budget.together && mode == Mode::Lockstep;
+        let ops = if one_task { self.budget.ops / ONE_TASK } else { self.budget.ops };
+        command.args(["--ops", &ops.to_string(), "--seeds", &self.budget.seeds.to_string()]);
         if let Some(failing) = self.budget.fail_per_mille {
             command.args(["--fail-rate", &(f64::from(failing) / 1000.0).to_string()]);
         }
-        if mode == Mode::Alone {
-            command.arg("--alone");
+        match mode {
+            Mode::Lockstep => {}
+            Mode::Alone => drop(command.arg("--alone")),
+            Mode::Together => drop(command.arg("--together")),
         }
         if !self.budget.small {
             command.arg("--kernel-driver-only");
@@ -99,9 +107,9 @@ impl Worker {
         Ok(transcript)
     }
 
-    /// The mutants whose places the search comes to. Without any mutant it must find nothing.
-    pub(super) fn reached(&self) -> Result<Numbers, Error> {
-        let transcript = self.listen(0, Mode::Lockstep)?;
+    /// The mutants whose places the search of a judge comes to. Without any mutant it must find nothing.
+    pub(super) fn reached(&self, mode: Mode) -> Result<Numbers, Error> {
+        let transcript = self.listen(0, mode)?;
         let name = self.reference.name;
         let wrong = |what: &str| {
             Error::Usage(format!("{name}: without any mutant: {what}: the scores of such a build mean nothing"))
@@ -126,7 +134,8 @@ impl Worker {
         let Some((place, ops)) = transcript.at else {
             // It died before the first trace: where the reference is set up.
             let Budget { small, pages, fail_per_mille, .. } = self.budget;
-            let place = Place { seed: 1, round: 0, small, pages, fail_per_mille };
+            let together = mode == Mode::Together;
+            let place = Place { seed: 1, round: 0, small, pages, together, fail_per_mille };
             let by = format!("crash: {} before the first operation", transcript.status);
             return Ok(Fate::Killed(Kill { by, place, ops: 0, ms: transcript.ms, trace: String::new() }));
         };
@@ -136,14 +145,14 @@ impl Worker {
             (None, false) => format!("crash: {}", transcript.status),
         };
         let mut trace = place.trace();
-        if self.minimize && mode == Mode::Lockstep {
-            trace = self.smaller(mutant.number, place, &trace)?;
+        if self.minimize && mode != Mode::Alone {
+            trace = self.smaller(mutant.number, mode, place, &trace)?;
         }
         Ok(Fate::Killed(Kill { by, place, ops, ms: transcript.ms, trace: trace.to_string() }))
     }
 
     /// A smaller trace with which the process dies too.
-    fn smaller(&self, number: u32, place: Place, trace: &Trace) -> Result<Trace, Error> {
+    fn smaller(&self, number: u32, mode: Mode, place: Place, trace: &Trace) -> Result<Trace, Error> {
         let place = serde_json::to_string(&place).map_err(|error| Error::Usage(error.to_string()))?;
         let mut left = REPLAYS;
         let mut failed = None;
@@ -152,7 +161,7 @@ impl Worker {
                 return false;
             }
             left -= 1;
-            self.dies(number, &place, candidate).unwrap_or_else(|error| {
+            self.dies(number, mode, &place, candidate).unwrap_or_else(|error| {
                 failed = Some(error);
                 false
             })
@@ -160,9 +169,9 @@ impl Worker {
         failed.map_or(Ok(small), Err)
     }
 
-    fn dies(&self, number: u32, place: &str, trace: &Trace) -> Result<bool, Error> {
+    fn dies(&self, number: u32, mode: Mode, place: &str, trace: &Trace) -> Result<bool, Error> {
         let io = || Error::io(Path::new("a process for a mutant"));
-        let mut command = self.command(number, Mode::Lockstep)?;
+        let mut command = self.command(number, mode)?;
         let mut child = command.args(["--replay", place]).stdin(Stdio::piped()).spawn().map_err(io())?;
         if let Some(mut stdin) = child.stdin.take() {
             // It may be dead before it has read all.
