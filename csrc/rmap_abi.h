@@ -75,6 +75,8 @@ enum rmap_rule {
 	RMAP_RULE_MIGRATION_LEFT = 32,	/* serial: the folio that migrated */
 	RMAP_RULE_MAPPING_MISSED = 33,	/* serial: the page that is mapped */
 	RMAP_RULE_LOCK_ORDER = 34,
+	RMAP_RULE_ENTRY_UNLOCKED = 35,	/* serial: the page of the entry */
+	RMAP_RULE_FILE_TREE_UNLOCKED = 36,
 };
 
 /*

@@ -102,6 +102,13 @@ static void frame_of_absent_read(unsigned long entry)
 	escape_call();
 }
 
+/* Of several tasks the one that changes the tree of a file's VMAs has its lock. */
+static void check_file_tree_lock(const struct address_space *mapping)
+{
+	if (runs_beside_others() && mapping->written != task_bit())
+		broken_rule(RMAP_RULE_FILE_TREE_UNLOCKED, RMAP_NONE);
+}
+
 static void entry_written(const struct mm_struct *mm, unsigned long page, unsigned long old,
 			  unsigned long entry)
 {

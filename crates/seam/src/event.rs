@@ -135,6 +135,10 @@ byte_enum! {
         /// A task waits for the mmap lock with a lock of a VMA, a file or an anon_vma, for that of a VMA with one of a file or an
         /// anon_vma, or for that of a file with one of an anon_vma.
         LockOrder = RMAP_RULE_LOCK_ORDER "locks taken out of order",
+        /// The entry of page `object` is written, and the lock of its page table is not held.
+        EntryUnlocked = RMAP_RULE_ENTRY_UNLOCKED "entry written without the lock of its page table",
+        /// The tree of the VMAs that map a file is changed, and its lock is not held for writing.
+        FileTreeUnlocked = RMAP_RULE_FILE_TREE_UNLOCKED "tree of a file changed without its lock",
     }
 }
 

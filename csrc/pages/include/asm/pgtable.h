@@ -19,6 +19,7 @@ static void entry_written(const struct mm_struct *mm, unsigned long page, unsign
 static void table_unlinked(unsigned long entry);
 static void huge_write(void *entry, unsigned long value);
 static void table_written(const void *entry);
+static void check_entry_lock(const pte_t *ptep);
 static void frame_of_absent_read(unsigned long entry);
 
 /* The bits of an entry. */
@@ -310,6 +311,7 @@ static inline void entry_write(struct mm_struct *mm, unsigned long addr, pte_t *
 static inline void set_ptes(struct mm_struct *mm, unsigned long addr, pte_t *ptep, pte_t pte,
 			    unsigned int nr)
 {
+	check_entry_lock(ptep);
 	for (unsigned int i = 0; i < nr; i++)
 		entry_write(mm, addr + i * PAGE_SIZE, ptep + i,
 			    __pte(pte_val(pte) + i * PAGE_SIZE));
@@ -319,6 +321,7 @@ static inline void set_ptes(struct mm_struct *mm, unsigned long addr, pte_t *pte
 
 static inline void pte_clear(struct mm_struct *mm, unsigned long addr, pte_t *ptep)
 {
+	check_entry_lock(ptep);
 	entry_write(mm, addr, ptep, __pte(0));
 }
 
