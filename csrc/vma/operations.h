@@ -104,7 +104,7 @@ static int32_t watch(const struct rmap_call *call, int32_t result, bool with_sta
 		w->task.nr_events = 0;
 		return result;
 	}
-	/* Of several tasks the watcher hears what is wrong, and what they call if they are followed. */
+	/* Of several tasks the watcher hears what is wrong, and the calls of the followed. */
 	if (runs_beside_others()) {
 		if (!(w->task.followed && call->kind != RMAP_OUTSIDE) && !is_anything_wrong()) {
 			w->task.nr_events = 0;

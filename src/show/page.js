@@ -111,7 +111,9 @@
 		}));
 	}
 
-	const numbers = (step) => step.together ? `${step.number - step.together.tasks.length + 1}–${step.number}` : step.number;
+	function numbers(step) {
+		return step.together ? `${step.number - step.together.tasks.length + 1}–${step.number}` : step.number;
+	}
 
 	function differs(step) {
 		at("differs").hidden = step.differs.length === 0;
