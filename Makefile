@@ -1,11 +1,11 @@
 # rmap-diff. `make fuzz` and `make test` do all their set-up by themselves; a second call does none of it again.
 # VMA=pages is the default where the references have page-table code, else kernel, else model.
 #
-#   make fuzz [TIME=60] [KERNEL=NAME] [TARGET=differential] [SANITIZER=address|none] [VMA=kernel|pages|model]
+#   make fuzz [TIME=60] [KERNEL=NAME] [TARGET=differential] [SANITIZER=address|none] [VMA=kernel|pages|model] [TOGETHER=1]
 #   make test [PATCH=FILE] [REQUIRE=1]
 #   make coverage
-#   make cmin [KERNEL=NAME] [VMA=kernel|pages|model]
-#   make corpus-import DIR=PATH [KERNEL=NAME] [VMA=kernel|pages|model]
+#   make cmin [KERNEL=NAME] [VMA=kernel|pages|model] [TOGETHER=1]
+#   make corpus-import DIR=PATH [KERNEL=NAME] [VMA=kernel|pages|model] [TOGETHER=1]
 #   make review BASE=6.12 PATCHES="series.mbox" | CHANGED=NAME [TIME=60] [VMA=kernel|pages|model] [NAME=BASE-changed]
 #   make prove FIX="fix.mbox" BASE=7.3 [TIME=60] [VMA=kernel|pages|model] [NAME=BASE]
 #   make mutants [KERNEL="NAME NAME"] [TIME=SECONDS]
@@ -21,7 +21,10 @@ SHELL := /bin/bash
 
 TIME ?= 60
 TARGET ?= differential
-SANITIZER ?= address
+# Operations that run together, with VMA=pages.
+TOGETHER ?=
+# AddressSanitizer would report reads of freed memory that RCU allows to tasks.
+SANITIZER ?= $(if $(TOGETHER),none,address)
 KERNEL ?=
 # As much of the kernel's own code as the reference has, unless said.
 VMA ?=
@@ -43,13 +46,14 @@ rmap_diff := cargo run -q --release --bin rmap-diff --
 rmap_kernels := cargo run -q --release -p rmap-extract --bin rmap-kernels --
 
 # A variable that no target reads would be ignored: a misspelt one is an error.
-variables := TIME TARGET SANITIZER KERNEL VMA DRIVER KERNELS PATCH REQUIRE NAME TREE REV PATCHES REVERT FIX LIST REPO TAGS OPS BASE CHANGED DIR SHARD QUICK TRACES SEED
+variables := TIME TARGET SANITIZER KERNEL VMA TOGETHER DRIVER KERNELS PATCH REQUIRE NAME TREE REV PATCHES REVERT FIX LIST REPO TAGS OPS BASE CHANGED DIR SHARD QUICK TRACES SEED
 given := $(foreach variable,$(filter-out .% -% MAKE% CURDIR,$(.VARIABLES)),$(if $(filter command line,$(origin $(variable))),$(variable)))
 unknown := $(filter-out $(variables) RMAP_% CARGO_% RUST% XDG_% ASAN_% CC CI HOME PATH TMPDIR,$(given))
 $(if $(unknown),$(error make: no target reads $(unknown): the variables are $(variables)))
 number = $(if $(shell [[ "$(2)" =~ ^[0-9]+$$ ]] || echo no),$(error make: $(1)=$(2): a whole number is wanted))
 $(call number,TIME,$(TIME))
 $(if $(filter-out kernel pages model,$(VMA)),$(error make: VMA=$(VMA): kernel, pages or model is wanted))
+$(if $(filter-out 1,$(TOGETHER)),$(error make: TOGETHER=$(TOGETHER): 1 is wanted, or nothing))
 
 .PHONY: help setup setup-build kernels kernel test fuzz bench coverage cmin corpus-import review prove mutants port-mutants historical results trees \
 	ground-truth
@@ -78,7 +82,7 @@ fuzz: setup-build
 	@[ -z "$(KERNEL)" ] || $(rmap_kernels) ensure "$(KERNEL)"
 	@$(rmap_kernels) fetch $(KERNELS)
 	@scripts/setup
-	@$(if $(VMA),RMAP_VMA="$(VMA)") scripts/fuzz "$(TARGET)" "$(TIME)" "$(SANITIZER)" "$(KERNEL)"
+	@$(if $(VMA),RMAP_VMA="$(VMA)") $(if $(TOGETHER),RMAP_TOGETHER=1) scripts/fuzz "$(TARGET)" "$(TIME)" "$(SANITIZER)" "$(KERNEL)"
 
 # The patches make a reference of their own, of that name, made again each time.
 review: changed := $(if $(CHANGED),$(CHANGED),$(or $(NAME),$(BASE)-changed))
@@ -114,10 +118,10 @@ coverage: kernels
 	@scripts/coverage
 
 cmin: setup kernels
-	@TARGET="$(TARGET)" KERNEL="$(KERNEL)" $(if $(VMA),RMAP_VMA="$(VMA)") scripts/corpus cmin
+	@TARGET="$(TARGET)" KERNEL="$(KERNEL)" $(if $(VMA),RMAP_VMA="$(VMA)") $(if $(TOGETHER),RMAP_TOGETHER=1) scripts/corpus cmin
 
 corpus-import: setup kernels
-	@TARGET="$(TARGET)" KERNEL="$(KERNEL)" $(if $(VMA),RMAP_VMA="$(VMA)") scripts/corpus import "$(DIR)"
+	@TARGET="$(TARGET)" KERNEL="$(KERNEL)" $(if $(VMA),RMAP_VMA="$(VMA)") $(if $(TOGETHER),RMAP_TOGETHER=1) scripts/corpus import "$(DIR)"
 
 # A build of its own, whose kernel text holds every fault of the operator set. All of it takes long: TIME stops it, and the
 # same command goes on.

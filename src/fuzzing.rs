@@ -7,11 +7,15 @@ use std::cell::RefCell;
 use std::env;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
 
+use crate::check::Sides;
 use crate::kernel::{self, SlabMode};
 use crate::known::{self, KnownFinding};
+use crate::mm::Counts;
 use crate::report::{self, Report};
 use crate::session::{Player, Session, VmaCode};
+use crate::trace::schedule::Step;
 use crate::trace::{self, OpSet, Trace};
 use figures::Figures;
 
@@ -30,16 +34,29 @@ static OPERATIONS: OnceLock<OpSet> = OnceLock::new();
 /// Whether libFuzzer's own mutations of bytes are all that is done to an input.
 static BYTES_ALONE: OnceLock<bool> = OnceLock::new();
 
+/// Whether operations can run together under AddressSanitizer. The C gives the bodies of anon_vmas to `free()` there, so that reads of
+/// what `SLAB_TYPESAFE_BY_RCU` leaves readable would be reported.
+const TOGETHER_UNDER_ADDRESS_SANITIZER: bool = false;
+
+/// How many sorts of task switches are told apart.
+pub const SWITCH_COUNTERS: usize = 4096;
+
+/// How often each sort of task switch was met in the running input, for libFuzzer to count as coverage: what the one task was about to
+/// do, what the next one was, and whether to the same object.
+pub type SwitchCounters = [AtomicU8; SWITCH_COUNTERS];
+
 /// What a fuzz target runs.
 struct Target {
     session: Session,
+    /// For inputs with operations that run together, if there are any: the port does not follow them.
+    together: Option<Session>,
     known: Vec<KnownFinding>,
 }
 
 /// Chooses the reference (`$RMAP_KERNEL`, else the newest after the January 2026 series) and the VMA code (`$RMAP_VMA`:
 /// `pages`, `kernel` or `model`; else as much of the kernel's own as the reference has), and says what runs. Reads the known findings
 /// (`$RMAP_KNOWN`: a file or `none`; else those that are built in) and how inputs are mutated (`$RMAP_MUTATOR`:
-/// `operations` or `bytes`).
+/// `operations` or `bytes`), and whether operations run together (`$RMAP_TOGETHER`).
 ///
 /// # Errors
 /// If one of these is not there, if the C carries no coverage counters, or if the file is wrong: the target cannot run.
@@ -50,7 +67,11 @@ pub fn announce() -> Result<(), SetupError> {
     };
     environment::check_instrumented()?;
     let asked = environment::vma()?;
-    let vma = VmaCode::choose(asked, crate::check::Sides::Both, &[reference])?;
+    let vma = VmaCode::choose(asked, Sides::Both, &[reference])?;
+    let together = environment::together()?;
+    if together {
+        can_run_together(vma)?;
+    }
     let missing = match vma {
         VmaCode::Model => reference.without_vma_layer().map(|why| ("VMA code, the model runs", why)),
         VmaCode::Kernel => reference.without_pages_layer().map(|why| ("page-table code, a model of it runs", why)),
@@ -61,18 +82,38 @@ pub fn announce() -> Result<(), SetupError> {
     }
     let sanitizer = if ADDRESS_SANITIZER { "address" } else { "none" };
     eprintln!(
-        "rmap-diff: kernel={} version={} vma={} sanitizer={sanitizer} revision: {}",
+        "rmap-diff: kernel={} version={} vma={}{} sanitizer={sanitizer} revision: {}",
         reference.name,
         reference.version,
         vma.name(),
+        if together { " together" } else { "" },
         reference.revision
     );
     let known = environment::known()?.of(reference.name, reference.version);
     let session =
         Session { slab: slab(), ..Session::new(reference).with_vma(vma) }.tolerating(known::signatures(&known));
-    TARGET.get_or_init(|| Target { session, known });
-    set_operations(vma);
+    let alone = together.then(|| session.clone().with_sides(Sides::Reference));
+    TARGET.get_or_init(|| Target { session, together: alone, known });
+    set_operations(if together { OpSet::Together } else { vma.operations() });
     set_mutator()
+}
+
+/// That this binary can run operations together under this VMA code.
+fn can_run_together(vma: VmaCode) -> Result<(), SetupError> {
+    if vma != VmaCode::Pages {
+        let vma = vma.name();
+        return Err(SetupError::new(format!("RMAP_TOGETHER with RMAP_VMA={vma}: only RMAP_VMA=pages has tasks")));
+    }
+    if ADDRESS_SANITIZER && !TOGETHER_UNDER_ADDRESS_SANITIZER {
+        let why = "RMAP_TOGETHER under AddressSanitizer: it would report reads of freed anon_vmas that RCU allows; use SANITIZER=none";
+        return Err(SetupError::new(why));
+    }
+    if ADDRESS_SANITIZER != cfg!(feature = "address-sanitizer") {
+        let why = "RMAP_TOGETHER: tasks are switched as AddressSanitizer wants it just with the feature address-sanitizer, \
+            as scripts/fuzz builds it";
+        return Err(SetupError::new(why));
+    }
+    Ok(())
 }
 
 /// What the C's slab does with freed objects.
@@ -90,8 +131,8 @@ pub fn operations() -> OpSet {
     *OPERATIONS.get().expect("a target announces itself first")
 }
 
-fn set_operations(vma: VmaCode) {
-    OPERATIONS.get_or_init(|| vma.operations());
+fn set_operations(set: OpSet) {
+    OPERATIONS.get_or_init(|| set);
 }
 
 fn set_mutator() -> Result<(), SetupError> {
@@ -124,6 +165,8 @@ pub fn crossover(one: &[u8], other: &[u8], out: &mut [u8], seed: u32) -> usize {
 
 struct Harness {
     player: Box<dyn Player>,
+    /// For inputs with operations that run together.
+    together: Option<Box<dyn Player>>,
     /// Which known findings were met and reported.
     reported: Vec<bool>,
     figures: Figures,
@@ -132,16 +175,24 @@ struct Harness {
 
 impl Harness {
     fn new() -> Harness {
-        let Target { session, known } = target();
-        let player = session.player().expect("announce() has looked");
-        Harness { player, reported: vec![false; known.len()], figures: Figures::from_env(), executions: 0 }
+        let Target { session, together, known } = target();
+        let [player, together] =
+            [Some(session), together.as_ref()].map(|of| of.map(|of| of.player().expect("announce() has looked")));
+        let player = player.expect("there is a session");
+        Harness { player, together, reported: vec![false; known.len()], figures: Figures::from_env(), executions: 0 }
     }
 
-    fn run(&mut self, trace: &Trace) {
-        let Target { session, known } = target();
-        let result = self.player.play(trace);
+    fn run(&mut self, trace: &Trace, switches: &SwitchCounters) {
+        let Target { session, known, .. } = target();
+        let result = match &mut self.together {
+            Some(player) if !trace.sections.is_empty() => {
+                player.play_watched(trace, &mut |schedule| count_switches(schedule, switches))
+            }
+            _ => self.player.play(trace),
+        };
         self.executions += 1;
-        let met = self.reported.iter_mut().zip(known).zip(self.player.met()).filter(|&(_, &met)| met > 0);
+        let met = self.met();
+        let met = self.reported.iter_mut().zip(known).zip(met).filter(|&(_, met)| met > 0);
         for ((reported, known), _) in met {
             if !std::mem::replace(reported, true) {
                 eprintln!("known: {} ({})", known.signature, known.headline());
@@ -159,14 +210,26 @@ impl Harness {
         }
     }
 
+    /// How often each known finding was met.
+    fn met(&self) -> Vec<u64> {
+        let mut met = self.player.met().to_vec();
+        if let Some(together) = &self.together {
+            met.iter_mut().zip(together.met()).for_each(|(sum, met)| *sum += met);
+        }
+        met
+    }
+
     fn write_figures(&mut self, now: bool) {
-        let Target { session, known } = target();
-        let Harness { figures, player, executions, .. } = self;
-        let totals = player.operations();
+        let Target { session, known, .. } = target();
+        let met = self.met();
+        let Harness { figures, player, together, executions, .. } = self;
+        let counts: Vec<Counts> =
+            [Some(&*player), together.as_ref()].into_iter().flatten().map(|p| p.operations()).collect();
         figures.write(now, || {
             let mut text = format!("kernel={}\nexecutions={executions}\n", session.reference.name);
-            let _ = writeln!(text, "operations={}\nrefused={}", totals.total(), totals.refused);
-            for (known, met) in known.iter().zip(player.met()).filter(|&(_, &met)| met > 0) {
+            let sum = |of: fn(&Counts) -> u64| counts.iter().map(of).sum::<u64>();
+            let _ = writeln!(text, "operations={}\nrefused={}", sum(|c| c.total()), sum(|c| c.refused));
+            for (known, met) in known.iter().zip(met).filter(|&(_, met)| met > 0) {
                 let _ = writeln!(text, "known={met} {}", known.signature);
             }
             text
@@ -186,13 +249,76 @@ fn options(vma: VmaCode) -> Vec<String> {
     options
 }
 
-/// Plays the trace on the chosen reference and the port in lockstep.
+/// Counts where another task went on: KRACE's alias coverage (Xu and others, S&P 2020).
+fn count_switches(schedule: &[(usize, Step)], counters: &SwitchCounters) {
+    let mut before: Option<(usize, Step)> = None;
+    for &(task, step) in schedule {
+        if let Some((other, left)) = before.replace((task, step))
+            && other != task
+        {
+            let same = matches!((left, step), (Step::At(_, a, Some(n)), Step::At(_, b, Some(m))) if (a, n) == (b, m));
+            let sort = (place_of(left) * PLACES + place_of(step)) * 2 + usize::from(same);
+            // The remainder by a prime spreads them; a sum of two places does not fall into few.
+            let counter = &counters[sort % SWITCH_PRIME];
+            counter.store(counter.load(Ordering::Relaxed).saturating_add(1), Ordering::Relaxed);
+        }
+    }
+}
+
+/// The largest prime below [`SWITCH_COUNTERS`].
+const SWITCH_PRIME: usize = 4093;
+/// How many [`place_of`] tells apart.
+const PLACES: usize = 256;
+
+/// What a task was about to do, and to what kind of object, as a number.
+fn place_of(step: Step) -> usize {
+    match step {
+        Step::At(kind, object, _) => (kind as usize + 2) * 16 + object as usize,
+        Step::Waits(object, _) => 16 + object as usize,
+        Step::Ended => 0,
+    }
+}
+
+/// Plays the trace on the chosen reference and the port in lockstep, or, if operations run together in it, on the reference. Task
+/// switches are counted in `switches`.
 ///
 /// # Panics
 /// When something is found.
-pub fn differential(trace: &Trace) {
+pub fn differential(trace: &Trace, switches: &SwitchCounters) {
     thread_local! {
         static HARNESS: RefCell<Option<Harness>> = const { RefCell::new(None) };
     }
-    HARNESS.with_borrow_mut(|harness| harness.get_or_insert_with(Harness::new).run(trace));
+    HARNESS.with_borrow_mut(|harness| harness.get_or_insert_with(Harness::new).run(trace, switches));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::together::{PointKind, PointObject};
+
+    #[test]
+    fn switches_are_told_apart_by_what_was_left_what_was_entered_and_whether_it_is_one_object() {
+        let lock = |number| Step::At(PointKind::Lock, PointObject::AnonVma, Some(number));
+        let free = |number| Step::At(PointKind::Free, PointObject::AnonVma, Some(number));
+        let counted = |schedule: &[(usize, Step)]| {
+            let counters: SwitchCounters = std::array::from_fn(|_| AtomicU8::new(0));
+            count_switches(schedule, &counters);
+            let met = |(at, counter): (usize, &AtomicU8)| (counter.load(Ordering::Relaxed) > 0).then_some(at);
+            counters.iter().enumerate().filter_map(met).collect::<Vec<_>>()
+        };
+        assert!(counted(&[(0, lock(1)), (0, free(1))]).is_empty(), "nobody else went on");
+        let schedules = [
+            [(0, lock(1)), (1, free(1))],
+            [(0, lock(1)), (1, free(2))],
+            [(0, free(1)), (1, lock(1))],
+            [(0, lock(1)), (1, Step::Ended)],
+            [(0, lock(1)), (1, Step::Waits(PointObject::AnonVma, Some(1)))],
+        ];
+        let mut all: Vec<usize> = schedules.iter().flat_map(|schedule| counted(schedule)).collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), schedules.len());
+        // Who the tasks are, and which number the object has, is nothing new.
+        assert_eq!(counted(&[(2, lock(7)), (0, free(7))]), counted(&schedules[0]));
+    }
 }

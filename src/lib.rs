@@ -86,6 +86,9 @@
 //! [`world`]). [`prove`] plays a tree without a fix beside the tree with it. [`ground_truth`] compares a booted kernel with a reference. `mutants` measures what is found. The way of the
 //! data is in docs/architecture.md.
 
+#[cfg(all(feature = "address-sanitizer", not(rmap_sanitize_address)))]
+compile_error!("the feature address-sanitizer is for builds with AddressSanitizer alone");
+
 pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;

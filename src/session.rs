@@ -10,6 +10,7 @@ use crate::kernel::{Kernel, Reference, SlabMode};
 use crate::mm::{Counts, KernelDriver, SmallDriver};
 use crate::port::Port;
 use crate::rmap::Side;
+use crate::trace::schedule::Step;
 use crate::trace::{OpSet, Trace};
 
 /// What makes the rmap calls.
@@ -242,10 +243,15 @@ impl Session {
     }
 }
 
+/// Is told what the tasks of a section did, in order: whose step, from 0, and which.
+pub type ScheduleWatcher<'a> = dyn FnMut(&[(usize, Step)]) + 'a;
+
 /// Plays whole traces, whatever the sides.
 pub trait Player {
     /// [`run_trace`](check::run_trace), with what is expected of the reference's version.
     fn play(&mut self, trace: &Trace) -> RunResult;
+    /// The same, and tells what the tasks of each section did, in order, if nothing was found in it.
+    fn play_watched(&mut self, trace: &Trace, each: &mut ScheduleWatcher<'_>) -> RunResult;
     /// [`minimize_finding`](check::minimize_finding)
     fn minimize(&mut self, trace: &Trace, finding: &Finding) -> Minimized;
     /// How often each tolerated finding was met, in the order of [`Session::tolerated`].
@@ -279,6 +285,17 @@ struct LockstepPlayer<C, P, D> {
 impl<C: Side, P: Side, D: Driver<C, P>> Player for LockstepPlayer<C, P, D> {
     fn play(&mut self, trace: &Trace) -> RunResult {
         check::run_trace(&mut self.lockstep, &mut self.driver, &trace.of_version(self.version))
+    }
+
+    fn play_watched(&mut self, trace: &Trace, each: &mut ScheduleWatcher<'_>) -> RunResult {
+        let trace = trace.of_version(self.version);
+        let mut number = 0;
+        check::run_trace_watched(&mut self.lockstep, &mut self.driver, &trace, |lockstep, _, _, _| {
+            if trace.sections.iter().any(|section| section.first == number) {
+                each(lockstep.schedule());
+            }
+            number += 1;
+        })
     }
 
     fn minimize(&mut self, trace: &Trace, finding: &Finding) -> Minimized {

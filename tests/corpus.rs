@@ -4,11 +4,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rmap_diff::check::{self, Lockstep};
+use rmap_diff::check::{self, Lockstep, Sides};
 use rmap_diff::kernel::{self, Kernel, SlabMode};
 use rmap_diff::known::KnownFindings;
 use rmap_diff::mm::{KernelDriver, SmallDriver};
 use rmap_diff::port::Port;
+use rmap_diff::session::{Session, VmaCode};
 use rmap_diff::trace::{OpSet, Trace};
 
 /// References whose VMA code drives in any case.
@@ -101,6 +102,46 @@ fn the_seeds_as_inputs_find_nothing_on_any_reference() {
             .collect();
         assert!(inputs.len() >= 41, "{} seeds", inputs.len());
         play(set, &inputs);
+    }
+}
+
+/// With the kernel's own page-table code, on its side alone, as the fuzzer plays what runs together.
+#[test]
+fn the_seeds_that_run_together_find_nothing_and_come_back_from_bytes() {
+    let known = KnownFindings::read(None).unwrap();
+    for reference in kernel::references().iter().filter(|reference| reference.without_pages_layer().is_none()) {
+        let known = known.of(reference.name, reference.version).into_iter().map(|known| known.signature);
+        let session = Session::new(reference).with_vma(VmaCode::Pages).with_sides(Sides::Reference);
+        let mut player = session.tolerating(known.collect()).player().unwrap();
+        let mut seeds = 0;
+        for path in files(&fuzz("together-seeds")) {
+            let trace: Trace = fs::read_to_string(&path).unwrap().parse().unwrap();
+            assert!(!trace.sections.is_empty(), "{}", path.display());
+            let bytes = trace.to_bytes_of(OpSet::Together);
+            assert_eq!(Trace::from_bytes_of(OpSet::Together, &bytes), trace, "{}", path.display());
+            let result = player.play(&trace);
+            let found = result.finding.map(|finding| finding.signature());
+            assert_eq!(found, None, "{}: {}", reference.name, path.display());
+            let stats = result.stats;
+            assert!(stats.done + 2 > trace.ops.len() as u64, "{}: {}: {stats:?}", reference.name, path.display());
+            seeds += 1;
+        }
+        assert!(seeds > 3, "{seeds}");
+    }
+}
+
+/// A seed without sections is the same input in the set that has them.
+#[test]
+fn seeds_on_pages_mean_the_same_where_there_are_sections() {
+    for dir in ["seeds", "page-seeds"] {
+        for path in files(&fuzz(dir)) {
+            let trace: Trace = fs::read_to_string(&path).unwrap().parse().unwrap();
+            let bytes = trace.to_bytes_of(OpSet::Pages);
+            assert_eq!(trace.to_bytes_of(OpSet::Together), bytes, "{}", path.display());
+            for set in [OpSet::Pages, OpSet::Together] {
+                assert_eq!(Trace::from_bytes_of(set, &bytes).ops, trace.ops, "{}", path.display());
+            }
+        }
     }
 }
 

@@ -73,6 +73,15 @@ pub(super) fn bytes_alone() -> Result<bool, SetupError> {
     }
 }
 
+/// Whether `$RMAP_TOGETHER` wants operations that run together.
+pub(super) fn together() -> Result<bool, SetupError> {
+    match env::var("RMAP_TOGETHER").as_deref() {
+        Ok("1") => Ok(true),
+        Ok("0" | "") | Err(_) => Ok(false),
+        Ok(other) => Err(SetupError(format!("RMAP_TOGETHER={other}: expected 1 or 0"))),
+    }
+}
+
 /// A fuzzer that sees nothing of the C finds nothing in it.
 pub(super) fn check_instrumented() -> Result<(), SetupError> {
     if kernel::instrumented() {

@@ -44,6 +44,9 @@ pub fn announce_review() -> Result<(), SetupError> {
     };
     let sides = [named("RMAP_BASE", before)?, named("RMAP_CHANGED", kernel::default_reference())?];
     environment::check_instrumented()?;
+    if environment::together()? {
+        return Err(SetupError::new("RMAP_TOGETHER: two references are not compared operations together"));
+    }
     let asked = environment::vma()?.unwrap_or(VmaCode::Model);
     let vma = VmaCode::choose(Some(asked), Sides::Reference, &sides)?;
     let known = environment::known()?;
@@ -53,7 +56,7 @@ pub fn announce_review() -> Result<(), SetupError> {
         Session { slab: super::slab(), ..session }.tolerating(known::signatures(&known.of(side.name, side.version)))
     });
     TARGET.get_or_init(|| Target { sessions });
-    super::set_operations(vma);
+    super::set_operations(vma.operations());
     super::set_mutator()
 }
 
