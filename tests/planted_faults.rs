@@ -266,7 +266,7 @@ static IN_C: &[InC] = &[
         of: AFTER,
         fault: Fault {
             name: "move-back-without-locks",
-            about: "948f017b0936: pages are moved in front of where they were while a walk has passed there",
+            about: "as until 2011: pages are moved in front of where they were while a walk has passed there",
             file: "mm/vma.c",
             edits: &[Edit {
                 within: "copy_vma",
@@ -280,7 +280,7 @@ static IN_C: &[InC] = &[
         of: BEFORE,
         fault: Fault {
             name: "move-back-without-locks-before",
-            about: "948f017b0936, before the series",
+            about: "as until 2011, before the series",
             file: "mm/vma.c",
             edits: &[Edit {
                 within: "copy_vma",
