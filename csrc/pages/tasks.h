@@ -73,7 +73,6 @@ static void let_others_run(struct rmap_point point)
 	uint32_t number = w->task.number;
 	bool in_call = w->task.in_call;
 
-	task_keep_buffers(w);
 	if (point.kind != RMAP_POINT_WAIT && unlikely(w->mapped_unchecked)) {
 		rmap_scheduler scheduler = w->task.scheduler;
 
@@ -91,6 +90,7 @@ static void let_others_run(struct rmap_point point)
 		point.nr_events = task->nr_events;
 		point.found = task->pages.walked ? &task->pages.found : NULL;
 	}
+	task_keep_buffers(w);
 	w->task.in_call = false;
 	w->task.scheduler(w->task.scheduler_context, &point);
 	current_world = w;
