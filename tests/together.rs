@@ -191,6 +191,31 @@ fn a_section_is_reproduced_only_where_its_operations_do_the_same_one_after_anoth
     );
 }
 
+/// A reference from outside keeps an anon_vma whose parent goes in the section.
+#[test]
+fn a_pinned_anon_vma_outlives_its_parent() {
+    let text = "\
+map p0 0x10..0x11
+fault p0 0x10
+fork p0 p1
+fork p1 p2
+exit p1
+pin p2 0x10
+together
+  dontneed p0 0x10..0x11
+  unmap p2 0x10..0x11
+end
+fault p0 0x10
+";
+    let trace: Trace = text.parse().unwrap();
+    for reference in with_pages() {
+        for sides in [Sides::Both, Sides::Reference] {
+            let result = session(reference).with_sides(sides).player().unwrap().play(&trace);
+            assert_eq!(result.finding, None, "{}", reference.name);
+        }
+    }
+}
+
 /// Two faults of one VMA each see that it has no anon_vma yet, and one of them is faster; protection changes while a walk asks who
 /// used the page.
 #[test]

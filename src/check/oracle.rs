@@ -187,6 +187,7 @@ impl Oracle {
         for (serial, count) in pins {
             (0..count).for_each(|_| self.model.pin(serial, 0));
         }
+        self.model.leave_gone_parents();
         // There may have been more at a time than before and after.
         self.model.peak_vmas += before;
         Ok(())

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::expected::{self, Expected};
 use super::{AGREE, Error, SideArg, file, hint, subject};
-use crate::check::{self, Driver, Lockstep, Sides};
+use crate::check::{self, Driver, Lockstep};
 use crate::reproduce::{self, Played, c, rust_test};
 use crate::rmap::Side;
 use crate::session::{Job, Session};
@@ -85,7 +85,7 @@ fn one_after_another(args: &Args, trace: &Trace) -> Result<Trace, Error> {
     let straight = reproduce::one_after_another(trace, &orders);
     let of_version = straight.of_version(args.subject.reference()?.version);
     let session = Session { tolerated: Vec::new(), ..args.subject.session()? };
-    let alone = session.with_sides(Sides::Reference).run(Alone(&of_version))?;
+    let alone = session.run(Alone(&of_version))?;
     if alone == found && (found.is_some() || orders.iter().all(Option::is_some)) {
         hint(&format!("{name}: the operations that run together do the same one after another, and are written so"));
         return Ok(straight);

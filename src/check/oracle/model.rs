@@ -427,6 +427,19 @@ impl ShadowState {
         self.graveyard.push(slot);
     }
 
+    /// A whole state was told, and then the references from outside: parents that are gone are those of children without VMAs.
+    pub(super) fn leave_gone_parents(&mut self) {
+        let gone = |child: &u32| {
+            let parent = self.anons[*child as usize].parent_slot;
+            parent != NONE && !self.anons[parent as usize].known
+        };
+        let orphans: Vec<u32> = self.emptied().filter(gone).collect();
+        for child in orphans {
+            let parent = std::mem::replace(&mut self.anons[child as usize].parent_slot, NONE);
+            self.anons[parent as usize].children -= 1;
+        }
+    }
+
     /// A slot that was named for a while, but never told, and is not named any more.
     pub(super) fn forget_unknown(&mut self, slot: u32) {
         let serial = self.anons[slot as usize].serial;
