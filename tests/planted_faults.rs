@@ -103,6 +103,7 @@ const MERGED: Finds = Finds(&[
     "violate I9 folio's anon_vma not on the chain",
     "violate I11 mapped folio whose anon_vma is gone",
     "violate I11 BUG BUG_ON(!anon_vma)",
+    "violate I11 VMA freed while locked",
 ]);
 
 /// What was moved is missed.
@@ -2922,7 +2923,7 @@ static IN_PORT: &[InPort] = &[
                 },
             ],
         },
-        finds: &["differ anon_vma_fork events: tree_insert vs nothing"],
+        finds: &["differ anon_vma_fork events: tree_insert vs"],
     },
     InPort {
         kernel: AFTER,
@@ -2941,6 +2942,7 @@ static IN_PORT: &[InPort] = &[
         },
         finds: &[
             "differ anon_vma_fork point: alloc anon_vma_chain vs lock anon_vma",
+            "differ anon_vma_fork events: alloc anon_vma_chain GFP_KERNEL vs down_write",
             "differ anon_vma_clone point: alloc anon_vma_chain vs lock anon_vma",
         ],
     },
@@ -2958,7 +2960,10 @@ static IN_PORT: &[InPort] = &[
                 to: "            self.anon_vma_chain_del(vma, avc)?;\n            self.put_anon_vma(anon_vma)?;\n",
             }],
         },
-        finds: &["differ unlink_anon_vmas point: put anon_vma vs free anon_vma_chain"],
+        finds: &[
+            "differ unlink_anon_vmas point: put anon_vma vs free anon_vma_chain",
+            "differ unlink_anon_vmas events: put to zero vs free anon_vma_chain",
+        ],
     },
     InPort {
         kernel: AFTER,
@@ -3067,7 +3072,11 @@ static SEEN_TOGETHER: &[(Fault, &str, &str)] = &[(
         name: "walk-gives-up-a-lock-that-another-holds",
         about: "each walk that meets a lock which another task holds gives up, not only those that ask for that",
         file: "mm/rmap.c",
-        edits: &[Edit { within: "folio_lock_anon_vma_read", from: "if (rwc && rwc->try_lock) {", to: "if (rwc) {" }],
+        edits: &[Edit {
+            within: "folio_lock_anon_vma_read",
+            from: "if (rwc && rwc->try_lock) {",
+            to: "if (rwc && (rwc->try_lock || 1)) {",
+        }],
     },
     "end of fork and swapout together that the base does not come to",
     "end of operations together that only walk-gives-up-a-lock-that-another-holds comes to",
