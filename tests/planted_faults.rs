@@ -3066,22 +3066,6 @@ static BENIGN: &[(Fault, &str)] = &[
     ),
 ];
 
-/// What changes only what operations come to that run together, and breaks no invariant; and what a review calls that, and the way back.
-static SEEN_TOGETHER: &[(Fault, &str, &str)] = &[(
-    Fault {
-        name: "walk-gives-up-a-lock-that-another-holds",
-        about: "each walk that meets a lock which another task holds gives up, not only those that ask for that",
-        file: "mm/rmap.c",
-        edits: &[Edit {
-            within: "folio_lock_anon_vma_read",
-            from: "if (rwc && rwc->try_lock) {",
-            to: "if (rwc && (rwc->try_lock || 1)) {",
-        }],
-    },
-    "end of fork and swapout together that the base does not come to",
-    "end of operations together that only walk-gives-up-a-lock-that-another-holds comes to",
-)];
-
 /// Faults in the kernel's VMA code that a proof compares with the sound reference.
 const COMPARED: &[&str] = &["merge-forgets-the-copied-anon_vma", "merges-a-copy-of-a-forked-vma"];
 
@@ -3107,15 +3091,8 @@ static WORKSHOP: LazyLock<Workshop> = LazyLock::new(|| {
         with_vma_code: true,
         with_pages: true,
     });
-    let together = SEEN_TOGETHER.iter().map(|(fault, ..)| Planted {
-        of: AFTER,
-        fault,
-        apart: true,
-        with_vma_code: true,
-        with_pages: true,
-    });
     let in_port: Vec<&Fault> = IN_PORT.iter().map(|case| &case.fault).collect();
-    Workshop::open(in_c.chain(benign).chain(together), &in_port)
+    Workshop::open(in_c.chain(benign), &in_port)
 });
 
 /// Whether a search came to what was expected; what it came to is printed, one line a fault.
@@ -3292,24 +3269,6 @@ const BY_EVERY_SCHEDULE: &[(&str, &[&str], Finds)] = &[
         RACE,
     ),
 ];
-
-/// One walk waits where the other gives up: by itself, no operation meets a lock that is held.
-#[test]
-fn a_change_that_adds_an_end_of_operations_together_is_different() {
-    for (Fault { name, .. }, added, missing) in SEEN_TOGETHER {
-        let alone =
-            WORKSHOP.review_scope(AFTER, name, &["--depth", "3", "--procs", "3", "--pages", "1", "--ops", "2000"]);
-        assert_eq!(alone.map(|(verdict, _)| verdict), Ok("equivalent".to_owned()), "{name}");
-        let scope =
-            ["--procs", "3", "--pages", "1", "--depth", "3", "--time", "0", "--together", "2", "--preemptions", "1"];
-        let scope = [&scope[..], &["--only", "map,fault,fork,swapout,migrate"]].concat();
-        let has = |classes: &[String], class: &str| classes.iter().any(|one| one == class);
-        let (verdict, classes) = WORKSHOP.review_scope(AFTER, name, &scope).unwrap();
-        assert!(verdict == "different" && has(&classes, added), "{verdict} {classes:?}");
-        let (verdict, classes) = WORKSHOP.review_scope(name, AFTER, &scope).unwrap();
-        assert!(verdict == "equivalent but for" && has(&classes, missing), "{verdict} {classes:?}");
-    }
-}
 
 #[test]
 fn races_are_found_by_every_schedule_with_one_preemption() {
