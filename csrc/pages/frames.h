@@ -411,7 +411,7 @@ static uint64_t page_of_entry(const void *entry, int level)
 /* The entries of a table that is in use are written under its lock; the processor asks nobody. */
 static void check_entry_lock(const pte_t *ptep)
 {
-	const struct page *page = virt_to_page(ptep);
+	struct page *page = virt_to_page(ptep);
 	const struct frame_notes *notes = frame_notes_of(page);
 
 	if (notes->linked && !spin_lock_is_mine(ptlock_ptr(page_ptdesc(page))))
