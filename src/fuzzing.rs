@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use crate::check::Sides;
 use crate::kernel::{self, SlabMode};
 use crate::known::{self, KnownFinding};
-use crate::mm::Counts;
 use crate::report::{self, Report};
 use crate::session::{Player, Session, VmaCode};
 use crate::trace::schedule::Step;
@@ -48,8 +47,6 @@ pub type SwitchCounters = [AtomicU8; SWITCH_COUNTERS];
 /// What a fuzz target runs.
 struct Target {
     session: Session,
-    /// For inputs with operations that run together, if there are any: the port does not follow them.
-    together: Option<Session>,
     known: Vec<KnownFinding>,
 }
 
@@ -92,8 +89,7 @@ pub fn announce() -> Result<(), SetupError> {
     let known = environment::known()?.of(reference.name, reference.version);
     let session =
         Session { slab: slab(), ..Session::new(reference).with_vma(vma) }.tolerating(known::signatures(&known));
-    let alone = together.then(|| session.clone().with_sides(Sides::Reference));
-    TARGET.get_or_init(|| Target { session, together: alone, known });
+    TARGET.get_or_init(|| Target { session, known });
     set_operations(if together { OpSet::Together } else { vma.operations() });
     set_mutator()
 }
@@ -165,8 +161,6 @@ pub fn crossover(one: &[u8], other: &[u8], out: &mut [u8], seed: u32) -> usize {
 
 struct Harness {
     player: Box<dyn Player>,
-    /// For inputs with operations that run together.
-    together: Option<Box<dyn Player>>,
     /// Which known findings were met and reported.
     reported: Vec<bool>,
     figures: Figures,
@@ -175,24 +169,19 @@ struct Harness {
 
 impl Harness {
     fn new() -> Harness {
-        let Target { session, together, known } = target();
-        let [player, together] =
-            [Some(session), together.as_ref()].map(|of| of.map(|of| of.player().expect("announce() has looked")));
-        let player = player.expect("there is a session");
-        Harness { player, together, reported: vec![false; known.len()], figures: Figures::from_env(), executions: 0 }
+        let Target { session, known } = target();
+        let player = session.player().expect("announce() has looked");
+        Harness { player, reported: vec![false; known.len()], figures: Figures::from_env(), executions: 0 }
     }
 
     fn run(&mut self, trace: &Trace, switches: &SwitchCounters) {
         let Target { session, known, .. } = target();
-        let result = match &mut self.together {
-            Some(player) if !trace.sections.is_empty() => {
-                player.play_watched(trace, &mut |schedule| count_switches(schedule, switches))
-            }
-            _ => self.player.play(trace),
+        let result = match trace.sections.is_empty() {
+            true => self.player.play(trace),
+            false => self.player.play_watched(trace, &mut |schedule| count_switches(schedule, switches)),
         };
         self.executions += 1;
-        let met = self.met();
-        let met = self.reported.iter_mut().zip(known).zip(met).filter(|&(_, met)| met > 0);
+        let met = self.reported.iter_mut().zip(known).zip(self.player.met()).filter(|&(_, &met)| met > 0);
         for ((reported, known), _) in met {
             if !std::mem::replace(reported, true) {
                 eprintln!("known: {} ({})", known.signature, known.headline());
@@ -210,26 +199,14 @@ impl Harness {
         }
     }
 
-    /// How often each known finding was met.
-    fn met(&self) -> Vec<u64> {
-        let mut met = self.player.met().to_vec();
-        if let Some(together) = &self.together {
-            met.iter_mut().zip(together.met()).for_each(|(sum, met)| *sum += met);
-        }
-        met
-    }
-
     fn write_figures(&mut self, now: bool) {
         let Target { session, known, .. } = target();
-        let met = self.met();
-        let Harness { figures, player, together, executions, .. } = self;
-        let counts: Vec<Counts> =
-            [Some(&*player), together.as_ref()].into_iter().flatten().map(|p| p.operations()).collect();
+        let Harness { figures, player, executions, .. } = self;
+        let totals = player.operations();
         figures.write(now, || {
             let mut text = format!("kernel={}\nexecutions={executions}\n", session.reference.name);
-            let sum = |of: fn(&Counts) -> u64| counts.iter().map(of).sum::<u64>();
-            let _ = writeln!(text, "operations={}\nrefused={}", sum(|c| c.total()), sum(|c| c.refused));
-            for (known, met) in known.iter().zip(met).filter(|&(_, met)| met > 0) {
+            let _ = writeln!(text, "operations={}\nrefused={}", totals.total(), totals.refused);
+            for (known, met) in known.iter().zip(player.met()).filter(|&(_, &met)| met > 0) {
                 let _ = writeln!(text, "known={met} {}", known.signature);
             }
             text
@@ -279,8 +256,7 @@ fn place_of(step: Step) -> usize {
     }
 }
 
-/// Plays the trace on the chosen reference and the port in lockstep, or, if operations run together in it, on the reference. Task
-/// switches are counted in `switches`.
+/// Plays the trace on the chosen reference and the port in lockstep. Task switches are counted in `switches`.
 ///
 /// # Panics
 /// When something is found.

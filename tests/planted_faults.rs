@@ -350,6 +350,41 @@ static IN_C: &[InC] = &[
     InC {
         of: AFTER,
         fault: Fault {
+            name: "locks-the-file-behind-its-anon_vma",
+            about: "a VMA that changes takes the lock of its anon_vma before that of its file's VMAs",
+            file: "mm/vma.c",
+            edits: &[
+                Edit {
+                    within: "vma_prepare",
+                    from: "\t\ti_mmap_lock_write(vp->mapping);\n",
+                    to: "\t\tif (!vp->anon_vma)\n\t\t\ti_mmap_lock_write(vp->mapping);\n",
+                },
+                Edit {
+                    within: "vma_prepare",
+                    from: "anon_vma_lock_write(vp->anon_vma);",
+                    to: "anon_vma_lock_write(vp->anon_vma);\n\t\tif (vp->file)\n\t\t\ti_mmap_lock_write(vp->mapping);",
+                },
+            ],
+        },
+        hunts: &[together(Finds(&["violate I11 locks taken out of order"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "migration-entry-stays-where-others-run",
+            about: "a migration puts no entry back while other tasks run",
+            file: "mm/migrate.c",
+            edits: &[Edit {
+                within: "remove_migration_pte",
+                from: "pte = mk_pte(new, READ_ONCE(vma->vm_page_prot));",
+                to: "pte = mk_pte(new, READ_ONCE(vma->vm_page_prot));\n\t\tif (runs_beside_others())\n\t\t\tcontinue;",
+            }],
+        },
+        hunts: &[together(Finds(&["violate I11 migration entry left behind"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
             name: "freed-under-a-walk",
             about: "an anon_vma is freed and nobody waits for who has its lock",
             file: "mm/rmap.c",

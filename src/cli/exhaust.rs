@@ -9,14 +9,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{AGREE, Error, FOUND, SideArg, UNDECIDED, file, minimize, print, subject};
-use crate::check::{Driver, Finding, Lockstep, Minimized, Sides, minimize_finding};
+use crate::check::{Driver, Lockstep, Sides};
 use crate::exhaust::{
     Ended, Expand, Failures, Limits, LockstepWorlds, OpKinds, Scope, Search, Subject, Together, UnknownOperation,
 };
 use crate::report::{self, Report};
 use crate::rmap::Side;
 use crate::session::{Job, VmaCode};
-use crate::trace::Trace;
 use crate::world::Symmetry;
 
 /// How often a search under way is saved.
@@ -232,7 +231,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let (ended, minimised) = match ended {
         // Its switches are at the first points that found it, by their numbers.
         Ended::Found(found) if !found.0.sections.is_empty() => {
-            let small = session.clone().run(Smaller { trace: &found.0, finding: &found.1 })?;
+            let small = session.player()?.minimize(&found.0, &found.1);
             let line = minimize::summary(&found.0, &small);
             (Ended::Found(Box::new((small.trace, small.finding))), Some(line))
         }
@@ -368,25 +367,6 @@ fn not_finished(search: &Search, why: &str) -> String {
 fn side_name(sides: Sides) -> &'static str {
     let side = [SideArg::Kernel, SideArg::Port].into_iter().find(|side| side.sides() == sides);
     side.and_then(|side| side.dump_names().first()).copied().unwrap_or("both")
-}
-
-/// A finding of operations that run together, made small.
-struct Smaller<'a> {
-    trace: &'a Trace,
-    finding: &'a Finding,
-}
-
-impl Job for Smaller<'_> {
-    type Out = Minimized;
-
-    fn on<C, P, D>(self, mut lockstep: Lockstep<C, P>, mut driver: D) -> Self::Out
-    where
-        C: Side + Send + 'static,
-        P: Side + Send + 'static,
-        D: Driver<C, P> + Send + 'static,
-    {
-        minimize_finding(&mut lockstep, &mut driver, self.trace, self.finding)
-    }
 }
 
 /// A worker for one thread, on the sides that were asked for.

@@ -35,7 +35,7 @@ impl Mode {
         }
     }
 
-    /// The sides that it runs. The port follows no tasks.
+    /// The sides that it runs: sections on the C alone, so that it is an invariant that finds a mutant.
     fn sides(self) -> Sides {
         match self {
             Mode::Lockstep => Sides::Both,
