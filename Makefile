@@ -8,6 +8,7 @@
 #   make corpus-import DIR=PATH [KERNEL=NAME] [VMA=kernel|pages|model] [TOGETHER=1]
 #   make review BASE=6.12 PATCHES="series.mbox" | CHANGED=NAME [TIME=60] [VMA=kernel|pages|model] [NAME=BASE-changed]
 #   make prove FIX="fix.mbox" BASE=7.3 [TIME=60] [VMA=kernel|pages|model] [NAME=BASE]
+#   make fine [KERNEL=7.3]
 #   make mutants [KERNEL="NAME NAME"] [TIME=SECONDS]
 #   make port-mutants [SHARD=0/60]
 #   make historical
@@ -55,7 +56,7 @@ $(call number,TIME,$(TIME))
 $(if $(filter-out kernel pages model,$(VMA)),$(error make: VMA=$(VMA): kernel, pages or model is wanted))
 $(if $(filter-out 1,$(TOGETHER)),$(error make: TOGETHER=$(TOGETHER): 1 is wanted, or nothing))
 
-.PHONY: help setup setup-build kernels kernel test fuzz bench coverage cmin corpus-import review prove mutants port-mutants historical results trees \
+.PHONY: help setup setup-build kernels kernel test fuzz bench coverage cmin corpus-import review prove fine mutants port-mutants historical results trees \
 	ground-truth
 .DEFAULT_GOAL := help
 
@@ -105,6 +106,12 @@ prove: setup-build
 	@echo 'make prove: building rmap-diff with both references: about 2 minutes if one of them is new' >&2
 	@cargo build -q --release --bin rmap-diff
 	@$(rmap_diff) prove "$(name)-without" "$(name)-with" --time "$(TIME)" $(if $(VMA),--vma "$(VMA)")
+
+# A build of its own: loads and stores of the kernel's code are points. KERNEL is one reference; without, the newest.
+fine: kernels := $(or $(KERNEL),7)
+fine: setup
+	@$(rmap_kernels) ensure "$(kernels)"
+	@scripts/fine "$$($(rmap_kernels) resolve "$(kernels)")"
 
 test:
 	@scripts/setup --no-fuzz --browser

@@ -54,6 +54,9 @@ fn build() -> Result<()> {
         println!("cargo::rustc-cfg=rmap_mutants");
         cc::Build::new().file(file).opt_level(2).try_compile("rmap_mutants")?;
     }
+    if let Some(file) = compiler.accesses() {
+        cc::Build::new().file(file).opt_level(2).try_compile("rmap_accesses")?;
+    }
     // An archive is named by the number of its reference: one of a build with other references, left behind, would be linked
     // in the place of the right one.
     match fs::remove_dir_all(out.join("references")) {

@@ -524,10 +524,10 @@ static void fault_handler(int signal, siginfo_t *info, void *context)
 static void start_reference(void)
 {
 	anon_vma_init();
+	kmem_cache_define(RMAP_CACHE_VMA, "vm_area_struct", sizeof(struct vm_area_struct), NULL);
 #ifdef RMAP_VMA_LAYER
 	start_layer();
 #endif
-	kmem_cache_define(RMAP_CACHE_VMA, "vm_area_struct", sizeof(struct vm_area_struct), NULL);
 #ifndef STUBS_ASAN
 	struct sigaction action = {
 		.sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK,

@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define RMAP_ABI_VERSION 15
+#define RMAP_ABI_VERSION 16
 #define RMAP_FAIL_MAX 4
 #define RMAP_MAX_PROCESSES 16
 #define RMAP_MAX_FILES 4
@@ -1142,13 +1142,16 @@ enum rmap_point_kind {
 	RMAP_POINT_TRYLOCK = 3,
 	RMAP_POINT_ALLOC = 4,
 	RMAP_POINT_FREE = 5,
-	RMAP_POINT_GET = 6,			/* also inc_not_zero */
-	RMAP_POINT_PUT = 7,			/* dec_and_test */
+	RMAP_POINT_GET = 6,			/* also inc_not_zero; a mapcount goes up */
+	RMAP_POINT_PUT = 7,			/* dec_and_test; a mapcount goes down */
 	RMAP_POINT_RCU = 8,			/* rcu_read_lock() */
 	RMAP_POINT_UNRCU = 9,
 	RMAP_POINT_READ = 10,		/* the mapcount of a folio of one page */
 	RMAP_POINT_RESCHED = 11,	/* cond_resched() */
 	RMAP_POINT_WAIT = 12,		/* another task holds what it wants */
+	/* Of the kernel's text, in a build that tells them, where they are asked for. */
+	RMAP_POINT_LOAD = 13,
+	RMAP_POINT_STORE = 14,
 };
 
 /* To what: the objects of a cache, and locks. */
@@ -1169,6 +1172,7 @@ struct rmap_point {
 	uint8_t of;			/* enum rmap_point_class */
 	uint16_t unused;
 	uint32_t object;		/* RMAP_NONE: none yet */
+	const void *from;		/* of a load or a store: where in the kernel's text it is */
 	/* Of a task that is followed, in a call: that, and what it has done so far. Or NULL. */
 	const struct rmap_call *call;
 	const struct rmap_event *events;
@@ -1186,6 +1190,8 @@ struct rmap_task_start {
 	struct rmap_operation operation;
 	struct rmap_fail fail, node_fail, page_fail;
 	uint32_t followed;		/* 0: the watcher is told of nothing but what is wrong */
+	uint32_t accesses;		/* loads and stores are points too, but for those of */
+	uint64_t stack, stack_bytes;	/* its own stack */
 	rmap_watcher watcher;		/* else of each call, without the state */
 	void *watcher_context;
 	rmap_scheduler scheduler;

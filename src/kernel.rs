@@ -9,6 +9,7 @@ use std::ptr::NonNull;
 
 use crate::rmap::{Call, Event, Fail, Revision, Rmap, Side};
 
+pub mod accesses;
 pub mod coverage;
 pub mod mutants;
 mod page_tables;

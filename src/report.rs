@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use crate::check::{Finding, FindingKind, Sides};
+use crate::kernel::accesses;
 use crate::trace::schedule::Step;
 use crate::trace::together::task_name;
 use crate::trace::{Op, Trace};
@@ -122,12 +123,19 @@ impl<'a> Report<'a> {
     }
 }
 
-/// What each task was about to do, in order, a column each.
+/// What each task was about to do, in order, a column each; of loads and stores those where another task went on, and where in the
+/// kernel's tree they are.
 pub fn schedule_lines(schedule: &[(usize, Step)]) -> Vec<String> {
     let width = schedule.iter().map(|(_, step)| step.to_string().len()).max().unwrap_or(0) + 2;
-    let line =
-        |(task, step): &(usize, Step)| format!("{:indent$}{} {step}", "", task_name(*task), indent = task * width);
-    schedule.iter().map(line).collect()
+    let line = |(at, &(task, step)): (usize, &(usize, Step))| {
+        let place = match step.access() {
+            Some(_) if schedule.get(at + 1).is_none_or(|&(next, _)| next == task) => return None,
+            Some(number) => accesses::place(number).map(|place| format!(" {place}")).unwrap_or_default(),
+            None => String::new(),
+        };
+        Some(format!("{:indent$}{} {step}{place}", "", task_name(task), indent = task * width))
+    };
+    schedule.iter().enumerate().filter_map(line).collect()
 }
 
 /// A word as a shell takes it.

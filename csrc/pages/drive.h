@@ -357,7 +357,7 @@ static void unmap_for_migration(struct folio *folio)
 		task->kept_anon_vma = anon_vma_of_folio(folio);
 	task->migrates_mapped = !runs_beside_others() || folio_mapped(folio);
 	if (task->migrates_mapped)
-		try_to_migrate(folio, 0);
+		telling_accesses(try_to_migrate(folio, 0));
 }
 
 static void map_after_migration(struct folio *src, struct folio *dst)
@@ -365,7 +365,7 @@ static void map_after_migration(struct folio *src, struct folio *dst)
 	struct page_task *task = &current_world->task.pages;
 
 	if (!runs_beside_others() || task->migrates_mapped)
-		remove_migration_ptes(src, dst, 0);
+		telling_accesses(remove_migration_ptes(src, dst, 0));
 	if (task->kept_anon_vma)
 		put_anon_vma(task->kept_anon_vma);
 	task->kept_anon_vma = NULL;
@@ -377,8 +377,10 @@ static void map_after_migration(struct folio *src, struct folio *dst)
  */
 static int32_t drive_walk(struct mm_struct *mm, const struct rmap_operation_walk *op)
 {
-	struct folio *folio = folio_at(mm, op->page);
+	struct folio *folio;
 
+	tell_accesses(false);
+	folio = folio_at(mm, op->page);
 	if (!folio || !folio_test_anon(folio))
 		return -EFAULT;
 	if (poisoned_page_of(folio))
@@ -505,7 +507,7 @@ static int32_t drive_swapout(struct mm_struct *mm, const struct rmap_operation_s
 		swap_cache_add_folio(folio, slot);
 		folio_set_dirty(folio);
 	}
-	try_to_unmap(folio, TTU_BATCH_FLUSH | flags);
+	telling_accesses(try_to_unmap(folio, TTU_BATCH_FLUSH | flags));
 	if (!folio_mapped(folio) && folio_test_swapcache(folio) && folio_test_dirty(folio)) {
 		/* What is written out must not change any more. */
 		try_to_unmap_flush_dirty();
@@ -870,6 +872,8 @@ static int32_t drive_madvise(struct mm_struct *mm, uint64_t start, uint64_t end,
 
 static int32_t drive_pages(struct mm_struct *mm, const struct rmap_operation *op)
 {
+	/* Most stand for callers that have the page already. */
+	tell_accesses(op->kind == RMAP_OP_DONTNEED);
 	switch (op->kind) {
 	case RMAP_OP_TOUCH:
 		return drive_touch(mm, &op->arguments.touch);

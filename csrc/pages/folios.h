@@ -236,6 +236,16 @@ static void folio_call_begin(struct rmap_call call, const struct folio *folio,
 	folio_given(folio, page_number(folio, page), count);
 }
 
+/*
+ * A mapcount is about to change, behind an entry that was written. Whoever has the entry of another
+ * process sees both. A walk writes the entries of a large folio in one table as one step.
+ */
+static void mapcount_hook(enum rmap_point_kind kind, const struct folio *folio)
+{
+	if (runs_beside_others() && (!current_world->task.depth || !folio_order(folio)))
+		hook(kind, RMAP_POINT_OF_FOLIO, folio_number(folio));
+}
+
 /* Locks that a walker holds around it stay. */
 static void folio_call_end(const struct folio *folio, int32_t result)
 {
@@ -319,6 +329,7 @@ static uint32_t pages_of_entries(const struct folio *folio)
 static void folio_add_new_anon_rmap(struct folio *folio, struct vm_area_struct *vma,
 				    unsigned long address, rmap_t flags)
 {
+	mapcount_hook(RMAP_POINT_GET, folio);
 	folio_call_begin(CALL(FOLIO_ADD_NEW_ANON_RMAP, folio_add_new_anon_rmap, folio_number(folio),
 			      serial_of(vma), address >> PAGE_SHIFT, !!(flags & RMAP_EXCLUSIVE)),
 			 folio, &folio->page, pages_of_entries(folio), vma, NULL);
@@ -330,6 +341,7 @@ static void folio_add_anon_rmap_ptes(struct folio *folio, struct page *page, int
 				     struct vm_area_struct *vma, unsigned long address,
 				     rmap_t flags)
 {
+	mapcount_hook(RMAP_POINT_GET, folio);
 	folio_call_begin(CALL(FOLIO_ADD_ANON_RMAP, folio_add_anon_rmap, folio_number(folio),
 			      page_number(folio, page), nr_pages, serial_of(vma),
 			      address >> PAGE_SHIFT, !!(flags & RMAP_EXCLUSIVE), false),
@@ -343,6 +355,7 @@ static void folio_add_anon_rmap_pmd(struct folio *folio, struct page *page,
 				    struct vm_area_struct *vma, unsigned long address,
 				    rmap_t flags)
 {
+	mapcount_hook(RMAP_POINT_GET, folio);
 	folio_call_begin(CALL(FOLIO_ADD_ANON_RMAP, folio_add_anon_rmap, folio_number(folio),
 			      page_number(folio, page), HPAGE_PMD_NR, serial_of(vma),
 			      address >> PAGE_SHIFT, !!(flags & RMAP_EXCLUSIVE), true),
@@ -354,6 +367,7 @@ static void folio_add_anon_rmap_pmd(struct folio *folio, struct page *page,
 static void folio_add_file_rmap_ptes(struct folio *folio, struct page *page, int nr_pages,
 				     struct vm_area_struct *vma)
 {
+	mapcount_hook(RMAP_POINT_GET, folio);
 	folio_call_begin(CALL(FOLIO_ADD_FILE_RMAP, folio_add_file_rmap, folio_number(folio),
 			      page_number(folio, page), nr_pages, serial_of(vma)),
 			 folio, page, nr_pages, vma, NULL);
@@ -390,8 +404,10 @@ static void check_mark(const struct folio *folio)
 static void folio_remove_rmap_ptes(struct folio *folio, struct page *page, int nr_pages,
 				   struct vm_area_struct *vma)
 {
-	bool was_marked = is_marked_partial(folio);
+	bool was_marked;
 
+	mapcount_hook(RMAP_POINT_PUT, folio);
+	was_marked = is_marked_partial(folio);
 	folio_call_begin(CALL(FOLIO_REMOVE_RMAP, folio_remove_rmap, folio_number(folio),
 			      page_number(folio, page), nr_pages, serial_of(vma), false),
 			 folio, page, nr_pages, vma, NULL);
@@ -404,8 +420,10 @@ static void folio_remove_rmap_ptes(struct folio *folio, struct page *page, int n
 static void folio_remove_rmap_pmd(struct folio *folio, struct page *page,
 				  struct vm_area_struct *vma)
 {
-	bool was_marked = is_marked_partial(folio);
+	bool was_marked;
 
+	mapcount_hook(RMAP_POINT_PUT, folio);
+	was_marked = is_marked_partial(folio);
 	folio_call_begin(CALL(FOLIO_REMOVE_RMAP, folio_remove_rmap, folio_number(folio),
 			      page_number(folio, page), HPAGE_PMD_NR, serial_of(vma), true),
 			 folio, page, 1, vma, NULL);
@@ -449,6 +467,7 @@ static uint32_t serial_or_none(const struct vm_area_struct *vma)
 static void dup_file_begin(const struct folio *folio, const struct page *page, int nr_pages,
 			   struct vm_area_struct *child)
 {
+	mapcount_hook(RMAP_POINT_GET, folio);
 	folio_call_begin(CALL(FOLIO_DUP_FILE_RMAP, folio_dup_file_rmap, folio_number(folio),
 			      page_number(folio, page), nr_pages, serial_or_none(child)),
 			 folio, page, nr_pages, child, NULL);
@@ -473,6 +492,7 @@ static __always_inline void folio_dup_file_rmap_pte(struct folio *folio,
 static void try_dup_begin(const struct folio *folio, const struct page *page, int nr_pages,
 			  struct vm_area_struct *child, struct vm_area_struct *vma, bool huge)
 {
+	mapcount_hook(RMAP_POINT_GET, folio);
 	folio_call_begin(CALL(FOLIO_TRY_DUP_ANON_RMAP, folio_try_dup_anon_rmap, folio_number(folio),
 			      page_number(folio, page), nr_pages, serial_or_none(child),
 			      serial_of(vma), maybe_pinned_by(folio, vma->vm_mm), huge),

@@ -48,10 +48,31 @@ static struct found_entry find_entry(const struct mm_struct *mm, uint64_t page)
 	return found;
 }
 
+/* What maps a page, looked at under the lock of its table, as whoever takes the page looks. */
+static struct found_entry find_locked_entry(const struct mm_struct *mm, uint64_t page)
+{
+	struct found_entry found = find_entry(mm, page);
+
+	while (runs_beside_others() && found.at) {
+		struct page *table = virt_to_page(found.at);
+
+		if (!spin_is_locked(ptlock_ptr(page_ptdesc(table))))
+			break;
+		let_others_run((struct rmap_point) {
+			.kind = RMAP_POINT_WAIT, .of = RMAP_POINT_OF_PTE,
+			.object = page_to_pfn(table) });
+		/* The process may have exited. */
+		if (!mm->alive)
+			return (struct found_entry) { .at = NULL };
+		found = find_entry(mm, page);
+	}
+	return found;
+}
+
 /* The folio at a page; NULL if none is mapped there, or the zero page. */
 static struct folio *folio_at(const struct mm_struct *mm, uint64_t page)
 {
-	struct rmap_entry told = find_entry(mm, page).told;
+	struct rmap_entry told = find_locked_entry(mm, page).told;
 
 	if (!(told.bits & (RMAP_ENTRY_PRESENT | RMAP_ENTRY_DEVICE)) || told.number == ZERO_FRAME)
 		return NULL;

@@ -155,7 +155,7 @@ static void folio_add_lru(struct folio *folio)
 	notes->on_lru = true;
 }
 
-static struct folio *swapin_readahead(swp_entry_t entry, gfp_t gfp, struct vm_fault *vmf)
+static struct folio *swap_cache_filled(swp_entry_t entry, gfp_t gfp)
 {
 	struct folio *folio = swap_cache_folio(entry);
 
@@ -172,6 +172,15 @@ static struct folio *swapin_readahead(swp_entry_t entry, gfp_t gfp, struct vm_fa
 	page_layer_fill(&folio->page, swap_slot_of(entry)->content);
 	folio_set_swapbacked(folio);
 	folio_mark_uptodate(folio);
+	return folio;
+}
+
+static struct folio *swapin_readahead(swp_entry_t entry, gfp_t gfp, struct vm_fault *vmf)
+{
+	bool told = tell_accesses(false);
+	struct folio *folio = swap_cache_filled(entry, gfp);
+
+	tell_accesses(told);
 	return folio;
 }
 

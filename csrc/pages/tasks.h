@@ -72,8 +72,10 @@ static void let_others_run(struct rmap_point point)
 	const struct rmap_task *task = &w->task;
 	uint32_t number = w->task.number;
 	bool in_call = w->task.in_call;
+	bool told = tell_accesses(false);
 
-	if (point.kind != RMAP_POINT_WAIT && unlikely(w->mapped_unchecked)) {
+	/* Between two loads or stores of what one lock protects anything may be half written. */
+	if (point.kind < RMAP_POINT_WAIT && unlikely(w->mapped_unchecked)) {
 		rmap_scheduler scheduler = w->task.scheduler;
 
 		/* What is asked here is nothing that the task does. */
@@ -101,7 +103,18 @@ static void let_others_run(struct rmap_point point)
 		w->running = number;
 	}
 	w->task.in_call = in_call;
+	tell_accesses(told);
 }
+
+#ifdef RMAP_ACCESSES
+static void before_access(int store, const void *from)
+{
+	if (runs_beside_others())
+		let_others_run((struct rmap_point) {
+			.kind = store ? RMAP_POINT_STORE : RMAP_POINT_LOAD,
+			.object = RMAP_NONE, .from = from });
+}
+#endif
 
 /* Its memory stays an anon_vma until all have left the read section in which they found it. */
 static bool may_touch_freed(uint32_t freed_at)
@@ -172,8 +185,17 @@ static void reference_run_task(struct rmap_world *w, const struct rmap_task_star
 		.followed = start->followed,
 		.scheduler = start->scheduler, .scheduler_context = start->scheduler_context,
 	};
+#ifdef RMAP_ACCESSES
+	if (start->accesses)
+		w->task.accesses = (struct rmap_accesses) {
+			before_access, start->stack, start->stack_bytes,
+		};
+#endif
 	current_task.tlb_ubc = (struct tlbflush_unmap_batch) { 0 };
+	current_world = w;
+	tell_accesses(true);
 	end->result = operate(w, &start->operation);
+	tell_accesses(false);
 	end->injected = reference_injected(w);
 	w->in_rcu &= ~(1u << start->number);
 	task_keep_buffers(w);
@@ -182,8 +204,10 @@ static void reference_run_task(struct rmap_world *w, const struct rmap_task_star
 
 static void reference_end_tasks(struct rmap_world *w, rmap_watcher watcher, void *context)
 {
+	current_world = w;
 	forget_tasks(w);
 	slab_rest_ends(&w->slabs[RMAP_CACHE_ANON_VMA], &kmem_caches[RMAP_CACHE_ANON_VMA]);
+	slab_grace_ends(&w->slabs[RMAP_CACHE_VMA], &kmem_caches[RMAP_CACHE_VMA]);
 	w->task.watcher = watcher;
 	w->task.watcher_context = context;
 	operate(w, NULL);

@@ -418,7 +418,7 @@ static int ask_who_used(struct folio *folio, bool locked)
 	walk_begins(CALL(FOLIO_REFERENCED, folio_referenced, folio_number(folio), locked,
 			 folio_found(folio)),
 		    folio);
-	result = folio_referenced(folio, locked, NULL, (void *)flags);
+	telling_accesses(result = folio_referenced(folio, locked, NULL, (void *)flags));
 	if (current_world->task.depth == 1)
 		record(RMAP_EVENT_USED_BY, 0, 0, folio_number(folio), told_vma_flags(flags[0]));
 	walk_ends(folio, result);

@@ -88,6 +88,33 @@ static inline void freed_while_held(uint16_t holders, uint32_t anon_vma)
 }
 #endif
 
+/*
+ * Whether the loads and stores of the running task are points, in a build that tells them: not
+ * while the task is stopped, and not where a stand-in calls the kernel's text to see what it did.
+ * Returns whether they were.
+ */
+static inline bool tell_accesses(bool told)
+{
+#ifdef RMAP_ACCESSES
+	bool were = rmap_accesses;
+
+	told = told && runs_beside_others();
+	rmap_accesses = told ? &current_world->task.accesses : NULL;
+	return were;
+#else
+	return false;
+#endif
+}
+
+/* What a stand-in for a caller calls, which does all else at once. */
+#define telling_accesses(call)                  \
+	do {                                    \
+		bool told = tell_accesses(true); \
+						\
+		call;                           \
+		tell_accesses(told);            \
+	} while (0)
+
 /* Whoever may have to sleep for a lock, or lets others run, is not in atomic context. */
 static inline void may_wait(void)
 {

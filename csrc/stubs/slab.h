@@ -42,7 +42,7 @@ static enum rmap_point_class point_class_of(enum rmap_cache id)
 static inline void vma_lock_born(struct vma_notes *notes)
 {
 	notes->readers = notes->written = 0;
-	notes->detached = false;
+	notes->detached = true;
 }
 
 static void *slab_alloc(struct kmem_cache *cache, gfp_t gfp)
@@ -116,6 +116,23 @@ static void slab_rest_ends(struct slab *slab, struct kmem_cache *cache)
 	}
 	slab->resting = NULL;
 }
+
+/* No task is left that could read it. */
+static void slab_grace_ends(struct slab *slab, struct kmem_cache *cache)
+{
+	struct slab_object *object, *next;
+
+	for (object = slab->readable; object; object = next) {
+		next = object->next;
+		if (slab_keeps_freed()) {
+			slab_keep(slab, cache, object);
+		} else {
+			object->next = slab->free;
+			slab->free = object;
+		}
+	}
+	slab->readable = NULL;
+}
 #endif
 
 static void slab_free(struct kmem_cache *cache, void *body)
@@ -150,7 +167,11 @@ static void slab_free(struct kmem_cache *cache, void *body)
 	object->state = OBJECT_FREE;
 	object->freed_at = ++w->frees;
 	w->mapped_unchecked |= cache->id == RMAP_CACHE_ANON_VMA;
-	if (slab_keeps_freed() && cache->id == RMAP_CACHE_ANON_VMA && runs_beside_others()) {
+	if (cache->freed_by_rcu && runs_beside_others()) {
+		object->next = slab->readable;
+		slab->readable = object;
+	} else if (slab_keeps_freed() && cache->id == RMAP_CACHE_ANON_VMA &&
+		   runs_beside_others()) {
 		/* As SLAB_TYPESAFE_BY_RCU says, it stays an anon_vma, and may be one again. */
 		object->next = slab->resting;
 		slab->resting = object;

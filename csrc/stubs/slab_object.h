@@ -61,7 +61,7 @@ struct vma_notes {
 	uint32_t mm;
 	uint32_t anon_vma;			/* serial, or RMAP_NONE */
 	bool attached, told_attached;
-	bool detached;				/* it was attached, or until 6.14 always there */
+	bool detached;				/* for readers; until 6.14 only when it was attached */
 	uint16_t readers;			/* tasks that hold its lock, a bit each */
 	uint32_t written;			/* the writer's cycle of its mm, from 1; 0: none */
 };
@@ -72,6 +72,7 @@ struct kmem_cache {
 	size_t notes_size;
 	size_t stride;				/* from header to header */
 	enum rmap_cache id;
+	bool freed_by_rcu;			/* what is freed is used again after a grace period */
 	void (*ctor)(void *);
 };
 
@@ -283,7 +284,9 @@ static void slab_reset(struct slab *slab, struct kmem_cache *cache)
 	slab_renew(slab, cache, slab->live_first);
 	slab_renew(slab, cache, slab->quarantine);
 	slab_renew(slab, cache, slab->resting);
-	slab->quarantine = slab->resting = slab->live_first = slab->live_last = NULL;
+	slab_renew(slab, cache, slab->readable);
+	slab->quarantine = slab->resting = slab->readable = NULL;
+	slab->live_first = slab->live_last = NULL;
 	slab->nr_live = slab->next_serial = 0;
 }
 

@@ -18,6 +18,9 @@
 #include <string.h>
 
 #include "rmap_abi.h"
+#ifdef RMAP_ACCESSES
+#include "accesses.h"
+#endif
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -50,6 +53,7 @@ struct slab {
 	struct slab_object *free;	/* for the next allocations */
 	struct slab_object *quarantine;	/* freed, kept until the reset */
 	struct slab_object *resting;	/* freed, and to be kept when the tasks have ended */
+	struct slab_object *readable;	/* freed by RCU while tasks run */
 	struct slab_chunk *chunks;
 	uint32_t nr_live;
 	uint32_t next_serial;
@@ -130,6 +134,9 @@ struct rmap_task {
 	struct page_task pages;
 #endif
 	bool followed;				/* of several tasks: calls are told */
+#ifdef RMAP_ACCESSES
+	struct rmap_accesses accesses;
+#endif
 	rmap_scheduler scheduler;		/* NULL: it is the only task */
 	void *scheduler_context;
 

@@ -300,12 +300,15 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 }
 #pragma GCC diagnostic pop
 
-/* What was written and is not told yet. */
+/*
+ * What was written and is not told yet. Who does not follow tasks is told when all have ended: one
+ * of them may be in the middle of a VMA.
+ */
 static void report_all_writes(struct rmap_world *w)
 {
 	struct slab_object *object;
 
-	if (!w->task.watcher)
+	if (!w->task.watcher || (runs_beside_others() && !w->task.followed))
 		return;
 	for (object = w->slabs[RMAP_CACHE_VMA].live_first; object; object = object->next)
 		report_writes(body_of(object));
@@ -344,6 +347,7 @@ static int32_t operate(struct rmap_world *w, const struct rmap_operation *op)
 	case 0:
 		w->task.in_call = true;
 		result = op ? drive(w, op) : 0;
+		tell_accesses(false);
 		report_all_writes(w);
 		if (!runs_beside_others())
 			flush_rcu(w);

@@ -22,7 +22,11 @@ static bool vma_told_attached(const struct vm_area_struct *vma)
 static uint64_t vma_told_anon_pgoff(const struct vm_area_struct *vma)
 {
 #ifdef RMAP_VMA_ANON_PGOFF
-	return vma_start_anon_pgoff(vma);
+	bool told = tell_accesses(false);
+	uint64_t pgoff = vma_start_anon_pgoff(vma);
+
+	tell_accesses(told);
+	return pgoff;
 #else
 	return vma->vm_pgoff;
 #endif
@@ -449,7 +453,12 @@ static void vma_born(struct vm_area_struct *vma)
 	struct rmap_world *w = current_world;
 	uint32_t serial = serial_of(vma);
 
-	*vma_notes_of(vma) = (struct vma_notes) { .anon_vma = RMAP_NONE };
+	*vma_notes_of(vma) = (struct vma_notes) {
+		.anon_vma = RMAP_NONE,
+#ifdef RMAP_VMA_BORN_DETACHED
+		.detached = true,
+#endif
+	};
 	w->vmas = grow(w->vmas, &w->max_vmas, serial + 1, sizeof(*w->vmas));
 	w->vmas[serial] = vma;
 	w->task.given[w->task.nr_given++] = vma;
@@ -517,6 +526,9 @@ static void layer_destroy(struct rmap_world *w);
 static void start_layer(void)
 {
 	vm_area_cachep = &kmem_caches[RMAP_CACHE_VMA];
+#ifndef RMAP_VMA_BORN_DETACHED
+	vm_area_cachep->freed_by_rcu = true;
+#endif
 	maple_node_cache = &maple_cache;
 }
 

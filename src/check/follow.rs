@@ -34,6 +34,8 @@ struct InCall {
     visiting: bool,
     /// The C is between the beginning and the end of what it does with a page table.
     opened: bool,
+    /// It has locked the page table since, or was about to.
+    locked: bool,
 }
 
 /// The port does something else.
@@ -95,9 +97,10 @@ fn step_of(point: Point) -> Step {
 fn is_known(point: Point) -> bool {
     let lock = matches!(point.kind, Point::LOCK | Point::UNLOCK | Point::TRYLOCK);
     let of_lock = matches!(point.of, Point::OF_ANON_VMA | Point::OF_FILE | Point::OF_PAGE_TABLE);
+    let of_folio = point.of == Point::OF_FOLIO && point.kind != Point::READ;
     lock && of_lock
         || matches!(point.kind, Point::ALLOC | Point::FREE) && matches!(point.of, Point::OF_ANON_VMA | Point::OF_AVC)
-        || matches!(point.kind, Point::GET | Point::PUT | Point::RCU | Point::UNRCU | Point::READ)
+        || matches!(point.kind, Point::GET | Point::PUT | Point::RCU | Point::UNRCU | Point::READ) && !of_folio
 }
 
 /// Whether the C may be about to begin with a page table.
@@ -141,7 +144,7 @@ impl<'a> Following<'a> {
             Some(state) => state,
             None => {
                 let waiting = waiting_at(self.port.begin(task, call));
-                InCall { call, waiting, visiting: false, opened: false }
+                InCall { call, waiting, visiting: false, opened: false, locked: false }
             }
         };
         let reached = self.reach(task, &mut state, point, &told);
@@ -172,10 +175,15 @@ impl<'a> Following<'a> {
                     let later = opens(point) && told.events.len() > self.port_events(task);
                     if opens(point) && !later {
                         state.opened = true;
+                        state.locked |= point.kind != Point::RCU;
                         return Ok(());
                     }
                     if closes(point) {
-                        if std::mem::take(&mut state.opened) {
+                        let [opened, locked] = [&mut state.opened, &mut state.locked].map(std::mem::take);
+                        // Without the lock it sees that there is nothing, also where another has taken it out a moment ago.
+                        if opened && !locked && self.another_writes(task) {
+                            self.resume(task, state, &Told { no_entries: true, ..*told });
+                        } else if opened {
                             self.look(task, state, told);
                         }
                         return Ok(());
@@ -196,6 +204,11 @@ impl<'a> Following<'a> {
                 }
             }
         }
+    }
+
+    /// Whether another task is in the middle of a page table.
+    fn another_writes(&self, task: usize) -> bool {
+        (0..).zip(&self.calls).any(|(of, state)| of != task && state.as_ref().is_some_and(|state| state.locked))
     }
 
     /// The C has done with a page table. Of those that a walk came to before, some may not be there.
@@ -233,7 +246,8 @@ impl<'a> Following<'a> {
         let in_call = task.and_then(|task| Some((task, self.calls[task].take()?)));
         let Some((task, mut state)) = in_call else {
             let result = self.port.call(task, call);
-            let state = InCall { call, waiting: Waiting::Returned(result), visiting: false, opened: false };
+            let state =
+                InCall { call, waiting: Waiting::Returned(result), visiting: false, opened: false, locked: false };
             return self.compare_end(task, &state, seen);
         };
         let told = Told { events: seen.events, returned: true, no_entries: true, found: None };

@@ -11,8 +11,10 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{AGREE, Error, FOUND, SideArg, UNDECIDED, file, minimize, print, subject};
 use crate::check::{Driver, Lockstep, Sides};
 use crate::exhaust::{
-    Ended, Expand, Failures, Limits, LockstepWorlds, OpKinds, Scope, Search, Subject, Together, UnknownOperation,
+    Ended, Expand, FINE_PREEMPTIONS, Failures, Limits, LockstepWorlds, OpKinds, Scope, Search, Subject, Together,
+    UnknownOperation,
 };
+use crate::kernel;
 use crate::report::{self, Report};
 use crate::rmap::Side;
 use crate::session::{Job, VmaCode};
@@ -47,6 +49,10 @@ struct ScopeArgs {
     /// Run operations together under each schedule with at most this many switches away from one that could go on.
     #[arg(long, value_name = "N", requires = "together", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=8))]
     preemptions: u32,
+    /// Then run them under each schedule with one such switch at most, where the loads and stores of the kernel's code are points
+    /// too, and say whether that comes to an end which no other schedule comes to. Needs a build with the feature `accesses` (make fine).
+    #[arg(long, requires = "together")]
+    fine: bool,
     /// Count states as different even if they differ only in how processes are numbered.
     #[arg(long)]
     no_symmetry: bool,
@@ -127,7 +133,14 @@ pub(super) fn check_order(order: u32, vma: VmaCode) -> Result<(), Error> {
 
 impl ScopeArgs {
     fn scope(&self, failures: Failures, vma: VmaCode) -> Result<Scope, Error> {
-        let together = self.together.map(|tasks| Together { tasks: tasks.into(), preemptions: self.preemptions });
+        let together =
+            self.together.map(|tasks| Together { tasks: tasks.into(), preemptions: self.preemptions, fine: self.fine });
+        if self.fine && !kernel::accesses::TOLD {
+            let build = "cargo build --release --features accesses --target-dir target/accesses";
+            return Err(Error::Usage(format!(
+                "--fine: this build tells no loads and stores of the kernel's code: {build}"
+            )));
+        }
         let default = if together.is_some() { OpKinds::WITH_TOGETHER } else { OpKinds::CORE };
         let kinds = self.kinds.unwrap_or(default);
         check_kinds(kinds, vma)?;
@@ -258,6 +271,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             let shortest = if minimised.is_some() { "minimised" } else { "nothing is shorter" };
             (FOUND, format!("found something with {} operations; {shortest}", trace.ops.len()))
         }
+        Ended::Finished if search.counts().fine_ends > 0 => {
+            (FOUND, "finished, nothing found but ends that points alone do not come to".into())
+        }
         Ended::Finished => (AGREE, format!("finished, nothing found{}", except_known(known_met))),
         Ended::Time => (UNDECIDED, not_finished(&search, "the time was up")),
         Ended::Memory => (UNDECIDED, not_finished(&search, "the memory was full (--memory)")),
@@ -279,7 +295,8 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             let alone = search.by_sections_alone().map(|state| search.trace_to(state).to_string());
             value["together"] = serde_json::json!({
                 "tasks": together.tasks, "preemptions": together.preemptions, "sections": counts.sections,
-                "schedules": counts.schedules, "idle": counts.idle, "states_by_sections_alone": alone.collect::<Vec<_>>(),
+                "schedules": counts.schedules, "idle": counts.idle, "fine_schedules": counts.fine, "fine_ends": counts.fine_ends,
+                "fine_end": search.fine_end().map(|trace| trace.to_string()), "states_by_sections_alone": alone.collect::<Vec<_>>(),
             });
         }
         if let Some(report) = &report {
@@ -322,7 +339,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
 /// How many schedules were run, and what is so if nothing was found; then the states that no sequence came to.
 fn said_of_sections(scope: &Scope, together: Together, search: &Search, seconds: f64, finished: bool) -> String {
     let failures = scope.failures;
-    let Together { tasks, preemptions } = together;
+    let Together { tasks, preemptions, fine } = together;
     let (counts, choice) = (search.counts(), if tasks == 2 { "pair" } else { "triple" });
     let rate = counts.schedules as f64 / seconds.max(1e-6);
     let mut text = format!(
@@ -337,6 +354,21 @@ fn said_of_sections(scope: &Scope, together: Together, search: &Search, seconds:
             "every schedule with at most {preemptions} preemptions of each {choice} of these operations at each of {states} states\
              {failing}: nothing found{}",
             except_known(counts.known),
+        );
+    }
+    if fine {
+        let _ = writeln!(
+            text,
+            "{} schedules with loads and stores as points, with at most {FINE_PREEMPTIONS} preemption: {}",
+            counts.fine,
+            if counts.fine_ends == 0 { "each ends as one of the others does" } else { "not each ends as another does" },
+        );
+    }
+    if let Some(trace) = search.fine_end() {
+        let _ = writeln!(
+            text,
+            "{} ends that no schedule with at most {preemptions} preemptions at points alone comes to; the first comes from\n\n{trace}",
+            counts.fine_ends,
         );
     }
     let mut alone = search.by_sections_alone();

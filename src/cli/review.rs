@@ -285,7 +285,7 @@ fn scopes(args: &Args, vma: VmaCode) -> Vec<Scope> {
 
 /// How many operations run together, if any do.
 fn together(args: &Args) -> Option<Together> {
-    args.together.map(|tasks| Together { tasks: tasks.into(), preemptions: args.preemptions })
+    args.together.map(|tasks| Together { tasks: tasks.into(), preemptions: args.preemptions, fine: false })
 }
 
 fn check_together(vma: VmaCode) -> Result<(), Error> {
@@ -309,7 +309,11 @@ fn any_scope(args: &Args) -> Scope {
         kinds,
         symmetry: Symmetry::Processes,
         order: 0,
-        together: Some(Together { tasks: args.together.unwrap_or(2).into(), preemptions: args.preemptions }),
+        together: Some(Together {
+            tasks: args.together.unwrap_or(2).into(),
+            preemptions: args.preemptions,
+            fine: false,
+        }),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::world::Symmetry;
 
 /// What the file begins with: what it is, and the version of its form. Then come a checksum of the rest and the rest, which
 /// is [`Saved`] in postcard's encoding.
-const HEADER: &[u8] = b"rmap-diff search 3\n";
+const HEADER: &[u8] = b"rmap-diff search 4\n";
 
 /// The head, the states, the keys of the states, and the states to which sections led.
 type Saved = (Head, Vec<Node>, HashSet<u128, FxBuildHasher>, Vec<Waiting>);
@@ -46,6 +46,7 @@ struct Head {
     /// How many operations run together, and with how many preemptions; 0: none.
     tasks: usize,
     preemptions: u32,
+    fine: bool,
     /// A trace of all transitions that states name.
     transitions: String,
     levels: Vec<usize>,
@@ -100,6 +101,7 @@ impl Search {
             symmetry: self.scope.symmetry == Symmetry::Processes,
             tasks: self.scope.together.map_or(0, |together| together.tasks),
             preemptions: self.scope.together.map_or(0, |together| together.preemptions),
+            fine: self.scope.together.is_some_and(|together| together.fine),
             transitions: all.to_string(),
             levels: self.levels.clone(),
             cursor: self.cursor,
@@ -158,6 +160,7 @@ impl Search {
                 head.preemptions.to_string(),
                 scope.together.map_or(0, |together| together.preemptions).to_string(),
             ),
+            ("--fine", head.fine.to_string(), scope.together.is_some_and(|together| together.fine).to_string()),
             ("symmetry", head.symmetry.to_string(), (scope.symmetry == Symmetry::Processes).to_string()),
         ];
         if let Some((what, found, wanted)) = same.into_iter().find(|(_, found, wanted)| found != wanted) {

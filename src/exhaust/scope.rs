@@ -189,6 +189,8 @@ pub struct Together {
     pub tasks: usize,
     /// Each schedule with at most so many switches away from a task that could go on.
     pub preemptions: u32,
+    /// Then each schedule with one such switch at most, where loads and stores of the kernel's text are points too.
+    pub fine: bool,
 }
 
 impl Scope {

@@ -36,6 +36,8 @@ pub struct Expansion {
     pub counts: Counts,
     /// What was found, and the trace that finds it; the first that there was.
     pub found: Option<Box<(Trace, Finding)>>,
+    /// The first trace with an end that [`Counts::fine_ends`] counts.
+    pub fine_end: Option<Box<Trace>>,
 }
 
 /// How much was tried.
@@ -53,6 +55,10 @@ pub struct Counts {
     pub schedules: u64,
     /// Schedules whose last switch does nothing, among these.
     pub idle: u64,
+    /// Schedules that were run with loads and stores as points.
+    pub fine: u64,
+    /// Ends of these to which the same operations come in none of the other schedules.
+    pub fine_ends: u64,
 }
 
 impl Counts {
@@ -63,6 +69,8 @@ impl Counts {
         self.sections += other.sections;
         self.schedules += other.schedules;
         self.idle += other.idle;
+        self.fine += other.fine;
+        self.fine_ends += other.fine_ends;
     }
 }
 
@@ -119,6 +127,8 @@ pub struct Search {
     /// The next state to be worked on.
     pub(super) cursor: usize,
     pub(super) counts: Counts,
+    /// Of the first state where there was one: see [`Expansion::fine_end`].
+    pub(super) fine_end: Option<Box<Trace>>,
 }
 
 impl Search {
@@ -136,6 +146,7 @@ impl Search {
             levels: vec![0],
             cursor: 0,
             counts: Counts::default(),
+            fine_end: None,
         }
     }
 
@@ -148,6 +159,11 @@ impl Search {
     /// How much was tried so far.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// The first trace that was found since the search began or was taken up, of those whose ends [`Counts::fine_ends`] counts.
+    pub fn fine_end(&self) -> Option<&Trace> {
+        self.fine_end.as_deref()
     }
 
     /// States found so far.
@@ -206,6 +222,9 @@ impl Search {
             let expansions = self.expand(workers, block.clone());
             for (at, expansion) in block.zip(expansions) {
                 self.take_in(at, &expansion);
+                if self.fine_end.is_none() {
+                    self.fine_end = expansion.fine_end;
+                }
                 if let Some(found) = expansion.found {
                     return Ended::Found(found);
                 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use rustc_hash::FxBuildHasher;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::lockstep::{Advance, LockstepWorlds};
@@ -26,11 +26,17 @@ pub struct Orders {
     at: usize,
     preemptions: u32,
     bound: u32,
+    accesses: bool,
 }
 
 impl Orders {
     /// With at most so many preemptions.
     pub fn new(ops: &[Op], bound: u32) -> Orders {
+        Orders::of(ops, bound, false)
+    }
+
+    /// With at most so many preemptions, and loads and stores as points if `accesses`.
+    fn of(ops: &[Op], bound: u32, accesses: bool) -> Orders {
         // It does not matter which of two that do the same begins.
         let begins = (0..ops.len()).filter(|&first| !ops[..first].contains(&ops[first]));
         let orders = begins.map(|first| {
@@ -38,7 +44,7 @@ impl Orders {
             order[..=first].rotate_right(1);
             (order, Schedules::new(ops.len(), bound))
         });
-        Orders { orders: orders.collect(), at: 0, preemptions: 0, bound }
+        Orders { orders: orders.collect(), at: 0, preemptions: 0, bound, accesses }
     }
 
     /// The next: run it, then say what its tasks did. None: those were all.
@@ -53,7 +59,7 @@ impl Orders {
                 continue;
             };
             if let Some(switches) = schedules.next(self.preemptions) {
-                return Some(Transition::section(ops, switches));
+                return Some(Transition::of_section(ops, switches, self.accesses));
             }
             self.at += 1;
         }
@@ -75,12 +81,17 @@ impl Orders {
     }
 }
 
+/// Where loads and stores are points there are hundreds of them: with more preemptions there would be too many schedules.
+pub const FINE_PREEMPTIONS: u32 = 1;
+
 /// Where sections that begin in one state ended.
 #[derive(Default)]
 struct Ends {
-    /// What was seen to the last word, and what was seen up to names.
-    words: HashSet<u128, FxBuildHasher>,
+    /// What was seen to the last word, and the key of its state.
+    words: FxHashMap<u128, u128>,
     keys: HashSet<u128, FxBuildHasher>,
+    /// The keys of what the operations that run now came to.
+    reached: HashSet<u128, FxBuildHasher>,
     /// Room for words.
     bytes: Vec<u8>,
 }
@@ -106,7 +117,7 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
         let mut ends = Ends::default();
         ends.keys.insert(world.key(self.scope.symmetry));
         for ops in self.scope.sections(world, together.tasks) {
-            self.section(&ops, together.preemptions, prefix, &mut ends, is_seen, out);
+            self.section(&ops, together, prefix, &mut ends, is_seen, out);
             if self.scope.failures == Failures::None {
                 continue;
             }
@@ -115,7 +126,7 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
                     let mut ops = ops.clone();
                     ops[task] = failing(ops[task], nth);
                     let injected = self.injected + self.driver.stats().injected();
-                    self.section(&ops, together.preemptions, prefix, &mut ends, is_seen, out);
+                    self.section(&ops, together, prefix, &mut ends, is_seen, out);
                     // In no schedule are there so many.
                     if out.found.is_some() || self.injected + self.driver.stats().injected() == injected {
                         break;
@@ -132,7 +143,7 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
     fn section(
         &mut self,
         ops: &[Op],
-        preemptions: u32,
+        together: Together,
         prefix: &Trace,
         ends: &mut Ends,
         is_seen: &dyn Fn(u128) -> bool,
@@ -142,44 +153,71 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
             return;
         }
         out.counts.sections += 1;
-        let mut orders = Orders::new(ops, preemptions);
-        while let Some(section) = orders.next_section() {
-            if self.comes_to_what_was_seen(&section, prefix, ends) {
-                orders.ran(&self.rehearsal.log);
-                continue;
-            }
-            self.replay(prefix);
-            self.apply(&section);
-            orders.ran(self.lockstep.schedule());
-            match self.settle(prefix, Some(&section)) {
-                Some(Advance::Found(found)) => out.found = Some(found),
-                Some(_) => out.counts.known += 1,
-                None => self.section_ended(&section, prefix, ends, is_seen, out),
-            }
-            if out.found.is_some() {
-                break;
-            }
-        }
+        ends.reached.clear();
+        let mut orders = Orders::new(ops, together.preemptions);
+        self.orders(&mut orders, prefix, ends, is_seen, out);
         let counts = orders.counts();
         out.counts.schedules += counts.run;
         out.counts.idle += counts.idle;
+        if together.fine {
+            let mut orders = Orders::of(ops, FINE_PREEMPTIONS, true);
+            self.orders(&mut orders, prefix, ends, is_seen, out);
+            out.counts.fine += orders.counts().run;
+        }
     }
 
-    /// Runs a section quickly: true if it comes to what another one came to, to the last word.
-    fn comes_to_what_was_seen(&mut self, section: &Transition, prefix: &Trace, ends: &mut Ends) -> bool {
-        let Transition::Section(section) = section else { return false };
+    fn orders(
+        &mut self,
+        orders: &mut Orders,
+        prefix: &Trace,
+        ends: &mut Ends,
+        is_seen: &dyn Fn(u128) -> bool,
+        out: &mut Expansion,
+    ) {
+        while let Some(section) = orders.next_section().filter(|_| out.found.is_none()) {
+            let words = self.rehearsed(&section, prefix, ends);
+            let key = match words.and_then(|words| ends.words.get(&words)) {
+                Some(&key) => {
+                    orders.ran(&self.rehearsal.log);
+                    key
+                }
+                None => {
+                    self.replay(prefix);
+                    self.apply(&section);
+                    orders.ran(self.lockstep.schedule());
+                    match self.settle(prefix, Some(&section)) {
+                        Some(Advance::Found(found)) => out.found = Some(found),
+                        Some(_) => out.counts.known += 1,
+                        None => {
+                            let key = self.section_ended(&section, prefix, ends, is_seen, out);
+                            words.zip(key).map(|(words, key)| ends.words.insert(words, key));
+                            if let Some(key) = key {
+                                reach(orders, key, &section, prefix, ends, out);
+                            }
+                        }
+                    }
+                    continue;
+                }
+            };
+            reach(orders, key, &section, prefix, ends, out);
+        }
+    }
+
+    /// Runs a section quickly: what it came to, to the last word, if nothing was wrong.
+    fn rehearsed(&mut self, section: &Transition, prefix: &Trace, ends: &mut Ends) -> Option<u128> {
+        let Transition::Section(section) = section else { return None };
         let (ops, section) = &**section;
         let LockstepWorlds { lockstep, driver, rehearsal, .. } = self;
         if !driver.rehearse(lockstep, prefix, ops, section, rehearsal) {
-            return false;
+            return None;
         }
         self.injected += rehearsal.injected;
         ends.bytes.clear();
         ends.bytes.extend(rehearsal.words.iter().flat_map(|word| word.to_le_bytes()));
-        rehearsal.sound && !ends.words.insert(xxh3_128(&ends.bytes))
+        rehearsal.sound.then(|| xxh3_128(&ends.bytes))
     }
 
-    /// A section has come to a state in which nothing is wrong so far.
+    /// A section has come to a state in which nothing is wrong so far: its key.
     fn section_ended(
         &mut self,
         section: &Transition,
@@ -187,9 +225,9 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
         ends: &mut Ends,
         is_seen: &dyn Fn(u128) -> bool,
         out: &mut Expansion,
-    ) {
+    ) -> Option<u128> {
         let live = self.lockstep.reference().live();
-        let Ok(world) = World::of(&mut self.lockstep, &mut self.driver) else { return };
+        let world = World::of(&mut self.lockstep, &mut self.driver).ok()?;
         let key = world.key(self.scope.symmetry);
         let is_new = !is_seen(key);
         if ends.keys.insert(key) && is_new {
@@ -204,5 +242,18 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
                 None => {}
             }
         }
+        Some(key)
+    }
+}
+
+/// An end that a section came to.
+fn reach(orders: &Orders, key: u128, section: &Transition, prefix: &Trace, ends: &mut Ends, out: &mut Expansion) {
+    if ends.reached.insert(key) && orders.accesses {
+        out.counts.fine_ends += 1;
+        out.fine_end.get_or_insert_with(|| {
+            let mut trace = prefix.clone();
+            section.append_to(&mut trace);
+            Box::new(trace)
+        });
     }
 }

@@ -21,7 +21,13 @@ impl From<Op> for Transition {
 impl Transition {
     /// Operations that run together.
     pub fn section(ops: &[Op], switches: &[Switch]) -> Transition {
-        let section = Section { first: 0, tasks: ops.len(), switches: switches.to_vec() };
+        Transition::of_section(ops, switches, false)
+    }
+
+    /// Operations that run together. `accesses`: loads and stores are points even if no switch is at one.
+    pub(super) fn of_section(ops: &[Op], switches: &[Switch], accesses: bool) -> Transition {
+        let mut section = Section::new(0, ops.len(), switches.to_vec());
+        section.accesses |= accesses;
         Transition::Section(Box::new((ops.to_vec(), section)))
     }
 

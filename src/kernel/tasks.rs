@@ -3,11 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 
-use corosensei::stack::DefaultStack;
+use corosensei::stack::{DefaultStack, Stack};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
 use super::vma_layer::{Context, slice, watch};
-use super::{Kernel, abi, wire};
+use super::{Kernel, abi, accesses, wire};
 use crate::rmap::{Call, Event, Fail, FolioFound};
 use crate::trace::schedule::{Scheduler, Step};
 use crate::trace::together::{MAX_TASKS, PointKind, PointObject};
@@ -32,6 +32,8 @@ const _: () = {
     assert!(PointKind::ALL.len() + 1 == abi::rmap_point_kind::RMAP_POINT_WAIT as usize);
     assert!(PointKind::Lock as usize + 1 == abi::rmap_point_kind::RMAP_POINT_LOCK as usize);
     assert!(PointKind::Resched as usize + 1 == abi::rmap_point_kind::RMAP_POINT_RESCHED as usize);
+    assert!(PointKind::FINER.len() == 2);
+    assert!(abi::rmap_point_kind::RMAP_POINT_LOAD as usize == abi::rmap_point_kind::RMAP_POINT_WAIT as usize + 1);
     assert!(PointObject::AnonVma as usize == abi::rmap_point_class::RMAP_POINT_OF_ANON_VMA as usize);
     assert!(PointObject::Pte as usize == abi::rmap_point_class::RMAP_POINT_OF_PTE as usize);
 };
@@ -68,8 +70,12 @@ fn number(object: u32) -> Option<u32> {
 
 fn decode_step(point: &abi::rmap_point) -> Step {
     let object = PointObject::ALL.get(usize::from(point.of)).copied().unwrap_or(PointObject::None);
-    let kind = usize::from(point.kind).checked_sub(1).and_then(|kind| PointKind::ALL.get(kind));
+    let kind = match abi::rmap_point_kind::RMAP_POINT_WAIT {
+        wait if point.kind > wait as u8 => PointKind::FINER.get(usize::from(point.kind - wait as u8 - 1)),
+        _ => usize::from(point.kind).checked_sub(1).and_then(|kind| PointKind::ALL.get(kind)),
+    };
     match kind {
+        Some(&kind) if PointKind::FINER.contains(&kind) => Step::At(kind, object, Some(accesses::number(point.from))),
         Some(&kind) => Step::At(kind, object, number(point.object)),
         None => Step::Waits(object, number(point.object)),
     }
@@ -100,7 +106,10 @@ unsafe extern "C" fn schedule(context: *mut c_void, point: *const abi::rmap_poin
 }
 
 fn task(mut start: Start) -> Task {
-    Coroutine::with_stack(stack(), move |yielder: &TaskYielder, ()| {
+    let stack = stack();
+    start.start.stack = stack.limit().get() as u64;
+    start.start.stack_bytes = (stack.base().get() - stack.limit().get()) as u64;
+    Coroutine::with_stack(stack, move |yielder: &TaskYielder, ()| {
         let yielder: *const TaskYielder = yielder;
         start.start.scheduler = Some(schedule);
         start.start.scheduler_context = yielder.cast_mut().cast();
@@ -192,6 +201,9 @@ impl Kernel {
                     node_fail: fails(&op.fail_node),
                     page_fail: fails(&op.fail_page),
                     followed: followed.into(),
+                    accesses: scheduler.stops_at_accesses().into(),
+                    stack: 0,
+                    stack_bytes: 0,
                     watcher: Some(watch),
                     watcher_context: at.cast(),
                     scheduler: None,

@@ -16,6 +16,10 @@ use crate::prepare::{PrepareError, Prepared, Recipe};
 const C_FLAGS: &str = "-std=gnu11 -fno-strict-aliasing -fwrapv -fno-omit-frame-pointer \
     -Werror=implicit-function-declaration -Werror=int-conversion -Werror=incompatible-pointer-types";
 
+/// What makes clang call a function before each load and store, csrc/accesses.c.
+const ACCESS_FLAGS: &str = "-fsanitize=thread -mllvm -tsan-instrument-func-entry-exit=0 -mllvm -tsan-instrument-atomics=0 \
+    -mllvm -tsan-distinguish-volatile=1 -DRMAP_ACCESSES";
+
 /// The kernel's text, or the stubs', does not become an object file.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
@@ -90,6 +94,11 @@ impl Compiler {
         self.mutants.as_ref().map(|[_, file]| file.as_path())
     }
 
+    /// The file that is told loads and stores, in a build that tells them.
+    pub fn accesses(&self) -> Option<PathBuf> {
+        self.instrumentation.accesses.then(|| self.csrc.join("accesses.c"))
+    }
+
     /// Compiles a reference's text below `dir`, as much of it as `unit` holds; the table of its functions is the symbol `ops`.
     /// `counted`: it counts how often each line runs. Returns the object file.
     ///
@@ -103,6 +112,9 @@ impl Compiler {
         let mut link = self.build().try_get_compiler()?.to_command();
         link.args(["-shared", "-Wl,-z,defs", "-o"]).arg(&linked).arg(&object);
         if let Some([_, file]) = &self.mutants {
+            link.arg("-fPIC").arg(file);
+        }
+        if let Some(file) = self.accesses() {
             link.arg("-fPIC").arg(file);
         }
         if counted {
@@ -120,7 +132,7 @@ impl Compiler {
     pub fn not_counted(&self, reference: &Reference) -> Result<Option<&'static str>, CompileError> {
         Ok(if reference.note.changed.is_empty() {
             Some("no line is known to be changed")
-        } else if !self.instrumentation.flags.is_empty() || self.mutants.is_some() {
+        } else if !self.instrumentation.flags.is_empty() || self.mutants.is_some() || self.instrumentation.accesses {
             Some("the build is instrumented in another way")
         } else if !self.build().try_get_compiler()?.is_like_gnu()
             || !self.build().is_flag_supported("-fprofile-info-section=rmap_gcov")?
@@ -187,6 +199,9 @@ impl Compiler {
             build.flag("-include").flag(header);
             // A mutant that drops an initialisation is to be the same one under each compiler.
             build.flag_if_supported("-ftrivial-auto-var-init=pattern");
+        }
+        if unit == Unit::Pages && self.instrumentation.accesses {
+            build.flags(ACCESS_FLAGS.split_whitespace());
         }
         if unit == Unit::Pages {
             // Its stand-ins come before the others of the same name.

@@ -11,6 +11,9 @@ pub enum InstrumentationError {
     /// A sanitizer that the stubs do not know.
     #[error("the C cannot be built for -Zsanitizer={0}: use SANITIZER=address or SANITIZER=none")]
     Sanitizer(String),
+    /// Loads and stores cannot be told in an instrumented build.
+    #[error("the feature `accesses` has instrumentation of its own: build without sanitizer, fuzzer and coverage")]
+    Accesses,
     /// rustc does not say which LLVM it has.
     #[error("{rustc} -vV names no LLVM version")]
     NoVersion {
@@ -56,6 +59,8 @@ pub struct Instrumentation {
     pub flags: Vec<&'static str>,
     /// Whether AddressSanitizer is among them.
     pub address: bool,
+    /// Whether loads and stores of the kernel's text are told (the feature `accesses`).
+    pub accesses: bool,
     /// The clang that knows the flags, a name or a path; none where there are none.
     pub clang: Option<String>,
     /// Why that clang may not fit, if it was named and is of another LLVM.
@@ -86,7 +91,11 @@ impl Instrumentation {
         if counts_lines {
             own.flags.extend(["-fprofile-instr-generate", "-fcoverage-mapping"]);
         }
-        if !own.flags.is_empty() {
+        own.accesses = env::var_os("CARGO_FEATURE_ACCESSES").is_some();
+        if own.accesses && !own.flags.is_empty() {
+            return Err(InstrumentationError::Accesses);
+        }
+        if own.accesses || !own.flags.is_empty() {
             let (clang, doubt) = find_clang(&set("RUSTC"), counts_lines)?;
             (own.clang, own.doubt) = (Some(clang), doubt);
         }

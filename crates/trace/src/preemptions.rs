@@ -175,6 +175,8 @@ impl Schedules {
 #[derive(Default)]
 struct Seen {
     points: [u32; MAX_TASKS],
+    /// Loads, and stores.
+    accesses: [[u32; 2]; MAX_TASKS],
     waits: [u32; MAX_TASKS],
     waiting: [bool; MAX_TASKS],
     ended: [bool; MAX_TASKS],
@@ -187,6 +189,11 @@ impl Seen {
             self.waiting = [false; MAX_TASKS];
         }
         match step {
+            Step::At(kind @ (PointKind::Load | PointKind::Store), ..) => {
+                let accesses = &mut self.accesses[task][usize::from(kind == PointKind::Store)];
+                *accesses += 1;
+                (Some(kind), *accesses)
+            }
             Step::At(..) => {
                 self.points[task] += 1;
                 (None, self.points[task])
@@ -312,7 +319,7 @@ mod tests {
             for preemptions in 0..=bound {
                 let before = schedules.counts();
                 while let Some(switches) = schedules.next(preemptions) {
-                    let section = Section { first: 0, tasks: tasks.len(), switches: switches.to_vec() };
+                    let section = Section::new(0, tasks.len(), switches.to_vec());
                     let text: Vec<String> = section.switches.iter().map(Switch::to_string).collect();
                     assert!(given.insert(text.clone()), "{text:?} comes twice");
                     let (log, order) = run(&turned, &section);

@@ -18,9 +18,20 @@ pub enum Step {
     Ended,
 }
 
+impl Step {
+    /// The number of the place in the code, of a load or a store of the kernel's text.
+    pub fn access(self) -> Option<u32> {
+        match self {
+            Step::At(PointKind::Load | PointKind::Store, _, number) => number,
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (verb, object, number) = match self {
+            Step::At(kind, _, Some(_)) if self.access().is_some() => return f.write_str(kind.name()),
             Step::At(kind, object, number) => (kind.name(), object, number),
             Step::Waits(object, number) => ("waits", object, number),
             Step::Ended => return f.write_str("ends"),
@@ -57,18 +68,24 @@ pub struct Scheduler<'a> {
     current: Option<usize>,
     /// What happened, in order: task and step.
     log: Vec<(usize, Step)>,
+    accesses: bool,
 }
 
 impl<'a> Scheduler<'a> {
     /// Of a section of which nothing has run.
     pub fn new(section: &'a Section) -> Scheduler<'a> {
         let tasks = vec![Task::default(); section.tasks.min(MAX_TASKS)];
-        Scheduler { switches: &section.switches, tasks, current: Some(0), log: Vec::new() }
+        Scheduler { switches: &section.switches, tasks, current: Some(0), log: Vec::new(), accesses: section.accesses }
     }
 
     /// The task that goes on; none: all have ended, or each waits for another.
     pub fn current(&self) -> Option<usize> {
         self.current
+    }
+
+    /// Whether tasks also stop before loads and stores of the kernel's text.
+    pub fn stops_at_accesses(&self) -> bool {
+        self.accesses
     }
 
     /// What happened, in order: task and step.

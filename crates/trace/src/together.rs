@@ -21,9 +21,18 @@ pub struct Section {
     pub tasks: usize,
     /// Where tasks are switched, in order.
     pub switches: Vec<Switch>,
+    /// Whether loads and stores of the kernel's text are points, too, where a build tells them. The text form does not have it:
+    /// there it is so if a line names one.
+    pub accesses: bool,
 }
 
 impl Section {
+    /// Loads and stores are points if a switch is at one.
+    pub fn new(first: usize, tasks: usize, switches: Vec<Switch>) -> Section {
+        let accesses = switches.iter().any(Switch::is_at_access);
+        Section { first, tasks, switches, accesses }
+    }
+
     /// Its operations, as indices.
     pub fn range(&self) -> std::ops::Range<usize> {
         self.first..self.first + self.tasks
@@ -46,6 +55,11 @@ pub struct Switch {
 }
 
 impl Switch {
+    /// Whether it is at a load or a store of the kernel's text.
+    pub fn is_at_access(&self) -> bool {
+        self.point.is_some_and(|point| PointKind::FINER.contains(&point))
+    }
+
     /// Whether it is about such a point.
     pub fn is_of(&self, kind: PointKind, object: PointObject) -> bool {
         self.point.map_or(kind.is_ahead(), |point| point == kind) && self.object.is_none_or(|of| of == object)
@@ -75,26 +89,29 @@ pub fn task_name(task: usize) -> char {
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident $word:literal,)* }
-        beside { $($(#[$beside_of:meta])* $beside:ident $beside_word:literal,)* }) => {
+        beside { $($(#[$beside_of:meta])* $beside:ident $beside_word:literal,)* }
+        $(finer { $($(#[$fine_of:meta])* $fine:ident $fine_word:literal,)* })?) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         #[repr(u8)]
-        pub enum $name { $($(#[$of])* $variant,)* $($(#[$beside_of])* $beside,)* }
+        pub enum $name { $($(#[$of])* $variant,)* $($(#[$beside_of])* $beside,)* $($($(#[$fine_of])* $fine,)*)? }
 
         impl $name {
             /// All that a task can be about to do or do it to, in the order of their numbers.
             pub const ALL: &[$name] = &[$($name::$variant),*];
             /// The others.
             pub(crate) const BESIDE: &[$name] = &[$($name::$beside),*];
+            /// What only some builds tell.
+            pub const FINER: &[$name] = &[$($($name::$fine),*)?];
 
             /// As the text form has it.
             pub fn name(self) -> &'static str {
-                match self { $($name::$variant => $word,)* $($name::$beside => $beside_word,)* }
+                match self { $($name::$variant => $word,)* $($name::$beside => $beside_word,)* $($($name::$fine => $fine_word,)*)? }
             }
 
             /// The one of a word.
             pub fn of(word: &str) -> Option<$name> {
-                $name::ALL.iter().chain($name::BESIDE).copied().find(|one| one.name() == word)
+                $name::ALL.iter().chain($name::BESIDE).chain($name::FINER).copied().find(|one| one.name() == word)
             }
         }
     };
@@ -113,9 +130,9 @@ words! {
         Alloc "alloc",
         /// The object goes back.
         Free "free",
-        /// A reference is taken (`atomic_inc()`, `atomic_inc_not_zero()`).
+        /// A reference is taken (`atomic_inc()`, `atomic_inc_not_zero()`), or a mapcount goes up.
         Get "get",
-        /// A reference is dropped (`atomic_dec_and_test()`).
+        /// A reference is dropped (`atomic_dec_and_test()`), or a mapcount goes down.
         Put "put",
         /// `rcu_read_lock()`
         Rcu "rcu",
@@ -130,13 +147,18 @@ words! {
         Wait "wait",
         /// Its operation has ended.
         End "end",
+    } finer {
+        /// A load in the kernel's text, marked or not.
+        Load "load",
+        /// A store there.
+        Store "store",
     }
 }
 
 impl PointKind {
-    /// Whether the task is about to do something, and could go on unless it has to wait.
+    /// Whether the task is about to do something, and could go on unless it has to wait; loads and stores do not count.
     pub fn is_ahead(self) -> bool {
-        !PointKind::BESIDE.contains(&self)
+        PointKind::ALL.contains(&self)
     }
 }
 

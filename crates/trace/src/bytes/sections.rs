@@ -164,7 +164,7 @@ impl Open {
         if tasks >= 2 {
             let mut switches = self.switches;
             switches.retain(|switch| switch.task < tasks && switch.next < tasks);
-            sections.push(Section { first: ops - tasks, tasks, switches });
+            sections.push(Section::new(ops - tasks, tasks, switches));
         }
     }
 }

@@ -72,7 +72,7 @@ fn push(trace: &mut Trace, alive: &mut Alive, before: Vec<OpKind>, ops: Vec<Op>,
     before.iter().for_each(|kind| alive.note(kind));
     trace.ops.extend(before.into_iter().map(Op::from));
     let switches = schedule(rng, &ops);
-    trace.sections.push(Section { first: trace.ops.len(), tasks: ops.len(), switches });
+    trace.sections.push(Section::new(trace.ops.len(), ops.len(), switches));
     ops.iter().for_each(|op| alive.note(&op.kind));
     trace.ops.extend(ops);
 }
@@ -312,7 +312,7 @@ fn another_life(rng: &mut Rng, mix: &Mix, alive: &mut Alive, mm: MmId, page: u64
     }));
     switches.extend((0..rng.below(2)).map(|_| random_switch(rng, &ops)));
     trace.ops.extend(before.into_iter().map(Op::from));
-    trace.sections.push(Section { first: trace.ops.len(), tasks: ops.len(), switches });
+    trace.sections.push(Section::new(trace.ops.len(), ops.len(), switches));
     ops.iter().for_each(|op| alive.note(&op.kind));
     trace.ops.extend(ops);
 }

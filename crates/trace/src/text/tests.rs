@@ -385,7 +385,7 @@ fn what_is_no_section_is_an_error_that_says_why() {
         ),
         (
             &format!("{two}at a sleep b\nend\n"),
-            "line 4, column 6: found \"sleep\", expected step, lock, unlock, trylock, alloc, free, get, put, rcu, unrcu, read, resched, wait, end",
+            "line 4, column 6: found \"sleep\", expected step, lock, unlock, trylock, alloc, free, get, put, rcu, unrcu, read, resched, wait, end, load, store",
         ),
         (
             &format!("{two}at a lock 0 b\nend\n"),

@@ -39,7 +39,7 @@ impl<'a> Words<'a> {
     ) -> Result<bool, ParseError> {
         match (keyword.text, open.as_mut()) {
             (TOGETHER, None) => {
-                let section = Section { first: trace.ops.len(), tasks: 0, switches: Vec::new() };
+                let section = Section::new(trace.ops.len(), 0, Vec::new());
                 *open = Some(Open { section, lines: Vec::new(), line: self.number });
             }
             (TOGETHER, Some(open)) => {
@@ -56,6 +56,7 @@ impl<'a> Words<'a> {
                 if switch.task == switch.next {
                     return Err(self.error(keyword, "the task goes on anyhow: expected another one at the end"));
                 }
+                open.section.accesses |= switch.is_at_access();
                 open.section.switches.push(switch);
             }
             (END, Some(open_section)) => {
@@ -102,8 +103,8 @@ impl<'a> Words<'a> {
             text => match PointKind::of(text) {
                 Some(point) => Some(point),
                 None => {
-                    let others = [PointKind::Wait, PointKind::End];
-                    let known: Vec<&str> = PointKind::ALL.iter().chain(&others).map(|point| point.name()).collect();
+                    let others = PointKind::BESIDE.iter().chain(PointKind::FINER);
+                    let known: Vec<&str> = PointKind::ALL.iter().chain(others).map(|point| point.name()).collect();
                     return Err(self.error(word, format!("expected {STEP}, {}", known.join(", "))));
                 }
             },
