@@ -175,7 +175,7 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
         }
         self.injected += rehearsal.injected;
         ends.bytes.clear();
-        ends.bytes.extend(rehearsal.words.iter().flat_map(|word| word.to_le_bytes()));
+        ends.bytes.extend(rehearsal.words().iter().flat_map(|word| word.to_le_bytes()));
         rehearsal.sound && !ends.words.insert(xxh3_128(&ends.bytes))
     }
 
