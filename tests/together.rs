@@ -150,6 +150,45 @@ fault p0 0x11
     }
 }
 
+/// Who has to wait for userfaultfd gives the lock of the VMA back first.
+#[test]
+fn a_fault_that_waits_for_userfaultfd_takes_no_lock_out_of_order() {
+    let text = "\
+map p0 0x10..0x11
+fault p0 0x10
+fork p0 p1
+uffdwp p1 0x10..0x11
+together
+  fault p1 0x10
+  exit p0
+end
+";
+    nothing_is_found(text);
+}
+
+/// A folio of several pages that loses some is queued for a split, in a read section within another one.
+#[test]
+fn a_folio_of_several_pages_migrates_beside_others() {
+    let text = "\
+map p0 0x10..0x14
+fork p0 p1
+fault p1 0x10 order 2
+together
+  migrate p1 0x10
+  move p0 0x10..0x11 0x20
+end
+";
+    nothing_is_found(text);
+}
+
+fn nothing_is_found(text: &str) {
+    let trace: Trace = text.parse().unwrap();
+    for reference in with_pages() {
+        let result = lockstep(reference).player().unwrap().play(&trace);
+        assert_eq!(result.finding, None, "{}", reference.name);
+    }
+}
+
 /// What is freed and given out again while a walk has found it: the port reads what the kernel reads there.
 #[test]
 fn the_port_reads_a_freed_anon_vma_as_the_kernel_does() {
