@@ -14,7 +14,7 @@ use super::search::Expansion;
 use super::transition::Transition;
 use crate::check::Driver;
 use crate::rmap::{Fail, Side};
-use crate::trace::preemptions::{ScheduleCounts, Schedules};
+use crate::trace::preemptions::{PreemptedAt, ScheduleCounts, Schedules};
 use crate::trace::schedule::Step;
 use crate::trace::{Op, Trace};
 use crate::world::World;
@@ -29,14 +29,14 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// With at most so many preemptions.
-    pub fn new(ops: &[Op], bound: u32) -> Orders {
+    /// With at most so many preemptions, before such points.
+    pub fn new(ops: &[Op], bound: u32, at: PreemptedAt) -> Orders {
         // It does not matter which of two that do the same begins.
         let begins = (0..ops.len()).filter(|&first| !ops[..first].contains(&ops[first]));
         let orders = begins.map(|first| {
             let mut order = ops.to_vec();
             order[..=first].rotate_right(1);
-            (order, Schedules::new(ops.len(), bound))
+            (order, Schedules::new(ops.len(), bound).preempted_at(at))
         });
         Orders { orders: orders.collect(), at: 0, preemptions: 0, bound }
     }
@@ -105,8 +105,9 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
     ) {
         let mut ends = Ends::default();
         ends.keys.insert(world.key(self.scope.symmetry));
-        for ops in self.scope.sections(world, together.tasks) {
-            self.section(&ops, together.preemptions, prefix, &mut ends, is_seen, out);
+        let given = self.given.clone().map(|ops| vec![ops]);
+        for ops in given.unwrap_or_else(|| self.scope.sections(world, together.tasks)) {
+            self.section(&ops, together, prefix, &mut ends, is_seen, out);
             if self.scope.failures == Failures::None {
                 continue;
             }
@@ -115,7 +116,7 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
                     let mut ops = ops.clone();
                     ops[task] = failing(ops[task], nth);
                     let injected = self.injected + self.driver.stats().injected();
-                    self.section(&ops, together.preemptions, prefix, &mut ends, is_seen, out);
+                    self.section(&ops, together, prefix, &mut ends, is_seen, out);
                     // In no schedule are there so many.
                     if out.found.is_some() || self.injected + self.driver.stats().injected() == injected {
                         break;
@@ -132,7 +133,7 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
     fn section(
         &mut self,
         ops: &[Op],
-        preemptions: u32,
+        together: Together,
         prefix: &Trace,
         ends: &mut Ends,
         is_seen: &dyn Fn(u128) -> bool,
@@ -142,7 +143,7 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
             return;
         }
         out.counts.sections += 1;
-        let mut orders = Orders::new(ops, preemptions);
+        let mut orders = Orders::new(ops, together.preemptions, together.at);
         while let Some(section) = orders.next_section() {
             if self.comes_to_what_was_seen(&section, prefix, ends) {
                 orders.ran(&self.rehearsal.log);

@@ -156,7 +156,7 @@ fn work(verdict: &Verdict) -> String {
         let scopes: Vec<String> = verdict.scopes.iter().map(ToString::to_string).collect();
         parts.push(format!("{} operations in every sequence of {}", verdict.transitions, scopes.join(", and of ")));
     }
-    if let Some(Together { tasks, preemptions }) = verdict.together {
+    if let Some(Together { tasks, preemptions, .. }) = verdict.together {
         let Verdict { sections, schedules, .. } = verdict;
         let choices = if tasks == 2 { "pairs" } else { "triples" };
         parts.push(format!(
