@@ -24,8 +24,7 @@ TIME ?= 60
 TARGET ?= differential
 # Operations that run together, with VMA=pages.
 TOGETHER ?=
-# AddressSanitizer would report reads of freed memory that RCU allows to tasks.
-SANITIZER ?= $(if $(TOGETHER),none,address)
+SANITIZER ?= address
 KERNEL ?=
 # As much of the kernel's own code as the reference has, unless said.
 VMA ?=

@@ -5,10 +5,12 @@
 //! - [`Finding`] is what a run stops for, with a signature that survives renaming.
 //! - [`check_expectations`] holds what a trace expects after an operation against what is mapped.
 //! - [`run_trace`] is the loop that the command, the fuzz targets and the tests share.
+//! - [`digest`] is all that a side does, as a number.
 //! - [`minimize_finding`] makes its trace small.
 //!
 //! Nothing here prints; that is [`crate::report`].
 
+mod digest;
 mod divergence;
 mod expect;
 mod failure;
@@ -30,6 +32,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use digest::digest;
 pub use divergence::{Difference, Divergence, Finding, FindingKind, Phase, Sides, TaskPoint};
 pub use expect::Unmet;
 pub use failure::FailedAttempt;

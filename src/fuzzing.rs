@@ -6,16 +6,19 @@
 use std::cell::RefCell;
 use std::env;
 use std::fmt::Write as _;
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::check::Sides;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::check::{self, Sides};
 use crate::kernel::{self, SlabMode};
 use crate::known::{self, KnownFinding};
 use crate::report::{self, Report};
-use crate::session::{Player, Session, VmaCode};
+use crate::session::{Player, Session, SessionError, VmaCode};
 use crate::trace::schedule::Step;
-use crate::trace::{self, OpSet, Trace};
+use crate::trace::{self, Mix, OpSet, Rng, Trace};
 use figures::Figures;
 
 mod environment;
@@ -33,10 +36,6 @@ static OPERATIONS: OnceLock<OpSet> = OnceLock::new();
 /// Whether libFuzzer's own mutations of bytes are all that is done to an input.
 static BYTES_ALONE: OnceLock<bool> = OnceLock::new();
 
-/// Whether operations can run together under AddressSanitizer. The C gives the bodies of anon_vmas to `free()` there, so that reads of
-/// what `SLAB_TYPESAFE_BY_RCU` leaves readable would be reported.
-const TOGETHER_UNDER_ADDRESS_SANITIZER: bool = false;
-
 /// How many sorts of task switches are told apart.
 pub const SWITCH_COUNTERS: usize = 4096;
 
@@ -53,7 +52,8 @@ struct Target {
 /// Chooses the reference (`$RMAP_KERNEL`, else the newest after the January 2026 series) and the VMA code (`$RMAP_VMA`:
 /// `pages`, `kernel` or `model`; else as much of the kernel's own as the reference has), and says what runs. Reads the known findings
 /// (`$RMAP_KNOWN`: a file or `none`; else those that are built in) and how inputs are mutated (`$RMAP_MUTATOR`:
-/// `operations` or `bytes`), and whether operations run together (`$RMAP_TOGETHER`).
+/// `operations` or `bytes`), and whether operations run together (`$RMAP_TOGETHER`). Says the [`digest_of_sections`] of
+/// `$RMAP_DIGEST` traces, if that is set.
 ///
 /// # Errors
 /// If one of these is not there, if the C carries no coverage counters, or if the file is wrong: the target cannot run.
@@ -89,9 +89,30 @@ pub fn announce() -> Result<(), SetupError> {
     let known = environment::known()?.of(reference.name, reference.version);
     let session =
         Session { slab: slab(), ..Session::new(reference).with_vma(vma) }.tolerating(known::signatures(&known));
+    if let Some(traces) = environment::digest()? {
+        eprintln!("rmap-diff: digest of {traces} traces: {:016x}", digest_of_sections(&session, traces)?);
+    }
     TARGET.get_or_init(|| Target { session, known });
     set_operations(if together { OpSet::Together } else { vma.operations() });
     set_mutator()
+}
+
+/// Operations of each trace that is digested.
+const DIGESTED_OPERATIONS: usize = 32;
+
+/// What the kernel's side does in so many random traces with sections, some with allocations that fail: the same in every build.
+///
+/// # Errors
+/// If the session has no kernel's side that runs operations together.
+pub fn digest_of_sections(session: &Session, traces: usize) -> Result<u64, SessionError> {
+    let mut kernel = session.kernel()?;
+    let (mut rng, mix) = (Rng::new(29), Mix { fail_per_mille: 333, ..Mix::together() });
+    let mut digest = Xxh3::new();
+    for _ in 0..traces {
+        let trace = trace::random_sections(&mut rng, DIGESTED_OPERATIONS, &mix);
+        check::digest(&mut kernel, &trace).hash(&mut digest);
+    }
+    Ok(digest.finish())
 }
 
 /// That this binary can run operations together under this VMA code.
@@ -99,10 +120,6 @@ fn can_run_together(vma: VmaCode) -> Result<(), SetupError> {
     if vma != VmaCode::Pages {
         let vma = vma.name();
         return Err(SetupError::new(format!("RMAP_TOGETHER with RMAP_VMA={vma}: only RMAP_VMA=pages has tasks")));
-    }
-    if ADDRESS_SANITIZER && !TOGETHER_UNDER_ADDRESS_SANITIZER {
-        let why = "RMAP_TOGETHER under AddressSanitizer: it would report reads of freed anon_vmas that RCU allows; use SANITIZER=none";
-        return Err(SetupError::new(why));
     }
     if ADDRESS_SANITIZER != cfg!(feature = "address-sanitizer") {
         let why = "RMAP_TOGETHER: tasks are switched as AddressSanitizer wants it just with the feature address-sanitizer, \

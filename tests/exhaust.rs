@@ -143,14 +143,60 @@ fn every_schedule_of_each_pair_finds_nothing_and_threads_and_stops_change_no_cou
 #[test]
 fn operations_run_together_with_the_kernels_page_tables_alone() {
     let dir = tempfile::tempdir().unwrap();
+    let race = "map p0 0x10..0x11\ntogether\n  fault p0 0x10\n  fault p0 0x10\nend\n";
+    std::fs::write(dir.path().join("race.trace"), race).unwrap();
     for (args, wanted) in [
         (&["--vma", "model", "--together", "2", "--only", "map,fault"][..], "--vma pages"),
         (&["--together", "4"], "2..=3"),
         (&["--preemptions", "2"], "--together"),
+        (&["--from", "race.trace", "--together", "2"], "leave out --together"),
+        (&["--from", "race.trace", "--only", "map"], "leave out --together"),
+        (&["--from", "race.trace", "--state", "file"], "--state"),
+        (&["--from", "race.trace", "--vma", "model"], "--vma pages"),
+        (&["--from", "nowhere.trace"], "nowhere.trace"),
     ] {
         let output = exhaust(dir.path(), &[&["--kernel", "6.12"][..], args].concat());
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(wanted), "{said}");
     }
+}
+
+#[test]
+fn a_search_begins_where_a_trace_ends_and_goes_as_far_as_any() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("begin.trace"), "map p0 0x10..0x11\nfault p0 0x10\n").unwrap();
+    let scope = ["--kernel", "6.12", "--side", "kernel", "--procs", "2", "--pages", "1", "--depth"];
+    let from = |depth: &str| searched(dir.path(), &[&scope[..], &[depth, "--from", "begin.trace"]].concat());
+    // One operation: two other faults change nothing; unmap, exit and fork lead to three states.
+    let (near, status) = from("1");
+    assert_eq!((status, &near["transitions"], &near["states"]), (Some(0), &5.into(), &4.into()), "{near}");
+    // What is reached from there is reached from the empty world by two operations more, and so is what comes before.
+    let states = |(value, _): (Value, _)| value["states"].as_u64().unwrap();
+    let (begun, whole) = (states(from("4")), states(searched(dir.path(), &[&scope[..], &["6"]].concat())));
+    assert!(4 < begun && begun < whole, "{begun} {whole}");
+}
+
+/// Of a section alone: each of its schedules, and nothing else.
+#[test]
+fn a_section_at_the_end_of_a_trace_runs_under_every_schedule() {
+    let dir = tempfile::tempdir().unwrap();
+    let section =
+        "map p0 0x10..0x11\nfault p0 0x10\ntogether\n  swapout p0 0x10\n  unmap p0 0x10..0x11\n  at a trylock b\nend\n";
+    std::fs::write(dir.path().join("race.trace"), section).unwrap();
+    for kernel in ["6.12", reference(NEWEST).name] {
+        let scope = ["--kernel", kernel, "--side", "kernel", "--from", "race.trace", "--preemptions"];
+        let schedules = ["0", "1", "2"].map(|preemptions| {
+            let (said, status) = searched(dir.path(), &[&scope[..], &[preemptions]].concat());
+            assert_eq!((status, &said["finished"], &said["transitions"]), (Some(0), &true.into(), &0.into()), "{said}");
+            assert_eq!(said["together"]["sections"], 1, "{said}");
+            said["together"]["schedules"].as_u64().unwrap()
+        });
+        // Without a preemption it is who begins.
+        assert!(schedules[0] == 2 && schedules[1] > 20 && schedules[2] > 5 * schedules[1], "{schedules:?}");
+    }
+    let output = exhaust(dir.path(), &["--kernel", "6.12", "--side", "kernel", "--from", "race.trace"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    let wanted = "every schedule with at most 2 preemptions of swapout p0 0x10 | unmap p0 0x10..0x11: nothing found";
+    assert!(said.contains(wanted), "{said}");
 }

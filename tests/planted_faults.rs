@@ -394,7 +394,21 @@ static IN_C: &[InC] = &[
                 to: "if (0)",
             }],
         },
-        hunts: &[together(Finds(&[]))],
+        hunts: &[InCHunt { at_most: Some(5), ..together(RACE) }],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "freed-under-a-walk-before",
+            about: "an anon_vma is freed and nobody waits for who has its lock, before the series",
+            file: "mm/rmap.c",
+            edits: &[Edit {
+                within: "anon_vma_free",
+                from: "if (rwsem_is_locked(&anon_vma->root->rwsem))",
+                to: "if (0)",
+            }],
+        },
+        hunts: &[InCHunt { at_most: Some(5), ..together(RACE) }],
     },
     InC {
         of: AFTER,
@@ -3303,7 +3317,136 @@ const BY_EVERY_SCHEDULE: &[(&str, &[&str], Finds)] = &[
         &["--procs", "2", "--pages", "1", "--depth", "3", "--together", "2", "--preemptions", "1"],
         RACE,
     ),
+    (
+        "put-in-a-read-section-before",
+        &["--procs", "2", "--pages", "1", "--depth", "3", "--together", "2", "--preemptions", "1"],
+        Finds(&["violate I11 sleeps in atomic context"]),
+    ),
+    (
+        "chain-entry-of-the-slower-prepare-before",
+        &[
+            "--procs",
+            "1",
+            "--pages",
+            "2",
+            "--depth",
+            "5",
+            "--only",
+            "map,fault,protect",
+            "--together",
+            "2",
+            "--preemptions",
+            "1",
+        ],
+        Finds(&["violate I12 anon_vma_chain left"]),
+    ),
+    (
+        "walk-of-what-is-unmapped-before",
+        &["--procs", "2", "--pages", "1", "--depth", "3", "--together", "2", "--preemptions", "1"],
+        RACE,
+    ),
+    (
+        "merge-without-the-lock-of-its-vma",
+        &[
+            "--procs",
+            "1",
+            "--pages",
+            "2",
+            "--depth",
+            "4",
+            "--only",
+            "map,fault,protect",
+            "--failures",
+            "all",
+            "--together",
+            "2",
+            "--preemptions",
+            "1",
+        ],
+        Finds(&["violate I11 VMA lock not held"]),
+    ),
+    (
+        "move-back-without-locks",
+        &[
+            "--procs",
+            "1",
+            "--pages",
+            "3",
+            "--depth",
+            "4",
+            "--only",
+            "map,fault,move,migrate",
+            "--together",
+            "2",
+            "--preemptions",
+            "1",
+        ],
+        MISSED,
+    ),
 ];
+
+/// Faults that every schedule of three operations or two finds: what comes before these and what they are, with how many preemptions, and
+/// what is found.
+const BY_EVERY_SCHEDULE_OF: &[(&str, &str, &[&str], Finds)] = &[
+    ("freed-under-a-walk", FREED_UNDER_A_WALK, &["--preemptions", "3", "--preempt-at", "anon_vma"], RACE),
+    ("freed-under-a-walk-before", FREED_UNDER_A_WALK, &["--preemptions", "3", "--preempt-at", "anon_vma"], RACE),
+    ("lock-of-another-life-before", ANOTHER_LIFE, &["--preemptions", "1"], RACE),
+    ("merge-without-the-lock-of-its-vma-before", MERGE, &["--failures", "all", "--preemptions", "1"], MERGED),
+    ("move-back-without-locks-before", MOVE_BACK, &["--preemptions", "1"], MISSED),
+];
+
+const ANOTHER_LIFE: &str = "\
+fork p0 p1
+map p0 0x10..0x11
+fault p0 0x10
+map p1 0x20..0x21
+fault p1 0x20
+together
+  swapout p0 0x10
+  unmap p0 0x10..0x11
+  fork p1 p2
+end
+";
+
+const MERGE: &str = "\
+map p0 0x11..0x12
+protect p0 0x11..0x12 r
+map p0 0x12..0x13
+fault p0 0x12
+map p0 0x10..0x11
+together
+  fault p0 0x10
+  protect p0 0x11..0x12 rw
+end
+";
+
+const MOVE_BACK: &str = "\
+map p0 0x10..0x12
+fault p0 0x11
+move p0 0x11..0x12 0x12
+together
+  migrate p0 0x12
+  move p0 0x12..0x13 0x11
+end
+";
+
+#[test]
+fn races_are_found_by_every_schedule_of_their_operations() {
+    let failures = BY_EVERY_SCHEDULE_OF.iter().filter_map(|(kernel, trace, bound, Finds(wanted))| {
+        let file = WORKSHOP.trace(&format!("section-{kernel}"), trace);
+        let scope = [&["--from", file.to_str().unwrap()], *bound].concat();
+        let hunt = Hunt { kernel, vma: "pages", side: "kernel", mix: "section", ops: 0, first_seed: 1, in_port: 0 };
+        let found = WORKSHOP.exhaust_together(&hunt, &scope);
+        println!("{kernel:34} {found:?}");
+        match found {
+            Ok((found, lines)) if lines <= 5 && wanted.iter().any(|wanted| found.starts_with(wanted)) => None,
+            other => {
+                Some(format!("{kernel}: wanted {} with at most five at lines, got {other:?}", wanted.join("… or ")))
+            }
+        }
+    });
+    none_of(failures.collect());
+}
 
 #[test]
 fn races_are_found_by_every_schedule_with_one_preemption() {

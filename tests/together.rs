@@ -1,8 +1,11 @@
 //! Operations that run together, on the kernel's side alone and with the port beside it. That races are seen, and faults in the port,
 //! is in tests/planted_faults.rs.
 
-use rmap_diff::check::Sides;
-use rmap_diff::kernel::{self, Reference};
+use std::collections::HashSet;
+
+use rmap_diff::check::{Sides, digest};
+use rmap_diff::fuzzing;
+use rmap_diff::kernel::{self, Reference, SlabMode};
 use rmap_diff::known::{self, KnownFindings};
 use rmap_diff::session::{Session, VmaCode};
 use rmap_diff::trace::{Mix, Rng, Trace, random_sections};
@@ -57,21 +60,52 @@ fn the_port_comes_to_every_point_that_the_kernels_come_to() {
     play_random(lockstep, 17, &Mix { fail_per_mille: 333, ..Mix::together() });
 }
 
-/// The same twice, in another world: a schedule depends on nothing but the trace.
+/// A schedule depends on nothing but the trace: not on the world, on what ran there before, or on what becomes of freed objects.
 #[test]
 fn a_trace_with_sections_does_the_same_whenever_it_is_played() {
     for reference in with_pages() {
-        let play = |traces: &mut dyn Iterator<Item = &Trace>| {
-            let mut player = session(reference).player().unwrap();
-            traces.map(|trace| player.play(trace)).collect::<Vec<_>>()
-        };
         let mut rng = Rng::new(11);
-        let traces: Vec<Trace> = (0..200).map(|_| random_sections(&mut rng, OPERATIONS, &Mix::together())).collect();
-        let forwards = play(&mut traces.iter());
-        let mut backwards = play(&mut traces.iter().rev());
+        let mix = Mix { fail_per_mille: 333, ..Mix::together() };
+        let traces: Vec<Trace> = (0..400).map(|_| random_sections(&mut rng, OPERATIONS, &mix)).collect();
+        let (one, other) = traces.split_at(traces.len() / 2);
+        let digests = |slab, traces: &mut dyn Iterator<Item = &Trace>| {
+            let mut kernel = Session { slab, ..session(reference) }.kernel().unwrap();
+            traces.map(|trace| digest(&mut kernel, trace)).collect::<Vec<u64>>()
+        };
+        let forwards = digests(SlabMode::Reuse, &mut one.iter());
+        let mut backwards = digests(SlabMode::Reuse, &mut other.iter().chain(one.iter().rev())).split_off(other.len());
         backwards.reverse();
         assert_eq!(forwards, backwards, "{}", reference.name);
+        assert_eq!(forwards, digests(SlabMode::Poison, &mut one.iter()), "{}", reference.name);
+        let different: HashSet<u64> = forwards.iter().copied().collect();
+        assert_eq!(different.len(), one.len(), "{}", reference.name);
     }
+}
+
+/// Traces of which a build with AddressSanitizer and this one say what they do.
+const COMPARED: usize = 2_000;
+
+/// Where the fuzz target was built with AddressSanitizer, RMAP_SANITIZED says where it is.
+#[test]
+fn a_trace_with_sections_does_the_same_under_address_sanitizer() {
+    let Some(sanitized) = std::env::var_os("RMAP_SANITIZED") else { return };
+    let mut compared = 0;
+    for reference in with_pages() {
+        let mut target = std::process::Command::new(&sanitized);
+        target.arg("-runs=0").env("RMAP_KERNEL", reference.name).env("RMAP_VMA", "pages").env("RMAP_TOGETHER", "1");
+        target.env("RMAP_DIGEST", COMPARED.to_string()).env("ASAN_OPTIONS", "detect_stack_use_after_return=0");
+        let said = String::from_utf8(target.output().unwrap().stderr).unwrap();
+        if said.contains(&format!("RMAP_KERNEL={}", reference.name)) {
+            println!("{}: the fuzz target has not got it", reference.name);
+            continue;
+        }
+        let digest = fuzzing::digest_of_sections(&session(reference), COMPARED).unwrap();
+        let line = format!("digest of {COMPARED} traces: {digest:016x}");
+        assert!(said.contains("sanitizer=address") && said.contains(&line), "{}: {line}\n{said}", reference.name);
+        println!("{}: {line}, with AddressSanitizer and without", reference.name);
+        compared += 1;
+    }
+    assert!(compared > 0, "the fuzz target has no reference with page-table code");
 }
 
 /// Without a line that says otherwise the tasks come one after another, and do what they do as operations.
@@ -113,6 +147,45 @@ fault p0 0x11
         let result = session(reference).player().unwrap().play(&trace);
         assert_eq!(result.finding, None, "{}", reference.name);
         assert_eq!((result.stats.done, result.stats.failed), (6, 0), "{}", reference.name);
+    }
+}
+
+/// Who has to wait for userfaultfd gives the lock of the VMA back first.
+#[test]
+fn a_fault_that_waits_for_userfaultfd_takes_no_lock_out_of_order() {
+    let text = "\
+map p0 0x10..0x11
+fault p0 0x10
+fork p0 p1
+uffdwp p1 0x10..0x11
+together
+  fault p1 0x10
+  exit p0
+end
+";
+    nothing_is_found(text);
+}
+
+/// A folio of several pages that loses some is queued for a split, in a read section within another one.
+#[test]
+fn a_folio_of_several_pages_migrates_beside_others() {
+    let text = "\
+map p0 0x10..0x14
+fork p0 p1
+fault p1 0x10 order 2
+together
+  migrate p1 0x10
+  move p0 0x10..0x11 0x20
+end
+";
+    nothing_is_found(text);
+}
+
+fn nothing_is_found(text: &str) {
+    let trace: Trace = text.parse().unwrap();
+    for reference in with_pages() {
+        let result = lockstep(reference).player().unwrap().play(&trace);
+        assert_eq!(result.finding, None, "{}", reference.name);
     }
 }
 

@@ -101,6 +101,7 @@ static void let_others_run(struct rmap_point point)
 		w->task = w->suspended[number - 1].task;
 		current_task = w->suspended[number - 1].current_task;
 		w->running = number;
+		slab_rest_open();
 	}
 	w->task.in_call = in_call;
 	tell_accesses(told);
@@ -148,6 +149,7 @@ static void rcu_section_ended(void)
 		if (!is_live(anon_vma))
 			broken_rule(RMAP_RULE_LOCK_OF_GONE, serial_of(anon_vma));
 	}
+	slab_rest_open();
 }
 
 static void reference_begin_tasks(struct rmap_world *w)
@@ -191,8 +193,9 @@ static void reference_run_task(struct rmap_world *w, const struct rmap_task_star
 			before_access, start->stack, start->stack_bytes,
 		};
 #endif
-	current_task.tlb_ubc = (struct tlbflush_unmap_batch) { 0 };
 	current_world = w;
+	slab_rest_open();
+	current_task.tlb_ubc = (struct tlbflush_unmap_batch) { 0 };
 	tell_accesses(true);
 	end->result = operate(w, &start->operation);
 	tell_accesses(false);

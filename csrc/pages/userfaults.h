@@ -8,14 +8,18 @@
 #define PAGES_USERFAULTS_H
 
 #include <linux/mm.h>
+#include <linux/mmap_lock.h>
 #include "pages/layer.h"
 
 /* --- Custom --- */
 
 static void userfaultfd_reset_ctx(struct vm_area_struct *vma);
 
+/* Who waits drops the lock of the VMA. The mmap lock is dropped by the caller here. */
 static inline vm_fault_t handle_userfault(struct vm_fault *vmf, unsigned long reason)
 {
+	if (vmf->flags & FAULT_FLAG_VMA_LOCK)
+		vma_end_read(vmf->vma);
 	return VM_FAULT_RETRY;
 }
 

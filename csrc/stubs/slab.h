@@ -74,8 +74,10 @@ static void *slab_alloc(struct kmem_cache *cache, gfp_t gfp)
 		slab->live_first = object;
 	slab->live_last = object;
 	slab->nr_live++;
+	if (rests)
+		slab_body_open(object, cache->size, true);
 #ifdef STUBS_ASAN
-	if (!rests) {
+	else {
 		slab_body_take(object, cache->size);
 		slab_object_fresh(object, cache);
 	}
@@ -105,6 +107,22 @@ static void slab_keep(struct slab *slab, struct kmem_cache *cache, struct slab_o
 }
 
 #ifdef RMAP_PAGES
+/*
+ * Tells AddressSanitizer which freed anon_vmas the running task may read: those that were freed
+ * since its read section of RCU began. They change whenever another task goes on, or leaves its
+ * section.
+ */
+static void slab_rest_open(void)
+{
+#ifdef STUBS_ASAN
+	const struct slab *slab = &current_world->slabs[RMAP_CACHE_ANON_VMA];
+	size_t size = kmem_caches[RMAP_CACHE_ANON_VMA].size;
+
+	for (struct slab_object *object = slab->resting; object; object = object->next)
+		slab_body_open(object, size, may_touch_freed(object->freed_at));
+#endif
+}
+
 /* All tasks have ended. */
 static void slab_rest_ends(struct slab *slab, struct kmem_cache *cache)
 {
@@ -175,6 +193,7 @@ static void slab_free(struct kmem_cache *cache, void *body)
 		/* As SLAB_TYPESAFE_BY_RCU says, it stays an anon_vma, and may be one again. */
 		object->next = slab->resting;
 		slab->resting = object;
+		slab_body_open(object, cache->size, may_touch_freed(object->freed_at));
 	} else if (slab_keeps_freed()) {
 		slab_keep(slab, cache, object);
 	} else {

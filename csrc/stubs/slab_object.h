@@ -9,12 +9,17 @@
  * Bodies lie in an arena with their headers. Under AddressSanitizer, where freed objects are never
  * reused before the reset, each comes from malloc() and goes back with free() instead: an access
  * beyond an object or after its end is reported with where it was allocated and freed. A header is
- * then found from its body by address.
+ * then found from its body by address. Of several tasks an anon_vma is given out again after all,
+ * see slab_free(). Until then its body is poisoned for whoever may not read it.
  */
 #ifndef STUBS_SLAB_OBJECT_H
 #define STUBS_SLAB_OBJECT_H
 
 #include "stubs/world.h"
+
+#ifdef STUBS_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
 
 #define SLAB_OBJECT_MAGIC 0x6f626a21u
 #define POISON_FREE 0x6b
@@ -157,6 +162,15 @@ static void slab_body_take(struct slab_object *object, size_t size)
 	bodies_put(w, (struct slab_body) { object->body, object });
 }
 
+/* Whether AddressSanitizer is to tolerate that the body of a freed object is read. */
+static inline void slab_body_open(const struct slab_object *object, size_t size, bool open)
+{
+	if (open)
+		__asan_unpoison_memory_region(object->body, size);
+	else
+		__asan_poison_memory_region(object->body, size);
+}
+
 /* Which object it was stays known until the reset. */
 static void slab_body_give(struct slab_object *object)
 {
@@ -174,6 +188,10 @@ static inline struct slab_object *object_of(const void *body)
 static inline void *body_of(struct slab_object *object)
 {
 	return (char *)object + sizeof(struct slab_object);
+}
+
+static inline void slab_body_open(const struct slab_object *object, size_t size, bool open)
+{
 }
 
 static void bodies_clear(struct rmap_world *w)

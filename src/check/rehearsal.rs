@@ -16,10 +16,7 @@ pub struct Rehearsal {
     pub log: Vec<(usize, Step)>,
     /// How many allocations were made to fail in the section.
     pub injected: u64,
-    /// Live objects, VMAs, anon_vmas, folios, what is mapped where, and the page tables.
-    pub words: Vec<u64>,
-    tables: PageTables,
-    mapped: Vec<Mapped>,
+    end: WholeState,
 }
 
 impl Rehearsal {
@@ -49,17 +46,41 @@ impl Rehearsal {
         });
         self.sound = clean && ends.is_some();
         self.log = scheduler.into_log();
-        self.words.clear();
         self.injected = ends.iter().flatten().map(|end| u64::from(end.injected)).sum();
         if self.sound {
-            self.words.extend(side.live().map(u64::from));
-            side.state(&mut self.words);
-            for mm in (0..crate::rmap::MAX_PROCESSES as u8).map(MmId) {
-                self.space(side, mm);
-            }
-            self.sound = side.page_tables(&mut self.tables) == Some(true);
+            self.sound = self.end.read(side);
+        }
+    }
+
+    /// All that the side can tell of where it ended, if it is sound.
+    pub fn words(&self) -> &[u64] {
+        &self.end.words
+    }
+}
+
+/// All that a side can tell of its state.
+#[derive(Default)]
+pub(super) struct WholeState {
+    /// Live objects, VMAs, anon_vmas, folios, what is mapped where, and the page tables.
+    pub words: Vec<u64>,
+    tables: PageTables,
+    mapped: Vec<Mapped>,
+}
+
+impl WholeState {
+    /// Takes it in, in the place of what was there. False: the page tables name what is not there, or the side has none.
+    pub fn read(&mut self, side: &mut (impl Side + Watched)) -> bool {
+        self.words.clear();
+        self.words.extend(side.live().map(u64::from));
+        side.state(&mut self.words);
+        for mm in (0..crate::rmap::MAX_PROCESSES as u8).map(MmId) {
+            self.space(side, mm);
+        }
+        let readable = side.page_tables(&mut self.tables) == Some(true);
+        if readable {
             self.words.extend_from_slice(&self.tables.words);
         }
+        readable
     }
 
     fn space(&mut self, side: &mut impl Watched, mm: MmId) {

@@ -18,8 +18,12 @@ use crate::kernel;
 use crate::report::{self, Report};
 use crate::rmap::Side;
 use crate::session::{Job, VmaCode};
+use crate::trace::preemptions::{PreemptedAt, UnknownObject};
+use crate::trace::{Op, Trace};
 use crate::world::Symmetry;
 
+/// Switches away from a task that could go on, unless said.
+const PREEMPTIONS: u32 = 2;
 /// How often a search under way is saved.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 
@@ -46,12 +50,20 @@ struct ScopeArgs {
     /// Also run this many operations together in each state, each choice of them (see --preemptions). Needs --vma pages.
     #[arg(long, value_name = "TASKS", value_parser = clap::value_parser!(u8).range(2..=3))]
     together: Option<u8>,
-    /// Run operations together under each schedule with at most this many switches away from one that could go on.
-    #[arg(long, value_name = "N", requires = "together", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=8))]
-    preemptions: u32,
+    /// Begin at the end of this trace. If it ends in a section, run only the operations of that one, together, under each
+    /// schedule; its own is left out.
+    #[arg(long, value_name = "FILE", conflicts_with = "state")]
+    from: Option<PathBuf>,
+    /// Run operations together under each schedule with at most this many switches away from one that could go on. Default: 2.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=8))]
+    preemptions: Option<u32>,
+    /// Switch away from one that could go on only where it is about to do something to one of these, with commas between:
+    /// anon_vma, folio, … Default: any. A name that is none is answered with all.
+    #[arg(long, value_name = "LIST", value_parser = parse_objects)]
+    preempt_at: Option<PreemptedAt>,
     /// Then run them under each schedule with one such switch at most, where the loads and stores of the kernel's code are points
     /// too, and say whether that comes to an end which no other schedule comes to. Needs a build with the feature `accesses` (make fine).
-    #[arg(long, requires = "together")]
+    #[arg(long, conflicts_with = "preempt_at")]
     fine: bool,
     /// Count states as different even if they differ only in how processes are numbered.
     #[arg(long)]
@@ -104,6 +116,10 @@ enum FailuresArg {
     All,
 }
 
+fn parse_objects(text: &str) -> Result<PreemptedAt, UnknownObject> {
+    text.parse()
+}
+
 fn parse_kinds(text: &str) -> Result<OpKinds, UnknownOperation> {
     text.parse()
 }
@@ -131,22 +147,59 @@ pub(super) fn check_order(order: u32, vma: VmaCode) -> Result<(), Error> {
     }
 }
 
+/// Where a search begins.
+#[derive(Default)]
+struct Begin {
+    trace: Trace,
+    /// The operations of the section that it ended in: nothing else is tried.
+    section: Option<Vec<Op>>,
+}
+
+impl Begin {
+    fn of(mut trace: Trace) -> Begin {
+        let section = trace.sections.pop_if(|last| last.range().end == trace.ops.len());
+        let section = section.map(|section| trace.ops.split_off(section.first));
+        Begin { trace, section }
+    }
+}
+
 impl ScopeArgs {
-    fn scope(&self, failures: Failures, vma: VmaCode) -> Result<Scope, Error> {
-        let together =
-            self.together.map(|tasks| Together { tasks: tasks.into(), preemptions: self.preemptions, fine: self.fine });
+    fn begin(&self) -> Result<Begin, Error> {
+        let begin = match &self.from {
+            Some(file) => Begin::of(file::read_any_trace(file)?),
+            None => Begin::default(),
+        };
+        if begin.section.is_some() && (self.together.is_some() || self.kinds.is_some()) {
+            let why =
+                "--from: the trace ends in a section, so that nothing else is tried: leave out --together and --only";
+            return Err(Error::Usage(why.into()));
+        }
+        let is_bounded = self.preemptions.is_some() || self.preempt_at.is_some() || self.fine;
+        if begin.section.is_none() && self.together.is_none() && is_bounded {
+            let why = "--preemptions, --preempt-at, --fine: no operations run together: use --together, or --from with a trace that ends in a section";
+            return Err(Error::Usage(why.into()));
+        }
+        Ok(begin)
+    }
+
+    fn scope(&self, begin: &Begin, failures: Failures, vma: VmaCode) -> Result<Scope, Error> {
+        let tasks = begin.section.as_ref().map(Vec::len).or(self.together.map(usize::from));
+        let preemptions = self.preemptions.unwrap_or(PREEMPTIONS);
+        let at = self.preempt_at.unwrap_or(PreemptedAt::ANY);
         if self.fine && !kernel::accesses::TOLD {
             let build = "cargo build --release --features accesses --target-dir target/accesses";
             return Err(Error::Usage(format!(
                 "--fine: this build tells no loads and stores of the kernel's code: {build}"
             )));
         }
-        let default = if together.is_some() { OpKinds::WITH_TOGETHER } else { OpKinds::CORE };
+        let together = tasks.map(|tasks| Together { tasks, preemptions, at, fine: self.fine });
+        let default = if self.together.is_some() { OpKinds::WITH_TOGETHER } else { OpKinds::CORE };
         let kinds = self.kinds.unwrap_or(default);
         check_kinds(kinds, vma)?;
         check_order(self.order, vma)?;
         let symmetry = if self.no_symmetry { Symmetry::None } else { Symmetry::Processes };
-        let (processes, pages, depth, order) = (self.procs, self.pages, self.depth, self.order);
+        let depth = if begin.section.is_some() { 1 } else { self.depth };
+        let (processes, pages, order) = (self.procs, self.pages, self.order);
         Ok(Scope { processes, pages, depth, failures, kinds, symmetry, order, together })
     }
 }
@@ -196,9 +249,11 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         FailuresArg::None => Failures::None,
         FailuresArg::All => Failures::All,
     };
-    let scope = args.scope.scope(failures, vma)?;
+    let begin = args.scope.begin()?;
+    let scope = args.scope.scope(&begin, failures, vma)?;
     let reference = args.subject.reference()?;
-    let session = if scope.together.is_some() { args.subject.session_together() } else { args.subject.session() }?;
+    let is_together = scope.together.is_some() || !begin.trace.sections.is_empty();
+    let session = if is_together { args.subject.session_together() } else { args.subject.session() }?;
     let subject = Subject {
         kernel: reference.name.to_owned(),
         text: xxh3_64(reference.extract.as_bytes()),
@@ -207,19 +262,18 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     };
     let mut workers = Vec::new();
     for _ in 0..args.limits.threads() {
-        let worker = Worker { scope };
-        workers.push(if scope.together.is_some() {
-            args.subject.run_together(worker)
-        } else {
-            args.subject.run(worker)
-        }?);
+        let worker = Worker { scope, given: begin.section.clone() };
+        workers.push(if is_together { args.subject.run_together(worker) } else { args.subject.run(worker) }?);
     }
     let loaded = match &args.state {
         Some(file) => Search::load(file, scope, &subject).map_err(|error| Error::Usage(error.to_string()))?,
         None => None,
     };
     let resumed = loaded.as_ref().map(Search::expanded);
-    let mut search = loaded.unwrap_or_else(|| Search::new(scope, workers[0].root()));
+    let mut search = loaded.unwrap_or_else(|| {
+        let root = workers[0].root(&begin.trace);
+        Search::beginning_at(begin.trace, scope, root)
+    });
     let begun = Instant::now();
     let save = |search: &Search| match &args.state {
         Some(file) => search.save(file, &subject).map_err(|error| Error::Usage(error.to_string())),
@@ -291,6 +345,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             "states_by_depth": search.levels(), "transitions": counts.transitions, "failing": counts.failing,
             "known": counts.known, "seconds": took.as_secs_f64(), "how": how,
         });
+        if let Some(from) = &args.scope.from {
+            value["from"] = from.display().to_string().into();
+        }
         if let Some(together) = scope.together {
             let alone = search.by_sections_alone().map(|state| search.trace_to(state).to_string());
             value["together"] = serde_json::json!({
@@ -312,23 +369,28 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         let _ = write!(text, " {level}");
         text
     });
-    print(format_args!(
-        "{}: {how}: {} processes, {} pages, {} of depth {}, {}\n{} transitions ({} with a failure), {} states \
+    let given = begin.section.as_deref();
+    match given {
+        Some(ops) => print(format_args!("{}: {how}: {} operations together, {vma}\n", reference.name, ops.len()))?,
+        None => print(format_args!(
+            "{}: {how}: {} processes, {} pages, {} of depth {}, {}\n{} transitions ({} with a failure), {} states \
          (by depth:{levels}), {} worked on, {:.1} s, {rate:.0} states/s\n",
-        reference.name,
-        scope.processes,
-        scope.pages,
-        search.depth_done(),
-        scope.depth,
-        vma,
-        counts.transitions,
-        counts.failing,
-        search.states(),
-        search.expanded(),
-        took.as_secs_f64(),
-    ))?;
+            reference.name,
+            scope.processes,
+            scope.pages,
+            search.depth_done(),
+            scope.depth,
+            vma,
+            counts.transitions,
+            counts.failing,
+            search.states(),
+            search.expanded(),
+            took.as_secs_f64(),
+        ))?,
+    }
     if let Some(together) = scope.together {
-        print(said_of_sections(&scope, together, &search, took.as_secs_f64(), matches!(ended, Ended::Finished)))?;
+        let finished = matches!(ended, Ended::Finished);
+        print(said_of_sections(&scope, together, given, &search, took.as_secs_f64(), finished))?;
     }
     if let Some(line) = minimised {
         print(format_args!("{line}\n"))?;
@@ -337,9 +399,16 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
 }
 
 /// How many schedules were run, and what is so if nothing was found; then the states that no sequence came to.
-fn said_of_sections(scope: &Scope, together: Together, search: &Search, seconds: f64, finished: bool) -> String {
+fn said_of_sections(
+    scope: &Scope,
+    together: Together,
+    given: Option<&[Op]>,
+    search: &Search,
+    seconds: f64,
+    finished: bool,
+) -> String {
     let failures = scope.failures;
-    let Together { tasks, preemptions, fine } = together;
+    let Together { tasks, preemptions, at, fine } = together;
     let (counts, choice) = (search.counts(), if tasks == 2 { "pair" } else { "triple" });
     let rate = counts.schedules as f64 / seconds.max(1e-6);
     let mut text = format!(
@@ -349,10 +418,14 @@ fn said_of_sections(scope: &Scope, together: Together, search: &Search, seconds:
     if finished {
         let states = search.expanded();
         let failing = if failures == Failures::All { ", also with each of their allocations failing" } else { "" };
+        let at = if at == PreemptedAt::ANY { String::new() } else { format!(" (at {at})") };
+        let what = match given {
+            Some(ops) => ops.iter().map(Op::to_string).collect::<Vec<_>>().join(" | "),
+            None => format!("each {choice} of these operations at each of {states} states"),
+        };
         let _ = writeln!(
             text,
-            "every schedule with at most {preemptions} preemptions of each {choice} of these operations at each of {states} states\
-             {failing}: nothing found{}",
+            "every schedule with at most {preemptions} preemptions{at} of {what}{failing}: nothing found{}",
             except_known(counts.known),
         );
     }
@@ -404,6 +477,7 @@ fn side_name(sides: Sides) -> &'static str {
 /// A worker for one thread, on the sides that were asked for.
 struct Worker {
     scope: Scope,
+    given: Option<Vec<Op>>,
 }
 
 impl Job for Worker {
@@ -415,6 +489,10 @@ impl Job for Worker {
         P: Side + Send + 'static,
         D: Driver<C, P> + Send + 'static,
     {
-        Ok(Box::new(LockstepWorlds::new(lockstep, driver, self.scope)))
+        let worlds = LockstepWorlds::new(lockstep, driver, self.scope);
+        Ok(match self.given {
+            Some(ops) => Box::new(worlds.trying(ops)),
+            None => Box::new(worlds),
+        })
     }
 }

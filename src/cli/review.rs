@@ -18,6 +18,7 @@ use crate::review::{
     Class, Equivalence, Explorer, Names, PairSide, Reviewed, Searched, Verdict, minimize_sightings, random,
 };
 use crate::session::{Session, SessionError, VmaCode};
+use crate::trace::preemptions::PreemptedAt;
 use crate::trace::{HUGE_ORDER, Mix, Rng};
 use crate::world::Symmetry;
 
@@ -285,7 +286,12 @@ fn scopes(args: &Args, vma: VmaCode) -> Vec<Scope> {
 
 /// How many operations run together, if any do.
 fn together(args: &Args) -> Option<Together> {
-    args.together.map(|tasks| Together { tasks: tasks.into(), preemptions: args.preemptions, fine: false })
+    args.together.map(|tasks| Together {
+        tasks: tasks.into(),
+        preemptions: args.preemptions,
+        at: PreemptedAt::ANY,
+        fine: false,
+    })
 }
 
 fn check_together(vma: VmaCode) -> Result<(), Error> {
@@ -312,6 +318,7 @@ fn any_scope(args: &Args) -> Scope {
         together: Some(Together {
             tasks: args.together.unwrap_or(2).into(),
             preemptions: args.preemptions,
+            at: PreemptedAt::ANY,
             fine: false,
         }),
     }
@@ -332,7 +339,7 @@ fn search(args: &Args, references: &References, scope: Scope, verdict: &mut Verd
     for _ in 0..threads.clamp(1, 64) {
         explorers.push(references.explorer(scope)?);
     }
-    let mut search = Search::new(scope, explorers[0].root());
+    let mut search = Search::new(scope, explorers[0].root(&crate::trace::Trace::default()));
     {
         let mut workers: Vec<Box<dyn Expand + '_>> =
             explorers.iter_mut().map(|explorer| Box::new(explorer) as Box<dyn Expand + '_>).collect();

@@ -142,10 +142,6 @@ impl Args {
             let why = "operations run together with the kernel's own page-table code alone: --vma pages, of a reference that has it";
             return Err(Error::Usage(why.into()));
         }
-        if session.slab == SlabMode::Poison {
-            let why = "operations that run together need what RCU leaves readable, which --slab poison overwrites: use --slab reuse";
-            return Err(Error::Usage(why.into()));
-        }
         Ok(session)
     }
 

@@ -18,6 +18,8 @@ pub struct LockstepWorlds<C, P, D> {
     pub(super) lockstep: Lockstep<C, P>,
     pub(super) driver: D,
     pub(super) scope: Scope,
+    /// Of a search that tries nothing else in each state: these operations, together.
+    pub(super) given: Option<Vec<Op>>,
     /// What was done since the world was empty.
     pub(super) history: Trace,
     /// Keys of states in which everything was ended already, though the search does not know them yet.
@@ -45,11 +47,17 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
             lockstep,
             driver,
             scope,
+            given: None,
             history: Trace::default(),
             ended: HashSet::default(),
             rehearsal: Rehearsal::default(),
             injected: 0,
         }
+    }
+
+    /// Nothing but these operations is tried, together as the scope says.
+    pub fn trying(self, ops: Vec<Op>) -> Self {
+        LockstepWorlds { given: Some(ops), ..self }
     }
 
     pub(super) fn replay(&mut self, prefix: &Trace) {
@@ -118,8 +126,8 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
 }
 
 impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for LockstepWorlds<C, P, D> {
-    fn root(&mut self) -> u128 {
-        self.replay(&Trace::default());
+    fn root(&mut self, begin: &Trace) -> u128 {
+        self.replay(begin);
         self.key()
     }
 
@@ -134,7 +142,8 @@ impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for Lockstep
         let here = world.key(self.scope.symmetry);
         // The world is in this state; not merely in one that has become another.
         let mut is_here = true;
-        for kind in self.scope.operations(&world) {
+        let alone = if self.given.is_some() { Vec::new() } else { self.scope.operations(&world) };
+        for kind in alone {
             let mut failures = FailuresOf::default();
             let mut op = Some(Op::from(kind));
             while let Some(now) = op {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::rmap::{MmId, VmaAttributes, WalkMode};
+use crate::trace::preemptions::PreemptedAt;
 use crate::trace::together::{TOGETHER, why_not_together};
 use crate::trace::{Advice, HUGE_ORDER, OPERATIONS, Op, OpKind, PageEntry};
 use crate::world::{Process, Symmetry, World};
@@ -191,15 +192,17 @@ pub struct Together {
     pub preemptions: u32,
     /// Then each schedule with one such switch at most, where loads and stores of the kernel's text are points too.
     pub fine: bool,
+    /// Where these switches are.
+    pub at: PreemptedAt,
 }
 
 impl Scope {
-    /// The operations and the order, as the file of a search has them.
+    /// The operations, the order, and where tasks are preempted, as the file of a search has them.
     pub fn tried(&self) -> String {
-        match self.order {
-            0 => self.kinds.to_string(),
-            order => format!("{} order {order}", self.kinds),
-        }
+        let order = if self.order == 0 { String::new() } else { format!(" order {}", self.order) };
+        let at = self.together.map(|together| together.at).filter(|at| *at != PreemptedAt::ANY);
+        let at = at.map(|at| format!(" preempted at {at}")).unwrap_or_default();
+        format!("{}{order}{at}", self.kinds)
     }
 
     /// The pages for which a page of the window stands: with huge pages, half of one.

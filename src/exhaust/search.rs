@@ -20,8 +20,8 @@ const BLOCK_TOGETHER: usize = 4;
 
 /// What is done at a state.
 pub trait Expand: Send {
-    /// The key of the empty world.
-    fn root(&mut self) -> u128;
+    /// The key of the state in which the search begins: that at the end of a trace.
+    fn root(&mut self, begin: &Trace) -> u128;
     /// Makes the state at the end of a trace and tries each operation there. `is_seen` tells of a key whether its
     /// state is known already.
     fn expand(&mut self, prefix: &Trace, is_seen: &dyn Fn(u128) -> bool) -> Expansion;
@@ -114,10 +114,12 @@ pub(super) struct Waiting {
 /// A search under way.
 pub struct Search {
     pub(super) scope: Scope,
+    /// What comes before all that is tried.
+    begin: Trace,
     /// Transitions, each once: a state names one by its place.
     pub(super) transitions: Vec<Transition>,
     numbers: FxHashMap<Transition, u32>,
-    /// In the order in which they were found. The first is the empty world.
+    /// In the order in which they were found. The first is where the search begins.
     pub(super) nodes: Vec<Node>,
     pub(super) seen: HashSet<u128, FxBuildHasher>,
     /// States that sections led to, in the order in which they were found.
@@ -132,12 +134,18 @@ pub struct Search {
 }
 
 impl Search {
-    /// From the beginning. `root` is the key of the empty world.
+    /// From the empty world. `root` is its key.
     pub fn new(scope: Scope, root: u128) -> Search {
+        Search::beginning_at(Trace::default(), scope, root)
+    }
+
+    /// From the state at the end of a trace. `root` is its key.
+    pub fn beginning_at(begin: Trace, scope: Scope, root: u128) -> Search {
         let mut seen = HashSet::default();
         seen.insert(root);
         Search {
             scope,
+            begin,
             transitions: Vec::new(),
             numbers: FxHashMap::default(),
             nodes: vec![Node { parent: 0, op: 0 }],
@@ -337,7 +345,7 @@ impl Search {
             transitions.push(&self.transitions[node.op as usize]);
             at = node.parent as usize;
         }
-        let mut trace = Trace::default();
+        let mut trace = self.begin.clone();
         transitions.into_iter().rev().for_each(|transition| transition.append_to(&mut trace));
         trace
     }

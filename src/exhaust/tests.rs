@@ -32,7 +32,7 @@ fn workers(scope: Scope, threads: usize) -> Vec<Box<dyn Expand>> {
 
 fn searched(scope: Scope, threads: usize) -> Search {
     let mut workers = workers(scope, threads);
-    let mut search = Search::new(scope, workers[0].root());
+    let mut search = Search::new(scope, workers[0].root(&Trace::default()));
     let ended = search.run(&mut workers, NO_LIMITS, |_| true);
     assert!(matches!(ended, Ended::Finished), "{ended:?}");
     search
@@ -94,7 +94,7 @@ fn threads_and_stops_change_no_count() {
     loop {
         let mut workers = workers(scope, 2);
         let loaded = Search::load(&file, scope, &subject).unwrap();
-        let mut search = loaded.unwrap_or_else(|| Search::new(scope, workers[0].root()));
+        let mut search = loaded.unwrap_or_else(|| Search::new(scope, workers[0].root(&Trace::default())));
         let mut blocks = 0;
         let ended = search.run(&mut workers, NO_LIMITS, |_| {
             blocks += 1;
@@ -144,7 +144,7 @@ fn threads_and_stops_change_no_count() {
 fn a_full_memory_and_an_ended_time_are_no_end() {
     let scope = scope(3, 2, 6);
     let mut workers = workers(scope, 1);
-    let mut search = Search::new(scope, workers[0].root());
+    let mut search = Search::new(scope, workers[0].root(&Trace::default()));
     let ended = search.run(&mut workers, Limits { memory: 4096, ..NO_LIMITS }, |_| true);
     assert!(matches!(ended, Ended::Memory), "{ended:?}");
     assert!(search.depth_done() < scope.depth);

@@ -14,7 +14,7 @@ use super::search::Expansion;
 use super::transition::Transition;
 use crate::check::Driver;
 use crate::rmap::{Fail, Side};
-use crate::trace::preemptions::{ScheduleCounts, Schedules};
+use crate::trace::preemptions::{PreemptedAt, ScheduleCounts, Schedules};
 use crate::trace::schedule::Step;
 use crate::trace::{Op, Trace};
 use crate::world::World;
@@ -30,19 +30,19 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// With at most so many preemptions.
-    pub fn new(ops: &[Op], bound: u32) -> Orders {
-        Orders::of(ops, bound, false)
+    /// With at most so many preemptions, before such points.
+    pub fn new(ops: &[Op], bound: u32, at: PreemptedAt) -> Orders {
+        Orders::of(ops, bound, at, false)
     }
 
-    /// With at most so many preemptions, and loads and stores as points if `accesses`.
-    fn of(ops: &[Op], bound: u32, accesses: bool) -> Orders {
+    /// With loads and stores as points if `accesses`.
+    fn of(ops: &[Op], bound: u32, at: PreemptedAt, accesses: bool) -> Orders {
         // It does not matter which of two that do the same begins.
         let begins = (0..ops.len()).filter(|&first| !ops[..first].contains(&ops[first]));
         let orders = begins.map(|first| {
             let mut order = ops.to_vec();
             order[..=first].rotate_right(1);
-            (order, Schedules::new(ops.len(), bound))
+            (order, Schedules::new(ops.len(), bound).preempted_at(at))
         });
         Orders { orders: orders.collect(), at: 0, preemptions: 0, bound, accesses }
     }
@@ -116,7 +116,8 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
     ) {
         let mut ends = Ends::default();
         ends.keys.insert(world.key(self.scope.symmetry));
-        for ops in self.scope.sections(world, together.tasks) {
+        let given = self.given.clone().map(|ops| vec![ops]);
+        for ops in given.unwrap_or_else(|| self.scope.sections(world, together.tasks)) {
             self.section(&ops, together, prefix, &mut ends, is_seen, out);
             if self.scope.failures == Failures::None {
                 continue;
@@ -154,13 +155,13 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
         }
         out.counts.sections += 1;
         ends.reached.clear();
-        let mut orders = Orders::new(ops, together.preemptions);
+        let mut orders = Orders::new(ops, together.preemptions, together.at);
         self.orders(&mut orders, prefix, ends, is_seen, out);
         let counts = orders.counts();
         out.counts.schedules += counts.run;
         out.counts.idle += counts.idle;
         if together.fine {
-            let mut orders = Orders::of(ops, FINE_PREEMPTIONS, true);
+            let mut orders = Orders::of(ops, FINE_PREEMPTIONS, PreemptedAt::ANY, true);
             self.orders(&mut orders, prefix, ends, is_seen, out);
             out.counts.fine += orders.counts().run;
         }
@@ -213,7 +214,7 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
         }
         self.injected += rehearsal.injected;
         ends.bytes.clear();
-        ends.bytes.extend(rehearsal.words.iter().flat_map(|word| word.to_le_bytes()));
+        ends.bytes.extend(rehearsal.words().iter().flat_map(|word| word.to_le_bytes()));
         rehearsal.sound.then(|| xxh3_128(&ends.bytes))
     }
 

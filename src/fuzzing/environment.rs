@@ -82,6 +82,13 @@ pub(super) fn together() -> Result<bool, SetupError> {
     }
 }
 
+/// How many traces `$RMAP_DIGEST` wants to be digested.
+pub(super) fn digest() -> Result<Option<usize>, SetupError> {
+    let Ok(text) = env::var("RMAP_DIGEST") else { return Ok(None) };
+    let wrong = |_| SetupError(format!("RMAP_DIGEST={text}: expected a number of traces"));
+    text.parse().map(Some).map_err(wrong)
+}
+
 /// A fuzzer that sees nothing of the C finds nothing in it.
 pub(super) fn check_instrumented() -> Result<(), SetupError> {
     if kernel::instrumented() {

@@ -30,7 +30,7 @@ pub(super) fn shrink(search: &mut Search<'_>) {
 }
 
 /// Steps of a task at which a short schedule switches.
-const STEPS_MAX: u32 = 64;
+const STEPS_MAX: u32 = 40;
 
 /// Another schedule of one switch, or of two of which the second is at a step of the task that the first lets go on: a walk of many
 /// switches may come to what few do, and not by dropping any.

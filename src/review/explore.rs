@@ -47,8 +47,8 @@ impl<S: Side> Explorer<S> {
 }
 
 impl<S: Side + Send> Expand for Explorer<S> {
-    fn root(&mut self) -> u128 {
-        self.at(&[]);
+    fn root(&mut self, begin: &Trace) -> u128 {
+        self.at(&begin.ops);
         self.pair.key(self.scope.symmetry)
     }
 
@@ -100,8 +100,8 @@ impl<S: Side + Send> Expand for Explorer<S> {
 }
 
 impl<E: Expand + ?Sized> Expand for &mut E {
-    fn root(&mut self) -> u128 {
-        (**self).root()
+    fn root(&mut self, begin: &Trace) -> u128 {
+        (**self).root(begin)
     }
     fn expand(&mut self, prefix: &Trace, is_seen: &dyn Fn(u128) -> bool) -> Expansion {
         (**self).expand(prefix, is_seen)

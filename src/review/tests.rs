@@ -80,7 +80,7 @@ fn explored(base: Revision, changed: Revision, bend: fn(&mut Port, Call) -> i32,
     let (failures, kinds, symmetry) = (Failures::All, OpKinds::CORE, Symmetry::Processes);
     let scope = Scope { processes: 3, pages: 2, depth, failures, kinds, symmetry, order: 0, together: None };
     let mut explorer = Explorer::new(side(base, STRAIGHT), side(changed, bend), scope);
-    let mut search = Search::new(scope, explorer.root());
+    let mut search = Search::new(scope, explorer.root(&crate::trace::Trace::default()));
     {
         let mut workers: [Box<dyn Expand + '_>; 1] = [Box::new(&mut explorer)];
         let ended = search.run(&mut workers, Limits { time: None, memory: usize::MAX }, |_| true);

@@ -14,7 +14,7 @@ use super::semantic::{self, Depth, SemanticDifference};
 use crate::exhaust::{Orders, Transition};
 use crate::mm::Outcome;
 use crate::rmap::Side;
-use crate::trace::preemptions::ScheduleCounts;
+use crate::trace::preemptions::{PreemptedAt, ScheduleCounts};
 use crate::trace::schedule::Step;
 use crate::trace::{Op, OpKind, Trace};
 use crate::world::{Symmetry, World};
@@ -78,7 +78,7 @@ impl<S: Side> Pair<S> {
     /// All that one side comes to.
     fn reach(&mut self, place: usize, ops: &[Op], preemptions: u32) -> Reached {
         let (mut reached, mut seen) = (Reached::default(), FxHashSet::default());
-        let mut orders = Orders::new(ops, preemptions);
+        let mut orders = Orders::new(ops, preemptions, PreemptedAt::ANY);
         while let Some(section) = orders.next_section() {
             let log = self.run(place, ops, &section, &mut reached, &mut seen);
             orders.ran(&log);

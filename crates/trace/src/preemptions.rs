@@ -9,12 +9,61 @@
 //! A switch to a task that has to wait at once for what it waited for, or wanted, before does nothing: it comes to the schedule without
 //! it, or to another one. Such a schedule is run, since that is how it is known, but nothing is added to it.
 
+use std::fmt;
+use std::str::FromStr;
+
 use crate::schedule::{Step, waits_on};
 use crate::together::{MAX_TASKS, PointKind, PointObject, Switch};
+
+/// The objects before whose points a task is preempted: a set of [`PointObject`], of which each has a bit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PreemptedAt(u16);
+
+/// A kind of object that no point is about.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("`{found}` is nothing that a point is about: expected some of {}", PreemptedAt::ANY)]
+pub struct UnknownObject {
+    /// What was found.
+    pub found: String,
+}
+
+impl PreemptedAt {
+    /// All of them.
+    pub const ANY: PreemptedAt = PreemptedAt((1 << PointObject::ALL.len()) - 1);
+
+    fn has(self, object: PointObject) -> bool {
+        self.0 >> object as u16 & 1 == 1
+    }
+}
+
+impl fmt::Display for PreemptedAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut comma = "";
+        for object in PointObject::ALL.iter().filter(|object| self.has(**object)) {
+            write!(f, "{comma}{}", object.name())?;
+            comma = ",";
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for PreemptedAt {
+    type Err = UnknownObject;
+
+    fn from_str(text: &str) -> Result<PreemptedAt, UnknownObject> {
+        let bit = |found: &str| match PointObject::of(found) {
+            Some(object) => Ok(1 << object as u16),
+            None => Err(UnknownObject { found: found.to_owned() }),
+        };
+        text.split(',').try_fold(0, |bits, found| Ok(bits | bit(found)?)).map(PreemptedAt)
+    }
+}
 
 /// The schedules of a section whose first task begins.
 pub struct Schedules {
     tasks: usize,
+    /// Where tasks that could go on are switched.
+    at: PreemptedAt,
     /// With more preemptions none are asked for.
     bound: u32,
     /// Those of this number of preemptions come now.
@@ -73,6 +122,7 @@ impl Schedules {
         let first = Ready { switches: Vec::new(), behind: 0, of: None };
         Schedules {
             tasks,
+            at: PreemptedAt::ANY,
             bound,
             preemptions: 0,
             ready: vec![first],
@@ -81,6 +131,11 @@ impl Schedules {
             running: None,
             counts: ScheduleCounts::default(),
         }
+    }
+
+    /// Those of them whose preemptions are before such points.
+    pub fn preempted_at(self, at: PreemptedAt) -> Schedules {
+        Schedules { at, ..self }
     }
 
     /// The next with so many preemptions: run it, then say what the tasks did. None: those were all. With more preemptions there
@@ -141,7 +196,8 @@ impl Schedules {
             }
             // Who is about to wait can be left where it waits.
             let goes_on = matches!(step, Step::At(..));
-            if goes_on && (is_last || waits_idly(log, behind, task)) {
+            let elsewhere = matches!(step, Step::At(_, object, _) if !self.at.has(object));
+            if elsewhere || goes_on && (is_last || waits_idly(log, behind, task)) {
                 continue;
             }
             let anyhow = first_that_moves(log, behind);
@@ -385,6 +441,34 @@ mod tests {
         assert_eq!(counts, expected);
         // 3! of them are one after another.
         assert_eq!(counts[0], 6);
+    }
+
+    /// Lists of lines, and whether a task that could go on was left before it looked.
+    fn lists(tasks: &[Vec<Action>], at: PreemptedAt) -> BTreeSet<(Vec<String>, bool)> {
+        let mut schedules = Schedules::new(tasks.len(), 2).preempted_at(at);
+        let mut lists = BTreeSet::new();
+        for preemptions in 0..=2 {
+            while let Some(switches) = schedules.next(preemptions) {
+                let section = Section { first: 0, tasks: tasks.len(), switches: switches.to_vec() };
+                let (log, _) = run(tasks, &section);
+                let looks = |pair: &[(usize, Step)]| matches!(pair[0].1, Step::At(PointKind::Read, ..));
+                let left = log.windows(2).any(|pair| pair[0].0 != pair[1].0 && looks(pair));
+                lists.insert((section.switches.iter().map(Switch::to_string).collect(), left));
+                schedules.ran(&log);
+            }
+        }
+        lists
+    }
+
+    #[test]
+    fn preemptions_at_some_objects_are_those_of_all_that_are_there() {
+        let tasks = [vec![Look, Lock(0), Unlock(0), Look], vec![Look, Lock(1), Look, Unlock(1)]];
+        let at: PreemptedAt = "mmap".parse().expect("an object");
+        let (all, some) = (lists(&tasks, PreemptedAt::ANY), lists(&tasks, at));
+        assert!(some.len() > 5 && some.len() < all.len(), "{} of {}", some.len(), all.len());
+        assert_eq!(some, all.into_iter().filter(|(_, left)| !left).collect());
+        assert_eq!("folio,mmap".parse::<PreemptedAt>().map(|at| at.to_string()), Ok("mmap,folio".to_owned()));
+        assert!("mmap,lock".parse::<PreemptedAt>().is_err());
     }
 
     /// Every order with at most so many preemptions, by trying each choice after each action.

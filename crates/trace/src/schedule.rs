@@ -8,7 +8,7 @@ use std::fmt;
 use super::together::{MAX_TASKS, PointKind, PointObject, Section, Switch, task_name};
 
 /// What came of a task that went on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Step {
     /// It is about to do something, to an object of that number, if it has one yet.
     At(PointKind, PointObject, Option<u32>),

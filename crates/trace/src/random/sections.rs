@@ -14,6 +14,8 @@ const WALK_SWITCHES_MAX: usize = 24;
 /// What is done to the anon_vmas of others.
 const OF_ANON_VMAS: &[PointKind] =
     &[PointKind::Lock, PointKind::Unlock, PointKind::TryLock, PointKind::Get, PointKind::Put, PointKind::Free];
+/// Up to which of a task's points about anon_vmas a switch lies that counts these.
+const OF_ANON_VMA_STEPS: u32 = 8;
 /// Up to which point of one kind a switch lies that names its point.
 const TIMES: u32 = 3;
 /// Tries to find operations that can run together.
@@ -29,8 +31,13 @@ pub fn random_sections(rng: &mut Rng, operations: usize, mix: &Mix) -> Trace {
         let page = WINDOW_START + u64::from(rng.below(mix.window_pages.max(1).into()));
         match rng.below(9) {
             8 => {
-                let Some((before, ops)) = shared(rng, &alive, mm, page) else { continue };
+                let Some(Shared { before, ops, comes }) = shared(rng, &alive, mm, page) else { continue };
                 push(&mut trace, &mut alive, before, ops.map(|kind| Op::failing(kind, &mix.fails(rng))).into(), rng);
+                if rng.below(2) == 0
+                    && let Some(section) = trace.sections.last_mut()
+                {
+                    section.switches = behind_a_lock(rng, comes);
+                }
                 continue;
             }
             0 | 1 => {
@@ -164,8 +171,37 @@ fn uniform_walk(rng: &mut Rng, ops: &[Op]) -> Vec<Switch> {
     switches
 }
 
+/// Whoever comes finds the lock of the anon_vma taken, and waits. The other one goes on when the lock is free, and at one point after
+/// another of its anon_vmas each of the two lets the other go on.
+fn behind_a_lock(rng: &mut Rng, comes: usize) -> Vec<Switch> {
+    let holds = (comes + 1 + rng.below(2) as usize) % 3;
+    let other = 3 - comes - holds;
+    let line = |task, point, object, nth, next| Switch { task, point, object, nth, next };
+    let anon_vma = Some(PointObject::AnonVma);
+    let mut lines = vec![
+        line(holds, Some(PointKind::Unlock), anon_vma, 1 + rng.below(2), comes),
+        line(comes, Some(PointKind::Wait), None, 1, other),
+        line(holds, Some(PointKind::End), None, 1, other),
+        line(other, None, anon_vma, 1 + rng.below(OF_ANON_VMA_STEPS), comes),
+        line(comes, None, anon_vma, 1 + rng.below(OF_ANON_VMA_STEPS), other),
+    ];
+    // The first task begins.
+    if holds != 0 {
+        lines.insert(0, line(0, None, None, 1, holds));
+    }
+    lines
+}
+
+/// A section of three, and what makes its place.
+struct Shared {
+    before: Vec<OpKind>,
+    ops: [OpKind; 3],
+    /// Which of the three comes to the page.
+    comes: usize,
+}
+
 /// A parent and its child share a page. Both give it up while somebody comes to it.
-fn shared(rng: &mut Rng, alive: &Alive, mm: MmId, page: u64) -> Option<(Vec<OpKind>, [OpKind; 3])> {
+fn shared(rng: &mut Rng, alive: &Alive, mm: MmId, page: u64) -> Option<Shared> {
     let Some(OpKind::Fork { child, .. }) = alive.fork(rng) else { return None };
     let before = vec![
         OpKind::Unmap { mm, start: page, end: page + 1 },
@@ -183,8 +219,9 @@ fn shared(rng: &mut Rng, alive: &Alive, mm: MmId, page: u64) -> Option<(Vec<OpKi
         _ => OpKind::Unmap { mm: child, start: page, end: page + 1 },
     };
     let mut ops = [takes, comes, OpKind::Unmap { mm, start: page, end: page + 1 }];
-    ops.rotate_left(rng.below(3) as usize);
-    Some((before, ops))
+    let turn = rng.below(3) as usize;
+    ops.rotate_left(turn);
+    Some(Shared { before, ops, comes: (1 + 3 - turn) % 3 })
 }
 
 /// A page is moved to where it was, between pages of the same anon_vma, while somebody comes to it.
