@@ -104,7 +104,11 @@ const MERGED: Finds = Finds(&[
     "violate I11 mapped folio whose anon_vma is gone",
     "violate I11 BUG BUG_ON(!anon_vma)",
     "violate I11 VMA freed while locked",
+    "violate I11 VMA lock not held",
+    CHANGED_UNLOCKED,
 ]);
+
+const CHANGED_UNLOCKED: &str = "violate I11 VMA changed without its lock";
 
 /// What was moved is missed.
 const MISSED: Finds = Finds(&["violate I11 mapping missed by a walk", "violate I11 migration entry left behind"]);
@@ -239,7 +243,7 @@ static IN_C: &[InC] = &[
                 },
             ],
         },
-        hunts: &[together(Finds(&["violate I11 VMA lock not held"]))],
+        hunts: &[together(Finds(&["violate I11 VMA lock not held", CHANGED_UNLOCKED]))],
     },
     InC {
         of: BEFORE,
@@ -262,6 +266,26 @@ static IN_C: &[InC] = &[
             ],
         },
         hunts: &[together(MERGED)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "grows-without-the-lock-of-its-vma",
+            about: "a stack grows down and does not lock its VMA, which faults may have found",
+            file: "mm/vma.c",
+            edits: &[Edit { within: "expand_downwards", from: "vma_start_write(vma);", to: "" }],
+        },
+        hunts: &[kernel("full", Finds(&[CHANGED_UNLOCKED]), Finds(&[CHANGED_UNLOCKED]))],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "grows-without-the-lock-of-its-vma-before",
+            about: "a stack grows down and does not lock its VMA, which faults may have found, before the series",
+            file: "mm/mmap.c",
+            edits: &[Edit { within: "expand_downwards", from: "vma_start_write(vma);", to: "" }],
+        },
+        hunts: &[kernel("full", Finds(&[CHANGED_UNLOCKED]), Finds(&[CHANGED_UNLOCKED]))],
     },
     InC {
         of: AFTER,

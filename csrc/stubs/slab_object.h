@@ -64,6 +64,8 @@ struct vma_notes {
 	bool detached;				/* it was attached, or until 6.14 always there */
 	uint16_t readers;			/* tasks that hold its lock, a bit each */
 	uint32_t written;			/* the writer's cycle of its mm, from 1; 0: none */
+	uint32_t written_by;			/* the operation, as the world counts them */
+	uint32_t found_since;			/* likewise: others may find it; 0: they may not */
 };
 
 struct kmem_cache {

@@ -307,8 +307,13 @@ static void report_all_writes(struct rmap_world *w)
 
 	if (!w->task.watcher)
 		return;
-	for (object = w->slabs[RMAP_CACHE_VMA].live_first; object; object = object->next)
-		report_writes(body_of(object));
+	for (object = w->slabs[RMAP_CACHE_VMA].live_first; object; object = object->next) {
+		struct vm_area_struct *vma = body_of(object);
+
+		report_writes(vma);
+		if (!runs_beside_others())
+			vma_notes_of(vma)->found_since = w->operations;
+	}
 }
 
 /* No lock of an mm is held, and where no process is left no node of a tree is. */
@@ -338,6 +343,9 @@ static int32_t operate(struct rmap_world *w, const struct rmap_operation *op)
 
 	current_world = w;
 
+	w->operations++;
+	if (!w->task.watcher)
+		w->unwatched = w->operations;
 	w->task.nr_events = w->task.nr_given = w->task.nr_touched = w->task.depth = 0;
 	w->task.outermost = (struct rmap_call) { .kind = RMAP_OUTSIDE };
 	switch (sigsetjmp(w->task.escape, 0)) {
