@@ -3279,6 +3279,30 @@ fn a_race_of_four_switches_is_seen_with_its_schedule() {
     assert!(sound.contains("every invariant holds"), "{sound}");
 }
 
+/// A page moves back, and reclaim comes to its new place before it is there, and to its old one when it is gone.
+fn missed_by_reclaim(visit: u32) -> String {
+    format!(
+        "map p0 0x10..0x13\nfault p0 0x10\nfault p0 0x11\nmove p0 0x11..0x12 0x16\n\
+         together\n  move p0 0x16..0x17 0x11\n  swapout p0 0x16\n  at a lock pte b\n  at b resched {visit} a\nend\n"
+    )
+}
+
+#[test]
+fn a_mapping_that_reclaim_misses_is_seen_with_its_schedule() {
+    let of = |kernel, visit| {
+        let hunt = Hunt { kernel, vma: "pages", side: "kernel", mix: "written", ops: 0, first_seed: 1, in_port: 0 };
+        WORKSHOP.run(&hunt, &missed_by_reclaim(visit))
+    };
+    for (planted, sound) in [("move-back-without-locks", AFTER), ("move-back-without-locks-before", BEFORE)] {
+        let found: Vec<String> = (1..5).map(|visit| of(planted, visit)).collect();
+        let missed = |found: &String| found.starts_with("violate I11 mapping missed by a walk");
+        assert!(found.iter().any(missed), "{planted}: {found:?}");
+        for found in (1..5).map(|visit| of(sound, visit)) {
+            assert!(found.contains("every invariant holds"), "{sound}: {found}");
+        }
+    }
+}
+
 /// Faults that every schedule of a small scope finds, which scope that is, and what is found.
 const BY_EVERY_SCHEDULE: &[(&str, &[&str], Finds)] = &[
     (
