@@ -185,7 +185,7 @@ static bool folio_free_swap(struct folio *folio)
 	return true;
 }
 
-/* Whoever asks for it has a reference yet. */
+/* Whoever asks for it still has a reference. */
 static void free_swap_cache(struct folio *folio)
 {
 	if (!frame_notes_of(&folio->page)->live)

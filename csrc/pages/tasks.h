@@ -66,6 +66,7 @@ static bool has_a_mmap_lock_for_writing(const struct rmap_world *w)
 	return false;
 }
 
+/* Of an mm whose mmap lock is given back, also what was made under it. */
 static void others_find_vmas_of(const struct mm_struct *mm)
 {
 	struct rmap_world *w = current_world;
