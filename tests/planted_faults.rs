@@ -98,13 +98,13 @@ const RACE: Finds = Finds(&[
     "violate I11 tasks wait for each other",
 ]);
 
-/// A page that is mapped, or about to be, in a VMA without an anon_vma, or whose anon_vma is gone.
-const MERGED: Finds = Finds(&[
-    "violate I9 folio's anon_vma not on the chain",
-    "violate I11 mapped folio whose anon_vma is gone",
-    "violate I11 BUG BUG_ON(!anon_vma)",
-    "violate I11 VMA freed while locked",
-]);
+/// Of a merge whose VMA a fault could use meanwhile, which one task alone shows.
+const MERGED: Finds = Finds(&["violate I11 VMA lock not held", CHANGED_UNLOCKED]);
+
+/// The kernel asserts it in more places than before the series.
+const LOCK_NOT_HELD: Finds = Finds(&["violate I11 VMA lock not held"]);
+
+const CHANGED_UNLOCKED: &str = "violate I11 VMA changed without its lock";
 
 /// What was moved is missed.
 const MISSED: Finds = Finds(&["violate I11 mapping missed by a walk", "violate I11 migration entry left behind"]);
@@ -239,7 +239,7 @@ static IN_C: &[InC] = &[
                 },
             ],
         },
-        hunts: &[together(Finds(&["violate I11 VMA lock not held"]))],
+        hunts: &[pages_in_lockstep(MERGED, MERGED)],
     },
     InC {
         of: BEFORE,
@@ -261,7 +261,27 @@ static IN_C: &[InC] = &[
                 Edit { within: "dup_anon_vma", from: "vma_assert_write_locked(dst);", to: "" },
             ],
         },
-        hunts: &[together(MERGED)],
+        hunts: &[pages_in_lockstep(MERGED, MERGED)],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "grows-without-the-lock-of-its-vma",
+            about: "a stack grows down and does not lock its VMA, which faults may have found",
+            file: "mm/vma.c",
+            edits: &[Edit { within: "expand_downwards", from: "vma_start_write(vma);", to: "" }],
+        },
+        hunts: &[kernel("full", LOCK_NOT_HELD, LOCK_NOT_HELD)],
+    },
+    InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "grows-without-the-lock-of-its-vma-before",
+            about: "a stack grows down and does not lock its VMA, which faults may have found, before the series",
+            file: "mm/mmap.c",
+            edits: &[Edit { within: "expand_downwards", from: "vma_start_write(vma);", to: "" }],
+        },
+        hunts: &[kernel("full", Finds(&[CHANGED_UNLOCKED]), Finds(&[CHANGED_UNLOCKED]))],
     },
     InC {
         of: AFTER,
@@ -3267,6 +3287,30 @@ fn a_race_of_four_switches_is_seen_with_its_schedule() {
     assert_eq!(of("freed-under-a-walk"), "violate I11 freed while locked after unlink_anon_vmas");
     let sound = of(AFTER);
     assert!(sound.contains("every invariant holds"), "{sound}");
+}
+
+/// A page moves back, and reclaim comes to its new place before it is there, and to its old one when it is gone.
+fn missed_by_reclaim(visit: u32) -> String {
+    format!(
+        "map p0 0x10..0x13\nfault p0 0x10\nfault p0 0x11\nmove p0 0x11..0x12 0x16\n\
+         together\n  move p0 0x16..0x17 0x11\n  swapout p0 0x16\n  at a lock pte b\n  at b resched {visit} a\nend\n"
+    )
+}
+
+#[test]
+fn a_mapping_that_reclaim_misses_is_seen_with_its_schedule() {
+    let of = |kernel, visit| {
+        let hunt = Hunt { kernel, vma: "pages", side: "kernel", mix: "written", ops: 0, first_seed: 1, in_port: 0 };
+        WORKSHOP.run(&hunt, &missed_by_reclaim(visit))
+    };
+    for (planted, sound) in [("move-back-without-locks", AFTER), ("move-back-without-locks-before", BEFORE)] {
+        let found: Vec<String> = (1..5).map(|visit| of(planted, visit)).collect();
+        let missed = |found: &String| found.starts_with("violate I11 mapping missed by a walk");
+        assert!(found.iter().any(missed), "{planted}: {found:?}");
+        for found in (1..5).map(|visit| of(sound, visit)) {
+            assert!(found.contains("every invariant holds"), "{sound}: {found}");
+        }
+    }
 }
 
 /// Faults that every schedule of a small scope finds, which scope that is, and what is found.

@@ -101,6 +101,7 @@ struct watched_mapping {
 struct watched_walk {
 	struct watched_mapping mappings[WATCHED_MAPPINGS_MAX];
 	uint32_t nr;
+	bool left;			/* one that the walk came to is still there */
 };
 
 struct page_layer {

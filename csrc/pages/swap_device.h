@@ -194,8 +194,11 @@ static bool folio_free_swap(struct folio *folio)
 	return true;
 }
 
+/* Whoever asks for it still has a reference. */
 static void free_swap_cache(struct folio *folio)
 {
+	if (!frame_notes_of(&folio->page)->live)
+		broken_rule(RMAP_RULE_USE_AFTER_FREE, RMAP_NONE);
 	if (folio_test_swapcache(folio) && !folio_mapped(folio) && folio_trylock(folio)) {
 		folio_free_swap(folio);
 		folio_unlock(folio);

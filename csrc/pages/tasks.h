@@ -66,12 +66,26 @@ static bool has_a_mmap_lock_for_writing(const struct rmap_world *w)
 	return false;
 }
 
+/* Of an mm whose mmap lock is given back, also what was made under it. */
+static void others_find_vmas_of(const struct mm_struct *mm)
+{
+	struct rmap_world *w = current_world;
+	struct slab_object *object;
+
+	for (object = w->slabs[RMAP_CACHE_VMA].live_first; object; object = object->next) {
+		const struct vm_area_struct *vma = body_of(object);
+
+		if (vma->vm_mm == mm)
+			vma_notes_of(vma)->found_since = w->operations;
+	}
+}
+
 static void let_others_run(struct rmap_point point)
 {
 	struct rmap_world *w = current_world;
 	const struct rmap_task *task = &w->task;
 	uint32_t number = w->task.number;
-	bool in_call = w->task.in_call;
+	bool in_call = w->task.in_call, gives_mmap_lock;
 	bool told = tell_accesses(false);
 
 	/* Between two loads or stores of what one lock protects anything may be half written. */
@@ -83,9 +97,12 @@ static void let_others_run(struct rmap_point point)
 		check_mapped_folios(w);
 		w->task.scheduler = scheduler;
 	}
-	/* Others see what this one has written to VMAs. */
-	if (task->followed && !task->depth && has_a_mmap_lock_for_writing(w))
+	/* Others see what this one has written to VMAs, and those that it has made. */
+	gives_mmap_lock = point.kind == RMAP_POINT_UNLOCK && point.of == RMAP_POINT_OF_MMAP;
+	if ((task->followed || gives_mmap_lock) && !task->depth && has_a_mmap_lock_for_writing(w))
 		report_all_writes(w);
+	if (gives_mmap_lock)
+		others_find_vmas_of(&w->mms[point.object]);
 	if (task->followed && task->depth && task->outermost.kind != RMAP_OUTSIDE) {
 		point.call = &task->outermost;
 		point.events = task->events;

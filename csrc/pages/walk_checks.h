@@ -69,6 +69,7 @@ static void watched_walk_begins(const struct folio *folio)
 		return;
 	walk = watched_walk_of(current_world->task.number);
 	walk->nr = 0;
+	walk->left = false;
 	for_each_entry_of(RMAP_ENTRY_PRESENT, page_to_pfn(&folio->page), 1, mapping_watched);
 }
 
@@ -94,6 +95,28 @@ static void watched_mapping_written(const struct mm_struct *mm, uint64_t page,
 			}
 		}
 	}
+}
+
+static void mapping_left(const struct frame_notes *table, uint64_t page)
+{
+	const struct vm_area_struct *vma = current_world->task.pages.visited;
+
+	if (table->mm == vma->vm_mm && page >= vma->vm_start >> PAGE_SHIFT &&
+	    page < vma->vm_end >> PAGE_SHIFT)
+		watched_walk_of(current_world->task.number)->left = true;
+}
+
+/* It leaves a page table, and with it what still maps the folio in the VMA that it came to. */
+static void watched_walk_leaves(const struct folio *folio)
+{
+	if (watched_walk_of(current_world->task.number)->nr)
+		for_each_entry_of(RMAP_ENTRY_PRESENT, page_to_pfn(&folio->page), 1, mapping_left);
+}
+
+/* Whether it left a mapping that it had come to, behind which it need not go on. */
+static bool watched_walk_left_one(void)
+{
+	return runs_beside_others() && watched_walk_of(current_world->task.number)->left;
 }
 
 /* Of a page that is pinned, or of which memory has failed, some mappings may stay. */

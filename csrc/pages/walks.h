@@ -102,10 +102,10 @@ static void frame_of_absent_read(unsigned long entry)
 	escape_call();
 }
 
-/* Of several tasks the one that changes the tree of a file's VMAs has its lock. */
+/* Who changes the tree of a file's VMAs has its lock. */
 static void check_file_tree_lock(const struct address_space *mapping)
 {
-	if (runs_beside_others() && mapping->written != task_bit())
+	if (mapping->written != task_bit())
 		broken_rule(RMAP_RULE_FILE_TREE_UNLOCKED, RMAP_NONE);
 }
 
@@ -323,6 +323,14 @@ static void page_table_locked(void)
 		task->found = folio_found(task->walked);
 }
 
+static void page_table_unlocked(void)
+{
+	const struct page_task *task = &current_world->task.pages;
+
+	if (task->walked && task->visited && current_world->task.nr_spinlocks == 1)
+		watched_walk_leaves(task->walked);
+}
+
 static void walk_begins(struct rmap_call call, const struct folio *folio)
 {
 	if (is_of_file(folio) && !current_world->task.depth)
@@ -389,7 +397,9 @@ static void try_to_unmap(struct folio *folio, enum ttu_flags flags)
 	walk_begins(CALL(TRY_TO_UNMAP, try_to_unmap, folio_number(folio), told_walk_flags(flags),
 			 folio_found(folio)),
 		    folio);
+	watched_walk_begins(folio);
 	verbatim_try_to_unmap(folio, flags);
+	watched_walk_ends(folio, watched_walk_left_one());
 	note_marked_by_walk(folio, was_marked);
 	walk_ends(folio, 0);
 }

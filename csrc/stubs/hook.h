@@ -14,6 +14,7 @@ static bool may_touch_freed(uint32_t freed_at);
 static void freed_while_held(uint16_t holders, uint32_t anon_vma);
 static void rcu_section_ended(void);
 static void page_table_locked(void);
+static void page_table_unlocked(void);
 
 /* Whether the running task is one of several. */
 static inline bool runs_beside_others(void)
@@ -48,7 +49,7 @@ static inline void lock_order(enum rmap_point_class of)
 
 	wrong |= of != RMAP_POINT_OF_FILE && task->pages.nr_files;
 	wrong |= of == RMAP_POINT_OF_MMAP && task->pages.nr_vmas_read;
-	if (runs_beside_others() && wrong)
+	if (wrong)
 		broken_rule(RMAP_RULE_LOCK_ORDER, of);
 }
 

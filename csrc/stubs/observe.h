@@ -105,6 +105,13 @@ static void observe_get(atomic_t *refcount)
 	record(RMAP_EVENT_GET, 0, 0, serial_of(anon_vma), 0);
 }
 
+/* Who found no reference to take has looked at an anon_vma, too. */
+static void observe_failed_get(atomic_t *refcount)
+{
+	if (is_observed(refcount))
+		check_live(container_of(refcount, struct anon_vma, refcount));
+}
+
 static void observe_put(atomic_t *refcount)
 {
 	struct anon_vma *anon_vma = container_of(refcount, struct anon_vma, refcount);

@@ -69,6 +69,8 @@ struct vma_notes {
 	bool detached;				/* for readers; until 6.14 only when it was attached */
 	uint16_t readers;			/* tasks that hold its lock, a bit each */
 	uint32_t written;			/* the writer's cycle of its mm, from 1; 0: none */
+	uint32_t written_by;			/* the operation, as the world counts them */
+	uint32_t found_since;			/* likewise: others find it; or 0 */
 };
 
 struct kmem_cache {

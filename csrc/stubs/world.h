@@ -159,6 +159,8 @@ struct rmap_world {
 	uint32_t running;			/* whose `task` is, from 1; 0: nobody's */
 	struct task_buffers buffers[RMAP_MAX_TASKS];
 	uint32_t frees;				/* of objects since the reset */
+	uint32_t operations;			/* since it was made, from 1 */
+	uint32_t unwatched;			/* the last that nobody watched, or 0 */
 	uint16_t in_rcu;			/* tasks in a read section, a bit each */
 	bool mapped_unchecked;			/* an anon_vma is gone, or a folio was mapped */
 	uint32_t slab_mode;

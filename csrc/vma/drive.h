@@ -300,18 +300,38 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 }
 #pragma GCC diagnostic pop
 
-/*
- * What was written and is not told yet. Who does not follow tasks is told when all have ended: one
- * of them may be in the middle of a VMA.
- */
+/* Where loads and stores are points, others may be in the middle of a VMA: not of one of these. */
+static bool others_may_write(const struct rmap_world *w, const struct vm_area_struct *vma)
+{
+#ifdef RMAP_ACCESSES
+	if (!w->task.accesses.before)
+		return false;
+	for (uint32_t i = 0; i < RMAP_MAX_PROCESSES; i++)
+		if (vma->vm_mm == &w->mms[i])
+			return w->mms[i].mmap_lock != MMAP_WRITE_LOCKED ||
+			       !(w->mms[i].mmap_tasks & task_bit());
+	return true;
+#else
+	return false;
+#endif
+}
+
+/* What was written and is not told yet. */
 static void report_all_writes(struct rmap_world *w)
 {
 	struct slab_object *object;
 
-	if (!w->task.watcher || (runs_beside_others() && !w->task.followed))
+	if (!w->task.watcher)
 		return;
-	for (object = w->slabs[RMAP_CACHE_VMA].live_first; object; object = object->next)
-		report_writes(body_of(object));
+	for (object = w->slabs[RMAP_CACHE_VMA].live_first; object; object = object->next) {
+		struct vm_area_struct *vma = body_of(object);
+
+		if (others_may_write(w, vma))
+			continue;
+		report_writes(vma);
+		if (!runs_beside_others())
+			vma_notes_of(vma)->found_since = w->operations;
+	}
 }
 
 /* No lock of an mm is held, and where no process is left no node of a tree is. */
@@ -341,6 +361,9 @@ static int32_t operate(struct rmap_world *w, const struct rmap_operation *op)
 
 	current_world = w;
 
+	w->operations++;
+	if (!w->task.watcher)
+		w->unwatched = w->operations;
 	w->task.nr_events = w->task.nr_given = w->task.nr_touched = w->task.depth = 0;
 	w->task.outermost = (struct rmap_call) { .kind = RMAP_OUTSIDE };
 	switch (sigsetjmp(w->task.escape, 0)) {

@@ -264,6 +264,70 @@ static struct rmap_range range_of(const struct vm_area_struct *vma)
 				    vma->vm_pgoff };
 }
 
+#ifdef RMAP_VMA_LOCK
+/*
+ * Whether others may find the VMA, so that it is changed under its lock alone. One that is new is
+ * its maker's, and one that was taken out of the tree is nobody else's any more.
+ */
+static bool vma_needs_lock(const struct vm_area_struct *vma)
+{
+	const struct vma_notes *notes = vma_notes_of(vma);
+
+	return notes->found_since > current_world->unwatched && !notes->detached;
+}
+
+/* Of one task alone it is enough that it took the lock before the change, in this operation. */
+static bool vma_may_be_changed(const struct vm_area_struct *vma)
+{
+	return vma_is_write_locked(vma) ||
+	       (!runs_beside_others() &&
+		vma_notes_of(vma)->written_by == current_world->operations);
+}
+
+/* Its anon_vma is first set under page_table_lock, and so by whoever reads the VMA. */
+static bool lost_its_anon_vma(const struct vm_area_struct *vma)
+{
+	uint32_t before = vma_notes_of(vma)->anon_vma;
+
+	return before != RMAP_NONE && (!vma->anon_vma || serial_of(vma->anon_vma) != before);
+}
+
+static bool vma_is_changed(const struct vm_area_struct *vma)
+{
+	const struct vma_notes *notes = vma_notes_of(vma);
+
+	return notes->start != vma->vm_start || notes->end != vma->vm_end ||
+	       notes->pgoff != vma->vm_pgoff || notes->flags != vma->vm_flags ||
+	       notes->anon_pgoff != vma_told_anon_pgoff(vma) || lost_its_anon_vma(vma);
+}
+
+static void check_vma_lock(const struct vm_area_struct *vma)
+{
+	if (!vma_may_be_changed(vma) && vma_needs_lock(vma))
+		broken_rule(RMAP_RULE_VMA_CHANGED_UNLOCKED, serial_of(vma));
+}
+
+/* Whoever takes the lock of a VMA has not changed it before. */
+static void check_vma_unchanged(struct vm_area_struct *vma)
+{
+	if (vma_is_changed(vma))
+		check_vma_lock(vma);
+}
+#else
+static inline void check_vma_lock(const struct vm_area_struct *vma)
+{
+}
+
+static inline bool lost_its_anon_vma(const struct vm_area_struct *vma)
+{
+	return false;
+}
+
+static void check_vma_unchanged(struct vm_area_struct *vma)
+{
+}
+#endif
+
 /*
  * What was written into the VMA since the last report, one call a kind; the state goes with the
  * last.
@@ -288,6 +352,9 @@ static void report_writes(struct vm_area_struct *vma)
 		   notes->file == vma->vm_file && notes->anon_pgoff == anon_pgoff &&
 		   notes->anon_vma == anon_vma && notes->attached == notes->told_attached))
 		return;
+	if (moved || notes->flags != vma->vm_flags || notes->anon_pgoff != anon_pgoff ||
+	    lost_its_anon_vma(vma))
+		check_vma_lock(vma);
 	kind = vma_told_kind(vma);
 	if (notes->mm != mm)
 		calls[n++] = CALL(VMA_SET_MM, vma_set_mm, serial, mm);
@@ -358,6 +425,8 @@ static void outermost_end(int32_t result)
 	check_return(w);
 	for (uint32_t i = 0; i < w->task.nr_given; i++) {
 		vma = w->task.given[i];
+		if (lost_its_anon_vma(vma))
+			check_vma_lock(vma);
 		vma_notes_of(vma)->anon_vma = vma->anon_vma ? serial_of(vma->anon_vma) : RMAP_NONE;
 	}
 	watch(&w->task.outermost, result, true);

@@ -11,6 +11,7 @@
 #ifdef RMAP_VMA_LAYER
 static void watch_warning(void);
 static void vma_freed(struct vm_area_struct *vma);
+static void check_vma_unchanged(struct vm_area_struct *vma);
 static void layer_mmap_lock(enum rmap_call_kind kind, struct mm_struct *mm);
 static void layer_pages_zap(struct mm_struct *mm, unsigned long start, unsigned long end);
 static void layer_pages_copy(struct mm_struct *mm, struct mm_struct *from, unsigned long start,

@@ -4,7 +4,7 @@
 use crate::trace::Trace;
 
 /// Their texts. Most name the points of 7.x; on another kernel a line may be passed over.
-const TEXTS: [&str; 18] = [
+const TEXTS: [&str; 23] = [
     // Two faults prepare one VMA: the slower one has its own anon_vma, and has not yet got its lock.
     "\
 map p0 0x10..0x12
@@ -247,6 +247,60 @@ together
   at b free 2 anon_vma_chain c
   at c alloc 4 anon_vma_chain a
   at a put c
+end
+",
+    // Two faults map the same page, which has a page table and an anon_vma: the slower one is about to lock the table.
+    "\
+map p0 0x10..0x12
+fault p0 0x11
+together
+  fault p0 0x10
+  fault p0 0x10
+  at a lock pte b
+end
+",
+    // Pages have moved, and a fault comes to where they were, before the memory that stays there loses its anon_vma.
+    "\
+map p0 0x10..0x11
+fault p0 0x10
+together
+  move p0 0x10..0x11 0x20 dontunmap
+  fault p0 0x10
+  at a lock 2 vma b
+end
+",
+    // Memory becomes part of the memory behind it, which gets its anon_vma, while a fault comes there.
+    "\
+map p0 0x10..0x11
+fault p0 0x10
+protect p0 0x10..0x11 r
+map p0 0x11..0x12
+together
+  protect p0 0x10..0x11 rw
+  fault p0 0x11
+  at a lock anon_vma b
+end
+",
+    // A page of a private mapping of a file, which was written to, moves back to where it was, so that both locks are needed.
+    "\
+map p0 0x10..0x12 file 1
+fault p0 0x10
+fault p0 0x11
+move p0 0x11..0x12 0x20
+together
+  move p0 0x20..0x21 0x11
+  fault p0 0x10
+end
+",
+    // A fault gives a process a copy of a page, and meanwhile the other process that has the page drops it.
+    "\
+map p0 0x10..0x11
+fault p0 0x10
+fork p0 p1
+together
+  fault p0 0x10
+  unmap p1 0x10..0x11
+  at a lock 2 pte b
 end
 ",
 ];

@@ -130,7 +130,7 @@ byte_enum! {
         VmaFreedWhileLocked = RMAP_RULE_VMA_FREED_WHILE_LOCKED "VMA freed while locked",
         /// `remove_migration_ptes()` has ended, and an entry still says that folio `object` migrates.
         MigrationLeft = RMAP_RULE_MIGRATION_LEFT "migration entry left behind",
-        /// `try_to_migrate()` has ended, and page `object`, mapped before and ever since, is mapped still.
+        /// `try_to_migrate()` or `try_to_unmap()` has ended, and page `object`, mapped before and ever since, is mapped still.
         MappingMissed = RMAP_RULE_MAPPING_MISSED "mapping missed by a walk",
         /// A task waits for the mmap lock with a lock of a VMA, a file or an anon_vma, for that of a VMA with one of a file or an
         /// anon_vma, or for that of a file with one of an anon_vma.
@@ -139,6 +139,8 @@ byte_enum! {
         EntryUnlocked = RMAP_RULE_ENTRY_UNLOCKED "entry written without the lock of its page table",
         /// The tree of the VMAs that map a file is changed, and its lock is not held for writing.
         FileTreeUnlocked = RMAP_RULE_FILE_TREE_UNLOCKED "tree of a file changed without its lock",
+        /// VMA `object`, which others may find, was changed by somebody who had not got its lock for writing.
+        VmaChangedUnlocked = RMAP_RULE_VMA_CHANGED_UNLOCKED "VMA changed without its lock",
     }
 }
 

@@ -30,6 +30,9 @@ static inline void flush_dcache_mmap_lock(struct address_space *mapping)
 
 static inline void flush_dcache_mmap_unlock(struct address_space *mapping)
 {
+#ifdef RMAP_PAGES
+	check_file_tree_lock(mapping);
+#endif
 }
 
 #endif /* _ASM_CACHEFLUSH_H */

@@ -34,8 +34,10 @@ static inline void atomic_inc(atomic_t *v)
 static inline bool atomic_inc_not_zero(atomic_t *v)
 {
 	hook_count(RMAP_POINT_GET, v);
-	if (!v->counter)
+	if (!v->counter) {
+		observe_failed_get(v);
 		return false;
+	}
 	v->counter++;
 	observe_get(v);
 	return true;

@@ -20,7 +20,7 @@ struct address_space {
 	const struct address_space_operations *a_ops;
 	uint32_t readers;		/* of the lock of the tree */
 	uint16_t readers_of;		/* the tasks among them, a bit each */
-	uint16_t written;		/* by one of several tasks: its bit */
+	uint16_t written;		/* by a task: its bit */
 #endif
 };
 
@@ -46,22 +46,18 @@ struct file {
 
 static const struct file_operations plain_file_operations;
 
-/* One task alone has it whenever it wants. */
 static inline void i_mmap_lock_write(struct address_space *mapping)
 {
 #ifdef RMAP_PAGES
 	hook(RMAP_POINT_LOCK, RMAP_POINT_OF_FILE, RMAP_NONE);
 	may_wait();
 	lock_order(RMAP_POINT_OF_FILE);
-	if (runs_beside_others()) {
-		if ((mapping->written | mapping->readers_of) & task_bit())
-			broken_rule(RMAP_RULE_SELF_DEADLOCK, RMAP_NONE);
-		else
-			wait_while(mapping->written || mapping->readers, RMAP_POINT_OF_FILE,
-				   RMAP_NONE);
-		mapping->written = task_bit();
-		current_world->task.pages.nr_files++;
-	}
+	if ((mapping->written | mapping->readers_of) & task_bit())
+		broken_rule(RMAP_RULE_SELF_DEADLOCK, RMAP_NONE);
+	else if (runs_beside_others())
+		wait_while(mapping->written || mapping->readers, RMAP_POINT_OF_FILE, RMAP_NONE);
+	mapping->written = task_bit();
+	current_world->task.pages.nr_files++;
 #endif
 }
 
@@ -69,10 +65,11 @@ static inline void i_mmap_unlock_write(struct address_space *mapping)
 {
 #ifdef RMAP_PAGES
 	hook(RMAP_POINT_UNLOCK, RMAP_POINT_OF_FILE, RMAP_NONE);
-	if (runs_beside_others() && mapping->written != task_bit())
+	if (mapping->written != task_bit()) {
 		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, RMAP_NONE);
-	if (mapping->written)
-		current_world->task.pages.nr_files--;
+		return;
+	}
+	current_world->task.pages.nr_files--;
 	mapping->written = 0;
 #endif
 }

@@ -130,13 +130,22 @@ static inline bool vma_is_write_locked(const struct vm_area_struct *vma)
 	return vma_notes_of(vma)->written == vma->vm_mm->write_cycles + 1;
 }
 
-/* Its readers leave, and none comes before the mmap lock is given back. One task alone has none. */
+static inline void vma_is_written(struct vm_area_struct *vma)
+{
+	struct vma_notes *notes = vma_notes_of(vma);
+
+	notes->written = vma->vm_mm->write_cycles + 1;
+	notes->written_by = current_world->operations;
+}
+
+/* Its readers leave, and none comes before the mmap lock is given back. */
 static inline void vma_start_write(struct vm_area_struct *vma)
 {
 	struct vma_notes *notes = vma_notes_of(vma);
 
-	if (!runs_beside_others() || vma_is_write_locked(vma))
+	if (vma_is_write_locked(vma))
 		return;
+	check_vma_unchanged(vma);
 	hook(RMAP_POINT_LOCK, RMAP_POINT_OF_VMA, serial_of(vma));
 	may_wait();
 	lock_order(RMAP_POINT_OF_VMA);
@@ -145,7 +154,7 @@ static inline void vma_start_write(struct vm_area_struct *vma)
 		broken_rule(RMAP_RULE_SELF_DEADLOCK, serial_of(vma));
 	else
 		wait_while(notes->readers, RMAP_POINT_OF_VMA, serial_of(vma));
-	notes->written = vma->vm_mm->write_cycles + 1;
+	vma_is_written(vma);
 }
 
 static inline int vma_start_write_killable(struct vm_area_struct *vma)
@@ -192,7 +201,7 @@ static inline bool vma_is_read_locked(const struct vm_area_struct *vma)
 
 static inline void vma_assert_write_locked(struct vm_area_struct *vma)
 {
-	if (runs_beside_others() && !vma_is_write_locked(vma))
+	if (!vma_is_write_locked(vma))
 		broken_rule(RMAP_RULE_VMA_LOCK_NOT_HELD, serial_of(vma));
 }
 
@@ -232,12 +241,15 @@ static inline void vma_assert_detached(struct vm_area_struct *vma)
 
 static inline void vma_mark_attached(struct vm_area_struct *vma)
 {
+	vma_assert_write_locked(vma);
 	vma_notes_of(vma)->attached = true;
 	vma_notes_of(vma)->detached = false;
 }
 
 static inline void vma_mark(struct vm_area_struct *vma, const bool *detached, size_t n)
 {
+	if (detached[n - 1])
+		vma_assert_write_locked(vma);
 	vma_notes_of(vma)->attached = !detached[n - 1];
 	vma_notes_of(vma)->detached = detached[n - 1];
 }

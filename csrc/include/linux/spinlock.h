@@ -73,6 +73,10 @@ static inline void spin_unlock(spinlock_t *lock)
 		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, lock->mm);
 		return;
 	}
+#ifdef RMAP_PAGES
+	if (runs_beside_others())
+		page_table_unlocked();
+#endif
 	lock->held = 0;
 	current_world->task.nr_spinlocks--;
 	if (spin_lock_is_told(lock))
