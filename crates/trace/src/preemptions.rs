@@ -449,7 +449,7 @@ mod tests {
         let mut lists = BTreeSet::new();
         for preemptions in 0..=2 {
             while let Some(switches) = schedules.next(preemptions) {
-                let section = Section { first: 0, tasks: tasks.len(), switches: switches.to_vec() };
+                let section = Section::new(0, tasks.len(), switches.to_vec());
                 let (log, _) = run(tasks, &section);
                 let looks = |pair: &[(usize, Step)]| matches!(pair[0].1, Step::At(PointKind::Read, ..));
                 let left = log.windows(2).any(|pair| pair[0].0 != pair[1].0 && looks(pair));
