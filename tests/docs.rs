@@ -249,7 +249,7 @@ fn a_claim_is_compared_with_what_is_printed() {
 /// A directory with what commands in the documentation speak of.
 fn place() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    for from in ["fuzz/seeds", "findings", "tests/cases"] {
+    for from in ["fuzz/seeds", "fuzz/together-seeds", "findings", "tests/cases"] {
         fs::create_dir_all(dir.path().join(from)).unwrap();
         for file in fs::read_dir(root().join(from)).unwrap().map(|entry| entry.unwrap().path()) {
             fs::copy(&file, dir.path().join(from).join(file.file_name().unwrap())).unwrap();

@@ -48,12 +48,12 @@ static struct found_entry find_entry(const struct mm_struct *mm, uint64_t page)
 	return found;
 }
 
-/* What maps a page, looked at under the lock of its table, as whoever takes the page looks. */
-static struct found_entry find_locked_entry(const struct mm_struct *mm, uint64_t page)
+/* What maps a page. An empty entry under a lock that another task holds may be on its way. */
+static struct found_entry find_settled_entry(const struct mm_struct *mm, uint64_t page)
 {
 	struct found_entry found = find_entry(mm, page);
 
-	while (runs_beside_others() && found.at) {
+	while (runs_beside_others() && found.at && !*found.at) {
 		struct page *table = virt_to_page(found.at);
 
 		if (!spin_is_locked(ptlock_ptr(page_ptdesc(table))))
@@ -72,7 +72,7 @@ static struct found_entry find_locked_entry(const struct mm_struct *mm, uint64_t
 /* The folio at a page; NULL if none is mapped there, or the zero page. */
 static struct folio *folio_at(const struct mm_struct *mm, uint64_t page)
 {
-	struct rmap_entry told = find_locked_entry(mm, page).told;
+	struct rmap_entry told = find_settled_entry(mm, page).told;
 
 	if (!(told.bits & (RMAP_ENTRY_PRESENT | RMAP_ENTRY_DEVICE)) || told.number == ZERO_FRAME)
 		return NULL;

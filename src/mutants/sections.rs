@@ -34,7 +34,7 @@ together
   unmap p0 0x10..0x11
   at a trylock b
   at b unlock anon_vma a
-  at a get b
+  at a get anon_vma b
 end
 ",
     // The same, but it gets the last reference, to a folio that is not mapped any more.
@@ -46,7 +46,7 @@ together
   unmap p0 0x10..0x11
   at a trylock b
   at b unlock anon_vma a
-  at a put b
+  at a put anon_vma b
 end
 ",
     // The reference is to the next life of the anon_vma, which a fork is about to put under the root of its parent's.
@@ -62,10 +62,10 @@ together
   fork p1 p2
   at a trylock b
   at b unlock anon_vma a
-  at a get b
+  at a get anon_vma b
   at b free anon_vma_chain c
   at c alloc anon_vma_chain a
-  at a put c
+  at a put anon_vma c
 end
 ",
     // The same, where the folio is still mapped when reclaim did not get the lock.
@@ -82,11 +82,11 @@ together
   fork p0 p2
   at a trylock c
   at c unlock anon_vma a
-  at a get c
+  at a get anon_vma c
   at c alloc 2 vma b
   at b free 2 anon_vma_chain c
   at c alloc 3 anon_vma_chain a
-  at a put c
+  at a put anon_vma c
 end
 ",
     // Reclaim waits for the lock with the last reference.
@@ -102,8 +102,8 @@ together
   at c unlock anon_vma a
   at a lock c
   at c unlock mmap b
-  at b put a
-  at a put b
+  at b put anon_vma a
+  at a put anon_vma b
 end
 ",
     // All others are through before it comes to wait.
@@ -132,7 +132,7 @@ together
   unmap p0 0x10..0x11
   at a lock c
   at c unlock anon_vma b
-  at a put b
+  at a put anon_vma b
   at b unlock a
 end
 ",
@@ -222,10 +222,10 @@ together
   fork p1 p2
   at a trylock b
   at b unlock anon_vma a
-  at a get b
+  at a get anon_vma b
   at b free anon_vma_chain c
   at c alloc 2 anon_vma_chain a
-  at a put c
+  at a put anon_vma c
 end
 ",
     // Likewise, where the folio is still mapped when reclaim did not get the lock.
@@ -242,11 +242,11 @@ together
   fork p0 p2
   at a trylock c
   at c unlock anon_vma a
-  at a get c
+  at a get anon_vma c
   at c alloc 2 vma b
   at b free 2 anon_vma_chain c
   at c alloc 4 anon_vma_chain a
-  at a put c
+  at a put anon_vma c
 end
 ",
     // Two faults map the same page, which has a page table and an anon_vma: the slower one is about to lock the table.
