@@ -354,7 +354,7 @@ static void unmap_for_migration(struct folio *folio)
 	struct page_task *task = &current_world->task.pages;
 
 	if (runs_beside_others() && folio_test_anon(folio))
-		task->kept_anon_vma = anon_vma_of_folio(folio);
+		telling_accesses(task->kept_anon_vma = anon_vma_of_folio(folio));
 	task->migrates_mapped = !runs_beside_others() || folio_mapped(folio);
 	if (task->migrates_mapped)
 		telling_accesses(try_to_migrate(folio, 0));
@@ -367,7 +367,7 @@ static void map_after_migration(struct folio *src, struct folio *dst)
 	if (!runs_beside_others() || task->migrates_mapped)
 		telling_accesses(remove_migration_ptes(src, dst, 0));
 	if (task->kept_anon_vma)
-		put_anon_vma(task->kept_anon_vma);
+		telling_accesses(put_anon_vma(task->kept_anon_vma));
 	task->kept_anon_vma = NULL;
 }
 

@@ -130,7 +130,7 @@ static void let_others_run(struct rmap_point point)
 	gives_mmap_lock = point.kind == RMAP_POINT_UNLOCK && point.of == RMAP_POINT_OF_MMAP;
 	if ((task->followed || gives_mmap_lock) && !task->depth && has_a_mmap_lock_for_writing(w))
 		report_all_writes(w);
-	if (gives_mmap_lock)
+	if (gives_mmap_lock && w->mms[point.object].mmap_lock == MMAP_WRITE_LOCKED)
 		others_find_vmas_of(&w->mms[point.object]);
 	if (task->followed && task->depth && task->outermost.kind != RMAP_OUTSIDE) {
 		point.call = &task->outermost;

@@ -66,7 +66,7 @@ struct vma_notes {
 	uint32_t mm;
 	uint32_t anon_vma;			/* serial, or RMAP_NONE */
 	bool attached, told_attached;
-	bool detached;				/* for readers; until 6.14 only when it was attached */
+	bool detached;				/* for readers; until 6.14 once it was attached */
 	uint16_t readers;			/* tasks that hold its lock, a bit each */
 	uint32_t written;			/* the writer's cycle of its mm, from 1; 0: none */
 	uint32_t written_by;			/* the operation, as the world counts them */
@@ -79,7 +79,7 @@ struct kmem_cache {
 	size_t notes_size;
 	size_t stride;				/* from header to header */
 	enum rmap_cache id;
-	bool freed_by_rcu;			/* what is freed is used again after a grace period */
+	bool freed_by_rcu;			/* used again after a grace period */
 	void (*ctor)(void *);
 };
 

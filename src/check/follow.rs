@@ -34,7 +34,8 @@ struct InCall {
     visiting: bool,
     /// The C is between the beginning and the end of what it does with a page table.
     opened: bool,
-    /// It has locked the page table since, or was about to.
+    /// It is about to lock the page table, or has done so since.
+    locking: bool,
     locked: bool,
 }
 
@@ -144,9 +145,11 @@ impl<'a> Following<'a> {
             Some(state) => state,
             None => {
                 let waiting = waiting_at(self.port.begin(task, call));
-                InCall { call, waiting, visiting: false, opened: false, locked: false }
+                InCall { call, waiting, visiting: false, opened: false, locking: false, locked: false }
             }
         };
+        // It has gone on behind the lock.
+        state.locked |= std::mem::take(&mut state.locking);
         let reached = self.reach(task, &mut state, point, &told);
         let found = match reached {
             Ok(()) => self.compare_so_far(task, &state, stop.step, stop.events),
@@ -175,7 +178,7 @@ impl<'a> Following<'a> {
                     let later = opens(point) && told.events.len() > self.port_events(task);
                     if opens(point) && !later {
                         state.opened = true;
-                        state.locked |= point.kind != Point::RCU;
+                        state.locking |= point.kind != Point::RCU;
                         return Ok(());
                     }
                     if closes(point) {
@@ -246,8 +249,14 @@ impl<'a> Following<'a> {
         let in_call = task.and_then(|task| Some((task, self.calls[task].take()?)));
         let Some((task, mut state)) = in_call else {
             let result = self.port.call(task, call);
-            let state =
-                InCall { call, waiting: Waiting::Returned(result), visiting: false, opened: false, locked: false };
+            let state = InCall {
+                call,
+                waiting: Waiting::Returned(result),
+                visiting: false,
+                opened: false,
+                locking: false,
+                locked: false,
+            };
             return self.compare_end(task, &state, seen);
         };
         let told = Told { events: seen.events, returned: true, no_entries: true, found: None };

@@ -108,6 +108,10 @@ fn looks_like_text(bytes: &[u8]) -> bool {
 
 /// That a set has sections, if the trace does.
 fn has_bytes(trace: &Trace, set: OpSet, path: &Path) -> Result<(), Error> {
+    if trace.sections.iter().any(|section| section.accesses) {
+        let why = "a line is at a load or a store, which no byte form has";
+        return Err(Error::Usage(format!("{}: {why}", path.display())));
+    }
     if trace.sections.is_empty() || set == OpSet::Together {
         return Ok(());
     }

@@ -326,6 +326,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
             (FOUND, format!("found something with {} operations; {shortest}", trace.ops.len()))
         }
         Ended::Finished if search.counts().fine_ends > 0 => {
+            if let Some(trace) = search.fine_end() {
+                file::write(&args.out, trace.to_file_text().as_bytes())?;
+            }
             (FOUND, "finished, nothing found but ends that points alone do not come to".into())
         }
         Ended::Finished => (AGREE, format!("finished, nothing found{}", except_known(known_met))),

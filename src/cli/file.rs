@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::{Error, to_stdout};
+use crate::kernel::accesses;
 use crate::trace::{self, Trace};
 
 /// Reads a file, or standard input for `-`.
@@ -37,7 +38,12 @@ pub(super) fn one_at_a_time(path: &Path, trace: &Trace) -> Result<(), Error> {
 
 /// Reads a trace in its text form.
 pub(super) fn read_any_trace(path: &Path) -> Result<Trace, Error> {
-    trace::parse_bytes(&read(path)?).map_err(|error| Error::Parse { path: path.to_owned(), error })
+    let trace = trace::parse_bytes(&read(path)?).map_err(|error| Error::Parse { path: path.to_owned(), error })?;
+    if !accesses::TOLD && trace.sections.iter().any(|section| section.accesses) {
+        let why = "a line is at a load or a store, which this build does not tell: build it with the feature `accesses` (docs/together.md)";
+        return Err(Error::Usage(format!("{}: {why}", path.display())));
+    }
+    Ok(trace)
 }
 
 /// Writes a whole file: beside its place, then renamed into it. `-` is standard output; what is there and is no

@@ -19,7 +19,7 @@ use crate::review::{
 };
 use crate::session::{Session, SessionError, VmaCode};
 use crate::trace::preemptions::PreemptedAt;
-use crate::trace::{HUGE_ORDER, Mix, Rng};
+use crate::trace::{HUGE_ORDER, Mix, Op, Rng};
 use crate::world::Symmetry;
 
 /// Operations of a random trace: few, so that a difference early in a trace hides little; and many, without failures, so that
@@ -170,8 +170,19 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let mut verdict = Verdict::default();
     if let Some(path) = &args.trace {
         let trace = file::read_any_trace(path)?;
-        if !trace.sections.is_empty() {
+        if let Some(section) = trace.sections.first() {
             check_together(references.vma())?;
+            let refused = |why: &str| Err(Error::Usage(format!("{}: {why}", path.display())));
+            if section.range().end != trace.ops.len() {
+                return refused(
+                    "operations stand below a section, and a review compares where it ends: let it end the trace",
+                );
+            }
+            if trace.ops[section.range()].iter().any(|op| Op::from(op.kind) != *op) {
+                return refused(
+                    "an allocation fails in a section, and a review compares its schedules without: leave out fail=",
+                );
+            }
         }
         if trace.ops.is_empty() {
             let path = path.display();

@@ -18,7 +18,7 @@ const C_FLAGS: &str = "-std=gnu11 -fno-strict-aliasing -fwrapv -fno-omit-frame-p
 
 /// What makes clang call a function before each load and store, csrc/accesses.c.
 const ACCESS_FLAGS: &str = "-fsanitize=thread -mllvm -tsan-instrument-func-entry-exit=0 -mllvm -tsan-instrument-atomics=0 \
-    -mllvm -tsan-distinguish-volatile=1 -DRMAP_ACCESSES";
+    -mllvm -tsan-distinguish-volatile=1 -mllvm -tsan-instrument-read-before-write=1 -DRMAP_ACCESSES";
 
 /// The kernel's text, or the stubs', does not become an object file.
 #[derive(Debug, thiserror::Error)]

@@ -152,8 +152,10 @@ static inline void vma_start_write(struct vm_area_struct *vma)
 	mmap_assert_write_locked(vma->vm_mm);
 	if (notes->readers & task_bit())
 		broken_rule(RMAP_RULE_SELF_DEADLOCK, serial_of(vma));
-	else
+	else if (runs_beside_others())
 		wait_while(notes->readers, RMAP_POINT_OF_VMA, serial_of(vma));
+	else if (notes->readers)
+		broken_rule(RMAP_RULE_SELF_DEADLOCK, serial_of(vma));
 	vma_is_written(vma);
 }
 

@@ -389,7 +389,7 @@ fn what_is_no_section_is_an_error_that_says_why() {
         ),
         (
             &format!("{two}at a lock 0 b\nend\n"),
-            "line 4, column 11: found \"0\", expected how many of these come before, from 1 to 65535",
+            "line 4, column 11: found \"0\", expected which of these it is, from 1 to 65535",
         ),
         (
             &format!("{two}at a lock\nend\n"),

@@ -113,7 +113,7 @@ impl<'a> Words<'a> {
         if let Some(word) = self.peek().filter(|word| word.text.starts_with(|c: char| c.is_ascii_digit())) {
             nth = match digits_of(word.text, 10) {
                 Some(number @ 1..=0xffff) => number as u32,
-                _ => return Err(self.error(word, "expected how many of these come before, from 1 to 65535")),
+                _ => return Err(self.error(word, "expected which of these it is, from 1 to 65535")),
             };
             self.next();
         }
