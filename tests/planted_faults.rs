@@ -394,27 +394,6 @@ static IN_C: &[InC] = &[
     InC {
         of: AFTER,
         fault: Fault {
-            name: "chain-entry-named-late",
-            about: "the chain entry of a child's anon_vma names that anon_vma when others may have found it already",
-            file: "mm/rmap.c",
-            edits: &[
-                Edit {
-                    within: "anon_vma_fork",
-                    from: "\tanon_vma_lock_write(anon_vma);",
-                    to: "\tavc->anon_vma = anon_vma->root;\n\tanon_vma_lock_write(anon_vma);",
-                },
-                Edit {
-                    within: "anon_vma_fork",
-                    from: "\tanon_vma_unlock_write(anon_vma);",
-                    to: "\tanon_vma_unlock_write(anon_vma);\n\tcond_resched();\n\tavc->anon_vma = anon_vma;",
-                },
-            ],
-        },
-        hunts: &[together(Finds(&["violate I11 tree left half changed without its lock"]))],
-    },
-    InC {
-        of: AFTER,
-        fault: Fault {
             name: "migration-entry-stays-where-others-run",
             about: "a migration puts no entry back while other tasks run",
             file: "mm/migrate.c",
