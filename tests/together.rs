@@ -181,6 +181,21 @@ end
     nothing_is_found(text);
 }
 
+/// A fault does not wait for a migration that was left half-way before the section, of whichever page of the folio.
+#[test]
+fn a_fault_waits_for_no_migration_that_nobody_ends() {
+    let text = "\
+map p0 0x400..0x404
+fault p0 0x400 order 2
+migrate-begin p0 0x400
+together
+  age p0 0x0
+  fault p0 0x401
+end
+";
+    nothing_is_found(text);
+}
+
 fn nothing_is_found(text: &str) {
     let trace: Trace = text.parse().unwrap();
     for reference in with_pages() {

@@ -101,12 +101,13 @@ static bool is_migrating(const struct mm_struct *mm, uint64_t page)
 /* A migration that another task does ends by itself; one that was left half-way does not. */
 static bool would_wait_forever(const struct mm_struct *mm, uint64_t page)
 {
-	const struct frame_notes *notes = current_world->pages->notes;
 	struct rmap_entry told = find_entry(mm, page).told;
 
 	if (!(told.bits & RMAP_ENTRY_MIGRATION))
 		return false;
-	return !runs_beside_others() || notes[told.number % FRAMES_MAX].migrating;
+	/* Of a folio of several pages its first one says so. */
+	return !runs_beside_others() ||
+	       folio_notes(page_folio(pfn_to_page(told.number % FRAMES_MAX)))->migrating;
 }
 
 /*
