@@ -55,12 +55,3 @@ void *__tsan_memset(void *to, int value, size_t bytes)
 void __tsan_init(void)
 {
 }
-
-void __tsan_func_entry(void *caller)
-{
-	(void)caller;
-}
-
-void __tsan_func_exit(void)
-{
-}

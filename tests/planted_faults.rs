@@ -3281,14 +3281,21 @@ together
 end
 ";
 
+/// On the kernel's side alone, with its page tables.
+fn with_page_tables(kernel: &'static str, mix: &'static str) -> Hunt {
+    Hunt { kernel, vma: "pages", side: "kernel", mix, ops: 0, first_seed: 1, in_port: 0 }
+}
+
+/// The first line of the report of a trace as it is written.
+fn as_written(kernel: &'static str, trace: &str) -> String {
+    WORKSHOP.run(&with_page_tables(kernel, "written"), trace)
+}
+
 #[test]
 fn a_race_of_four_switches_is_seen_with_its_schedule() {
-    let of = |kernel| {
-        let hunt = Hunt { kernel, vma: "pages", side: "kernel", mix: "written", ops: 0, first_seed: 1, in_port: 0 };
-        WORKSHOP.run(&hunt, FREED_UNDER_A_WALK)
-    };
-    assert_eq!(of("freed-under-a-walk"), "violate I11 freed while locked after unlink_anon_vmas");
-    let sound = of(AFTER);
+    let planted = as_written("freed-under-a-walk", FREED_UNDER_A_WALK);
+    assert_eq!(planted, "violate I11 freed while locked after unlink_anon_vmas");
+    let sound = as_written(AFTER, FREED_UNDER_A_WALK);
     assert!(sound.contains("every invariant holds"), "{sound}");
 }
 
@@ -3302,10 +3309,7 @@ fn missed_by_reclaim(visit: u32) -> String {
 
 #[test]
 fn a_mapping_that_reclaim_misses_is_seen_with_its_schedule() {
-    let of = |kernel, visit| {
-        let hunt = Hunt { kernel, vma: "pages", side: "kernel", mix: "written", ops: 0, first_seed: 1, in_port: 0 };
-        WORKSHOP.run(&hunt, &missed_by_reclaim(visit))
-    };
+    let of = |kernel, visit| as_written(kernel, &missed_by_reclaim(visit));
     for planted in ["move-back-without-locks", "move-back-without-locks-before"] {
         let found: Vec<String> = (1..5).map(|visit| of(planted, visit)).collect();
         let missed = |found: &String| found.starts_with("violate I11 mapping missed by a walk");
@@ -3317,129 +3321,54 @@ fn a_mapping_that_reclaim_misses_is_seen_with_its_schedule() {
 }
 
 /// Faults that every schedule of a small scope finds, which scope that is, and what is found.
-const BY_EVERY_SCHEDULE: &[(&str, &[&str], Finds)] = &[
+const BY_EVERY_SCHEDULE: &[(&str, &str, Finds)] = &[
     (
         "lock-of-another-life",
-        &[
-            "--procs",
-            "3",
-            "--pages",
-            "1",
-            "--depth",
-            "5",
-            "--only",
-            "map,fault,fork,unmap,swapout",
-            "--together",
-            "3",
-            "--preemptions",
-            "1",
-        ],
+        "--procs 3 --pages 1 --depth 5 --only map,fault,fork,unmap,swapout --together 3 --preemptions 1",
         RACE,
     ),
     (
         "put-in-a-read-section",
-        &["--procs", "2", "--pages", "1", "--depth", "3", "--together", "2", "--preemptions", "1"],
+        "--procs 2 --pages 1 --depth 3 --together 2 --preemptions 1",
         Finds(&["violate I11 sleeps in atomic context"]),
     ),
     (
         "chain-entry-of-the-slower-prepare",
-        &[
-            "--procs",
-            "1",
-            "--pages",
-            "2",
-            "--depth",
-            "5",
-            "--only",
-            "map,fault,protect",
-            "--together",
-            "2",
-            "--preemptions",
-            "1",
-        ],
+        "--procs 1 --pages 2 --depth 5 --only map,fault,protect --together 2 --preemptions 1",
         Finds(&["violate I12 anon_vma_chain left"]),
     ),
-    (
-        "walk-of-what-is-unmapped",
-        &["--procs", "2", "--pages", "1", "--depth", "3", "--together", "2", "--preemptions", "1"],
-        RACE,
-    ),
+    ("walk-of-what-is-unmapped", "--procs 2 --pages 1 --depth 3 --together 2 --preemptions 1", RACE),
     (
         "put-in-a-read-section-before",
-        &["--procs", "2", "--pages", "1", "--depth", "3", "--together", "2", "--preemptions", "1"],
+        "--procs 2 --pages 1 --depth 3 --together 2 --preemptions 1",
         Finds(&["violate I11 sleeps in atomic context"]),
     ),
     (
         "chain-entry-of-the-slower-prepare-before",
-        &[
-            "--procs",
-            "1",
-            "--pages",
-            "2",
-            "--depth",
-            "5",
-            "--only",
-            "map,fault,protect",
-            "--together",
-            "2",
-            "--preemptions",
-            "1",
-        ],
+        "--procs 1 --pages 2 --depth 5 --only map,fault,protect --together 2 --preemptions 1",
         Finds(&["violate I12 anon_vma_chain left"]),
     ),
-    (
-        "walk-of-what-is-unmapped-before",
-        &["--procs", "2", "--pages", "1", "--depth", "3", "--together", "2", "--preemptions", "1"],
-        RACE,
-    ),
+    ("walk-of-what-is-unmapped-before", "--procs 2 --pages 1 --depth 3 --together 2 --preemptions 1", RACE),
     (
         "merge-without-the-lock-of-its-vma",
-        &[
-            "--procs",
-            "1",
-            "--pages",
-            "2",
-            "--depth",
-            "4",
-            "--only",
-            "map,fault,protect",
-            "--failures",
-            "all",
-            "--together",
-            "2",
-            "--preemptions",
-            "1",
-        ],
+        "--procs 1 --pages 2 --depth 4 --only map,fault,protect --failures all --together 2 --preemptions 1",
         Finds(&["violate I11 VMA lock not held"]),
     ),
     (
         "move-back-without-locks",
-        &[
-            "--procs",
-            "1",
-            "--pages",
-            "3",
-            "--depth",
-            "4",
-            "--only",
-            "map,fault,move,migrate",
-            "--together",
-            "2",
-            "--preemptions",
-            "1",
-        ],
+        "--procs 1 --pages 3 --depth 4 --only map,fault,move,migrate --together 2 --preemptions 1",
         MISSED,
     ),
 ];
 
 /// Faults that every schedule of three operations or two finds: what comes before these and what they are, with how many preemptions, and
 /// what is found.
-const BY_EVERY_SCHEDULE_OF: &[(&str, &str, &[&str], Finds)] = &[
-    ("freed-under-a-walk", FREED_UNDER_A_WALK, &["--preemptions", "3", "--preempt-at", "anon_vma"], RACE),
-    ("freed-under-a-walk-before", FREED_UNDER_A_WALK, &["--preemptions", "3", "--preempt-at", "anon_vma"], RACE),
-    ("lock-of-another-life-before", ANOTHER_LIFE, &["--preemptions", "1"], RACE),
-    ("merge-without-the-lock-of-its-vma-before", MERGE, &["--failures", "all", "--preemptions", "1"], MERGED),
-    ("move-back-without-locks-before", MOVE_BACK, &["--preemptions", "1"], MISSED),
+const BY_EVERY_SCHEDULE_OF: &[(&str, &str, &str, Finds)] = &[
+    ("freed-under-a-walk", FREED_UNDER_A_WALK, "--preemptions 3 --preempt-at anon_vma", RACE),
+    ("freed-under-a-walk-before", FREED_UNDER_A_WALK, "--preemptions 3 --preempt-at anon_vma", RACE),
+    ("lock-of-another-life-before", ANOTHER_LIFE, "--preemptions 1", RACE),
+    ("merge-without-the-lock-of-its-vma-before", MERGE, "--failures all --preemptions 1", MERGED),
+    ("move-back-without-locks-before", MOVE_BACK, "--preemptions 1", MISSED),
 ];
 
 const ANOTHER_LIFE: &str = "\
@@ -3477,37 +3406,36 @@ together
 end
 ";
 
+/// What is wrong, unless the search shows the fault with at most so many lines.
+fn missed_by_every_schedule(
+    kernel: &'static str,
+    mix: &'static str,
+    scope: &[&str],
+    most: usize,
+    Finds(wanted): &Finds,
+) -> Option<String> {
+    let found = WORKSHOP.exhaust_together(&with_page_tables(kernel, mix), scope);
+    println!("{kernel:34} {found:?}");
+    match found {
+        Ok((found, lines)) if lines <= most && wanted.iter().any(|wanted| found.starts_with(wanted)) => None,
+        other => Some(format!("{kernel}: wanted {} with at most {most} at lines, got {other:?}", wanted.join("… or "))),
+    }
+}
+
 #[test]
 fn races_are_found_by_every_schedule_of_their_operations() {
-    let failures = BY_EVERY_SCHEDULE_OF.iter().filter_map(|(kernel, trace, bound, Finds(wanted))| {
+    let failures = BY_EVERY_SCHEDULE_OF.iter().filter_map(|(kernel, trace, bound, finds)| {
         let file = WORKSHOP.trace(&format!("section-{kernel}"), trace);
-        let scope = [&["--from", file.to_str().unwrap()], *bound].concat();
-        let hunt = Hunt { kernel, vma: "pages", side: "kernel", mix: "section", ops: 0, first_seed: 1, in_port: 0 };
-        let found = WORKSHOP.exhaust_together(&hunt, &scope);
-        println!("{kernel:34} {found:?}");
-        match found {
-            Ok((found, lines)) if lines <= 5 && wanted.iter().any(|wanted| found.starts_with(wanted)) => None,
-            other => {
-                Some(format!("{kernel}: wanted {} with at most five at lines, got {other:?}", wanted.join("… or ")))
-            }
-        }
+        let scope: Vec<&str> = ["--from", file.to_str().unwrap()].into_iter().chain(bound.split(' ')).collect();
+        missed_by_every_schedule(kernel, "section", &scope, 5, finds)
     });
     none_of(failures.collect());
 }
 
 #[test]
 fn races_are_found_by_every_schedule_with_one_preemption() {
-    let failures = BY_EVERY_SCHEDULE.iter().filter_map(|(kernel, scope, Finds(wanted))| {
-        let hunt =
-            Hunt { kernel, vma: "pages", side: "kernel", mix: "every-schedule", ops: 0, first_seed: 1, in_port: 0 };
-        let found = WORKSHOP.exhaust_together(&hunt, scope);
-        println!("{kernel:34} {found:?}");
-        match found {
-            Ok((found, lines)) if lines <= 2 && wanted.iter().any(|wanted| found.starts_with(wanted)) => None,
-            other => {
-                Some(format!("{kernel}: wanted {} with at most two at lines, got {other:?}", wanted.join("… or ")))
-            }
-        }
+    let failures = BY_EVERY_SCHEDULE.iter().filter_map(|(kernel, scope, finds)| {
+        missed_by_every_schedule(kernel, "every-schedule", &scope.split(' ').collect::<Vec<_>>(), 2, finds)
     });
     none_of(failures.collect());
 }

@@ -214,6 +214,27 @@ fn operations_together_come_to_the_same_ends_on_a_reference_and_itself() {
     }
 }
 
+/// A trace of more preemptions than are asked for: both references come to its end.
+#[test]
+fn a_section_of_more_preemptions_than_are_asked_for_ends_as_it_does_on_the_same_reference() {
+    let newest = reference(NEWEST).name;
+    let text = "\
+map p0 0x10..0x11
+fault p0 0x10
+together
+  walk p0 0x10
+  swapout p0 0x10
+  at a step 2 b
+end
+";
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("t.trace");
+    std::fs::write(&file, text).unwrap();
+    let given = ["--trace", file.to_str().unwrap(), "--preemptions", "0"];
+    let (verdict, status) = review(newest, newest, "pages", &given);
+    assert_eq!((status, &verdict["verdict"]), (Some(0), &"equivalent".into()), "{verdict}");
+}
+
 /// In 7.x who walks the mappings of an anonymous folio has it locked: whoever comes in between finds it locked, and leaves it alone.
 #[test]
 fn a_folio_that_is_walked_is_locked_since_the_series() {

@@ -23,7 +23,7 @@ use crate::trace::{Op, Trace};
 use crate::world::Symmetry;
 
 /// Switches away from a task that could go on, unless said.
-const PREEMPTIONS: u32 = 2;
+pub(super) const PREEMPTIONS: u32 = 2;
 /// How often a search under way is saved.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 

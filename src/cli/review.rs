@@ -87,7 +87,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "TASKS", value_parser = clap::value_parser!(u8).range(2..=3))]
     together: Option<u8>,
     /// Of operations that run together, take each schedule with at most this many switches away from one that could go on.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=8))]
+    #[arg(long, value_name = "N", default_value_t = exhaust::PREEMPTIONS, value_parser = clap::value_parser!(u32).range(0..=8))]
     preemptions: u32,
     /// Threads of the search. Default: one for each core.
     #[arg(long, value_name = "N")]
@@ -236,6 +236,10 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         .map(|file| format!(" --known {}", report::review::quoted(&file.display().to_string())))
         .unwrap_or_default();
     let given = args.trace.as_ref().map(|path| path.display().to_string());
+    let preemptions = match args.preemptions {
+        exhaust::PREEMPTIONS => String::new(),
+        others => format!(" --preemptions {others}"),
+    };
     let replay = Replay {
         names,
         vma: references.vma().name(),
@@ -243,6 +247,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         given: given.as_deref(),
         alone: &alone,
         known: &known,
+        preemptions: &preemptions,
     };
     print(report::review::coloured(&verdict, &replay))?;
     if let Some(changed) = &changed {

@@ -86,8 +86,15 @@ impl Harness {
         let names = target().names();
         let verdict =
             Verdict { seen: std::mem::take(&mut self.pair.seen), random: self.operations, ..Verdict::default() };
-        let replay =
-            Replay { names, vma: target().sessions[0].vma.name(), traces: &[], given: None, alone: &[], known: "" };
+        let replay = Replay {
+            names,
+            vma: target().sessions[0].vma.name(),
+            traces: &[],
+            given: None,
+            alone: &[],
+            known: "",
+            preemptions: "",
+        };
         eprint!("{}", report::review::plain(&verdict, &replay));
         panic!("{}", class.text(names));
     }

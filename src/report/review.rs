@@ -58,6 +58,8 @@ pub struct Replay<'a> {
     pub alone: &'a [Option<&'a str>],
     /// The list of known findings that was asked for, as an option after a blank.
     pub known: &'a str,
+    /// The bound of preemptions that was asked for, as an option after a blank.
+    pub preemptions: &'a str,
 }
 
 /// The verdict, with colours: one line that says it, how much was done for it, then each class with its smallest trace, the worst
@@ -115,9 +117,9 @@ fn in_words(class: &Class, names: Names<'_>) -> String {
 }
 
 fn replay_command(replay: &Replay<'_>, file: &str) -> String {
-    let Replay { names: Names { base, changed }, vma, known, .. } = replay;
+    let Replay { names: Names { base, changed }, vma, known, preemptions, .. } = replay;
     let file = quoted(file);
-    format!("rmap-diff review {base} {changed} --vma {vma}{known} --trace {file}")
+    format!("rmap-diff review {base} {changed} --vma {vma}{known}{preemptions} --trace {file}")
 }
 
 pub(crate) fn quoted(file: &str) -> String {

@@ -277,8 +277,15 @@ fn a_search_that_ended_early_is_not_called_equivalent_without_a_word() {
     for (depth, finished) in [(6, true), (5, false)] {
         let verdict = Verdict { scopes: vec![searched(6), searched(depth)], transitions: 9, ..Verdict::default() };
         assert_eq!((verdict.outcome(), verdict.is_finished()), (Equivalence::Equivalent, finished));
-        let replay =
-            crate::report::review::Replay { names, vma: "model", traces: &[], given: None, alone: &[], known: "" };
+        let replay = crate::report::review::Replay {
+            names,
+            vma: "model",
+            traces: &[],
+            given: None,
+            alone: &[],
+            known: "",
+            preemptions: "",
+        };
         let said = crate::report::review::plain(&verdict, &replay);
         assert_eq!(said.lines().next().unwrap().contains("NOT finished"), !finished, "{said}");
         assert_eq!(crate::report::review::value(&verdict, names)["finished"], finished);
