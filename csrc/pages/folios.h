@@ -141,13 +141,8 @@ static void report_folio_writes(const struct folio *folio)
 
 static void deferred_split_folio(struct folio *folio, bool partially_mapped)
 {
-	struct rmap_task *task = &current_world->task;
-	rmap_scheduler scheduler = task->scheduler;
-
-	/* Others do not go on in it: it is in the middle of what is done with a page table. */
-	task->scheduler = NULL;
-	verbatim_deferred_split_folio(folio, partially_mapped);
-	task->scheduler = scheduler;
+	/* It is in the middle of what is done with a page table. */
+	without_others(verbatim_deferred_split_folio(folio, partially_mapped));
 	if (!current_world->task.depth)
 		report_folio_writes(folio);
 }

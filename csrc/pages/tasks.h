@@ -89,14 +89,8 @@ static void let_others_run(struct rmap_point point)
 	bool told = tell_accesses(false);
 
 	/* Between two loads or stores of what one lock protects anything may be half written. */
-	if (point.kind < RMAP_POINT_WAIT && unlikely(w->mapped_unchecked)) {
-		rmap_scheduler scheduler = w->task.scheduler;
-
-		/* What is asked here is nothing that the task does. */
-		w->task.scheduler = NULL;
-		check_mapped_folios(w);
-		w->task.scheduler = scheduler;
-	}
+	if (point.kind < RMAP_POINT_WAIT && unlikely(w->mapped_unchecked))
+		without_others(check_mapped_folios(w));
 	/* Others see what this one has written to VMAs, and those that it has made. */
 	gives_mmap_lock = point.kind == RMAP_POINT_UNLOCK && point.of == RMAP_POINT_OF_MMAP;
 	if ((task->followed || gives_mmap_lock) && !task->depth && has_a_mmap_lock_for_writing(w))

@@ -216,12 +216,10 @@ static void i_mmap_lock_read(struct address_space *mapping)
 	hook(RMAP_POINT_LOCK, RMAP_POINT_OF_FILE, RMAP_NONE);
 	may_block();
 	lock_order(RMAP_POINT_OF_FILE);
-	if (!runs_beside_others() || mapping->written & task_bit()) {
-		if (mapping->written)
-			broken_rule(RMAP_RULE_SELF_DEADLOCK, RMAP_NONE);
-	} else {
+	if (mapping->written & task_bit())
+		broken_rule(RMAP_RULE_SELF_DEADLOCK, RMAP_NONE);
+	else if (runs_beside_others())
 		wait_while(mapping->written, RMAP_POINT_OF_FILE, RMAP_NONE);
-	}
 	file_lock_read(mapping);
 	file_lock_told(RMAP_EVENT_FILE_DOWN_READ, false, mapping);
 }

@@ -28,6 +28,16 @@ static inline void hook(enum rmap_point_kind kind, enum rmap_point_class of, uin
 		let_others_run((struct rmap_point) { .kind = kind, .of = of, .object = object });
 }
 
+/* Nobody else goes on in what is called. */
+#define without_others(call)                                                  \
+	do {                                                                  \
+		rmap_scheduler scheduler = current_world->task.scheduler;     \
+									      \
+		current_world->task.scheduler = NULL;                         \
+		call;                                                         \
+		current_world->task.scheduler = scheduler;                    \
+	} while (0)
+
 /* Another task holds it. The condition is looked at again whenever this task goes on. */
 #define wait_while(condition, class, number)                                                  \
 	do {                                                                                  \

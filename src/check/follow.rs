@@ -34,9 +34,16 @@ struct InCall {
     visiting: bool,
     /// The C is between the beginning and the end of what it does with a page table.
     opened: bool,
-    /// It is about to lock the page table, or has done so since.
+    /// It was about to lock the page table when it stopped.
     locking: bool,
+    /// It has gone on from there since.
     locked: bool,
+}
+
+impl InCall {
+    fn new(call: Call, waiting: Waiting) -> InCall {
+        InCall { call, waiting, visiting: false, opened: false, locking: false, locked: false }
+    }
 }
 
 /// The port does something else.
@@ -143,12 +150,8 @@ impl<'a> Following<'a> {
         let told = Told { events: stop.events, found: stop.found, ..Told::default() };
         let mut state = match self.calls[task].take() {
             Some(state) => state,
-            None => {
-                let waiting = waiting_at(self.port.begin(task, call));
-                InCall { call, waiting, visiting: false, opened: false, locking: false, locked: false }
-            }
+            None => InCall::new(call, waiting_at(self.port.begin(task, call))),
         };
-        // It has gone on behind the lock.
         state.locked |= std::mem::take(&mut state.locking);
         let reached = self.reach(task, &mut state, point, &told);
         let found = match reached {
@@ -249,14 +252,7 @@ impl<'a> Following<'a> {
         let in_call = task.and_then(|task| Some((task, self.calls[task].take()?)));
         let Some((task, mut state)) = in_call else {
             let result = self.port.call(task, call);
-            let state = InCall {
-                call,
-                waiting: Waiting::Returned(result),
-                visiting: false,
-                opened: false,
-                locking: false,
-                locked: false,
-            };
+            let state = InCall::new(call, Waiting::Returned(result));
             return self.compare_end(task, &state, seen);
         };
         let told = Told { events: seen.events, returned: true, no_entries: true, found: None };
