@@ -78,6 +78,7 @@ enum rmap_rule {
 	RMAP_RULE_ENTRY_UNLOCKED = 35,	/* serial: the page of the entry */
 	RMAP_RULE_FILE_TREE_UNLOCKED = 36,
 	RMAP_RULE_VMA_CHANGED_UNLOCKED = 37,
+	RMAP_RULE_TREE_UNSETTLED = 38,
 };
 
 /*

@@ -394,6 +394,32 @@ static IN_C: &[InC] = &[
     InC {
         of: AFTER,
         fault: Fault {
+            name: "chain-entry-named-late",
+            about: "the chain entry of a new anon_vma names it only when others may have found the entry in the tree",
+            file: "mm/rmap.c",
+            edits: &[
+                Edit {
+                    within: "__anon_vma_prepare",
+                    from: "\tstruct anon_vma_chain *avc;",
+                    to: "\tstruct anon_vma_chain *avc, *late = NULL;",
+                },
+                Edit {
+                    within: "__anon_vma_prepare",
+                    from: "\t\tanon_vma->num_active_vmas++;",
+                    to: "\t\tanon_vma->num_active_vmas++;\n\t\tlate = avc;\n\t\tavc->anon_vma = NULL;",
+                },
+                Edit {
+                    within: "__anon_vma_prepare",
+                    from: "\tanon_vma_unlock_write(anon_vma);",
+                    to: "\tanon_vma_unlock_write(anon_vma);\n\tcond_resched();\n\tif (late)\n\t\tlate->anon_vma = anon_vma;",
+                },
+            ],
+        },
+        hunts: &[together(Finds(&["violate I11 tree left half changed without its lock"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
             name: "migration-entry-stays-where-others-run",
             about: "a migration puts no entry back while other tasks run",
             file: "mm/migrate.c",

@@ -43,6 +43,32 @@ static void check_mapped_folios(struct rmap_world *w)
 	}
 }
 
+/*
+ * Whoever takes the lock of a root finds whole trees below it, whose entries are theirs, and of
+ * VMAs that are not freed. That may change only while the lock is held for writing.
+ */
+static void check_trees(struct rmap_world *w)
+{
+	struct slab_object *object = w->slabs[RMAP_CACHE_ANON_VMA].live_first;
+
+	w->trees_unchecked = false;
+	for (; object; object = object->next) {
+		struct anon_vma *anon_vma = body_of(object);
+		struct rb_node *node = anon_vma->rb_root.rb_leftmost;
+
+		if (!node || anon_vma_is_locked(anon_vma->root))
+			continue;
+		for (; node; node = rb_next(node)) {
+			struct anon_vma_chain *avc = avc_of(node);
+
+			if (is_live(avc) && avc->anon_vma == anon_vma && is_live(avc->vma))
+				continue;
+			broken_rule(RMAP_RULE_TREE_UNSETTLED, serial_of(anon_vma));
+			return;
+		}
+	}
+}
+
 struct suspended_task {
 	struct rmap_task task;
 	struct task_struct current_task;
@@ -91,6 +117,8 @@ static void let_others_run(struct rmap_point point)
 	/* Between two loads or stores of what one lock protects anything may be half written. */
 	if (point.kind < RMAP_POINT_WAIT && unlikely(w->mapped_unchecked))
 		without_others(check_mapped_folios(w));
+	if (point.kind < RMAP_POINT_WAIT && unlikely(w->trees_unchecked))
+		without_others(check_trees(w));
 	/* Others see what this one has written to VMAs, and those that it has made. */
 	gives_mmap_lock = point.kind == RMAP_POINT_UNLOCK && point.of == RMAP_POINT_OF_MMAP;
 	if ((task->followed || gives_mmap_lock) && !task->depth && has_a_mmap_lock_for_writing(w))
@@ -175,7 +203,7 @@ static void reference_begin_tasks(struct rmap_world *w)
 		out_of_memory();
 	w->running = 0;
 	w->in_rcu = 0;
-	w->mapped_unchecked = true;
+	w->mapped_unchecked = w->trees_unchecked = true;
 	memset(w->pages->watched_walks, 0, sizeof(w->pages->watched_walks));
 }
 

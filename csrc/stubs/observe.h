@@ -192,6 +192,7 @@ static void observe_unlock(struct rw_semaphore *sem, enum rmap_event_kind kind)
 		sem->writers--;
 	else
 		sem->readers--;
+	current_world->trees_unchecked |= kind == RMAP_EVENT_UP_WRITE;
 	release(sem);
 	record(kind, 0, 0, serial_of(anon_vma), 0);
 }

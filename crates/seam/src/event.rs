@@ -141,6 +141,8 @@ byte_enum! {
         FileTreeUnlocked = RMAP_RULE_FILE_TREE_UNLOCKED "tree of a file changed without its lock",
         /// VMA `object`, which others may find, was changed by somebody who had not got its lock for writing.
         VmaChangedUnlocked = RMAP_RULE_VMA_CHANGED_UNLOCKED "VMA changed without its lock",
+        /// Nobody has the lock of anon_vma `object`, and an entry of its tree is freed, another's, or of a freed VMA.
+        TreeUnsettled = RMAP_RULE_TREE_UNSETTLED "tree left half changed without its lock",
     }
 }
 
