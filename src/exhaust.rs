@@ -32,6 +32,6 @@ mod tests;
 pub use lockstep::LockstepWorlds;
 pub use save::{SaveError, Subject};
 pub use scope::{FIRST_PAGE, Failures, OpKinds, Scope, Together, UnknownOperation};
-pub use search::{Counts, Ended, Expand, Expansion, Limits, Search};
+pub use search::{Counts, Ended, Expand, Expansion, Limits, Search, SearchView};
 pub use together::{FINE_PREEMPTIONS, Orders};
 pub use transition::Transition;

@@ -24,6 +24,10 @@ use crate::world::Symmetry;
 
 /// Switches away from a task that could go on, unless said.
 pub(super) const PREEMPTIONS: u32 = 2;
+/// How far a search goes, unless said: processes, pages, operations.
+const PROCESSES: u8 = 3;
+const PAGES: u64 = 2;
+const DEPTH: u32 = 5;
 /// How often a search under way is saved.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 
@@ -31,15 +35,15 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 #[derive(clap::Args)]
 #[group(skip)]
 struct ScopeArgs {
-    /// Processes that are alive at once.
-    #[arg(long, value_name = "P", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=6))]
-    procs: u8,
-    /// Pages that the search uses.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=16))]
-    pages: u64,
-    /// The longest sequence that the search tries, in operations.
-    #[arg(long, value_name = "D", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=64))]
-    depth: u32,
+    /// Processes that are alive at once. Default: 3.
+    #[arg(long, value_name = "P", value_parser = clap::value_parser!(u8).range(1..=6))]
+    procs: Option<u8>,
+    /// Pages that the search uses. Default: 2.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=16))]
+    pages: Option<u64>,
+    /// The longest sequence that the search tries, in operations. Default: 5.
+    #[arg(long, value_name = "D", value_parser = clap::value_parser!(u32).range(1..=64))]
+    depth: Option<u32>,
     /// The operations that are tried, by name, with commas between. Default: map, fault, fork, unmap and exit; with --together
     /// also dontneed, walk, age, swapout and migrate. A name that cannot be tried is answered with all that can.
     #[arg(long = "only", value_name = "LIST", value_parser = parse_kinds)]
@@ -169,10 +173,17 @@ impl ScopeArgs {
             Some(file) => Begin::of(file::read_any_trace(file)?),
             None => Begin::default(),
         };
-        if begin.section.is_some() && (self.together.is_some() || self.kinds.is_some()) {
-            let why =
-                "--from: the trace ends in a section, so that nothing else is tried: leave out --together and --only";
-            return Err(Error::Usage(why.into()));
+        let of_scope = [
+            ("--together", self.together.is_some()),
+            ("--only", self.kinds.is_some()),
+            ("--procs", self.procs.is_some()),
+            ("--pages", self.pages.is_some()),
+            ("--depth", self.depth.is_some()),
+        ];
+        let given = of_scope.iter().find(|(_, is_given)| begin.section.is_some() && *is_given);
+        if let Some((option, _)) = given {
+            let why = format!("--from: the trace ends in a section, so that nothing else is tried: leave out {option}");
+            return Err(Error::Usage(why));
         }
         let is_bounded = self.preemptions.is_some() || self.preempt_at.is_some() || self.fine;
         if begin.section.is_none() && self.together.is_none() && is_bounded {
@@ -198,8 +209,9 @@ impl ScopeArgs {
         check_kinds(kinds, vma)?;
         check_order(self.order, vma)?;
         let symmetry = if self.no_symmetry { Symmetry::None } else { Symmetry::Processes };
-        let depth = if begin.section.is_some() { 1 } else { self.depth };
-        let (processes, pages, order) = (self.procs, self.pages, self.order);
+        let depth = if begin.section.is_some() { 1 } else { self.depth.unwrap_or(DEPTH) };
+        let (processes, pages) = (self.procs.unwrap_or(PROCESSES), self.pages.unwrap_or(PAGES));
+        let order = self.order;
         Ok(Scope { processes, pages, depth, failures, kinds, symmetry, order, together })
     }
 }
@@ -354,6 +366,8 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         if let Some(together) = scope.together {
             let alone = search.by_sections_alone().map(|state| search.trace_to(state).to_string());
             value["together"] = serde_json::json!({
+                "ops": begin.section.iter().flatten().map(Op::to_string).collect::<Vec<_>>(),
+                "preempt_at": (together.at != PreemptedAt::ANY).then(|| together.at.to_string()), "fine": together.fine,
                 "tasks": together.tasks, "preemptions": together.preemptions, "sections": counts.sections,
                 "schedules": counts.schedules, "idle": counts.idle, "fine_schedules": counts.fine, "fine_ends": counts.fine_ends,
                 "fine_end": search.fine_end().map(|trace| trace.to_string()), "states_by_sections_alone": alone.collect::<Vec<_>>(),
@@ -413,6 +427,11 @@ fn said_of_sections(
     let failures = scope.failures;
     let Together { tasks, preemptions, at, fine } = together;
     let (counts, choice) = (search.counts(), if tasks == 2 { "pair" } else { "triple" });
+    if counts.sections == 0 {
+        return format!(
+            "0 schedules: no {choice} of these operations can run together in any state that was worked on\n"
+        );
+    }
     let rate = counts.schedules as f64 / seconds.max(1e-6);
     let mut text = format!(
         "{} schedules ({} of them end in a switch that does nothing) of {} {choice}s, {rate:.0} schedules/s\n",

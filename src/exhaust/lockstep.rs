@@ -7,7 +7,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::Transition;
 use super::scope::{Failures, Scope};
-use super::search::{Expand, Expansion};
+use super::search::{Expand, Expansion, SearchView};
 use crate::check::{Driver, Finding, Lockstep, Rehearsal, end_trace, run_trace};
 use crate::rmap::{Fail, Rmap, Side};
 use crate::trace::{Op, Trace};
@@ -131,7 +131,7 @@ impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for Lockstep
         self.key()
     }
 
-    fn expand(&mut self, prefix: &Trace, is_seen: &dyn Fn(u128) -> bool) -> Expansion {
+    fn expand(&mut self, prefix: &Trace, search: SearchView<'_>) -> Expansion {
         let mut out = Expansion::default();
         self.replay(prefix);
         if let Some(Advance::Found(found)) = self.settle(prefix, None) {
@@ -162,7 +162,7 @@ impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for Lockstep
                     Advance::To(key) => {
                         is_here = false;
                         out.children.push((transition.clone(), key));
-                        if !is_seen(key) && self.ended.insert(key) {
+                        if !search.is_seen(key) && self.ended.insert(key) {
                             match self.end(prefix, Some(&transition)) {
                                 Some(Advance::Found(found)) => {
                                     out.found = Some(found);
@@ -189,9 +189,9 @@ impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for Lockstep
             }
         }
         if let Some(together) = self.scope.together {
-            self.together(together, prefix, &world, is_seen, &mut out);
+            self.together(together, prefix, &world, search, &mut out);
         }
-        self.ended.retain(|&key| !is_seen(key));
+        self.ended.retain(|&key| !search.is_seen(key));
         out
     }
 }

@@ -18,13 +18,31 @@ use crate::trace::Trace;
 const BLOCK: usize = 1024;
 const BLOCK_TOGETHER: usize = 4;
 
+/// What whoever works on a state is told of the search.
+#[derive(Clone, Copy)]
+pub struct SearchView<'a> {
+    seen: &'a HashSet<u128, FxBuildHasher>,
+    until: Option<Instant>,
+}
+
+impl SearchView<'_> {
+    /// Whether the state with this key is known already.
+    pub fn is_seen(&self, key: u128) -> bool {
+        self.seen.contains(&key)
+    }
+
+    /// Whether the search is to stop, be the state done or not.
+    pub fn is_time_up(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+}
+
 /// What is done at a state.
 pub trait Expand: Send {
     /// The key of the state in which the search begins: that at the end of a trace.
     fn root(&mut self, begin: &Trace) -> u128;
-    /// Makes the state at the end of a trace and tries each operation there. `is_seen` tells of a key whether its
-    /// state is known already.
-    fn expand(&mut self, prefix: &Trace, is_seen: &dyn Fn(u128) -> bool) -> Expansion;
+    /// Makes the state at the end of a trace and tries each operation there.
+    fn expand(&mut self, prefix: &Trace, search: SearchView<'_>) -> Expansion;
 }
 
 /// What came of it.
@@ -38,6 +56,8 @@ pub struct Expansion {
     pub found: Option<Box<(Trace, Finding)>>,
     /// The first trace with an end that [`Counts::fine_ends`] counts.
     pub fine_end: Option<Box<Trace>>,
+    /// The time was up before all was tried.
+    pub stopped: bool,
 }
 
 /// How much was tried.
@@ -129,6 +149,8 @@ pub struct Search {
     /// The next state to be worked on.
     pub(super) cursor: usize,
     pub(super) counts: Counts,
+    /// Of the states that the search stopped in: they are begun again when it is taken up.
+    stopped_in: Counts,
     /// Of the first state where there was one: see [`Expansion::fine_end`].
     pub(super) fine_end: Option<Box<Trace>>,
 }
@@ -154,6 +176,7 @@ impl Search {
             levels: vec![0],
             cursor: 0,
             counts: Counts::default(),
+            stopped_in: Counts::default(),
             fine_end: None,
         }
     }
@@ -166,7 +189,9 @@ impl Search {
 
     /// How much was tried so far.
     pub fn counts(&self) -> Counts {
-        self.counts
+        let mut counts = self.counts;
+        counts.add(self.stopped_in);
+        counts
     }
 
     /// The first trace that was found since the search began or was taken up, of those whose ends [`Counts::fine_ends`] counts.
@@ -219,16 +244,20 @@ impl Search {
         limits: Limits,
         mut progress: impl FnMut(&Search) -> bool,
     ) -> Ended {
-        let begun = Instant::now();
+        let until = limits.time.and_then(|time| Instant::now().checked_add(time));
         while let Some(block) = self.next_block() {
-            if limits.time.is_some_and(|time| begun.elapsed() >= time) || !progress(self) {
+            if until.is_some_and(|until| Instant::now() >= until) || !progress(self) {
                 return Ended::Time;
             }
             if self.memory() > limits.memory {
                 return Ended::Memory;
             }
-            let expansions = self.expand(workers, block.clone());
+            let expansions = self.expand(workers, block.clone(), until);
             for (at, expansion) in block.zip(expansions) {
+                if expansion.stopped && expansion.found.is_none() {
+                    self.stopped_in = expansion.counts;
+                    return Ended::Time;
+                }
                 self.take_in(at, &expansion);
                 if self.fine_end.is_none() {
                     self.fine_end = expansion.fine_end;
@@ -240,6 +269,11 @@ impl Search {
         }
         progress(self);
         Ended::Finished
+    }
+
+    /// What a worker is told of it, who is to stop then.
+    pub(super) fn view(&self, until: Option<Instant>) -> SearchView<'_> {
+        SearchView { seen: &self.seen, until }
     }
 
     /// The next states to be worked on: all of one depth.
@@ -261,7 +295,13 @@ impl Search {
         Some(self.cursor..end.min(self.cursor + block))
     }
 
-    fn expand(&self, workers: &mut [Box<dyn Expand + '_>], block: std::ops::Range<usize>) -> Vec<Expansion> {
+    fn expand(
+        &self,
+        workers: &mut [Box<dyn Expand + '_>],
+        block: std::ops::Range<usize>,
+        until: Option<Instant>,
+    ) -> Vec<Expansion> {
+        let view = self.view(until);
         let next = AtomicUsize::new(block.start);
         // What comes after the first finding need not be done.
         let found = AtomicUsize::new(usize::MAX);
@@ -272,7 +312,7 @@ impl Search {
                 if at >= block.end || at > found.load(Ordering::Relaxed) {
                     return done;
                 }
-                let expansion = worker.expand(&self.trace_to(at), &|key| self.seen.contains(&key));
+                let expansion = worker.expand(&self.trace_to(at), view);
                 if expansion.found.is_some() {
                     found.fetch_min(at, Ordering::Relaxed);
                 }

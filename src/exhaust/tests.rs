@@ -158,7 +158,7 @@ fn every_allocation_fails_alone_and_with_all_later_ones() {
     let scope = Scope { depth: 1, ..scope(2, 1, 1) };
     let mut worker = LockstepWorlds::new(solo(), SmallDriver::new(), scope);
     let prefix: Trace = "map p0 0x10..0x11\nfault p0 0x10\n".parse().unwrap();
-    let expansion = worker.expand(&prefix, &|_| false);
+    let expansion = worker.expand(&prefix, Search::new(scope, 0).view(None));
     // Plainly: fault, unmap, fork, exit. Failing: four attempts of the fork, twice each.
     assert_eq!((expansion.counts.transitions, expansion.counts.failing), (12, 8));
     assert_eq!(expansion.children.len(), 3);

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::lockstep::{Advance, LockstepWorlds};
 use super::scope::{Failures, Together};
-use super::search::Expansion;
+use super::search::{Expansion, SearchView};
 use super::transition::Transition;
 use crate::check::Driver;
 use crate::rmap::{Fail, Side};
@@ -111,14 +111,14 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
         together: Together,
         prefix: &Trace,
         world: &World,
-        is_seen: &dyn Fn(u128) -> bool,
+        search: SearchView<'_>,
         out: &mut Expansion,
     ) {
         let mut ends = Ends::default();
         ends.keys.insert(world.key(self.scope.symmetry));
         let given = self.given.clone().map(|ops| vec![ops]);
         for ops in given.unwrap_or_else(|| self.scope.sections(world, together.tasks)) {
-            self.section(&ops, together, prefix, &mut ends, is_seen, out);
+            self.section(&ops, together, prefix, &mut ends, search, out);
             if self.scope.failures == Failures::None {
                 continue;
             }
@@ -127,14 +127,15 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
                     let mut ops = ops.clone();
                     ops[task] = failing(ops[task], nth);
                     let injected = self.injected + self.driver.stats().injected();
-                    self.section(&ops, together, prefix, &mut ends, is_seen, out);
+                    self.section(&ops, together, prefix, &mut ends, search, out);
                     // In no schedule are there so many.
-                    if out.found.is_some() || self.injected + self.driver.stats().injected() == injected {
+                    if out.found.is_some() || out.stopped || self.injected + self.driver.stats().injected() == injected
+                    {
                         break;
                     }
                 }
             }
-            if out.found.is_some() {
+            if out.found.is_some() || out.stopped {
                 return;
             }
         }
@@ -147,22 +148,22 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
         together: Together,
         prefix: &Trace,
         ends: &mut Ends,
-        is_seen: &dyn Fn(u128) -> bool,
+        search: SearchView<'_>,
         out: &mut Expansion,
     ) {
-        if out.found.is_some() {
+        if out.found.is_some() || out.stopped {
             return;
         }
         out.counts.sections += 1;
         ends.reached.clear();
         let mut orders = Orders::new(ops, together.preemptions, together.at);
-        self.orders(&mut orders, prefix, ends, is_seen, out);
+        self.orders(&mut orders, prefix, ends, search, out);
         let counts = orders.counts();
         out.counts.schedules += counts.run;
         out.counts.idle += counts.idle;
         if together.fine {
             let mut orders = Orders::of(ops, FINE_PREEMPTIONS, PreemptedAt::ANY, true);
-            self.orders(&mut orders, prefix, ends, is_seen, out);
+            self.orders(&mut orders, prefix, ends, search, out);
             out.counts.fine += orders.counts().run;
         }
     }
@@ -172,10 +173,11 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
         orders: &mut Orders,
         prefix: &Trace,
         ends: &mut Ends,
-        is_seen: &dyn Fn(u128) -> bool,
+        search: SearchView<'_>,
         out: &mut Expansion,
     ) {
-        while let Some(section) = orders.next_section().filter(|_| out.found.is_none()) {
+        while let Some(section) = orders.next_section().filter(|_| out.found.is_none() && !out.stopped) {
+            out.stopped = search.is_time_up();
             let words = self.rehearsed(&section, prefix, ends);
             let key = match words.and_then(|words| ends.words.get(&words)) {
                 Some(&key) => {
@@ -190,7 +192,7 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
                         Some(Advance::Found(found)) => out.found = Some(found),
                         Some(_) => out.counts.known += 1,
                         None => {
-                            let key = self.section_ended(&section, prefix, ends, is_seen, out);
+                            let key = self.section_ended(&section, prefix, ends, search, out);
                             words.zip(key).map(|(words, key)| ends.words.insert(words, key));
                             if let Some(key) = key {
                                 reach(orders, key, &section, prefix, ends, out);
@@ -224,13 +226,13 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
         section: &Transition,
         prefix: &Trace,
         ends: &mut Ends,
-        is_seen: &dyn Fn(u128) -> bool,
+        search: SearchView<'_>,
         out: &mut Expansion,
     ) -> Option<u128> {
         let live = self.lockstep.reference().live();
         let world = World::of(&mut self.lockstep, &mut self.driver).ok()?;
         let key = world.key(self.scope.symmetry);
-        let is_new = !is_seen(key);
+        let is_new = !search.is_seen(key);
         if ends.keys.insert(key) && is_new {
             out.children.push((section.clone(), key));
         }

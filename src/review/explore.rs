@@ -7,7 +7,7 @@ use rustc_hash::FxBuildHasher;
 use super::class::Sightings;
 use super::pair::{Next, Pair};
 use super::side::Reviewed;
-use crate::exhaust::{Expand, Expansion, Failures, Scope};
+use crate::exhaust::{Expand, Expansion, Failures, Scope, SearchView};
 use crate::rmap::{Fail, Side};
 use crate::trace::{Op, Trace};
 
@@ -52,7 +52,7 @@ impl<S: Side + Send> Expand for Explorer<S> {
         self.pair.key(self.scope.symmetry)
     }
 
-    fn expand(&mut self, prefix: &Trace, is_seen: &dyn Fn(u128) -> bool) -> Expansion {
+    fn expand(&mut self, prefix: &Trace, search: SearchView<'_>) -> Expansion {
         let mut out = Expansion::default();
         if !self.at(&prefix.ops) {
             return out;
@@ -69,7 +69,7 @@ impl<S: Side + Send> Expand for Explorer<S> {
                 if key != key_here {
                     out.children.push((op.into(), key));
                 }
-                if !is_seen(key) && self.ended.insert(key) {
+                if !search.is_seen(key) && self.ended.insert(key) {
                     self.pair.end();
                 }
             }
@@ -86,6 +86,10 @@ impl<S: Side + Send> Expand for Explorer<S> {
         }
         if let Some(together) = self.scope.together {
             for ops in self.scope.sections(&self.pair.worlds()[0], together.tasks) {
+                out.stopped = search.is_time_up();
+                if out.stopped {
+                    break;
+                }
                 out.counts.sections += 1;
                 for counts in self.pair.compare_together(&ops, together.preemptions) {
                     out.counts.schedules += counts.run;
@@ -94,7 +98,7 @@ impl<S: Side + Send> Expand for Explorer<S> {
             }
             self.pair.replay(here);
         }
-        self.ended.retain(|&key| !is_seen(key));
+        self.ended.retain(|&key| !search.is_seen(key));
         out
     }
 }
@@ -103,7 +107,7 @@ impl<E: Expand + ?Sized> Expand for &mut E {
     fn root(&mut self, begin: &Trace) -> u128 {
         (**self).root(begin)
     }
-    fn expand(&mut self, prefix: &Trace, is_seen: &dyn Fn(u128) -> bool) -> Expansion {
-        (**self).expand(prefix, is_seen)
+    fn expand(&mut self, prefix: &Trace, search: SearchView<'_>) -> Expansion {
+        (**self).expand(prefix, search)
     }
 }
