@@ -191,8 +191,21 @@ static void rcu_section_ended(void)
 	slab_rest_open();
 }
 
+/* What was done before was not watched: what a VMA is now is what is looked at from here on. */
+static void remember_vmas(struct rmap_world *w)
+{
+	struct slab_object *object = w->slabs[RMAP_CACHE_VMA].live_first;
+
+	for (; object; object = object->next) {
+		remember(body_of(object));
+		vma_notes_of(body_of(object))->found_since = w->operations + 1;
+	}
+}
+
 static void reference_begin_tasks(struct rmap_world *w)
 {
+	if (w->unwatched == w->operations)
+		remember_vmas(w);
 	w->resting = malloc(sizeof(*w->resting));
 	if (!w->resting)
 		out_of_memory();
