@@ -100,9 +100,12 @@ impl Played {
     }
 }
 
-/// In which order the tasks of a section ran, if none was interrupted: each an index of the section's operations.
+/// In which order the tasks of a section ran, if none was interrupted: each an index of the section's operations. A task that
+/// comes to its first point has done nothing yet that others could see.
 pub fn order_of(schedule: &[(usize, Step)], tasks: usize) -> Option<Vec<usize>> {
-    let mut order: Vec<usize> = schedule.iter().map(|(task, _)| *task).collect();
+    let is_first = |at: usize| schedule[..at].iter().all(|(task, _)| *task != schedule[at].0);
+    let done = schedule.iter().enumerate().filter(|&(at, (_, step))| *step == Step::Ended || !is_first(at));
+    let mut order: Vec<usize> = done.map(|(_, (task, _))| *task).collect();
     order.dedup();
     let not_begun: Vec<usize> = (0..tasks).filter(|task| !order.contains(task)).collect();
     order.extend(not_begun);
@@ -130,6 +133,7 @@ pub fn text(played: &Played) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::together::{PointKind, PointObject};
 
     #[test]
     fn tasks_that_are_not_interrupted_have_an_order() {
@@ -138,7 +142,9 @@ mod tests {
         assert_eq!(order_of(&ends(&[1, 1, 0]), 2), Some(vec![1, 0]));
         // Something was found in b.
         assert_eq!(order_of(&ends(&[1]), 3), Some(vec![1, 0, 2]));
-        assert_eq!(order_of(&ends(&[0, 1, 0]), 2), None);
+        let at = |task: usize| (task, Step::At(PointKind::Lock, PointObject::Mmap, Some(0)));
+        assert_eq!(order_of(&[at(0), at(1), at(1), ends(&[1])[0], at(0), ends(&[0])[0]], 2), Some(vec![1, 0]));
+        assert_eq!(order_of(&[at(0), at(0), at(1), ends(&[1])[0], ends(&[0])[0]], 2), None);
         let trace: Trace = "map p0 1..2\ntogether\n  fault p0 1\n  fork p0 p1\nend\nexit p1\n".parse().unwrap();
         let straight = one_after_another(&trace, &[Some(vec![1, 0])]);
         assert_eq!(straight.to_string(), "map p0 0x1..0x2\nfork p0 p1\nfault p0 0x1\nexit p1\n");

@@ -272,7 +272,11 @@ fn a_section_is_reproduced_only_where_its_operations_do_the_same_one_after_anoth
             assert!(fork < dontneed, "{said}");
         }
     }
-    let (status, said) = command(&section("  at a lock b\n"), &["reproduce", "t.trace"]);
+    // The first has done nothing before the second begins.
+    let (status, said) = command(&section("  at a lock b\n"), &["reproduce", "t.trace", "--as", "text"]);
+    let [fork, dontneed] = ["fork p0 p1", "dontneed p0 0x10..0x11"].map(|op| said.find(op).expect(op));
+    assert!(status == Some(0) && dontneed < fork, "{said}");
+    let (status, said) = command(&section("  at a lock 2 b\n"), &["reproduce", "t.trace"]);
     assert!(
         status == Some(2) && said.contains("no program can choose") && said.contains("rmap-diff show t.trace"),
         "{said}"

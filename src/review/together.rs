@@ -145,7 +145,8 @@ impl<S: Side> Pair<S> {
 
     /// Which ends of one side the other does not come to.
     fn compare_ends(&mut self, ours: &[Reached; 2], of_other: &[Reached; 2], ops: &[Op]) {
-        let names: Vec<&str> = ops.iter().map(|op| op.kind.keyword()).collect();
+        let mut names: Vec<&str> = ops.iter().map(|op| op.kind.keyword()).collect();
+        names.sort_unstable();
         let names = match &names[..] {
             [first @ .., last] => format!("{} and {last}", first.join(", ")),
             [] => String::new(),
