@@ -20,7 +20,7 @@ esac
 unset CFLAGS CXXFLAGS RUSTFLAGS
 export PATH="$PWD/.tools/bin:$PATH"
 target=$PWD/target/fuzz
-env -u CARGO_PROFILE_RELEASE_DEBUG ${RMAP_FUZZ_CACHE:+RMAP_CACHE="$RMAP_FUZZ_CACHE"} RUSTFLAGS= RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target \
+env -u CARGO_PROFILE_RELEASE_DEBUG ${RMAP_FUZZ_CACHE:+RMAP_CACHE="$RMAP_FUZZ_CACHE"} RUSTFLAGS= RUSTC_BOOTSTRAP=1 RUSTC_WRAPPER=$PWD/scripts/fuzz-rustc CARGO_TARGET_DIR=$target \
     cargo fuzz build -O --no-trace-compares ${RMAP_FUZZ_UNITS:+--codegen-units "$RMAP_FUZZ_UNITS"} --sanitizer "$sanitizer" differential
 . scripts/commands
 binary=$(ls -t "$target"/*/release/differential | head -n 1)

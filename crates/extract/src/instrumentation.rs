@@ -77,8 +77,9 @@ impl Instrumentation {
         let mut own = Instrumentation::default();
         if env::var_os("CARGO_CFG_FUZZING").is_some() {
             own.flags.push("-fsanitize=fuzzer-no-link");
-            // How deep the stack is says nothing where operations that run together have stacks of their own.
-            own.flags.push("-fno-sanitize-coverage=stack-depth");
+            // How deep the stack is says nothing where operations that run together have stacks of their own. And what is compared
+            // is of no use to a mutator that changes operations, not bytes.
+            own.flags.push("-fno-sanitize-coverage=stack-depth,trace-cmp");
         }
         for sanitizer in set("CARGO_CFG_SANITIZE").split(',').filter(|name| !name.is_empty()) {
             if sanitizer != "address" {
