@@ -204,6 +204,7 @@ static void remember_vmas(struct rmap_world *w)
 
 static void reference_begin_tasks(struct rmap_world *w)
 {
+	current_world = w;
 	if (w->unwatched == w->operations)
 		remember_vmas(w);
 	w->resting = malloc(sizeof(*w->resting));

@@ -71,6 +71,7 @@ struct vma_notes {
 	uint32_t written;			/* the writer's cycle of its mm, from 1; 0: none */
 	uint32_t written_by;			/* the operation, as the world counts them */
 	uint32_t found_since;			/* likewise: others find it; or 0 */
+	struct slab_object *next_of_mm, *prev_of_mm;	/* by serial, of the mm that was told */
 };
 
 struct kmem_cache {

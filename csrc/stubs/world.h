@@ -59,6 +59,11 @@ struct slab {
 	uint32_t next_serial;
 };
 
+/* The live VMAs of an mm, as it was told last: by serial. */
+struct vmas_of_mm {
+	struct slab_object *first, *last;
+};
+
 /* Which object's body is, or was last, at an address. */
 struct slab_body {
 	const void *body;
@@ -180,6 +185,9 @@ struct rmap_world {
 	uint32_t nr_pins, max_pins;
 
 	/* The VMA layer's. */
+	struct vmas_of_mm vmas_of[RMAP_MAX_PROCESSES];
+	uint16_t written_mms;			/* whose VMAs may have been written, a bit each */
+	bool all_written;			/* those of every mm */
 	struct maple_slab *nodes;
 	struct file *files;
 	struct page_layer *pages;		/* of the page-table code */

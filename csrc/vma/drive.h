@@ -48,6 +48,9 @@ static void layer_clear(struct rmap_world *w)
 			out_of_memory();
 	}
 	maple_slab_reset(w->nodes);
+	memset(w->vmas_of, 0, sizeof(w->vmas_of));
+	w->written_mms = 0;
+	w->all_written = false;
 	w->rcu_queue = NULL;
 	for (uint32_t i = 0; i < RMAP_MAX_PROCESSES; i++)
 		mt_init_flags(&w->mms[i].mm_mt, MM_MT_FLAGS);
@@ -242,6 +245,7 @@ static int32_t drive(struct rmap_world *w, const struct rmap_operation *op)
 	if (!mm->alive)
 		return -ESRCH;
 	current->mm = mm;
+	may_write_vmas_of(mm);
 	/* The arguments of an operation, by the name of its kind. */
 #define ARGUMENTS(kind) (&op->arguments.kind)
 	switch ((enum rmap_operation_kind)op->kind) {
@@ -316,21 +320,59 @@ static bool others_may_write(const struct rmap_world *w, const struct vm_area_st
 #endif
 }
 
-/* What was written and is not told yet. */
+static void report_writes_at_end(struct rmap_world *w, struct slab_object *object)
+{
+	struct vm_area_struct *vma = body_of(object);
+
+	if (others_may_write(w, vma))
+		return;
+	report_writes(vma);
+	if (!runs_beside_others())
+		vma_notes_of(vma)->found_since = w->operations;
+}
+
+/* What was written and is not told yet, of every VMA. */
 static void report_all_writes(struct rmap_world *w)
 {
 	struct slab_object *object;
 
 	if (!w->task.watcher)
 		return;
-	for (object = w->slabs[RMAP_CACHE_VMA].live_first; object; object = object->next) {
-		struct vm_area_struct *vma = body_of(object);
+	for (object = w->slabs[RMAP_CACHE_VMA].live_first; object; object = object->next)
+		report_writes_at_end(w, object);
+	w->all_written = false;
+	if (!runs_beside_others())
+		w->written_mms = 0;
+}
 
-		if (others_may_write(w, vma))
-			continue;
-		report_writes(vma);
-		if (!runs_beside_others())
-			vma_notes_of(vma)->found_since = w->operations;
+/*
+ * The same, of the mms that an operation is about: its own, those whose mmap lock it took, and those
+ * that it made VMAs for. Nobody may write to the VMAs of others. Where somebody does, they are not
+ * as they were told whenever the whole state is looked at, or told when an operation is about them.
+ */
+static void report_writes_of_operation(struct rmap_world *w)
+{
+	struct slab_object *next[RMAP_MAX_PROCESSES], *object;
+	uint32_t n = 0, first;
+
+	if (!w->task.watcher)
+		return;
+	for (uint32_t mms = w->written_mms; mms; mms &= mms - 1) {
+		next[n] = w->vmas_of[__builtin_ctz(mms)].first;
+		n += next[n] != NULL;
+	}
+	w->written_mms = 0;
+	while (n) {
+		first = 0;
+		for (uint32_t i = 1; i < n; i++)
+			if (next[i]->serial < next[first]->serial)
+				first = i;
+		object = next[first];
+		/* One that is of another mm by now goes there when it is told. */
+		next[first] = next_of_mm(object);
+		if (!next[first])
+			next[first] = next[--n];
+		report_writes_at_end(w, object);
 	}
 }
 
@@ -364,6 +406,7 @@ static int32_t operate(struct rmap_world *w, const struct rmap_operation *op)
 	w->operations++;
 	if (!w->task.watcher)
 		w->unwatched = w->operations;
+	w->all_written |= !w->task.watcher || !op;
 	w->task.nr_events = w->task.nr_given = w->task.nr_touched = w->task.depth = 0;
 	w->task.outermost = (struct rmap_call) { .kind = RMAP_OUTSIDE };
 	switch (sigsetjmp(w->task.escape, 0)) {
@@ -371,7 +414,10 @@ static int32_t operate(struct rmap_world *w, const struct rmap_operation *op)
 		w->task.in_call = true;
 		result = op ? drive(w, op) : 0;
 		tell_accesses(false);
-		report_all_writes(w);
+		if (w->all_written || runs_beside_others())
+			report_all_writes(w);
+		else
+			report_writes_of_operation(w);
 		if (!runs_beside_others())
 			flush_rcu(w);
 		check_return(w);
@@ -404,6 +450,8 @@ ended_early: {
 		w->task.watcher(w->task.watcher_context, &seen);
 	}
 	}
+	/* What an operation that ended early wrote is not told yet. */
+	w->all_written |= w->written_mms != 0;
 	w->task.in_call = false;
 	w->task.watcher = NULL;
 	w->task.nr_events = 0;

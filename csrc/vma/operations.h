@@ -243,11 +243,56 @@ static void layer_pages_move(struct mm_struct *mm, unsigned long start, unsigned
 	watch(&call, 0, false);
 }
 
+static struct vmas_of_mm *vmas_of(uint32_t mm)
+{
+	return &current_world->vmas_of[mm % RMAP_MAX_PROCESSES];
+}
+
+static struct slab_object *next_of_mm(struct slab_object *object)
+{
+	return vma_notes_of(body_of(object))->next_of_mm;
+}
+
+/* It goes behind those that are older: nearly always to the end. */
+static void join_vmas_of_mm(struct vm_area_struct *vma, uint32_t mm)
+{
+	struct vma_notes *notes = vma_notes_of(vma);
+	struct slab_object *object = object_of(vma);
+	struct vmas_of_mm *all = vmas_of(mm);
+	struct slab_object *prev = all->last;
+
+	while (prev && prev->serial > object->serial)
+		prev = vma_notes_of(body_of(prev))->prev_of_mm;
+	notes->prev_of_mm = prev;
+	notes->next_of_mm = prev ? next_of_mm(prev) : all->first;
+	*(prev ? &vma_notes_of(body_of(prev))->next_of_mm : &all->first) = object;
+	if (notes->next_of_mm)
+		vma_notes_of(body_of(notes->next_of_mm))->prev_of_mm = object;
+	else
+		all->last = object;
+	notes->mm = mm;
+	current_world->written_mms |= 1u << (mm % RMAP_MAX_PROCESSES);
+}
+
+static void leave_vmas_of_mm(struct vm_area_struct *vma)
+{
+	struct vma_notes *notes = vma_notes_of(vma);
+	struct slab_object *prev = notes->prev_of_mm, *next = notes->next_of_mm;
+	struct vmas_of_mm *all = vmas_of(notes->mm);
+
+	*(prev ? &vma_notes_of(body_of(prev))->next_of_mm : &all->first) = next;
+	*(next ? &vma_notes_of(body_of(next))->prev_of_mm : &all->last) = prev;
+}
+
 static void remember(struct vm_area_struct *vma)
 {
 	struct vma_notes *notes = vma_notes_of(vma);
+	uint32_t mm = vma_told_mm(vma);
 
-	notes->mm = vma_told_mm(vma);
+	if (notes->mm != mm) {
+		leave_vmas_of_mm(vma);
+		join_vmas_of_mm(vma, mm);
+	}
 	notes->start = vma->vm_start;
 	notes->end = vma->vm_end;
 	notes->pgoff = vma->vm_pgoff;
@@ -528,6 +573,7 @@ static void vma_born(struct vm_area_struct *vma)
 		.detached = true,
 #endif
 	};
+	join_vmas_of_mm(vma, vma_told_mm(vma));
 	w->vmas = grow(w->vmas, &w->max_vmas, serial + 1, sizeof(*w->vmas));
 	w->vmas[serial] = vma;
 	w->task.given[w->task.nr_given++] = vma;
@@ -581,8 +627,10 @@ static void vma_freed(struct vm_area_struct *vma)
 {
 	struct rmap_call call = CALL(VM_AREA_FREE, vm_area_free, serial_of(vma));
 
-	if (likely(is_live(vma)))
+	if (likely(is_live(vma))) {
 		report_writes(vma);
+		leave_vmas_of_mm(vma);
+	}
 	call_begins();
 	current_world->vmas[serial_of(vma)] = NULL;
 	slab_free(&kmem_caches[RMAP_CACHE_VMA], vma);

@@ -329,6 +329,9 @@ impl<C: Side, P: Side> Lockstep<C, P> {
             let divergence = self.divergence(Difference::WholeState, [0, 0], Default::default(), fields);
             return self.found(Phase::WholeState, None, FindingKind::Divergence(divergence));
         }
+        if let Some(violation) = self.oracle.check_told(&self.words[0]) {
+            return self.broken(Phase::WholeState, self.who, Broken::Violations(vec![violation]));
+        }
         let broken = match Snapshot::decode(&self.words[0]) {
             Err(error) => Broken::Undecodable(error),
             Ok(snapshot) => match oracle::full_with_pins(

@@ -23,6 +23,7 @@ pub use full::{full, full_with_pins};
 use self::locks::Locks;
 use self::model::ShadowState;
 use self::record::VmaRecord;
+use self::words::{Record, Records};
 use super::violation::{Invariant, Violation};
 use super::walk::Walk;
 use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, FolioId, MmId, Revision, Rule, StateError, VmaId};
@@ -191,6 +192,22 @@ impl Oracle {
         // There may have been more at a time than before and after.
         self.model.peak_vmas += before;
         Ok(())
+    }
+
+    /// The first VMA of a whole state that is not as the calls told it: it was written to where nobody looked. A state that cannot be
+    /// read is somebody else's concern.
+    pub(super) fn check_told(&self, state: &[u64]) -> Option<Violation> {
+        Records::new(state).find_map(|record| {
+            let Record::Vma(now) = record else { return None };
+            let vma = VmaId(now[0] as u32);
+            let told = self.model.vma(vma.0).map_or(&[][..], |record| &record.told[..]);
+            (told != now).then(|| {
+                let at = now.iter().zip(told).take_while(|(now, told)| now == told).count();
+                let of = |words: &[u64]| words.get(at).map_or_else(|| "nothing".to_owned(), |word| format!("{word:#x}"));
+                let detail = format!("word {at} of {vma} is {}, and {} was told last", of(now), of(told));
+                Violation::new(Invariant::I11, "VMA changed in no operation of its process", [vma.into()], detail)
+            })
+        })
     }
 
     /// The calls of the current operation so far.

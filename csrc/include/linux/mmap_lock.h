@@ -47,10 +47,17 @@ static inline bool vma_is_attached(struct vm_area_struct *vma)
 
 #ifdef RMAP_VMA_LAYER
 
+/* Its VMAs are looked at when the operation ends. */
+static inline void may_write_vmas_of(const struct mm_struct *mm)
+{
+	current_world->written_mms |= 1u << (mm->id % RMAP_MAX_PROCESSES);
+}
+
 static inline void mmap_lock_taken(struct mm_struct *mm, enum mmap_lock_state state,
 				   enum rmap_call_kind kind)
 {
 	layer_mmap_lock(kind, mm);
+	may_write_vmas_of(mm);
 	mm->mmap_lock = state;
 	mm->mmap_tasks |= task_bit();
 }

@@ -18,6 +18,8 @@ pub enum Fault {
     Garbled,
     /// What it tells of everything is none.
     GarbledState,
+    /// From then on its VMAs end elsewhere than it told, whenever nobody asks what a call touched.
+    StrayWrite,
     Warn,
     Bug,
     Oops,
@@ -145,7 +147,7 @@ impl Rmap for FakeSide {
                     self.events.iter_mut().filter(|e| e.kind == EventKind::DownWrite as u8).for_each(|e| e.object += 1);
                 }
                 Fault::Counter | Fault::UntoldCounter => self.bump = true,
-                Fault::ToldCounter | Fault::Garbled | Fault::GarbledState => {}
+                Fault::ToldCounter | Fault::Garbled | Fault::GarbledState | Fault::StrayWrite => {}
                 Fault::Warn => self.record(EventKind::Warn, 0, 0, 0),
                 Fault::Bug => self.record(EventKind::Bug, 0, 0, 0),
                 Fault::Oops => self.record(EventKind::Oops, 0, 0, 0),
@@ -194,7 +196,11 @@ impl Side for FakeSide {
             out.push(0x99);
             return;
         }
-        out.extend(encode(&self.snapshot()));
+        let mut state = self.snapshot();
+        if self.fault.is_some_and(|(at, fault)| fault == Fault::StrayWrite && at <= self.calls) {
+            state.vmas.iter_mut().for_each(|vma| vma.range.end += 1);
+        }
+        out.extend(encode(&state));
     }
 
     fn live(&self) -> [u32; 3] {

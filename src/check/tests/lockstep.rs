@@ -122,6 +122,26 @@ fn a_large_world_is_looked_at_when_much_more_was_told_than_it_holds() {
 }
 
 #[test]
+fn a_vma_that_was_written_to_and_not_told_is_found_when_the_whole_state_is_looked_at() {
+    let stays = |fault| {
+        let mut solo = Solo::solo(fault, Sides::Reference);
+        solo.begin_operation(&Fail::NEVER);
+        solo.call(Call::VmAreaAlloc { mm: MmId(0), range: VmaRange { start: 1, end: 5, pgoff: 1 } });
+        solo.finish();
+        solo.finding().map(Finding::signature)
+    };
+    assert_eq!(stays(FakeSide::default()), None);
+    let found = "violate I11 VMA changed in no operation of its process after whole state";
+    assert_eq!(stays(FakeSide::with_fault(1, Fault::StrayWrite)).as_deref(), Some(found));
+    // Whoever has a port sees that it does not follow.
+    let mut both = Lockstep::new(FakeSide::with_fault(1, Fault::StrayWrite), FakeSide::default());
+    both.call(Call::VmAreaAlloc { mm: MmId(0), range: VmaRange { start: 1, end: 5, pgoff: 1 } });
+    both.finish();
+    let FindingKind::Divergence(divergence) = both.finding().unwrap().kind.clone() else { panic!("no divergence") };
+    assert_eq!(divergence.what, Difference::WholeState);
+}
+
+#[test]
 fn a_side_that_stopped_half_way_is_not_asked_for_its_state() {
     // The prepare of the second operation: the sixth call.
     let asked = |left: Option<Fault>, right: Option<Fault>| {
