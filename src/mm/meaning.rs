@@ -30,6 +30,9 @@ const STACK_GUARD_GAP: u64 = 256;
 /// More VMAs than this, and the kernel's own limit may be what refuses.
 const MANY_VMAS: usize = 60_000;
 
+/// So many VMAs are all looked at, wherever they are.
+const FEW_VMAS: usize = 4;
+
 /// What a process had mapped, what it has, and what its child has, if the operation is a fork.
 pub struct Spaces<'a> {
     /// Before the operation.
@@ -51,9 +54,47 @@ fn sort_of(operation: &OpKind) -> String {
     format!("{}{option}", operation.keyword())
 }
 
+/// The pages at which an operation may change something, and those next to them, if it is known without a look at the VMAs.
+fn reach(operation: &OpKind) -> Option<(u64, u64)> {
+    match operation {
+        // Every page, or what lies below a VMA.
+        OpKind::Fork { .. } | OpKind::Exit { .. } | OpKind::Grow { .. } => None,
+        _ => operation.pages(),
+    }
+}
+
+/// The same spaces without the VMAs at both ends that are as they were and lie apart from what an operation reaches. Each rule
+/// is about a VMA that changed, or about what is in reach; and about its neighbours.
+fn in_reach<'a>(spaces: &Spaces<'a>, after: &'a [Mapped], (start, end): (u64, u64)) -> Spaces<'a> {
+    let before = spaces.before;
+    let is_below = |(was, is): &(&Mapped, &Mapped)| was == is && is.range.end < start;
+    let below = before.iter().zip(after).take_while(is_below).count();
+    let (before, after) = (&before[below..], &after[below..]);
+    let is_above = |(was, is): &(&Mapped, &Mapped)| was == is && end < is.range.start;
+    let above = before.iter().rev().zip(after.iter().rev()).take_while(is_above).count();
+    Spaces { before: &before[..before.len() - above], after: Some(&after[..after.len() - above]), ..*spaces }
+}
+
 /// Looks for what an operation did that it was not asked to, or did not do. `errno` is 0 for success; `injected`: how many
 /// allocations were made to fail.
 pub fn unexpected_effect(operation: &OpKind, spaces: &Spaces, errno: i32, injected: u32) -> Option<UnexpectedEffect> {
+    if errno == 0
+        && spaces.before.len() > FEW_VMAS
+        && let (Some(after), Some(reach)) = (spaces.after, reach(operation))
+        // It has no right to be there, wherever it is.
+        && !after.iter().any(is_shared_and_faulted)
+    {
+        effect(operation, &in_reach(spaces, after, reach), errno, injected)?;
+    }
+    effect(operation, spaces, errno, injected)
+}
+
+fn is_shared_and_faulted(vma: &Mapped) -> bool {
+    vma.is_shared() && vma.faulted()
+}
+
+/// See [`unexpected_effect`].
+fn effect(operation: &OpKind, spaces: &Spaces, errno: i32, injected: u32) -> Option<UnexpectedEffect> {
     let broken = |what, detail| Some(UnexpectedEffect { what, about: sort_of(operation), detail });
     if injected == 0 && spaces.before.len() < MANY_VMAS {
         if errno == ENOMEM && !may_say_enomem(operation, spaces.before) {
@@ -241,7 +282,7 @@ fn displaced(operation: &OpKind, spaces: &Spaces, errno: i32) -> Option<Unexpect
 /// gave it has to be taken back if the merge comes to nothing; but a move that fails late may leave it, and growth begins with
 /// a fault.
 fn gained<'a>(operation: &OpKind, before: &[Mapped], after: &'a [Mapped]) -> Option<&'a Mapped> {
-    let shared = after.iter().find(|vma| vma.is_shared() && vma.faulted());
+    let shared = after.iter().find(|vma| is_shared_and_faulted(vma));
     let faults =
         matches!(operation, OpKind::Fault { .. } | OpKind::Pin { .. } | OpKind::Exclusive { .. } | OpKind::Grow { .. });
     if shared.is_some() || faults {
@@ -524,6 +565,7 @@ fn differ(operation: &OpKind, expected: &[Piece], there: &[Piece]) -> String {
 pub(super) mod tests {
     use super::*;
     use crate::rmap::{AnonVmaId, MmId, VmaId, VmaRange};
+    use crate::trace::Rng;
 
     pub fn vma(start: u64, end: u64) -> Mapped {
         Mapped {
@@ -582,6 +624,87 @@ pub(super) mod tests {
         assert_eq!(refused(grow, &[vma(400, 402)], EFAULT), None);
         assert_eq!(refused(grow, &[vma(399, 400), stack(400, 402)], EFAULT), None);
         assert_eq!(refused(OpKind::Grow { mm: P0, page: 3, pages: 2 }, &[stack(2, 4)], EFAULT), None);
+    }
+
+    /// A VMA of some sort, or none, in each of eight places of four pages.
+    fn random_space(rng: &mut Rng) -> Vec<Mapped> {
+        let mut space = Vec::new();
+        for at in 0..8 {
+            if rng.below(4) == 0 {
+                continue;
+            }
+            let end = at * 4 + 4 - u64::from(rng.below(4) == 0);
+            let mut vma = vma(at * 4, end);
+            vma.vma = VmaId(at as u32);
+            let mut set = |odds: u32| rng.below(odds) == 0;
+            (vma.writable, vma.dontcopy, vma.file) = (!set(4), set(8), set(8));
+            vma.flags = (vma.flags & !2) | (u32::from(vma.writable) << 1);
+            vma.flags |= if set(8) { VmaAttributes::LOCKED as u32 } else { 0 };
+            vma.flags |= if set(40) { VmaAttributes::SHARED as u32 } else { 0 };
+            vma.anon_vma = set(2).then_some(AnonVmaId(at as u32 / 2));
+            vma.is_child = vma.faulted() && set(3);
+            vma.range.pgoff += u64::from(set(6));
+            space.push(vma);
+        }
+        space
+    }
+
+    /// The same, but for a change somewhere.
+    fn changed(rng: &mut Rng, space: &[Mapped]) -> Vec<Mapped> {
+        let mut after = space.to_vec();
+        for _ in 0..rng.below(3) {
+            let at = rng.below(after.len().max(1) as u32) as usize;
+            let Some(vma) = after.get_mut(at) else { break };
+            match rng.below(7) {
+                0 => vma.writable = !vma.writable,
+                1 => vma.flags ^= VmaAttributes::LOCKED as u32,
+                2 => vma.anon_vma = Some(AnonVmaId(9)),
+                3 => vma.range.pgoff += 1,
+                4 => vma.range.end = (vma.range.start | 3) + 1,
+                5 => drop(after.remove(at)),
+                _ => {
+                    let end = after[at].range.end;
+                    if after.get(at + 1).is_some_and(|next| next.range.start == end) {
+                        after[at].range.end = after.remove(at + 1).range.end;
+                    }
+                }
+            }
+        }
+        after
+    }
+
+    #[test]
+    fn what_is_out_of_reach_changes_no_verdict() {
+        let (mut rng, mut unlike, mut nearer) = (Rng::new(1), 0, 0);
+        for _ in 0..60_000 {
+            let before = random_space(&mut rng);
+            let mut after = changed(&mut rng, &before);
+            let (start, to) = (u64::from(rng.below(28)), u64::from(rng.below(28)));
+            let end = start + 1 + u64::from(rng.below(4));
+            let operation = match rng.below(8) {
+                0 => OpKind::map(P0, start, end),
+                1 => OpKind::Unmap { mm: P0, start, end },
+                2 => OpKind::Protect { mm: P0, start, end, write: rng.below(2) == 0 },
+                3 => OpKind::Mlock { mm: P0, start, end },
+                4 => OpKind::fault(P0, start),
+                5 => OpKind::Resize { mm: P0, start, end, pages: 1 + u64::from(rng.below(6)) },
+                6 => OpKind::Grow { mm: P0, page: start, pages: 1 },
+                _ => OpKind::Move { mm: P0, start, end, to, dontunmap: rng.below(4) == 0 },
+            };
+            if let (OpKind::Unmap { .. }, 0) = (operation, rng.below(2)) {
+                after.retain(|vma| vma.range.end <= start || end <= vma.range.start);
+            }
+            let injected = rng.below(2);
+            let spaces =
+                Spaces { before: &before, after: Some(&after), child: None, merges_either_way: rng.below(2) == 0 };
+            let all = effect(&operation, &spaces, 0, injected);
+            assert_eq!(unexpected_effect(&operation, &spaces, 0, injected), all, "{operation:?} {before:?} {after:?}");
+            unlike += u32::from(all.is_some());
+            let near = reach(&operation).map(|reach| in_reach(&spaces, &after, reach).before.len());
+            nearer += u32::from(near.is_some_and(|near| near < before.len()));
+        }
+        assert!((6_000..54_000).contains(&unlike), "{unlike}");
+        assert!(nearer > 20_000, "{nearer}");
     }
 
     #[test]
