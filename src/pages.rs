@@ -18,9 +18,10 @@
 //! | --- | --- |
 //! | `pages/listing.rs` | what the kernel's page tables hold: runs of equal pages, and each folio once |
 //! | `pages/words.rs` | how that is said |
+//! | `pages/changed.rs` | the pages that are to be checked again |
 //! | `pages/canonical.rs` | the same tables with numbers that follow from the state |
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use crate::trace::PageTables;
 
@@ -30,6 +31,7 @@ use crate::rmap::{
 };
 
 mod canonical;
+mod changed;
 mod listing;
 mod words;
 
@@ -37,6 +39,7 @@ mod words;
 mod tests;
 
 pub use canonical::canonical;
+pub use changed::ChangedPages;
 pub use listing::{Change, EntryRun, FolioRun, Listing, ProcessPages, SlotRun, TailRun, VmaPages};
 pub use words::{Naming, counter_phrases, large_phrases, totals_phrases};
 
@@ -119,8 +122,8 @@ pub struct Pages {
     pins: [Option<AnonVmaId>; MAX_PINS],
     /// By folio: the anon_vma and the index that the kernel's own page tables had last, where they are read.
     origins: Vec<(Option<AnonVmaId>, u64)>,
-    /// Processes of which a page maps another folio since somebody asked, or one with another anon_vma: a bit each.
-    changed: Cell<u16>,
+    /// Pages that map another folio since somebody asked, or one with another anon_vma, or that lie in another VMA.
+    changed: RefCell<ChangedPages>,
 }
 
 impl Pages {
@@ -135,22 +138,21 @@ impl Pages {
         self.folios.clear();
         self.free.clear();
         self.pins = [None; MAX_PINS];
-        self.changed.set(0);
+        self.changed.get_mut().clear();
     }
 
     fn table(&mut self, mm: MmId) -> &mut Table {
-        self.change(mm);
         &mut self.tables[usize::from(mm.0) % MAX_PROCESSES]
     }
 
-    fn change(&self, mm: MmId) {
-        self.changed.set(self.changed.get() | 1 << (usize::from(mm.0) % MAX_PROCESSES));
+    /// At the pages `start..end` of a process something else is mapped, or another VMA lies there.
+    pub fn change(&mut self, mm: MmId, start: u64, end: u64) {
+        self.changed.get_mut().note(mm, start, end);
     }
 
-    /// The processes of which a page maps another folio since this was asked last, or one with another anon_vma: a
-    /// bit each.
-    pub fn take_changed(&self) -> u16 {
-        self.changed.take()
+    /// Adds the pages that map another folio since this was asked last, or one with another anon_vma, or that lie in another VMA.
+    pub fn take_changed(&self, into: &mut ChangedPages) {
+        into.take(&mut self.changed.borrow_mut());
     }
 
     /// The folio that a page of a process maps.
@@ -161,6 +163,12 @@ impl Pages {
     /// The pages of a process that map a folio, in order.
     pub fn mapped(&self, mm: MmId) -> impl Iterator<Item = (u64, FolioId)> + '_ {
         self.tables[usize::from(mm.0) % MAX_PROCESSES].0.iter().copied()
+    }
+
+    /// Those of the pages `start..end`.
+    pub fn mapped_in(&self, mm: MmId, start: u64, end: u64) -> impl Iterator<Item = (u64, FolioId)> + '_ {
+        let table = &self.tables[usize::from(mm.0) % MAX_PROCESSES];
+        table.0[table.range(start, end)].iter().copied()
     }
 
     /// Every page of every process that maps a folio.
@@ -212,7 +220,7 @@ impl Pages {
             Folio { exclusive: true, .. } => Faulted::Nothing,
             Folio { mapcount: 1, exclusive, .. } => {
                 *exclusive = true;
-                self.change(mm);
+                self.change(mm, page, page + 1);
                 rmap.call(Call::FolioMoveAnonRmap { folio: old, vma });
                 Faulted::Reused
             }
@@ -231,6 +239,7 @@ impl Pages {
             FolioId(self.folios.len() as u32 - 1)
         });
         self.folios[folio.0 as usize] = Folio { mapcount: 1, exclusive: true, pages: 1 };
+        self.change(mm, page, page + 1);
         self.table(mm).set(page, folio);
         rmap.call(Call::FolioSetAnon { folio, vma, page, exclusive: true });
     }
@@ -255,11 +264,13 @@ impl Pages {
         if range.is_empty() {
             return;
         }
+        self.change(mm, start, end);
         self.drain(rmap, mm, range);
     }
 
     /// Mirrors unmap_vmas() of a whole process, as exit_mmap() calls it.
     pub fn exit<R: Rmap + ?Sized>(&mut self, rmap: &mut R, mm: MmId) {
+        self.change(mm, 0, u64::MAX);
         self.drain(rmap, mm, ..);
     }
 
@@ -276,6 +287,8 @@ impl Pages {
     /// Mirrors move_page_tables() (mm/mremap.c, mm/memory.c in 6.1): `pages` pages from `from` on go to `to` on, where
     /// nothing is mapped. The folios keep anon_vma and index.
     pub fn move_range(&mut self, mm: MmId, from: u64, to: u64, pages: u64) {
+        self.change(mm, from, from.saturating_add(pages));
+        self.change(mm, to, to.saturating_add(pages));
         let table = self.table(mm);
         let range = table.range(from, from.saturating_add(pages));
         let moved: Vec<(u64, FolioId)> = table.0.drain(range).collect();
@@ -290,12 +303,13 @@ impl Pages {
         if start >= end || src == dst {
             return;
         }
+        let child = dst;
         let [src, dst] = [src, dst].map(|mm| usize::from(mm.0) % MAX_PROCESSES);
         let range = self.tables[src].range(start, end);
         if range.is_empty() {
             return;
         }
-        self.changed.set(self.changed.get() | 1 << dst);
+        self.change(child, start, end);
         let mut table = std::mem::take(&mut self.tables[dst]);
         for &(page, folio) in &self.tables[src].0[range] {
             let record = &mut self.folios[folio.0 as usize];
@@ -317,6 +331,8 @@ impl Pages {
         dst_vma: VmaId,
     ) -> Result<(), Refused> {
         self.uffd_movable(mm, from, to)?;
+        self.change(mm, from, from + 1);
+        self.change(mm, to, to + 1);
         let table = self.table(mm);
         let at = table.place(from);
         let (_, folio) = table.0.remove(at);
@@ -368,7 +384,7 @@ impl Pages {
                 now.push(here);
             }
             if !as_before || mapped.next().is_some() {
-                self.change(mm);
+                self.changed.get_mut().note_all(mm);
             }
             self.tables[usize::from(mm.0)].0 = now;
         }

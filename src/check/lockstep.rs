@@ -214,18 +214,20 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         }
     }
 
-    /// The kernel's own page tables, after [`Lockstep::end_operation`]; not `readable`: they name what is not there.
+    /// The kernel's own page tables, after [`Lockstep::end_operation`]; not `readable`: they name what is not there. `processes`:
+    /// those of which pages or VMAs have changed since this was checked last, a bit each.
     pub fn check_page_tables(
         &mut self,
         tables: &PageTables,
         readable: bool,
+        processes: u16,
         vma_at: impl Fn(MmId, u64) -> Option<Mapped>,
     ) {
         if self.finding.is_some() {
             return;
         }
         let violations = match readable {
-            true => super::page_tables::check(tables, vma_at),
+            true => super::page_tables::check(tables, processes, vma_at),
             false => vec![super::page_tables::unreadable()],
         };
         if !violations.is_empty() {
@@ -609,8 +611,6 @@ impl<P: Side> Follower<'_, P> {
         let mut readable = !(warned && ended_early(seen.events));
         let touched = seen.touched.unwrap_or_default();
         let [ours, theirs] = &mut *self.words;
-        ours.clear();
-        ours.extend_from_slice(touched);
         *self.reported += touched.len() as u64;
         if let Some(port) = self.port {
             let other = port.call(call);
@@ -619,7 +619,9 @@ impl<P: Side> Follower<'_, P> {
             if readable && seen.touched.is_some() {
                 port.touched(theirs);
             }
-            if seen.result != other || seen.events != port.events() || (readable && ours != theirs) {
+            if seen.result != other || seen.events != port.events() || (readable && touched != theirs) {
+                ours.clear();
+                ours.extend_from_slice(touched);
                 let events = [seen.events.to_vec(), port.events().to_vec()];
                 return Err(Box::new(Stopped::Diverged { call, returned: [seen.result, other], events, readable }));
             }

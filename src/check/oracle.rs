@@ -26,6 +26,7 @@ use self::record::VmaRecord;
 use self::words::{Record, Records};
 use super::violation::{Invariant, Violation};
 use super::walk::Walk;
+use crate::pages::ChangedPages;
 use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, FolioId, MmId, Revision, Rule, StateError, VmaId};
 use crate::trace::{Mapped, MmCounts};
 
@@ -203,7 +204,8 @@ impl Oracle {
             let told = self.model.vma(vma.0).map_or(&[][..], |record| &record.told[..]);
             (told != now).then(|| {
                 let at = now.iter().zip(told).take_while(|(now, told)| now == told).count();
-                let of = |words: &[u64]| words.get(at).map_or_else(|| "nothing".to_owned(), |word| format!("{word:#x}"));
+                let of =
+                    |words: &[u64]| words.get(at).map_or_else(|| "nothing".to_owned(), |word| format!("{word:#x}"));
                 let detail = format!("word {at} of {vma} is {}, and {} was told last", of(now), of(told));
                 Violation::new(Invariant::I11, "VMA changed in no operation of its process", [vma.into()], detail)
             })
@@ -227,6 +229,11 @@ impl Oracle {
         Some(KnownVma { record: self.model.vma(vma.0)?, index: self.rules.index })
     }
 
+    /// Folios that were given another anon_vma or index since this was asked last, or have none any more.
+    pub(super) fn changed_folios(&mut self) -> &mut Vec<FolioId> {
+        &mut self.model.changed_folios
+    }
+
     /// Whether an anon_vma is live.
     pub(super) fn is_live(&self, anon_vma: AnonVmaId) -> bool {
         self.model.anon_vma(anon_vma.0).is_some()
@@ -237,9 +244,9 @@ impl Oracle {
         self.model.folio(folio.0).map(|record| (AnonVmaId(record.mapping), record.index))
     }
 
-    /// Processes of which a VMA changed since this was asked last, a bit each.
-    pub(super) fn take_changed_mms(&mut self) -> u16 {
-        std::mem::take(&mut self.model.changed_mms)
+    /// Pages that lie in a VMA that changed since this was asked last, or did. They may be given back, to be used again.
+    pub(super) fn changed(&mut self) -> &mut ChangedPages {
+        &mut self.model.changed
     }
 
     /// The walks of the operation.

@@ -1,10 +1,10 @@
 //! What must hold of the kernel's own page tables when an operation has ended: mapcounts, exclusive pages, counters,
 //! and that nothing is left where no process is. Said from what the C holds, whatever code wrote it.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::violation::{Invariant, Object, Violation};
-use crate::rmap::{FolioId, LargeCounts, MmId, VmaAttributes};
+use crate::rmap::{FolioId, LargeCounts, MAX_PROCESSES, MmId, VmaAttributes};
 use crate::trace::{Frame, Mapped, PageEntry, PageTables, PageTotals, Target};
 
 fn broken(invariant: Invariant, what: &'static str, frame: Option<u32>, detail: String) -> Violation {
@@ -82,8 +82,13 @@ impl<'a> Placed<'a> {
     }
 }
 
-/// The first fault of each kind; `vma_at` says what a process has mapped at a page.
-pub(super) fn check(tables: &PageTables, vma_at: impl Fn(MmId, u64) -> Option<Mapped>) -> Vec<Violation> {
+/// The first fault of each kind; `vma_at` says what a process has mapped at a page. The entries of these processes, a bit each, are
+/// looked at one by one; those of others are as they were, and so are their pages and VMAs.
+pub(super) fn check(
+    tables: &PageTables,
+    processes: u16,
+    vma_at: impl Fn(MmId, u64) -> Option<Mapped>,
+) -> Vec<Violation> {
     let entries = &entries_of_frames(tables)[..];
     let placed = |place| Placed { tables, entries, place };
     let migration_faults = migration_fault(tables);
@@ -92,7 +97,7 @@ pub(super) fn check(tables: &PageTables, vma_at: impl Fn(MmId, u64) -> Option<Ma
         large_fault(placed(place), counts)
     });
     let frame_faults = (0..tables.frames.len()).find_map(|place| frame_fault(placed(place)));
-    let entry_faults = entries_fault(tables, vma_at);
+    let entry_faults = entries_fault(tables, processes, vma_at);
     // First: once no process is left, it says more than which count is wrong.
     let of_entries = [left(tables), frame_faults, large_faults, entry_faults, migration_faults];
     let others =
@@ -154,7 +159,7 @@ fn frame_fault(placed: Placed<'_>) -> Option<Violation> {
 
 /// Of pages that are being migrated: one that is a process's alone has one entry.
 fn migration_fault(tables: &PageTables) -> Option<Violation> {
-    let mut entries_of: HashMap<u32, (u64, bool)> = HashMap::new();
+    let mut entries_of: FxHashMap<u32, (u64, bool)> = FxHashMap::default();
     for entry in &tables.entries {
         if let Target::Migration { frame, exclusive } = entry.target {
             let (entries, alone) = entries_of.entry(frame).or_default();
@@ -253,10 +258,15 @@ fn list_fault(tables: &PageTables) -> Option<Violation> {
     Some(broken(Invariant::Mapcount, what, None, detail))
 }
 
-fn entries_fault(tables: &PageTables, vma_at: impl Fn(MmId, u64) -> Option<Mapped>) -> Option<Violation> {
+fn entries_fault(
+    tables: &PageTables,
+    processes: u16,
+    vma_at: impl Fn(MmId, u64) -> Option<Mapped>,
+) -> Option<Violation> {
     // The VMA of the entry before.
     let mut place: Option<(MmId, Mapped)> = None;
-    tables.entries.iter().find_map(|entry| {
+    let processes = (0..MAX_PROCESSES as u8).map(MmId).filter(|mm| processes >> mm.0 & 1 == 1);
+    processes.flat_map(|mm| tables.entries_of(mm)).find_map(|entry| {
         let (mm, page) = (entry.mm, entry.page);
         let is_there = |(of, vma): &(MmId, Mapped)| *of == mm && (vma.range.start..vma.range.end).contains(&page);
         if !place.as_ref().is_some_and(is_there) {
@@ -345,7 +355,7 @@ fn entry_fault(tables: &PageTables, entry: &PageEntry, vma: &Mapped) -> Option<V
 
 /// What the swap device counts, and what entries and pages say of it.
 fn slot_fault(tables: &PageTables) -> Option<Violation> {
-    let mut entries_of: HashMap<u32, (u64, bool)> = HashMap::new();
+    let mut entries_of: FxHashMap<u32, (u64, bool)> = FxHashMap::default();
     for entry in &tables.entries {
         if let Target::Swap { slot, exclusive } = entry.target {
             let (entries, marked) = entries_of.entry(slot).or_default();
@@ -533,7 +543,10 @@ mod tests {
                 is_child: false,
             })
         };
-        check(tables, vma).iter().map(|violation| format!("{} {}", violation.invariant, violation.what)).collect()
+        check(tables, u16::MAX, vma)
+            .iter()
+            .map(|violation| format!("{} {}", violation.invariant, violation.what))
+            .collect()
     }
 
     #[test]
@@ -750,7 +763,7 @@ mod tests {
                 })
             };
             let what = |violation: &Violation| format!("{} {}", violation.invariant, violation.what);
-            check(&tables, vma).iter().map(what).collect::<Vec<_>>()
+            check(&tables, u16::MAX, vma).iter().map(what).collect::<Vec<_>>()
         };
         let unwritten = ["Dirty written page of a file that is clean"];
         assert_eq!(with(|_| ()), [""; 0]);

@@ -1,7 +1,8 @@
 //! I9: the reverse map finds every page.
 //!
-//! At the end of an operation, of the processes that it changed: the anon_vma of each mapped folio is live and on the
-//! chain of the VMA that maps it, and its index is where that VMA has the page. That is what a walk needs to find it.
+//! At the end of an operation, of the pages that map something else since, or that lie in a VMA that changed: the anon_vma of
+//! the mapped folio is live and on the chain of the VMA that maps it, and its index is where that VMA has the page. That is
+//! what a walk needs to find it.
 //! And of each walk that was made: it came to every place that maps the folio, and elsewhere only to a page of a VMA
 //! that could map it, for it is attached to the folio's anon_vma and has the index, but whose page table does not.
 //! The kernel says so of a walk: its callers look at the page table themselves.
@@ -9,16 +10,33 @@
 use super::oracle::Oracle;
 use super::violation::{Invariant, Object, Violation};
 use super::walk::Walk;
-use crate::pages::{AddressSpaces, Pages};
-use crate::rmap::{AnonVmaId, FolioId, MAX_PROCESSES, MmId, VmaId};
+use crate::pages::{AddressSpaces, ChangedPages, Pages};
+use crate::rmap::{AnonVmaId, FolioId, MmId, VmaId};
 
 /// Everything that I9 says of what changed in the operation that has just ended.
 pub(super) fn check(oracle: &mut Oracle, pages: &Pages, spaces: &impl AddressSpaces) -> Vec<Violation> {
-    let changed = pages.take_changed() | oracle.take_changed_mms();
-    let mut violations = Vec::new();
-    for mm in (0..MAX_PROCESSES as u8).map(MmId).filter(|mm| changed & 1 << mm.0 != 0) {
-        violations.extend(check_process(oracle, pages, spaces, mm));
+    let mut changed = std::mem::take(oracle.changed());
+    pages.take_changed(&mut changed);
+    let mut folios = std::mem::take(oracle.changed_folios());
+    for folio in folios.drain(..) {
+        note_mappings(pages, folio, &mut changed);
     }
+    *oracle.changed_folios() = folios;
+    let mut violations = Vec::new();
+    // The first fault of each process.
+    let mut faulty = None;
+    for (mm, start, end) in changed.in_order() {
+        if faulty == Some(mm) {
+            continue;
+        }
+        if let Some(violation) = check_range(oracle, pages, spaces, mm, [start, end]) {
+            violations.push(violation);
+            faulty = Some(mm);
+        }
+    }
+    // Its memory is used again.
+    changed.clear();
+    *oracle.changed() = changed;
     let walks = oracle.take_walks();
     if walks.is_empty() {
         return violations;
@@ -41,11 +59,27 @@ fn broken<const N: usize>(what: &'static str, objects: [Object; N], detail: Stri
     Violation::new(Invariant::I9, what, objects, detail)
 }
 
-/// The first fault of the pages of one process.
-fn check_process(oracle: &Oracle, pages: &Pages, spaces: &impl AddressSpaces, mm: MmId) -> Option<Violation> {
+/// Of a folio that is another's than it was: every page that maps it. Nearly always none does, or the one by which it changed.
+fn note_mappings(pages: &Pages, folio: FolioId, changed: &mut ChangedPages) {
+    let mapcount = pages.mapcount(folio);
+    if mapcount == 0 || mapcount == 1 && changed.pages().any(|(mm, page)| pages.folio_at(mm, page) == Some(folio)) {
+        return;
+    }
+    let mappings = pages.mappings().filter(|&(mapped, ..)| mapped == folio);
+    mappings.for_each(|(_, mm, page)| changed.note(mm, page, page + 1));
+}
+
+/// The first fault of a range of pages of one process.
+fn check_range(
+    oracle: &Oracle,
+    pages: &Pages,
+    spaces: &impl AddressSpaces,
+    mm: MmId,
+    [start, end]: [u64; 2],
+) -> Option<Violation> {
     // The VMA of the page before, up to where it is good, and what the oracle knows of it.
     let mut place = None;
-    for (page, folio) in pages.mapped(mm) {
+    for (page, folio) in pages.mapped_in(mm, start, end) {
         let (vma, _, known) = match place {
             Some(here @ (_, end, _)) if page < end => here,
             _ => {

@@ -145,11 +145,9 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
         }
         lockstep.check_pages(KernelDriver::pages(self), self);
         // What holds of page tables and VMAs holds until one of them changes.
-        if !self.take_unchecked() {
-            return;
-        }
+        let Some(processes) = self.take_unchecked() else { return };
         if let Some((tables, readable)) = KernelDriver::page_tables(self) {
-            lockstep.check_page_tables(tables, readable, |mm, page| self.mapped_at(mm, page));
+            lockstep.check_page_tables(tables, readable, processes, |mm, page| self.mapped_at(mm, page));
         }
     }
     fn pages(&mut self) -> &mut Pages {

@@ -4,8 +4,9 @@
 use std::fmt;
 
 use super::meaning::UnexpectedEffect;
-use crate::rmap::{MmId, WalkMode};
-use crate::trace::{OpKind, PageTables, Target};
+use super::tables_before::process;
+use crate::rmap::{MAX_PROCESSES, MmId, WalkMode};
+use crate::trace::{Frame, OpKind, PageTables, Target};
 
 /// A page of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,23 +75,41 @@ impl fmt::Display for Page {
 
 /// Every page that is there of every process, in order.
 #[derive(Default)]
-pub(super) struct Contents(Vec<Page>);
+pub(super) struct Contents {
+    pages: Vec<Page>,
+    /// The processes of which some page is not as it was before, a bit each.
+    changed: u16,
+}
 
 impl Contents {
     /// Forgets all pages.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.pages.clear();
+        self.changed = 0;
     }
 
-    /// Takes in what the page tables hold now.
-    pub(super) fn read(&mut self, tables: &PageTables) {
+    /// The pages of a process.
+    fn of(&self, mm: MmId) -> &[Page] {
+        let first = self.pages.partition_point(|page| page.mm < mm);
+        &self.pages[first..][..self.pages[first..].partition_point(|page| page.mm == mm)]
+    }
+
+    /// Takes in what the page tables hold now. `changed`: the processes of which it is not what it was before, a bit each.
+    pub(super) fn read(&mut self, tables: &PageTables, before: &Contents, changed: u16) {
         let page = |entry: &crate::trace::PageEntry| {
             let frame = tables.frame_of(entry);
             let mapped = frame.filter(|_| matches!(entry.target, Target::Frame(_)));
+            let content = match (frame, entry.target) {
+                (Some(frame), _) => frame.content,
+                (None, Target::Swap { .. }) => tables.content(entry),
+                (None, _) => 0,
+            };
+            // Most folios have one page, which has no other before it nor behind it.
+            let is_one_of_several = |frame: &Frame| frame.frame != frame.head || tables.frames_of(frame.head).len() > 1;
             Page {
                 mm: entry.mm,
                 page: entry.page,
-                content: tables.content(entry),
+                content,
                 kept: match frame {
                     Some(frame) => frame.anon && (frame.swapbacked || frame.dirty || entry.dirty),
                     None => !matches!(entry.target, Target::Zero | Target::Poison(_)),
@@ -111,26 +130,35 @@ impl Contents {
                     Target::Frame(_) | Target::Zero | Target::Migration { .. } => Some(entry.accessed),
                     _ => None,
                 },
-                in_batch: !entry.huge && frame.is_some_and(|frame| tables.frames_of(frame.head).len() > 1),
+                in_batch: !entry.huge && frame.is_some_and(is_one_of_several),
             }
         };
-        self.0.clear();
-        self.0.extend(tables.entries.iter().map(page));
+        self.pages.clear();
+        self.changed = changed;
+        for mm in (0..MAX_PROCESSES as u8).map(MmId) {
+            match changed & process(mm) {
+                0 => self.pages.extend_from_slice(before.of(mm)),
+                _ => self.pages.extend(tables.entries_of(mm).iter().map(page)),
+            }
+        }
     }
 
-    /// Each page, with what is there of it afterwards.
+    /// Each page of a process that has changed since, with what is there of it afterwards.
     fn with_successors<'a>(&'a self, after: &'a Contents) -> impl Iterator<Item = (&'a Page, Option<&'a Page>)> {
-        let mut rest = after.0.iter().peekable();
-        self.0.iter().map(move |old| {
-            let place = (old.mm, old.page);
-            while rest.next_if(|new| (new.mm, new.page) < place).is_some() {}
-            (old, rest.next_if(|new| (new.mm, new.page) == place))
+        let changed = if std::ptr::eq(self, after) { 0 } else { after.changed };
+        let processes = (0..MAX_PROCESSES as u8).map(MmId).filter(move |&mm| changed & process(mm) != 0);
+        processes.flat_map(|mm| {
+            let mut rest = after.of(mm).iter().peekable();
+            self.of(mm).iter().map(move |old| {
+                while rest.next_if(|new| new.page < old.page).is_some() {}
+                (old, rest.next_if(|new| new.page == old.page))
+            })
         })
     }
 
     fn at(&self, mm: MmId, page: u64) -> Option<&Page> {
-        let at = self.0.binary_search_by_key(&(mm, page), |page| (page.mm, page.page)).ok()?;
-        self.0.get(at)
+        let at = self.pages.binary_search_by_key(&(mm, page), |page| (page.mm, page.page)).ok()?;
+        self.pages.get(at)
     }
 }
 
@@ -199,13 +227,13 @@ fn soft_dirty_missing<'a>(
         }
         OpKind::Move { mm, start, end, to, .. } => {
             let of_range = |old: &&Page| old.mm == mm && (start..end).contains(&old.page);
-            before.0.iter().filter(of_range).find_map(|old| {
+            before.pages.iter().filter(of_range).find_map(|old| {
                 Some(("page was moved and is not soft-dirty", old, Some(without(mm, old.page - start + to)?)))
             })
         }
         OpKind::Fork { parent, child } => {
             let of_parent = |old: &&Page| old.mm == parent && old.soft_dirty && !old.in_batch;
-            before.0.iter().filter(of_parent).find_map(|old| {
+            before.pages.iter().filter(of_parent).find_map(|old| {
                 Some(("page is not soft-dirty, and the parent's is", old, Some(without(child, old.page)?)))
             })
         }
@@ -237,7 +265,7 @@ fn use_changed_by_move<'a>(
     after: &'a Contents,
 ) -> Option<(&'static str, &'a Page, Option<&'a Page>)> {
     let OpKind::Move { mm, start, end, to, .. } = *operation else { return None };
-    let mut moved = before.0.iter().filter(|old| old.mm == mm && (start..end).contains(&old.page));
+    let mut moved = before.pages.iter().filter(|old| old.mm == mm && (start..end).contains(&old.page));
     moved.find_map(|old| {
         let new = after.at(mm, old.page - start + to)?;
         Some((use_changed(operation, old, new)?, old, Some(new)))
@@ -345,7 +373,7 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
     match *operation {
         // Nothing is left in the page table, so that the next access finds an empty page or the file's.
         OpKind::DontNeed { mm, start, end } => {
-            let mut left = after.0.iter().filter(|page| page.mm == mm && (start..end).contains(&page.page));
+            let mut left = after.pages.iter().filter(|page| page.mm == mm && (start..end).contains(&page.page));
             left.next().and_then(|page| found("page still there", before.at(mm, page.page).unwrap_or(page), Some(page)))
         }
         // The process has to fault to get it back.
@@ -363,7 +391,7 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
         }
         // Who accesses it finds out.
         OpKind::Poison { .. } => {
-            let mapped = failed.and_then(|_| after.0.iter().find(|page| page.frame == failed));
+            let mapped = failed.and_then(|_| after.pages.iter().find(|page| page.frame == failed));
             mapped.and_then(|page| {
                 let what = match page.of_device {
                     true => "page that has failed stays a device's",
@@ -375,7 +403,7 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
         // All that is there can be written to again only when userfaultfd is told; or as before.
         OpKind::UffdWp { mm, start, end, off } => {
             let is_in = |page: &&Page| page.mm == mm && (start..end).contains(&page.page) && !page.poisoned;
-            let left = after.0.iter().filter(is_in).find(|page| page.uffd == off);
+            let left = after.pages.iter().filter(is_in).find(|page| page.uffd == off);
             left.and_then(|page| {
                 let old = before.at(mm, page.page).unwrap_or(page);
                 found("write protection is not as asked", old, Some(page))
@@ -387,18 +415,18 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
             let left = |page: &&Page| {
                 page.file == Some(cleaned) && page.mapping.is_some_and(|(writable, dirty, _)| writable || dirty)
             };
-            after.0.iter().find(left).map(|page| UnexpectedEffect {
+            after.pages.iter().find(left).map(|page| UnexpectedEffect {
                 what: "entry that is writable or dirty after writeback",
                 about: operation.keyword().to_owned(),
                 detail: format!("page {:#x} of {} maps frame {cleaned}", page.page, page.mm),
             })
         }
         // A child finds what its parent has, and what is moved goes along.
-        OpKind::Fork { parent, child } => after.0.iter().filter(|page| page.mm == child).find_map(|new| {
+        OpKind::Fork { parent, child } => after.pages.iter().filter(|page| page.mm == child).find_map(|new| {
             let old = before.at(parent, new.page)?;
             if old.content == new.content { None } else { found("content is not the parent's", old, Some(new)) }
         }),
-        OpKind::Move { mm, start, end, to, .. } => before.0.iter().find_map(|old| {
+        OpKind::Move { mm, start, end, to, .. } => before.pages.iter().find_map(|old| {
             if old.mm != mm || !old.kept || !(start..end).contains(&old.page) {
                 return None;
             }
@@ -414,8 +442,9 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
 
 #[cfg(test)]
 mod tests {
+    use super::super::tables_before::ALL;
     use super::*;
-    use crate::trace::{Frame, PageEntry};
+    use crate::trace::PageEntry;
 
     const P0: MmId = MmId(0);
     const P1: MmId = MmId(1);
@@ -448,7 +477,7 @@ mod tests {
         }
         change(&mut tables);
         let mut contents = Contents::default();
-        contents.read(&tables);
+        contents.read(&tables, &Contents::default(), ALL);
         contents
     }
 

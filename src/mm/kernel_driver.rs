@@ -4,6 +4,7 @@
 
 use super::content::{self, Contents};
 use super::meaning::{self, UnexpectedEffect};
+use super::tables_before::{ALL, TablesBefore, process};
 use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
 use crate::pages::{AddressSpaces, MAX_PINS, Pages, Refused};
 use crate::rmap::{
@@ -32,8 +33,11 @@ pub struct KernelDriver {
     read: Option<bool>,
     /// What every process sees at its pages: before the tables changed last, and now.
     contents: [Contents; 2],
-    /// The page tables or the VMAs have changed since somebody asked.
+    /// What the page tables held when they were read last.
+    tables_before: TablesBefore,
+    /// The page tables or the VMAs have changed since somebody asked; and of which processes, a bit each.
     unchecked: bool,
+    unchecked_processes: u16,
     /// The frame that each pin has pinned, where the kernel's own code keeps the page tables; 0: none.
     pinned_frames: [u32; MAX_PINS],
     /// Migrations that have begun: the anon_vma on which each has a reference, and its folio's first frame.
@@ -65,7 +69,9 @@ impl KernelDriver {
             tables: PageTables::default(),
             read: None,
             contents: Default::default(),
+            tables_before: TablesBefore::default(),
             unchecked: false,
+            unchecked_processes: 0,
             pinned_frames: [0; MAX_PINS],
             migrations: [None; MAX_PINS],
             changed: 0,
@@ -86,7 +92,8 @@ impl KernelDriver {
         self.tables.clear();
         self.read = None;
         self.contents.iter_mut().for_each(Contents::clear);
-        self.unchecked = false;
+        self.tables_before.clear();
+        (self.unchecked, self.unchecked_processes) = (false, 0);
         self.pinned_frames = [0; MAX_PINS];
         self.migrations = [None; MAX_PINS];
         self.changed = 0;
@@ -119,10 +126,10 @@ impl KernelDriver {
     ) -> Option<Vec<Outcome>> {
         let ends = rmap.together(ops, section)?;
         for mm in (0..MAX_PROCESSES as u8).map(MmId) {
-            self.look_at(rmap, mm);
+            self.look_at(rmap, mm, &mut Vec::new());
         }
         self.read_page_tables(rmap);
-        self.unchecked = true;
+        (self.unchecked, self.unchecked_processes) = (true, ALL);
         let mut outcomes = Vec::with_capacity(ends.len());
         for (op, end) in ops.iter().zip(ends) {
             let errno = end.result.min(0).saturating_neg();
@@ -178,8 +185,6 @@ impl KernelDriver {
             return Err(Outcome::Refused(ESRCH));
         }
         let edges = self.edges(operation);
-        self.before.clear();
-        self.before.extend_from_slice(self.spaces[usize::from(mm.0)].as_deref().unwrap_or(&[]));
         let mut events = std::mem::take(&mut self.events);
         let result = rmap.operate(request, &mut |event| events.push(event));
         for event in events.drain(..) {
@@ -190,12 +195,14 @@ impl KernelDriver {
             }
         }
         self.events = events;
-        self.look_at(rmap, mm);
+        let mut before = std::mem::take(&mut self.before);
+        self.look_at(rmap, mm, &mut before);
+        self.before = before;
         if let OpKind::Fork { child, .. } = operation {
-            self.look_at(rmap, *child);
+            self.look_at(rmap, *child, &mut Vec::new());
+            self.unchecked = true;
         }
         let contents_known = self.read_page_tables(rmap);
-        self.unchecked |= matches!(operation, OpKind::Fork { .. }) || self.space(mm) != Some(&self.before[..]);
         let child = match operation {
             OpKind::Fork { child, .. } => self.space(*child),
             _ => None,
@@ -327,14 +334,18 @@ impl KernelDriver {
         let was_read = self.read == Some(true);
         self.read = rmap.page_tables(&mut self.tables);
         if self.read != Some(true) {
+            self.tables_before.clear();
             self.unchecked = true;
             return false;
         }
         if !self.tables.told_again {
+            let changed = self.tables_before.take_in(&self.tables);
             self.unchecked = true;
+            self.unchecked_processes |= changed;
             self.pages.read(&self.tables);
             self.contents.swap(0, 1);
-            self.contents[1].read(&self.tables);
+            let [before, after] = &mut self.contents;
+            after.read(&self.tables, before, changed);
         }
         was_read
     }
@@ -352,9 +363,10 @@ impl KernelDriver {
         Some((&self.tables, self.read?))
     }
 
-    /// Whether the page tables or the VMAs have changed since this was asked last.
-    pub fn take_unchecked(&mut self) -> bool {
-        std::mem::take(&mut self.unchecked)
+    /// If the page tables or the VMAs have changed since this was asked last: of which processes the pages or VMAs have, a bit each.
+    pub fn take_unchecked(&mut self) -> Option<u16> {
+        let processes = std::mem::take(&mut self.unchecked_processes);
+        std::mem::take(&mut self.unchecked).then_some(processes)
     }
 
     /// What touches the range that an operation maps, changes or moves to, before it does.
@@ -405,15 +417,27 @@ impl KernelDriver {
         &self.merges
     }
 
-    /// What a process has mapped now.
-    fn look_at<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, mm: MmId) {
+    /// What a process has mapped now, and in `before` what it had.
+    fn look_at<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, mm: MmId, before: &mut Vec<Mapped>) {
         let at = usize::from(mm.0) % MAX_PROCESSES;
-        let mut vmas = self.spaces[at].take().unwrap_or_default();
-        vmas.clear();
-        let counts = rmap.mapped(mm, &mut vmas);
+        before.clear();
+        let counts = rmap.mapped(mm, before);
         self.counts[at] = counts.unwrap_or_default();
-        self.spaces[at] = counts.map(|_| vmas);
-        self.changed |= 1 << at;
+        self.changed |= process(mm);
+        let was_there = self.spaces[at].is_some();
+        let space = self.spaces[at].get_or_insert_default();
+        std::mem::swap(space, before);
+        let pages = differing(before, space);
+        if counts.is_none() {
+            self.spaces[at] = None;
+        }
+        if let Some((start, end)) = pages {
+            self.pages.change(mm, start, end);
+        }
+        if pages.is_some() || was_there != counts.is_some() {
+            self.unchecked = true;
+            self.unchecked_processes |= process(mm);
+        }
     }
 
     /// Mirrors handle_mm_fault() (mm/memory.c): the VMA is prepared for what the page needs, then the page is.
@@ -626,6 +650,17 @@ impl KernelDriver {
         let after = space.partition_point(|vma| vma.range.start <= page);
         space[..after].last().copied().filter(|vma| page < vma.range.end)
     }
+}
+
+/// The pages at which two spaces differ, or do not: from the first VMA to the last that is not the same in both. None: both are
+/// the same.
+fn differing(before: &[Mapped], after: &[Mapped]) -> Option<(u64, u64)> {
+    let below = before.iter().zip(after).take_while(|(was, is)| was == is).count();
+    let (before, after) = (&before[below..], &after[below..]);
+    let above = before.iter().rev().zip(after.iter().rev()).take_while(|(was, is)| was == is).count();
+    let both = || before[..before.len() - above].iter().chain(&after[..after.len() - above]);
+    let start = both().map(|vma| vma.range.start).min()?;
+    Some((start, both().map(|vma| vma.range.end).max()?))
 }
 
 /// What touches a range: whether the VMA below it and the one above have an anon_vma, and what is to come there.

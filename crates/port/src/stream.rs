@@ -55,7 +55,12 @@ impl<H: Hooks> Port<H> {
     fn tell_folio(&self, number: u32, pages: Option<(u32, u32)>, out: &mut Vec<u64>) {
         let Some(Some(folio)) = self.folios.get(number as usize) else { return };
         let tag = if folio.count.is_some() { stream::MAPPED_FOLIO } else { stream::FOLIO };
-        out.extend([tag, number.into(), optional(folio.mapping.map(|anon_vma| anon_vma.serial)), folio.index]);
+        out.extend_from_slice(&[
+            tag,
+            number.into(),
+            optional(folio.mapping.map(|anon_vma| anon_vma.serial)),
+            folio.index,
+        ]);
         if let Some(count) = &folio.count {
             count.tell(pages, out);
         }
@@ -104,38 +109,54 @@ impl<H: Hooks> Port<H> {
 
     fn tell_vma(&self, vma: &Vma, out: &mut Vec<u64>) {
         let range = vma.range;
-        out.extend([stream::VMA, vma.serial.into(), vma.mm.0.into(), vma.attached.into()]);
-        out.extend([range.start, range.end, range.pgoff, vma.attributes.anon_pgoff, vma.attributes.kind_word()]);
-        out.push(optional(vma.anon_vma.map(|a| a.serial)));
-        let count = out.len();
-        out.push(0);
+        out.extend_from_slice(&[
+            stream::VMA,
+            vma.serial.into(),
+            vma.mm.0.into(),
+            vma.attached.into(),
+            range.start,
+            range.end,
+            range.pgoff,
+            vma.attributes.anon_pgoff,
+            vma.attributes.kind_word(),
+            optional(vma.anon_vma.map(|a| a.serial)),
+            0,
+        ]);
+        let count = out.len() - 1;
         let mut avc = vma.chain.first;
         while avc != NIL {
             let entry = self.avcs.linked(avc);
             let anon_vma = entry.anon_vma.map_or(FREE, |anon_vma| anon_vma.serial);
             let owner = entry.vma.map_or(FREE, |vma| vma.serial);
-            out.extend([u64::from(entry.serial), anon_vma.into(), owner.into()]);
+            out.extend_from_slice(&[u64::from(entry.serial), anon_vma.into(), owner.into()]);
             out[count] += 1;
             avc = entry.next;
         }
     }
 
     fn tell_anon_vma(&self, anon_vma: &AnonVma, whole: bool, out: &mut Vec<u64>) {
-        out.extend([stream::ANON_VMA, anon_vma.serial.into(), anon_vma.root.serial.into()]);
-        out.extend([anon_vma.parent.serial.into(), i64::from(anon_vma.refcount) as u64]);
-        out.extend(match self.revision.counts_apart {
+        let [children, active] = match self.revision.counts_apart {
             true => [anon_vma.num_children, anon_vma.num_active_vmas],
             false => [anon_vma.num_children.wrapping_add(anon_vma.num_active_vmas), stream::ONE_COUNTER],
-        });
-        out.push(optional(self.serial_at(anon_vma.rb_root.leftmost)));
+        };
+        out.extend_from_slice(&[
+            stream::ANON_VMA,
+            anon_vma.serial.into(),
+            anon_vma.root.serial.into(),
+            anon_vma.parent.serial.into(),
+            i64::from(anon_vma.refcount) as u64,
+            children,
+            active,
+            optional(self.serial_at(anon_vma.rb_root.leftmost)),
+        ]);
         let nodes = u64::from(anon_vma.nodes);
         if whole || nodes <= stream::WHOLE_TREE_MAX {
-            out.extend([stream::TREE, nodes]);
+            out.extend_from_slice(&[stream::TREE, nodes]);
             self.tell_tree(anon_vma.rb_root.node, out);
             return;
         }
         let marks = anon_vma.marks.as_slice();
-        out.extend([stream::PATHS, nodes, marks.len() as u64]);
+        out.extend_from_slice(&[stream::PATHS, nodes, marks.len() as u64]);
         for &mark in marks {
             self.tell_path(mark, out);
         }
@@ -151,7 +172,7 @@ impl<H: Hooks> Port<H> {
         let mut at = root;
         while at != NIL {
             let avc = self.avcs.linked(at);
-            out.extend([Self::node_ids(avc), Self::node_bits(&avc.rb) | avc.subtree_last << 8]);
+            out.extend_from_slice(&[Self::node_ids(avc), Self::node_bits(&avc.rb) | avc.subtree_last << 8]);
             at = self.next_in_preorder(&avc.rb, at);
         }
     }
@@ -198,8 +219,8 @@ impl<H: Hooks> Port<H> {
                     }
                 }
             }
-            out.extend([Self::node_ids(avc), bits | avc.subtree_last << 8]);
-            out.extend([serials[0] | serials[1] << 32, lasts[0], lasts[1]]);
+            out.extend_from_slice(&[Self::node_ids(avc), bits | avc.subtree_last << 8]);
+            out.extend_from_slice(&[serials[0] | serials[1] << 32, lasts[0], lasts[1]]);
             out[count] += 1;
             at = avc.rb.parent();
         }

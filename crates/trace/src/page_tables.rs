@@ -262,6 +262,7 @@ impl PageTables {
     }
 
     /// Where a frame is in `frames`.
+    #[inline]
     pub fn place(&self, number: u32) -> Option<usize> {
         if self.places.is_empty() {
             return self.frames.binary_search_by_key(&number, |frame| frame.frame).ok();
@@ -270,11 +271,13 @@ impl PageTables {
     }
 
     /// The frames of the folio that begins with this one.
+    #[inline]
     pub fn frames_of(&self, head: u32) -> &[Frame] {
         self.place(head).map_or(&[], |place| self.frames_from(place))
     }
 
     /// The frames of the folio whose first frame has this place in `frames`.
+    #[inline]
     pub fn frames_from(&self, place: usize) -> &[Frame] {
         let rest = &self.frames[place..];
         let head = rest[0].frame;
@@ -286,6 +289,7 @@ impl PageTables {
     }
 
     /// What a process's page tables have.
+    #[inline]
     pub fn entries_of(&self, mm: MmId) -> &[PageEntry] {
         let first = self.entries.partition_point(|entry| entry.mm < mm);
         let count = self.entries[first..].partition_point(|entry| entry.mm == mm);
@@ -293,18 +297,21 @@ impl PageTables {
     }
 
     /// What a process's page table has for a page.
+    #[inline]
     pub fn entry_at(&self, mm: MmId, page: u64) -> Option<&PageEntry> {
         let at = self.entries.binary_search_by_key(&(mm, page), |entry| (entry.mm, entry.page)).ok()?;
         self.entries.get(at)
     }
 
     /// The slot of a number, if it is in use.
+    #[inline]
     pub fn slot(&self, number: u32) -> Option<&Slot> {
         let at = self.slots.binary_search_by_key(&number, |slot| slot.slot).ok()?;
         self.slots.get(at)
     }
 
     /// The frame whose page an entry stands for: that it maps, or that is being migrated, or in the swap cache.
+    #[inline]
     pub fn frame_of(&self, entry: &PageEntry) -> Option<&Frame> {
         match entry.target {
             Target::Zero | Target::Poison(_) => None,
@@ -314,6 +321,7 @@ impl PageTables {
     }
 
     /// Whether the frame that an entry maps is marked as the process's alone; of a huge page its first frame is.
+    #[inline]
     pub fn is_exclusive(&self, entry: &PageEntry) -> bool {
         let Some(frame) = entry.target.frame().and_then(|number| self.frame(number)) else { return false };
         let marked = if entry.huge { self.frame(frame.head) } else { Some(frame) };
@@ -321,6 +329,7 @@ impl PageTables {
     }
 
     /// What a process sees where an entry is.
+    #[inline]
     pub fn content(&self, entry: &PageEntry) -> u64 {
         match (self.frame_of(entry), entry.target) {
             (Some(frame), _) => frame.content,
@@ -330,6 +339,7 @@ impl PageTables {
     }
 
     /// The frame of a number, if a page is in it.
+    #[inline]
     pub fn frame(&self, number: u32) -> Option<&Frame> {
         self.frames.get(self.place(number)?)
     }

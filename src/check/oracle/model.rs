@@ -11,7 +11,11 @@ use rustc_hash::FxHashMap;
 use super::record::{AnonVmaRecord, NONE, VmaRecord};
 use super::words::{self, ANON_VMA_HEAD, Record, Records};
 use crate::check::walk::Walk;
-use crate::rmap::StateError;
+use crate::pages::ChangedPages;
+use crate::rmap::{FolioId, MAX_PROCESSES, MmId, StateError};
+
+/// So many folios are kept apart. Where more have changed, every page counts as changed.
+const CHANGED_FOLIOS_MAX: usize = 64;
 
 /// What must not change in a failed call.
 #[derive(Clone, Copy)]
@@ -44,8 +48,10 @@ pub(super) struct ShadowState {
     folios: Vec<Option<FolioRecord>>,
     /// References that folio_get_anon_vma() gave, by anon_vma.
     pins: FxHashMap<u32, u32>,
-    /// Processes of which a VMA changed since somebody asked, a bit each.
-    pub(super) changed_mms: u16,
+    /// Pages that lie in a VMA that changed since somebody asked, or did.
+    pub(super) changed: ChangedPages,
+    /// Folios that were given another anon_vma or index since somebody asked, or have none any more.
+    pub(super) changed_folios: Vec<FolioId>,
     /// The folio that the last call gave the anon_vma of a VMA that has it alone.
     pub(super) moved: Option<u32>,
     /// The walks of the operation.
@@ -88,7 +94,9 @@ impl ShadowState {
         self.folios.clear();
         self.pins.clear();
         self.walks.clear();
-        (self.changed_mms, self.peak_vmas) = (0, 0);
+        self.changed.clear();
+        self.changed_folios.clear();
+        self.peak_vmas = 0;
     }
 
     /// The folio of that number, if it has an anon_vma.
@@ -101,7 +109,14 @@ impl ShadowState {
         if at >= self.folios.len() {
             self.folios.resize(at + 1, None);
         }
-        self.folios[at] = record;
+        let before = std::mem::replace(&mut self.folios[at], record);
+        if before.is_some_and(|_| before != record) && self.changed_folios.last() != Some(&FolioId(number)) {
+            if self.changed_folios.len() == CHANGED_FOLIOS_MAX {
+                self.changed_folios.clear();
+                (0..MAX_PROCESSES as u8).for_each(|mm| self.changed.note_all(MmId(mm)));
+            }
+            self.changed_folios.push(FolioId(number));
+        }
     }
 
     /// A reference from outside is taken.
@@ -274,8 +289,8 @@ impl ShadowState {
         self.peak_vmas = self.peak_vmas.max(self.vma_slots.len());
         let record = &mut self.vmas[slot as usize];
         if record.told != told {
-            let owners = [record.told.get(1), told.get(1)].into_iter().flatten();
-            owners.for_each(|&mm| self.changed_mms |= process(mm));
+            let changed = &mut self.changed;
+            [&record.told[..], told].into_iter().for_each(|told| note_pages(changed, told));
         }
         if record.told.get(3..) == Some(&told[3..]) && record.told[1] == told[1] {
             // No invariant speaks of the rest: attached.
@@ -409,7 +424,7 @@ impl ShadowState {
         self.free_vmas.push(slot);
         let record = &mut self.vmas[slot as usize];
         record.dirty = false;
-        self.changed_mms |= record.told.get(1).map_or(0, |&mm| process(mm));
+        note_pages(&mut self.changed, &record.told);
         record.slots.len()
     }
 
@@ -455,7 +470,9 @@ impl ShadowState {
     }
 }
 
-/// The bit of a process.
-fn process(mm: u64) -> u16 {
-    1 << (mm & 15)
+/// The pages of a VMA, as it was told; none if it was not.
+fn note_pages(changed: &mut ChangedPages, told: &[u64]) {
+    if let [_, mm, _, start, end, ..] = *told {
+        changed.note(MmId(mm as u8), start, end);
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::super::{Finding, FindingKind, Invariant, Lockstep, Sides, Solo, run_trace};
 use crate::mm::SmallDriver;
-use crate::pages::{AddressSpaces, Pages};
+use crate::pages::{AddressSpaces, ChangedPages, Pages};
 use crate::port::Port;
 use crate::rmap::{Call, Event, EventKind, Fail, MmId, Revision, Rmap, Side, VmaId, VmaRange, WalkMode, stream};
 use crate::trace::Trace;
@@ -184,7 +184,7 @@ fn a_single_walk_that_misses_a_mapping_is_found() {
     two.pages.walk(&mut two.solo, P0, 0x40, WalkMode::Unlocked).unwrap();
     two.pages.move_range(P0, 0x40, 0x41, 1);
     two.solo.end_operation();
-    two.pages.take_changed();
+    two.pages.take_changed(&mut ChangedPages::default());
     two.solo.check_pages(&two.pages, &two.vmas);
     let found = two.solo.finding().map(Finding::signature);
     assert_eq!(found.unwrap(), "violate I9 walk misses a mapping after operation");
