@@ -22,11 +22,7 @@ static void tell_entry(const struct mm_struct *mm, uint64_t page, struct rmap_en
 {
 	if (told.bits & (RMAP_ENTRY_PRESENT | RMAP_ENTRY_DEVICE))
 		notes_of_frame(told.number);
-	put_word(RMAP_PAGES_ENTRY);
-	put_word(mm->id);
-	put_word(page);
-	put_word(told.bits);
-	put_word(told.number);
+	PUT_WORDS(RMAP_PAGES_ENTRY, mm->id, page, told.bits, told.number);
 }
 
 /* Tells the entries below a table; returns how many tables there are, it included. */
@@ -130,17 +126,11 @@ static void tell_frame(uint32_t frame)
 	const struct page *page = &layer->frames[frame];
 	const struct folio *folio = page_folio(page);
 
-	put_word(RMAP_PAGES_FRAME);
-	put_word(frame);
-	put_word(frame_bits(page, folio));
-	put_word((int64_t)folio->page._refcount.counter);
-	put_word((int64_t)page->_mapcount.counter + 1);
-	put_word(folio->index + page_number(folio, page));
-	put_word(told_anon_vma(folio));
-	put_word(folio_number(folio));
-	put_word(layer->notes[frame].content);
-	put_word(folio_notes(folio)->pins);
-	put_word(is_of_file(folio) ? file_page_of(folio)->content : 0);
+	PUT_WORDS(RMAP_PAGES_FRAME, frame, frame_bits(page, folio),
+		  (int64_t)folio->page._refcount.counter, (int64_t)page->_mapcount.counter + 1,
+		  folio->index + page_number(folio, page), told_anon_vma(folio), folio_number(folio),
+		  layer->notes[frame].content, folio_notes(folio)->pins,
+		  is_of_file(folio) ? file_page_of(folio)->content : 0);
 }
 
 /* A page of the folio that was told of last: what it has by itself. */
@@ -149,11 +139,8 @@ static void tell_tail(uint32_t frame, const struct folio *folio)
 	struct page_layer *layer = current_world->pages;
 	const struct page *page = &layer->frames[frame];
 
-	put_word(RMAP_PAGES_TAIL);
-	put_word(frame);
-	put_word(page_bits(page, folio));
-	put_word((int64_t)page->_mapcount.counter + 1);
-	put_word(layer->notes[frame].content);
+	PUT_WORDS(RMAP_PAGES_TAIL, frame, page_bits(page, folio),
+		  (int64_t)page->_mapcount.counter + 1, layer->notes[frame].content);
 }
 
 static void tell_slot(uint32_t number)

@@ -61,6 +61,7 @@ struct anon_vma_notes {
 /* What is known of a VMA. Used by the VMA layer: what of it was told last. */
 struct vma_notes {
 	uint64_t start, end, pgoff, anon_pgoff;
+	uint64_t kind;				/* as told: what follows from the next two */
 	unsigned long flags;
 	const struct file *file;
 	uint32_t mm;

@@ -29,24 +29,14 @@ static void tell_vma(struct vm_area_struct *vma)
 	struct anon_vma_chain *avc;
 	uint32_t count_at, n = 0;
 
-	put_word(RMAP_STREAM_VMA);
-	put_word(serial_of(vma));
-	put_word(vma_told_mm(vma));
-	put_word(vma_told_attached(vma));
-	put_word(vma->vm_start >> PAGE_SHIFT);
-	put_word(vma->vm_end >> PAGE_SHIFT);
-	put_word(vma->vm_pgoff);
-	put_word(vma_told_anon_pgoff(vma));
-	put_word(vma_told_kind(vma));
-	put_word(optional_serial(vma->anon_vma));
-	count_at = w->nr_words;
-	put_word(0);
+	PUT_WORDS(RMAP_STREAM_VMA, serial_of(vma), vma_told_mm(vma), vma_told_attached(vma),
+		  vma->vm_start >> PAGE_SHIFT, vma->vm_end >> PAGE_SHIFT, vma->vm_pgoff,
+		  vma_told_anon_pgoff(vma), vma_told_kind(vma), optional_serial(vma->anon_vma), 0);
+	count_at = w->nr_words - 1;
 	list_for_each_entry(avc, &vma->anon_vma_chain, same_vma) {
 		if (n == w->slabs[RMAP_CACHE_AVC].nr_live)
 			escape_call();		/* the list runs in a circle */
-		put_word(serial_of(avc));
-		put_word(serial_of(avc->anon_vma));
-		put_word(serial_of(avc->vma));
+		PUT_WORDS(serial_of(avc), serial_of(avc->anon_vma), serial_of(avc->vma));
 		n++;
 	}
 	w->words[count_at] = n;
@@ -62,8 +52,8 @@ static void tell_node(struct rb_node *node, uint64_t more_bits)
 {
 	struct anon_vma_chain *avc = avc_of(node);
 
-	put_word(serial_of(avc) | (uint64_t)serial_of(avc->vma) << 32);
-	put_word(node_bits(node) | more_bits | (uint64_t)avc->rb_subtree_last << 8);
+	PUT_WORDS(serial_of(avc) | (uint64_t)serial_of(avc->vma) << 32,
+		  node_bits(node) | more_bits | (uint64_t)avc->rb_subtree_last << 8);
 }
 
 static uint32_t tell_subtree(struct rb_node *node, uint32_t depth)
@@ -100,9 +90,8 @@ static void tell_path(struct rb_node *node)
 
 		tell_node(node, (left && rb_is_black(&left->rb) ? RMAP_NODE_LEFT_BLACK : 0) |
 				(right && rb_is_black(&right->rb) ? RMAP_NODE_RIGHT_BLACK : 0));
-		put_word(optional_serial(left) | optional_serial(right) << 32);
-		put_word(left ? left->rb_subtree_last : 0);
-		put_word(right ? right->rb_subtree_last : 0);
+		PUT_WORDS(optional_serial(left) | optional_serial(right) << 32,
+			  left ? left->rb_subtree_last : 0, right ? right->rb_subtree_last : 0);
 	}
 	current_world->words[count_at] = n;
 }
@@ -144,19 +133,15 @@ static void touch_parent(struct anon_vma *anon_vma)
 
 static void tell_anon_vma(struct anon_vma *anon_vma, bool whole)
 {
-	put_word(RMAP_STREAM_ANON_VMA);
-	put_word(serial_of(anon_vma));
-	put_word(serial_of(anon_vma->root));
-	put_word(parent_serial(anon_vma));
-	put_word((int64_t)anon_vma->refcount.counter);
 #ifdef RMAP_ANON_VMA_DEGREE
-	put_word(anon_vma->degree);
-	put_word(RMAP_ONE_COUNTER);
+	uint64_t children = anon_vma->degree, active = RMAP_ONE_COUNTER;
 #else
-	put_word(anon_vma->num_children);
-	put_word(anon_vma->num_active_vmas);
+	uint64_t children = anon_vma->num_children, active = anon_vma->num_active_vmas;
 #endif
-	put_word(optional_serial(avc_of(anon_vma->rb_root.rb_leftmost)));
+
+	PUT_WORDS(RMAP_STREAM_ANON_VMA, serial_of(anon_vma), serial_of(anon_vma->root),
+		  parent_serial(anon_vma), (int64_t)anon_vma->refcount.counter, children, active,
+		  optional_serial(avc_of(anon_vma->rb_root.rb_leftmost)));
 	if (whole || notes_of(anon_vma)->tree_nodes <= RMAP_WHOLE_TREE_MAX)
 		tell_whole_tree(anon_vma);
 	else

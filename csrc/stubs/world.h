@@ -256,6 +256,25 @@ static inline __attribute__((__always_inline__)) void put_word(uint64_t word)
 	w->words[w->nr_words++] = word;
 }
 
+/* Several at once, which were all read before. */
+static inline __attribute__((__always_inline__)) void put_words(const uint64_t *words,
+								uint32_t count)
+{
+	struct rmap_world *w = current_world;
+
+	if (__builtin_expect(w->nr_words + count > w->max_words, 0))
+		w->words = grow(w->words, &w->max_words, w->nr_words + count, sizeof(*w->words));
+	memcpy(w->words + w->nr_words, words, count * sizeof(*words));
+	w->nr_words += count;
+}
+
+#define PUT_WORDS(...)                                                              \
+	do {                                                                        \
+		const uint64_t all_words[] = { __VA_ARGS__ };                       \
+										    \
+		put_words(all_words, sizeof(all_words) / sizeof(all_words[0]));     \
+	} while (0)
+
 /* Ends the call: BUG, a wild pointer, a freed object. Never returns. */
 static _Noreturn void escape_call(void)
 {

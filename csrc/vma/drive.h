@@ -497,13 +497,10 @@ static const uint64_t *reference_space(struct rmap_world *w, uint32_t mm, uint32
 			put_word(space->total_vm);
 			put_word(mt_in_rcu(&space->mm_mt) || !(MM_MT_FLAGS & MT_FLAGS_USE_RCU));
 			mas_for_each(&mas, vma, ULONG_MAX) {
-				put_word(serial_of(vma));
-				put_word(vma->vm_start >> PAGE_SHIFT);
-				put_word(vma->vm_end >> PAGE_SHIFT);
-				put_word(vma->vm_pgoff);
-				put_word(vma_told_kind(vma));
-				put_word(optional_serial(vma->anon_vma));
-				put_word(chain_length(vma));
+				PUT_WORDS(serial_of(vma), vma->vm_start >> PAGE_SHIFT,
+					  vma->vm_end >> PAGE_SHIFT, vma->vm_pgoff,
+					  vma_told_kind(vma), optional_serial(vma->anon_vma),
+					  chain_length(vma));
 			}
 		}
 	} else {

@@ -73,7 +73,19 @@ static uint64_t told_kind(unsigned long flags, const struct file *file)
 /* The flags, and the file. */
 static uint64_t vma_told_kind(const struct vm_area_struct *vma)
 {
+	const struct vma_notes *notes = vma_notes_of(vma);
+
+	if (likely(notes->flags == vma->vm_flags && notes->file == vma->vm_file))
+		return notes->kind;
 	return told_kind(vma->vm_flags, vma->vm_file);
+}
+
+/* From now on this is what was told. */
+static void remember_kind(struct vma_notes *notes, unsigned long flags, const struct file *file)
+{
+	notes->flags = flags;
+	notes->file = file;
+	notes->kind = told_kind(flags, file);
 }
 
 /* For the watcher's answer: the operation ends here. */
@@ -297,8 +309,8 @@ static void remember(struct vm_area_struct *vma)
 	notes->end = vma->vm_end;
 	notes->pgoff = vma->vm_pgoff;
 	notes->anon_pgoff = vma_told_anon_pgoff(vma);
-	notes->flags = vma->vm_flags;
-	notes->file = vma->vm_file;
+	if (notes->flags != vma->vm_flags || notes->file != vma->vm_file)
+		remember_kind(notes, vma->vm_flags, vma->vm_file);
 	notes->anon_vma = vma->anon_vma ? serial_of(vma->anon_vma) : RMAP_NONE;
 	notes->told_attached = notes->attached;
 }
@@ -405,7 +417,7 @@ static void report_writes(struct vm_area_struct *vma)
 		calls[n++] = CALL(VMA_SET_MM, vma_set_mm, serial, mm);
 	if (moved)
 		calls[n++] = CALL(VMA_SET_RANGE, vma_set_range, serial, range_of(vma));
-	if (kind != told_kind(notes->flags, notes->file) ||
+	if (kind != notes->kind ||
 	    anon_pgoff != (moved ? vma->vm_pgoff : notes->anon_pgoff))
 		calls[n++] = CALL(VMA_SET_ATTRIBUTES, vma_set_attributes, serial,
 				  { anon_pgoff, (uint32_t)kind, kind >> 32 });
@@ -594,8 +606,7 @@ struct vm_area_struct *vm_area_alloc(struct mm_struct *mm)
 		call.arguments.vm_area_alloc.range = range_of(vma);
 		remember(vma);
 		/* As a VMA is said to be born: readable, writable. */
-		vma_notes_of(vma)->flags = VM_READ | VM_WRITE;
-		vma_notes_of(vma)->file = NULL;
+		remember_kind(vma_notes_of(vma), VM_READ | VM_WRITE, NULL);
 		vma_notes_of(vma)->anon_pgoff = vma->vm_pgoff;
 	}
 	watch(&call, vma ? (int32_t)serial_of(vma) : -ENOMEM, false);
