@@ -1,6 +1,6 @@
 //! What a random run reached: failures by site, distinct states, and how far the hierarchy was driven.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -61,9 +61,9 @@ pub(super) struct Features {
     deepest_hierarchy: usize,
     longest_chain: usize,
     largest_tree: usize,
-    /// Of the state before: the VMAs, and the anon_vmas without a VMA of their own.
-    vmas: BTreeSet<VmaId>,
-    idle: BTreeSet<AnonVmaId>,
+    /// Of the state before: the VMAs, and the anon_vmas without a VMA of their own, in order.
+    vmas: Vec<VmaId>,
+    idle: Vec<AnonVmaId>,
 }
 
 impl Features {
@@ -84,19 +84,23 @@ impl Features {
         let Ok(world) = World::of(lockstep, driver) else { return };
         self.states.insert(world.key(Symmetry::Processes));
         let vmas = || world.processes.iter().flat_map(|process| &process.vmas);
-        let reused =
-            vmas().filter(|vma| !self.vmas.contains(&vma.id) && vma.anon_vma.is_some_and(|av| self.idle.contains(&av)));
+        let is_idle = |av: AnonVmaId| self.idle.binary_search(&av).is_ok();
+        let is_known = |vma: VmaId| self.vmas.binary_search(&vma).is_ok();
+        let reused = vmas().filter(|vma| vma.anon_vma.is_some_and(is_idle) && !is_known(vma.id));
         self.reuses += reused.count() as u64;
-        let parents: BTreeMap<_, _> = world.anon_vmas.iter().map(|av| (av.id, av.parent)).collect();
         for av in &world.anon_vmas {
-            let up = std::iter::successors(Some(av.id), |id| parents.get(id).filter(|parent| *parent != id).copied());
-            self.deepest_hierarchy = self.deepest_hierarchy.max(up.take(parents.len()).count());
+            let parent = |id: &AnonVmaId| Some(world.anon_vma(*id)?.parent).filter(|parent| parent != id);
+            let up = std::iter::successors(Some(av.id), parent);
+            self.deepest_hierarchy = self.deepest_hierarchy.max(up.take(world.anon_vmas.len()).count());
             self.largest_tree = self.largest_tree.max(av.tree.len());
         }
         let longest = vmas().map(|vma| vma.chain.len()).max();
         self.longest_chain = self.longest_chain.max(longest.unwrap_or(0));
-        self.vmas = vmas().map(|vma| vma.id).collect();
-        self.idle = world.anon_vmas.iter().filter(|av| av.num_active_vmas == 0).map(|av| av.id).collect();
+        self.vmas.clear();
+        self.vmas.extend(vmas().map(|vma| vma.id));
+        self.vmas.sort_unstable();
+        self.idle.clear();
+        self.idle.extend(world.anon_vmas.iter().filter(|av| av.num_active_vmas == 0).map(|av| av.id));
     }
 
     /// After a trace: what it stopped for may have come in an operation in which allocations had failed.

@@ -37,7 +37,8 @@ impl World {
     /// The number of several states of the same processes, which are renamed alike in all of them.
     pub fn joint_key(worlds: &[&World], symmetry: Symmetry) -> u128 {
         let words = joint_words(worlds, symmetry);
-        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let mut bytes = vec![0; words.len() * 8];
+        bytes.as_chunks_mut().0.iter_mut().zip(&words).for_each(|(bytes, word)| *bytes = word.to_le_bytes());
         xxh3_128(&bytes)
     }
 
@@ -52,6 +53,19 @@ impl World {
         words.extend(process.pages.iter().map(|page| page.page * 2 + u64::from(page.exclusive)));
         words.extend(self.entries_of(process.mm).iter().flat_map(|entry| [entry.page, entry_bits(entry)]));
         words
+    }
+
+    /// Whether two processes may change places, and the words stay what they are: they are the same, and no object is named in
+    /// what is said of them.
+    fn are_interchangeable(&self, [a, b]: [MmId; 2]) -> bool {
+        let (Some(a), Some(b)) = (self.process(a), self.process(b)) else { return false };
+        let same = a.vmas.iter().zip(&b.vmas).all(|(a, b)| {
+            let bare = a.anon_vma.is_none() && a.chain.is_empty() && b.anon_vma.is_none() && b.chain.is_empty();
+            bare && (a.range, a.attributes, a.attached) == (b.range, b.attributes, b.attached)
+        });
+        // Page tables count by process.
+        let no_pages = self.tables.is_none() && a.pages.is_empty() && b.pages.is_empty();
+        no_pages && a.vmas.len() == b.vmas.len() && same
     }
 
     /// The words, with the processes in this order.
@@ -123,6 +137,7 @@ fn joint_words(worlds: &[&World], symmetry: Symmetry) -> Vec<u64> {
     let local = |mm: MmId| -> Vec<u64> {
         worlds.iter().filter_map(|world| Some(world.local(world.process(mm)?))).flatten().collect()
     };
+    let interchangeable = |pair: [MmId; 2]| worlds.iter().all(|world| world.are_interchangeable(pair));
     let mut keyed: Vec<(Vec<u64>, MmId)> = alive.iter().map(|&mm| (local(mm), mm)).collect();
     keyed.sort();
     let mut order: Vec<MmId> = keyed.iter().map(|(_, mm)| *mm).collect();
@@ -130,7 +145,8 @@ fn joint_words(worlds: &[&World], symmetry: Symmetry) -> Vec<u64> {
     let mut first = 0;
     for at in 1..=keyed.len() {
         if at == keyed.len() || keyed[at].0 != keyed[first].0 {
-            if at - first > 1 {
+            let pairs = keyed[first..at].windows(2);
+            if at - first > 1 && !pairs.map(|pair| [pair[0].1, pair[1].1]).all(interchangeable) {
                 ties.push(first..at);
             }
             first = at;
