@@ -23,6 +23,7 @@ struct pglist_data;
 #define ORDER_MAX 9		/* of a folio */
 #define ZERO_FRAME 1		/* read faults of anonymous memory map it */
 #define NODE_COUNTERS 96
+#define STALE_WORDS 16
 
 /* The memory of a page table; what lies behind it is poisoned under AddressSanitizer. */
 struct table_memory {
@@ -118,6 +119,7 @@ struct page_layer {
 	struct table_memory *free_tables;
 	struct stale_translation *stale;	/* what TLBs may hold */
 	uint32_t nr_stale, max_stale;
+	uint64_t may_be_stale[STALE_WORDS];	/* of which pages, by a few of their bits */
 	uint64_t pinning;		/* mms that have pinned a page */
 	uint64_t writes;		/* to pages, since the reset */
 	struct mm_struct *first_mm;	/* the head of those that have pages in swap */

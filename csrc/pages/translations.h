@@ -11,11 +11,25 @@
 #include <asm/pgtable.h>
 #include "pages/layer.h"
 
+/* The word of a bit that is set if a page of an mm may be among them, and that bit. */
+static uint64_t *stale_word(struct page_layer *layer, const struct mm_struct *mm, uint64_t page,
+			    uint64_t *bit)
+{
+	uint64_t place = page ^ (uint64_t)mm->id << 6;
+
+	*bit = 1ull << (place % 64);
+	return &layer->may_be_stale[place / 64 % STALE_WORDS];
+}
+
 static void translation_stays(const struct mm_struct *mm, uint64_t page, uint64_t pages,
 			      unsigned long entry)
 {
 	struct page_layer *layer = current_world->pages;
+	uint64_t bit, *word = stale_word(layer, mm, page, &bit);
 
+	if (!layer->nr_stale)
+		memset(layer->may_be_stale, 0, sizeof(layer->may_be_stale));
+	*word |= bit;
 	layer->stale = grow(layer->stale, &layer->max_stale, layer->nr_stale + 1,
 			    sizeof(*layer->stale));
 	layer->stale[layer->nr_stale++] = (struct stale_translation) {
@@ -35,10 +49,11 @@ static void translation_replaced(const struct mm_struct *mm, uint64_t page, uint
 				 unsigned long old, unsigned long entry)
 {
 	struct page_layer *layer = current_world->pages;
+	uint64_t bit, *word = stale_word(layer, mm, page, &bit);
 	uint32_t kept = 0;
 
 	/* One that is not present covers none of them. */
-	if (!(entry & ENTRY_PRESENT))
+	if (!(entry & ENTRY_PRESENT) || !layer->nr_stale || !(*word & bit))
 		goto note_old;
 	for (uint32_t i = 0; i < layer->nr_stale; i++) {
 		const struct stale_translation *stale = &layer->stale[i];
