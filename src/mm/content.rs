@@ -73,29 +73,76 @@ impl fmt::Display for Page {
     }
 }
 
-/// Every page that is there of every process, in order.
+/// Every page that is there of every process, in order, before the tables changed last and now.
 #[derive(Default)]
 pub(super) struct Contents {
-    pages: Vec<Page>,
+    now: [Vec<Page>; MAX_PROCESSES],
+    /// Of those that have changed.
+    before: [Vec<Page>; MAX_PROCESSES],
     /// The processes of which some page is not as it was before, a bit each.
     changed: u16,
+}
+
+/// What was there at one of these times.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'a> {
+    contents: &'a Contents,
+    before: bool,
+}
+
+impl<'a> Seen<'a> {
+    /// The pages of a process.
+    fn of(self, mm: MmId) -> &'a [Page] {
+        let at = usize::from(mm.0) % MAX_PROCESSES;
+        match self.before && self.contents.changed & process(mm) != 0 {
+            true => &self.contents.before[at],
+            false => &self.contents.now[at],
+        }
+    }
+
+    fn all(self) -> impl Iterator<Item = &'a Page> {
+        (0..MAX_PROCESSES as u8).map(MmId).flat_map(move |mm| self.of(mm))
+    }
+
+    fn at(self, mm: MmId, page: u64) -> Option<&'a Page> {
+        let pages = self.of(mm);
+        pages.get(pages.binary_search_by_key(&page, |page| page.page).ok()?)
+    }
+
+    /// Each page of a process that has changed since, with what is there of it afterwards.
+    fn with_successors(self, after: Seen<'a>) -> impl Iterator<Item = (&'a Page, Option<&'a Page>)> {
+        let same = std::ptr::eq(self.contents, after.contents) && self.before == after.before;
+        let changed = if same { 0 } else { after.contents.changed };
+        let processes = (0..MAX_PROCESSES as u8).map(MmId).filter(move |&mm| changed & process(mm) != 0);
+        processes.flat_map(move |mm| {
+            let mut rest = after.of(mm).iter().peekable();
+            self.of(mm).iter().map(move |old| {
+                while rest.next_if(|new| new.page < old.page).is_some() {}
+                (old, rest.next_if(|new| new.page == old.page))
+            })
+        })
+    }
 }
 
 impl Contents {
     /// Forgets all pages.
     pub(super) fn clear(&mut self) {
-        self.pages.clear();
+        self.now.iter_mut().chain(&mut self.before).for_each(Vec::clear);
         self.changed = 0;
     }
 
-    /// The pages of a process.
-    fn of(&self, mm: MmId) -> &[Page] {
-        let first = self.pages.partition_point(|page| page.mm < mm);
-        &self.pages[first..][..self.pages[first..].partition_point(|page| page.mm == mm)]
+    /// As it was before the tables were read last.
+    pub(super) fn before(&self) -> Seen<'_> {
+        Seen { contents: self, before: true }
+    }
+
+    /// As it is now.
+    pub(super) fn now(&self) -> Seen<'_> {
+        Seen { contents: self, before: false }
     }
 
     /// Takes in what the page tables hold now. `changed`: the processes of which it is not what it was before, a bit each.
-    pub(super) fn read(&mut self, tables: &PageTables, before: &Contents, changed: u16) {
+    pub(super) fn read(&mut self, tables: &PageTables, changed: u16) {
         let page = |entry: &crate::trace::PageEntry| {
             let frame = tables.frame_of(entry);
             let mapped = frame.filter(|_| matches!(entry.target, Target::Frame(_)));
@@ -133,32 +180,13 @@ impl Contents {
                 in_batch: !entry.huge && frame.is_some_and(is_one_of_several),
             }
         };
-        self.pages.clear();
         self.changed = changed;
-        for mm in (0..MAX_PROCESSES as u8).map(MmId) {
-            match changed & process(mm) {
-                0 => self.pages.extend_from_slice(before.of(mm)),
-                _ => self.pages.extend(tables.entries_of(mm).iter().map(page)),
-            }
+        for mm in (0..MAX_PROCESSES as u8).map(MmId).filter(|&mm| changed & process(mm) != 0) {
+            let at = usize::from(mm.0);
+            std::mem::swap(&mut self.now[at], &mut self.before[at]);
+            self.now[at].clear();
+            self.now[at].extend(tables.entries_of(mm).iter().map(&page));
         }
-    }
-
-    /// Each page of a process that has changed since, with what is there of it afterwards.
-    fn with_successors<'a>(&'a self, after: &'a Contents) -> impl Iterator<Item = (&'a Page, Option<&'a Page>)> {
-        let changed = if std::ptr::eq(self, after) { 0 } else { after.changed };
-        let processes = (0..MAX_PROCESSES as u8).map(MmId).filter(move |&mm| changed & process(mm) != 0);
-        processes.flat_map(|mm| {
-            let mut rest = after.of(mm).iter().peekable();
-            self.of(mm).iter().map(move |old| {
-                while rest.next_if(|new| new.page < old.page).is_some() {}
-                (old, rest.next_if(|new| new.page == old.page))
-            })
-        })
-    }
-
-    fn at(&self, mm: MmId, page: u64) -> Option<&Page> {
-        let at = self.pages.binary_search_by_key(&(mm, page), |page| (page.mm, page.page)).ok()?;
-        self.pages.get(at)
     }
 }
 
@@ -214,8 +242,8 @@ fn soft_dirty_lost(operation: &OpKind, done: bool, old: &Page, new: &Page) -> Op
 /// soft-dirty. And pages are moved entry by entry: CONFIG_HAVE_MOVE_PMD is off.
 fn soft_dirty_missing<'a>(
     operation: &OpKind,
-    before: &'a Contents,
-    after: &'a Contents,
+    before: Seen<'a>,
+    after: Seen<'a>,
 ) -> Option<(&'static str, &'a Page, Option<&'a Page>)> {
     let without = |mm, page| after.at(mm, page).filter(|page| !page.soft_dirty && !page.poisoned);
     match *operation {
@@ -227,13 +255,13 @@ fn soft_dirty_missing<'a>(
         }
         OpKind::Move { mm, start, end, to, .. } => {
             let of_range = |old: &&Page| old.mm == mm && (start..end).contains(&old.page);
-            before.pages.iter().filter(of_range).find_map(|old| {
+            before.all().filter(of_range).find_map(|old| {
                 Some(("page was moved and is not soft-dirty", old, Some(without(mm, old.page - start + to)?)))
             })
         }
         OpKind::Fork { parent, child } => {
             let of_parent = |old: &&Page| old.mm == parent && old.soft_dirty && !old.in_batch;
-            before.pages.iter().filter(of_parent).find_map(|old| {
+            before.all().filter(of_parent).find_map(|old| {
                 Some(("page is not soft-dirty, and the parent's is", old, Some(without(child, old.page)?)))
             })
         }
@@ -261,11 +289,11 @@ fn use_changed(operation: &OpKind, old: &Page, new: &Page) -> Option<&'static st
 /// After a move: a page that does not count as used as it did, where it is now.
 fn use_changed_by_move<'a>(
     operation: &OpKind,
-    before: &'a Contents,
-    after: &'a Contents,
+    before: Seen<'a>,
+    after: Seen<'a>,
 ) -> Option<(&'static str, &'a Page, Option<&'a Page>)> {
     let OpKind::Move { mm, start, end, to, .. } = *operation else { return None };
-    let mut moved = before.pages.iter().filter(|old| old.mm == mm && (start..end).contains(&old.page));
+    let mut moved = before.all().filter(|old| old.mm == mm && (start..end).contains(&old.page));
     moved.find_map(|old| {
         let new = after.at(mm, old.page - start + to)?;
         Some((use_changed(operation, old, new)?, old, Some(new)))
@@ -273,7 +301,7 @@ fn use_changed_by_move<'a>(
 }
 
 /// The frame of a page of a file that an operation writes to.
-fn written_file_page(operation: &OpKind, after: &Contents) -> Option<u32> {
+fn written_file_page(operation: &OpKind, after: Seen<'_>) -> Option<u32> {
     match *operation {
         OpKind::Fault { mm, page, read: false, .. } | OpKind::Touch { mm, page, write: true } => {
             after.at(mm, page)?.file
@@ -306,7 +334,7 @@ fn keeps(old: &Page, new: Option<&Page>) -> bool {
 }
 
 /// The first page that is not as the operation should have left it.
-pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: &Contents) -> Option<UnexpectedEffect> {
+pub(super) fn changed(operation: &OpKind, done: bool, before: Seen<'_>, after: Seen<'_>) -> Option<UnexpectedEffect> {
     let found = |what, old: &Page, new: Option<&Page>| {
         let is = new.map_or("is gone".to_owned(), |new| match (new.mm, new.page) == (old.mm, old.page) {
             true => format!("is now {new}"),
@@ -373,7 +401,7 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
     match *operation {
         // Nothing is left in the page table, so that the next access finds an empty page or the file's.
         OpKind::DontNeed { mm, start, end } => {
-            let mut left = after.pages.iter().filter(|page| page.mm == mm && (start..end).contains(&page.page));
+            let mut left = after.all().filter(|page| page.mm == mm && (start..end).contains(&page.page));
             left.next().and_then(|page| found("page still there", before.at(mm, page.page).unwrap_or(page), Some(page)))
         }
         // The process has to fault to get it back.
@@ -391,7 +419,7 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
         }
         // Who accesses it finds out.
         OpKind::Poison { .. } => {
-            let mapped = failed.and_then(|_| after.pages.iter().find(|page| page.frame == failed));
+            let mapped = failed.and_then(|_| after.all().find(|page| page.frame == failed));
             mapped.and_then(|page| {
                 let what = match page.of_device {
                     true => "page that has failed stays a device's",
@@ -403,7 +431,7 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
         // All that is there can be written to again only when userfaultfd is told; or as before.
         OpKind::UffdWp { mm, start, end, off } => {
             let is_in = |page: &&Page| page.mm == mm && (start..end).contains(&page.page) && !page.poisoned;
-            let left = after.pages.iter().filter(is_in).find(|page| page.uffd == off);
+            let left = after.all().filter(is_in).find(|page| page.uffd == off);
             left.and_then(|page| {
                 let old = before.at(mm, page.page).unwrap_or(page);
                 found("write protection is not as asked", old, Some(page))
@@ -415,18 +443,18 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: &Contents, after: 
             let left = |page: &&Page| {
                 page.file == Some(cleaned) && page.mapping.is_some_and(|(writable, dirty, _)| writable || dirty)
             };
-            after.pages.iter().find(left).map(|page| UnexpectedEffect {
+            after.all().find(left).map(|page| UnexpectedEffect {
                 what: "entry that is writable or dirty after writeback",
                 about: operation.keyword().to_owned(),
                 detail: format!("page {:#x} of {} maps frame {cleaned}", page.page, page.mm),
             })
         }
         // A child finds what its parent has, and what is moved goes along.
-        OpKind::Fork { parent, child } => after.pages.iter().filter(|page| page.mm == child).find_map(|new| {
+        OpKind::Fork { parent, child } => after.all().filter(|page| page.mm == child).find_map(|new| {
             let old = before.at(parent, new.page)?;
             if old.content == new.content { None } else { found("content is not the parent's", old, Some(new)) }
         }),
-        OpKind::Move { mm, start, end, to, .. } => before.pages.iter().find_map(|old| {
+        OpKind::Move { mm, start, end, to, .. } => before.all().find_map(|old| {
             if old.mm != mm || !old.kept || !(start..end).contains(&old.page) {
                 return None;
             }
@@ -477,12 +505,12 @@ mod tests {
         }
         change(&mut tables);
         let mut contents = Contents::default();
-        contents.read(&tables, &Contents::default(), ALL);
+        contents.read(&tables, ALL);
         contents
     }
 
     fn what(operation: OpKind, before: &Contents, after: &Contents) -> Option<&'static str> {
-        changed(&operation, true, before, after).map(|effect| effect.what)
+        changed(&operation, true, before.now(), after.now()).map(|effect| effect.what)
     }
 
     #[test]

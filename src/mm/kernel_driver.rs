@@ -32,7 +32,7 @@ pub struct KernelDriver {
     /// Whether there are such tables, and whether they could be read.
     read: Option<bool>,
     /// What every process sees at its pages: before the tables changed last, and now.
-    contents: [Contents; 2],
+    contents: Contents,
     /// What the page tables held when they were read last.
     tables_before: TablesBefore,
     /// The page tables or the VMAs have changed since somebody asked; and of which processes, a bit each.
@@ -68,7 +68,7 @@ impl KernelDriver {
             events: Vec::new(),
             tables: PageTables::default(),
             read: None,
-            contents: Default::default(),
+            contents: Contents::default(),
             tables_before: TablesBefore::default(),
             unchecked: false,
             unchecked_processes: 0,
@@ -91,7 +91,7 @@ impl KernelDriver {
         self.events.clear();
         self.tables.clear();
         self.read = None;
-        self.contents.iter_mut().for_each(Contents::clear);
+        self.contents.clear();
         self.tables_before.clear();
         (self.unchecked, self.unchecked_processes) = (false, 0);
         self.pinned_frames = [0; MAX_PINS];
@@ -323,8 +323,8 @@ impl KernelDriver {
 
     /// The first page that is not as the operation should have left it, after the tables were read.
     fn content_changed(&self, operation: &OpKind, done: bool) -> Option<UnexpectedEffect> {
-        let [before, after] = &self.contents;
-        let before = if self.tables.told_again { after } else { before };
+        let after = self.contents.now();
+        let before = if self.tables.told_again { after } else { self.contents.before() };
         content::changed(operation, done, before, after)
     }
 
@@ -343,9 +343,7 @@ impl KernelDriver {
             self.unchecked = true;
             self.unchecked_processes |= changed;
             self.pages.read(&self.tables);
-            self.contents.swap(0, 1);
-            let [before, after] = &mut self.contents;
-            after.read(&self.tables, before, changed);
+            self.contents.read(&self.tables, changed);
         }
         was_read
     }

@@ -15,7 +15,8 @@ pub(super) fn process(mm: MmId) -> u16 {
 /// As they were.
 #[derive(Default)]
 pub(super) struct TablesBefore {
-    entries: Vec<PageEntry>,
+    /// By process.
+    entries: [Vec<PageEntry>; MAX_PROCESSES],
     frames: Vec<Frame>,
     slots: Vec<Slot>,
     /// By number: whether the frame, or another one of its folio, is not as it was.
@@ -25,7 +26,7 @@ pub(super) struct TablesBefore {
 impl TablesBefore {
     /// Nothing is known of them: all will have changed.
     pub(super) fn clear(&mut self) {
-        self.entries.clear();
+        self.entries.iter_mut().for_each(Vec::clear);
         self.frames.clear();
         self.slots.clear();
     }
@@ -37,17 +38,20 @@ impl TablesBefore {
         let slots_changed = self.slots != now.slots;
         let mut processes = 0;
         for mm in (0..MAX_PROCESSES as u8).map(MmId) {
-            let (were, are) = (of(&self.entries, mm), of(&now.entries, mm));
-            let changed = were != are
-                || (frames_changed || slots_changed)
-                    && are.iter().any(|entry| self.has_changed(entry, now, slots_changed));
-            if changed {
+            let (were, are) = (&self.entries[usize::from(mm.0)], now.entries_of(mm));
+            if were != are {
+                self.entries[usize::from(mm.0)].clear();
+                self.entries[usize::from(mm.0)].extend_from_slice(are);
+                processes |= process(mm);
+            } else if (frames_changed || slots_changed)
+                && are.iter().any(|entry| self.has_changed(entry, now, slots_changed))
+            {
                 processes |= process(mm);
             }
         }
-        self.entries.clone_from(&now.entries);
-        self.frames.clone_from(&now.frames);
-        self.slots.clone_from(&now.slots);
+        if slots_changed {
+            self.slots.clone_from(&now.slots);
+        }
         processes
     }
 
@@ -64,7 +68,7 @@ impl TablesBefore {
         frame.is_some_and(|frame| self.changed.get(frame as usize) == Some(&true))
     }
 
-    /// Notes which frames are not as they were. Returns whether one is.
+    /// Takes in the frames, and notes which are not as they were. Returns whether one is.
     fn compare_frames(&mut self, now: &[Frame]) -> bool {
         let last = |frames: &[Frame]| frames.last().map_or(0, |frame| frame.frame as usize + 1);
         self.changed.clear();
@@ -76,27 +80,39 @@ impl TablesBefore {
             changed[frame.frame as usize] = true;
             changed[frame.head as usize] = true;
         };
-        let (mut were, mut are) = (self.frames.iter().peekable(), now.iter().peekable());
-        loop {
-            match (were.peek(), are.peek()) {
-                (Some(was), Some(is)) if was.frame == is.frame => {
-                    if was != is {
-                        note(was);
-                        note(is);
-                    }
-                    were.next();
-                    are.next();
-                }
-                (Some(was), is) if is.is_none_or(|is| was.frame < is.frame) => {
-                    note(was);
-                    were.next();
-                }
-                (_, Some(is)) => {
-                    note(is);
-                    are.next();
-                }
-                _ => break,
+        let same_numbers =
+            self.frames.len() == now.len() && self.frames.iter().zip(now).all(|(was, is)| was.frame == is.frame);
+        if same_numbers {
+            for (was, is) in self.frames.iter_mut().zip(now).filter(|(was, is)| was != is) {
+                note(was);
+                note(is);
+                *was = *is;
             }
+        } else {
+            let (mut were, mut are) = (self.frames.iter().peekable(), now.iter().peekable());
+            loop {
+                match (were.peek(), are.peek()) {
+                    (Some(was), Some(is)) if was.frame == is.frame => {
+                        if was != is {
+                            note(was);
+                            note(is);
+                        }
+                        were.next();
+                        are.next();
+                    }
+                    (Some(was), is) if is.is_none_or(|is| was.frame < is.frame) => {
+                        note(was);
+                        were.next();
+                    }
+                    (_, Some(is)) => {
+                        note(is);
+                        are.next();
+                    }
+                    _ => break,
+                }
+            }
+            self.frames.clear();
+            self.frames.extend_from_slice(now);
         }
         if any {
             for frame in now.iter().filter(|frame| frame.frame != frame.head) {
@@ -105,12 +121,6 @@ impl TablesBefore {
         }
         any
     }
-}
-
-/// The entries of a process.
-fn of(entries: &[PageEntry], mm: MmId) -> &[PageEntry] {
-    let first = entries.partition_point(|entry| entry.mm < mm);
-    &entries[first..][..entries[first..].partition_point(|entry| entry.mm == mm)]
 }
 
 #[cfg(test)]
