@@ -661,7 +661,9 @@ pub(super) mod tests {
                 2 => vma.anon_vma = Some(AnonVmaId(9)),
                 3 => vma.range.pgoff += 1,
                 4 => vma.range.end = (vma.range.start | 3) + 1,
-                5 => drop(after.remove(at)),
+                5 => {
+                    after.remove(at);
+                }
                 _ => {
                     let end = after[at].range.end;
                     if after.get(at + 1).is_some_and(|next| next.range.start == end) {

@@ -162,14 +162,29 @@ mod tests {
             processes
         };
         assert_eq!(changed(|now| now.entries[1].writable = true), 1 << 2);
-        assert_eq!(changed(|now| drop(now.entries.remove(0))), 1 << 1);
+        assert_eq!(
+            changed(|now| {
+                now.entries.remove(0);
+            }),
+            1 << 1
+        );
         assert_eq!(changed(|now| now.frames[0].content = 7), 1 << 1);
         assert_eq!(changed(|now| now.frames[1].references = 7), 1 << 2 | 1 << 3);
-        assert_eq!(changed(|now| drop(now.frames.remove(1))), 1 << 2 | 1 << 3);
+        assert_eq!(
+            changed(|now| {
+                now.frames.remove(1);
+            }),
+            1 << 2 | 1 << 3
+        );
         // The other page of its folio, which it leaves, or that is gone.
         assert_eq!(changed(|now| now.frames[3].mapcount = 1), 1 << 4);
         assert_eq!(changed(|now| now.frames[3].head = 5), 1 << 4);
-        assert_eq!(changed(|now| drop(now.frames.remove(3))), 1 << 4);
+        assert_eq!(
+            changed(|now| {
+                now.frames.remove(3);
+            }),
+            1 << 4
+        );
         assert_eq!(changed(|now| now.frames[4].content = 7), 1 << 5);
         assert_eq!(changed(|now| now.slots[0].count = 7), 1 << 5);
         assert_eq!(changed(|now| now.totals.cached = 7), 0);
