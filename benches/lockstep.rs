@@ -1,74 +1,28 @@
 //! What an operation costs on the compiled C alone, on the port alone, and on both in lockstep with all
 //! checks, on one mix with 16 processes, at three numbers of live VMAs; then on the kernel's own VMA and page-table code, where
 //! the time inside of the C is told apart from that of the driver that reads what it did.
+//! Between these, what an object takes in memory on each side.
 //!
 //! `cargo bench` prints a table a reference; `cargo bench --bench lockstep -- 7.3` has that alone. Only ratios of one run mean
 //! anything: machines are shared and noisy.
+
+mod workload;
 
 use std::time::{Duration, Instant};
 
 use rmap_diff::check::{self, Lockstep};
 use rmap_diff::kernel::{self, Kernel, Reference, SlabMode};
-use rmap_diff::known::KnownFindings;
 use rmap_diff::mm::{KernelDriver, Outcome, SmallDriver};
 use rmap_diff::port::Port;
-use rmap_diff::rmap::{Call, Fail, MAX_PROCESSES, MmId, Revision, Rmap, Side};
-use rmap_diff::trace::{
-    Mapped, Mix, MmCounts, Op, OpKind, PageEvent, PageTables, Request, Rng, Trace, VmaLayer, Watched, random_trace,
-};
+use rmap_diff::rmap::{Rmap, Side};
+use rmap_diff::trace::{Mix, Op, Rng, Trace};
+use workload::{Meter, Metered, random_traces, setup, steady, tolerant, unstopped};
 
 /// Live VMAs, of 16 processes together.
 const SIZES: [u64; 3] = [64, 1024, 16384];
 
 /// Each side is timed this often, in turn; the fastest counts.
 const REPEATS: usize = 5;
-
-/// The first page of the VMAs that start as one and are split apart.
-const SPLIT_AREA: u64 = 0x1000;
-/// The first page of those that are mapped one by one.
-const SINGLE_AREA: u64 = 0x100_000;
-
-/// Half of each process's VMAs are pieces of one split VMA (one anon_vma, one deep tree), half
-/// are on their own; every process is a fork of the first.
-fn setup(vmas: u64) -> Vec<Op> {
-    let half = vmas / MAX_PROCESSES as u64 / 2;
-    let p0 = MmId(0);
-    let mut ops: Vec<Op> = vec![OpKind::map(p0, SPLIT_AREA, SPLIT_AREA + 2 * half).into()];
-    ops.push(OpKind::fault(p0, SPLIT_AREA).into());
-    for i in 0..half {
-        let hole = SPLIT_AREA + 2 * i + 1;
-        ops.push(OpKind::Unmap { mm: p0, start: hole, end: hole + 1 }.into());
-    }
-    for i in 0..half {
-        let page = SINGLE_AREA + 2 * i;
-        ops.push(OpKind::map(p0, page, page + 1).into());
-        ops.push(OpKind::fault(p0, page).into());
-    }
-    ops.extend((1..MAX_PROCESSES as u8).map(|child| Op::from(OpKind::Fork { parent: p0, child: MmId(child) })));
-    ops
-}
-
-/// Operations that keep the number of VMAs: a VMA goes and comes back, faulted; now and then a process exits
-/// and is forked again.
-fn steady(vmas: u64, count: usize, rng: &mut Rng) -> Vec<Op> {
-    let half = (vmas / MAX_PROCESSES as u64 / 2) as u32;
-    let mut ops = Vec::with_capacity(count + 4);
-    while ops.len() < count {
-        let mm = MmId(rng.below(MAX_PROCESSES as u32) as u8);
-        if rng.below(200) == 0 {
-            let parent = MmId((mm.0 + 1 + rng.below(MAX_PROCESSES as u32 - 1) as u8) % MAX_PROCESSES as u8);
-            ops.push(OpKind::Exit { mm }.into());
-            ops.push(OpKind::Fork { parent, child: mm }.into());
-            continue;
-        }
-        let area = if rng.below(2) == 0 { SPLIT_AREA } else { SINGLE_AREA };
-        let page = area + 2 * u64::from(rng.below(half));
-        ops.push(OpKind::Unmap { mm, start: page, end: page + 1 }.into());
-        ops.push(OpKind::map(mm, page, page + 1).into());
-        ops.push(OpKind::fault(mm, page).into());
-    }
-    ops
-}
 
 /// Time of the steady operations; `end` is called after each.
 fn time<R: Rmap>(rmap: &mut R, setup: &[Op], steady: &[Op], mut end: impl FnMut(&mut R)) -> Duration {
@@ -108,90 +62,50 @@ fn measure(reference: &'static Reference, vmas: u64) {
     );
 }
 
-/// A kernel that is told to tell nothing, where its own code keeps the page tables, and whose time inside of the C is summed
-/// up: operations and calls.
-struct Timed {
-    kernel: Kernel,
-    inside: Duration,
+/// What a live object takes: on the C's side the kernel's structure and what is added to observe it, on the port's its record and all
+/// that is held, a share each.
+fn measure_memory(reference: &'static Reference, vmas: u64) {
+    let (mut kernel, mut port) = (Kernel::new(reference, SlabMode::Reuse), Port::new(reference.revision));
+    time(&mut kernel, &setup(vmas), &[], |_| {});
+    time(&mut port, &setup(vmas), &[], |_| {});
+    let names = ["VMA", "anon_vma", "chain entry"];
+    for (nth, ((name, c), port_has)) in names.into_iter().zip(kernel.object_sizes()).zip(port.memory()).enumerate() {
+        let live = port.live()[nth];
+        println!(
+            "{:<12} {name:<12} {live:>8} {:>10} {:>10} {:>10} {:>12.1} {:>14.2}",
+            reference.name,
+            c.structure,
+            c.added,
+            port_has.record,
+            port_has.held as f64 / f64::from(live),
+            port_has.record as f64 / f64::from(c.structure)
+        );
+    }
 }
 
-impl Timed {
-    fn timed<T>(&mut self, does: impl FnOnce(&mut Kernel) -> T) -> T {
+/// Sums up time.
+#[derive(Default)]
+struct Stopwatch(Duration);
+
+impl Meter for Stopwatch {
+    fn within<T>(&mut self, does: impl FnOnce() -> T) -> T {
         let begun = Instant::now();
-        let result = does(&mut self.kernel);
-        self.inside += begun.elapsed();
+        let result = does();
+        self.0 += begun.elapsed();
         result
     }
 }
 
-impl Rmap for Timed {
-    fn revision(&self) -> Revision {
-        self.kernel.revision()
-    }
-
-    fn begin_operation(&mut self, fail: &Fail) {
-        self.kernel.begin_operation(fail);
-    }
-
-    fn attempts(&self) -> u32 {
-        self.kernel.attempts()
-    }
-
-    fn call(&mut self, call: Call) -> i32 {
-        self.timed(|kernel| kernel.call(call))
-    }
-}
-
-impl VmaLayer for Timed {
-    fn operate(&mut self, request: &Request<'_>, pages: &mut dyn FnMut(PageEvent)) -> i32 {
-        // Without them the driver has to be told what happens to its own page tables.
-        let alone = self.has_page_tables();
-        self.timed(|kernel| match alone {
-            true => kernel.operate_unwatched(request),
-            false => VmaLayer::operate(kernel, request, pages),
-        })
-    }
-
-    fn mapped(&mut self, mm: MmId, out: &mut Vec<Mapped>) -> Option<MmCounts> {
-        Watched::mapped(&mut self.kernel, mm, out)
-    }
-
-    fn injected(&self) -> u32 {
-        Watched::injected(&self.kernel)
-    }
-
-    fn moves_pages(&self) -> bool {
-        Watched::moves_pages(&self.kernel)
-    }
-
-    fn merges_either_way(&self) -> bool {
-        Watched::merges_either_way(&self.kernel)
-    }
-
-    fn page_tables(&mut self, out: &mut PageTables) -> Option<bool> {
-        Watched::page_tables(&mut self.kernel, out)
-    }
-
-    fn has_page_tables(&self) -> bool {
-        Watched::has_page_tables(&self.kernel)
-    }
-
-    fn fail_pages(&mut self, fail: &Fail) {
-        Watched::fail_pages(&mut self.kernel, fail);
-    }
-}
-
-/// The kernel driver on random traces without failures, from empty worlds: inside of its C, which with page tables tells nothing;
+/// The kernel driver on random traces without failures, from empty worlds, which no known finding stops: inside of its C, which with page tables tells nothing;
 /// with what it tells, and what the driver reads of VMAs and page tables; and with the port following and every check. The port
 /// does nothing by itself here.
 fn measure_kernel_driver(reference: &'static Reference, mix: Mix, world: impl Fn() -> Kernel) {
-    let mut rng = Rng::new(1);
-    let mix = Mix { fail_per_mille: 0, fail_node_per_mille: 0, fail_page_per_mille: 0, ..mix };
-    let traces: Vec<Trace> = (0..200).map(|_| random_trace(&mut rng, 256, &mix)).collect();
+    let traces = random_traces(mix, 200);
+    let traces: Vec<&Trace> = unstopped(world(), &traces).into_iter().map(|nth| &traces[nth]).collect();
     let ops: usize = traces.iter().map(|trace| trace.ops.len()).sum();
     let mut best = [Duration::MAX; 3];
     for _ in 0..REPEATS {
-        let (mut kernel, mut driver) = (Timed { kernel: world(), inside: Duration::ZERO }, KernelDriver::new());
+        let (mut kernel, mut driver) = (Metered { kernel: world(), meter: Stopwatch::default() }, KernelDriver::new());
         for trace in &traces {
             kernel.kernel.reset();
             driver.reset();
@@ -199,7 +113,7 @@ fn measure_kernel_driver(reference: &'static Reference, mix: Mix, world: impl Fn
                 driver.apply(&mut kernel, op);
             }
         }
-        best[0] = best[0].min(kernel.inside);
+        best[0] = best[0].min(kernel.meter.0);
         let (mut kernel, mut driver) = (world(), KernelDriver::new());
         let begun = Instant::now();
         for trace in &traces {
@@ -210,9 +124,7 @@ fn measure_kernel_driver(reference: &'static Reference, mix: Mix, world: impl Fn
             }
         }
         best[1] = best[1].min(begun.elapsed());
-        let known = KnownFindings::embedded().of(reference.name, reference.version);
-        let mut both = Lockstep::new(world(), Port::new(reference.revision));
-        both.tolerate(rmap_diff::known::signatures(&known));
+        let mut both = tolerant(world());
         let mut driver = KernelDriver::new();
         let begun = Instant::now();
         for trace in &traces {
@@ -243,6 +155,14 @@ fn main() {
         for vmas in SIZES {
             measure(reference, vmas);
         }
+    }
+    println!("\nmemory, bytes an object");
+    println!(
+        "{:<12} {:<12} {:>8} {:>10} {:>10} {:>10} {:>12} {:>14}",
+        "kernel", "object", "live", "C's struct", "C adds", "port's", "port holds", "port's / C's"
+    );
+    for &reference in &references {
+        measure_memory(reference, SIZES[2]);
     }
     let head = || {
         println!(

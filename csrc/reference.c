@@ -734,6 +734,18 @@ static void reference_live(const struct rmap_world *w, uint32_t counts[3])
 		counts[i] = w->slabs[i].nr_live;
 }
 
+static void reference_sizes(uint32_t structure[3], uint32_t added[3])
+{
+	for (int i = 0; i < NR_CACHES; i++) {
+		structure[i] = kmem_caches[i].size;
+		added[i] = kmem_caches[i].stride - kmem_caches[i].size;
+#ifdef STUBS_ASAN
+		/* The structure comes from malloc(). */
+		added[i] = kmem_caches[i].stride;
+#endif
+	}
+}
+
 static const char *reference_last_warning(const struct rmap_world *w)
 {
 	return w->warning;
@@ -751,6 +763,7 @@ const struct rmap_ops RMAP_OPS = {
 	.touched = reference_touched,
 	.state = reference_state,
 	.live = reference_live,
+	.sizes = reference_sizes,
 	.last_warning = reference_last_warning,
 #ifdef RMAP_VMA_LAYER
 	.operate = reference_operate,

@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define RMAP_ABI_VERSION 16
+#define RMAP_ABI_VERSION 17
 #define RMAP_FAIL_MAX 4
 #define RMAP_MAX_PROCESSES 16
 #define RMAP_MAX_FILES 4
@@ -1230,6 +1230,8 @@ struct rmap_ops {
 	const uint64_t *(*state)(struct rmap_world *world, uint32_t *count);
 	/* Live objects a cache: vm_area_struct, anon_vma, anon_vma_chain. */
 	void (*live)(const struct rmap_world *world, uint32_t counts[3]);
+	/* Bytes of an object of each: the kernel's structure, and what is added to observe it. */
+	void (*sizes)(uint32_t structure[3], uint32_t added[3]);
 	/* Condition and place of the last WARN, BUG or oops; empty if none. */
 	const char *(*last_warning)(const struct rmap_world *world);
 	/*

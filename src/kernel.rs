@@ -148,6 +148,15 @@ pub enum SlabMode {
     Poison,
 }
 
+/// How large an object of a reference is, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ObjectSize {
+    /// The kernel's own structure, as it is compiled here: without what the configuration leaves out.
+    pub structure: u32,
+    /// What lies beside it, so that it can be observed.
+    pub added: u32,
+}
+
 /// A world of one reference.
 pub struct Kernel {
     reference: &'static Reference,
@@ -217,6 +226,15 @@ impl Kernel {
     /// Which reference it is.
     pub fn reference(&self) -> &'static Reference {
         self.reference
+    }
+
+    /// How large its VMAs, anon_vmas and chain entries are, in this order.
+    pub fn object_sizes(&self) -> [ObjectSize; 3] {
+        let (mut structures, mut added) = ([0; 3], [0; 3]);
+        let sizes = self.ops.sizes.expect("the table of a reference is complete");
+        // SAFETY: it writes three numbers to each.
+        unsafe { sizes(structures.as_mut_ptr(), added.as_mut_ptr()) };
+        std::array::from_fn(|i| ObjectSize { structure: structures[i], added: added[i] })
     }
 
     /// Appends a stream that C owns until the next call.

@@ -175,6 +175,12 @@ impl<T: Slot> Arena<T> {
         (self.slots.len() - self.free.len()) as u32
     }
 
+    /// Bytes of a record, and of all that is held for records, free ones and room for more included.
+    pub fn memory(&self) -> (usize, usize) {
+        let held = self.slots.capacity() * size_of::<T>() + self.free.capacity() * size_of::<u32>();
+        (size_of::<T>(), held)
+    }
+
     /// Forgets every object; serials start at 0 again. Keeps the memory.
     pub fn reset(&mut self) {
         self.slots.clear();

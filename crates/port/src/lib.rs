@@ -83,6 +83,15 @@ pub struct Port<H = Alone> {
     hooks: H,
 }
 
+/// What the objects of a cache take, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ObjectMemory {
+    /// The record of one.
+    pub record: usize,
+    /// All that is held for them: records, free ones and room for more included, and the table from serials to records.
+    pub held: usize,
+}
+
 /// What a task has for itself: the operation that it does, and the call that it is in.
 #[derive(Default)]
 struct Task {
@@ -118,6 +127,19 @@ impl Port {
             task: Task::default(),
             hooks: Alone,
         }
+    }
+}
+
+impl<H> Port<H> {
+    /// What its VMAs, anon_vmas and chain entries take, in this order. Trees and lists take nothing by themselves: they link records.
+    pub fn memory(&self) -> [ObjectMemory; 3] {
+        let table = |slots: &Vec<u32>| slots.capacity() * size_of::<u32>();
+        let of = |(record, held), table| ObjectMemory { record, held: held + table };
+        [
+            of(self.vmas.memory(), table(&self.vma_slots)),
+            of(self.anon_vmas.memory(), table(&self.anon_vma_slots)),
+            of(self.avcs.memory(), 0),
+        ]
     }
 }
 
