@@ -3,6 +3,7 @@
 #
 #   make fuzz [TIME=60] [KERNEL=NAME] [TARGET=differential] [SANITIZER=address|none] [VMA=kernel|pages|model] [TOGETHER=1]
 #   make test [PATCH=FILE] [REQUIRE=1]
+#   make counts [KERNEL="NAME NAME"] [WRITE=1]
 #   make coverage
 #   make cmin [KERNEL=NAME] [VMA=kernel|pages|model] [TOGETHER=1]
 #   make corpus-import DIR=PATH [KERNEL=NAME] [VMA=kernel|pages|model] [TOGETHER=1]
@@ -46,7 +47,7 @@ rmap_diff := cargo run -q --release --bin rmap-diff --
 rmap_kernels := cargo run -q --release -p rmap-extract --bin rmap-kernels --
 
 # A variable that no target reads would be ignored: a misspelt one is an error.
-variables := TIME TARGET SANITIZER KERNEL VMA TOGETHER DRIVER KERNELS PATCH REQUIRE NAME TREE REV PATCHES REVERT FIX LIST REPO TAGS OPS BASE CHANGED DIR SHARD QUICK TRACES SEED
+variables := TIME TARGET SANITIZER KERNEL VMA TOGETHER DRIVER KERNELS PATCH REQUIRE NAME TREE REV PATCHES REVERT FIX LIST REPO TAGS OPS BASE CHANGED DIR SHARD QUICK TRACES SEED WRITE
 given := $(foreach variable,$(filter-out .% -% MAKE% CURDIR,$(.VARIABLES)),$(if $(filter command line,$(origin $(variable))),$(variable)))
 unknown := $(filter-out $(variables) RMAP_% CARGO_% RUST% XDG_% ASAN_% CC CI HOME PATH TMPDIR,$(given))
 $(if $(unknown),$(error make: no target reads $(unknown): the variables are $(variables)))
@@ -55,7 +56,7 @@ $(call number,TIME,$(TIME))
 $(if $(filter-out kernel pages model,$(VMA)),$(error make: VMA=$(VMA): kernel, pages or model is wanted))
 $(if $(filter-out 1,$(TOGETHER)),$(error make: TOGETHER=$(TOGETHER): 1 is wanted, or nothing))
 
-.PHONY: help setup setup-build kernels kernel test fuzz bench coverage cmin corpus-import review prove fine mutants port-mutants historical results trees \
+.PHONY: help setup setup-build kernels kernel test fuzz bench counts coverage cmin corpus-import review prove fine mutants port-mutants historical results trees \
 	ground-truth
 .DEFAULT_GOAL := help
 
@@ -118,6 +119,13 @@ test:
 
 bench: kernels
 	@cargo bench --bench lockstep
+
+# How many instructions an operation takes, against the ratios that are committed. WRITE=1 writes those. They were measured
+# without optimisation across units, and without debug information.
+counts: kernels
+	@scripts/setup --no-fuzz --valgrind
+	@CARGO_BUILD_RUSTFLAGS=-Clto=off CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_BUILD_OVERRIDE_DEBUG=0 \
+		cargo bench -q --bench counts -- $(KERNEL) $(if $(WRITE),--write)
 
 # What the seeds reach, by function of the kernel and of the port.
 coverage: kernels
