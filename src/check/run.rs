@@ -224,13 +224,18 @@ pub fn play_trace<C: Side, P: Side, D: Driver<C, P>>(
     let mut stats = RunStats::default();
     let mut at = 0;
     while at < trace.ops.len() {
-        let (ops, outcomes) = match trace.section_of(at) {
+        let (alone, together);
+        let (ops, outcomes): (&[Op], &[Outcome]) = match trace.section_of(at) {
             Some(section) => {
                 let ops = &trace.ops[section.range()];
                 let outcomes = driver.apply_together(lockstep, ops, section);
-                (ops, outcomes.unwrap_or_else(|| vec![Outcome::Refused(ENOSYS); ops.len()]))
+                together = outcomes.unwrap_or_else(|| vec![Outcome::Refused(ENOSYS); ops.len()]);
+                (ops, &together)
             }
-            None => (&trace.ops[at..=at], vec![driver.apply(lockstep, &trace.ops[at])]),
+            None => {
+                alone = driver.apply(lockstep, &trace.ops[at]);
+                (&trace.ops[at..=at], std::slice::from_ref(&alone))
+            }
         };
         at += ops.len();
         lockstep.end_operation();
@@ -239,7 +244,7 @@ pub fn play_trace<C: Side, P: Side, D: Driver<C, P>>(
         if lockstep.finding().is_some() {
             break;
         }
-        for (op, outcome) in ops.iter().zip(outcomes) {
+        for (op, &outcome) in ops.iter().zip(outcomes) {
             each(lockstep, driver, op, outcome);
             match outcome {
                 Outcome::Done => stats.done += 1,
