@@ -297,25 +297,26 @@ struct Ratio {
 /// Every ratio of a reference.
 fn ratios(codes: &[Code]) -> Vec<Ratio> {
     let mut ratios = Vec::new();
-    let mut add = |name: String, of: &[String], by: &[String], both_ways: bool| {
-        ratios.push(Ratio { name, of: of.to_vec(), by: by.to_vec(), both_ways });
+    let mut add = |name: String, of: &[&String], by: &[&String], both_ways: bool| {
+        let rows = |rows: &[&String]| rows.iter().map(|row| row.to_string()).collect();
+        ratios.push(Ratio { name, of: rows(of), by: rows(by), both_ways });
     };
     for &code in codes {
         let name = code.name();
         if code == Code::Model {
             for vmas in SIZES.into_iter().filter(|&vmas| vmas <= STEADY_SIZE) {
                 let [c, port, both] = [C, PORT, LOCKSTEP].map(|side| row(code, &steady_row(vmas), side));
-                add(format!("{name}, {vmas} VMAs: port / C"), &[port.clone()], &[c.clone()], true);
-                add(format!("{name}, {vmas} VMAs: lockstep / (C + port)"), &[both], &[c.clone(), port], false);
+                add(format!("{name}, {vmas} VMAs: port / C"), &[&port], &[&c], true);
+                add(format!("{name}, {vmas} VMAs: lockstep / (C + port)"), &[&both], &[&c, &port], false);
                 let whole = whole_state_row(code, vmas);
-                add(format!("{name}, {vmas} VMAs: whole state, each VMA / C"), &[whole], &[c], false);
+                add(format!("{name}, {vmas} VMAs: whole state, each VMA / C"), &[&whole], &[&c], false);
             }
         } else {
             let [inside, c, both] = [INSIDE, C, LOCKSTEP].map(|side| row(code, TRACES_ROW, side));
             let model = row(Code::Model, &steady_row(SIZES[0]), C);
-            add(format!("{name}, traces: inside of C / C of model"), &[inside.clone()], &[model], false);
-            add(format!("{name}, traces: C / inside of C"), &[c.clone()], &[inside], false);
-            add(format!("{name}, traces: lockstep / C"), &[both], &[c], false);
+            add(format!("{name}, traces: inside of C / C of model"), &[&inside], &[&model], false);
+            add(format!("{name}, traces: C / inside of C"), &[&c], &[&inside], false);
+            add(format!("{name}, traces: lockstep / C"), &[&both], &[&c], false);
         }
         let sides: &[&str] = if code == Code::Model { &[C, PORT, LOCKSTEP] } else { &[C, LOCKSTEP] };
         for side in sides {
@@ -324,8 +325,8 @@ fn ratios(codes: &[Code]) -> Vec<Ratio> {
                 let many = row(code, &fixed_row(vmas), side);
                 add(
                     format!("{name}, {side}: one operation among {vmas} VMAs / among {}", SIZES[0]),
-                    &[many],
-                    std::slice::from_ref(&few),
+                    &[&many],
+                    &[&few],
                     false,
                 );
             }
