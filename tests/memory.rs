@@ -56,12 +56,12 @@ fn the_model_seldom_allocates_when_a_trace_is_played_again() {
 
 #[test]
 fn the_kernels_vma_code_seldom_allocates_when_a_trace_is_played_again() {
-    assert_allocates_at_most(VmaCode::Kernel, 8.5);
+    assert_allocates_at_most(VmaCode::Kernel, 2.4);
 }
 
 #[test]
 fn the_kernels_page_table_code_seldom_allocates_when_a_trace_is_played_again() {
-    assert_allocates_at_most(VmaCode::Pages, 12.0);
+    assert_allocates_at_most(VmaCode::Pages, 6.0);
 }
 
 /// The kernel's own anon_vma has a whole rwsem, here it has a small one: with what is noted beside it, it is larger than the port's.

@@ -1,6 +1,8 @@
 //! What an operation means for an address space: which pages are mapped after it, and how. An independent account, by pages,
 //! of what the kernel's VMA code is asked to do; of where VMAs begin and end it knows only where two must be one.
 
+use smallvec::SmallVec;
+
 use super::neighbours;
 use crate::rmap::{EAGAIN, EEXIST, EFAULT, EINTR, ENOMEM, VmaAttributes};
 use crate::trace::{Mapped, Meaning, MemoryKind, OpKind};
@@ -23,6 +25,9 @@ struct Piece {
     end: u64,
     how: MemoryKind,
 }
+
+/// Few, as a rule: they are where the caller is, and not on the heap.
+type Pieces = SmallVec<[Piece; 8]>;
 
 /// `stack_guard_gap`, in pages: what grows down stays so far from a VMA below.
 const STACK_GUARD_GAP: u64 = 256;
@@ -135,7 +140,7 @@ fn effect(operation: &OpKind, spaces: &Spaces, errno: i32, injected: u32) -> Opt
         // How pages are mapped may have changed half-way; whether they are has not, but where a move has made room.
         let asked = moved(operation);
         let covered = |space: &[Piece]| {
-            let mut space: Vec<Piece> = space.iter().map(|piece| Piece { how: ANY, ..*piece }).collect();
+            let mut space: Pieces = space.iter().map(|piece| Piece { how: ANY, ..*piece }).collect();
             asked.iter().flatten().for_each(|&(start, end)| space = without(&space, start, end));
             joined(space)
         };
@@ -182,7 +187,7 @@ fn effect(operation: &OpKind, spaces: &Spaces, errno: i32, injected: u32) -> Opt
     if expected != after && !is_half_moved(&before, &expected, &after) && !is_half_changed() {
         // Where pages are is right, and all else: one defect, however much of a move was done.
         let is_right =
-            |[before, expected, after]: [Vec<Piece>; 3]| expected == after || is_half_moved(&before, &expected, &after);
+            |[before, expected, after]: [Pieces; 3]| expected == after || is_half_moved(&before, &expected, &after);
         let only_uffd = matches!(operation, OpKind::Move { .. })
             && is_right([&before, &expected, &after].map(|space| joined(space.iter().map(unregistered).collect())));
         let about = match only_uffd {
@@ -377,7 +382,7 @@ const ANY: MemoryKind = MemoryKind {
     uffd: false,
 };
 
-fn pieces(space: &[Mapped]) -> Vec<Piece> {
+fn pieces(space: &[Mapped]) -> Pieces {
     let piece = |vma: &Mapped| Piece {
         start: vma.range.start,
         end: vma.range.end,
@@ -396,24 +401,25 @@ fn pieces(space: &[Mapped]) -> Vec<Piece> {
 }
 
 /// In order, and no two that touch are alike.
-fn joined(mut space: Vec<Piece>) -> Vec<Piece> {
+fn joined(mut space: Pieces) -> Pieces {
+    space.retain(|piece| piece.start < piece.end);
     space.sort_unstable_by_key(|piece| piece.start);
-    let mut out: Vec<Piece> = Vec::with_capacity(space.len());
-    for piece in space.into_iter().filter(|piece| piece.start < piece.end) {
-        match out.last_mut() {
-            Some(last) if last.end == piece.start && last.how == piece.how => last.end = piece.end,
-            _ => out.push(piece),
+    space.dedup_by(|piece, last| {
+        let goes_on = last.end == piece.start && last.how == piece.how;
+        if goes_on {
+            last.end = piece.end;
         }
-    }
-    out
+        goes_on
+    });
+    space
 }
 
-fn within(space: &[Piece], start: u64, end: u64) -> Vec<Piece> {
+fn within(space: &[Piece], start: u64, end: u64) -> Pieces {
     let cut = space.iter().map(|piece| Piece { start: piece.start.max(start), end: piece.end.min(end), ..*piece });
     cut.filter(|piece| piece.start < piece.end).collect()
 }
 
-fn without(space: &[Piece], start: u64, end: u64) -> Vec<Piece> {
+fn without(space: &[Piece], start: u64, end: u64) -> Pieces {
     let mut out = within(space, 0, start);
     out.extend(within(space, end, u64::MAX));
     out
@@ -428,7 +434,7 @@ fn moved(operation: &OpKind) -> Option<[(u64, u64); 2]> {
 }
 
 /// What is mapped after an operation that succeeds; none: nothing is known.
-fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
+fn meant(operation: &OpKind, before: &[Piece]) -> Option<Pieces> {
     let changed = |start, end, change: fn(&mut MemoryKind)| {
         let mut out = without(before, start, end);
         out.extend(within(before, start, end).into_iter().map(|mut piece| {
@@ -453,7 +459,7 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
         OpKind::Move { start, end, to, dontunmap, .. } => {
             let taken = within(before, start, end);
             // 7.x moves several VMAs one by one: where there is none, nothing makes room.
-            let mut out = before.to_vec();
+            let mut out = Pieces::from_slice(before);
             for piece in &taken {
                 out = without(&out, piece.start - start + to, piece.end - start + to);
             }
@@ -477,7 +483,7 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
         }
         OpKind::Resize { start, end, pages, .. } => {
             let new_end = start.checked_add(pages)?;
-            let mut out = before.to_vec();
+            let mut out = Pieces::from_slice(before);
             if new_end < end {
                 out = without(before, new_end, end);
             } else if new_end > end {
@@ -487,7 +493,7 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
         }
         OpKind::Grow { page, pages, .. } => {
             let vma = at(page)?;
-            let mut out = before.to_vec();
+            let mut out = Pieces::from_slice(before);
             out.push(Piece { start: vma.start.checked_sub(pages)?, end: vma.start, how: vma.how });
             out
         }
@@ -504,7 +510,7 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Vec<Piece>> {
         | OpKind::Exclusive { .. }
         | OpKind::Split { .. }
         | OpKind::Poison { .. }
-        | OpKind::LazyFree { .. } => before.to_vec(),
+        | OpKind::LazyFree { .. } => Pieces::from_slice(before),
         // Nothing is left to look at, or nothing of it is the VMA code's.
         _ => return None,
     })
