@@ -128,7 +128,8 @@ static void tell_frame(uint32_t frame)
 
 	PUT_WORDS(RMAP_PAGES_FRAME, frame, frame_bits(page, folio),
 		  (int64_t)folio->page._refcount.counter, (int64_t)page->_mapcount.counter + 1,
-		  folio->index + page_number(folio, page), told_anon_vma(folio), folio_number(folio),
+		  folio->index + page_number(folio, page), told_anon_vma(folio),
+		  folio_number(folio),
 		  layer->notes[frame].content, folio_notes(folio)->pins,
 		  is_of_file(folio) ? file_page_of(folio)->content : 0);
 }

@@ -346,9 +346,10 @@ static void report_all_writes(struct rmap_world *w)
 }
 
 /*
- * The same, of the mms that an operation is about: its own, those whose mmap lock it took, and those
- * that it made VMAs for. Nobody may write to the VMAs of others. Where somebody does, they are not
- * as they were told whenever the whole state is looked at, or told when an operation is about them.
+ * The same, of the mms that an operation is about: its own, those whose mmap lock it took, and
+ * those that it made VMAs for. Nobody may write to the VMAs of others. Where somebody does, they
+ * are not as they were told whenever the whole state is looked at, or told when an operation is
+ * about them.
  */
 static void report_writes_of_operation(struct rmap_world *w)
 {
