@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define RMAP_ABI_VERSION 17
+#define RMAP_ABI_VERSION 18
 #define RMAP_FAIL_MAX 4
 #define RMAP_MAX_PROCESSES 16
 #define RMAP_MAX_FILES 4
@@ -312,6 +312,12 @@ enum rmap_node {
  *         Content is a number that each write to a page changes; 0 is an empty page's.
  * large:  tag, first frame of a folio of several, and what a state stream has for one: its order
  *         and rmap_large_folio bits, and the three words that follow
+ *
+ * Where only changes are told, a folio of which a word has changed is told whole, with each of its
+ * frames, and further:
+ *
+ * same:   tag, and what a record of an mm has; the entries are as they were told last
+ * gone:   tag, frame that was told of and is free, or a page table's
  */
 enum rmap_page_stream {
 	RMAP_PAGES_TOTALS = 0x66,
@@ -321,6 +327,17 @@ enum rmap_page_stream {
 	RMAP_PAGES_LARGE = 0xaa,
 	RMAP_PAGES_SLOT = 0xbb,
 	RMAP_PAGES_TAIL = 0xcc,
+	RMAP_PAGES_MM_SAME = 0xdd,
+	RMAP_PAGES_GONE = 0xee,
+};
+
+/* What is told of the page tables. */
+enum rmap_page_reading {
+	RMAP_PAGES_ALL = 0,
+	/* What has changed since it was asked for last, or all if it was not since the reset. */
+	RMAP_PAGES_CHANGED = 1,
+	/* All, and from now on what changes. */
+	RMAP_PAGES_ANEW = 2,
 };
 
 enum rmap_page_entry {
@@ -1258,7 +1275,8 @@ struct rmap_ops {
 	 * The kernel's page-table code; NULL where there is none. What the page tables hold, and
 	 * the counters around them: a stream of rmap_page_stream records.
 	 */
-	const uint64_t *(*page_tables)(struct rmap_world *world, uint32_t *count);
+	const uint64_t *(*page_tables)(struct rmap_world *world, enum rmap_page_reading reading,
+				       uint32_t *count);
 	/*
 	 * Which allocations of frames, page tables and slots of the swap device of the next
 	 * operations fail, counted from begin_operation() on.

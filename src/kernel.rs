@@ -162,6 +162,10 @@ pub struct Kernel {
     reference: &'static Reference,
     ops: &'static abi::rmap_ops,
     world: NonNull<abi::rmap_world>,
+    /// Which reading of the page tables was the last; 0: what has changed since one is not known.
+    page_reading: u64,
+    /// Room to read them.
+    told_pages: page_tables::Told,
 }
 
 // SAFETY: a world is reached through its `Kernel` alone, and the C finds the running world through a
@@ -220,7 +224,7 @@ impl Kernel {
         // SAFETY: `create` takes a number and returns a world or NULL.
         let world = unsafe { create(mode as u32) };
         let world = NonNull::new(world).expect("out of memory");
-        Kernel { reference, ops, world }
+        Kernel { reference, ops, world, page_reading: 0, told_pages: page_tables::Told::default() }
     }
 
     /// Which reference it is.
@@ -323,6 +327,7 @@ impl Side for Kernel {
 
     fn reset(&mut self) {
         ops!(self, reset());
+        self.page_reading = 0;
     }
 
     fn last_warning(&self) -> Option<String> {

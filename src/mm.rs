@@ -12,7 +12,6 @@
 //! | `mm/ops.rs` | what each operation of the small driver does, each function naming the kernel function that it mirrors |
 //! | `mm/space.rs` | the geometry of one process of the small driver |
 //! | `mm/stats.rs` | how many operations were done, refused, failed, and how VMAs merged |
-//! | `mm/tables_before.rs` | the page tables as they were read last, and which processes see something else now |
 //!
 //! The small driver never merges VMAs, not even where the kernel would: merge rules written by hand would prove nothing
 //! about the kernel. So what is mapped in two steps stays two VMAs, and touching VMAs are the common case, which is what
@@ -25,7 +24,6 @@ mod neighbours;
 mod ops;
 mod space;
 mod stats;
-mod tables_before;
 
 #[cfg(test)]
 mod fake;

@@ -122,6 +122,8 @@ pub struct Pages {
     pins: [Option<AnonVmaId>; MAX_PINS],
     /// By folio: the anon_vma and the index that the kernel's own page tables had last, where they are read.
     origins: Vec<(Option<AnonVmaId>, u64)>,
+    /// Room to note which of them have others now.
+    moved: Vec<bool>,
     /// Pages that map another folio since somebody asked, or one with another anon_vma, or that lie in another VMA.
     changed: RefCell<ChangedPages>,
 }
@@ -355,39 +357,55 @@ impl Pages {
     }
 
     /// Takes in what the kernel's own page tables hold after an operation: a folio's number is that of its frame. The
-    /// kernel's code has made the calls of the reverse map itself.
-    pub fn read(&mut self, tables: &PageTables) {
+    /// kernel's code has made the calls of the reverse map itself. `processes`: those of which something has changed, a bit each.
+    pub fn read(&mut self, tables: &PageTables, processes: u16) {
         let folios = tables.frames.last().map_or(0, |frame| frame.frame as usize + 1);
         self.folios.clear();
         self.folios.resize(folios, Folio::default());
-        let origins = std::mem::take(&mut self.origins);
-        self.origins.resize(folios, (None, 0));
+        let mut moved = std::mem::take(&mut self.moved);
+        moved.clear();
+        moved.resize(folios.max(self.origins.len()), false);
+        self.origins.resize(moved.len(), (None, 0));
         for frame in &tables.frames {
             self.folios[frame.head as usize].pages += 1;
             if frame.frame == frame.head {
-                self.origins[frame.frame as usize] = (frame.anon_vma, frame.index);
+                let (origin, now) = (&mut self.origins[frame.frame as usize], (frame.anon_vma, frame.index));
+                moved[frame.frame as usize] = *origin != now;
+                *origin = now;
             }
         }
+        let mut entries = tables.entries.iter().peekable();
         for mm in (0..MAX_PROCESSES as u8).map(MmId) {
-            let mut mapped = std::mem::take(&mut self.tables[usize::from(mm.0)].0).into_iter();
-            let mut now = Vec::with_capacity(mapped.len());
-            let mut as_before = true;
-            for entry in tables.entries_of(mm) {
+            let changed = processes & mm.bit() != 0;
+            let mut table = std::mem::take(&mut self.tables[usize::from(mm.0)]);
+            let (mut place, mut as_before) = (0, true);
+            while let Some(entry) = entries.next_if(|entry| entry.mm == mm) {
                 let Some(number) = entry.target.mapped() else { continue };
                 let Some(frame) = tables.frame(number).filter(|frame| frame.anon) else { continue };
-                let head = frame.head as usize;
-                let folio = &mut self.folios[head];
+                let folio = &mut self.folios[frame.head as usize];
                 folio.mapcount += 1;
                 folio.exclusive = tables.is_exclusive(entry);
+                if !changed {
+                    continue;
+                }
                 let here = (entry.page, FolioId(frame.head));
-                as_before &= mapped.next() == Some(here) && origins.get(head) == Some(&self.origins[head]);
-                now.push(here);
+                as_before &= table.0.get(place) == Some(&here) && !moved[frame.head as usize];
+                match table.0.get_mut(place) {
+                    Some(there) => *there = here,
+                    None => table.0.push(here),
+                }
+                place += 1;
             }
-            if !as_before || mapped.next().is_some() {
-                self.changed.get_mut().note_all(mm);
+            if changed {
+                as_before &= table.0.len() == place;
+                table.0.truncate(place);
+                if !as_before {
+                    self.changed.get_mut().note_all(mm);
+                }
             }
-            self.tables[usize::from(mm.0)].0 = now;
+            self.tables[usize::from(mm.0)] = table;
         }
+        self.moved = moved;
     }
 
     /// Takes a reference on the anon_vma of the folio at a page, as migration and KSM do: the slot that holds it, the

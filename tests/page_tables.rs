@@ -2,11 +2,14 @@
 //!
 //! That its invariants can fail is in tests/planted_faults.rs.
 
-use rmap_diff::kernel::{self, Reference};
+use rmap_diff::check::{Lockstep, run_trace_watched};
+use rmap_diff::kernel::{self, Kernel, Reference, SlabMode};
 use rmap_diff::known::{self, KnownFindings};
+use rmap_diff::mm::KernelDriver;
+use rmap_diff::port::Port;
 use rmap_diff::prove::seeds;
 use rmap_diff::session::{Session, VmaCode};
-use rmap_diff::trace::{Mix, Rng, Trace, random_trace};
+use rmap_diff::trace::{Mix, PageTables, Rng, Trace, Watched, random_trace};
 
 /// The references that have it.
 fn with_pages() -> impl Iterator<Item = &'static Reference> {
@@ -85,6 +88,29 @@ fn random_traces_with_failing_frames_and_page_tables_break_nothing() {
             let result = player.play(&trace);
             assert_eq!(result.finding.map(|finding| finding.signature()), None, "{}:\n{trace}", reference.name);
         }
+    }
+}
+
+#[test]
+fn what_changes_is_read_as_all_would_be() {
+    let mix = Mix { fail_page_per_mille: 100, ..Mix::full_fork_heavy() };
+    for reference in with_pages() {
+        let known = known::signatures(&KnownFindings::embedded().of(reference.name, reference.version));
+        let mut lockstep =
+            Lockstep::new(Kernel::with_pages(reference, SlabMode::Reuse).unwrap(), Port::new(reference.revision));
+        lockstep.tolerate(known);
+        let mut driver = KernelDriver::new();
+        let (mut rng, mut all, mut compared) = (Rng::new(11), PageTables::default(), 0);
+        for _ in 0..30 {
+            let trace = random_trace(&mut rng, 128, &mix);
+            run_trace_watched(&mut lockstep, &mut driver, &trace, |lockstep, driver, op, _| {
+                let Some((read, true)) = KernelDriver::page_tables(driver) else { return };
+                assert_eq!(Watched::page_tables(lockstep.reference(), &mut all), Some(true));
+                assert_eq!(*read, all, "{}: after {op} of\n{trace}", reference.name);
+                compared += 1;
+            });
+        }
+        assert!(compared > 2000, "{compared}");
     }
 }
 

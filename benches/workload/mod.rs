@@ -145,8 +145,8 @@ impl<M: Meter> VmaLayer for Metered<M> {
         Watched::merges_either_way(&self.kernel)
     }
 
-    fn page_tables(&mut self, out: &mut PageTables) -> Option<bool> {
-        Watched::page_tables(&mut self.kernel, out)
+    fn changed_page_tables(&mut self, out: &mut PageTables) -> Option<bool> {
+        Watched::changed_page_tables(&mut self.kernel, out)
     }
 
     fn has_page_tables(&self) -> bool {

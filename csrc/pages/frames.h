@@ -307,6 +307,13 @@ static bool is_in_a_table(const void *entry)
 	return false;
 }
 
+/* An entry of the mm's tables was written. */
+static void mm_changed(const struct mm_struct *mm)
+{
+	if (mm)
+		current_world->pages->changed_mms |= 1u << (mm - current_world->mms);
+}
+
 /* An entry is written to. If it lies past its table, what is read there is no table's frame. */
 static void table_written(const void *entry)
 {
@@ -321,6 +328,7 @@ static void table_written(const void *entry)
 	if (unlikely(frame >= layer->nr_frames || layer->notes[frame].table != table))
 		return;
 	notes = &layer->notes[frame];
+	mm_changed(notes->mm);
 	if (i < notes->first)
 		notes->first = i;
 	if (i >= notes->end)
@@ -375,6 +383,7 @@ static void table_put(struct mm_struct *mm, const struct page *page, int level, 
 	notes->level = level;
 	notes->mm = mm;
 	notes->linked = true;
+	mm_changed(mm);
 	if (level == 1) {
 		if (moves)
 			table_told(mm, from, false);
@@ -621,6 +630,15 @@ static inline unsigned long zero_pfn(unsigned long addr)
 
 /* --- The layer's life --- */
 
+/* All that is there will be new to whoever reads the page tables. */
+static void told_forgotten(struct page_layer *layer)
+{
+	for (uint32_t i = 0; i < layer->nr_told; i++)
+		layer->told[i].told = false;
+	layer->nr_told = 0;
+	layer->changed_mms = ~0u;
+}
+
 static void page_layer_clear(struct rmap_world *w)
 {
 	struct page_layer *layer = w->pages;
@@ -630,6 +648,7 @@ static void page_layer_clear(struct rmap_world *w)
 			table_give(&layer->notes[i]);
 	memset(layer->frames, 0, layer->nr_frames * sizeof(*layer->frames));
 	memset(layer->notes, 0, layer->nr_frames * sizeof(*layer->notes));
+	told_forgotten(layer);
 	memset(layer->node, 0, sizeof(layer->node));
 	layer->nr_frames = ZERO_FRAME;
 	memset(layer->first_free, 0, sizeof(layer->first_free));
@@ -660,7 +679,8 @@ static void page_layer_create(struct rmap_world *w)
 		out_of_memory();
 	layer->frames = calloc(FRAMES_MAX, sizeof(*layer->frames));
 	layer->notes = calloc(FRAMES_MAX, sizeof(*layer->notes));
-	if (!layer->frames || !layer->notes)
+	layer->told = calloc(FRAMES_MAX, sizeof(*layer->told));
+	if (!layer->frames || !layer->notes || !layer->told)
 		out_of_memory();
 	layer->first_mm = calloc(1, sizeof(*layer->first_mm));
 	layer->deferred = calloc(1, sizeof(*layer->deferred));
@@ -691,6 +711,7 @@ static void page_layer_destroy(struct rmap_world *w)
 	free(layer->tables);
 	free(layer->frames);
 	free(layer->notes);
+	free(layer->told);
 	free(layer);
 }
 
@@ -702,6 +723,8 @@ static bool page_tables_born(struct mm_struct *mm)
 	if (!page)
 		return false;
 	mm->pgd = page_address(page);
+	frame_notes_of(page)->mm = mm;
+	mm_changed(mm);
 	current_world->pages->pinning &= ~(1ul << mm->id);
 	mm->mm_users.counter = 1;
 #ifdef RMAP_MM_ID

@@ -59,6 +59,15 @@ struct frame_notes {
 	bool on_lru;			/* reclaim would find it */
 };
 
+/* A frame as it was when it was told of last, with all that its words follow from. */
+struct told_frame {
+	struct page page;
+	struct frame_notes notes;
+	uint64_t anon_vma;		/* as told_anon_vma() says */
+	uint64_t stored;		/* of a page of a file: what is stored */
+	bool told;			/* and has not gone since */
+};
+
 /* A slot of the swap device. */
 struct swap_slot {
 	uint32_t count;			/* entries that name it */
@@ -133,6 +142,11 @@ struct page_layer {
 	struct file_page *file_pages;
 	uint32_t nr_file_pages, max_file_pages;
 	long node[NODE_COUNTERS];	/* by the tree's node_stat_item */
+	/* Of those whose page tables were read: what has changed since. */
+	struct told_frame *told;	/* by frame */
+	uint32_t nr_told;		/* frames from here on were not told of */
+	uint32_t told_tables[RMAP_MAX_PROCESSES];	/* how many the mm had */
+	uint32_t changed_mms;		/* an entry of theirs was written, a bit each */
 };
 
 static void page_layer_count(unsigned int item, long amount);

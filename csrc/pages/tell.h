@@ -59,11 +59,10 @@ static uint32_t tell_table(const struct mm_struct *mm, const struct frame_notes 
 	return tables;
 }
 
-static void tell_mm(struct mm_struct *mm)
+/* The counters of an mm; the record says whether its entries were told before it. */
+static void tell_mm(const struct mm_struct *mm, enum rmap_page_stream record, uint32_t tables)
 {
-	uint32_t tables = tell_table(mm, frame_notes_of(virt_to_page(mm->pgd)), 3, 0) - 1;
-
-	put_word(RMAP_PAGES_MM);
+	put_word(record);
 	put_word(mm->id);
 	put_word(mm->rss_stat[MM_FILEPAGES].count);
 	put_word(mm->rss_stat[MM_ANONPAGES].count);
@@ -71,6 +70,11 @@ static void tell_mm(struct mm_struct *mm)
 	put_word(mm->rss_stat[MM_SHMEMPAGES].count);
 	put_word(mm->pgtables_bytes.counter);
 	put_word(tables);
+}
+
+static uint32_t tell_entries(const struct mm_struct *mm)
+{
+	return tell_table(mm, frame_notes_of(virt_to_page(mm->pgd)), 3, 0) - 1;
 }
 
 /* What each page of a folio has by itself. */
@@ -171,10 +175,8 @@ static uint32_t nodes_of(const struct list_head *list)
 	return nodes;
 }
 
-static void tell_page_tables(struct rmap_world *w)
+static void tell_totals(const struct page_layer *layer)
 {
-	struct page_layer *layer = w->pages;
-	const struct folio *large = NULL;
 	uint32_t slots = 0, cached = 0;
 
 	for (uint32_t i = 1; i < layer->nr_slots; i++)
@@ -194,37 +196,193 @@ static void tell_page_tables(struct rmap_world *w)
 		 nodes_of(&layer->deferred->list));
 	put_word(layer->node_data->deferred_split_queue.split_queue_len +
 		 layer->deferred->nr_items);
-	for (uint32_t i = 0; i < RMAP_MAX_PROCESSES; i++)
-		if (w->mms[i].alive)
-			tell_mm(&w->mms[i]);
-	for (uint32_t frame = ZERO_FRAME + 1; frame < layer->nr_frames; frame++) {
-		const struct frame_notes *notes = &layer->notes[frame];
+}
 
-		if (!notes->live || notes->table)
-			continue;
-		if (large && page_folio(&layer->frames[frame]) == large) {
-			tell_tail(frame, large);
-			continue;
-		}
-		tell_frame(frame);
-		large = NULL;
-		if (notes->order) {
-			large = (const struct folio *)&layer->frames[frame];
-			put_word(RMAP_PAGES_LARGE);
-			put_word(frame);
-			tell_large(large);
-		}
-	}
+static void tell_slots(const struct page_layer *layer)
+{
 	for (uint32_t i = 1; i < layer->nr_slots; i++)
 		if (layer->slots[i].count || layer->slots[i].folio)
 			tell_slot(i);
 }
 
+/* Not one of a page table. */
+static bool is_page(const struct page_layer *layer, uint32_t frame)
+{
+	return frame < layer->nr_frames && layer->notes[frame].live && !layer->notes[frame].table;
+}
+
+/* How many frames are told of with one: it, and the others of the folio that begins there. */
+static uint32_t frames_of_folio(const struct page_layer *layer, uint32_t frame)
+{
+	const struct page *head = &layer->frames[frame];
+	uint32_t count = 1;
+
+	if (layer->notes[frame].order)
+		while (is_page(layer, frame + count) &&
+		       &page_folio(head + count)->page == head)
+			count++;
+	return count;
+}
+
+static void tell_frames(const struct page_layer *layer, uint32_t frame, uint32_t count)
+{
+	const struct folio *folio = (const struct folio *)&layer->frames[frame];
+
+	tell_frame(frame);
+	if (layer->notes[frame].order) {
+		put_word(RMAP_PAGES_LARGE);
+		put_word(frame);
+		tell_large(folio);
+	}
+	for (uint32_t i = 1; i < count; i++)
+		tell_tail(frame + i, folio);
+}
+
+static void tell_page_tables(struct rmap_world *w)
+{
+	struct page_layer *layer = w->pages;
+
+	tell_totals(layer);
+	for (uint32_t i = 0; i < RMAP_MAX_PROCESSES; i++)
+		if (w->mms[i].alive)
+			tell_mm(&w->mms[i], RMAP_PAGES_MM, tell_entries(&w->mms[i]));
+	for (uint32_t frame = ZERO_FRAME + 1, count; frame < layer->nr_frames; frame += count) {
+		count = 1;
+		if (is_page(layer, frame)) {
+			count = frames_of_folio(layer, frame);
+			tell_frames(layer, frame, count);
+		}
+	}
+	tell_slots(layer);
+}
+
+/* --- What has changed --- */
+
+static bool same_words(const void *a, const void *b, uint32_t count)
+{
+	const uint64_t *words = a, *others = b;
+	uint64_t differ = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		differ |= words[i] ^ others[i];
+	return !differ;
+}
+
+_Static_assert(sizeof(struct page) % 8 == 0 && sizeof(struct frame_notes) % 8 == 0,
+	       "they are compared by words");
+
+static uint64_t stored_content(const struct folio *folio)
+{
+	return is_of_file(folio) ? file_page_of(folio)->content : 0;
+}
+
+static bool page_changed(const struct page_layer *layer, uint32_t frame)
+{
+	const struct told_frame *told = &layer->told[frame];
+
+	return !told->told ||
+	       !same_words(&told->page, &layer->frames[frame], sizeof(told->page) / 8);
+}
+
+/* Of a page that is not the first of its folio: what tell_tail() says of it. */
+static bool tail_changed(const struct page_layer *layer, uint32_t frame)
+{
+	const struct frame_notes *notes = &layer->notes[frame], *were = &layer->told[frame].notes;
+
+	return page_changed(layer, frame) || notes->content != were->content ||
+	       notes->kept != were->kept;
+}
+
+static bool folio_changed(const struct page_layer *layer, uint32_t frame, uint32_t count)
+{
+	const struct page *page = &layer->frames[frame];
+	const struct folio *folio = page_folio(page);
+	const struct told_frame *told = &layer->told[frame];
+
+	if (unlikely(&folio->page != page))
+		return true;
+	if (page_changed(layer, frame) ||
+	    !same_words(&told->notes, &layer->notes[frame], sizeof(told->notes) / 8))
+		return true;
+	for (uint32_t i = 1; i < count; i++)
+		if (tail_changed(layer, frame + i))
+			return true;
+	return told->anon_vma != told_anon_vma(folio) || told->stored != stored_content(folio);
+}
+
+static void folio_told(struct page_layer *layer, uint32_t frame, uint32_t count)
+{
+	const struct folio *folio = page_folio(&layer->frames[frame]);
+
+	for (uint32_t i = frame; i < frame + count; i++) {
+		layer->told[i].page = layer->frames[i];
+		layer->told[i].notes = layer->notes[i];
+		layer->told[i].told = true;
+	}
+	layer->told[frame].anon_vma = told_anon_vma(folio);
+	layer->told[frame].stored = stored_content(folio);
+}
+
+static void tell_changed_mm(struct page_layer *layer, const struct mm_struct *mm)
+{
+	if (layer->changed_mms & 1u << mm->id) {
+		layer->told_tables[mm->id] = tell_entries(mm);
+		tell_mm(mm, RMAP_PAGES_MM, layer->told_tables[mm->id]);
+	} else {
+		tell_mm(mm, RMAP_PAGES_MM_SAME, layer->told_tables[mm->id]);
+	}
+}
+
+static void tell_changed_page_tables(struct rmap_world *w)
+{
+	struct page_layer *layer = w->pages;
+	uint32_t count;
+
+	layer->nr_told = layer->nr_frames;
+	tell_totals(layer);
+	for (uint32_t i = 0; i < RMAP_MAX_PROCESSES; i++)
+		if (w->mms[i].alive)
+			tell_changed_mm(layer, &w->mms[i]);
+	for (uint32_t frame = ZERO_FRAME + 1; frame < layer->nr_frames; frame += count) {
+		struct told_frame *told = &layer->told[frame];
+
+		count = 1;
+		if (is_page(layer, frame)) {
+			count = frames_of_folio(layer, frame);
+			if (folio_changed(layer, frame, count)) {
+				tell_frames(layer, frame, count);
+				folio_told(layer, frame, count);
+			}
+		} else if (told->told) {
+			put_word(RMAP_PAGES_GONE);
+			put_word(frame);
+			told->told = false;
+		}
+	}
+	layer->changed_mms = 0;
+	tell_slots(layer);
+}
+
+static void tell_page_tables_anew(struct rmap_world *w)
+{
+	told_forgotten(w->pages);
+	tell_changed_page_tables(w);
+}
+
 static const uint64_t *tell(struct rmap_world *w, uint32_t *count,
 			    void (*teller)(struct rmap_world *));
 
-static const uint64_t *reference_page_tables(struct rmap_world *w, uint32_t *count)
+static const uint64_t *reference_page_tables(struct rmap_world *w, enum rmap_page_reading reading,
+					     uint32_t *count)
 {
+	switch (reading) {
+	case RMAP_PAGES_CHANGED:
+		return tell(w, count, tell_changed_page_tables);
+	case RMAP_PAGES_ANEW:
+		return tell(w, count, tell_page_tables_anew);
+	case RMAP_PAGES_ALL:
+		break;
+	}
 	return tell(w, count, tell_page_tables);
 }
 

@@ -18,8 +18,8 @@ use crate::rmap::{Call, Event, EventKind, Fail, MmId, Revision, Rmap, Side, Snap
 use crate::trace::schedule::{Scheduler, Step};
 use crate::trace::together::Section;
 use crate::trace::{
-    Expectation, Mapped, MmCounts, Observation, Op, PageEvent, PageTables, Request, Seen, TaskEnd, TaskStop,
-    TaskWatcher, VmaLayer, Watched,
+    Expectation, Mapped, MmCounts, Observation, Op, PageChanges, PageEvent, PageTables, Request, Seen, TaskEnd,
+    TaskStop, TaskWatcher, VmaLayer, Watched,
 };
 
 /// What every call returns once something was found: `-EFAULT`.
@@ -58,6 +58,7 @@ pub struct Lockstep<C, P> {
     port: Option<P>,
     who: Sides,
     oracle: Oracle,
+    page_tables: super::page_tables::Checked,
     words: [Vec<u64>; 2],
     /// Room for what a call of the reference touched.
     touched: Vec<u64>,
@@ -91,6 +92,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
             port,
             who,
             oracle,
+            page_tables: Default::default(),
             words: [Vec::new(), Vec::new()],
             touched: Vec::new(),
             finding: None,
@@ -176,6 +178,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
             port.reset();
         }
         self.oracle.reset();
+        self.page_tables.clear();
         self.finding = None;
         self.stats = LockstepStats::default();
         self.failed.clear();
@@ -214,25 +217,38 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         }
     }
 
-    /// The kernel's own page tables, after [`Lockstep::end_operation`]; not `readable`: they name what is not there. `processes`:
-    /// those of which pages or VMAs have changed since this was checked last, a bit each.
+    /// The kernel's own page tables, after [`Lockstep::end_operation`]; not `readable`: they name what is not there. `changes`: what
+    /// has changed since this was checked last.
     pub fn check_page_tables(
         &mut self,
         tables: &PageTables,
         readable: bool,
-        processes: u16,
+        changes: &PageChanges,
         vma_at: impl Fn(MmId, u64) -> Option<Mapped>,
     ) {
         if self.finding.is_some() {
             return;
         }
         let violations = match readable {
-            true => super::page_tables::check(tables, processes, vma_at),
+            true => self.page_tables.check(tables, changes, vma_at),
             false => vec![super::page_tables::unreadable()],
         };
         if !violations.is_empty() {
             self.broken(Phase::EndOfOperation, self.who, Broken::Violations(violations));
         }
+    }
+
+    /// The page tables as they were read operation by operation, against all that they hold; None: that cannot be read.
+    pub fn check_all_page_tables(&mut self, tables: &PageTables, all: Option<&PageTables>) {
+        if self.finding.is_some() {
+            return;
+        }
+        let violation = match all {
+            None => super::page_tables::unreadable(),
+            Some(all) if all == tables => return,
+            Some(_) => super::page_tables::untold(),
+        };
+        self.broken(Phase::WholeState, self.who, Broken::Violations(vec![violation]));
     }
 
     /// What a process has mapped, by the mm's own tree, against the VMAs as the calls told them.
@@ -695,12 +711,12 @@ impl<C: Side + Watched, P: Side> VmaLayer for Lockstep<C, P> {
         self.reference.merges_either_way()
     }
 
-    fn page_tables(&mut self, out: &mut PageTables) -> Option<bool> {
+    fn changed_page_tables(&mut self, out: &mut PageTables) -> Option<bool> {
         // The operation ended in the middle: the tables may be half done.
         if self.finding.is_some() {
             return None;
         }
-        self.reference.page_tables(out)
+        self.reference.changed_page_tables(out)
     }
 
     fn has_page_tables(&self) -> bool {

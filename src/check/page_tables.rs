@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::violation::{Invariant, Object, Violation};
 use crate::rmap::{FolioId, LargeCounts, MAX_PROCESSES, MmId, VmaAttributes};
-use crate::trace::{Frame, Mapped, PageEntry, PageTables, PageTotals, Target};
+use crate::trace::{Frame, Mapped, PageChanges, PageEntry, PageTables, PageTotals, Target};
 
 fn broken(invariant: Invariant, what: &'static str, frame: Option<u32>, detail: String) -> Violation {
     Violation::new(invariant, what, frame.map(|frame| Object::Folio(FolioId(frame))), detail)
@@ -15,7 +15,7 @@ fn broken(invariant: Invariant, what: &'static str, frame: Option<u32>, detail: 
 const ENTIRELY_MAPPED: i32 = 0x80_0000;
 
 /// What the entries say of a frame.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, PartialEq, Default)]
 struct Entries {
     /// Entries of its own that map it.
     own: i64,
@@ -37,8 +37,9 @@ impl Entries {
 }
 
 /// By place of the frame in [`PageTables::frames`].
-fn entries_of_frames(tables: &PageTables) -> Vec<Entries> {
-    let mut of = vec![Entries::default(); tables.frames.len()];
+fn entries_of_frames(tables: &PageTables, of: &mut Vec<Entries>) {
+    of.clear();
+    of.resize(tables.frames.len(), Entries::default());
     for entry in &tables.entries {
         let Some(entries) = entry.target.frame().and_then(|frame| of.get_mut(tables.place(frame)?)) else { continue };
         match entry.target {
@@ -53,9 +54,8 @@ fn entries_of_frames(tables: &PageTables) -> Vec<Entries> {
             _ => {}
         }
         *(if entry.huge { &mut entries.huge } else { &mut entries.own }) += 1;
-        entries.mms |= 1 << (entry.mm.0 % 16);
+        entries.mms |= entry.mm.bit();
     }
-    of
 }
 
 /// A frame at its place, with what the entries say of each.
@@ -82,33 +82,81 @@ impl<'a> Placed<'a> {
     }
 }
 
-/// The first fault of each kind; `vma_at` says what a process has mapped at a page. The entries of these processes, a bit each, are
-/// looked at one by one; those of others are as they were, and so are their pages and VMAs.
-pub(super) fn check(
-    tables: &PageTables,
-    processes: u16,
-    vma_at: impl Fn(MmId, u64) -> Option<Mapped>,
-) -> Vec<Violation> {
-    let entries = &entries_of_frames(tables)[..];
-    let placed = |place| Placed { tables, entries, place };
-    let migration_faults = migration_fault(tables);
-    let large_faults = tables.large.iter().find_map(|(head, counts)| {
-        let place = tables.place(*head)?;
-        large_fault(placed(place), counts)
-    });
-    let frame_faults = (0..tables.frames.len()).find_map(|place| frame_fault(placed(place)));
-    let entry_faults = entries_fault(tables, processes, vma_at);
-    // First: once no process is left, it says more than which count is wrong.
-    let of_entries = [left(tables), frame_faults, large_faults, entry_faults, migration_faults];
-    let others =
-        [slot_fault(tables), mm_fault(tables), node_fault(tables, entries), list_fault(tables), unwritten(tables)];
-    of_entries.into_iter().chain(others).flatten().collect()
+/// What was found sound, so that only what has changed since is looked at again.
+#[derive(Default)]
+pub(super) struct Checked {
+    /// By number of the frame.
+    entries: Vec<Entries>,
+    /// Room for the entries of each frame.
+    room: Vec<Entries>,
+}
+
+impl Checked {
+    /// Nothing was looked at.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    /// The first fault of each kind; `vma_at` says what a process has mapped at a page. Entries of the processes that have changed,
+    /// and frames that have, or that have other entries now, are looked at one by one; others are as they were, and so is what is
+    /// said of them. Counters and sums are counted anew.
+    pub(super) fn check(
+        &mut self,
+        tables: &PageTables,
+        changes: &PageChanges,
+        vma_at: impl Fn(MmId, u64) -> Option<Mapped>,
+    ) -> Vec<Violation> {
+        let mut room = std::mem::take(&mut self.room);
+        entries_of_frames(tables, &mut room);
+        let entries = &room[..];
+        let placed = |place| Placed { tables, entries, place };
+        let migration_faults = migration_fault(tables);
+        let large_faults = tables.large.iter().find_map(|(head, counts)| {
+            let place = tables.place(*head)?;
+            large_fault(placed(place), counts)
+        });
+        let mut looked_at = None;
+        let frame_faults = tables.frames.iter().enumerate().find_map(|(place, frame)| {
+            let had = self.entries.get(frame.frame as usize).copied().unwrap_or_default();
+            if had == entries[place] && !changes.has_frame(frame.frame) {
+                return None;
+            }
+            // What is the folio's is said of its first frame, once.
+            let of_folio = (looked_at != Some(frame.head) && frame.head != frame.frame).then_some(frame.head);
+            looked_at = Some(frame.head);
+            frame_fault(placed(place)).or_else(|| frame_fault(placed(tables.place(of_folio?)?)))
+        });
+        let entry_faults = entries_fault(tables, changes.processes, vma_at);
+        // First: once no process is left, it says more than which count is wrong.
+        let of_entries = [left(tables), frame_faults, large_faults, entry_faults, migration_faults];
+        let others =
+            [slot_fault(tables), mm_fault(tables), node_fault(tables, entries), list_fault(tables), unwritten(tables)];
+        let faults = of_entries.into_iter().chain(others).flatten().collect();
+        self.entries.clear();
+        self.entries.resize(tables.places.len(), Entries::default());
+        for (frame, of) in tables.frames.iter().zip(entries) {
+            if let Some(had) = self.entries.get_mut(frame.frame as usize) {
+                *had = *of;
+            }
+        }
+        self.room = room;
+        faults
+    }
 }
 
 /// A page table entry that names what is not there: the tables could not be read.
 pub(super) fn unreadable() -> Violation {
     let detail = "the page tables cannot be read: an entry names a frame that is free".to_owned();
     broken(Invariant::Mapcount, "entry of a free frame", None, detail)
+}
+
+/// The tables are not what those who write entries and frames have told of them.
+pub(super) fn untold() -> Violation {
+    let detail =
+        "page tables or frames are not as they were read when operations ended: something was written, and by none of \
+                  the functions that write entries"
+            .to_owned();
+    broken(Invariant::Mapcount, "page tables written unseen", None, detail)
 }
 
 fn frame_fault(placed: Placed<'_>) -> Option<Violation> {
@@ -518,10 +566,15 @@ mod tests {
             frames: vec![frame(2)],
             large: Vec::new(),
             slots: Vec::new(),
-            places: Vec::new(),
-            words: Vec::new(),
-            told_again: false,
+            ..PageTables::default()
         }
+    }
+
+    /// Whatever was looked at before.
+    fn all_faults(tables: &PageTables, vma_at: impl Fn(MmId, u64) -> Option<Mapped>) -> Vec<Violation> {
+        let mut changes = PageChanges { processes: u16::MAX, ..PageChanges::default() };
+        tables.frames.iter().for_each(|frame| changes.note_frame(frame.frame));
+        Checked::default().check(tables, &changes, vma_at)
     }
 
     fn found(tables: &PageTables, writable: bool) -> Vec<String> {
@@ -543,10 +596,7 @@ mod tests {
                 is_child: false,
             })
         };
-        check(tables, u16::MAX, vma)
-            .iter()
-            .map(|violation| format!("{} {}", violation.invariant, violation.what))
-            .collect()
+        all_faults(tables, vma).iter().map(|violation| format!("{} {}", violation.invariant, violation.what)).collect()
     }
 
     #[test]
@@ -763,7 +813,7 @@ mod tests {
                 })
             };
             let what = |violation: &Violation| format!("{} {}", violation.invariant, violation.what);
-            check(&tables, u16::MAX, vma).iter().map(what).collect::<Vec<_>>()
+            all_faults(&tables, vma).iter().map(what).collect::<Vec<_>>()
         };
         let unwritten = ["Dirty written page of a file that is clean"];
         assert_eq!(with(|_| ()), [""; 0]);

@@ -5,7 +5,7 @@
 use crate::rmap::{Event, MmId, Side};
 use crate::trace::schedule::{Scheduler, Step};
 use crate::trace::together::Section;
-use crate::trace::{Mapped, Op, PageTables, Request, Trace, Watched};
+use crate::trace::{Mapped, Op, Request, Trace, Watched};
 
 /// What a side told of a section, and of where it ended.
 #[derive(Default)]
@@ -63,7 +63,6 @@ impl Rehearsal {
 pub(super) struct WholeState {
     /// Live objects, VMAs, anon_vmas, folios, what is mapped where, and the page tables.
     pub words: Vec<u64>,
-    tables: PageTables,
     mapped: Vec<Mapped>,
 }
 
@@ -76,11 +75,7 @@ impl WholeState {
         for mm in (0..crate::rmap::MAX_PROCESSES as u8).map(MmId) {
             self.space(side, mm);
         }
-        let readable = side.page_tables(&mut self.tables) == Some(true);
-        if readable {
-            self.words.extend_from_slice(&self.tables.words);
-        }
-        readable
+        side.page_table_words(&mut self.words) == Some(true)
     }
 
     fn space(&mut self, side: &mut impl Watched, mm: MmId) {

@@ -48,6 +48,8 @@ pub trait Driver<C: Side, P: Side>: AddressSpaces {
     }
     /// The operation is over: what the driver knows of the side that the calls do not tell is checked.
     fn check(&mut self, lockstep: &mut Lockstep<C, P>);
+    /// The trace is over, and the whole state was found sound: what the driver was told piece by piece is looked at whole.
+    fn check_all(&mut self, _lockstep: &mut Lockstep<C, P>) {}
     /// The page tables.
     fn pages(&mut self) -> &mut Pages;
     /// What the kernel's own page tables hold, where its own code keeps them and they could be read.
@@ -145,9 +147,23 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
         }
         lockstep.check_pages(KernelDriver::pages(self), self);
         // What holds of page tables and VMAs holds until one of them changes.
-        let Some(processes) = self.take_unchecked() else { return };
+        if !self.unchecked().any {
+            return;
+        }
         if let Some((tables, readable)) = KernelDriver::page_tables(self) {
-            lockstep.check_page_tables(tables, readable, processes, |mm, page| self.mapped_at(mm, page));
+            lockstep.check_page_tables(tables, readable, self.unchecked(), |mm, page| self.mapped_at(mm, page));
+        }
+        self.note_checked();
+    }
+    fn check_all(&mut self, lockstep: &mut Lockstep<C, P>) {
+        if lockstep.finding().is_some() || KernelDriver::page_tables(self).is_none() {
+            return;
+        }
+        KernelDriver::read_page_tables(self, lockstep);
+        let mut all = PageTables::default();
+        let readable = Watched::page_tables(lockstep.reference(), &mut all) == Some(true);
+        if let Some((tables, true)) = KernelDriver::page_tables(self) {
+            lockstep.check_all_page_tables(tables, readable.then_some(&all));
         }
     }
     fn pages(&mut self) -> &mut Pages {
@@ -254,6 +270,7 @@ pub fn play_trace<C: Side, P: Side, D: Driver<C, P>>(
         }
     }
     lockstep.finish();
+    driver.check_all(lockstep);
     stats.lockstep = lockstep.stats();
     stats
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::tasks::Onlooker;
 use super::{Kernel, abi, page_tables, wire};
@@ -51,6 +52,21 @@ pub(super) unsafe extern "C" fn watch(context: *mut c_void, seen: *const abi::rm
             context.panic = Some(panic);
             1
         }
+    }
+}
+
+/// The number of the next reading of page tables.
+static PAGE_READINGS: AtomicU64 = AtomicU64::new(1);
+
+impl Kernel {
+    /// The words in which the C tells of its page tables; none: it has none.
+    fn told_page_tables(&mut self, reading: abi::rmap_page_reading) -> Option<&[u64]> {
+        let read = self.ops.page_tables?;
+        let mut count = 0;
+        // SAFETY: the world is alive and used by this thread alone; C writes the count.
+        let words = unsafe { read(self.world.as_ptr(), reading, &mut count) };
+        // SAFETY: C wrote `count` words there and does not touch them until the next call, which needs `&mut self`.
+        Some(unsafe { slice(words, count) })
     }
 }
 
@@ -120,14 +136,39 @@ impl Watched for Kernel {
     fn merges_either_way(&self) -> bool {
         self.reference.merges_either_way
     }
+
     fn page_tables(&mut self, out: &mut PageTables) -> Option<bool> {
-        let read = self.ops.page_tables?;
-        let mut count = 0;
-        // SAFETY: the world is alive and used by this thread alone; C writes the count.
-        let words = unsafe { read(self.world.as_ptr(), &mut count) };
-        // SAFETY: C wrote `count` words there and does not touch them until the next call.
-        let words = unsafe { slice(words, count) };
-        Some(page_tables::decode(words, self.reference.revision.device_entries_count, out).is_some())
+        let device_counts = self.reference.revision.device_entries_count;
+        let words = self.told_page_tables(abi::rmap_page_reading::RMAP_PAGES_ALL)?;
+        Some(page_tables::decode(words, device_counts, out).is_some())
+    }
+
+    fn changed_page_tables(&mut self, out: &mut PageTables) -> Option<bool> {
+        let device_counts = self.reference.revision.device_entries_count;
+        let goes_on = out.reading != 0 && out.reading == self.page_reading;
+        let reading = if goes_on {
+            abi::rmap_page_reading::RMAP_PAGES_CHANGED
+        } else {
+            out.clear();
+            abi::rmap_page_reading::RMAP_PAGES_ANEW
+        };
+        let mut told = std::mem::take(&mut self.told_pages);
+        let readable = self.told_page_tables(reading).map(|words| told.take_in(words, device_counts, out).is_some());
+        self.told_pages = told;
+        // No two readings have the same number, of whatever world.
+        self.page_reading = if readable == Some(true) { PAGE_READINGS.fetch_add(1, Ordering::Relaxed) } else { 0 };
+        out.reading = self.page_reading;
+        if !goes_on {
+            (out.changes.any, out.changes.processes, out.changes.slots) = (true, u16::MAX, true);
+        }
+        readable
+    }
+
+    fn page_table_words(&mut self, out: &mut Vec<u64>) -> Option<bool> {
+        let words = self.told_page_tables(abi::rmap_page_reading::RMAP_PAGES_ALL)?;
+        out.extend_from_slice(words);
+        // What ends in the middle has a record that there is not.
+        Some(words.last() != Some(&u64::MAX))
     }
 
     fn has_page_tables(&self) -> bool {

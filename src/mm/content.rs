@@ -4,7 +4,6 @@
 use std::fmt;
 
 use super::meaning::UnexpectedEffect;
-use super::tables_before::process;
 use crate::rmap::{MAX_PROCESSES, MmId, WalkMode};
 use crate::trace::{Frame, OpKind, PageTables, Target};
 
@@ -94,7 +93,7 @@ impl<'a> Seen<'a> {
     /// The pages of a process.
     fn of(self, mm: MmId) -> &'a [Page] {
         let at = usize::from(mm.0) % MAX_PROCESSES;
-        match self.before && self.contents.changed & process(mm) != 0 {
+        match self.before && self.contents.changed & mm.bit() != 0 {
             true => &self.contents.before[at],
             false => &self.contents.now[at],
         }
@@ -113,7 +112,7 @@ impl<'a> Seen<'a> {
     fn with_successors(self, after: Seen<'a>) -> impl Iterator<Item = (&'a Page, Option<&'a Page>)> {
         let same = std::ptr::eq(self.contents, after.contents) && self.before == after.before;
         let changed = if same { 0 } else { after.contents.changed };
-        let processes = (0..MAX_PROCESSES as u8).map(MmId).filter(move |&mm| changed & process(mm) != 0);
+        let processes = (0..MAX_PROCESSES as u8).map(MmId).filter(move |&mm| changed & mm.bit() != 0);
         processes.flat_map(move |mm| {
             let mut rest = after.of(mm).iter().peekable();
             self.of(mm).iter().map(move |old| {
@@ -181,7 +180,7 @@ impl Contents {
             }
         };
         self.changed = changed;
-        for mm in (0..MAX_PROCESSES as u8).map(MmId).filter(|&mm| changed & process(mm) != 0) {
+        for mm in (0..MAX_PROCESSES as u8).map(MmId).filter(|&mm| changed & mm.bit() != 0) {
             let at = usize::from(mm.0);
             std::mem::swap(&mut self.now[at], &mut self.before[at]);
             self.now[at].clear();
@@ -470,8 +469,8 @@ pub(super) fn changed(operation: &OpKind, done: bool, before: Seen<'_>, after: S
 
 #[cfg(test)]
 mod tests {
-    use super::super::tables_before::ALL;
     use super::*;
+    use crate::rmap::ALL_PROCESSES;
     use crate::trace::PageEntry;
 
     const P0: MmId = MmId(0);
@@ -505,7 +504,7 @@ mod tests {
         }
         change(&mut tables);
         let mut contents = Contents::default();
-        contents.read(&tables, ALL);
+        contents.read(&tables, ALL_PROCESSES);
         contents
     }
 

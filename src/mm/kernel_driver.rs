@@ -4,15 +4,14 @@
 
 use super::content::{self, Contents};
 use super::meaning::{self, UnexpectedEffect};
-use super::tables_before::{ALL, TablesBefore, process};
 use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
 use crate::pages::{AddressSpaces, MAX_PINS, Pages, Refused};
 use crate::rmap::{
-    AnonVmaId, Call, EAGAIN, EBADF, EBUSY, EFAULT, EINVAL, EMFILE, ENOENT, ENOSYS, ESRCH, Fail, MAX_PROCESSES, MmId,
-    VmaAttributes, VmaId, VmaRange, WalkMode,
+    ALL_PROCESSES, AnonVmaId, Call, EAGAIN, EBADF, EBUSY, EFAULT, EINVAL, EMFILE, ENOENT, ENOSYS, ESRCH, Fail,
+    MAX_PROCESSES, MmId, VmaAttributes, VmaId, VmaRange, WalkMode,
 };
 use crate::trace::together::Section;
-use crate::trace::{Mapped, MmCounts, PageEntry, PageEvent, PageTables, Request, Target, VmaLayer};
+use crate::trace::{Mapped, MmCounts, PageChanges, PageEntry, PageEvent, PageTables, Request, Target, VmaLayer};
 use crate::trace::{Op, OpKind};
 
 type Result<T = ()> = std::result::Result<T, Outcome>;
@@ -33,11 +32,8 @@ pub struct KernelDriver {
     read: Option<bool>,
     /// What every process sees at its pages: before the tables changed last, and now.
     contents: Contents,
-    /// What the page tables held when they were read last.
-    tables_before: TablesBefore,
-    /// The page tables or the VMAs have changed since somebody asked; and of which processes, a bit each.
-    unchecked: bool,
-    unchecked_processes: u16,
+    /// What of the page tables or the VMAs has changed since somebody asked.
+    unchecked: PageChanges,
     /// The frame that each pin has pinned, where the kernel's own code keeps the page tables; 0: none.
     pinned_frames: [u32; MAX_PINS],
     /// Migrations that have begun: the anon_vma on which each has a reference, and its folio's first frame.
@@ -69,9 +65,7 @@ impl KernelDriver {
             tables: PageTables::default(),
             read: None,
             contents: Contents::default(),
-            tables_before: TablesBefore::default(),
-            unchecked: false,
-            unchecked_processes: 0,
+            unchecked: PageChanges::default(),
             pinned_frames: [0; MAX_PINS],
             migrations: [None; MAX_PINS],
             changed: 0,
@@ -92,8 +86,7 @@ impl KernelDriver {
         self.tables.clear();
         self.read = None;
         self.contents.clear();
-        self.tables_before.clear();
-        (self.unchecked, self.unchecked_processes) = (false, 0);
+        self.unchecked.clear();
         self.pinned_frames = [0; MAX_PINS];
         self.migrations = [None; MAX_PINS];
         self.changed = 0;
@@ -129,7 +122,7 @@ impl KernelDriver {
             self.look_at(rmap, mm, &mut Vec::new());
         }
         self.read_page_tables(rmap);
-        (self.unchecked, self.unchecked_processes) = (true, ALL);
+        (self.unchecked.any, self.unchecked.processes) = (true, ALL_PROCESSES);
         let mut outcomes = Vec::with_capacity(ends.len());
         for (op, end) in ops.iter().zip(ends) {
             let errno = end.result.min(0).saturating_neg();
@@ -200,7 +193,7 @@ impl KernelDriver {
         self.before = before;
         if let OpKind::Fork { child, .. } = operation {
             self.look_at(rmap, *child, &mut Vec::new());
-            self.unchecked = true;
+            self.unchecked.any = true;
         }
         let contents_known = self.read_page_tables(rmap);
         let child = match operation {
@@ -324,26 +317,25 @@ impl KernelDriver {
     /// The first page that is not as the operation should have left it, after the tables were read.
     fn content_changed(&self, operation: &OpKind, done: bool) -> Option<UnexpectedEffect> {
         let after = self.contents.now();
-        let before = if self.tables.told_again { after } else { self.contents.before() };
+        let before = if !self.tables.changes.any { after } else { self.contents.before() };
         content::changed(operation, done, before, after)
     }
 
     /// Takes in what the kernel's own page tables hold, if its own code keeps them. Returns whether what every process sees
     /// at its pages is known, before and now.
-    fn read_page_tables<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R) -> bool {
+    pub(crate) fn read_page_tables<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R) -> bool {
         let was_read = self.read == Some(true);
-        self.read = rmap.page_tables(&mut self.tables);
+        self.read = rmap.changed_page_tables(&mut self.tables);
         if self.read != Some(true) {
-            self.tables_before.clear();
-            self.unchecked = true;
+            self.unchecked.any = true;
             return false;
         }
-        if !self.tables.told_again {
-            let changed = self.tables_before.take_in(&self.tables);
-            self.unchecked = true;
-            self.unchecked_processes |= changed;
-            self.pages.read(&self.tables);
-            self.contents.read(&self.tables, changed);
+        if self.tables.changes.any {
+            let processes = self.tables.processes_changed();
+            self.unchecked.add(&self.tables.changes);
+            self.unchecked.processes |= processes;
+            self.pages.read(&self.tables, processes);
+            self.contents.read(&self.tables, processes);
         }
         was_read
     }
@@ -361,10 +353,14 @@ impl KernelDriver {
         Some((&self.tables, self.read?))
     }
 
-    /// If the page tables or the VMAs have changed since this was asked last: of which processes the pages or VMAs have, a bit each.
-    pub fn take_unchecked(&mut self) -> Option<u16> {
-        let processes = std::mem::take(&mut self.unchecked_processes);
-        std::mem::take(&mut self.unchecked).then_some(processes)
+    /// What has changed of the page tables since [`KernelDriver::note_checked`]; a process has if one of its VMAs has.
+    pub fn unchecked(&self) -> &PageChanges {
+        &self.unchecked
+    }
+
+    /// All that has changed was looked at.
+    pub fn note_checked(&mut self) {
+        self.unchecked.clear();
     }
 
     /// What touches the range that an operation maps, changes or moves to, before it does.
@@ -421,7 +417,7 @@ impl KernelDriver {
         before.clear();
         let counts = rmap.mapped(mm, before);
         self.counts[at] = counts.unwrap_or_default();
-        self.changed |= process(mm);
+        self.changed |= mm.bit();
         let was_there = self.spaces[at].is_some();
         let space = self.spaces[at].get_or_insert_default();
         std::mem::swap(space, before);
@@ -433,8 +429,8 @@ impl KernelDriver {
             self.pages.change(mm, start, end);
         }
         if pages.is_some() || was_there != counts.is_some() {
-            self.unchecked = true;
-            self.unchecked_processes |= process(mm);
+            self.unchecked.any = true;
+            self.unchecked.processes |= mm.bit();
         }
     }
 

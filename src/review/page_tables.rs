@@ -185,8 +185,7 @@ mod tests {
             large: vec![(first, counts)],
             slots: vec![Slot { slot: first, count: 1, cached: None, content: 1 }],
             places: Vec::new(),
-            words: Vec::new(),
-            told_again: false,
+            ..PageTables::default()
         }
     }
 

@@ -56,6 +56,17 @@ pub struct FolioId(pub u32);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct MmId(pub u8);
 
+impl MmId {
+    /// The process's bit among those of all.
+    #[inline]
+    pub fn bit(self) -> u16 {
+        1 << (usize::from(self.0) % MAX_PROCESSES)
+    }
+}
+
+/// The bits of all processes.
+pub const ALL_PROCESSES: u16 = u16::MAX;
+
 /// Files from this number on are of a file system that is not told of the first write to a page.
 pub const FILES_NOT_TOLD: u32 = abi::RMAP_FILES_NOT_TOLD as u32;
 

@@ -51,7 +51,7 @@ pub use expect::{Expectation, ExpectedVma, KernelVersion, Properties, Versions};
 pub use meaning::{Meaning, MemoryKind};
 pub use mutate::{Mutation, crossover, mutate};
 pub use op::{Advice, HUGE_ORDER, MAX_FILES, MAX_ORDERS, MAX_PINS, Op, OpKind, OpSet};
-pub use page_tables::{Frame, MmPages, PageEntry, PageTables, PageTotals, Slot, Target};
+pub use page_tables::{Frame, MmPages, PageChanges, PageEntry, PageTables, PageTotals, Slot, Target};
 pub use random::{Mix, Rng, random_sections, random_trace};
 pub use recorder::{Log, Recorder};
 pub use table::{OPERATION_COUNT, OPERATIONS, Operation};

@@ -216,8 +216,59 @@ pub struct PageTotals {
     pub deferred_counted: u64,
 }
 
+/// What of the page tables is not as it was when they were read before.
+#[derive(Clone, Debug, Default)]
+pub struct PageChanges {
+    /// Something is not.
+    pub any: bool,
+    /// The processes with an entry that is not, or is new or gone, a bit each.
+    pub processes: u16,
+    /// By number: whether the frame, or another one of its folio, is not, or is new or gone.
+    pub frames: Vec<bool>,
+    /// Some frame is not.
+    pub any_frame: bool,
+    /// Some slot of the swap device is not.
+    pub slots: bool,
+}
+
+impl PageChanges {
+    /// Nothing.
+    pub fn clear(&mut self) {
+        self.frames.clear();
+        (self.any, self.processes, self.any_frame, self.slots) = (false, 0, false, false);
+    }
+
+    /// A frame is not as it was.
+    pub fn note_frame(&mut self, number: u32) {
+        let at = number as usize;
+        if self.frames.len() <= at {
+            self.frames.resize(at + 1, false);
+        }
+        self.frames[at] = true;
+        (self.any_frame, self.any) = (true, true);
+    }
+
+    /// Whether a frame is not as it was.
+    #[inline]
+    pub fn has_frame(&self, number: u32) -> bool {
+        self.frames.get(number as usize) == Some(&true)
+    }
+
+    /// What has changed since the others, too.
+    pub fn add(&mut self, others: &PageChanges) {
+        if self.frames.len() < others.frames.len() {
+            self.frames.resize(others.frames.len(), false);
+        }
+        self.frames.iter_mut().zip(&others.frames).for_each(|(ours, theirs)| *ours |= theirs);
+        self.any |= others.any;
+        self.processes |= others.processes;
+        self.any_frame |= others.any_frame;
+        self.slots |= others.slots;
+    }
+}
+
 /// All of it.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct PageTables {
     /// What belongs to no process.
     pub totals: PageTotals,
@@ -233,11 +284,25 @@ pub struct PageTables {
     pub slots: Vec<Slot>,
     /// By the number of a frame, its place in `frames` plus 1, or 0; empty: it is searched for.
     pub places: Vec<u32>,
-    /// The words that told of all this.
-    pub words: Vec<u64>,
-    /// The words were the same when they told of it last.
-    pub told_again: bool,
+    /// Which reading of a side's this is; 0: nobody reads what changes after it.
+    pub reading: u64,
+    /// What is not as the reading before had it.
+    pub changes: PageChanges,
 }
+
+/// What they hold, whatever of it has changed since when.
+impl PartialEq for PageTables {
+    fn eq(&self, other: &PageTables) -> bool {
+        self.totals == other.totals
+            && self.mms == other.mms
+            && self.entries == other.entries
+            && self.frames == other.frames
+            && self.large == other.large
+            && self.slots == other.slots
+    }
+}
+
+impl Eq for PageTables {}
 
 impl PageTables {
     /// Nothing.
@@ -249,7 +314,36 @@ impl PageTables {
         self.large.clear();
         self.slots.clear();
         self.places.clear();
-        self.words.clear();
+        self.reading = 0;
+        self.changes.clear();
+    }
+
+    /// The processes that see something else since the reading before, a bit each: an entry of theirs is not as it was, or what
+    /// is behind one is not: the frame, another one of its folio, or its slot of the swap device.
+    pub fn processes_changed(&self) -> u16 {
+        let changes = &self.changes;
+        let mut processes = changes.processes;
+        if changes.any_frame || changes.slots {
+            for entry in &self.entries {
+                if processes & entry.mm.bit() == 0 && self.is_changed(entry) {
+                    processes |= entry.mm.bit();
+                }
+            }
+        }
+        processes
+    }
+
+    fn is_changed(&self, entry: &PageEntry) -> bool {
+        let frame = match entry.target {
+            Target::Zero => return false,
+            Target::Swap { .. } if self.changes.slots => return true,
+            Target::Swap { slot, .. } => self.slot(slot).and_then(|slot| slot.cached),
+            Target::Frame(frame)
+            | Target::Device { frame, .. }
+            | Target::Migration { frame, .. }
+            | Target::Poison(frame) => Some(frame),
+        };
+        frame.is_some_and(|frame| self.changes.has_frame(frame))
     }
 
     /// Notes the place of each frame, so that none is searched for.

@@ -108,6 +108,9 @@ impl<S: Side + Watched, L: Log> Watched for Recorder<S, L> {
     fn page_tables(&mut self, out: &mut PageTables) -> Option<bool> {
         self.side.page_tables(out)
     }
+    fn changed_page_tables(&mut self, out: &mut PageTables) -> Option<bool> {
+        self.side.changed_page_tables(out)
+    }
     fn has_page_tables(&self) -> bool {
         self.side.has_page_tables()
     }

@@ -207,6 +207,17 @@ pub trait Watched {
         None
     }
 
+    /// The same, but what is in `out` already is read again only where it has changed, if nobody has read changes since; and
+    /// `out.changes` says what those are.
+    fn changed_page_tables(&mut self, _out: &mut PageTables) -> Option<bool> {
+        None
+    }
+
+    /// Appends to `out`, without reading them, the words in which the side tells of its page tables.
+    fn page_table_words(&mut self, _out: &mut Vec<u64>) -> Option<bool> {
+        None
+    }
+
     /// Whether the kernel's own page-table code keeps the page tables.
     fn has_page_tables(&self) -> bool {
         false
@@ -255,8 +266,8 @@ pub trait VmaLayer: Rmap {
     /// See [`Watched::merges_either_way`].
     fn merges_either_way(&self) -> bool;
 
-    /// See [`Watched::page_tables`].
-    fn page_tables(&mut self, out: &mut PageTables) -> Option<bool>;
+    /// See [`Watched::changed_page_tables`].
+    fn changed_page_tables(&mut self, out: &mut PageTables) -> Option<bool>;
 
     /// See [`Watched::has_page_tables`].
     fn has_page_tables(&self) -> bool;
@@ -297,8 +308,8 @@ impl<S: Rmap + Watched> VmaLayer for S {
         Watched::merges_either_way(self)
     }
 
-    fn page_tables(&mut self, out: &mut PageTables) -> Option<bool> {
-        Watched::page_tables(self, out)
+    fn changed_page_tables(&mut self, out: &mut PageTables) -> Option<bool> {
+        Watched::changed_page_tables(self, out)
     }
 
     fn has_page_tables(&self) -> bool {

@@ -333,12 +333,14 @@ static inline void pmd_clear(pmd_t *pmd)
 	}
 	table_unlinked(pmd_val(*pmd));
 	*pmd = __pmd(0);
+	table_written(pmd);
 }
 
 static inline void pud_clear(pud_t *pud)
 {
 	table_unlinked(pud_val(*pud));
 	*pud = __pud(0);
+	table_written(pud);
 }
 
 /* The folded level. */
