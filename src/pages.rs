@@ -126,6 +126,8 @@ pub struct Pages {
     moved: Vec<bool>,
     /// Pages that map another folio since somebody asked, or one with another anon_vma, or that lie in another VMA.
     changed: RefCell<ChangedPages>,
+    /// Pages whose folios a fork has shared since somebody asked. They map what they did.
+    shared: RefCell<ChangedPages>,
 }
 
 impl Pages {
@@ -141,6 +143,7 @@ impl Pages {
         self.free.clear();
         self.pins = [None; MAX_PINS];
         self.changed.get_mut().clear();
+        self.shared.get_mut().clear();
     }
 
     fn table(&mut self, mm: MmId) -> &mut Table {
@@ -155,6 +158,16 @@ impl Pages {
     /// Adds the pages that map another folio since this was asked last, or one with another anon_vma, or that lie in another VMA.
     pub fn take_changed(&self, into: &mut ChangedPages) {
         into.take(&mut self.changed.borrow_mut());
+    }
+
+    /// Takes the pages whose folios a fork has shared since this was asked last.
+    pub fn take_shared(&self, into: &mut ChangedPages) {
+        into.take(&mut self.shared.borrow_mut());
+    }
+
+    /// Whether the tables are read from the kernel's own, once a page is mapped.
+    pub fn are_read(&self) -> bool {
+        !self.origins.is_empty()
     }
 
     /// The folio that a page of a process maps.
@@ -305,13 +318,14 @@ impl Pages {
         if start >= end || src == dst {
             return;
         }
-        let child = dst;
+        let [parent, child] = [src, dst];
         let [src, dst] = [src, dst].map(|mm| usize::from(mm.0) % MAX_PROCESSES);
         let range = self.tables[src].range(start, end);
         if range.is_empty() {
             return;
         }
         self.change(child, start, end);
+        self.shared.get_mut().note(parent, start, end);
         let mut table = std::mem::take(&mut self.tables[dst]);
         for &(page, folio) in &self.tables[src].0[range] {
             let record = &mut self.folios[folio.0 as usize];

@@ -4,14 +4,17 @@
 //! | file | what |
 //! | --- | --- |
 //! | `world/key.rs` | one number that is the same for the same state, however its objects and processes are numbered |
+//! | `world/digest.rs` | such a number, kept up while the state changes |
 //! | `world/page_words.rs` | what of it is said of page tables |
 
+mod digest;
 mod key;
 mod page_words;
 
 #[cfg(test)]
 mod tests;
 
+pub use digest::{AnonWords, Placed, Reached, StateDigest, VmaWords};
 pub use key::Symmetry;
 
 use crate::check::{Driver, Lockstep};

@@ -21,6 +21,7 @@ use crate::trace::{
     Expectation, Mapped, MmCounts, Observation, Op, PageChanges, PageEvent, PageTables, Request, Seen, TaskEnd,
     TaskStop, TaskWatcher, VmaLayer, Watched,
 };
+use crate::world::StateDigest;
 
 /// What every call returns once something was found: `-EFAULT`.
 pub const STOPPED: i32 = -14;
@@ -171,6 +172,17 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         self.stats
     }
 
+    /// From now on the number of the state is kept up, from the beginning of the next run.
+    pub fn keep_digest(&mut self) {
+        self.oracle.keep_digest();
+    }
+
+    /// The number of the state after the last operation, without what the driver knows; none unless it is [kept
+    /// up](Lockstep::keep_digest), and none once the exits that end a run have begun.
+    pub fn state_digest(&mut self) -> Option<&mut StateDigest> {
+        self.oracle.digest()
+    }
+
     /// Empties both worlds and forgets what was found.
     pub fn reset(&mut self) {
         self.reference.reset();
@@ -308,6 +320,7 @@ impl<C: Side, P: Side> Lockstep<C, P> {
     /// What follows are the exits that end a run.
     pub fn begin_teardown(&mut self) {
         self.end_operation();
+        self.oracle.rest_digest();
         self.teardown.get_or_insert(self.stats.operations);
     }
 

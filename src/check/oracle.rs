@@ -15,13 +15,14 @@ mod locks;
 mod model;
 mod quiescent;
 mod record;
+mod state_digest;
 mod tree;
 mod words;
 
 pub use full::{full, full_with_pins};
 
 use self::locks::Locks;
-use self::model::ShadowState;
+use self::model::{Journal, ShadowState};
 use self::record::VmaRecord;
 use self::words::{Record, Records};
 use super::violation::{Invariant, Violation};
@@ -29,6 +30,7 @@ use super::walk::Walk;
 use crate::pages::ChangedPages;
 use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, FolioId, MmId, Revision, Rule, StateError, VmaId};
 use crate::trace::{Mapped, MmCounts};
+use crate::world::StateDigest;
 
 /// Why the oracle stops.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -145,6 +147,12 @@ pub struct Oracle {
     /// The updates that have begun and not ended.
     updated: Vec<OpenUpdate>,
     violations: Vec<Violation>,
+    /// The number of the state, if somebody wants it.
+    digest: Option<Box<StateDigest>>,
+    /// Room for the pages whose folios were shared.
+    shared: ChangedPages,
+    /// The journal, while nobody asks for the number.
+    resting: Option<Box<Journal>>,
 }
 
 impl Oracle {
@@ -171,10 +179,16 @@ impl Oracle {
 
     /// The world is empty again. Keeps its memory.
     pub fn reset(&mut self) {
+        if let Some(journal) = self.resting.take() {
+            self.model.journal = Some(journal);
+        }
         self.model.reset();
         self.locks.reset();
         self.calls.clear();
         self.violations.clear();
+        if let Some(digest) = &mut self.digest {
+            digest.clear();
+        }
     }
 
     /// What a side tells of its whole state, after operations whose calls were not observed. References from outside are as they
@@ -192,6 +206,7 @@ impl Oracle {
         self.model.leave_gone_parents();
         // There may have been more at a time than before and after.
         self.model.peak_vmas += before;
+        self.digest_anew();
         Ok(())
     }
 
@@ -441,6 +456,7 @@ impl Oracle {
         self.locks.operation_ends(&mut self.violations);
         if self.locks.is_idle() {
             quiescent::Quiescent::new(&mut self.model, self.rules, &self.calls, &mut self.violations).check();
+            self.digest_changes();
         }
         self.verdict_now()
     }

@@ -22,6 +22,7 @@ pub(super) fn check(oracle: &mut Oracle, pages: &Pages, spaces: &impl AddressSpa
         note_mappings(pages, folio, &mut changed);
     }
     *oracle.changed_folios() = folios;
+    oracle.digest_pages(pages, &mut changed);
     let mut violations = Vec::new();
     // The first fault of each process.
     let mut faulty = None;

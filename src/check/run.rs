@@ -5,7 +5,7 @@ use super::divergence::Finding;
 use super::lockstep::{Lockstep, LockstepStats};
 use crate::mm::{KernelDriver, Merges, Outcome, SmallDriver, Stats};
 use crate::pages::{AddressSpaces, Pages};
-use crate::rmap::{ENOSYS, MmId, Side, VmaId};
+use crate::rmap::{ENOSYS, MAX_PROCESSES, MmId, Side, VmaId};
 use crate::trace::together::Section;
 use crate::trace::{Op, PageTables, Trace, Watched};
 
@@ -77,6 +77,8 @@ pub trait Driver<C: Side, P: Side>: AddressSpaces {
     fn exit_all(&mut self, lockstep: &mut Lockstep<C, P>);
     /// The processes that are alive, each with its VMAs in order of their addresses.
     fn processes(&self) -> Vec<(MmId, Vec<VmaId>)>;
+    /// The processes that are alive, a bit each.
+    fn alive(&self) -> u16;
     /// How often each operation ended how.
     fn stats(&self) -> &Stats;
     /// How many allocations of the last operation were made to fail, those of maple tree nodes included; none if the driver
@@ -108,6 +110,9 @@ impl<C: Side, P: Side> Driver<C, P> for SmallDriver {
     }
     fn processes(&self) -> Vec<(MmId, Vec<VmaId>)> {
         SmallDriver::processes(self).map(|(mm, vmas)| (mm, vmas.map(|(vma, _)| vma).collect())).collect()
+    }
+    fn alive(&self) -> u16 {
+        SmallDriver::processes(self).fold(0, |alive, (mm, _)| alive | 1 << (usize::from(mm.0) % MAX_PROCESSES))
     }
     fn stats(&self) -> &Stats {
         SmallDriver::stats(self)
@@ -186,6 +191,9 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
     }
     fn processes(&self) -> Vec<(MmId, Vec<VmaId>)> {
         KernelDriver::processes(self).map(|(mm, vmas)| (mm, vmas.iter().map(|vma| vma.vma).collect())).collect()
+    }
+    fn alive(&self) -> u16 {
+        KernelDriver::processes(self).fold(0, |alive, (mm, _)| alive | 1 << (usize::from(mm.0) % MAX_PROCESSES))
     }
     fn stats(&self) -> &Stats {
         KernelDriver::stats(self)

@@ -1,14 +1,15 @@
 //! What a random run reached: failures by site, distinct states, and how far the hierarchy was driven.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use rustc_hash::FxHashSet;
 use serde_json::{Value, json};
 
 use crate::check::{Driver, FailedAttempt, Lockstep};
-use crate::rmap::{AnonVmaId, Cache, Gfp, Side, VmaId};
+use crate::rmap::{Cache, Gfp, Side};
 use crate::trace::{OPERATIONS, Op, Trace};
-use crate::world::{Symmetry, World};
+use crate::world::Reached;
 
 /// Where an allocation was made to fail.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,27 +54,13 @@ pub(super) struct Features {
     failures: BTreeMap<Site, u64>,
     /// Of [`Stats::injected`](crate::mm::Stats::injected), what the operations before account for.
     injected: u64,
-    /// Keys of the states, up to the numbers of processes.
-    states: HashSet<u128>,
-    /// VMAs that a fork gave an anon_vma which no VMA used any more.
-    reuses: u64,
-    /// Generations between a root and its furthest descendant.
-    deepest_hierarchy: usize,
-    longest_chain: usize,
-    largest_tree: usize,
-    /// Of the state before: the VMAs, and the anon_vmas without a VMA of their own, in order.
-    vmas: Vec<VmaId>,
-    idle: Vec<AnonVmaId>,
+    /// Numbers of the states, whatever the numbers of their processes and the serials of their objects.
+    states: FxHashSet<u64>,
+    reached: Reached,
 }
 
 impl Features {
-    /// A new trace begins.
-    pub(super) fn begin(&mut self) {
-        self.vmas.clear();
-        self.idle.clear();
-    }
-
-    /// After an operation.
+    /// After an operation, of a lockstep that [keeps up](Lockstep::keep_digest) the number of its state.
     pub(super) fn look<C: Side, P: Side, D: Driver<C, P>>(
         &mut self,
         lockstep: &mut Lockstep<C, P>,
@@ -81,26 +68,11 @@ impl Features {
         op: &Op,
     ) {
         self.count_failures(op, lockstep.failed_attempts(), driver.stats().injected());
-        let Ok(world) = World::of(lockstep, driver) else { return };
-        self.states.insert(world.key(Symmetry::Processes));
-        let vmas = || world.processes.iter().flat_map(|process| &process.vmas);
-        let is_idle = |av: AnonVmaId| self.idle.binary_search(&av).is_ok();
-        let is_known = |vma: VmaId| self.vmas.binary_search(&vma).is_ok();
-        let reused = vmas().filter(|vma| vma.anon_vma.is_some_and(is_idle) && !is_known(vma.id));
-        self.reuses += reused.count() as u64;
-        for av in &world.anon_vmas {
-            let parent = |id: &AnonVmaId| Some(world.anon_vma(*id)?.parent).filter(|parent| parent != id);
-            let up = std::iter::successors(Some(av.id), parent);
-            self.deepest_hierarchy = self.deepest_hierarchy.max(up.take(world.anon_vmas.len()).count());
-            self.largest_tree = self.largest_tree.max(av.tree.len());
-        }
-        let longest = vmas().map(|vma| vma.chain.len()).max();
-        self.longest_chain = self.longest_chain.max(longest.unwrap_or(0));
-        self.vmas.clear();
-        self.vmas.extend(vmas().map(|vma| vma.id));
-        self.vmas.sort_unstable();
-        self.idle.clear();
-        self.idle.extend(world.anon_vmas.iter().filter(|av| av.num_active_vmas == 0).map(|av| av.id));
+        let alive = driver.alive();
+        let tables = driver.page_tables(lockstep);
+        let Some(digest) = lockstep.state_digest() else { return };
+        self.states.insert(digest.value(alive, tables));
+        self.reached = digest.reached();
     }
 
     /// After a trace: what it stopped for may have come in an operation in which allocations had failed.
@@ -132,10 +104,10 @@ impl Features {
     fn reached(&self) -> [(&'static str, &'static str, u64); 5] {
         [
             ("distinct_states", "distinct states", self.states.len() as u64),
-            ("reuses", "reuses of an anon_vma", self.reuses),
-            ("deepest_hierarchy", "deepest hierarchy, anon_vmas", self.deepest_hierarchy as u64),
-            ("longest_chain", "longest chain, entries", self.longest_chain as u64),
-            ("largest_tree", "largest interval tree, nodes", self.largest_tree as u64),
+            ("reuses", "reuses of an anon_vma", self.reached.reuses),
+            ("deepest_hierarchy", "deepest hierarchy, anon_vmas", self.reached.deepest_hierarchy as u64),
+            ("longest_chain", "longest chain, entries", self.reached.longest_chain as u64),
+            ("largest_tree", "largest interval tree, nodes", self.reached.largest_tree as u64),
         ]
     }
 

@@ -42,7 +42,7 @@ pub(super) struct Args {
     #[command(flatten)]
     subject: subject::Args,
     /// Print how often each operation was done, refused and failed, how VMAs merged, at which sites allocations were
-    /// made to fail, and how many different states there were. This takes longer, because every state is examined.
+    /// made to fail, and how many different states there were.
     #[arg(long)]
     stats: bool,
     /// Where to write the trace of a finding (`-`: standard output).
@@ -210,6 +210,9 @@ impl Job for Random<'_> {
         let begun = Instant::now();
         let (mut done, mut calls, mut traces, mut sections) = (0, 0, 0u64, 0);
         let mut features = args.stats.then(Features::default);
+        if features.is_some() {
+            lockstep.keep_digest();
+        }
         while done < args.ops {
             let ops = u64::from(args.trace_ops).min(args.ops - done) as usize;
             let mix = &mixes[traces as usize % mixes.len()];
@@ -221,7 +224,6 @@ impl Job for Random<'_> {
             let result = match &mut features {
                 None => check::run_trace(lockstep, driver, &trace),
                 Some(features) => {
-                    features.begin();
                     let each =
                         |lockstep: &mut Lockstep<C, P>, driver: &mut D, op: &_, _| features.look(lockstep, driver, op);
                     let result = check::run_trace_watched(lockstep, driver, &trace, each);

@@ -44,8 +44,9 @@ pub(super) fn entry_bits(entry: &PageEntry) -> u64 {
         Target::Device { .. } => (4, false),
         Target::Poison(_) => (5, false),
     };
-    let bits = [exclusive, entry.writable, entry.dirty, entry.accessed, entry.huge, entry.uffd, entry.soft_dirty];
-    bits.into_iter().fold(kind, |bits, bit| bits << 1 | u64::from(bit))
+    let bit = |is: bool, at: u32| u64::from(is) << at;
+    let marks = bit(exclusive, 6) | bit(entry.writable, 5) | bit(entry.dirty, 4) | bit(entry.accessed, 3);
+    kind << 7 | marks | bit(entry.huge, 2) | bit(entry.uffd, 1) | bit(entry.soft_dirty, 0)
 }
 
 impl PageNames {
@@ -114,23 +115,12 @@ impl PageNames {
     }
 }
 
-fn frame_bits(frame: &Frame) -> u64 {
-    let bits = [
-        frame.anon,
-        frame.exclusive,
-        frame.swapbacked,
-        frame.locked,
-        frame.file,
-        frame.not_told,
-        frame.swapcache,
-        frame.dirty,
-        frame.migrating,
-        frame.migrated,
-        frame.poisoned,
-        frame.kept,
-        frame.content == frame.stored,
-    ];
-    bits.into_iter().fold(1, |bits, bit| bits << 1 | u64::from(bit))
+pub(super) fn frame_bits(frame: &Frame) -> u64 {
+    let bit = |is: bool, at: u32| u64::from(is) << at;
+    let kinds = bit(frame.anon, 12) | bit(frame.exclusive, 11) | bit(frame.swapbacked, 10) | bit(frame.locked, 9);
+    let file = bit(frame.file, 8) | bit(frame.not_told, 7) | bit(frame.swapcache, 6) | bit(frame.dirty, 5);
+    let moves = bit(frame.migrating, 4) | bit(frame.migrated, 3) | bit(frame.poisoned, 2) | bit(frame.kept, 1);
+    1 << 13 | kinds | file | moves | bit(frame.content == frame.stored, 0)
 }
 
 /// With the mms that it remembers renamed.

@@ -42,6 +42,20 @@ pub(super) struct FolioRecord {
     pub(super) large: bool,
 }
 
+/// Slots whose object changed, came or went; in any order, and more than once.
+#[derive(Default)]
+pub(super) struct Journal {
+    pub(super) vmas: Vec<u32>,
+    pub(super) anon_vmas: Vec<u32>,
+}
+
+impl Journal {
+    fn clear(&mut self) {
+        self.vmas.clear();
+        self.anon_vmas.clear();
+    }
+}
+
 /// All records.
 #[derive(Default)]
 pub(super) struct ShadowState {
@@ -68,6 +82,8 @@ pub(super) struct ShadowState {
     pub(super) dirty_anons: Vec<u32>,
     /// Slots of anon_vmas freed in this operation.
     pub(super) graveyard: Vec<u32>,
+    /// What changed since somebody who wants it asked; none: nobody does.
+    pub(super) journal: Option<Box<Journal>>,
     /// The last mark given out.
     stamp: Cell<u64>,
 }
@@ -97,6 +113,9 @@ impl ShadowState {
         self.changed.clear();
         self.changed_folios.clear();
         self.peak_vmas = 0;
+        if let Some(journal) = &mut self.journal {
+            journal.clear();
+        }
     }
 
     /// The folio of that number, if it has an anon_vma.
@@ -175,6 +194,23 @@ impl ShadowState {
     /// The live VMA of that serial.
     pub(super) fn vma(&self, serial: u32) -> Option<&VmaRecord> {
         self.vma_slots.get(&serial).map(|&slot| &self.vmas[slot as usize])
+    }
+
+    /// The live VMA in a slot.
+    pub(super) fn vma_in(&self, slot: u32) -> Option<&VmaRecord> {
+        let record = self.vmas.get(slot as usize)?;
+        (self.vma_slots.get(&record.serial) == Some(&slot)).then_some(record)
+    }
+
+    /// The live anon_vma in a slot.
+    pub(super) fn anon_vma_in(&self, slot: u32) -> Option<&AnonVmaRecord> {
+        let record = self.anons.get(slot as usize)?;
+        (record.known && self.anon_slots.get(&record.serial) == Some(&slot)).then_some(record)
+    }
+
+    /// The slot of a live anon_vma.
+    pub(super) fn slot_of_anon_vma(&self, serial: u32) -> Option<u32> {
+        self.anon_slots.get(&serial).copied().filter(|&slot| self.anons[slot as usize].known)
     }
 
     /// The live anon_vma of that serial.
@@ -422,6 +458,9 @@ impl ShadowState {
         let Some(slot) = self.vma_slots.remove(&serial) else { return 0 };
         self.leave_list(slot, call);
         self.free_vmas.push(slot);
+        if let Some(journal) = &mut self.journal {
+            journal.vmas.push(slot);
+        }
         let record = &mut self.vmas[slot as usize];
         record.dirty = false;
         note_pages(&mut self.changed, &record.told);

@@ -35,6 +35,9 @@ impl<'a> Quiescent<'a> {
                 self.vma(slot);
             }
         }
+        if let Some(journal) = &mut self.model.journal {
+            journal.vmas.extend_from_slice(&vmas);
+        }
         self.model.dirty_vmas = vmas;
         self.model.dirty_vmas.clear();
 
@@ -43,6 +46,9 @@ impl<'a> Quiescent<'a> {
             if std::mem::take(&mut self.model.anons[slot as usize].dirty) {
                 self.anon_vma(slot);
             }
+        }
+        if let Some(journal) = &mut self.model.journal {
+            journal.anon_vmas.extend(anons.iter().chain(&self.model.graveyard));
         }
         self.model.dirty_anons = anons;
         self.model.dirty_anons.clear();
