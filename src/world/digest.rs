@@ -12,7 +12,7 @@
 //! - Which processes share an object is a matrix: for two processes, the sum of the products of their shares of each object.
 //!   At the end each number of the matrix is mixed with what the two processes have. So a process needs no name.
 //!
-//! The page tables of the kernel's own code are read whole after an operation, and hashed whole if they changed.
+//! The page tables of the kernel's own code are hashed whole after each operation.
 //!
 //! Two states with the same key have the same number. Two states with different keys have different numbers, but by chance (64
 //! bits), or if no sharing between any two processes tells them apart.
