@@ -101,8 +101,10 @@ fn what_changes_is_read_as_all_would_be() {
         lockstep.tolerate(known);
         let mut driver = KernelDriver::new();
         let (mut rng, mut all, mut compared) = (Rng::new(11), PageTables::default(), 0);
-        for _ in 0..30 {
-            let trace = random_trace(&mut rng, 128, &mix);
+        // A table that goes, and had no entry.
+        let emptied = "map p0 0x10..0x11\nfault p0 0x10 failpage=2\nunmap p0 0x10..0x11\n".parse().unwrap();
+        let drawn = std::iter::repeat_with(|| random_trace(&mut rng, 128, &mix)).take(30);
+        for trace in std::iter::once(emptied).chain(drawn) {
             run_trace_watched(&mut lockstep, &mut driver, &trace, |lockstep, driver, op, _| {
                 let Some((read, true)) = KernelDriver::page_tables(driver) else { return };
                 assert_eq!(Watched::page_tables(lockstep.reference(), &mut all), Some(true));

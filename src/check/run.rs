@@ -46,6 +46,9 @@ pub trait Driver<C: Side, P: Side>: AddressSpaces {
     ) -> Option<Vec<Outcome>> {
         None
     }
+    /// From now on, or no more, operations are done again that were found sound, from the same beginning: what each of them did by
+    /// itself need not be judged again.
+    fn set_replays(&mut self, _replays: bool) {}
     /// The operation is over: what the driver knows of the side that the calls do not tell is checked.
     fn check(&mut self, lockstep: &mut Lockstep<C, P>);
     /// The trace is over, and the whole state was found sound: what the driver was told piece by piece is looked at whole.
@@ -142,6 +145,9 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
         }
         told.run(lockstep.reference(), prefix, ops, section);
         true
+    }
+    fn set_replays(&mut self, replays: bool) {
+        KernelDriver::set_replays(self, replays);
     }
     fn check(&mut self, lockstep: &mut Lockstep<C, P>) {
         for (mm, vmas, counts) in self.take_changed() {

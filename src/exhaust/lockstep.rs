@@ -60,18 +60,31 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
         LockstepWorlds { given: Some(ops), ..self }
     }
 
-    pub(super) fn replay(&mut self, prefix: &Trace) {
+    fn empty(&mut self) {
         self.lockstep.reset();
         self.driver.reset();
         self.history = Trace::default();
+    }
+
+    /// Does what was done before, and was found sound when each operation of it was the last one.
+    pub(super) fn replay(&mut self, prefix: &Trace) {
+        self.empty();
+        self.driver.set_replays(true);
         if prefix.sections.is_empty() {
-            prefix.ops.iter().for_each(|op| self.apply(&(*op).into()));
+            prefix.ops.iter().for_each(|op| self.perform(&(*op).into()));
         } else {
-            Transition::all_of(prefix).iter().for_each(|transition| self.apply(transition));
+            Transition::all_of(prefix).iter().for_each(|transition| self.perform(transition));
         }
+        self.driver.set_replays(false);
+        self.driver.check(&mut self.lockstep);
     }
 
     pub(super) fn apply(&mut self, transition: &Transition) {
+        self.perform(transition);
+        self.driver.check(&mut self.lockstep);
+    }
+
+    fn perform(&mut self, transition: &Transition) {
         transition.append_to(&mut self.history);
         match transition {
             Transition::Operation(op) => drop(self.driver.apply(&mut self.lockstep, op)),
@@ -81,7 +94,6 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
             }
         }
         self.lockstep.end_operation();
-        self.driver.check(&mut self.lockstep);
     }
 
     /// The finding there is, with a trace that finds it: the shortest, unless it takes what was done and undone in
@@ -127,7 +139,9 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
 
 impl<C: Side + Send, P: Side + Send, D: Driver<C, P> + Send> Expand for LockstepWorlds<C, P, D> {
     fn root(&mut self, begin: &Trace) -> u128 {
-        self.replay(begin);
+        // Nobody has looked at it.
+        self.empty();
+        Transition::all_of(begin).iter().for_each(|transition| self.apply(transition));
         self.key()
     }
 

@@ -44,6 +44,8 @@ pub struct KernelDriver {
     before: Vec<Mapped>,
     /// What the last operation did that it was not asked.
     unexpected: Option<UnexpectedEffect>,
+    /// What operations do is what they did when it was looked at.
+    replays: bool,
 }
 
 impl Default for KernelDriver {
@@ -71,6 +73,7 @@ impl KernelDriver {
             changed: 0,
             before: Vec::new(),
             unexpected: None,
+            replays: false,
         };
         driver.reset();
         driver
@@ -91,6 +94,13 @@ impl KernelDriver {
         self.migrations = [None; MAX_PINS];
         self.changed = 0;
         self.unexpected = None;
+        self.replays = false;
+    }
+
+    /// From now on, or no more, operations do what they did before, from the same beginning: it is not asked again whether that is
+    /// what they were asked.
+    pub fn set_replays(&mut self, replays: bool) {
+        self.replays = replays;
     }
 
     /// Does one operation. An errno is a refusal if no allocation was made to fail, and a failure if one was: then
@@ -196,6 +206,27 @@ impl KernelDriver {
             self.unchecked.any = true;
         }
         let contents_known = self.read_page_tables(rmap);
+        if !self.replays {
+            let unexpected = self.unexpected_effect(rmap, operation, result, contents_known);
+            self.unexpected = unexpected.or(self.unexpected.take());
+        }
+        let done = u32::try_from(result).map_err(|_| Outcome::Refused(result.saturating_neg()))?;
+        if let Some(edges) = edges {
+            self.count_merge(&edges);
+        }
+        Ok(done)
+    }
+
+    /// What an operation did that it was not asked, to the VMAs that its process had before, and to pages. `result`: what it
+    /// returned.
+    fn unexpected_effect<R: VmaLayer + ?Sized>(
+        &self,
+        rmap: &mut R,
+        operation: &OpKind,
+        result: i32,
+        contents_known: bool,
+    ) -> Option<UnexpectedEffect> {
+        let mm = operation.process()?;
         let child = match operation {
             OpKind::Fork { child, .. } => self.space(*child),
             _ => None,
@@ -226,12 +257,7 @@ impl KernelDriver {
         if let (OpKind::Split { page, .. }, 0, None) = (operation, errno, &unexpected) {
             unexpected = self.not_split(mm, *page);
         }
-        self.unexpected = unexpected.or(self.unexpected.take());
-        let done = u32::try_from(result).map_err(|_| Outcome::Refused(result.saturating_neg()))?;
-        if let Some(edges) = edges {
-            self.count_merge(&edges);
-        }
-        Ok(done)
+        unexpected
     }
 
     /// After a folio did not migrate, or was not split: it could have, since nobody else has a reference to it. One that is
@@ -515,7 +541,7 @@ impl KernelDriver {
     /// The end of what is no process's, by the frame that its begin returned: what it returns.
     fn end_held<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, operation: OpKind, frame: u32, node: &Fail) -> i32 {
         let result = rmap.operate(&Request { frame, ..Request::new(operation, node) }, &mut |_| ());
-        if self.read_page_tables(rmap) {
+        if self.read_page_tables(rmap) && !self.replays {
             self.unexpected = self.content_changed(&operation, result == 0).or(self.unexpected.take());
         }
         result

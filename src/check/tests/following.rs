@@ -5,7 +5,7 @@ use crate::check::failure::failed_attempts;
 use crate::check::{FailedAttempt, FindingKind, Lockstep, Phase, STOPPED};
 use crate::mm::UnexpectedEffect;
 use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, Fail, Function, Gfp, MmId, Rmap, VmaId, VmaRange};
-use crate::trace::{Mapped, MmCounts, OpKind, PageEvent, Request, VmaLayer};
+use crate::trace::{Mapped, MmCounts, OpKind, PageEvent, PageTables, Request, VmaLayer};
 
 const RANGE: VmaRange = VmaRange { start: 0x10, end: 0x14, pgoff: 0x10 };
 const MAP: OpKind = OpKind::Map {
@@ -210,6 +210,23 @@ fn an_operation_that_did_something_else_is_found_once() {
     let finding = lockstep.finding().unwrap();
     assert!(finding.signature().contains("first (map)"), "{finding:?}");
     assert_eq!(finding.phase, Phase::EndOfOperation);
+}
+
+#[test]
+fn page_tables_that_are_not_as_they_were_told_are_found_at_the_end() {
+    let told = PageTables::default();
+    let mut all = PageTables::default();
+    let signature = |all: Option<&PageTables>| {
+        let mut lockstep = Lockstep::new(scripted(map()), FakeSide::default());
+        operate(&mut lockstep);
+        lockstep.check_all_page_tables(&told, all);
+        lockstep.finding().map(|finding| (finding.phase, finding.signature()))
+    };
+    assert_eq!(signature(Some(&all)), None);
+    all.totals.frames = 1;
+    let (phase, what) = signature(Some(&all)).unwrap();
+    assert_eq!((phase, what.contains("page tables written unseen")), (Phase::WholeState, true), "{what}");
+    assert!(signature(None).unwrap().1.contains("entry of a free frame"));
 }
 
 #[test]

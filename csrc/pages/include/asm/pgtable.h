@@ -388,6 +388,7 @@ static inline void p4d_clear(p4d_t *p4d)
 {
 	table_unlinked(p4d_val(*p4d));
 	*p4d = __p4d(0);
+	table_written(p4d);
 }
 
 /* Swap entries. */
