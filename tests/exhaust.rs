@@ -147,6 +147,10 @@ fn operations_run_together_with_the_kernels_page_tables_alone() {
     std::fs::write(dir.path().join("race.trace"), race).unwrap();
     for (args, wanted) in [
         (&["--vma", "model", "--together", "2", "--only", "map,fault"][..], "--vma pages"),
+        (
+            &["--vma", "kernel", "--together", "2"],
+            "operations run together with the kernel's own page-table code alone",
+        ),
         (&["--together", "4"], "2..=3"),
         (&["--preemptions", "2"], "--together"),
         (&["--from", "race.trace", "--together", "2"], "leave out --together"),

@@ -206,7 +206,10 @@ impl ScopeArgs {
         let together = tasks.map(|tasks| Together { tasks, preemptions, at, fine: self.fine });
         let default = if self.together.is_some() { OpKinds::WITH_TOGETHER } else { OpKinds::CORE };
         let kinds = self.kinds.unwrap_or(default);
-        check_kinds(kinds, vma)?;
+        // Without --only, what lacks is said of --together.
+        if self.kinds.is_some() || self.together.is_none() {
+            check_kinds(kinds, vma)?;
+        }
         check_order(self.order, vma)?;
         let symmetry = if self.no_symmetry { Symmetry::None } else { Symmetry::Processes };
         let depth = if begin.section.is_some() { 1 } else { self.depth.unwrap_or(DEPTH) };
