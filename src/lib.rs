@@ -83,7 +83,7 @@
 //! # What stands above that
 //!
 //! [`exhaust`] tries every sequence in a small scope. [`review`] plays two references side by side (both compare states as a
-//! [`world`]). [`prove`] plays a tree without a fix beside the tree with it. [`ground_truth`] compares a booted kernel with a reference. `mutants` measures what is found. The way of the
+//! [`world`]; a [`digest`] is one number of a state, kept up). [`prove`] plays a tree without a fix beside the tree with it. [`ground_truth`] compares a booted kernel with a reference. `mutants` measures what is found. The way of the
 //! data is in docs/architecture.md.
 
 #[cfg(all(feature = "address-sanitizer", not(rmap_sanitize_address)))]
@@ -94,6 +94,7 @@ pub mod check;
 pub mod cli;
 #[cfg(feature = "cli")]
 pub mod coverage;
+pub mod digest;
 pub mod exhaust;
 mod fill;
 pub mod fuzzing;

@@ -19,6 +19,7 @@
 //! | `pages/listing.rs` | what the kernel's page tables hold: runs of equal pages, and each folio once |
 //! | `pages/words.rs` | how that is said |
 //! | `pages/changed.rs` | the pages that are to be checked again |
+//! | `pages/bits.rs` | what of entries and frames is the same however they are numbered |
 //! | `pages/canonical.rs` | the same tables with numbers that follow from the state |
 
 use std::cell::RefCell;
@@ -30,6 +31,7 @@ use crate::rmap::{
     VmaRange, WalkMode,
 };
 
+mod bits;
 mod canonical;
 mod changed;
 mod listing;
@@ -38,6 +40,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use bits::{entry_bits, frame_bits};
 pub use canonical::canonical;
 pub use changed::ChangedPages;
 pub use listing::{Change, EntryRun, FolioRun, Listing, ProcessPages, SlotRun, TailRun, VmaPages};

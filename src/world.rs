@@ -4,23 +4,23 @@
 //! | file | what |
 //! | --- | --- |
 //! | `world/key.rs` | one number that is the same for the same state, however its objects and processes are numbered |
-//! | `world/digest.rs` | such a number, kept up while the state changes |
 //! | `world/page_words.rs` | what of it is said of page tables |
 
-mod digest;
 mod key;
 mod page_words;
 
 #[cfg(test)]
 mod tests;
 
-pub use digest::{AnonWords, Placed, Reached, StateDigest, VmaWords};
 pub use key::Symmetry;
 
 use crate::check::{Driver, Lockstep};
+use crate::digest::{AnonWords, Placed, StateDigest, VmaWords};
+use crate::pages::MAX_PINS;
+use crate::rmap::{
+    AnonVmaId, AnonVmaState, FolioId, FolioState, MAX_PROCESSES, MmId, Side, Snapshot, StateError, VmaRange, VmaState,
+};
 use crate::trace::{PageEntry, PageTables};
-
-use crate::rmap::{AnonVmaId, AnonVmaState, FolioId, FolioState, MmId, Side, Snapshot, StateError, VmaState};
 
 /// A page of a process that maps a folio.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +62,44 @@ pub struct World {
 }
 
 impl World {
+    /// The number of a state, counted anew from all that it holds. Costs what the state holds: to check what was [kept up](StateDigest).
+    pub fn digest(&self) -> u64 {
+        let mut digest = StateDigest::default();
+        let there = |id: AnonVmaId| {
+            let slot = self.anon_vmas.binary_search_by_key(&id, |av| av.id).ok()?;
+            Some(Placed { slot: slot as u32, serial: id.0 })
+        };
+        for (slot, av) in (0..).zip(&self.anon_vmas) {
+            let words = AnonWords {
+                is_root: av.root == av.id,
+                counters: [av.refcount as u64, av.num_children, av.num_active_vmas, av.tree.len() as u64],
+                parent: there(av.parent).filter(|parent| parent.slot != slot),
+            };
+            digest.put_anon_vma(Placed { slot, serial: av.id.0 }, &words);
+        }
+        let mut slots = 0..;
+        for process in &self.processes {
+            for (vma, slot) in process.vmas.iter().zip(&mut slots) {
+                let VmaRange { start, end, pgoff } = vma.range;
+                let words = [start, end, pgoff, vma.attributes.anon_pgoff, vma.attributes.kind_word()];
+                let words = VmaWords { mm: process.mm, words, anon_vma: vma.anon_vma.and_then(there) };
+                let chain: Vec<u32> = vma.chain.iter().filter_map(|link| Some(there(link.anon_vma)?.slot)).collect();
+                digest.put_vma(Placed { slot, serial: vma.id.0 }, &words, chain.into_iter());
+            }
+            for page in &process.pages {
+                digest.map(usize::from(process.mm.0) % MAX_PROCESSES, page.page, page.folio, true);
+                let folio = self.folio(page.folio).and_then(|folio| Some((folio.mapping?, folio.index)));
+                let (mapping, index) = folio.map_or((None, u64::MAX), |(mapping, index)| (there(mapping), index));
+                digest.about_folio(page.folio, page.exclusive && self.tables.is_none(), mapping, index);
+            }
+        }
+        for (place, pin) in self.pins.iter().enumerate().take(MAX_PINS) {
+            digest.pin(place, pin.and_then(there), 1);
+        }
+        let alive = self.processes.iter().fold(0, |alive, process| alive | process.mm.bit());
+        digest.value(alive, self.tables.as_ref())
+    }
+
     /// What a lockstep (its reference) and its driver hold now.
     pub fn of<C: Side, P: Side, D: Driver<C, P> + ?Sized>(
         lockstep: &mut Lockstep<C, P>,

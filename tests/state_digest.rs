@@ -9,7 +9,7 @@ use rmap_diff::known::{self, KnownFindings};
 use rmap_diff::rmap::Side;
 use rmap_diff::session::{Job, Session, VmaCode};
 use rmap_diff::trace::{Mix, Rng, Trace, random_sections, random_trace};
-use rmap_diff::world::{StateDigest, Symmetry, World};
+use rmap_diff::world::{Symmetry, World};
 
 /// Traces of each reference, VMA code and mix, and operations of each.
 const TRACES: usize = 24;
@@ -48,7 +48,7 @@ impl Job for Play<'_> {
                 let tables = driver.page_tables(lockstep).cloned();
                 let kept_up = lockstep.state_digest().unwrap().value(alive, tables.as_ref());
                 let world = World::of(lockstep, driver).unwrap();
-                assert_eq!(kept_up, StateDigest::anew(&world), "after operation {at}, {op}, of\n{trace}");
+                assert_eq!(kept_up, world.digest(), "after operation {at}, {op}, of\n{trace}");
                 let key = world.key(Symmetry::Processes);
                 states.looks += 1;
                 if *states.digests.entry(kept_up).or_insert(key) != key {
@@ -96,7 +96,7 @@ fn the_number_kept_up_is_the_number_counted_anew_and_tells_states_apart_as_the_k
             );
             assert!(keys.len() > looks / 3, "{}: nothing is reached", reference.name);
             let few = keys.len() / 100;
-            assert!(merged.len() <= few && split.len() <= few, "{} {vma}", reference.name);
+            assert!(merged.len() <= few && split.is_empty(), "{} {vma}", reference.name);
         }
     }
 }

@@ -12,6 +12,7 @@ use super::oracle::{self, Broken, Oracle};
 use super::state_diff::{FieldDiff, diff_states};
 use super::tolerated::Tolerated;
 use super::violation::{Invariant, Violation};
+use crate::digest::StateDigest;
 use crate::mm::UnexpectedEffect;
 use crate::pages::{AddressSpaces, Pages};
 use crate::rmap::{Call, Event, EventKind, Fail, MmId, Revision, Rmap, Side, Snapshot, StateError, VmaId};
@@ -21,7 +22,6 @@ use crate::trace::{
     Expectation, Mapped, MmCounts, Observation, Op, PageChanges, PageEvent, PageTables, Request, Seen, TaskEnd,
     TaskStop, TaskWatcher, VmaLayer, Watched,
 };
-use crate::world::StateDigest;
 
 /// What every call returns once something was found: `-EFAULT`.
 pub const STOPPED: i32 = -14;

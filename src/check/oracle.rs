@@ -27,10 +27,10 @@ use self::record::VmaRecord;
 use self::words::{Record, Records};
 use super::violation::{Invariant, Violation};
 use super::walk::Walk;
+use crate::digest::StateDigest;
 use crate::pages::ChangedPages;
 use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, FolioId, MmId, Revision, Rule, StateError, VmaId};
 use crate::trace::{Mapped, MmCounts};
-use crate::world::StateDigest;
 
 /// Why the oracle stops.
 #[derive(Clone, PartialEq, Eq, Debug)]

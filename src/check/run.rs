@@ -5,7 +5,7 @@ use super::divergence::Finding;
 use super::lockstep::{Lockstep, LockstepStats};
 use crate::mm::{KernelDriver, Merges, Outcome, SmallDriver, Stats};
 use crate::pages::{AddressSpaces, Pages};
-use crate::rmap::{ENOSYS, MAX_PROCESSES, MmId, Side, VmaId};
+use crate::rmap::{ENOSYS, MmId, Side, VmaId};
 use crate::trace::together::Section;
 use crate::trace::{Op, PageTables, Trace, Watched};
 
@@ -115,7 +115,7 @@ impl<C: Side, P: Side> Driver<C, P> for SmallDriver {
         SmallDriver::processes(self).map(|(mm, vmas)| (mm, vmas.map(|(vma, _)| vma).collect())).collect()
     }
     fn alive(&self) -> u16 {
-        SmallDriver::processes(self).fold(0, |alive, (mm, _)| alive | 1 << (usize::from(mm.0) % MAX_PROCESSES))
+        SmallDriver::processes(self).fold(0, |alive, (mm, _)| alive | mm.bit())
     }
     fn stats(&self) -> &Stats {
         SmallDriver::stats(self)
@@ -199,7 +199,7 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
         KernelDriver::processes(self).map(|(mm, vmas)| (mm, vmas.iter().map(|vma| vma.vma).collect())).collect()
     }
     fn alive(&self) -> u16 {
-        KernelDriver::processes(self).fold(0, |alive, (mm, _)| alive | 1 << (usize::from(mm.0) % MAX_PROCESSES))
+        KernelDriver::processes(self).fold(0, |alive, (mm, _)| alive | mm.bit())
     }
     fn stats(&self) -> &Stats {
         KernelDriver::stats(self)
@@ -284,14 +284,14 @@ pub fn play_trace<C: Side, P: Side, D: Driver<C, P>>(
         }
     }
     lockstep.finish();
-    driver.check_all(lockstep);
     stats.lockstep = lockstep.stats();
     stats
 }
 
-/// The second half of [`run_trace`]: the walks, the exit of every process, after which nothing may be left. Does nothing
-/// if something was found already.
+/// The second half of [`run_trace`]: what was read piece by piece is read whole; then the walks, and the exit of every process, after
+/// which nothing may be left. Does nothing if something was found already.
 pub fn end_trace<C: Side, P: Side, D: Driver<C, P> + ?Sized>(lockstep: &mut Lockstep<C, P>, driver: &mut D) {
+    driver.check_all(lockstep);
     if lockstep.finding().is_none() {
         lockstep.begin_teardown();
         driver.pages().walk_all(lockstep);

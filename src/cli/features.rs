@@ -7,9 +7,9 @@ use rustc_hash::FxHashSet;
 use serde_json::{Value, json};
 
 use crate::check::{Driver, FailedAttempt, Lockstep};
+use crate::digest::Reached;
 use crate::rmap::{Cache, Gfp, Side};
 use crate::trace::{OPERATIONS, Op, Trace};
-use crate::world::Reached;
 
 /// Where an allocation was made to fail.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -184,7 +184,6 @@ mod tests {
             frames: vec![Frame { mapcount: 1, exclusive: true, ..frame(first) }, frame(first + 1)],
             large: vec![(first, counts)],
             slots: vec![Slot { slot: first, count: 1, cached: None, content: 1 }],
-            places: Vec::new(),
             ..PageTables::default()
         }
     }

@@ -12,8 +12,9 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::page_words::{PageNames, entry_bits};
+use super::page_words::PageNames;
 use super::{Process, World};
+use crate::pages::entry_bits;
 use crate::rmap::{AnonVmaId, FolioId, MmId};
 
 /// Which states count as one.

@@ -4,8 +4,9 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Process, World};
+use crate::pages::{entry_bits, frame_bits};
 use crate::rmap::{LargeCounts, MmId};
-use crate::trace::{Frame, PageEntry, PageTables, Target};
+use crate::trace::{PageTables, Target};
 
 /// Things by their numbers, in the order in which they are first met; the name of each is its place.
 #[derive(Default)]
@@ -32,21 +33,6 @@ pub(super) struct PageNames {
     slots: Met,
     /// Folios whose frames all have names.
     folios: FxHashSet<u32>,
-}
-
-/// What an entry says, but for the frame or slot.
-pub(super) fn entry_bits(entry: &PageEntry) -> u64 {
-    let (kind, exclusive) = match entry.target {
-        Target::Zero => (0, false),
-        Target::Frame(_) => (1, false),
-        Target::Swap { exclusive, .. } => (2, exclusive),
-        Target::Migration { exclusive, .. } => (3, exclusive),
-        Target::Device { .. } => (4, false),
-        Target::Poison(_) => (5, false),
-    };
-    let bit = |is: bool, at: u32| u64::from(is) << at;
-    let marks = bit(exclusive, 6) | bit(entry.writable, 5) | bit(entry.dirty, 4) | bit(entry.accessed, 3);
-    kind << 7 | marks | bit(entry.huge, 2) | bit(entry.uffd, 1) | bit(entry.soft_dirty, 0)
 }
 
 impl PageNames {
@@ -113,14 +99,6 @@ impl PageNames {
             *frames = (*frames + 1).min(self.frames.order.len());
         }
     }
-}
-
-pub(super) fn frame_bits(frame: &Frame) -> u64 {
-    let bit = |is: bool, at: u32| u64::from(is) << at;
-    let kinds = bit(frame.anon, 12) | bit(frame.exclusive, 11) | bit(frame.swapbacked, 10) | bit(frame.locked, 9);
-    let file = bit(frame.file, 8) | bit(frame.not_told, 7) | bit(frame.swapcache, 6) | bit(frame.dirty, 5);
-    let moves = bit(frame.migrating, 4) | bit(frame.migrated, 3) | bit(frame.poisoned, 2) | bit(frame.kept, 1);
-    1 << 13 | kinds | file | moves | bit(frame.content == frame.stored, 0)
 }
 
 /// With the mms that it remembers renamed.

@@ -254,7 +254,7 @@ impl PageChanges {
         self.frames.get(number as usize) == Some(&true)
     }
 
-    /// What has changed since the others, too.
+    /// Adds what others say has changed.
     pub fn add(&mut self, others: &PageChanges) {
         if self.frames.len() < others.frames.len() {
             self.frames.resize(others.frames.len(), false);

@@ -111,6 +111,9 @@ impl<S: Side + Watched, L: Log> Watched for Recorder<S, L> {
     fn changed_page_tables(&mut self, out: &mut PageTables) -> Option<bool> {
         self.side.changed_page_tables(out)
     }
+    fn page_table_words(&mut self, out: &mut Vec<u64>) -> Option<bool> {
+        self.side.page_table_words(out)
+    }
     fn has_page_tables(&self) -> bool {
         self.side.has_page_tables()
     }

@@ -3,9 +3,9 @@
 use super::Oracle;
 use super::model::{Journal, ShadowState};
 use super::record::NONE;
+use crate::digest::{AnonWords, Placed, StateDigest, VmaWords};
 use crate::pages::{ChangedPages, Pages};
 use crate::rmap::{FolioId, MmId};
-use crate::world::{AnonWords, Placed, StateDigest, VmaWords};
 
 impl Oracle {
     /// From the next reset on the number of the state is kept up.

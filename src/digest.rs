@@ -1,7 +1,7 @@
 //! One number of a state that is kept up while the state changes: what it costs goes with what changed.
 //!
 //! The number is a sum over objects, so an object that changes is taken out as it was and put in as it is. As in
-//! [the key](super::key) of a state, neither the serials of objects nor the numbers of processes are any part of it. The key names
+//! [the key](crate::world::World::key) of a state, neither the serials of objects nor the numbers of processes are any part of it. The key names
 //! objects in the order in which they are first met, and each change can rename all others; here an object is told apart by
 //! what is attached to it:
 //!
@@ -17,12 +17,9 @@
 //! Two states with the same key have the same number. Two states with different keys have different numbers, but by chance (64
 //! bits), or if no sharing between any two processes tells them apart.
 
-use crate::pages::{MAX_PINS, Pages};
-use crate::rmap::{AnonVmaId, FolioId, MAX_PROCESSES, MmId, RememberedMm, VmaRange};
+use crate::pages::{MAX_PINS, Pages, entry_bits, frame_bits};
+use crate::rmap::{FolioId, MAX_PROCESSES, MmId, RememberedMm};
 use crate::trace::{PageTables, Target};
-
-use super::World;
-use super::page_words::{entry_bits, frame_bits};
 
 /// Mixes two words: another one for others, but by chance.
 #[inline]
@@ -252,45 +249,6 @@ impl StateDigest {
         self.before = None;
     }
 
-    /// The number of a state, counted anew from all that it holds. Costs what the state holds: to check what was kept up.
-    pub fn anew(world: &World) -> u64 {
-        let mut digest = StateDigest::default();
-        let there = |id: AnonVmaId| {
-            let slot = world.anon_vmas.binary_search_by_key(&id, |av| av.id).ok()?;
-            Some(Placed { slot: slot as u32, serial: id.0 })
-        };
-        for (slot, av) in (0..).zip(&world.anon_vmas) {
-            let words = AnonWords {
-                is_root: av.root == av.id,
-                counters: [av.refcount as u64, av.num_children, av.num_active_vmas, av.tree.len() as u64],
-                parent: there(av.parent).filter(|parent| parent.slot != slot),
-            };
-            digest.put_anon_vma(Placed { slot, serial: av.id.0 }, &words);
-        }
-        let mut slots = 0..;
-        for process in &world.processes {
-            for (vma, slot) in process.vmas.iter().zip(&mut slots) {
-                let VmaRange { start, end, pgoff } = vma.range;
-                let words = [start, end, pgoff, vma.attributes.anon_pgoff, vma.attributes.kind_word()];
-                let words = VmaWords { mm: process.mm, words, anon_vma: vma.anon_vma.and_then(there) };
-                let chain: Vec<u32> = vma.chain.iter().filter_map(|link| Some(there(link.anon_vma)?.slot)).collect();
-                digest.put_vma(Placed { slot, serial: vma.id.0 }, &words, chain.into_iter());
-            }
-            for page in &process.pages {
-                digest.map(usize::from(process.mm.0) % MAX_PROCESSES, page.page, page.folio, true);
-                let folio = world.folio(page.folio).and_then(|folio| Some((folio.mapping?, folio.index)));
-                let (mapping, index) = folio.map_or((None, u64::MAX), |(mapping, index)| (there(mapping), index));
-                digest.about_folio(page.folio, page.exclusive && world.tables.is_none(), mapping, index);
-            }
-        }
-        for (place, pin) in world.pins.iter().enumerate().take(MAX_PINS) {
-            digest.pin(place, pin.and_then(there), 1);
-        }
-        let alive =
-            world.processes.iter().fold(0, |alive, process| alive | 1 << (usize::from(process.mm.0) % MAX_PROCESSES));
-        digest.value(alive, world.tables.as_ref())
-    }
-
     /// How far the states went, since this was made.
     pub fn reached(&self) -> Reached {
         self.reached
@@ -459,7 +417,7 @@ impl StateDigest {
     }
 
     /// A pin that holds an anon_vma is there so many times more.
-    fn pin(&mut self, place: usize, anon_vma: Option<Placed>, more: u64) {
+    pub(crate) fn pin(&mut self, place: usize, anon_vma: Option<Placed>, more: u64) {
         if let Some(anon_vma) = anon_vma.filter(|&anon_vma| self.is_there(anon_vma)) {
             self.take_out(anon_vma.slot, false);
             let pins = &mut self.anon_vmas[anon_vma.slot as usize].pins;
@@ -499,7 +457,7 @@ impl StateDigest {
         self.mapped[process] = mapped;
     }
 
-    fn map(&mut self, process: usize, page: u64, folio: FolioId, put: bool) {
+    pub(crate) fn map(&mut self, process: usize, page: u64, folio: FolioId, put: bool) {
         let word = mix(page, 5);
         let word = if put { word } else { word.wrapping_neg() };
         self.local[process] = self.local[process].wrapping_add(word);
@@ -507,7 +465,7 @@ impl StateDigest {
         self.folios[folio.0 as usize].shares.add(process, word);
     }
 
-    fn about_folio(&mut self, folio: FolioId, exclusive: bool, mapping: Option<Placed>, index: u64) {
+    pub(crate) fn about_folio(&mut self, folio: FolioId, exclusive: bool, mapping: Option<Placed>, index: u64) {
         let about = mix_all(&[u64::from(exclusive), index, u64::from(mapping.is_some())]);
         let at = folio.0 as usize;
         if self.folios.get(at).is_some_and(|term| term.about == about && term.mapping == mapping) {
