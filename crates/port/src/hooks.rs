@@ -1,6 +1,8 @@
 //! Where another task may go on. A call that is made at once passes these places by, at no cost; one that is followed point by
 //! point runs in a coroutine of its own, which hands the port back there.
 
+use std::mem::swap;
+
 use corosensei::Yielder;
 
 use super::Port;
@@ -27,14 +29,34 @@ impl Hooks for Alone {
     fn pause(_: &mut Port<Alone>, _: Pause) {}
 }
 
+/// How a call in a coroutine gives the port back, and gets it again.
+pub(super) type PortYielder = Yielder<Box<Port>, (Box<Port>, Pause)>;
+
 /// The call is one of several tasks', in a coroutine that takes the port, and gives it back wherever it stops.
 pub struct Beside<'a> {
-    yielder: &'a Yielder<Port, (Port, Pause)>,
+    yielder: &'a PortYielder,
+    /// Where the port was, and is again when the call stops or ends. None while it is there.
+    home: Option<Box<Port>>,
 }
 
-impl<'a> Beside<'a> {
-    pub(super) fn new(yielder: &'a Yielder<Port, (Port, Pause)>) -> Self {
-        Beside { yielder }
+impl<'a> Port<Beside<'a>> {
+    /// The port, in a call of its own.
+    pub(super) fn away_from(mut home: Box<Port>, yielder: &'a PortYielder) -> Self {
+        let mut port = Port::empty(home.revision, Beside { yielder, home: None });
+        port.swap_worlds(&mut home);
+        port.hooks.home = Some(home);
+        port
+    }
+
+    /// The call has ended.
+    pub(super) fn go_home(mut self) -> Box<Port> {
+        let mut home = self.take_home();
+        self.swap_worlds(&mut home);
+        home
+    }
+
+    fn take_home(&mut self) -> Box<Port> {
+        self.hooks.home.take().expect("a call that goes on has the port")
     }
 }
 
@@ -42,11 +64,11 @@ impl Hooks for Beside<'_> {
     const BESIDE_OTHERS: bool = true;
 
     fn pause(port: &mut Port<Self>, pause: Pause) {
-        let yielder = port.hooks.yielder;
-        let hollow = Port::new(port.revision).with_hooks(Beside { yielder });
-        let whole = std::mem::replace(port, hollow);
-        let back = yielder.suspend((whole.with_hooks(Alone), pause));
-        *port = back.with_hooks(Beside { yielder });
+        let mut home = port.take_home();
+        port.swap_worlds(&mut home);
+        let mut home = port.hooks.yielder.suspend((home, pause));
+        port.swap_worlds(&mut home);
+        port.hooks.home = Some(home);
     }
 }
 
@@ -76,23 +98,35 @@ impl Followed {
 }
 
 impl<H: Hooks> Port<H> {
-    /// The same port, whose calls are made in another way.
-    pub(super) fn with_hooks<K>(self, hooks: K) -> Port<K> {
-        Port {
-            revision: self.revision,
-            vmas: self.vmas,
-            anon_vmas: self.anon_vmas,
-            avcs: self.avcs,
-            vma_slots: self.vma_slots,
-            anon_vma_slots: self.anon_vma_slots,
-            orphans: self.orphans,
-            calls: self.calls,
-            folios: self.folios,
-            page_tables: self.page_tables,
-            pins: self.pins,
-            task: self.task,
-            hooks,
-        }
+    /// Each has what the other had, and keeps its way to make calls.
+    fn swap_worlds<K>(&mut self, other: &mut Port<K>) {
+        let Port {
+            revision,
+            vmas,
+            anon_vmas,
+            avcs,
+            vma_slots,
+            anon_vma_slots,
+            orphans,
+            calls,
+            folios,
+            page_tables,
+            pins,
+            task,
+            hooks: _,
+        } = other;
+        swap(&mut self.revision, revision);
+        swap(&mut self.vmas, vmas);
+        swap(&mut self.anon_vmas, anon_vmas);
+        swap(&mut self.avcs, avcs);
+        swap(&mut self.vma_slots, vma_slots);
+        swap(&mut self.anon_vma_slots, anon_vma_slots);
+        swap(&mut self.orphans, orphans);
+        swap(&mut self.calls, calls);
+        swap(&mut self.folios, folios);
+        swap(&mut self.page_tables, page_tables);
+        swap(&mut self.pins, pins);
+        swap(&mut self.task, task);
     }
 
     /// The task is about to do something that others can see.

@@ -112,6 +112,12 @@ struct Task {
 impl Port {
     /// An empty world that behaves as `revision` says.
     pub fn new(revision: Revision) -> Port {
+        Port::empty(revision, Alone)
+    }
+}
+
+impl<H> Port<H> {
+    fn empty(revision: Revision, hooks: H) -> Self {
         Port {
             revision,
             vmas: Arena::default(),
@@ -125,12 +131,10 @@ impl Port {
             page_tables: PageTables::default(),
             pins: Vec::new(),
             task: Task::default(),
-            hooks: Alone,
+            hooks,
         }
     }
-}
 
-impl<H> Port<H> {
     /// What its VMAs, anon_vmas and chain entries take, in this order. Trees and lists take nothing by themselves: they link records.
     pub fn memory(&self) -> [ObjectMemory; 3] {
         let table = |slots: &Vec<u32>| slots.capacity() * size_of::<u32>();
