@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Several tasks: what a hook does, what is asked wherever one may be switched, and the entries of
- * the table. The scheduler is outside; the C has one task at a time in struct rmap_world.
+ * Several tasks: what a hook does, and the entries of the table. The scheduler is outside; the C has one task at a time in struct rmap_world.
  */
 #ifndef PAGES_TASKS_H
 #define PAGES_TASKS_H
 
-#include "pages/walks.h"
+#include "pages/settled.h"
 
 /* The room that a task uses stays when it ends, or is given up. */
 static void task_keep_buffers(struct rmap_world *w)
@@ -17,62 +16,6 @@ static void task_keep_buffers(struct rmap_world *w)
 		task->events, task->max_events, task->touched, task->max_touched,
 	};
 }
-
-/*
- * Whoever comes to a mapped folio, at any time, finds its anon_vma: pages are unmapped before their
- * VMA leaves the reverse map. It may be another's only where the mapping is being written. That
- * changes only where an anon_vma is freed, or a folio is mapped or given another mapping.
- */
-static void check_mapped_folios(struct rmap_world *w)
-{
-	const struct page_layer *layer = w->pages;
-
-	w->mapped_unchecked = false;
-	for (uint32_t frame = ZERO_FRAME + 1; frame < layer->nr_frames; frame++) {
-		const struct frame_notes *notes = &layer->notes[frame];
-		const struct folio *folio = (const struct folio *)&layer->frames[frame];
-		const struct anon_vma *anon_vma;
-
-		if (!notes->live || notes->table || page_folio(&layer->frames[frame]) != folio ||
-		    !folio_test_anon(folio) || !folio_mapped(folio))
-			continue;
-		anon_vma = folio_anon_vma_of(folio);
-		if (!is_live(anon_vma) ||
-		    (notes->mapping == folio->mapping && notes->anon_vma != serial_of(anon_vma)))
-			broken_rule(RMAP_RULE_MAPPED_AND_GONE, frame);
-	}
-}
-
-/*
- * Whoever takes the lock of a root finds whole trees below it, whose entries are theirs, and of
- * VMAs that are not freed. That may change only while the lock is held for writing.
- */
-static void check_trees(struct rmap_world *w)
-{
-	struct slab_object *object = w->slabs[RMAP_CACHE_ANON_VMA].live_first;
-
-	w->trees_unchecked = false;
-	for (; object; object = object->next) {
-		struct anon_vma *anon_vma = body_of(object);
-		struct rb_node *node = anon_vma->rb_root.rb_leftmost;
-
-		if (!node || anon_vma_is_locked(anon_vma->root))
-			continue;
-		for (; node; node = rb_next(node)) {
-			struct anon_vma_chain *avc = avc_of(node);
-
-			if (is_live(avc) && avc->anon_vma == anon_vma && is_live(avc->vma))
-				continue;
-			broken_rule(RMAP_RULE_TREE_UNSETTLED, serial_of(anon_vma));
-			return;
-		}
-	}
-}
-
-struct suspended_task {
-	struct rmap_task task;
-	struct task_struct current_task;
-};
 
 /* What a task has for itself is put away when another one runs, and not before. */
 static void suspend_running(struct rmap_world *w)
@@ -117,8 +60,8 @@ static void let_others_run(struct rmap_point point)
 	/* Between two loads or stores of what one lock protects anything may be half written. */
 	if (point.kind < RMAP_POINT_WAIT && unlikely(w->mapped_unchecked))
 		without_others(check_mapped_folios(w));
-	if (point.kind < RMAP_POINT_WAIT && unlikely(w->trees_unchecked))
-		without_others(check_trees(w));
+	if (point.kind < RMAP_POINT_WAIT && unlikely(w->anon_vmas_unchecked))
+		without_others(check_anon_vmas(w));
 	/* Others see what this one has written to VMAs, and those that it has made. */
 	gives_mmap_lock = point.kind == RMAP_POINT_UNLOCK && point.of == RMAP_POINT_OF_MMAP;
 	if ((task->followed || gives_mmap_lock) && !task->depth && has_a_mmap_lock_for_writing(w))
@@ -215,9 +158,12 @@ static void reference_begin_tasks(struct rmap_world *w)
 		w->suspended = calloc(RMAP_MAX_TASKS, sizeof(*w->suspended));
 	if (!w->suspended)
 		out_of_memory();
+	for (uint32_t i = 0; i < RMAP_MAX_TASKS; i++)
+		w->suspended[i].task.depth = 0;
 	w->running = 0;
 	w->in_rcu = 0;
-	w->mapped_unchecked = w->trees_unchecked = true;
+	nobody_holds_found(w);
+	w->mapped_unchecked = w->anon_vmas_unchecked = true;
 	memset(w->pages->watched_walks, 0, sizeof(w->pages->watched_walks));
 }
 

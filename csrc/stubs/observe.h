@@ -105,6 +105,13 @@ static void observe_get(atomic_t *refcount)
 	record(RMAP_EVENT_GET, 0, 0, serial_of(anon_vma), 0);
 }
 
+/* Whoever finds an anon_vma by a folio takes a reference if there is one, and gives it back. */
+static void observe_found(atomic_t *refcount)
+{
+	if (runs_beside_others() && is_observed(refcount))
+		notes_of(container_of(refcount, struct anon_vma, refcount))->found_by |= task_bit();
+}
+
 /* Who found no reference to take has looked at an anon_vma, too. */
 static void observe_failed_get(atomic_t *refcount)
 {
@@ -121,6 +128,8 @@ static void observe_put(atomic_t *refcount)
 	check_live(anon_vma);
 	touch(anon_vma);
 	record(RMAP_EVENT_PUT, 0, refcount->counter == 0, serial_of(anon_vma), 0);
+	notes_of(anon_vma)->found_by &= ~task_bit();
+	current_world->anon_vmas_unchecked = true;
 	if (unlikely(refcount->counter < 0))
 		broken_rule(RMAP_RULE_REF_UNDERFLOW, serial_of(anon_vma));
 }
@@ -192,7 +201,7 @@ static void observe_unlock(struct rw_semaphore *sem, enum rmap_event_kind kind)
 		sem->writers--;
 	else
 		sem->readers--;
-	current_world->trees_unchecked |= kind == RMAP_EVENT_UP_WRITE;
+	current_world->anon_vmas_unchecked |= kind == RMAP_EVENT_UP_WRITE;
 	release(sem);
 	record(kind, 0, 0, serial_of(anon_vma), 0);
 }

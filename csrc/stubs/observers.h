@@ -15,6 +15,7 @@ static uint16_t anon_vma_holders(const struct anon_vma *anon_vma);
 static void hook_count(enum rmap_point_kind kind, atomic_t *refcount);
 static void hook_read(const atomic_t *count);
 static void observe_get(atomic_t *refcount);
+static void observe_found(atomic_t *refcount);
 static void observe_failed_get(atomic_t *refcount);
 static void observe_put(atomic_t *refcount);
 static bool observe_lock(struct rw_semaphore *sem, enum rmap_event_kind kind);

@@ -185,7 +185,7 @@ static void slab_free(struct kmem_cache *cache, void *body)
 	object->state = OBJECT_FREE;
 	object->freed_at = ++w->frees;
 	w->mapped_unchecked |= cache->id == RMAP_CACHE_ANON_VMA;
-	w->trees_unchecked = true;
+	w->anon_vmas_unchecked = true;
 	if (cache->freed_by_rcu && runs_beside_others()) {
 		object->next = slab->readable;
 		slab->readable = object;

@@ -46,6 +46,14 @@ struct slab_chunk {
 	uint64_t unused;
 };
 
+/* Who uses an anon_vma, counted where tasks may be switched. */
+struct counted_users {
+	uint32_t children;
+	uint32_t below;				/* of a root: anon_vmas that have it */
+	uint32_t active;			/* VMAs whose anon_vma it is */
+	uint32_t maybe_active;			/* of calls that have not ended */
+};
+
 /* What the observers know of an anon_vma. */
 struct anon_vma_notes {
 	uint32_t epoch;				/* of the call that touched it last */
@@ -54,7 +62,9 @@ struct anon_vma_notes {
 	uint32_t nr_marks;			/* valid if tree_epoch is the running call's */
 	const struct anon_vma *parent;		/* as it was told last, and which one that was */
 	uint32_t parent_serial;
-	uint32_t unused;
+	uint16_t found_by;			/* tasks with a reference that a folio led to */
+	uint16_t unused;
+	struct counted_users counted;
 	struct anon_vma_chain *marks[RMAP_MARKS_MAX];
 };
 

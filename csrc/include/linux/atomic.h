@@ -40,6 +40,7 @@ static inline bool atomic_inc_not_zero(atomic_t *v)
 	}
 	v->counter++;
 	observe_get(v);
+	observe_found(v);
 	return true;
 }
 
