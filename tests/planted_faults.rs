@@ -485,6 +485,20 @@ static IN_C: &[InC] = &[
     InC {
         of: AFTER,
         fault: Fault {
+            name: "unlink-keeps-the-lock-of-its-file",
+            about: "who takes VMAs out of the tree of a file does not give its lock back",
+            file: "mm/vma.c",
+            edits: &[Edit {
+                within: "unlink_file_vma_batch_process",
+                from: "\ti_mmap_unlock_write(mapping);",
+                to: "\t;",
+            }],
+        },
+        hunts: &[pages(Finds(&["violate I11 lock held on return"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
             name: "migration-entry-stays-where-others-run",
             about: "a migration puts no entry back while other tasks run",
             file: "mm/migrate.c",

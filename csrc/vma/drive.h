@@ -377,6 +377,18 @@ static void report_writes_of_operation(struct rmap_world *w)
 	}
 }
 
+/* The task that does an operation has given back what it took, but for locks of mms. */
+static void check_locks(const struct rmap_task *task)
+{
+	bool held = task->nr_spinlocks;
+
+#ifdef RMAP_PAGES
+	held |= task->pages.nr_vmas_read || task->pages.nr_files;
+#endif
+	if (unlikely(held))
+		broken_rule(RMAP_RULE_LOCK_HELD_ON_RETURN, RMAP_NONE);
+}
+
 /* No lock of an mm is held, and where no process is left no node of a tree is. */
 static void check_operation(struct rmap_world *w)
 {
@@ -422,6 +434,7 @@ static int32_t operate(struct rmap_world *w, const struct rmap_operation *op)
 		if (!runs_beside_others())
 			flush_rcu(w);
 		check_return(w);
+		check_locks(&w->task);
 		if (!runs_beside_others())
 			check_operation(w);
 		watch_outside();
