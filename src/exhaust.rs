@@ -33,5 +33,5 @@ pub use lockstep::LockstepWorlds;
 pub use save::{SaveError, Subject};
 pub use scope::{FIRST_PAGE, Failures, OpKinds, Scope, Together, UnknownOperation};
 pub use search::{Counts, Ended, Expand, Expansion, Limits, Search, SearchView};
-pub use together::{FINE_PREEMPTIONS, Orders};
+pub use together::FINE_PREEMPTIONS;
 pub use transition::Transition;

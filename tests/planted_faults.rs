@@ -522,7 +522,7 @@ static IN_C: &[InC] = &[
                 to: "if (0)",
             }],
         },
-        hunts: &[InCHunt { at_most: Some(5), ..together(RACE) }],
+        hunts: &[together(RACE)],
     },
     InC {
         of: BEFORE,
@@ -536,7 +536,7 @@ static IN_C: &[InC] = &[
                 to: "if (0)",
             }],
         },
-        hunts: &[InCHunt { at_most: Some(5), ..together(RACE) }],
+        hunts: &[together(RACE)],
     },
     InC {
         of: AFTER,

@@ -14,72 +14,9 @@ use super::search::{Expansion, SearchView};
 use super::transition::Transition;
 use crate::check::Driver;
 use crate::rmap::{Fail, Side};
-use crate::trace::preemptions::{PreemptedAt, ScheduleCounts, Schedules};
-use crate::trace::schedule::Step;
+use crate::trace::preemptions::{Orders, PreemptedAt};
 use crate::trace::{Op, Trace};
 use crate::world::World;
-
-/// Every schedule of operations that run together, whoever begins, those with fewer preemptions first.
-pub struct Orders {
-    /// By who begins: the operations in their order, and the schedules of these.
-    orders: Vec<(Vec<Op>, Schedules)>,
-    at: usize,
-    preemptions: u32,
-    bound: u32,
-    accesses: bool,
-}
-
-impl Orders {
-    /// With at most so many preemptions, before such points.
-    pub fn new(ops: &[Op], bound: u32, at: PreemptedAt) -> Orders {
-        Orders::of(ops, bound, at, false)
-    }
-
-    /// With loads and stores as points if `accesses`.
-    fn of(ops: &[Op], bound: u32, at: PreemptedAt, accesses: bool) -> Orders {
-        // It does not matter which of two that do the same begins.
-        let begins = (0..ops.len()).filter(|&first| !ops[..first].contains(&ops[first]));
-        let orders = begins.map(|first| {
-            let mut order = ops.to_vec();
-            order[..=first].rotate_right(1);
-            (order, Schedules::new(ops.len(), bound).preempted_at(at))
-        });
-        Orders { orders: orders.collect(), at: 0, preemptions: 0, bound, accesses }
-    }
-
-    /// The next: run it, then say what its tasks did. None: those were all.
-    pub fn next_section(&mut self) -> Option<Transition> {
-        loop {
-            let Some((ops, schedules)) = self.orders.get_mut(self.at) else {
-                if self.preemptions == self.bound {
-                    return None;
-                }
-                self.preemptions += 1;
-                self.at = 0;
-                continue;
-            };
-            if let Some(switches) = schedules.next(self.preemptions) {
-                return Some(Transition::of_section(ops, switches, self.accesses));
-            }
-            self.at += 1;
-        }
-    }
-
-    /// What the tasks did in the section that was given last.
-    pub fn ran(&mut self, log: &[(usize, Step)]) {
-        if let Some((_, schedules)) = self.orders.get_mut(self.at) {
-            schedules.ran(log);
-        }
-    }
-
-    /// How many were run.
-    pub fn counts(&self) -> ScheduleCounts {
-        self.orders.iter().fold(ScheduleCounts::default(), |sum, (_, schedules)| {
-            let counts = schedules.counts();
-            ScheduleCounts { run: sum.run + counts.run, idle: sum.idle + counts.idle }
-        })
-    }
-}
 
 /// Where loads and stores are points there are hundreds of them: with more preemptions there would be too many schedules.
 pub const FINE_PREEMPTIONS: u32 = 1;
@@ -157,26 +94,29 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
         out.counts.sections += 1;
         ends.reached.clear();
         let mut orders = Orders::new(ops, together.preemptions, together.at);
-        self.orders(&mut orders, prefix, ends, search, out);
+        self.orders(&mut orders, false, prefix, ends, search, out);
         let counts = orders.counts();
         out.counts.schedules += counts.run;
         out.counts.idle += counts.idle;
         if together.fine {
-            let mut orders = Orders::of(ops, FINE_PREEMPTIONS, PreemptedAt::ANY, true);
-            self.orders(&mut orders, prefix, ends, search, out);
+            let mut orders = Orders::new(ops, FINE_PREEMPTIONS, PreemptedAt::ANY);
+            self.orders(&mut orders, true, prefix, ends, search, out);
             out.counts.fine += orders.counts().run;
         }
     }
 
+    /// Every one of these schedules. `accesses`: loads and stores are points.
     fn orders(
         &mut self,
         orders: &mut Orders,
+        accesses: bool,
         prefix: &Trace,
         ends: &mut Ends,
         search: SearchView<'_>,
         out: &mut Expansion,
     ) {
-        while let Some(section) = orders.next_section().filter(|_| out.found.is_none() && !out.stopped) {
+        while let Some((ops, switches)) = orders.next().filter(|_| out.found.is_none() && !out.stopped) {
+            let section = Transition::of_section(ops, switches, accesses);
             out.stopped = search.is_time_up();
             let words = self.rehearsed(&section, prefix, ends);
             let key = match words.and_then(|words| ends.words.get(&words)) {
@@ -195,14 +135,14 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
                             let key = self.section_ended(&section, prefix, ends, search, out);
                             words.zip(key).map(|(words, key)| ends.words.insert(words, key));
                             if let Some(key) = key {
-                                reach(orders, key, &section, prefix, ends, out);
+                                reach(accesses, key, &section, prefix, ends, out);
                             }
                         }
                     }
                     continue;
                 }
             };
-            reach(orders, key, &section, prefix, ends, out);
+            reach(accesses, key, &section, prefix, ends, out);
         }
     }
 
@@ -250,8 +190,8 @@ impl<C: Side, P: Side, D: Driver<C, P>> LockstepWorlds<C, P, D> {
 }
 
 /// An end that a section came to.
-fn reach(orders: &Orders, key: u128, section: &Transition, prefix: &Trace, ends: &mut Ends, out: &mut Expansion) {
-    if ends.reached.insert(key) && orders.accesses {
+fn reach(accesses: bool, key: u128, section: &Transition, prefix: &Trace, ends: &mut Ends, out: &mut Expansion) {
+    if ends.reached.insert(key) && accesses {
         out.counts.fine_ends += 1;
         out.fine_end.get_or_insert_with(|| {
             let mut trace = prefix.clone();

@@ -11,10 +11,10 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::class::{BenignDifference, Class, PairSide};
 use super::pair::{Next, Pair, outcome_text};
 use super::semantic::{self, Depth, SemanticDifference};
-use crate::exhaust::{Orders, Transition};
+use crate::exhaust::Transition;
 use crate::mm::Outcome;
 use crate::rmap::Side;
-use crate::trace::preemptions::{PreemptedAt, ScheduleCounts};
+use crate::trace::preemptions::{Orders, PreemptedAt, ScheduleCounts};
 use crate::trace::schedule::Step;
 use crate::trace::{Op, OpKind, Trace};
 use crate::world::{Symmetry, World};
@@ -84,7 +84,8 @@ impl<S: Side> Pair<S> {
     fn reach(&mut self, place: usize, ops: &[Op], preemptions: u32) -> Reached {
         let (mut reached, mut seen) = (Reached::default(), FxHashSet::default());
         let mut orders = Orders::new(ops, preemptions, PreemptedAt::ANY);
-        while let Some(section) = orders.next_section() {
+        while let Some((ops, switches)) = orders.next() {
+            let section = Transition::section(ops, switches);
             let log = self.run(place, ops, &section, &mut reached, &mut seen);
             orders.ran(&log);
         }

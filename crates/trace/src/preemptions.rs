@@ -12,6 +12,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::op::Op;
 use crate::schedule::{Step, waits_on};
 use crate::together::{MAX_TASKS, PointKind, PointObject, Switch};
 
@@ -30,6 +31,8 @@ pub struct UnknownObject {
 impl PreemptedAt {
     /// All of them.
     pub const ANY: PreemptedAt = PreemptedAt((1 << PointObject::ALL.len()) - 1);
+    /// Anon_vmas alone.
+    pub const ANON_VMA: PreemptedAt = PreemptedAt(1 << PointObject::AnonVma as u16);
 
     fn has(self, object: PointObject) -> bool {
         self.0 >> object as u16 & 1 == 1
@@ -56,6 +59,61 @@ impl FromStr for PreemptedAt {
             None => Err(UnknownObject { found: found.to_owned() }),
         };
         text.split(',').try_fold(0, |bits, found| Ok(bits | bit(found)?)).map(PreemptedAt)
+    }
+}
+
+/// The schedules of operations that run together, whoever begins, those with fewer preemptions first.
+pub struct Orders {
+    /// By who begins: the operations in their order, and the schedules of these.
+    orders: Vec<(Vec<Op>, Schedules)>,
+    at: usize,
+    preemptions: u32,
+    bound: u32,
+}
+
+impl Orders {
+    /// With at most so many preemptions, before such points.
+    pub fn new(ops: &[Op], bound: u32, at: PreemptedAt) -> Orders {
+        // It does not matter which of two that do the same begins.
+        let begins = (0..ops.len()).filter(|&first| !ops[..first].contains(&ops[first]));
+        let orders = begins.map(|first| {
+            let mut order = ops.to_vec();
+            order[..=first].rotate_right(1);
+            (order, Schedules::new(ops.len(), bound).preempted_at(at))
+        });
+        Orders { orders: orders.collect(), at: 0, preemptions: 0, bound }
+    }
+
+    /// The next: run it, then say what its tasks did. None: those were all.
+    #[allow(clippy::should_implement_trait, reason = "what is given is lent")]
+    pub fn next(&mut self) -> Option<(&[Op], &[Switch])> {
+        while self.at == self.orders.len() || !self.orders[self.at].1.has_next(self.preemptions) {
+            if self.at < self.orders.len() {
+                self.at += 1;
+            } else if self.preemptions == self.bound {
+                return None;
+            } else {
+                self.preemptions += 1;
+                self.at = 0;
+            }
+        }
+        let (ops, schedules) = &mut self.orders[self.at];
+        schedules.next(self.preemptions).map(|switches| (&ops[..], switches))
+    }
+
+    /// What the tasks did in the section that was given last.
+    pub fn ran(&mut self, log: &[(usize, Step)]) {
+        if let Some((_, schedules)) = self.orders.get_mut(self.at) {
+            schedules.ran(log);
+        }
+    }
+
+    /// How many were run.
+    pub fn counts(&self) -> ScheduleCounts {
+        self.orders.iter().fold(ScheduleCounts::default(), |sum, (_, schedules)| {
+            let counts = schedules.counts();
+            ScheduleCounts { run: sum.run + counts.run, idle: sum.idle + counts.idle }
+        })
     }
 }
 
@@ -141,17 +199,10 @@ impl Schedules {
     /// The next with so many preemptions: run it, then say what the tasks did. None: those were all. With more preemptions there
     /// are none before all with fewer were run.
     pub fn next(&mut self, preemptions: u32) -> Option<&[Switch]> {
-        if preemptions > self.preemptions && self.ready.is_empty() && self.now.is_empty() {
-            self.preemptions += 1;
-            self.now = std::mem::take(&mut self.later);
-        }
-        if preemptions != self.preemptions {
+        if !self.has_next(preemptions) {
             return None;
         }
         if self.ready.is_empty() {
-            while self.now.last().is_some_and(|last| last.branches.is_empty()) {
-                self.now.pop();
-            }
             let of = self.now.len().checked_sub(1)?;
             let last = &mut self.now[of];
             let branch = last.branches.pop()?;
@@ -161,6 +212,21 @@ impl Schedules {
         }
         self.running = self.ready.pop();
         self.running.as_ref().map(|running| &running.switches[..])
+    }
+
+    /// Whether there is one more with so many preemptions.
+    fn has_next(&mut self, preemptions: u32) -> bool {
+        if preemptions > self.preemptions && self.ready.is_empty() && self.now.is_empty() {
+            self.preemptions += 1;
+            self.now = std::mem::take(&mut self.later);
+        }
+        if preemptions != self.preemptions {
+            return false;
+        }
+        while self.now.last().is_some_and(|last| last.branches.is_empty()) {
+            self.now.pop();
+        }
+        !self.ready.is_empty() || !self.now.is_empty()
     }
 
     /// How many were run.
