@@ -61,12 +61,12 @@ fn the_kernels_vma_code_seldom_allocates_when_a_trace_is_played_again() {
 
 #[test]
 fn the_kernels_page_table_code_seldom_allocates_when_a_trace_is_played_again() {
-    assert_allocates_at_most(VmaCode::Pages, 6.0);
+    assert_allocates_at_most(VmaCode::Pages, 3.5);
 }
 
-/// The kernel's own anon_vma has a whole rwsem, here it has a small one: with what is noted beside it, it is larger than the port's.
+/// What is noted beside a record, on either side, is not in it.
 #[test]
-fn the_ports_records_are_no_larger_than_what_the_c_has() {
+fn the_ports_records_are_no_larger_than_the_kernels_structures() {
     for reference in kernel::references() {
         // With the model the VMA is a stand-in.
         let Ok(kernel) = Kernel::with_vma_layer(reference, SlabMode::Reuse) else { continue };
@@ -74,7 +74,7 @@ fn the_ports_records_are_no_larger_than_what_the_c_has() {
         println!("{}: {sizes:?}", reference.name);
         let [vma, anon_vma, chain_entry] = Port::new(reference.revision).memory().map(|memory| memory.record as u32);
         assert!(vma <= sizes[0].structure, "{}: {vma} {:?}", reference.name, sizes[0]);
-        assert!(anon_vma <= sizes[1].structure + sizes[1].added, "{}: {anon_vma} {:?}", reference.name, sizes[1]);
+        assert!(anon_vma <= sizes[1].structure, "{}: {anon_vma} {:?}", reference.name, sizes[1]);
         assert!(chain_entry <= sizes[2].structure, "{}: {chain_entry} {:?}", reference.name, sizes[2]);
     }
 }

@@ -4,7 +4,7 @@ use super::Port;
 use super::arena::{NIL, Ref, Stop};
 use super::hooks::Hooks;
 use super::interval_tree;
-use super::objects::{AnonVma, AnonVmaChain, Marks, Vma};
+use super::objects::{AnonVma, AnonVmaChain, AnonVmaNotes, Vma};
 use super::rbtree::{self, RbRootCached};
 use rmap_seam::{Cache, EventKind, Gfp, Point, Rule, stream};
 
@@ -36,16 +36,18 @@ impl<H: Hooks> Port<H> {
             write_locked,
             readers,
             nodes: 0,
-            touched_in: 0,
-            marks: Marks::default(),
         });
         self.anon_vma_slots.push(anon_vma.slot());
+        match self.anon_vma_notes.get_mut(anon_vma.slot() as usize) {
+            Some(notes) => *notes = AnonVmaNotes::default(),
+            None => self.anon_vma_notes.push(AnonVmaNotes::default()),
+        }
         self.record_alloc(Cache::AnonVma, Gfp::KERNEL, anon_vma.serial);
         if let Ok(object) = self.anon_vmas.get_mut(anon_vma) {
             object.root = anon_vma;
             object.parent = anon_vma;
-            self.task.observed.touch(object, anon_vma);
         }
+        self.touch(anon_vma);
         Some(anon_vma)
     }
 
@@ -65,13 +67,6 @@ impl<H: Hooks> Port<H> {
         }
         let there = self.anon_vmas.slots_mut().get_mut(anon_vma.slot() as usize);
         there.ok_or(Stop::UseAfterFree(anon_vma.serial))
-    }
-
-    /// The call touches an anon_vma that may have been freed.
-    pub(super) fn touch_memory(&mut self, anon_vma: Ref<AnonVma>) {
-        if let Some(there) = self.anon_vmas.slots_mut().get_mut(anon_vma.slot() as usize) {
-            self.task.observed.touch(there, anon_vma);
-        }
     }
 
     /// Mirrors `anon_vma_free()` (mm/rmap.c).
@@ -106,7 +101,7 @@ impl<H: Hooks> Port<H> {
         let object = self.anon_vmas.get_mut(anon_vma)?;
         object.refcount = object.refcount.wrapping_add(1);
         self.task.observed.record(EventKind::Get, 0, 0, anon_vma.serial, 0);
-        self.task.observed.touch(object, anon_vma);
+        self.touch(anon_vma);
         Ok(())
     }
 
@@ -115,10 +110,11 @@ impl<H: Hooks> Port<H> {
         self.point_of(Point::PUT, anon_vma);
         let object = self.anon_vmas.get_mut(anon_vma)?;
         object.refcount = object.refcount.wrapping_sub(1);
-        let zero = object.refcount == 0;
-        self.task.observed.touch(object, anon_vma);
+        let count = object.refcount;
+        let zero = count == 0;
+        self.touch(anon_vma);
         self.task.observed.record(EventKind::Put, 0, zero.into(), anon_vma.serial, 0);
-        if object.refcount < 0 {
+        if count < 0 {
             self.task.observed.rule(Rule::RefUnderflow, anon_vma.serial);
         }
         Ok(zero)
@@ -234,7 +230,7 @@ impl<H: Hooks> Port<H> {
         self.task.observed.record(kind, 0, 0, anon_vma.serial, serial);
         let object = self.anon_vmas.get_mut(anon_vma)?;
         let root = object.root;
-        self.task.observed.touch(object, anon_vma);
+        self.touch(anon_vma);
         if !self.anon_vmas.get(root)?.write_locked {
             self.task.observed.rule(Rule::TreeUnlocked, anon_vma.serial);
         }
@@ -250,7 +246,7 @@ impl<H: Hooks> Port<H> {
         let object = self.anon_vmas.get_mut(anon_vma)?;
         interval_tree::insert(self.avcs.slots_mut(), &mut object.rb_root, avc);
         object.nodes += 1;
-        object.marks.add(avc);
+        self.marks(anon_vma).add(avc);
         Ok(())
     }
 
@@ -258,7 +254,7 @@ impl<H: Hooks> Port<H> {
     pub(super) fn anon_vma_tree_update(&mut self, avc: u32, anon_vma: Ref<AnonVma>) -> Result<(), Stop> {
         self.tree_changes(EventKind::TreeUpdate, avc, anon_vma)?;
         interval_tree::update_in_place(self.avcs.slots_mut(), avc);
-        self.anon_vmas.get_mut(anon_vma)?.marks.add(avc);
+        self.marks(anon_vma).add(avc);
         Ok(())
     }
 
@@ -270,13 +266,14 @@ impl<H: Hooks> Port<H> {
         }
         let object = self.anon_vmas.get_mut(anon_vma)?;
         let avcs = self.avcs.slots_mut();
+        let marks = &mut self.anon_vma_notes[anon_vma.slot() as usize].marks;
         object.nodes -= 1;
-        object.marks.drop_mark(avc);
+        marks.drop_mark(avc);
         // Marks are read of large trees only, and no call inserts into a tree after removing.
         if u64::from(object.nodes) > stream::WHOLE_TREE_MAX {
             for neighbour in [rbtree::prev(avcs, avc), rbtree::next(avcs, avc)] {
                 if neighbour != NIL {
-                    object.marks.add(neighbour);
+                    marks.add(neighbour);
                 }
             }
         }

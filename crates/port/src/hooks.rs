@@ -107,6 +107,7 @@ impl<H: Hooks> Port<H> {
             avcs,
             vma_slots,
             anon_vma_slots,
+            anon_vma_notes,
             orphans,
             calls,
             folios,
@@ -121,6 +122,7 @@ impl<H: Hooks> Port<H> {
         swap(&mut self.avcs, avcs);
         swap(&mut self.vma_slots, vma_slots);
         swap(&mut self.anon_vma_slots, anon_vma_slots);
+        swap(&mut self.anon_vma_notes, anon_vma_notes);
         swap(&mut self.orphans, orphans);
         swap(&mut self.calls, calls);
         swap(&mut self.folios, folios);

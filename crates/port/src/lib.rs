@@ -52,7 +52,7 @@ use arena::{Arena, Ref, Stop};
 use folio::Folio;
 use hooks::{Alone, Followed, Hooks};
 use mapping::Pages;
-use objects::{AnonVma, AnonVmaChain, Vma};
+use objects::{AnonVma, AnonVmaChain, AnonVmaNotes, Vma};
 use observe::{Allocator, Locks, MmapLock, Observed};
 use walks::PageTables;
 
@@ -68,6 +68,8 @@ pub struct Port<H = Alone> {
     vma_slots: Vec<u32>,
     /// Slot of each anon_vma by birth serial, whether or not it is still there.
     anon_vma_slots: Vec<u32>,
+    /// By slot, of each that was ever used.
+    anon_vma_notes: Vec<AnonVmaNotes>,
     /// Chain entries whose VMA was freed before they were. None in a sane world.
     orphans: u32,
     /// How many calls were begun, ever.
@@ -125,6 +127,7 @@ impl<H> Port<H> {
             avcs: Arena::default(),
             vma_slots: Vec::new(),
             anon_vma_slots: Vec::new(),
+            anon_vma_notes: Vec::new(),
             orphans: 0,
             calls: 0,
             folios: Vec::new(),
@@ -138,10 +141,11 @@ impl<H> Port<H> {
     /// What its VMAs, anon_vmas and chain entries take, in this order. Trees and lists take nothing by themselves: they link records.
     pub fn memory(&self) -> [ObjectMemory; 3] {
         let table = |slots: &Vec<u32>| slots.capacity() * size_of::<u32>();
+        let notes = self.anon_vma_notes.capacity() * size_of::<AnonVmaNotes>();
         let of = |(record, held), table| ObjectMemory { record, held: held + table };
         [
             of(self.vmas.memory(), table(&self.vma_slots)),
-            of(self.anon_vmas.memory(), table(&self.anon_vma_slots)),
+            of(self.anon_vmas.memory(), table(&self.anon_vma_slots) + notes),
             of(self.avcs.memory(), 0),
         ]
     }
@@ -393,6 +397,7 @@ impl Side for Port {
         self.avcs.reset();
         self.vma_slots.clear();
         self.anon_vma_slots.clear();
+        self.anon_vma_notes.clear();
         self.orphans = 0;
         self.task.updating = false;
         self.folios.clear();

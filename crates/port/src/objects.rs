@@ -51,6 +51,11 @@ pub(super) struct AnonVma {
     pub readers: u32,
     /// Nodes in the tree. The kernel does not count them; telling the state needs it.
     pub nodes: u32,
+}
+
+/// What is noted of the anon_vma in a slot, beside it.
+#[derive(Clone, Copy, Default)]
+pub(super) struct AnonVmaNotes {
     /// The call that touched it last.
     pub touched_in: u64,
     /// Nodes of the tree that the call touched, valid while `touched_in` is the present call.
@@ -231,8 +236,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chain_entry_fills_a_cache_line() {
-        assert_eq!(size_of::<AnonVmaChain>(), 64);
+    fn chain_entries_and_anon_vmas_fill_a_cache_line() {
+        assert_eq!((size_of::<AnonVmaChain>(), size_of::<AnonVma>()), (64, 64));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::Port;
 use super::arena::{Ref, Stop};
 use super::hooks::Hooks;
-use super::objects::{AnonVma, Vma};
+use super::objects::{AnonVma, AnonVmaNotes, Marks, Vma};
 use rmap_seam::{Cache, Event, EventKind, Fail, FolioId, Function, Gfp, MAX_PROCESSES, MmId, Point, Rule};
 
 /// What one call does, as it is seen from outside.
@@ -86,11 +86,11 @@ impl Observed {
 
     /// The call touches an anon_vma.
     #[inline]
-    pub fn touch(&mut self, anon_vma: &mut AnonVma, reference: Ref<AnonVma>) {
-        if anon_vma.touched_in != self.call {
-            anon_vma.touched_in = self.call;
-            anon_vma.marks.clear();
-            self.touched.push(reference);
+    pub fn touch(&mut self, notes: &mut AnonVmaNotes, anon_vma: Ref<AnonVma>) {
+        if notes.touched_in != self.call {
+            notes.touched_in = self.call;
+            notes.marks.clear();
+            self.touched.push(anon_vma);
         }
     }
 
@@ -293,11 +293,26 @@ impl<H: Hooks> Port<H> {
         self.task.observed.record(EventKind::Exit, function as u8, value.unsigned_abs() as u16, vma.serial, 0);
     }
 
+    /// The call touches an anon_vma.
+    #[inline]
+    pub(super) fn touch(&mut self, anon_vma: Ref<AnonVma>) {
+        if let Some(notes) = self.anon_vma_notes.get_mut(anon_vma.slot() as usize) {
+            self.task.observed.touch(notes, anon_vma);
+        }
+    }
+
+    /// What the call touched of a tree.
+    #[inline]
+    pub(super) fn marks(&mut self, anon_vma: Ref<AnonVma>) -> &mut Marks {
+        &mut self.anon_vma_notes[anon_vma.slot() as usize].marks
+    }
+
     /// Mirrors `down_write()` of an anon_vma's own rwsem.
     pub(super) fn down_write(&mut self, root: Ref<AnonVma>) -> Result<(), Stop> {
         self.point_of(Point::LOCK, root);
+        self.anon_vmas.get(root)?;
+        self.touch(root);
         let anon_vma = self.anon_vmas.get_mut(root)?;
-        self.task.observed.touch(anon_vma, root);
         if anon_vma.is_locked() {
             self.task.observed.rule(Rule::SelfDeadlock, root.serial);
         } else {
@@ -329,8 +344,9 @@ impl<H: Hooks> Port<H> {
     pub(super) fn down_read(&mut self, root: Ref<AnonVma>) -> Result<(), Stop> {
         self.point_of(Point::LOCK, root);
         let mine = self.task.locks.anon_vmas.contains(&root);
+        self.anon_vmas.get(root)?;
+        self.touch(root);
         let anon_vma = self.anon_vmas.get_mut(root)?;
-        self.task.observed.touch(anon_vma, root);
         // Other tasks may read it, too.
         let held = if H::BESIDE_OTHERS && !mine { anon_vma.write_locked } else { anon_vma.is_locked() };
         if held {
@@ -356,7 +372,7 @@ impl<H: Hooks> Port<H> {
         if taken {
             anon_vma.readers += 1;
         }
-        self.touch_memory(root);
+        self.touch(root);
         self.task.observed.record(EventKind::Trylock, 0, taken.into(), root.serial, 0);
         if taken {
             self.task.locks.anon_vmas.push(root);

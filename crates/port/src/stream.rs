@@ -33,7 +33,7 @@ impl<H: Hooks> Port<H> {
         }
         for &anon_vma in &self.task.observed.touched {
             if let Ok(object) = self.anon_vmas.get(anon_vma) {
-                self.tell_anon_vma(object, false, out);
+                self.tell_anon_vma(object, Some(anon_vma), out);
             }
         }
     }
@@ -44,7 +44,7 @@ impl<H: Hooks> Port<H> {
             self.tell_vma(vma, out);
         }
         for anon_vma in by_serial(self.anon_vmas.slots()) {
-            self.tell_anon_vma(anon_vma, true, out);
+            self.tell_anon_vma(anon_vma, None, out);
         }
         for folio in 0..self.folios.len() as u32 {
             self.tell_folio(folio, None, out);
@@ -101,9 +101,9 @@ impl<H: Hooks> Port<H> {
 
     fn touch_if_live(&mut self, anon_vma: Option<Ref<AnonVma>>) {
         if let Some(anon_vma) = anon_vma
-            && let Ok(object) = self.anon_vmas.get_mut(anon_vma)
+            && self.anon_vmas.get(anon_vma).is_ok()
         {
-            self.task.observed.touch(object, anon_vma);
+            self.touch(anon_vma);
         }
     }
 
@@ -134,7 +134,8 @@ impl<H: Hooks> Port<H> {
         }
     }
 
-    fn tell_anon_vma(&self, anon_vma: &AnonVma, whole: bool, out: &mut Vec<u64>) {
+    /// With its whole tree, or of a large one with the paths to what this call touched.
+    fn tell_anon_vma(&self, anon_vma: &AnonVma, touched: Option<Ref<AnonVma>>, out: &mut Vec<u64>) {
         let [children, active] = match self.revision.counts_apart {
             true => [anon_vma.num_children, anon_vma.num_active_vmas],
             false => [anon_vma.num_children.wrapping_add(anon_vma.num_active_vmas), stream::ONE_COUNTER],
@@ -150,12 +151,11 @@ impl<H: Hooks> Port<H> {
             optional(self.serial_at(anon_vma.rb_root.leftmost)),
         ]);
         let nodes = u64::from(anon_vma.nodes);
-        if whole || nodes <= stream::WHOLE_TREE_MAX {
+        let Some(touched) = touched.filter(|_| nodes > stream::WHOLE_TREE_MAX) else {
             out.extend_from_slice(&[stream::TREE, nodes]);
-            self.tell_tree(anon_vma.rb_root.node, out);
-            return;
-        }
-        let marks = anon_vma.marks.as_slice();
+            return self.tell_tree(anon_vma.rb_root.node, out);
+        };
+        let marks = self.anon_vma_notes[touched.slot() as usize].marks.as_slice();
         out.extend_from_slice(&[stream::PATHS, nodes, marks.len() as u64]);
         for &mark in marks {
             self.tell_path(mark, out);

@@ -105,9 +105,9 @@ fn neighbours_of_a_removed_node_are_marked() {
         vmas.push(world.split(vmas[n - 1], n as u64 * 10).expect("nothing fails"));
     }
     world.call(Call::UnlinkAnonVmas { vma: vmas[4] });
-    let anon_vma = world.port.anon_vmas.slots().first().expect("one root");
+    let notes = world.port.anon_vma_notes.first().expect("one root");
     let owners: Vec<u32> =
-        anon_vma.marks.as_slice().iter().map(|&at| world.port.avcs.linked(at).vma.unwrap().serial).collect();
+        notes.marks.as_slice().iter().map(|&at| world.port.avcs.linked(at).vma.unwrap().serial).collect();
     assert_eq!(owners, [vmas[3].0, vmas[5].0]);
 }
 
