@@ -471,6 +471,53 @@ static IN_C: &[InC] = &[
     InC {
         of: AFTER,
         fault: Fault {
+            name: "subtree-known-late",
+            about: "the first entry of a tree knows the last page offset below it when others may have found it",
+            file: "mm/rmap.c",
+            edits: &[
+                Edit {
+                    within: "__anon_vma_prepare",
+                    from: "\tstruct anon_vma_chain *avc;",
+                    to: "\tstruct anon_vma_chain *avc, *late = NULL;\n\tunsigned long last = 0;",
+                },
+                Edit {
+                    within: "__anon_vma_prepare",
+                    from: "\t\tanon_vma->num_active_vmas++;",
+                    to: "\t\tanon_vma->num_active_vmas++;\n\t\tlate = avc;\n\t\tlast = avc->rb_subtree_last;\n\t\tavc->rb_subtree_last = last + 1;",
+                },
+                Edit {
+                    within: "__anon_vma_prepare",
+                    from: "\tanon_vma_unlock_write(anon_vma);",
+                    to: "\tanon_vma_unlock_write(anon_vma);\n\tcond_resched();\n\tif (late)\n\t\tlate->rb_subtree_last = last;",
+                },
+            ],
+        },
+        hunts: &[together(Finds(&["violate I11 tree left half changed without its lock"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
+            name: "chain-without-its-first-entry",
+            about: "MADV_DONTNEED takes an entry from the chain of a VMA for as long as it unmaps pages",
+            file: "mm/madvise.c",
+            edits: &[
+                Edit {
+                    within: "madvise_dontneed_single_vma",
+                    from: "\tzap_vma_range_batched(",
+                    to: "\tstruct list_head *chain = &madv_behavior->vma->anon_vma_chain, *kept = chain->next;\n\n\tif (kept != chain)\n\t\tlist_del(kept);\n\tzap_vma_range_batched(",
+                },
+                Edit {
+                    within: "madvise_dontneed_single_vma",
+                    from: "\treturn 0;",
+                    to: "\tif (kept != chain)\n\t\tlist_add(kept, chain);\n\treturn 0;",
+                },
+            ],
+        },
+        hunts: &[together(Finds(&["violate I11 chain of a VMA left half changed without its lock"]))],
+    },
+    InC {
+        of: AFTER,
+        fault: Fault {
             name: "reference-of-another-dropped",
             about: "who unlinks one of the VMAs of an anon_vma drops the reference of who has found that by a folio",
             file: "mm/rmap.c",

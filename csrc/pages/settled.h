@@ -99,6 +99,110 @@ static bool check_entries(struct rmap_world *w, struct anon_vma *anon_vma)
 	return true;
 }
 
+/*
+ * By one of the two page offsets that a tree may be keyed by: the entries are in order, and each
+ * knows the last page offset below it.
+ */
+static bool is_interval_tree(const struct anon_vma *anon_vma, bool by_anon_pgoff)
+{
+	struct rb_node *node = anon_vma->rb_root.rb_leftmost;
+	uint64_t before = 0;
+
+	for (; node; node = rb_next(node)) {
+		struct anon_vma_chain *avc = avc_of(node), *below[2];
+		const struct vm_area_struct *vma = avc->vma;
+		uint64_t start = by_anon_pgoff ? vma_told_anon_pgoff(vma) : vma->vm_pgoff;
+		uint64_t last = start + ((vma->vm_end - vma->vm_start) >> PAGE_SHIFT) - 1;
+
+		if (start < before)
+			return false;
+		before = start;
+		below[0] = avc_of(node->rb_left);
+		below[1] = avc_of(node->rb_right);
+		for (int i = 0; i < 2; i++)
+			if (below[i] && below[i]->rb_subtree_last > last)
+				last = below[i]->rb_subtree_last;
+		if (avc->rb_subtree_last != last)
+			return false;
+	}
+	return true;
+}
+
+static bool is_on_chain(const struct anon_vma *anon_vma, const struct vm_area_struct *vma)
+{
+	struct anon_vma_chain *avc;
+
+	list_for_each_entry(avc, &vma->anon_vma_chain, same_vma)
+		if (avc->anon_vma == anon_vma)
+			return true;
+	return false;
+}
+
+/* Whether nobody may be changing the chain of a VMA. */
+static bool has_settled_chain(const struct rmap_world *w, const struct vm_area_struct *vma)
+{
+	const struct anon_vma_chain *avc;
+
+	if (!vma_told_attached(vma) || is_in_a_call(w, vma) ||
+	    vma->vm_mm->mmap_lock == MMAP_WRITE_LOCKED)
+		return false;
+	list_for_each_entry(avc, &vma->anon_vma_chain, same_vma)
+		if (is_live(avc) && is_live(avc->anon_vma) &&
+		    anon_vma_is_locked(avc->anon_vma->root))
+			return false;
+	return true;
+}
+
+/* Two VMAs with one anon_vma are of one mm, and on the same anon_vmas. */
+static bool has_chain_of(const struct vm_area_struct *vma, const struct vm_area_struct *other)
+{
+	const struct anon_vma_chain *avc;
+
+	list_for_each_entry(avc, &other->anon_vma_chain, same_vma)
+		if (!is_on_chain(avc->anon_vma, vma))
+			return false;
+	return vma->vm_mm == other->vm_mm;
+}
+
+/*
+ * A VMA that has an anon_vma is on it, on its parent, on that one's, and so on the root; one that
+ * has none is on no anon_vma.
+ */
+static bool has_whole_chain(const struct rmap_world *w, const struct vm_area_struct *vma)
+{
+	const struct anon_vma_chain *avc;
+	struct rb_node *node;
+
+	list_for_each_entry(avc, &vma->anon_vma_chain, same_vma)
+		if (!is_live(avc) || avc->vma != vma || !is_live(avc->anon_vma) ||
+		    !is_on_chain(avc->anon_vma->parent, vma))
+			return false;
+	if (!vma->anon_vma)
+		return list_empty(&vma->anon_vma_chain);
+	if (!is_on_chain(vma->anon_vma, vma))
+		return false;
+	for (node = vma->anon_vma->rb_root.rb_leftmost; node; node = rb_next(node)) {
+		const struct vm_area_struct *other = avc_of(node)->vma;
+
+		if (other != vma && other->anon_vma == vma->anon_vma &&
+		    has_settled_chain(w, other))
+			return has_chain_of(vma, other) && has_chain_of(other, vma);
+	}
+	return true;
+}
+
+static void check_chains(struct rmap_world *w)
+{
+	struct slab_object *object = w->slabs[RMAP_CACHE_VMA].live_first;
+
+	for (; object; object = object->next) {
+		const struct vm_area_struct *vma = body_of(object);
+
+		if (has_settled_chain(w, vma) && !has_whole_chain(w, vma))
+			broken_rule(RMAP_RULE_CHAIN_UNSETTLED, object->serial);
+	}
+}
+
 static bool counters_match(const struct anon_vma *anon_vma)
 {
 	const struct counted_users *counted = &notes_of(anon_vma)->counted;
@@ -140,7 +244,8 @@ static void check_anon_vmas(struct rmap_world *w)
 
 		if (!is_settled(anon_vma))
 			continue;
-		if (!has_live_relatives(anon_vma) || !check_entries(w, anon_vma)) {
+		if (!has_live_relatives(anon_vma) || !check_entries(w, anon_vma) ||
+		    (!is_interval_tree(anon_vma, false) && !is_interval_tree(anon_vma, true))) {
 			broken_rule(RMAP_RULE_TREE_UNSETTLED, object->serial);
 			return;
 		}
@@ -158,6 +263,7 @@ static void check_anon_vmas(struct rmap_world *w)
 		if ((int64_t)anon_vma->refcount.counter < references_needed(w, anon_vma))
 			broken_rule(RMAP_RULE_REFERENCE_MISSING, object->serial);
 	}
+	check_chains(w);
 }
 
 #endif /* PAGES_SETTLED_H */

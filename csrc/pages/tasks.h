@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Several tasks: what a hook does, and the entries of the table. The scheduler is outside; the C has one task at a time in struct rmap_world.
+ * Several tasks: what a hook does, and the entries of the table. The scheduler is outside; the C
+ * has one task at a time in struct rmap_world.
  */
 #ifndef PAGES_TASKS_H
 #define PAGES_TASKS_H

@@ -141,13 +141,16 @@ byte_enum! {
         FileTreeUnlocked = RMAP_RULE_FILE_TREE_UNLOCKED "tree of a file changed without its lock",
         /// VMA `object`, which others may find, was changed by somebody who had not got its lock for writing.
         VmaChangedUnlocked = RMAP_RULE_VMA_CHANGED_UNLOCKED "VMA changed without its lock",
-        /// Nobody has the lock of anon_vma `object`, and an entry of its tree is freed, another's, or of a freed VMA, or its
-        /// root or parent is freed or has another root.
+        /// Nobody has the lock of anon_vma `object`, and an entry of its tree is freed, another's, or of a freed VMA, or it is no
+        /// interval tree, or its root or parent is freed or has another root.
         TreeUnsettled = RMAP_RULE_TREE_UNSETTLED "tree left half changed without its lock",
         /// Nobody has the lock of anon_vma `object`, and its counters do not match its VMAs or its children.
         CountersUnsettled = RMAP_RULE_COUNTERS_UNSETTLED "counters of an anon_vma left wrong without its lock",
         /// Anon_vma `object` has fewer references than its VMAs, the anon_vmas below it and the tasks that found it need.
         ReferenceMissing = RMAP_RULE_REFERENCE_MISSING "fewer references to an anon_vma than are in use",
+        /// Nobody may be changing VMA `object`, and it is not on its anon_vma and all above that, or not where another VMA with that
+        /// anon_vma is.
+        ChainUnsettled = RMAP_RULE_CHAIN_UNSETTLED "chain of a VMA left half changed without its lock",
     }
 }
 
