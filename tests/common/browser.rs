@@ -1,5 +1,6 @@
 //! A real browser without a window, spoken to by the DevTools protocol: what the tests of a page ask of it.
 
+use std::io::ErrorKind;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
@@ -117,7 +118,13 @@ impl Browser {
 
     /// Reads one message, and notes what it says of the page.
     fn read(&mut self) -> Value {
-        let message = self.socket.read().expect("the browser answers");
+        let message = loop {
+            match self.socket.read() {
+                // A signal came while it waited.
+                Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::Interrupted => {}
+                message => break message.expect("the browser answers"),
+            }
+        };
         let value: Value = serde_json::from_str(message.to_text().unwrap_or("null")).unwrap_or_default();
         let params = &value["params"];
         match value["method"].as_str() {
