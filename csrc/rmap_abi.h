@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define RMAP_ABI_VERSION 20
+#define RMAP_ABI_VERSION 21
 #define RMAP_FAIL_MAX 4
 #define RMAP_MAX_PROCESSES 16
 #define RMAP_MAX_FILES 4
@@ -82,6 +82,7 @@ enum rmap_rule {
 	RMAP_RULE_COUNTERS_UNSETTLED = 39,
 	RMAP_RULE_REFERENCE_MISSING = 40,
 	RMAP_RULE_CHAIN_UNSETTLED = 41,
+	RMAP_RULE_CHAINS_DIFFER = 42,	/* serial: a VMA, and another one has its anon_vma */
 };
 
 /*

@@ -52,9 +52,9 @@ impl VmaCode {
         }
     }
 
-    /// The least of the kernel's own code that does each operation of a trace.
+    /// The least of the kernel's own code that does each operation of a trace. Operations run together with page tables alone.
     pub fn needed_by(trace: &Trace) -> VmaCode {
-        match trace.ops.iter().any(|op| op.kind.needs_page_tables()) {
+        match !trace.sections.is_empty() || trace.ops.iter().any(|op| op.kind.needs_page_tables()) {
             true => VmaCode::Pages,
             false => VmaCode::Kernel,
         }

@@ -516,6 +516,20 @@ static IN_C: &[InC] = &[
         hunts: &[together(Finds(&["violate I11 chain of a VMA left half changed without its lock"]))],
     },
     InC {
+        of: BEFORE,
+        fault: Fault {
+            name: "chain-without-its-first-entry-before",
+            about: "MADV_DONTNEED takes an entry from the chain of a VMA for as long as it unmaps pages, before the series",
+            file: "mm/madvise.c",
+            edits: &[Edit {
+                within: "madvise_dontneed_single_vma",
+                from: "\tzap_page_range_single(vma, start, end - start, NULL);\n",
+                to: "\tstruct list_head *chain = &vma->anon_vma_chain, *kept = chain->next;\n\n\tif (kept != chain)\n\t\tlist_del(kept);\n\tzap_page_range_single(vma, start, end - start, NULL);\n\tif (kept != chain)\n\t\tlist_add(kept, chain);\n",
+            }],
+        },
+        hunts: &[together(Finds(&["violate I11 chain of a VMA left half changed without its lock"]))],
+    },
+    InC {
         of: AFTER,
         fault: Fault {
             name: "reference-of-another-dropped",

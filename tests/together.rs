@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use rmap_diff::check::{Sides, digest};
+use rmap_diff::check::{Finding, FindingKind, Phase, Sides, digest};
 use rmap_diff::fuzzing;
 use rmap_diff::kernel::{self, Reference, SlabMode};
 use rmap_diff::known::{self, KnownFindings};
@@ -333,4 +333,27 @@ end
         assert_eq!(result.finding, None, "{}", reference.name);
         assert_eq!((result.stats.done, result.stats.failed), (6, 0), "{}", reference.name);
     }
+}
+
+/// So does one whose finding has gone, with a section that could do with fewer switches.
+#[test]
+fn a_section_that_finds_nothing_again_comes_back_as_it_is() {
+    let text = "map p0 0x10..0x12\nfault p0 0x10\nfork p0 p1\ntogether\n  fault p0 0x10\n  fault p1 0x10\n  at a lock b\n  \
+                at b step a\n  at b lock a\nend\n";
+    let trace: Trace = text.parse().expect("a trace");
+    let kernel = with_pages().last().expect("a reference");
+    let mut player = session(kernel).player().unwrap();
+    assert_eq!(player.play(&trace).finding, None);
+    let finding = Finding {
+        operation: 5,
+        teardown: false,
+        phase: Phase::EndOfOperation,
+        call: None,
+        calls: Vec::new(),
+        schedule: Vec::new(),
+        kind: FindingKind::Violation { side: Sides::Reference, violations: Vec::new() },
+    };
+    let small = player.minimize(&trace, &finding);
+    assert_eq!((small.trace, small.finding), (trace, finding));
+    assert!((1..10).contains(&small.runs), "{} runs", small.runs);
 }

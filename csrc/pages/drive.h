@@ -49,6 +49,14 @@ static void page_tables_end(void)
 	page_cache_drop();
 }
 
+static void check_settled(struct rmap_world *w);
+
+/* An operation that ran beside others ends. */
+static void page_tables_task_ends(void)
+{
+	without_others(check_settled(current_world));
+}
+
 static uint32_t page_tables_injected(const struct rmap_world *w)
 {
 	return w->task.pages.injected;

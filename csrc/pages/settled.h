@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What holds wherever one of several tasks may be switched: of mapped folios at any time, and of
- * anon_vmas where nobody has the lock of their root. A task that is in a call may not have counted
- * the VMAs of that call yet.
+ * What holds where one of several tasks may be switched, but where it waits, and before a load or a
+ * store: of mapped folios at any time, and of anon_vmas where nobody has the lock of their root. It
+ * is asked where something that it depends on has changed since. A task that is in a call may not
+ * have counted the VMAs of that call yet.
  */
 #ifndef PAGES_SETTLED_H
 #define PAGES_SETTLED_H
@@ -132,28 +133,49 @@ static bool is_on_chain(const struct anon_vma *anon_vma, const struct vm_area_st
 {
 	struct anon_vma_chain *avc;
 
-	list_for_each_entry(avc, &vma->anon_vma_chain, same_vma)
+	list_for_each_entry(avc, &vma->anon_vma_chain, same_vma) {
+		if (!is_live(avc))
+			return false;
 		if (avc->anon_vma == anon_vma)
 			return true;
+	}
 	return false;
 }
 
-/* Whether nobody may be changing the chain of a VMA. */
+/* Whether nobody may be changing the chain of a VMA. Behind an entry that is freed is no chain. */
 static bool has_settled_chain(const struct rmap_world *w, const struct vm_area_struct *vma)
 {
 	const struct anon_vma_chain *avc;
 
-	if (!vma_told_attached(vma) || is_in_a_call(w, vma) ||
+	if (vma_notes_of(vma)->detached || is_in_a_call(w, vma) ||
 	    vma->vm_mm->mmap_lock == MMAP_WRITE_LOCKED)
 		return false;
-	list_for_each_entry(avc, &vma->anon_vma_chain, same_vma)
-		if (is_live(avc) && is_live(avc->anon_vma) &&
-		    anon_vma_is_locked(avc->anon_vma->root))
+	list_for_each_entry(avc, &vma->anon_vma_chain, same_vma) {
+		if (!is_live(avc))
+			return true;
+		if (is_live(avc->anon_vma) && anon_vma_is_locked(avc->anon_vma->root))
 			return false;
+	}
 	return true;
 }
 
-/* Two VMAs with one anon_vma are of one mm, and on the same anon_vmas. */
+/*
+ * A VMA that has an anon_vma is on it, on its parent, on that one's, and so on the root; one that
+ * has none is on no anon_vma.
+ */
+static bool has_whole_chain(const struct vm_area_struct *vma)
+{
+	const struct anon_vma_chain *avc;
+
+	list_for_each_entry(avc, &vma->anon_vma_chain, same_vma)
+		if (!is_live(avc) || avc->vma != vma || !is_live(avc->anon_vma) ||
+		    !is_on_chain(avc->anon_vma->parent, vma))
+			return false;
+	if (!vma->anon_vma)
+		return list_empty(&vma->anon_vma_chain);
+	return is_on_chain(vma->anon_vma, vma);
+}
+
 static bool has_chain_of(const struct vm_area_struct *vma, const struct vm_area_struct *other)
 {
 	const struct anon_vma_chain *avc;
@@ -164,24 +186,12 @@ static bool has_chain_of(const struct vm_area_struct *vma, const struct vm_area_
 	return vma->vm_mm == other->vm_mm;
 }
 
-/*
- * A VMA that has an anon_vma is on it, on its parent, on that one's, and so on the root; one that
- * has none is on no anon_vma.
- */
-static bool has_whole_chain(const struct rmap_world *w, const struct vm_area_struct *vma)
+/* Two VMAs with one anon_vma are of one mm, and on the same anon_vmas. */
+static bool agrees_with_others(const struct rmap_world *w, const struct vm_area_struct *vma)
 {
-	const struct anon_vma_chain *avc;
-	struct rb_node *node;
+	struct rb_node *node = vma->anon_vma ? vma->anon_vma->rb_root.rb_leftmost : NULL;
 
-	list_for_each_entry(avc, &vma->anon_vma_chain, same_vma)
-		if (!is_live(avc) || avc->vma != vma || !is_live(avc->anon_vma) ||
-		    !is_on_chain(avc->anon_vma->parent, vma))
-			return false;
-	if (!vma->anon_vma)
-		return list_empty(&vma->anon_vma_chain);
-	if (!is_on_chain(vma->anon_vma, vma))
-		return false;
-	for (node = vma->anon_vma->rb_root.rb_leftmost; node; node = rb_next(node)) {
+	for (; node; node = rb_next(node)) {
 		const struct vm_area_struct *other = avc_of(node)->vma;
 
 		if (other != vma && other->anon_vma == vma->anon_vma &&
@@ -198,8 +208,12 @@ static void check_chains(struct rmap_world *w)
 	for (; object; object = object->next) {
 		const struct vm_area_struct *vma = body_of(object);
 
-		if (has_settled_chain(w, vma) && !has_whole_chain(w, vma))
+		if (!has_settled_chain(w, vma))
+			continue;
+		if (!has_whole_chain(vma))
 			broken_rule(RMAP_RULE_CHAIN_UNSETTLED, object->serial);
+		else if (!agrees_with_others(w, vma))
+			broken_rule(RMAP_RULE_CHAINS_DIFFER, object->serial);
 	}
 }
 
@@ -217,14 +231,11 @@ static bool counters_match(const struct anon_vma *anon_vma)
 	return more <= counted->maybe_active;
 }
 
-static uint32_t references_needed(const struct rmap_world *w, const struct anon_vma *anon_vma)
+static uint32_t references_needed(const struct anon_vma *anon_vma)
 {
 	const struct anon_vma_notes *notes = notes_of(anon_vma);
-	uint32_t needed = 1 + notes->counted.below + __builtin_popcount(notes->found_by);
 
-	for (uint32_t i = 0; i < w->nr_pins; i++)
-		needed += w->pins[i].anon_vma == anon_vma;
-	return needed;
+	return 1 + notes->counted.below + __builtin_popcount(notes->found_by);
 }
 
 /*
@@ -260,10 +271,18 @@ static void check_anon_vmas(struct rmap_world *w)
 			continue;
 		if (!counters_match(anon_vma))
 			broken_rule(RMAP_RULE_COUNTERS_UNSETTLED, object->serial);
-		if ((int64_t)anon_vma->refcount.counter < references_needed(w, anon_vma))
+		if ((int64_t)anon_vma->refcount.counter < references_needed(anon_vma))
 			broken_rule(RMAP_RULE_REFERENCE_MISSING, object->serial);
 	}
 	check_chains(w);
+}
+
+static void check_settled(struct rmap_world *w)
+{
+	if (unlikely(w->mapped_unchecked))
+		check_mapped_folios(w);
+	if (unlikely(w->anon_vmas_unchecked))
+		check_anon_vmas(w);
 }
 
 #endif /* PAGES_SETTLED_H */

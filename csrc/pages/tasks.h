@@ -59,10 +59,8 @@ static void let_others_run(struct rmap_point point)
 	bool told = tell_accesses(false);
 
 	/* Between two loads or stores of what one lock protects anything may be half written. */
-	if (point.kind < RMAP_POINT_WAIT && unlikely(w->mapped_unchecked))
-		without_others(check_mapped_folios(w));
-	if (point.kind < RMAP_POINT_WAIT && unlikely(w->anon_vmas_unchecked))
-		without_others(check_anon_vmas(w));
+	if (point.kind < RMAP_POINT_WAIT)
+		without_others(check_settled(w));
 	/* Others see what this one has written to VMAs, and those that it has made. */
 	gives_mmap_lock = point.kind == RMAP_POINT_UNLOCK && point.of == RMAP_POINT_OF_MMAP;
 	if ((task->followed || gives_mmap_lock) && !task->depth && has_a_mmap_lock_for_writing(w))
@@ -202,6 +200,8 @@ static void reference_run_task(struct rmap_world *w, const struct rmap_task_star
 	end->injected = reference_injected(w);
 	w->in_rcu &= ~(1u << start->number);
 	task_keep_buffers(w);
+	/* It is in no call any more. */
+	w->suspended[start->number - 1].task.depth = 0;
 	w->running = 0;
 }
 

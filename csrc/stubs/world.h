@@ -168,7 +168,7 @@ struct rmap_world {
 	uint32_t unwatched;			/* the last that nobody watched, or 0 */
 	uint16_t in_rcu;			/* tasks in a read section, a bit each */
 	bool mapped_unchecked;			/* an anon_vma is gone, or a folio was mapped */
-	bool anon_vmas_unchecked;		/* one may have lost something, or was unlocked */
+	bool anon_vmas_unchecked;		/* see pages/settled.h */
 	uint32_t slab_mode;
 	struct slab slabs[NR_CACHES];
 	struct slab_body *bodies; /* under AddressSanitizer: a hash table by address */

@@ -435,7 +435,9 @@ static int32_t operate(struct rmap_world *w, const struct rmap_operation *op)
 			flush_rcu(w);
 		check_return(w);
 		check_locks(&w->task);
-		if (!runs_beside_others())
+		if (runs_beside_others())
+			page_tables_task_ends();
+		else
 			check_operation(w);
 		watch_outside();
 		break;

@@ -35,6 +35,10 @@ static void page_tables_end(void)
 {
 }
 
+static void page_tables_task_ends(void)
+{
+}
+
 static uint32_t page_tables_injected(const struct rmap_world *w)
 {
 	return 0;

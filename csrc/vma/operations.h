@@ -122,6 +122,8 @@ static int32_t watch(const struct rmap_call *call, int32_t result, bool with_sta
 	}
 	/* Of several tasks the watcher hears what is wrong, and the calls of the followed. */
 	if (runs_beside_others()) {
+		/* The VMAs of the call are looked at like others from here on. */
+		w->anon_vmas_unchecked |= w->task.nr_given != 0;
 		if (!(w->task.followed && call->kind != RMAP_OUTSIDE) && !is_anything_wrong()) {
 			w->task.nr_events = 0;
 			return result;

@@ -185,6 +185,7 @@ pub(super) fn signature_in(call: Option<&Call>, violation: &Violation) -> String
 }
 
 fn violation_signature(violation: &Violation, place: &str) -> String {
+    let place = if violation.at_a_point { "operation" } else { place };
     format!("violate {} {} after {place}", violation.invariant, violation.what)
 }
 

@@ -38,61 +38,76 @@ pub fn minimize_finding<C: Side, P: Side, D: Driver<C, P>>(
         return small;
     }
     let mut trace = trace.first(ops);
+    let mut schedules = SCHEDULES;
     loop {
+        let mut found_again = false;
         minimize(&trace, |candidate| {
             small.runs += 1;
             let found = run_trace(lockstep, driver, candidate).finding;
             let Some(found) = found.filter(|finding| finding.signature() == signature) else { return false };
             // The last one that fails is the result.
-            (small.trace, small.finding) = (candidate.clone(), found);
+            (small.trace, small.finding, found_again) = (candidate.clone(), found, true);
             true
         });
-        match fewer_switches(lockstep, driver, &small.trace, &signature, &mut small.runs) {
-            Some(fewer) => trace = fewer,
-            None => return small,
+        if !found_again || !fewer_switches(lockstep, driver, &mut small, &signature, &mut schedules) {
+            return small;
         }
+        trace = small.trace.clone();
     }
 }
 
-/// As many schedules are tried where a section may do with fewer switches.
+/// As many schedules are tried, of all sections that a trace comes to, where they may do with fewer switches.
 const SCHEDULES: u64 = 20_000;
 
-/// The same trace, with fewer switches in the section that it ends with: among the schedules of its operations, whoever begins, there is
-/// one with fewer that comes to the same finding. Single steps lead to it seldom, since who begins says what all others do.
+/// Looks for the same trace with fewer switches in the section that it ends with: among the schedules of its operations, whoever begins,
+/// there is one with fewer that comes to the same finding. Single steps lead to it seldom, since who begins says what all others do.
+/// Returns whether there was one.
 fn fewer_switches<C: Side, P: Side, D: Driver<C, P>>(
     lockstep: &mut Lockstep<C, P>,
     driver: &mut D,
-    trace: &Trace,
+    small: &mut Minimized,
     signature: &str,
-    runs: &mut u64,
-) -> Option<Trace> {
-    let section =
-        trace.sections.last().filter(|section| section.range().end == trace.ops.len() && !section.accesses)?;
-    let most = section.switches.len().checked_sub(1).filter(|&most| most > 0)?;
-    let until = *runs + SCHEDULES;
+    schedules: &mut u64,
+) -> bool {
+    let trace = &small.trace;
+    let Some(section) = trace.sections.last().filter(|one| one.range().end == trace.ops.len() && !one.accesses) else {
+        return false;
+    };
+    let Some(most) = section.switches.len().checked_sub(1).filter(|&most| most > 0) else { return false };
+    let range = section.range();
     for at in [PreemptedAt::ANON_VMA, PreemptedAt::ANY] {
-        let mut orders = Orders::new(&trace.ops[section.range()], most as u32, at);
-        while let Some((ops, switches)) = orders.next().filter(|_| *runs < until) {
+        let mut orders = Orders::new(&trace.ops[range.clone()], most as u32, at);
+        while let Some((ops, switches)) = orders.next().filter(|_| *schedules > 0) {
             if switches.len() > most {
                 continue;
             }
             let mut candidate = trace.clone();
-            candidate.ops[section.range()].copy_from_slice(ops);
+            candidate.ops[range.clone()].copy_from_slice(ops);
             if let Some(last) = candidate.sections.last_mut() {
                 last.switches = switches.to_vec();
             }
-            *runs += 1;
-            let mut log = Vec::new();
+            *schedules -= 1;
+            small.runs += 1;
+            let (mut log, mut ended) = (Vec::new(), 0);
             let found = run_trace_watched(lockstep, driver, &candidate, |lockstep, _, _, _| {
-                log = lockstep.schedule().to_vec();
+                ended += 1;
+                if ended == range.end {
+                    log = lockstep.schedule().to_vec();
+                }
             });
             match found.finding {
-                Some(finding) if finding.signature() == signature => return Some(candidate),
-                Some(finding) if !finding.schedule.is_empty() => log = finding.schedule,
+                Some(finding) if finding.signature() == signature => {
+                    (small.trace, small.finding) = (candidate, finding);
+                    return true;
+                }
+                // What is found before the section says nothing of it.
+                Some(finding) if finding.operation > range.start as u64 && !finding.schedule.is_empty() => {
+                    log = finding.schedule;
+                }
                 _ => {}
             }
             orders.ran(&log);
         }
     }
-    None
+    false
 }

@@ -552,7 +552,8 @@ pub fn event_violation(event: &Event, warning: Option<&str>) -> Option<Violation
         Some(text) => format!("{event}: {text}"),
         None => event.to_string(),
     };
-    Some(Violation::new(Invariant::I11, what, [], detail))
+    let at_a_point = kind == EventKind::Rule && Rule::from_u8(event.arg).is_some_and(Rule::is_asked_at_points);
+    Some(Violation { at_a_point, ..Violation::new(Invariant::I11, what, [], detail) })
 }
 
 /// Numbers differ from run to run and from tree to tree; a signature must not.

@@ -67,6 +67,8 @@ pub struct Violation {
     pub detail: String,
     /// The last call that touched the first of the objects in this operation, if it is known.
     pub after: Option<Call>,
+    /// It was asked where a task might be switched: which call was running then says nothing, and is no part of the signature.
+    pub at_a_point: bool,
 }
 
 impl Violation {
@@ -77,7 +79,14 @@ impl Violation {
         objects: impl IntoIterator<Item = Object>,
         detail: String,
     ) -> Self {
-        Violation { invariant, what: what.into(), objects: objects.into_iter().collect(), detail, after: None }
+        Violation {
+            invariant,
+            what: what.into(),
+            objects: objects.into_iter().collect(),
+            detail,
+            after: None,
+            at_a_point: false,
+        }
     }
 
     /// The same, after `call`.

@@ -317,6 +317,10 @@ impl Comparison {
         let mut unlike = false;
         for known in all.of(reference.name, reference.version) {
             let trace = all.trace(&known).map_err(|error| Error::Usage(error.to_string()))?;
+            if !trace.sections.is_empty() {
+                print(format_args!("known: {}: not played: its operations run together\n", known.trace))?;
+                continue;
+            }
             let needs_pages = VmaCode::needed_by(&trace) == VmaCode::Pages;
             if needs_pages && self.vma != VmaCode::Pages {
                 print(format_args!("known: {}: not played: its operations need --vma pages\n", known.trace))?;

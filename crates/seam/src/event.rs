@@ -148,9 +148,25 @@ byte_enum! {
         CountersUnsettled = RMAP_RULE_COUNTERS_UNSETTLED "counters of an anon_vma left wrong without its lock",
         /// Anon_vma `object` has fewer references than its VMAs, the anon_vmas below it and the tasks that found it need.
         ReferenceMissing = RMAP_RULE_REFERENCE_MISSING "fewer references to an anon_vma than are in use",
-        /// Nobody may be changing VMA `object`, and it is not on its anon_vma and all above that, or not where another VMA with that
-        /// anon_vma is.
+        /// Nobody may be changing VMA `object`, and it is not on its anon_vma and all above that.
         ChainUnsettled = RMAP_RULE_CHAIN_UNSETTLED "chain of a VMA left half changed without its lock",
+        /// Nobody may be changing VMA `object`, nor another one with its anon_vma, and that is of another mm or on other anon_vmas.
+        ChainsDiffer = RMAP_RULE_CHAINS_DIFFER "VMAs with one anon_vma on different anon_vmas, or of two processes",
+    }
+}
+
+impl Rule {
+    /// Whether it is asked wherever one of several tasks might be switched, whichever call runs there (csrc/pages/settled.h).
+    pub fn is_asked_at_points(self) -> bool {
+        matches!(
+            self,
+            Rule::MappedAndGone
+                | Rule::TreeUnsettled
+                | Rule::CountersUnsettled
+                | Rule::ReferenceMissing
+                | Rule::ChainUnsettled
+                | Rule::ChainsDiffer
+        )
     }
 }
 

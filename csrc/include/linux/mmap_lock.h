@@ -86,6 +86,7 @@ static inline void mmap_lock_give(struct mm_struct *mm, enum mmap_lock_state sta
 		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, mm->id);
 	layer_mmap_lock(RMAP_MMAP_UNLOCK, mm);
 	mm->write_cycles += state == MMAP_WRITE_LOCKED;
+	current_world->anon_vmas_unchecked |= state == MMAP_WRITE_LOCKED;
 	mm->mmap_tasks &= ~task_bit();
 	if (!mm->mmap_tasks)
 		mm->mmap_lock = MMAP_UNLOCKED;
@@ -129,6 +130,7 @@ static inline void mmap_write_downgrade(struct mm_struct *mm)
 		broken_rule(RMAP_RULE_UNBALANCED_UNLOCK, mm->id);
 	layer_mmap_lock(RMAP_MMAP_READ_LOCK, mm);
 	mm->write_cycles++;
+	current_world->anon_vmas_unchecked = true;
 	mm->mmap_lock = MMAP_READ_LOCKED;
 }
 
