@@ -284,7 +284,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         Some(file) => Search::load(file, scope, &subject).map_err(|error| Error::Usage(error.to_string()))?,
         None => None,
     };
-    let resumed = loaded.as_ref().map(Search::expanded);
+    let resumed = loaded.as_ref().map(|search| (search.expanded(), search.counts().schedules));
     let mut search = loaded.unwrap_or_else(|| {
         let root = workers[0].root(&begin.trace);
         Search::beginning_at(begin.trace, scope, root)
@@ -321,7 +321,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     };
     let counts = search.counts();
     let known_met = counts.known;
-    let rate = (search.expanded() - resumed.unwrap_or(0)) as f64 / took.as_secs_f64().max(1e-6);
+    let (states_before, schedules_before) = resumed.unwrap_or((0, 0));
+    let per_second = |done: f64| done / took.as_secs_f64().max(1e-6);
+    let rate = per_second((search.expanded() - states_before) as f64);
     let (name, options) = (args.out.display().to_string(), args.subject.options());
     let report = match &ended {
         Ended::Found(found) => {
@@ -356,13 +358,17 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     if args.json {
         let mut value = serde_json::json!({
             "kernel": reference.name, "driver": subject.driver, "side": subject.side,
-            "procs": scope.processes, "pages": scope.pages, "depth": scope.depth, "ops": scope.kinds.to_string(),
-            "order": scope.order,
             "failures": scope.failures == Failures::All, "finished": matches!(ended, Ended::Finished),
             "depth_done": search.depth_done(), "states": search.states(), "expanded": search.expanded(),
             "states_by_depth": search.levels(), "transitions": counts.transitions, "failing": counts.failing,
             "known": counts.known, "seconds": took.as_secs_f64(), "how": how,
         });
+        // Of the operations of a section there is nothing to choose.
+        if begin.section.is_none() {
+            (value["procs"], value["pages"], value["depth"]) =
+                (scope.processes.into(), scope.pages.into(), scope.depth.into());
+            (value["ops"], value["order"]) = (scope.kinds.to_string().into(), scope.order.into());
+        }
         if let Some(from) = &args.scope.from {
             value["from"] = from.display().to_string().into();
         }
@@ -382,8 +388,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         print(format_args!("{value:#}\n"))?;
         return Ok(status);
     }
-    if let Some(resumed) = resumed {
-        let _ = writeln!(anstream::stderr(), "resumed: {resumed} states were worked on before");
+    if resumed.is_some() {
+        let before = counted(states_before, "state");
+        let _ = writeln!(anstream::stderr(), "resumed: {before} worked on before");
     }
     let levels = search.levels().iter().fold(String::new(), |mut text, level| {
         let _ = write!(text, " {level}");
@@ -393,11 +400,11 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     match given {
         Some(ops) => print(format_args!("{}: {how}: {} operations together, {vma}\n", reference.name, ops.len()))?,
         None => print(format_args!(
-            "{}: {how}: {} processes, {} pages, {} of depth {}, {}\n{} transitions ({} with a failure), {} states \
+            "{}: {how}: {}, {}, {} of depth {}, {}\n{} transitions ({} with a failure), {} states \
          (by depth:{levels}), {} worked on, {:.1} s, {rate:.0} states/s\n",
             reference.name,
-            scope.processes,
-            scope.pages,
+            counted(scope.processes.into(), "process"),
+            counted(scope.pages as usize, "page"),
             search.depth_done(),
             scope.depth,
             vma,
@@ -410,7 +417,8 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     }
     if let Some(together) = scope.together {
         let finished = matches!(ended, Ended::Finished);
-        print(said_of_sections(&scope, together, given, &search, took.as_secs_f64(), finished))?;
+        let rate = per_second((counts.schedules - schedules_before) as f64);
+        print(said_of_sections(&scope, together, given, &search, rate, finished))?;
     }
     if let Some(line) = minimised {
         print(format_args!("{line}\n"))?;
@@ -424,7 +432,7 @@ fn said_of_sections(
     together: Together,
     given: Option<&[Op]>,
     search: &Search,
-    seconds: f64,
+    rate: f64,
     finished: bool,
 ) -> String {
     let failures = scope.failures;
@@ -435,10 +443,11 @@ fn said_of_sections(
             "0 schedules: no {choice} of these operations can run together in any state that was worked on\n"
         );
     }
-    let rate = counts.schedules as f64 / seconds.max(1e-6);
     let mut text = format!(
-        "{} schedules ({} of them end in a switch that does nothing) of {} {choice}s, {rate:.0} schedules/s\n",
-        counts.schedules, counts.idle, counts.sections,
+        "{} ({} of them end in a switch that does nothing) of {}, {rate:.0} schedules/s\n",
+        counted(counts.schedules as usize, "schedule"),
+        counts.idle,
+        counted(counts.sections as usize, choice),
     );
     if finished {
         let states = search.expanded();
@@ -446,11 +455,12 @@ fn said_of_sections(
         let at = if at == PreemptedAt::ANY { String::new() } else { format!(" (at {at})") };
         let what = match given {
             Some(ops) => ops.iter().map(Op::to_string).collect::<Vec<_>>().join(" | "),
-            None => format!("each {choice} of these operations at each of {states} states"),
+            None => format!("each {choice} of these operations at each of {}", counted(states, "state")),
         };
         let _ = writeln!(
             text,
-            "every schedule with at most {preemptions} preemptions{at} of {what}{failing}: nothing found{}",
+            "every schedule with at most {}{at} of {what}{failing}: nothing found{}",
+            counted(preemptions as usize, "preemption"),
             except_known(counts.known),
         );
     }
@@ -465,20 +475,30 @@ fn said_of_sections(
     if let Some(trace) = search.fine_end() {
         let _ = writeln!(
             text,
-            "{} ends that no schedule with at most {preemptions} preemptions at points alone comes to; the first comes from\n\n{trace}",
-            counts.fine_ends,
+            "{} that no schedule with at most {} at points alone comes to; the first comes from\n\n{trace}",
+            counted(counts.fine_ends as usize, "end"),
+            counted(preemptions as usize, "preemption"),
         );
     }
     let mut alone = search.by_sections_alone();
     if let Some(first) = alone.next() {
         let _ = writeln!(
             text,
-            "{} states that no sequence of as many operations comes to; the first comes from\n\n{}",
-            1 + alone.count(),
+            "{} that no sequence of as many operations comes to; the first comes from\n\n{}",
+            counted(1 + alone.count(), "state"),
             search.trace_to(first),
         );
     }
     text
+}
+
+/// So many of them, in words.
+fn counted(count: usize, what: &str) -> String {
+    match (count, what) {
+        (1, _) => format!("1 {what}"),
+        (_, "process") => format!("{count} processes"),
+        _ => format!("{count} {what}s"),
+    }
 }
 
 fn except_known(met: u64) -> String {

@@ -283,6 +283,9 @@ impl Job for Random<'_> {
                 "kernel": self.kernel, "operations": done, "traces": traces, "refused": totals.refused,
                 "failed": totals.failed, "calls": calls, "known": known_file::value(self.known, lockstep.met()),
             });
+            if args.together {
+                value["sections"] = sections.into();
+            }
             if let Some(features) = &features {
                 value["statistics"] = statistics_value(driver.stats(), driver.merges(), features);
             }

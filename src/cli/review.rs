@@ -87,8 +87,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "TASKS", value_parser = clap::value_parser!(u8).range(2..=3))]
     together: Option<u8>,
     /// Of operations that run together, take each schedule with at most this many switches away from one that could go on.
-    #[arg(long, value_name = "N", default_value_t = exhaust::PREEMPTIONS, value_parser = clap::value_parser!(u32).range(0..=8))]
-    preemptions: u32,
+    /// Default: 2.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=8))]
+    preemptions: Option<u32>,
     /// Threads of the search. Default: one for each core.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -101,6 +102,12 @@ pub(super) struct Args {
     /// Print the verdict as JSON.
     #[arg(long)]
     json: bool,
+}
+
+impl Args {
+    fn preemptions(&self) -> u32 {
+        self.preemptions.unwrap_or(exhaust::PREEMPTIONS)
+    }
 }
 
 struct References {
@@ -165,6 +172,9 @@ impl References {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
+    if args.preemptions.is_some() && args.together.is_none() && args.trace.is_none() {
+        return Err(Error::Usage("--preemptions: no operations run together: use --together".into()));
+    }
     let references = References::of(args)?;
     let names = Names { base: references.sessions[0].reference.name, changed: references.sessions[1].reference.name };
     let mut verdict = Verdict::default();
@@ -236,7 +246,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         .map(|file| format!(" --known {}", report::review::quoted(&file.display().to_string())))
         .unwrap_or_default();
     let given = args.trace.as_ref().map(|path| path.display().to_string());
-    let preemptions = match args.preemptions {
+    let preemptions = match args.preemptions() {
         exhaust::PREEMPTIONS => String::new(),
         others => format!(" --preemptions {others}"),
     };
@@ -304,7 +314,7 @@ fn scopes(args: &Args, vma: VmaCode) -> Vec<Scope> {
 fn together(args: &Args) -> Option<Together> {
     args.together.map(|tasks| Together {
         tasks: tasks.into(),
-        preemptions: args.preemptions,
+        preemptions: args.preemptions(),
         at: PreemptedAt::ANY,
         fine: false,
     })
@@ -333,7 +343,7 @@ fn any_scope(args: &Args) -> Scope {
         order: 0,
         together: Some(Together {
             tasks: args.together.unwrap_or(2).into(),
-            preemptions: args.preemptions,
+            preemptions: args.preemptions(),
             at: PreemptedAt::ANY,
             fine: false,
         }),

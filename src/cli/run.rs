@@ -14,7 +14,7 @@ use crate::report::{self, Report};
 use crate::rmap::dump::Dump;
 use crate::rmap::{Side, Snapshot, VmaState, errno_name};
 use crate::session::{Job, VmaCode};
-use crate::trace::{OpKind, PageTables, Trace};
+use crate::trace::{OpKind, PageTables, Trace, schedule};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -112,13 +112,17 @@ impl Job for Play<'_> {
     {
         let (lockstep, driver) = (&mut lockstep, &mut driver);
         let mut outcomes = String::new();
+        let mut passed_over = Vec::new();
         let mut number = 0;
         let verbose = self.args.verbose;
         let stats = check::play_trace(lockstep, driver, self.of_version, |lockstep, _, op, outcome| {
-            let section = self.of_version.section_of(number).filter(|section| verbose && section.first == number);
-            if let Some(section) = section {
-                let _ = writeln!(outcomes, "operations {} to {}, together:", number + 1, section.range().end);
-                report::schedule_lines(lockstep.schedule()).iter().for_each(|line| outcomes.extend(["  ", line, "\n"]));
+            if let Some(section) = self.of_version.section_of(number).filter(|section| section.first == number) {
+                if verbose {
+                    let _ = writeln!(outcomes, "operations {} to {}, together:", number + 1, section.range().end);
+                    let lines = report::schedule_lines(lockstep.schedule());
+                    lines.iter().for_each(|line| outcomes.extend(["  ", line, "\n"]));
+                }
+                passed_over.extend(schedule::passed_over(section, lockstep.schedule()));
             }
             number += 1;
             let (how, errno) = match outcome {
@@ -132,8 +136,13 @@ impl Job for Play<'_> {
             let _ = writeln!(outcomes, "operation {number}: {op}: {how}, {}", errno_name(errno));
         });
         if verbose {
-            print(outcomes)?;
-            print(self.expected.other_versions())?;
+            let text = outcomes + &self.expected.other_versions();
+            // A program that reads standard output wants nothing else there.
+            let for_program = self.args.json || self.args.dump == Some(DumpForm::Json);
+            if for_program { write!(anstream::stderr(), "{text}").unwrap_or_default() } else { print(text)? }
+        }
+        for line in passed_over {
+            super::hint(&format!("{}: passed over: `{line}` (-v says what each task did)", self.file.display()));
         }
         self.expected.warn();
         let not_run = NotRun::of(self.trace, self.args.subject.vma()?);

@@ -68,6 +68,8 @@ pub struct Scheduler<'a> {
     current: Option<usize>,
     /// What happened, in order: task and step.
     log: Vec<(usize, Step)>,
+    /// Lines that were passed over.
+    passed_over: Vec<Switch>,
     accesses: bool,
 }
 
@@ -75,7 +77,14 @@ impl<'a> Scheduler<'a> {
     /// Of a section of which nothing has run.
     pub fn new(section: &'a Section) -> Scheduler<'a> {
         let tasks = vec![Task::default(); section.tasks.min(MAX_TASKS)];
-        Scheduler { switches: &section.switches, tasks, current: Some(0), log: Vec::new(), accesses: section.accesses }
+        Scheduler {
+            switches: &section.switches,
+            tasks,
+            current: Some(0),
+            log: Vec::new(),
+            passed_over: Vec::new(),
+            accesses: section.accesses,
+        }
     }
 
     /// The task that goes on; none: all have ended, or each waits for another.
@@ -130,13 +139,18 @@ impl<'a> Scheduler<'a> {
                 && task.points.last().is_some_and(|(kind, object)| switch.is_of(*kind, *object));
             if now {
                 self.switches = rest;
-                return (!self.tasks[switch.next].ended).then_some(switch.next);
+                if !self.tasks[switch.next].ended {
+                    return Some(switch.next);
+                }
+                self.passed_over.push(*switch);
+                return None;
             }
             let over = task.ended || times >= switch.nth as usize;
             if !over {
                 break;
             }
             self.switches = rest;
+            self.passed_over.push(*switch);
         }
         None
     }
@@ -156,6 +170,15 @@ impl<'a> Scheduler<'a> {
             .collect();
         (!waiting.is_empty()).then(|| waiting.join(", "))
     }
+}
+
+/// The lines of a section that did nothing when its tasks did this: their point did not come, or came before it was their turn, or
+/// the task that they name had ended.
+pub fn passed_over(section: &Section, log: &[(usize, Step)]) -> Vec<Switch> {
+    let mut scheduler = Scheduler::new(section);
+    log.iter().for_each(|(_, step)| scheduler.told(*step));
+    let Scheduler { passed_over, switches, .. } = scheduler;
+    [&passed_over[..], switches].concat()
 }
 
 #[cfg(test)]

@@ -381,7 +381,11 @@ fn what_is_no_section_is_an_error_that_says_why() {
         ),
         (
             &format!("{two}at a lock c\nend\n"),
-            "line 4, column 1: found \"at\", the section has no task c above this line",
+            "line 4, column 11: found \"c\", the section has no task c above this line",
+        ),
+        (
+            &format!("{two}at a lock -1 b\nend\n"),
+            "line 4, column 11: found \"-1\", expected which of these it is, from 1 to 65535",
         ),
         (
             &format!("{two}at a sleep b\nend\n"),

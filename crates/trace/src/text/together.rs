@@ -47,12 +47,7 @@ impl<'a> Words<'a> {
             }
             (AT | END, None) => return Err(self.error(keyword, "there is no section here: it begins with together")),
             (AT, Some(open)) => {
-                let switch = self.switch()?;
-                let tasks = trace.ops.len() - open.section.first;
-                if let Some(task) = [switch.task, switch.next].into_iter().find(|&task| task >= tasks) {
-                    let wanted = format!("the section has no task {} above this line", task_name(task));
-                    return Err(self.error(keyword, wanted));
-                }
+                let switch = self.switch(trace.ops.len() - open.section.first)?;
                 if switch.task == switch.next {
                     return Err(self.error(keyword, "the task goes on anyhow: expected another one at the end"));
                 }
@@ -94,9 +89,9 @@ impl<'a> Words<'a> {
         Ok(true)
     }
 
-    /// What follows `at`.
-    fn switch(&mut self) -> Result<Switch, ParseError> {
-        let task = self.task()?;
+    /// What follows `at`, below so many operations of the section.
+    fn switch(&mut self, tasks: usize) -> Result<Switch, ParseError> {
+        let task = self.task(tasks)?;
         let word = self.section_word("what the task is about to do")?;
         let point = match word.text {
             STEP => None,
@@ -110,7 +105,7 @@ impl<'a> Words<'a> {
             },
         };
         let mut nth = 1;
-        if let Some(word) = self.peek().filter(|word| word.text.starts_with(|c: char| c.is_ascii_digit())) {
+        if let Some(word) = self.peek().filter(|word| word.text.starts_with(|c: char| c.is_ascii_digit() || c == '-')) {
             nth = match digits_of(word.text, 10) {
                 Some(number @ 1..=0xffff) => number as u32,
                 _ => return Err(self.error(word, "expected which of these it is, from 1 to 65535")),
@@ -121,13 +116,14 @@ impl<'a> Words<'a> {
         if object.is_some() {
             self.next();
         }
-        Ok(Switch { task, point, object, nth, next: self.task()? })
+        Ok(Switch { task, point, object, nth, next: self.task(tasks)? })
     }
 
-    fn task(&mut self) -> Result<usize, ParseError> {
+    fn task(&mut self, tasks: usize) -> Result<usize, ParseError> {
         let word = self.section_word("a task")?;
         match (0..MAX_TASKS).find(|&task| word.text.chars().eq([task_name(task)])) {
-            Some(task) => Ok(task),
+            Some(task) if task < tasks => Ok(task),
+            Some(task) => Err(self.error(word, format!("the section has no task {} above this line", task_name(task)))),
             None => {
                 let objects: Vec<&str> = PointObject::ALL.iter().map(|object| object.name()).collect();
                 let (first, last) = (task_name(0), task_name(MAX_TASKS - 1));
