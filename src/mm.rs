@@ -62,6 +62,8 @@ pub struct SmallDriver {
     spaces: [Option<Space>; MAX_PROCESSES],
     pages: Pages,
     stats: Stats,
+    /// Those of processes that are gone, to be used again.
+    free_spaces: Vec<Space>,
     /// Room for the VMAs of one unmap: start and name.
     gathered: Vec<(u64, VmaId)>,
 }
@@ -79,6 +81,7 @@ impl SmallDriver {
             spaces: Default::default(),
             pages: Pages::new(),
             stats: Stats::default(),
+            free_spaces: Vec::new(),
             gathered: Vec::new(),
         };
         driver.reset();
@@ -88,8 +91,8 @@ impl SmallDriver {
     /// Back to the beginning, without a call: for when the seam is reset too. Keeps the
     /// statistics.
     pub fn reset(&mut self) {
-        self.spaces.fill_with(|| None);
-        self.spaces[0] = Some(Space::default());
+        self.free_spaces.extend(self.spaces.iter_mut().filter_map(Option::take));
+        self.spaces[0] = Some(self.free_space());
         self.pages.reset();
     }
 
@@ -157,6 +160,13 @@ impl SmallDriver {
     /// The statistics, which start over.
     pub fn take_stats(&mut self) -> Stats {
         std::mem::take(&mut self.stats)
+    }
+
+    /// An empty one.
+    fn free_space(&mut self) -> Space {
+        let mut space = self.free_spaces.pop().unwrap_or_default();
+        space.clear();
+        space
     }
 
     fn space(&self, mm: MmId) -> Option<&Space> {

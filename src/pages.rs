@@ -127,6 +127,8 @@ pub struct Pages {
     origins: Vec<(Option<AnonVmaId>, u64)>,
     /// Room to note which of them have others now.
     moved: Vec<bool>,
+    /// Room for pages that move, and what they map.
+    moving: Vec<(u64, FolioId)>,
     /// Pages that map another folio since somebody asked, or one with another anon_vma, or that lie in another VMA.
     changed: RefCell<ChangedPages>,
     /// Pages whose folios a fork has shared since somebody asked. They map what they did.
@@ -307,12 +309,14 @@ impl Pages {
     pub fn move_range(&mut self, mm: MmId, from: u64, to: u64, pages: u64) {
         self.change(mm, from, from.saturating_add(pages));
         self.change(mm, to, to.saturating_add(pages));
+        let mut moved = std::mem::take(&mut self.moving);
         let table = self.table(mm);
         let range = table.range(from, from.saturating_add(pages));
-        let moved: Vec<(u64, FolioId)> = table.0.drain(range).collect();
-        for (page, folio) in moved {
+        moved.extend(table.0.drain(range));
+        for (page, folio) in moved.drain(..) {
             table.set(page - from + to, folio);
         }
+        self.moving = moved;
     }
 
     /// Mirrors copy_page_range() (mm/memory.c) for the pages `start..end` of a VMA that is forked: both processes

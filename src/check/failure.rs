@@ -1,5 +1,7 @@
 //! Where allocations fail: the places in the kernel that a run got to try.
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::rmap::{Cache, Call, Event, EventKind, Function};
 
 /// An attempt to allocate that failed, by its place in the kernel's text: what is asked for, how, and by which function.
@@ -19,7 +21,7 @@ pub(super) fn failed_attempts(call: &Call, events: &[Event], to: &mut Vec<Failed
     if !events.iter().any(failed) {
         return;
     }
-    let mut around: Vec<&'static str> = vec![call.name()];
+    let mut around: SmallVec<[&'static str; 8]> = smallvec![call.name()];
     for event in events {
         match event.kind() {
             Some(EventKind::Enter) => around.push(Function::from_u8(event.arg).map_or("?", Function::name)),

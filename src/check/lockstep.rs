@@ -15,7 +15,9 @@ use super::violation::{Invariant, Violation};
 use crate::digest::StateDigest;
 use crate::mm::UnexpectedEffect;
 use crate::pages::{AddressSpaces, Pages};
-use crate::rmap::{Call, Event, EventKind, Fail, MmId, Revision, Rmap, Side, Snapshot, StateError, VmaId};
+use crate::rmap::{
+    AnonVmaId, Call, Decoder, Event, EventKind, Fail, MmId, Revision, Rmap, Side, Snapshot, StateError, VmaId,
+};
 use crate::trace::schedule::{Scheduler, Step};
 use crate::trace::together::Section;
 use crate::trace::{
@@ -63,6 +65,10 @@ pub struct Lockstep<C, P> {
     words: [Vec<u64>; 2],
     /// Room for what a call of the reference touched.
     touched: Vec<u64>,
+    /// Room for the whole state, for what is counted in it, and for the references that are held from outside.
+    decoder: Decoder,
+    room: oracle::Room,
+    pins: Vec<(AnonVmaId, u32)>,
     finding: Option<Box<Finding>>,
     tolerated: Tolerated,
     stats: LockstepStats,
@@ -96,6 +102,9 @@ impl<C: Side, P: Side> Lockstep<C, P> {
             page_tables: Default::default(),
             words: [Vec::new(), Vec::new()],
             touched: Vec::new(),
+            decoder: Decoder::default(),
+            room: Default::default(),
+            pins: Vec::new(),
             finding: None,
             tolerated: Tolerated::default(),
             stats: LockstepStats::default(),
@@ -363,12 +372,14 @@ impl<C: Side, P: Side> Lockstep<C, P> {
         if let Some(violation) = self.oracle.check_told(&self.words[0]) {
             return self.broken(Phase::WholeState, self.who, Broken::Violations(vec![violation]));
         }
-        let broken = match Snapshot::decode(&self.words[0]) {
+        self.oracle.pins_into(&mut self.pins);
+        let broken = match self.decoder.decode(&self.words[0]) {
             Err(error) => Broken::Undecodable(error),
-            Ok(snapshot) => match oracle::full_with_pins(
-                &snapshot,
+            Ok(snapshot) => match oracle::full_in(
+                snapshot,
                 oracle::Rules::of(self.reference.revision()),
-                &self.oracle.pins(),
+                &self.pins,
+                &mut self.room,
             ) {
                 violations if violations.is_empty() => return,
                 violations => Broken::Violations(violations),

@@ -19,6 +19,7 @@ mod state_digest;
 mod tree;
 mod words;
 
+pub(super) use full::{Room, full_in};
 pub use full::{full, full_with_pins};
 
 use self::locks::Locks;
@@ -26,7 +27,7 @@ use self::model::{Journal, ShadowState};
 use self::record::VmaRecord;
 use self::words::{Record, Records};
 use super::violation::{Invariant, Violation};
-use super::walk::Walk;
+use super::walk::Walks;
 use crate::digest::StateDigest;
 use crate::pages::ChangedPages;
 use crate::rmap::{AnonVmaId, Cache, Call, Event, EventKind, FolioId, MmId, Revision, Rule, StateError, VmaId};
@@ -264,14 +265,15 @@ impl Oracle {
         &mut self.model.changed
     }
 
-    /// The walks of the operation.
-    pub(super) fn take_walks(&mut self) -> Vec<Walk> {
-        std::mem::take(&mut self.model.walks)
+    /// The walks since they were looked at last. They may be taken, and given back to be used again.
+    pub(super) fn walks(&mut self) -> &mut Walks {
+        &mut self.model.walks
     }
 
     /// References that are held from outside, on each anon_vma.
-    pub(super) fn pins(&self) -> Vec<(AnonVmaId, u32)> {
-        self.model.pins().map(|(serial, count)| (AnonVmaId(serial), count)).collect()
+    pub(super) fn pins_into(&self, pins: &mut Vec<(AnonVmaId, u32)>) {
+        pins.clear();
+        pins.extend(self.model.pins().map(|(serial, count)| (AnonVmaId(serial), count)));
     }
 
     /// A call was made: what it returned, what it did, and what it touched.
@@ -363,8 +365,8 @@ impl Oracle {
             Call::RmapWalkAnon { folio, .. } => {
                 const VISIT: u8 = EventKind::Visit as u8;
                 let visits = events.iter().filter(|event| event.kind == VISIT);
-                let visits = visits.map(|event| (VmaId(event.object), u64::from(event.other))).collect();
-                self.model.walks.push(Walk { folio, visits });
+                let visits = visits.map(|event| (VmaId(event.object), u64::from(event.other)));
+                self.model.walks.push(folio, visits);
                 self.model.apply(touched, number, None, |_| {})
             }
             Call::AnonVmaPrepare { .. } | Call::AnonVmaClone { .. } | Call::AnonVmaFork { .. } => {

@@ -1,7 +1,7 @@
 //! What must hold of the kernel's own page tables when an operation has ended: mapcounts, exclusive pages, counters,
 //! and that nothing is left where no process is. Said from what the C holds, whatever code wrote it.
 
-use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::violation::{Invariant, Object, Violation};
 use crate::rmap::{FolioId, LargeCounts, MAX_PROCESSES, MmId, VmaAttributes};
@@ -207,15 +207,14 @@ fn frame_fault(placed: Placed<'_>) -> Option<Violation> {
 
 /// Of pages that are being migrated: one that is a process's alone has one entry.
 fn migration_fault(tables: &PageTables) -> Option<Violation> {
-    let mut entries_of: FxHashMap<u32, (u64, bool)> = FxHashMap::default();
-    for entry in &tables.entries {
-        if let Target::Migration { frame, exclusive } = entry.target {
-            let (entries, alone) = entries_of.entry(frame).or_default();
-            *entries += 1;
-            *alone |= exclusive;
-        }
-    }
-    let (frame, (entries, _)) = entries_of.into_iter().filter(|(_, (entries, alone))| *alone && *entries > 1).min()?;
+    let of_migration = |entry: &PageEntry| match entry.target {
+        Target::Migration { frame, exclusive } => Some((frame, exclusive)),
+        _ => None,
+    };
+    let named = named_by(tables, of_migration);
+    let several = |of: &&[(u32, bool)]| of.len() > 1 && of.iter().any(|(_, exclusive)| *exclusive);
+    let of_frame = by_name(&named).find(several)?;
+    let (frame, entries) = (of_frame[0].0, of_frame.len());
     let detail = format!("one of the {entries} migration entries of frame {frame} says that no other has it");
     Some(broken(Invariant::Exclusive, "exclusive migration entry of a page with several", Some(frame), detail))
 }
@@ -401,23 +400,34 @@ fn entry_fault(tables: &PageTables, entry: &PageEntry, vma: &Mapped) -> Option<V
     Some(broken(Invariant::Exclusive, fault, number, detail))
 }
 
+/// What entries name that map nothing, and whether each is marked exclusive: sorted. Few, as a rule.
+fn named_by(tables: &PageTables, named: impl Fn(&PageEntry) -> Option<(u32, bool)>) -> SmallVec<[(u32, bool); 32]> {
+    let mut all: SmallVec<[(u32, bool); 32]> = tables.entries.iter().filter_map(named).collect();
+    all.sort_unstable();
+    all
+}
+
+/// Those of one name after another.
+fn by_name(named: &[(u32, bool)]) -> impl Iterator<Item = &[(u32, bool)]> {
+    named.chunk_by(|one, other| one.0 == other.0)
+}
+
 /// What the swap device counts, and what entries and pages say of it.
 fn slot_fault(tables: &PageTables) -> Option<Violation> {
-    let mut entries_of: FxHashMap<u32, (u64, bool)> = FxHashMap::default();
-    for entry in &tables.entries {
-        if let Target::Swap { slot, exclusive } = entry.target {
-            let (entries, marked) = entries_of.entry(slot).or_default();
-            *entries += 1;
-            *marked |= exclusive;
-        }
-    }
+    let of_swap = |entry: &PageEntry| match entry.target {
+        Target::Swap { slot, exclusive } => Some((slot, exclusive)),
+        _ => None,
+    };
+    let named = named_by(tables, of_swap);
     let fault =
         |what, slot: u32, detail: String| Some(broken(Invariant::Swap, what, None, format!("slot {slot} {detail}")));
-    if let Some(slot) = entries_of.keys().find(|&&slot| tables.slot(slot).is_none()) {
-        return fault("swap entry of a free slot", *slot, "is free, and an entry names it".to_owned());
+    if let Some(of) = by_name(&named).find(|of| tables.slot(of[0].0).is_none()) {
+        return fault("swap entry of a free slot", of[0].0, "is free, and an entry names it".to_owned());
     }
     tables.slots.iter().find_map(|slot| {
-        let (entries, marked) = entries_of.get(&slot.slot).copied().unwrap_or_default();
+        let first = named.partition_point(|(name, _)| *name < slot.slot);
+        let of_slot = named[first..].iter().take_while(|(name, _)| *name == slot.slot);
+        let (entries, marked) = of_slot.fold((0u64, false), |(entries, marked), of| (entries + 1, marked | of.1));
         if slot.count != entries {
             let detail = format!("has count {}, and {entries} entries name it", slot.count);
             return fault("count is not the number of swap entries", slot.slot, detail);

@@ -9,7 +9,6 @@
 
 use super::oracle::Oracle;
 use super::violation::{Invariant, Object, Violation};
-use super::walk::Walk;
 use crate::pages::{AddressSpaces, ChangedPages, Pages};
 use crate::rmap::{AnonVmaId, FolioId, MmId, VmaId};
 
@@ -38,20 +37,24 @@ pub(super) fn check(oracle: &mut Oracle, pages: &Pages, spaces: &impl AddressSpa
     // Its memory is used again.
     changed.clear();
     *oracle.changed() = changed;
-    let walks = oracle.take_walks();
-    if walks.is_empty() {
+    if oracle.walks().is_empty() {
         return violations;
     }
-    let mut mappings: Vec<(FolioId, MmId, u64)> = match &walks[..] {
-        [one] => pages.mappings().filter(|&(folio, ..)| folio == one.folio).collect(),
-        _ => pages.mappings().collect(),
-    };
+    let mut walks = std::mem::take(oracle.walks());
+    let mut mappings = std::mem::take(&mut walks.mappings);
+    mappings.clear();
+    let only = walks.only_folio();
+    mappings.extend(pages.mappings().filter(|&(folio, ..)| only.is_none_or(|only| only == folio)));
     mappings.sort_unstable();
-    for walk in &walks {
-        let first = mappings.partition_point(|&(folio, ..)| folio < walk.folio);
-        let of_folio = mappings[first..].iter().take_while(|&&(folio, ..)| folio == walk.folio);
-        violations.extend(check_walk(oracle, pages, spaces, walk, of_folio.map(|&(_, mm, page)| (mm, page))));
+    for (walked, visits) in walks.iter() {
+        let first = mappings.partition_point(|&(folio, ..)| folio < walked);
+        let of_folio = mappings[first..].iter().take_while(|&&(folio, ..)| folio == walked);
+        let mappings = of_folio.map(|&(_, mm, page)| (mm, page));
+        violations.extend(check_walk(oracle, pages, spaces, walked, visits, mappings));
     }
+    walks.mappings = mappings;
+    walks.clear();
+    *oracle.walks() = walks;
     violations
 }
 
@@ -124,26 +127,26 @@ fn check_walk(
     oracle: &Oracle,
     pages: &Pages,
     spaces: &impl AddressSpaces,
-    walk: &Walk,
+    folio: FolioId,
+    visits: &[(VmaId, u64)],
     mappings: impl Iterator<Item = (MmId, u64)>,
 ) -> Option<Violation> {
-    let folio = walk.folio;
     for (mm, page) in mappings {
         let vma = spaces.vma_at(mm, page).map(|(vma, _)| vma);
         // It comes to the first page of the folio that a VMA has.
         let pages_of_folio = pages.pages_of(folio);
         let comes =
             |&(visited, first): &(VmaId, u64)| vma == Some(visited) && page.wrapping_sub(first) < pages_of_folio;
-        if !walk.visits.iter().any(comes) {
+        if !visits.iter().any(comes) {
             let detail = format!("page {page:#x} of {mm} maps {folio}, but the walk did not come there");
             return Some(broken("walk misses a mapping", [folio.into()], detail));
         }
     }
     let mapping = oracle.folio(folio).map(|(mapping, _)| mapping);
     let index = oracle.folio(folio).map(|(_, index)| index);
-    for (at, &(vma, page)) in walk.visits.iter().enumerate() {
+    for (at, &(vma, page)) in visits.iter().enumerate() {
         let objects = [folio.into(), vma.into()];
-        if walk.visits[..at].contains(&(vma, page)) {
+        if visits[..at].contains(&(vma, page)) {
             let detail = format!("the walk of {folio} came to page {page:#x} of {vma} twice");
             return Some(broken("walk comes twice", objects, detail));
         }

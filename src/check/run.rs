@@ -171,10 +171,9 @@ impl<C: Side + Watched, P: Side> Driver<C, P> for KernelDriver {
             return;
         }
         KernelDriver::read_page_tables(self, lockstep);
-        let mut all = PageTables::default();
-        let readable = Watched::page_tables(lockstep.reference(), &mut all) == Some(true);
+        let readable = Watched::page_tables(lockstep.reference(), &mut self.all_tables) == Some(true);
         if let Some((tables, true)) = KernelDriver::page_tables(self) {
-            lockstep.check_all_page_tables(tables, readable.then_some(&all));
+            lockstep.check_all_page_tables(tables, readable.then_some(&self.all_tables));
         }
     }
     fn pages(&mut self) -> &mut Pages {

@@ -314,12 +314,6 @@ impl Told {
     }
 }
 
-/// Reads all that was told, whatever is there. None: see [`Told::read`].
-pub(super) fn decode(words: &[u64], device_counts: bool, out: &mut PageTables) -> Option<()> {
-    out.clear();
-    Told::default().take_in(words, device_counts, out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

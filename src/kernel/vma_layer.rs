@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::tasks::Onlooker;
-use super::{Kernel, abi, page_tables, wire};
+use super::{Kernel, abi, wire};
 use crate::rmap::{AnonVmaId, EINVAL, Event, FILES_NOT_TOLD, Fail, MmId, Side, VmaAttributes, VmaId, VmaRange};
 use crate::trace::schedule::Scheduler;
 use crate::trace::{Mapped, MmCounts, Op, PageTables, Request, Seen, TaskEnd, TaskWatcher, Watched};
@@ -139,8 +139,12 @@ impl Watched for Kernel {
 
     fn page_tables(&mut self, out: &mut PageTables) -> Option<bool> {
         let device_counts = self.reference.revision.device_entries_count;
-        let words = self.told_page_tables(abi::rmap_page_reading::RMAP_PAGES_ALL)?;
-        Some(page_tables::decode(words, device_counts, out).is_some())
+        let mut told = std::mem::take(&mut self.told_pages);
+        out.clear();
+        let words = self.told_page_tables(abi::rmap_page_reading::RMAP_PAGES_ALL);
+        let readable = words.map(|words| told.take_in(words, device_counts, out).is_some());
+        self.told_pages = told;
+        readable
     }
 
     fn changed_page_tables(&mut self, out: &mut PageTables) -> Option<bool> {

@@ -2,6 +2,8 @@
 //! calls of the reverse map itself. What is left for here is to ask for an operation, and to keep the page tables as
 //! the VMA code says that they change.
 
+use bumpalo::Bump;
+
 use super::content::{self, Contents};
 use super::meaning::{self, UnexpectedEffect};
 use super::{MergeFaulted, MergeWith, Merges, Outcome, Stats};
@@ -46,6 +48,14 @@ pub struct KernelDriver {
     unexpected: Option<UnexpectedEffect>,
     /// What operations do is what they did when it was looked at.
     replays: bool,
+    /// Room for all that the page tables hold.
+    pub(crate) all_tables: PageTables,
+    /// What a walk was to leave of the page tables, in memory that is used again.
+    seen_before: Vec<PageEntry>,
+    /// Memory for what one operation did, and what it was asked.
+    room: Bump,
+    /// Lists of VMAs that no process has any more.
+    free_spaces: Vec<Vec<Mapped>>,
 }
 
 impl Default for KernelDriver {
@@ -74,6 +84,10 @@ impl KernelDriver {
             before: Vec::new(),
             unexpected: None,
             replays: false,
+            all_tables: PageTables::default(),
+            seen_before: Vec::new(),
+            room: Bump::new(),
+            free_spaces: Vec::new(),
         };
         driver.reset();
         driver
@@ -81,8 +95,8 @@ impl KernelDriver {
 
     /// Back to the beginning, without a call: for when the seam is reset too. Keeps the statistics.
     pub fn reset(&mut self) {
-        self.spaces.fill_with(|| None);
-        self.spaces[0] = Some(Vec::new());
+        self.free_spaces.extend(self.spaces.iter_mut().filter_map(Option::take));
+        self.spaces[0] = Some(self.free_space());
         self.counts = Default::default();
         self.pages.reset();
         self.events.clear();
@@ -129,7 +143,9 @@ impl KernelDriver {
     ) -> Option<Vec<Outcome>> {
         let ends = rmap.together(ops, section)?;
         for mm in (0..MAX_PROCESSES as u8).map(MmId) {
-            self.look_at(rmap, mm, &mut Vec::new());
+            let mut before = self.free_space();
+            self.look_at(rmap, mm, &mut before);
+            self.free_spaces.push(before);
         }
         self.read_page_tables(rmap);
         (self.unchecked.any, self.unchecked.processes) = (true, ALL_PROCESSES);
@@ -202,11 +218,14 @@ impl KernelDriver {
         self.look_at(rmap, mm, &mut before);
         self.before = before;
         if let OpKind::Fork { child, .. } = operation {
-            self.look_at(rmap, *child, &mut Vec::new());
+            let mut before = self.free_space();
+            self.look_at(rmap, *child, &mut before);
+            self.free_spaces.push(before);
             self.unchecked.any = true;
         }
         let contents_known = self.read_page_tables(rmap);
         if !self.replays {
+            self.room.reset();
             let unexpected = self.unexpected_effect(rmap, operation, result, contents_known);
             self.unexpected = unexpected.or(self.unexpected.take());
         }
@@ -234,7 +253,7 @@ impl KernelDriver {
         let merges_either_way = rmap.merges_either_way();
         let spaces = meaning::Spaces { before: &self.before, after: self.space(mm), child, merges_either_way };
         let errno = result.min(0).saturating_neg();
-        let mut unexpected = meaning::unexpected_effect(operation, &spaces, errno, rmap.injected());
+        let mut unexpected = meaning::unexpected_effect(operation, &spaces, errno, rmap.injected(), &self.room);
         if let OpKind::Fork { child, .. } = operation
             && errno == 0
             && unexpected.is_none()
@@ -437,6 +456,13 @@ impl KernelDriver {
         &self.merges
     }
 
+    /// An empty list, in memory that was used before if there is some.
+    fn free_space(&mut self) -> Vec<Mapped> {
+        let mut space = self.free_spaces.pop().unwrap_or_default();
+        space.clear();
+        space
+    }
+
     /// What a process has mapped now, and in `before` what it had.
     fn look_at<R: VmaLayer + ?Sized>(&mut self, rmap: &mut R, mm: MmId, before: &mut Vec<Mapped>) {
         let at = usize::from(mm.0) % MAX_PROCESSES;
@@ -445,11 +471,12 @@ impl KernelDriver {
         self.counts[at] = counts.unwrap_or_default();
         self.changed |= mm.bit();
         let was_there = self.spaces[at].is_some();
-        let space = self.spaces[at].get_or_insert_default();
-        std::mem::swap(space, before);
-        let pages = differing(before, space);
-        if counts.is_none() {
-            self.spaces[at] = None;
+        let mut space = self.spaces[at].take().unwrap_or_else(|| self.free_space());
+        std::mem::swap(&mut space, before);
+        let pages = differing(before, &space);
+        match counts {
+            Some(_) => self.spaces[at] = Some(space),
+            None => self.free_spaces.push(space),
         }
         if let Some((start, end)) = pages {
             self.pages.change(mm, start, end);
@@ -486,21 +513,24 @@ impl KernelDriver {
             target => target,
         };
         let seen = |entry: &PageEntry| PageEntry { accessed: entry.accessed && !asks, target: target(entry), ..*entry };
-        let before: Vec<PageEntry> = self.tables.entries.iter().map(seen).collect();
-        self.operate(rmap, &Request::new(OpKind::Walk { mm, page, mode }, node))?;
-        let after: Vec<PageEntry> = self.tables.entries.iter().map(seen).collect();
-        if self.read == Some(true) && after != before {
-            let differs = before.iter().zip(&after).find(|(before, after)| before != after);
+        let mut before = std::mem::take(&mut self.seen_before);
+        before.clear();
+        before.extend(self.tables.entries.iter().map(seen));
+        let walked = self.operate(rmap, &Request::new(OpKind::Walk { mm, page, mode }, node));
+        let entries = &self.tables.entries;
+        if walked.is_ok() && self.read == Some(true) && !before.iter().copied().eq(entries.iter().map(seen)) {
+            let differs = before.iter().zip(entries.iter().map(seen)).find(|(before, after)| *before != after);
             self.unexpected = Some(UnexpectedEffect {
                 what: "walk changed a page table",
                 about: "walk".to_owned(),
                 detail: match differs {
                     Some((before, after)) => format!("{before:?} is now {after:?}"),
-                    None => format!("{} entries are now {}", before.len(), after.len()),
+                    None => format!("{} entries are now {}", before.len(), entries.len()),
                 },
             });
         }
-        Ok(())
+        self.seen_before = before;
+        walked.map(|_| ())
     }
 
     /// Pins the page, where the kernel's own code keeps the page tables, and takes a reference on the anon_vma of its folio.

@@ -1,7 +1,8 @@
 //! What an operation means for an address space: which pages are mapped after it, and how. An independent account, by pages,
 //! of what the kernel's VMA code is asked to do; of where VMAs begin and end it knows only where two must be one.
 
-use smallvec::SmallVec;
+use bumpalo::Bump;
+use bumpalo::collections::{CollectIn, Vec as BumpVec};
 
 use super::neighbours;
 use crate::rmap::{EAGAIN, EEXIST, EFAULT, EINTR, ENOMEM, VmaAttributes};
@@ -26,8 +27,8 @@ struct Piece {
     how: MemoryKind,
 }
 
-/// Few, as a rule: they are where the caller is, and not on the heap.
-type Pieces = SmallVec<[Piece; 8]>;
+/// In room that is used again for each operation.
+type Pieces<'r> = BumpVec<'r, Piece>;
 
 /// `stack_guard_gap`, in pages: what grows down stays so far from a VMA below.
 const STACK_GUARD_GAP: u64 = 256;
@@ -81,17 +82,23 @@ fn in_reach<'a>(spaces: &Spaces<'a>, after: &'a [Mapped], (start, end): (u64, u6
 }
 
 /// Looks for what an operation did that it was not asked to, or did not do. `errno` is 0 for success; `injected`: how many
-/// allocations were made to fail.
-pub fn unexpected_effect(operation: &OpKind, spaces: &Spaces, errno: i32, injected: u32) -> Option<UnexpectedEffect> {
+/// allocations were made to fail. `room` is memory for what is compared, which the caller takes back.
+pub fn unexpected_effect(
+    operation: &OpKind,
+    spaces: &Spaces,
+    errno: i32,
+    injected: u32,
+    room: &Bump,
+) -> Option<UnexpectedEffect> {
     if errno == 0
         && spaces.before.len() > FEW_VMAS
         && let (Some(after), Some(reach)) = (spaces.after, reach(operation))
         // It has no right to be there, wherever it is.
         && !after.iter().any(is_shared_and_faulted)
     {
-        effect(operation, &in_reach(spaces, after, reach), errno, injected)?;
+        effect(operation, &in_reach(spaces, after, reach), errno, injected, room)?;
     }
-    effect(operation, spaces, errno, injected)
+    effect(operation, spaces, errno, injected, room)
 }
 
 fn is_shared_and_faulted(vma: &Mapped) -> bool {
@@ -99,10 +106,10 @@ fn is_shared_and_faulted(vma: &Mapped) -> bool {
 }
 
 /// See [`unexpected_effect`].
-fn effect(operation: &OpKind, spaces: &Spaces, errno: i32, injected: u32) -> Option<UnexpectedEffect> {
+fn effect(operation: &OpKind, spaces: &Spaces, errno: i32, injected: u32, room: &Bump) -> Option<UnexpectedEffect> {
     let broken = |what, detail| Some(UnexpectedEffect { what, about: sort_of(operation), detail });
     if injected == 0 && spaces.before.len() < MANY_VMAS {
-        if errno == ENOMEM && !may_say_enomem(operation, spaces.before) {
+        if errno == ENOMEM && !may_say_enomem(operation, spaces.before, room) {
             return broken("ENOMEM and no allocation failed", format!("{operation:?}"));
         }
         if errno == EFAULT && !may_say_efault(operation, spaces.before) {
@@ -135,13 +142,13 @@ fn effect(operation: &OpKind, spaces: &Spaces, errno: i32, injected: u32) -> Opt
     if !failed_to_move && let Some(page) = neighbours::merged_child(operation, spaces.before, there) {
         return broken("VMAs that should stay two", format!("{operation:?}: at {page:#x}"));
     }
-    let (before, after) = (pieces(spaces.before), pieces(there));
+    let (before, after) = (pieces(spaces.before, room), pieces(there, room));
     if errno != 0 {
         // How pages are mapped may have changed half-way; whether they are has not, but where a move has made room.
         let asked = moved(operation);
         let covered = |space: &[Piece]| {
-            let mut space: Pieces = space.iter().map(|piece| Piece { how: ANY, ..*piece }).collect();
-            asked.iter().flatten().for_each(|&(start, end)| space = without(&space, start, end));
+            let mut space: Pieces = space.iter().map(|piece| Piece { how: ANY, ..*piece }).collect_in(room);
+            asked.iter().flatten().for_each(|&(start, end)| space = without(&space, start, end, room));
             joined(space)
         };
         if covered(&before) != covered(&after) {
@@ -153,15 +160,15 @@ fn effect(operation: &OpKind, spaces: &Spaces, errno: i32, injected: u32) -> Opt
         }
         return displaced(operation, spaces, errno);
     }
-    let expected = joined(meant(operation, &before)?);
+    let expected = joined(meant(operation, &before, room)?);
     let after = joined(after);
     let is_half_moved = |before: &[Piece], expected: &[Piece], after: &[Piece]| match *operation {
         // What was moved may stay mapped where it was, VMA by VMA, if the kernel has no memory to unmap it: move_vma()
         // goes on.
         OpKind::Move { start, end, .. } if injected > 0 => {
-            let elsewhere = |space: &[Piece]| joined(without(space, start, end));
-            let stay = joined(within(after, start, end));
-            let were = joined(within(before, start, end));
+            let elsewhere = |space: &[Piece]| joined(without(space, start, end, room));
+            let stay = joined(within(after, start, end, room));
+            let were = joined(within(before, start, end, room));
             let stays = |piece: &Piece| {
                 were.iter().any(|of| of.how == piece.how && of.start <= piece.start && piece.end <= of.end)
             };
@@ -177,9 +184,11 @@ fn effect(operation: &OpKind, spaces: &Spaces, errno: i32, injected: u32) -> Opt
                 change(&mut how);
                 is.how == was.how || is.how == how
             };
-            let pages = |space: &[Piece]| joined(space.iter().map(|piece| Piece { how: ANY, ..*piece }).collect());
-            let mut pairs =
-                before.iter().flat_map(|was| within(&after, was.start, was.end).into_iter().map(move |is| (was, is)));
+            let pages =
+                |space: &[Piece]| joined(space.iter().map(|piece| Piece { how: ANY, ..*piece }).collect_in(room));
+            let mut pairs = before
+                .iter()
+                .flat_map(|was| within(&after, was.start, was.end, room).into_iter().map(move |is| (was, is)));
             pages(&before) == pages(&after) && pairs.all(|(was, is)| either(was, &is))
         }
         _ => false,
@@ -187,12 +196,14 @@ fn effect(operation: &OpKind, spaces: &Spaces, errno: i32, injected: u32) -> Opt
     if expected != after && !is_half_moved(&before, &expected, &after) && !is_half_changed() {
         // Where pages are is right, and all else: one defect, however much of a move was done.
         let is_right =
-            |[before, expected, after]: [Pieces; 3]| expected == after || is_half_moved(&before, &expected, &after);
+            |[before, expected, after]: [Pieces<'_>; 3]| expected == after || is_half_moved(&before, &expected, &after);
         let only_uffd = matches!(operation, OpKind::Move { .. })
-            && is_right([&before, &expected, &after].map(|space| joined(space.iter().map(unregistered).collect())));
+            && is_right(
+                [&before, &expected, &after].map(|space| joined(space.iter().map(unregistered).collect_in(room))),
+            );
         let about = match only_uffd {
             true => "move: uffd".to_owned(),
-            false => format!("{}: {}", sort_of(operation), respects(&expected, &after)),
+            false => format!("{}: {}", sort_of(operation), respects(&expected, &after, room)),
         };
         let (what, detail) = ("operation did not do what was asked", differ(operation, &expected, &after));
         return Some(UnexpectedEffect { what, about, detail });
@@ -209,19 +220,22 @@ fn effect(operation: &OpKind, spaces: &Spaces, errno: i32, injected: u32) -> Opt
         return broken("VMAs that should be one", format!("{operation:?}: at {page:#x}"));
     }
     if let OpKind::Fork { .. } = operation {
-        return forked(operation, spaces);
+        return forked(operation, spaces, room);
     }
     None
 }
 
 /// Whether ENOMEM may mean something else than that memory is out: a hole in the range, no room to grow into.
-fn may_say_enomem(operation: &OpKind, before: &[Mapped]) -> bool {
+fn may_say_enomem(operation: &OpKind, before: &[Mapped], room: &Bump) -> bool {
     if let Meaning::Change(start, end, _) = operation.meaning() {
-        let inside = within(&pieces(before), start, end);
+        let inside = within(&pieces(before, room), start, end, room);
         return inside.iter().map(|piece| piece.end - piece.start).sum::<u64>() < end.saturating_sub(start);
     }
     if let OpKind::DontNeed { start, end, .. } | OpKind::LazyFree { start, end, .. } = *operation {
-        return within(&pieces(before), start, end).iter().map(|piece| piece.end - piece.start).sum::<u64>()
+        return within(&pieces(before, room), start, end, room)
+            .iter()
+            .map(|piece| piece.end - piece.start)
+            .sum::<u64>()
             < end - start;
     }
     match *operation {
@@ -348,15 +362,15 @@ pub fn missing_page<F>(
 
 /// A child has what its parent has, except for what shall not be copied, and neither locked nor write-protected; and an anon_vma where the parent has
 /// one, but where memory is wiped.
-fn forked(operation: &OpKind, spaces: &Spaces) -> Option<UnexpectedEffect> {
+fn forked(operation: &OpKind, spaces: &Spaces, room: &Bump) -> Option<UnexpectedEffect> {
     let broken = |what, detail| Some(UnexpectedEffect { what, about: sort_of(operation), detail });
-    let copied: Vec<Mapped> = spaces.before.iter().filter(|vma| !vma.dontcopy).copied().collect();
+    let copied: BumpVec<Mapped> = spaces.before.iter().filter(|vma| !vma.dontcopy).copied().collect_in(room);
     let Some(child) = spaces.child else {
         return broken("fork without a child", format!("{operation:?}"));
     };
     let unlocked = |piece: Piece| Piece { how: MemoryKind { locked: false, uffd: false, ..piece.how }, ..piece };
-    let expected = joined(pieces(&copied).into_iter().map(unlocked).collect());
-    let there = joined(pieces(child));
+    let expected = joined(pieces(&copied, room).into_iter().map(unlocked).collect_in(room));
+    let there = joined(pieces(child, room));
     if expected != there {
         return broken("child has not what its parent has", differ(operation, &expected, &there));
     }
@@ -382,7 +396,7 @@ const ANY: MemoryKind = MemoryKind {
     uffd: false,
 };
 
-fn pieces(space: &[Mapped]) -> Pieces {
+fn pieces<'r>(space: &[Mapped], room: &'r Bump) -> Pieces<'r> {
     let piece = |vma: &Mapped| Piece {
         start: vma.range.start,
         end: vma.range.end,
@@ -397,11 +411,11 @@ fn pieces(space: &[Mapped]) -> Pieces {
             uffd: vma.is_write_protected(),
         },
     };
-    space.iter().map(piece).collect()
+    space.iter().map(piece).collect_in(room)
 }
 
 /// In order, and no two that touch are alike.
-fn joined(mut space: Pieces) -> Pieces {
+fn joined(mut space: Pieces<'_>) -> Pieces<'_> {
     space.retain(|piece| piece.start < piece.end);
     space.sort_unstable_by_key(|piece| piece.start);
     space.dedup_by(|piece, last| {
@@ -414,14 +428,14 @@ fn joined(mut space: Pieces) -> Pieces {
     space
 }
 
-fn within(space: &[Piece], start: u64, end: u64) -> Pieces {
+fn within<'r>(space: &[Piece], start: u64, end: u64, room: &'r Bump) -> Pieces<'r> {
     let cut = space.iter().map(|piece| Piece { start: piece.start.max(start), end: piece.end.min(end), ..*piece });
-    cut.filter(|piece| piece.start < piece.end).collect()
+    cut.filter(|piece| piece.start < piece.end).collect_in(room)
 }
 
-fn without(space: &[Piece], start: u64, end: u64) -> Pieces {
-    let mut out = within(space, 0, start);
-    out.extend(within(space, end, u64::MAX));
+fn without<'r>(space: &[Piece], start: u64, end: u64, room: &'r Bump) -> Pieces<'r> {
+    let mut out = within(space, 0, start, room);
+    out.extend(within(space, end, u64::MAX, room));
     out
 }
 
@@ -434,10 +448,10 @@ fn moved(operation: &OpKind) -> Option<[(u64, u64); 2]> {
 }
 
 /// What is mapped after an operation that succeeds; none: nothing is known.
-fn meant(operation: &OpKind, before: &[Piece]) -> Option<Pieces> {
+fn meant<'r>(operation: &OpKind, before: &[Piece], room: &'r Bump) -> Option<Pieces<'r>> {
     let changed = |start, end, change: fn(&mut MemoryKind)| {
-        let mut out = without(before, start, end);
-        out.extend(within(before, start, end).into_iter().map(|mut piece| {
+        let mut out = without(before, start, end, room);
+        out.extend(within(before, start, end, room).into_iter().map(|mut piece| {
             change(&mut piece.how);
             piece
         }));
@@ -445,7 +459,7 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Pieces> {
     };
     match operation.meaning() {
         Meaning::New(start, end, how) | Meaning::Append(start, end, how) => {
-            let mut out = without(before, start, end);
+            let mut out = without(before, start, end, room);
             out.push(Piece { start, end, how });
             return Some(out);
         }
@@ -455,16 +469,16 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Pieces> {
     }
     let at = |page: u64| before.iter().find(|piece| (piece.start..piece.end).contains(&page));
     Some(match *operation {
-        OpKind::Unmap { start, end, .. } => without(before, start, end),
+        OpKind::Unmap { start, end, .. } => without(before, start, end, room),
         OpKind::Move { start, end, to, dontunmap, .. } => {
-            let taken = within(before, start, end);
+            let taken = within(before, start, end, room);
             // 7.x moves several VMAs one by one: where there is none, nothing makes room.
-            let mut out = Pieces::from_slice(before);
+            let mut out = Pieces::from_iter_in(before.iter().copied(), room);
             for piece in &taken {
-                out = without(&out, piece.start - start + to, piece.end - start + to);
+                out = without(&out, piece.start - start + to, piece.end - start + to, room);
             }
-            let stays = within(&out, start, end);
-            out = without(&out, start, end);
+            let stays = within(&out, start, end, room);
+            out = without(&out, start, end, room);
             if dontunmap {
                 // The lock goes with the pages.
                 let unlocked = |piece: Piece| Piece { how: MemoryKind { locked: false, ..piece.how }, ..piece };
@@ -483,9 +497,9 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Pieces> {
         }
         OpKind::Resize { start, end, pages, .. } => {
             let new_end = start.checked_add(pages)?;
-            let mut out = Pieces::from_slice(before);
+            let mut out = Pieces::from_iter_in(before.iter().copied(), room);
             if new_end < end {
-                out = without(before, new_end, end);
+                out = without(before, new_end, end, room);
             } else if new_end > end {
                 out.push(Piece { start: end, end: new_end, how: at(end - 1)?.how });
             }
@@ -493,7 +507,7 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Pieces> {
         }
         OpKind::Grow { page, pages, .. } => {
             let vma = at(page)?;
-            let mut out = Pieces::from_slice(before);
+            let mut out = Pieces::from_iter_in(before.iter().copied(), room);
             out.push(Piece { start: vma.start.checked_sub(pages)?, end: vma.start, how: vma.how });
             out
         }
@@ -510,21 +524,21 @@ fn meant(operation: &OpKind, before: &[Piece]) -> Option<Pieces> {
         | OpKind::Exclusive { .. }
         | OpKind::Split { .. }
         | OpKind::Poison { .. }
-        | OpKind::LazyFree { .. } => Pieces::from_slice(before),
+        | OpKind::LazyFree { .. } => Pieces::from_iter_in(before.iter().copied(), room),
         // Nothing is left to look at, or nothing of it is the VMA code's.
         _ => return None,
     })
 }
 
 /// In which respects two spaces differ: the pages that are mapped, or else how those are that both have.
-fn respects(expected: &[Piece], there: &[Piece]) -> String {
-    let pages = |space: &[Piece]| joined(space.iter().map(|piece| Piece { how: ANY, ..*piece }).collect());
+fn respects(expected: &[Piece], there: &[Piece], room: &Bump) -> String {
+    let pages = |space: &[Piece]| joined(space.iter().map(|piece| Piece { how: ANY, ..*piece }).collect_in(room));
     if pages(expected) != pages(there) {
         return "pages".to_owned();
     }
     let mut differs = [false; 8];
     for of in expected {
-        for Piece { how, .. } in within(there, of.start, of.end) {
+        for Piece { how, .. } in within(there, of.start, of.end, room) {
             let same = [
                 how.writable == of.how.writable,
                 how.file == of.how.file,
@@ -572,6 +586,10 @@ pub(super) mod tests {
     use super::*;
     use crate::rmap::{AnonVmaId, MmId, VmaId, VmaRange};
     use crate::trace::Rng;
+
+    fn unexpected_effect(operation: &OpKind, spaces: &Spaces, errno: i32, injected: u32) -> Option<UnexpectedEffect> {
+        super::unexpected_effect(operation, spaces, errno, injected, &Bump::new())
+    }
 
     pub fn vma(start: u64, end: u64) -> Mapped {
         Mapped {
@@ -705,7 +723,7 @@ pub(super) mod tests {
             let injected = rng.below(2);
             let spaces =
                 Spaces { before: &before, after: Some(&after), child: None, merges_either_way: rng.below(2) == 0 };
-            let all = effect(&operation, &spaces, 0, injected);
+            let all = effect(&operation, &spaces, 0, injected, &Bump::new());
             assert_eq!(unexpected_effect(&operation, &spaces, 0, injected), all, "{operation:?} {before:?} {after:?}");
             unlike += u32::from(all.is_some());
             let near = reach(&operation).map(|reach| in_reach(&spaces, &after, reach).before.len());

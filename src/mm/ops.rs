@@ -97,15 +97,18 @@ impl SmallDriver {
     /// down by exit_mmap() after both locks were dropped, as in 6.x; 7.x makes the same rmap calls in
     /// the same order before it drops them.
     fn fork<R: Rmap + ?Sized>(&mut self, rmap: &mut R, parent: MmId, child: MmId) -> Result {
-        let Some(space) = self.space(parent) else {
+        if self.space(parent).is_none() {
             return refused(ESRCH);
-        };
+        }
         match self.spaces.get(usize::from(child.0)) {
             Some(None) => (),
             Some(Some(_)) => return refused(EEXIST),
             None => return refused(EINVAL),
         }
-        let mut copy = space.clone();
+        let mut copy = self.free_space();
+        if let Some(space) = self.space(parent) {
+            copy.copy(space);
+        }
         rmap.call(Call::MmapWriteLock { mm: parent });
         rmap.call(Call::MmapWriteLock { mm: child });
         let pages = &mut self.pages;
@@ -122,6 +125,7 @@ impl SmallDriver {
         if let Some((start, outcome)) = failure {
             copy.truncate(start);
             exit_mmap(rmap, child, &copy, &mut self.pages);
+            self.free_spaces.push(copy);
             return Err(outcome);
         }
         self.spaces[usize::from(child.0)] = Some(copy);
@@ -150,6 +154,7 @@ impl SmallDriver {
             return refused(ESRCH);
         };
         exit_mmap(rmap, mm, &space, &mut self.pages);
+        self.free_spaces.push(space);
         Ok(())
     }
 

@@ -60,6 +60,20 @@ impl<H: Hooks> Port<H> {
         Ok(&mut self.folios[number])
     }
 
+    /// What it is from now on; none: it is gone.
+    pub(super) fn put_folio(&mut self, folio: FolioId, now: Option<Folio>) -> Result<(), Stop> {
+        let was = std::mem::replace(self.folio_slot(folio)?, now);
+        self.keep_large(was);
+        Ok(())
+    }
+
+    /// The memory of a large folio that is gone is the next one's.
+    pub(super) fn keep_large(&mut self, gone: Option<Folio>) {
+        if let Some(Folio { count: Some(Count::Large(large)), .. }) = gone {
+            self.gone_large.push(large);
+        }
+    }
+
     /// The folio of that number, which the call then tells, with its first page.
     pub(super) fn given_folio(&mut self, folio: FolioId) -> Result<&mut Folio, Stop> {
         self.folio_slot(folio)?.as_ref().ok_or(Stop::UseAfterFree(folio.0))?;
@@ -89,7 +103,7 @@ impl<H: Hooks> Port<H> {
         self.folio_slot(folio)?;
         self.task.observed.tell_folio(folio, 0, 1);
         let (mapping, index) = self.anon_place(vma, page, exclusive)?;
-        *self.folio_slot(folio)? = Some(Folio { mapping: Some(mapping), index, count: None });
+        self.put_folio(folio, Some(Folio { mapping: Some(mapping), index, count: None }))?;
         Ok(())
     }
 
@@ -133,7 +147,7 @@ impl<H: Hooks> Port<H> {
     /// The folio is gone.
     pub(super) fn folio_free(&mut self, folio: FolioId) -> Result<(), Stop> {
         self.given_folio(folio)?;
-        *self.folio_slot(folio)? = None;
+        self.put_folio(folio, None)?;
         Ok(())
     }
 
@@ -330,7 +344,9 @@ impl<H: Hooks> Port<H> {
         }
         let root = self.anon_vmas.get(anon_vma)?.root;
         self.up_read(root)?;
-        Ok(found.len() as i32)
+        let count = found.len() as i32;
+        self.entries = found;
+        Ok(count)
     }
 
     /// Where a VMA begins among the pages that a place is of.
@@ -338,11 +354,14 @@ impl<H: Hooks> Port<H> {
         vma.key(self.revision.indexed_by_anon_pgoff && place.file == 0)
     }
 
-    /// The chain entries that a walk of a place comes to, in order.
-    pub(super) fn chain_entries_of(&self, anon_vma: Ref<AnonVma>, place: Place) -> Result<Vec<u32>, Stop> {
+    /// The chain entries that a walk of a place comes to, in order. Whoever gives them back saves the next walk an allocation.
+    pub(super) fn chain_entries_of(&mut self, anon_vma: Ref<AnonVma>, place: Place) -> Result<Vec<u32>, Stop> {
+        let mut found = std::mem::take(&mut self.entries);
+        found.clear();
         let tree = &self.anon_vmas.get(anon_vma)?.rb_root;
         let last = place.index.wrapping_add(place.pages - 1);
-        Ok(interval_tree::intersecting(self.avcs.slots(), tree, place.index, last))
+        interval_tree::intersecting(self.avcs.slots(), tree, place.index, last, &mut found);
+        Ok(found)
     }
 
     /// Where the VMA of a chain entry has the first page of a place that it has. Mirrors `vma_address()` (mm/internal.h).

@@ -115,6 +115,9 @@ impl<H: Hooks> Port<H> {
             pins,
             task,
             hooks: _,
+            gone_large: _,
+            order: _,
+            entries: _,
         } = other;
         swap(&mut self.revision, revision);
         swap(&mut self.vmas, vmas);

@@ -4,6 +4,8 @@
 //! Mirrors the anon half of mm/interval_tree.c and the functions that
 //! include/linux/interval_tree_generic.h defines for it.
 
+use smallvec::SmallVec;
+
 use super::arena::NIL;
 use super::objects::AnonVmaChain;
 use super::rbtree::{self, RbNode, RbNodes, RbRootCached};
@@ -79,21 +81,20 @@ pub(super) fn insert(avcs: &mut [AnonVmaChain], root: &mut RbRootCached, avc: u3
 
 /// Mirrors `anon_vma_interval_tree_foreach()` (`anon_rmap_tree_foreach()` in 7.3) over the page offsets `first..=last`: the
 /// entries whose interval holds one of them, in order.
-pub(super) fn intersecting(avcs: &[AnonVmaChain], root: &RbRootCached, first: u64, last: u64) -> Vec<u32> {
-    let mut found = Vec::new();
-    // Nodes whose left side was seen, and which are to be looked at themselves.
-    let mut open = Vec::new();
+pub(super) fn intersecting(avcs: &[AnonVmaChain], root: &RbRootCached, first: u64, last: u64, found: &mut Vec<u32>) {
+    // Nodes whose left side was seen, and which are to be looked at themselves: a path, of which few are longer.
+    let mut open: SmallVec<[u32; 32]> = SmallVec::new();
     let mut at = root.node;
     loop {
         while at != NIL && avcs[at as usize].subtree_last >= first {
             open.push(at);
             at = avcs[at as usize].rb.left();
         }
-        let Some(node) = open.pop() else { return found };
+        let Some(node) = open.pop() else { return };
         let avc = &avcs[node as usize];
         if avc.start_pgoff > last {
             // All that follows starts later still.
-            return found;
+            return;
         }
         if avc.last_pgoff >= first {
             found.push(node);

@@ -51,7 +51,7 @@ mod walks;
 use arena::{Arena, Ref, Stop};
 use folio::Folio;
 use hooks::{Alone, Followed, Hooks};
-use mapping::Pages;
+use mapping::{Large, Pages};
 use objects::{AnonVma, AnonVmaChain, AnonVmaNotes, Vma};
 use observe::{Allocator, Locks, MmapLock, Observed};
 use walks::PageTables;
@@ -83,6 +83,13 @@ pub struct Port<H = Alone> {
     /// What the running task has for itself.
     task: Task,
     hooks: H,
+    /// What was kept of large folios that are gone, to be used again.
+    #[allow(clippy::vec_box, reason = "a folio takes the box as it is")]
+    gone_large: Vec<Box<Large>>,
+    /// Room for the slots of what is told.
+    order: Vec<u32>,
+    /// Room for the chain entries that a walk comes to.
+    entries: Vec<u32>,
 }
 
 /// What the objects of a cache take, in bytes.
@@ -135,6 +142,9 @@ impl<H> Port<H> {
             pins: Vec::new(),
             task: Task::default(),
             hooks,
+            gone_large: Vec::new(),
+            order: Vec::new(),
+            entries: Vec::new(),
         }
     }
 
@@ -400,7 +410,9 @@ impl Side for Port {
         self.anon_vma_notes.clear();
         self.orphans = 0;
         self.task.updating = false;
-        self.folios.clear();
+        let mut folios = std::mem::take(&mut self.folios);
+        folios.drain(..).for_each(|gone| self.keep_large(gone));
+        self.folios = folios;
         self.page_tables.reset();
         self.task.file_tree.clear();
         self.pins.clear();

@@ -71,8 +71,9 @@ impl Pages {
 }
 
 impl Count {
-    /// Of a folio that nothing maps.
-    fn new(order: u32, revision: &Revision) -> Count {
+    /// Of a folio that nothing maps. A large one takes the memory of one that is gone, if there is one.
+    #[allow(clippy::vec_box, reason = "it takes a box as it is")]
+    fn new(order: u32, revision: &Revision, gone: &mut Vec<Box<Large>>) -> Count {
         if order == 0 {
             return Count::Small(PageCount::default());
         }
@@ -87,7 +88,11 @@ impl Count {
             pages_mapped: 0,
             mms: [if revision.remembers_mms { RememberedMm::NONE } else { none }; 2],
         };
-        Count::Large(Box::new(Large { counts, pages: vec![PageCount::default(); 1 << (order % 32)] }))
+        let mut large = gone.pop().unwrap_or_else(|| Box::new(Large { counts, pages: Vec::new() }));
+        large.counts = counts;
+        large.pages.clear();
+        large.pages.resize(1 << (order % 32), PageCount::default());
+        Count::Large(large)
     }
 
     /// How many mappings the folio has.
@@ -184,9 +189,8 @@ impl<H: Hooks> Port<H> {
     /// A folio comes to be, which nothing maps.
     pub(super) fn folio_alloc(&mut self, folio: FolioId, order: u32) -> Result<(), Stop> {
         self.task.observed.tell_folio(folio, 0, 1 << (order % 32));
-        let count = Some(Count::new(order, &self.revision));
-        *self.folio_slot(folio)? = Some(Folio { mapping: None, index: 0, count });
-        Ok(())
+        let count = Some(Count::new(order, &self.revision, &mut self.gone_large));
+        self.put_folio(folio, Some(Folio { mapping: None, index: 0, count }))
     }
 
     /// Its owner writes its mapping and index.
@@ -211,19 +215,21 @@ impl<H: Hooks> Port<H> {
     /// first folio, which keeps its flags. Mirrors `__split_folio_to_order()` (mm/huge_memory.c).
     pub(super) fn folio_split(&mut self, folio: FolioId, order: u32) -> Result<(), Stop> {
         let wild = Stop::UseAfterFree(folio.0);
-        let split = self.given_folio(folio)?.clone();
+        self.given_folio(folio)?;
+        let split = self.folio_slot(folio)?.take().ok_or(wild)?;
         let pages = split.count.as_ref().ok_or(wild)?.as_slice();
         let each = 1 << (order % 32);
         for (nth, chunk) in (0u32..).zip(pages.chunks(each)) {
             let first = nth * each as u32;
-            let mut count = Count::new(order, &self.revision);
+            let mut count = Count::new(order, &self.revision, &mut self.gone_large);
             for (new, old) in count.as_mut_slice().iter_mut().zip(chunk) {
                 *new = PageCount { mapcount: old.mapcount, exclusive: old.exclusive && nth == 0 };
             }
             let index = split.index.wrapping_add(first.into());
-            *self.folio_slot(FolioId(folio.0 + first))? =
-                Some(Folio { mapping: split.mapping, index, count: Some(count) });
+            let new = Folio { mapping: split.mapping, index, count: Some(count) };
+            self.put_folio(FolioId(folio.0 + first), Some(new))?;
         }
+        self.keep_large(Some(split));
         self.task.observed.tell_folio(folio, 0, each as u32);
         Ok(())
     }

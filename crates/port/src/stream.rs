@@ -13,10 +13,10 @@ fn optional(serial: Option<u32>) -> u64 {
 }
 
 /// The live objects of a cache, oldest first.
-fn by_serial<T: Slot>(slots: &[T]) -> Vec<&T> {
-    let mut live: Vec<&T> = slots.iter().filter(|object| object.serial() != FREE).collect();
-    live.sort_unstable_by_key(|object| object.serial());
-    live
+fn by_serial<T: Slot>(slots: &[T], order: &mut Vec<u32>) {
+    order.clear();
+    order.extend((0..).zip(slots).filter(|(_, object)| object.serial() != FREE).map(|(slot, _)| slot));
+    order.sort_unstable_by_key(|&slot| slots[slot as usize].serial());
 }
 
 impl<H: Hooks> Port<H> {
@@ -39,13 +39,17 @@ impl<H: Hooks> Port<H> {
     }
 
     /// Appends the whole state.
-    pub(super) fn tell_state(&self, out: &mut Vec<u64>) {
-        for vma in by_serial(self.vmas.slots()) {
-            self.tell_vma(vma, out);
+    pub(super) fn tell_state(&mut self, out: &mut Vec<u64>) {
+        let mut order = std::mem::take(&mut self.order);
+        by_serial(self.vmas.slots(), &mut order);
+        for &slot in &order {
+            self.tell_vma(self.vmas.linked(slot), out);
         }
-        for anon_vma in by_serial(self.anon_vmas.slots()) {
-            self.tell_anon_vma(anon_vma, None, out);
+        by_serial(self.anon_vmas.slots(), &mut order);
+        for &slot in &order {
+            self.tell_anon_vma(self.anon_vmas.linked(slot), None, out);
         }
+        self.order = order;
         for folio in 0..self.folios.len() as u32 {
             self.tell_folio(folio, None, out);
         }

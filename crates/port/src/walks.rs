@@ -6,6 +6,8 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use smallvec::SmallVec;
+
 use super::Port;
 use super::arena::{Ref, Stop};
 use super::folio::{Locked, Place};
@@ -291,13 +293,15 @@ impl<H: Hooks> Port<H> {
             Locked::No => return Ok(true),
             Locked::Contended => return Ok(false),
         };
-        for avc in self.chain_entries_of(anon_vma, place)? {
+        let entries = self.chain_entries_of(anon_vma, place)?;
+        for &avc in &entries {
             let (vma, page) = self.mapped_at(avc, place)?;
             let visit = self.visit(named, place, vma, page)?;
             if !self.visit_one(&visit, &mut one)? || done(self)? {
                 break;
             }
         }
+        self.entries = entries;
         if !held {
             let root = self.anon_vmas.get(anon_vma)?.root;
             self.up_read(root)?;
@@ -340,7 +344,11 @@ impl<H: Hooks> Port<H> {
                 self.task.observed.record(EventKind::FileDownRead, 0, 0, file, 0);
             }
         }
-        let mut vmas = if H::BESIDE_OTHERS { Vec::new() } else { self.file_vmas(place) }.into_iter();
+        let mut vmas = SmallVec::new();
+        if !H::BESIDE_OTHERS {
+            self.file_vmas(place, &mut vmas);
+        }
+        let mut vmas = vmas.into_iter();
         while let Some((vma, page)) = if H::BESIDE_OTHERS { self.next_told_visit()? } else { vmas.next() } {
             let visit = self.visit(named, place, vma, page)?;
             if !self.visit_one(&visit, &mut one)? || done(self)? {
@@ -356,14 +364,16 @@ impl<H: Hooks> Port<H> {
 
     /// The VMAs that have a page of a file, and where. Their order is that of the page offsets at which they begin; of those
     /// that begin at the same, it is the order that was told.
-    fn file_vmas(&mut self, place: Place) -> Vec<(Ref<Vma>, u64)> {
-        let order = std::mem::take(&mut self.task.file_tree);
+    fn file_vmas(&mut self, place: Place, found: &mut SmallVec<[(Ref<Vma>, u64); 8]>) {
+        let order = &self.task.file_tree;
         let rank = |vma: &Vma| order.iter().position(|id| id.0 == vma.serial).unwrap_or(usize::MAX);
         let offset = |vma: &Vma| place.index.wrapping_sub(vma.range.pgoff);
         let has = |vma: &Vma| vma.attributes.file == place.file && offset(vma) < vma.pages();
-        let mut found: Vec<_> = self.vmas.iter().filter(|(_, vma)| has(vma)).collect();
-        found.sort_by_key(|(_, vma)| (vma.range.pgoff, rank(vma), vma.serial));
-        found.into_iter().map(|(reference, vma)| (reference, vma.range.start.wrapping_add(offset(vma)))).collect()
+        let mut vmas: SmallVec<[_; 8]> = self.vmas.iter().filter(|(_, vma)| has(vma)).collect();
+        vmas.sort_by_key(|(_, vma)| (vma.range.pgoff, rank(vma), vma.serial));
+        let first = |vma: &Vma| vma.range.start.wrapping_add(offset(vma));
+        found.extend(vmas.into_iter().map(|(reference, vma)| (reference, first(vma))));
+        self.task.file_tree.clear();
     }
 
     /// The next entry of a kind from a page on. Mirrors `page_vma_mapped_walk()` (mm/page_vma_mapped.c).

@@ -31,8 +31,8 @@ pub use fail::{Fail, FailError};
 pub use page_table::{Entry, FolioFound, WalkFlags};
 pub use revision::Revision;
 pub use state::{
-    AnonVmaState, ChainLink, FolioState, LargeCounts, Node, PageCount, RememberedMm, Snapshot, StateError, VmaState,
-    stream,
+    AnonVmaState, ChainLink, Decoder, FolioState, LargeCounts, Node, PageCount, RememberedMm, Snapshot, StateError,
+    VmaState, stream,
 };
 pub use tasks::{Follower, Pause, Point, Told};
 

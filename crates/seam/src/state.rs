@@ -295,7 +295,8 @@ impl Words<'_> {
         }
     }
 
-    fn vma(&mut self) -> Result<VmaState, StateError> {
+    /// With an empty chain to be filled. So for trees and pages below.
+    fn vma(&mut self, mut chain: Vec<ChainLink>) -> Result<VmaState, StateError> {
         let id = VmaId(self.id()?);
         let mm = MmId(u8::try_from(self.next()?).map_err(|_| self.error("mm out of range"))?);
         let attached = self.next()? != 0;
@@ -304,7 +305,7 @@ impl Words<'_> {
         let attributes = VmaAttributes { anon_pgoff, flags: kind & 0xffff_ffff, file: (kind >> 32) as u32 };
         let anon_vma = self.optional_id()?.map(AnonVmaId);
         let n = self.count()?;
-        let mut chain = Vec::with_capacity(n);
+        chain.reserve(n);
         for _ in 0..n {
             chain.push(ChainLink { avc: AvcId(self.id()?), anon_vma: AnonVmaId(self.id()?), vma: VmaId(self.id()?) });
         }
@@ -323,14 +324,16 @@ impl Words<'_> {
         })
     }
 
-    fn mapped_folio(&mut self) -> Result<FolioState, StateError> {
+    fn mapped_folio(&mut self, mut pages: Vec<PageCount>) -> Result<FolioState, StateError> {
         let folio = self.folio()?;
         let large = match self.next()? {
             0 => None,
             bits => Some(LargeCounts::from_words([bits, self.next()?, self.next()?, self.next()?])),
         };
         let first = self.id()?;
-        let pages = (0..self.count()?).map(|_| self.next().map(PageCount::from_word)).collect::<Result<_, _>>()?;
+        for _ in 0..self.count()? {
+            pages.push(PageCount::from_word(self.next()?));
+        }
         Ok(FolioState { large, first, pages, ..folio })
     }
 
@@ -347,7 +350,7 @@ impl Words<'_> {
         })
     }
 
-    fn anon_vma(&mut self) -> Result<AnonVmaState, StateError> {
+    fn anon_vma(&mut self, mut tree: Vec<Node>) -> Result<AnonVmaState, StateError> {
         let id = AnonVmaId(self.id()?);
         let root = AnonVmaId(self.id()?);
         let parent = AnonVmaId(self.id()?);
@@ -359,7 +362,7 @@ impl Words<'_> {
             return Err(self.error("not a whole tree"));
         }
         let n = self.count()?;
-        let mut tree = Vec::with_capacity(n);
+        tree.reserve(n);
         for _ in 0..n {
             tree.push(self.node()?);
         }
@@ -367,21 +370,48 @@ impl Words<'_> {
     }
 }
 
-impl Snapshot {
+/// Decodes one state after another, in the memory of the one before.
+#[derive(Default)]
+pub struct Decoder {
+    snapshot: Snapshot,
+    chains: Vec<Vec<ChainLink>>,
+    trees: Vec<Vec<Node>>,
+    pages: Vec<Vec<PageCount>>,
+}
+
+impl Decoder {
     /// Decodes the words of [`Side::state`](super::Side::state).
-    pub fn decode(words: &[u64]) -> Result<Snapshot, StateError> {
+    pub fn decode(&mut self, words: &[u64]) -> Result<&Snapshot, StateError> {
+        fn empty<T>(room: &mut Vec<Vec<T>>) -> Vec<T> {
+            let mut list = room.pop().unwrap_or_default();
+            list.clear();
+            list
+        }
+        let Decoder { snapshot, chains, trees, pages } = self;
+        chains.extend(snapshot.vmas.drain(..).rev().map(|vma| vma.chain));
+        trees.extend(snapshot.anon_vmas.drain(..).rev().map(|anon_vma| anon_vma.tree));
+        let counted = snapshot.folios.drain(..).rev().map(|folio| folio.pages);
+        pages.extend(counted.filter(|pages| pages.capacity() > 0));
         let mut words = Words { words, at: 0 };
-        let mut snapshot = Snapshot::default();
         while words.at < words.words.len() {
             match words.next()? {
-                stream::VMA => snapshot.vmas.push(words.vma()?),
-                stream::ANON_VMA => snapshot.anon_vmas.push(words.anon_vma()?),
+                stream::VMA => snapshot.vmas.push(words.vma(empty(chains))?),
+                stream::ANON_VMA => snapshot.anon_vmas.push(words.anon_vma(empty(trees))?),
                 stream::FOLIO => snapshot.folios.push(words.folio()?),
-                stream::MAPPED_FOLIO => snapshot.folios.push(words.mapped_folio()?),
+                stream::MAPPED_FOLIO => snapshot.folios.push(words.mapped_folio(empty(pages))?),
                 _ => return Err(words.error("unknown record")),
             }
         }
         Ok(snapshot)
+    }
+}
+
+impl Snapshot {
+    /// Decodes the words of [`Side::state`](super::Side::state).
+    pub fn decode(words: &[u64]) -> Result<Snapshot, StateError> {
+        let mut decoder = Decoder::default();
+        decoder.decode(words)?;
+        Ok(decoder.snapshot)
     }
 
     /// The VMA of that serial.

@@ -12,7 +12,17 @@ pub fn full(snapshot: &Snapshot, rules: Rules) -> Vec<Violation> {
 
 /// The same with references from outside, so many on each anon_vma.
 pub fn full_with_pins(snapshot: &Snapshot, rules: Rules, pins: &[(AnonVmaId, u32)]) -> Vec<Violation> {
-    let mut checker = Checker::new(snapshot, rules, pins);
+    full_in(snapshot, rules, pins, &mut Room::default())
+}
+
+/// The same, in memory that was used before.
+pub(in crate::check) fn full_in(
+    snapshot: &Snapshot,
+    rules: Rules,
+    pins: &[(AnonVmaId, u32)],
+    room: &mut Room,
+) -> Vec<Violation> {
+    let mut checker = Checker::new(snapshot, rules, pins, room);
     for vma in &snapshot.vmas {
         checker.vma(vma);
     }
@@ -33,19 +43,32 @@ struct Counts {
     pins: i64,
 }
 
+/// What is counted in a state.
+#[derive(Default)]
+pub(in crate::check) struct Room {
+    /// Of each anon_vma, in the snapshot's order.
+    counts: Vec<Counts>,
+    /// Likewise: the place of the first VMA that has it.
+    first: Vec<Option<usize>>,
+    /// Every node of every tree, sorted.
+    nodes: Vec<(AvcId, AnonVmaId)>,
+}
+
 struct Checker<'a> {
     snapshot: &'a Snapshot,
     rules: Rules,
-    /// Of each anon_vma, in the snapshot's order.
-    counts: Vec<Counts>,
-    /// Every node of every tree, sorted.
-    nodes: Vec<(AvcId, AnonVmaId)>,
+    room: &'a mut Room,
     violations: Vec<Violation>,
 }
 
 impl<'a> Checker<'a> {
-    fn new(snapshot: &'a Snapshot, rules: Rules, pins: &[(AnonVmaId, u32)]) -> Self {
-        let mut counts = vec![Counts::default(); snapshot.anon_vmas.len()];
+    fn new(snapshot: &'a Snapshot, rules: Rules, pins: &[(AnonVmaId, u32)], room: &'a mut Room) -> Self {
+        let Room { counts, first, nodes } = room;
+        counts.clear();
+        counts.resize(snapshot.anon_vmas.len(), Counts::default());
+        first.clear();
+        first.resize(snapshot.anon_vmas.len(), None);
+        nodes.clear();
         let mut count = |id: AnonVmaId, add: fn(&mut Counts)| {
             if let Some(at) = position(snapshot, id) {
                 add(&mut counts[at]);
@@ -59,7 +82,6 @@ impl<'a> Checker<'a> {
                 count(link.anon_vma, |counts| counts.attached += 1);
             }
         }
-        let mut nodes = Vec::new();
         for &(id, pinned) in pins {
             (0..pinned).for_each(|_| count(id, |counts| counts.pins += 1));
         }
@@ -74,7 +96,7 @@ impl<'a> Checker<'a> {
             nodes.extend(anon_vma.tree.iter().map(|node| (node.avc, anon_vma.id)));
         }
         nodes.sort_unstable();
-        Checker { snapshot, rules, counts, nodes, violations: Vec::new() }
+        Checker { snapshot, rules, room, violations: Vec::new() }
     }
 
     fn fail(&mut self, invariant: Invariant, what: &'static str, objects: &[Object], detail: String) {
@@ -104,7 +126,7 @@ impl<'a> Checker<'a> {
             if first != anon_vma.root {
                 roots = Some((first, anon_vma.root));
             }
-            if self.nodes.binary_search(&(link.avc, link.anon_vma)).is_err() {
+            if self.room.nodes.binary_search(&(link.avc, link.anon_vma)).is_err() {
                 let detail = format!("{} of {id} is not in the tree of {}", link.avc, link.anon_vma);
                 self.fail(Invariant::I2, "avc not in its tree", &objects, detail);
             }
@@ -144,11 +166,9 @@ impl<'a> Checker<'a> {
 
     fn same_anon_vma_same_chain(&mut self, order: ChainOrder) {
         let snapshot = self.snapshot;
-        // Of each anon_vma, the first VMA that has it.
-        let mut first: Vec<Option<&VmaState>> = vec![None; snapshot.anon_vmas.len()];
-        for vma in &snapshot.vmas {
+        for (place, vma) in snapshot.vmas.iter().enumerate() {
             let Some((own, at)) = vma.anon_vma.and_then(|own| Some((own, position(snapshot, own)?))) else { continue };
-            let other = *first[at].get_or_insert(vma);
+            let other = &snapshot.vmas[*self.room.first[at].get_or_insert(place)];
             if vma.mm != other.mm {
                 let objects = [vma.id.into(), other.id.into(), own.into()];
                 let (id, mm, other, other_mm) = (vma.id, vma.mm, other.id, other.mm);
@@ -158,6 +178,13 @@ impl<'a> Checker<'a> {
             }
             let [chain, want] = [vma, other].map(|vma| vma.chain.iter().map(|link| link.anon_vma));
             if chain.clone().eq(want.clone()) {
+                continue;
+            }
+            let all_in = |some: &VmaState, others: &VmaState| {
+                some.chain.iter().all(|link| others.chain.iter().any(|other| other.anon_vma == link.anon_vma))
+            };
+            let as_many = vma.chain.len() == other.chain.len();
+            if order != ChainOrder::Kept && as_many && all_in(vma, other) && all_in(other, vma) {
                 continue;
             }
             let [chain, want] = [chain, want].map(|ids| {
@@ -191,7 +218,7 @@ impl<'a> Checker<'a> {
         for (name, other) in [("root", anon_vma.root), ("parent", anon_vma.parent)] {
             match self.snapshot.anon_vma(other) {
                 // It may have gone before a child without VMAs, which only a reference keeps.
-                None if name == "parent" && anon_vma.tree.is_empty() && self.counts[at].pins > 0 => {}
+                None if name == "parent" && anon_vma.tree.is_empty() && self.room.counts[at].pins > 0 => {}
                 None => {
                     let detail = format!("the {name} {other} of {id} is not live");
                     self.fail(Invariant::I3, "dead root or parent", &[id.into(), other.into()], detail);
@@ -203,7 +230,7 @@ impl<'a> Checker<'a> {
                 Some(_) => {}
             }
         }
-        let counts = self.counts[at];
+        let counts = self.room.counts[at];
         let kept = counts.pins > 0 || (is_root && counts.descendants > 0);
         self.membership(anon_vma, counts.attached, kept);
         if anon_vma.num_active_vmas == stream::ONE_COUNTER {

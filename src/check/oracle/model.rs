@@ -7,13 +7,16 @@
 use std::cell::Cell;
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::record::{AnonVmaRecord, NONE, VmaRecord};
 use super::words::{self, ANON_VMA_HEAD, Record, Records};
-use crate::check::walk::Walk;
+use crate::check::walk::Walks;
 use crate::pages::ChangedPages;
 use crate::rmap::{FolioId, MAX_PROCESSES, MmId, StateError};
 
+/// Words of a tree for which there is room from the beginning.
+const TREE_WORDS: usize = 2 + 16 * words::NODE;
 /// So many folios are kept apart. Where more have changed, every page counts as changed.
 const CHANGED_FOLIOS_MAX: usize = 64;
 
@@ -69,7 +72,7 @@ pub(super) struct ShadowState {
     /// The folio that the last call gave the anon_vma of a VMA that has it alone.
     pub(super) moved: Option<u32>,
     /// The walks of the operation.
-    pub(super) walks: Vec<Walk>,
+    pub(super) walks: Walks,
     /// The greatest number of VMAs at any time.
     pub(super) peak_vmas: usize,
     vma_slots: FxHashMap<u32, u32>,
@@ -228,7 +231,7 @@ impl ShadowState {
             return slot;
         }
         let slot = self.free_vmas.pop().unwrap_or_else(|| {
-            self.vmas.push(VmaRecord::default());
+            self.vmas.push(VmaRecord::with_room());
             (self.vmas.len() - 1) as u32
         });
         let record = &mut self.vmas[slot as usize];
@@ -245,7 +248,7 @@ impl ShadowState {
             return slot;
         }
         let slot = self.free_anons.pop().unwrap_or_else(|| {
-            self.anons.push(AnonVmaRecord::default());
+            self.anons.push(AnonVmaRecord { tree: Vec::with_capacity(TREE_WORDS), ..AnonVmaRecord::default() });
             (self.anons.len() - 1) as u32
         });
         let record = &mut self.anons[slot as usize];
@@ -472,7 +475,7 @@ impl ShadowState {
         let Some(slot) = self.anon_slots.remove(&serial) else { return };
         self.leave_parents(slot, call);
         // A child without VMAs has left it already, and outlives it for its references.
-        let orphans: Vec<u32> =
+        let orphans: SmallVec<[u32; 8]> =
             self.emptied().filter(|&child| self.anons[child as usize].parent_slot == slot).collect();
         for child in orphans {
             self.anons[child as usize].parent_slot = NONE;
@@ -487,7 +490,7 @@ impl ShadowState {
             let parent = self.anons[*child as usize].parent_slot;
             parent != NONE && !self.anons[parent as usize].known
         };
-        let orphans: Vec<u32> = self.emptied().filter(gone).collect();
+        let orphans: SmallVec<[u32; 8]> = self.emptied().filter(gone).collect();
         for child in orphans {
             let parent = std::mem::replace(&mut self.anons[child as usize].parent_slot, NONE);
             self.anons[parent as usize].children -= 1;

@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 
+use smallvec::SmallVec;
+
 use super::TreeKey;
 use super::tree::Key;
 use super::words::{self, ANON_VMA_HEAD};
@@ -28,7 +30,16 @@ pub(super) struct VmaRecord {
     pub(super) call: u32,
 }
 
+/// Entries of a chain for which there is room from the beginning.
+const CHAIN: usize = 8;
+
 impl VmaRecord {
+    /// Empty.
+    pub(super) fn with_room() -> VmaRecord {
+        let told = Vec::with_capacity(words::VMA_HEAD + 3 * CHAIN);
+        VmaRecord { told, slots: Vec::with_capacity(CHAIN), ..VmaRecord::default() }
+    }
+
     /// Whether one of its chain entries is `avc`, of the anon_vma in that slot.
     pub(super) fn holds(&self, avc: u32, anon_slot: u32) -> bool {
         let at = self.slots.iter().position(|&slot| slot == anon_slot);
@@ -104,26 +115,27 @@ impl AnonVmaRecord {
             && (self.tree == tree
                 || !words::is_whole(&self.tree)
                 || !words::is_whole(tree)
-                || in_order(&self.tree) == in_order(tree))
+                || in_order(&self.tree).eq(in_order(tree)))
     }
 }
 
 /// The entries of a tree told whole, in order.
-fn in_order(tree: &[u64]) -> Vec<u32> {
-    let mut entries = Vec::new();
-    // Nodes whose left side is being walked, and whether a right side follows them.
-    let mut open = Vec::new();
-    for node in words::whole_nodes(tree) {
-        open.push((node.avc.0, node.right));
-        if node.left {
-            continue;
-        }
-        while let Some((avc, right)) = open.pop() {
-            entries.push(avc);
-            if right {
+fn in_order(tree: &[u64]) -> impl Iterator<Item = u32> + '_ {
+    let mut nodes = words::whole_nodes(tree);
+    // Nodes whose left side is being walked, and whether a right side follows them; and whether they are next.
+    let mut open: SmallVec<[(u32, bool); 32]> = SmallVec::new();
+    let mut climbs = false;
+    std::iter::from_fn(move || {
+        while !climbs {
+            let Some(node) = nodes.next() else {
+                climbs = true;
                 break;
-            }
+            };
+            open.push((node.avc.0, node.right));
+            climbs = !node.left;
         }
-    }
-    entries
+        let (avc, right) = open.pop()?;
+        climbs = !right;
+        Some(avc)
+    })
 }
