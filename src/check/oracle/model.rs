@@ -15,8 +15,6 @@ use crate::check::walk::Walks;
 use crate::pages::ChangedPages;
 use crate::rmap::{FolioId, MAX_PROCESSES, MmId, StateError};
 
-/// Words of a tree for which there is room from the beginning.
-const TREE_WORDS: usize = 2 + 16 * words::NODE;
 /// So many folios are kept apart. Where more have changed, every page counts as changed.
 const CHANGED_FOLIOS_MAX: usize = 64;
 
@@ -231,7 +229,7 @@ impl ShadowState {
             return slot;
         }
         let slot = self.free_vmas.pop().unwrap_or_else(|| {
-            self.vmas.push(VmaRecord::with_room());
+            self.vmas.push(VmaRecord::default());
             (self.vmas.len() - 1) as u32
         });
         let record = &mut self.vmas[slot as usize];
@@ -248,7 +246,7 @@ impl ShadowState {
             return slot;
         }
         let slot = self.free_anons.pop().unwrap_or_else(|| {
-            self.anons.push(AnonVmaRecord { tree: Vec::with_capacity(TREE_WORDS), ..AnonVmaRecord::default() });
+            self.anons.push(AnonVmaRecord::default());
             (self.anons.len() - 1) as u32
         });
         let record = &mut self.anons[slot as usize];

@@ -30,16 +30,7 @@ pub(super) struct VmaRecord {
     pub(super) call: u32,
 }
 
-/// Entries of a chain for which there is room from the beginning.
-const CHAIN: usize = 8;
-
 impl VmaRecord {
-    /// Empty.
-    pub(super) fn with_room() -> VmaRecord {
-        let told = Vec::with_capacity(words::VMA_HEAD + 3 * CHAIN);
-        VmaRecord { told, slots: Vec::with_capacity(CHAIN), ..VmaRecord::default() }
-    }
-
     /// Whether one of its chain entries is `avc`, of the anon_vma in that slot.
     pub(super) fn holds(&self, avc: u32, anon_slot: u32) -> bool {
         let at = self.slots.iter().position(|&slot| slot == anon_slot);
