@@ -15,6 +15,7 @@ mod locks;
 mod model;
 mod quiescent;
 mod record;
+mod slots;
 mod state_digest;
 mod tree;
 mod words;

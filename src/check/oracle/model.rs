@@ -1,8 +1,7 @@
 //! What the oracle knows of a side: the last record told of each object, and counts of its own.
 //!
-//! Records live in slots that are used again, found by serial through a hash map: serials grow
-//! without end in a long run, memory goes with the objects alive. A chain entry keeps the slot of
-//! its anon_vma, so that a check of a chain costs no lookup.
+//! Records live in slots that are used again, found by serial: memory goes with the objects alive, but for four bytes for each
+//! that a trace has made. A chain entry keeps the slot of its anon_vma, so that a check of a chain costs no lookup.
 
 use std::cell::Cell;
 
@@ -10,6 +9,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::record::{AnonVmaRecord, NONE, VmaRecord};
+use super::slots::Slots;
 use super::words::{self, ANON_VMA_HEAD, Record, Records};
 use crate::check::walk::Walks;
 use crate::pages::ChangedPages;
@@ -73,8 +73,8 @@ pub(super) struct ShadowState {
     pub(super) walks: Walks,
     /// The greatest number of VMAs at any time.
     pub(super) peak_vmas: usize,
-    vma_slots: FxHashMap<u32, u32>,
-    anon_slots: FxHashMap<u32, u32>,
+    vma_slots: Slots,
+    anon_slots: Slots,
     pub(super) vmas: Vec<VmaRecord>,
     pub(super) anons: Vec<AnonVmaRecord>,
     free_vmas: Vec<u32>,
@@ -98,13 +98,11 @@ impl ShadowState {
 
     /// Forgets everything but the memory it has.
     pub(super) fn reset(&mut self) {
-        for (_, slot) in self.vma_slots.drain() {
+        self.vma_slots.drain(|slot| {
             self.vmas[slot as usize].dirty = false;
             self.free_vmas.push(slot);
-        }
-        for (_, slot) in self.anon_slots.drain() {
-            self.free_anons.push(slot);
-        }
+        });
+        self.anon_slots.drain(|slot| self.free_anons.push(slot));
         self.free_anons.append(&mut self.graveyard);
         self.dirty_vmas.clear();
         self.dirty_anons.clear();
@@ -142,7 +140,7 @@ impl ShadowState {
     /// A reference from outside is taken.
     pub(super) fn pin(&mut self, serial: u32, call: u32) {
         *self.pins.entry(serial).or_default() += 1;
-        if let Some(&slot) = self.anon_slots.get(&serial) {
+        if let Some(slot) = self.anon_slots.get(serial) {
             self.touch_anon(slot, call);
         }
     }
@@ -155,7 +153,7 @@ impl ShadowState {
                 self.pins.remove(&serial);
             }
         }
-        if let Some(&slot) = self.anon_slots.get(&serial) {
+        if let Some(slot) = self.anon_slots.get(serial) {
             self.touch_anon(slot, call);
         }
     }
@@ -172,7 +170,7 @@ impl ShadowState {
 
     /// Slots of live anon_vmas that no VMA is attached to any more, and that only a reference from outside keeps.
     fn emptied(&self) -> impl Iterator<Item = u32> + '_ {
-        let slots = self.pins.keys().filter_map(|serial| self.anon_slots.get(serial).copied());
+        let slots = self.pins.keys().filter_map(|&serial| self.anon_slots.get(serial));
         slots.filter(|&slot| self.anons[slot as usize].known && self.anons[slot as usize].attached == 0)
     }
 
@@ -194,38 +192,38 @@ impl ShadowState {
 
     /// The live VMA of that serial.
     pub(super) fn vma(&self, serial: u32) -> Option<&VmaRecord> {
-        self.vma_slots.get(&serial).map(|&slot| &self.vmas[slot as usize])
+        self.vma_slots.get(serial).map(|slot| &self.vmas[slot as usize])
     }
 
     /// The live VMA in a slot.
     pub(super) fn vma_in(&self, slot: u32) -> Option<&VmaRecord> {
         let record = self.vmas.get(slot as usize)?;
-        (self.vma_slots.get(&record.serial) == Some(&slot)).then_some(record)
+        (self.vma_slots.get(record.serial) == Some(slot)).then_some(record)
     }
 
     /// The live anon_vma in a slot.
     pub(super) fn anon_vma_in(&self, slot: u32) -> Option<&AnonVmaRecord> {
         let record = self.anons.get(slot as usize)?;
-        (record.known && self.anon_slots.get(&record.serial) == Some(&slot)).then_some(record)
+        (record.known && self.anon_slots.get(record.serial) == Some(slot)).then_some(record)
     }
 
     /// The slot of a live anon_vma.
     pub(super) fn slot_of_anon_vma(&self, serial: u32) -> Option<u32> {
-        self.anon_slots.get(&serial).copied().filter(|&slot| self.anons[slot as usize].known)
+        self.anon_slots.get(serial).filter(|&slot| self.anons[slot as usize].known)
     }
 
     /// The live anon_vma of that serial.
     pub(super) fn anon_vma(&self, serial: u32) -> Option<&AnonVmaRecord> {
-        self.anon_slots.get(&serial).map(|&slot| &self.anons[slot as usize]).filter(|a| a.known)
+        self.anon_slots.get(serial).map(|slot| &self.anons[slot as usize]).filter(|a| a.known)
     }
 
     /// The same, by serial; 0 for one that is not live.
     pub(super) fn children_of_serial(&self, serial: u32) -> u32 {
-        self.anon_slots.get(&serial).map_or(0, |&slot| self.children_of(slot))
+        self.anon_slots.get(serial).map_or(0, |slot| self.children_of(slot))
     }
 
     fn vma_slot(&mut self, serial: u32) -> u32 {
-        if let Some(&slot) = self.vma_slots.get(&serial) {
+        if let Some(slot) = self.vma_slots.get(serial) {
             return slot;
         }
         let slot = self.free_vmas.pop().unwrap_or_else(|| {
@@ -242,7 +240,7 @@ impl ShadowState {
     }
 
     fn anon_slot(&mut self, serial: u32) -> u32 {
-        if let Some(&slot) = self.anon_slots.get(&serial) {
+        if let Some(slot) = self.anon_slots.get(serial) {
             return slot;
         }
         let slot = self.free_anons.pop().unwrap_or_else(|| {
@@ -456,7 +454,7 @@ impl ShadowState {
 
     /// A VMA is freed. Returns how many chain entries it had still: its anon_vmas go on counting them.
     pub(super) fn free_vma(&mut self, serial: u32, call: u32) -> usize {
-        let Some(slot) = self.vma_slots.remove(&serial) else { return 0 };
+        let Some(slot) = self.vma_slots.remove(serial) else { return 0 };
         self.leave_list(slot, call);
         self.free_vmas.push(slot);
         if let Some(journal) = &mut self.journal {
@@ -470,7 +468,7 @@ impl ShadowState {
 
     /// An anon_vma is freed. Its slot stays until the end of the operation.
     pub(super) fn free_anon_vma(&mut self, serial: u32, call: u32) {
-        let Some(slot) = self.anon_slots.remove(&serial) else { return };
+        let Some(slot) = self.anon_slots.remove(serial) else { return };
         self.leave_parents(slot, call);
         // A child without VMAs has left it already, and outlives it for its references.
         let orphans: SmallVec<[u32; 8]> =
@@ -498,8 +496,8 @@ impl ShadowState {
     /// A slot that was named for a while, but never told, and is not named any more.
     pub(super) fn forget_unknown(&mut self, slot: u32) {
         let serial = self.anons[slot as usize].serial;
-        if self.anon_slots.get(&serial) == Some(&slot) {
-            self.anon_slots.remove(&serial);
+        if self.anon_slots.get(serial) == Some(slot) {
+            self.anon_slots.remove(serial);
             self.free_anons.push(slot);
         }
     }
