@@ -8,7 +8,7 @@ use super::expect::{Unmet, layout};
 use super::failure::{FailedAttempt, failed_attempts};
 use super::follow::{Astray, Following};
 use super::no_port::NoPort;
-use super::oracle::{self, Broken, Oracle};
+use super::oracle::{self, Broken, Oracle, same_words};
 use super::state_diff::{FieldDiff, diff_states};
 use super::tolerated::Tolerated;
 use super::violation::{Invariant, Violation};
@@ -659,7 +659,7 @@ impl<P: Side> Follower<'_, P> {
             if readable && seen.touched.is_some() {
                 port.touched(theirs);
             }
-            if seen.result != other || seen.events != port.events() || (readable && touched != theirs) {
+            if seen.result != other || seen.events != port.events() || (readable && !same_words(touched, theirs)) {
                 ours.clear();
                 ours.extend_from_slice(touched);
                 let events = [seen.events.to_vec(), port.events().to_vec()];

@@ -22,6 +22,7 @@ mod words;
 
 pub(super) use full::{Room, full_in};
 pub use full::{full, full_with_pins};
+pub(super) use words::same_words;
 
 use self::locks::Locks;
 use self::model::{Journal, ShadowState};

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::record::{AnonVmaRecord, NONE, VmaRecord};
 use super::slots::Slots;
-use super::words::{self, ANON_VMA_HEAD, Record, Records};
+use super::words::{self, ANON_VMA_HEAD, Record, Records, same_words};
 use crate::check::walk::Walks;
 use crate::pages::ChangedPages;
 use crate::rmap::{FolioId, MAX_PROCESSES, MmId, StateError};
@@ -323,15 +323,15 @@ impl ShadowState {
         let slot = self.vma_slot(serial);
         self.peak_vmas = self.peak_vmas.max(self.vma_slots.len());
         let record = &mut self.vmas[slot as usize];
-        if record.told != told {
-            let changed = &mut self.changed;
-            [&record.told[..], told].into_iter().for_each(|told| note_pages(changed, told));
+        if same_words(&record.told, told) {
+            return false;
         }
-        if record.told.get(3..) == Some(&told[3..]) && record.told[1] == told[1] {
+        let changed = &mut self.changed;
+        [&record.told[..], told].into_iter().for_each(|told| note_pages(changed, told));
+        if record.told.get(3..).is_some_and(|rest| same_words(rest, &told[3..])) && record.told[1] == told[1] {
             // No invariant speaks of the rest: attached.
-            let same = record.told[..3] == told[..3];
             record.told[..3].copy_from_slice(&told[..3]);
-            return !same;
+            return true;
         }
         let moved = record.told.get(3..7).is_some_and(|range| range != &told[3..7]);
         let same_chain = record.told.get(words::VMA_ANON_VMA + 1..) == Some(&told[words::VMA_ANON_VMA + 1..]);

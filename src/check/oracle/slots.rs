@@ -84,6 +84,7 @@ impl Slots {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::collections::btree_map::Entry;
 
     use super::*;
     use crate::trace::Rng;
@@ -109,9 +110,8 @@ mod tests {
             };
             if rng.below(3) == 0 {
                 assert_eq!(slots.remove(serial), map.remove(&serial));
-            } else if !map.contains_key(&serial) {
-                slots.insert(serial, round);
-                map.insert(serial, round);
+            } else if let Entry::Vacant(vacant) = map.entry(serial) {
+                slots.insert(serial, *vacant.insert(round));
             }
             assert_eq!((slots.get(serial), slots.len()), (map.get(&serial).copied(), map.len()));
             let other = rng.below(round + 1);

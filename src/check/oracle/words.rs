@@ -13,6 +13,12 @@ pub(super) const NODE: usize = 2;
 /// Words of a path node.
 pub(super) const PATH_NODE: usize = 5;
 
+/// Whether two streams or records are the same. Word by word: what was written word by word a moment ago, as streams are, cannot be
+/// read in larger pieces before it has come to the cache, so that `==` waits for it.
+pub(in crate::check) fn same_words(one: &[u64], other: &[u64]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one == other)
+}
+
 /// One record of a stream, borrowed from it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Record<'a> {
