@@ -12,7 +12,7 @@ fn optional(serial: Option<u32>) -> u64 {
     serial.map_or(0, |serial| u64::from(serial) + 1)
 }
 
-/// The live objects of a cache, oldest first.
+/// Puts the slots of the live objects of a cache in order, the oldest first.
 fn by_serial<T: Slot>(slots: &[T], order: &mut Vec<u32>) {
     order.clear();
     order.extend((0..).zip(slots).filter(|(_, object)| object.serial() != FREE).map(|(slot, _)| slot));
